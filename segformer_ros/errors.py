@@ -1,0 +1,58 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The exceptions of the package: what was got, what was expected, what to do."""
+
+from typing import Optional
+
+
+class SegformerRosError(Exception):
+    """
+    Base of every error that this package raises on purpose.
+
+    The text is built here, so that all errors read alike:
+    ``<problem>: got <got>; expected <expected>. <remedy>``.
+
+    :param problem: what could not be done, without a full stop
+    :param got: the value or state that was met
+    :param expected: what would have been accepted
+    :param remedy: what the reader can do about it, a whole sentence
+    """
+
+    def __init__(self, problem: str, got: object = None, expected: object = None,
+                 remedy: Optional[str] = None) -> None:
+        self.problem = problem
+        self.got = got
+        self.expected = expected
+        self.remedy = remedy
+        facts = []
+        if got is not None:
+            facts.append('got {}'.format(got))
+        if expected is not None:
+            facts.append('expected {}'.format(expected))
+        text = problem
+        if facts:
+            text += ': ' + '; '.join(facts)
+        text += '.'
+        if remedy:
+            text += ' ' + remedy
+        super().__init__(text)
+
+
+class InvalidInputError(SegformerRosError):
+    """An image, message or array cannot be used; the next good one can."""
+
+
+class ConfigurationError(SegformerRosError):
+    """A parameter, a YAML file or a combination of them cannot be used."""
+
+
+class ModelError(SegformerRosError):
+    """A model file is missing, damaged, or does not fit its specification."""
+
+
+class BackendError(SegformerRosError):
+    """An inference runtime is missing, cannot be opened, or failed in a run."""
+
+
+class TransformError(SegformerRosError):
+    """A pose at the wanted time is not known."""

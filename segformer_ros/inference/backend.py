@@ -1,0 +1,154 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of every inference runtime: open, infer, close."""
+
+import abc
+from typing import Any
+from typing import Dict
+from typing import Mapping
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import InvalidInputError
+from segformer_ros.model.tensor_spec import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class BackendInfo(NamedTuple):
+    """
+    What runs the network, for logs, diagnostics and reports.
+
+    ``name`` is ``onnxruntime`` or ``tensorrt``; ``precision`` is what was built, never what
+    was asked for (``fp32``, ``fp16+fp32``); ``details`` holds further facts as text.
+    """
+
+    name: str
+    version: str
+    device: str
+    precision: str
+    model_path: str
+    details: Dict[str, str]
+
+
+class Opened(NamedTuple):
+    """What an implementation reports once its runtime is ready."""
+
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    info: BackendInfo
+
+
+class Backend(abc.ABC):
+    """
+    A runtime that holds one network.
+
+    An implementation writes ``_open``, ``_infer`` and ``_close``; state and inputs are checked
+    here, once for all. Nothing heavy happens before :meth:`open`. All calls must come from one
+    thread: a CUDA context belongs to the thread that pushed it.
+    """
+
+    def __init__(self) -> None:
+        self._opened: Optional[Opened] = None
+
+    def open(self) -> 'Backend':
+        """
+        Load the runtime and the network.
+
+        :raises BackendError: the runtime is not installed or cannot run here
+        :raises ModelError: the model file is missing or damaged
+        """
+        if self._opened is None:
+            self._opened = self._open()
+        return self
+
+    def close(self) -> None:
+        """Release everything; closing twice is allowed."""
+        if self._opened is not None:
+            self._opened = None
+            self._close()
+
+    def __enter__(self) -> 'Backend':
+        """Open on entering a ``with`` block."""
+        return self.open()
+
+    def __exit__(self, *exception: object) -> None:
+        """Close on leaving a ``with`` block."""
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether :meth:`infer` may be called."""
+        return self._opened is not None
+
+    @property
+    def inputs(self) -> Tuple[TensorSpec, ...]:
+        """Return the network's inputs. Needs an open backend."""
+        return self._state().inputs
+
+    @property
+    def outputs(self) -> Tuple[TensorSpec, ...]:
+        """Return the network's outputs. Needs an open backend."""
+        return self._state().outputs
+
+    @property
+    def info(self) -> BackendInfo:
+        """Return what runs the network. Needs an open backend."""
+        return self._state().info
+
+    def infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+        """
+        Run the network once.
+
+        :param inputs: one array for every input, by name, of its dtype and shape
+        :return: one array for every output, by name; the buffers belong to the backend and
+            are valid until the next call
+        :raises InvalidInputError: an input is missing, unknown, or of another dtype or shape
+        :raises BackendError: the backend is closed, or the runtime failed
+        """
+        state = self._state()
+        check_inputs(state.inputs, inputs)
+        return self._infer(inputs)
+
+    def _state(self) -> Opened:
+        if self._opened is None:
+            raise BackendError('Backend used while closed', got=type(self).__name__,
+                               remedy='Call open() first.')
+        return self._opened
+
+    @abc.abstractmethod
+    def _open(self) -> Opened:
+        """Load runtime and network, run once to warm up, and report them."""
+
+    @abc.abstractmethod
+    def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+        """Run the network on checked inputs."""
+
+    @abc.abstractmethod
+    def _close(self) -> None:
+        """Release what ``_open`` took."""
+
+
+def check_inputs(specs: Tuple[TensorSpec, ...],
+                 inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    """
+    Compare arrays with what the network takes.
+
+    :raises InvalidInputError: a name, dtype or shape differs
+    """
+    expected = ', '.join(str(spec) for spec in specs)
+    if set(inputs) != {spec.name for spec in specs}:
+        raise InvalidInputError('Wrong input names', got=sorted(inputs), expected=expected)
+    for spec in specs:
+        array = inputs[spec.name]
+        if array.dtype != np.dtype(spec.dtype) or not spec.accepts(array.shape):
+            raise InvalidInputError(
+                'Input tensor does not fit',
+                got='{} {}{}'.format(spec.name, array.dtype, list(array.shape)),
+                expected=expected)
