@@ -1,0 +1,41 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may use: support modules and the shared test material."""
+
+import os
+import sys
+
+import pytest
+
+TEST_ROOT = os.path.dirname(os.path.abspath(__file__))
+PROJECT_ROOT = os.path.dirname(TEST_ROOT)
+
+# colcon test and plain pytest start in different folders; both need support/ and the checkout.
+for folder in (TEST_ROOT, PROJECT_ROOT):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+@pytest.fixture(scope='session')
+def project_root():
+    """Return the checkout's folder."""
+    return PROJECT_ROOT
+
+
+@pytest.fixture(scope='session')
+def shared():
+    """
+    Return a function that gives the path of a file of the shared test material.
+
+    The material lies beside the checkout, or where ``SEGFORMER_ROS_SHARED`` says.
+    A test that asks for a missing file is skipped with the file's name.
+    """
+    root = os.environ.get('SEGFORMER_ROS_SHARED') or os.path.join(PROJECT_ROOT, '..', 'shared')
+
+    def path(relative_path):
+        found = os.path.abspath(os.path.join(root, relative_path))
+        if not os.path.exists(found):
+            pytest.skip('shared test material missing: {}'.format(relative_path))
+        return found
+
+    return path
