@@ -1,0 +1,160 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The user's cache folder, and what makes a file in it trustworthy and whole."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from typing import Callable
+from typing import Iterator
+from typing import Mapping
+from typing import Optional
+
+from segformer_ros.errors import ModelError
+
+CACHE_VARIABLE = 'SEGFORMER_ROS_CACHE'
+LOCK_POLL_S = 0.1
+
+
+def cache_root(environ: Optional[Mapping[str, str]] = None) -> str:
+    """
+    Return the folder of everything that this package downloads or builds.
+
+    ``$SEGFORMER_ROS_CACHE`` if set, else ``segformer_ros`` below the XDG cache folder:
+    ``$XDG_CACHE_HOME`` if that is an absolute path (the XDG base directory specification
+    says to ignore any other), else ``~/.cache``. Nothing is created.
+
+    :param environ: variables to read, by default those of the process
+    """
+    variables = os.environ if environ is None else environ
+    chosen = variables.get(CACHE_VARIABLE, '')
+    if chosen:
+        return os.path.abspath(os.path.expanduser(chosen))
+    xdg = variables.get('XDG_CACHE_HOME', '')
+    if not os.path.isabs(xdg):
+        xdg = os.path.join(variables.get('HOME') or os.path.expanduser('~'), '.cache')
+    return os.path.join(xdg, 'segformer_ros')
+
+
+def private_folder(root: str, *parts: str) -> str:
+    """
+    Create (mode 0700) and check ``root`` and each folder of ``parts`` below it.
+
+    :return: the path of the last one
+    :raises ModelError: it cannot be created, is a symbolic link or no folder, belongs to
+        somebody else, or others may write to it
+    """
+    path = root
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(root)), exist_ok=True)
+        for part in ('',) + parts:
+            path = os.path.join(path, part) if part else path
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+            _check(path, stat.S_ISDIR, 'a folder')
+    except OSError as error:
+        raise ModelError(
+            'Cache folder cannot be used', got='{}: {}'.format(path, error.strerror),
+            remedy='Make it writable, or set {} to another folder.'.format(
+                CACHE_VARIABLE)) from error
+    return path
+
+
+def check_private_file(path: str) -> os.stat_result:
+    """
+    Refuse a cached file that somebody else may have put there or changed.
+
+    :return: its status, from ``lstat``
+    :raises ModelError: it is a symbolic link or no regular file, belongs to somebody else, or
+        others may write to it
+    :raises FileNotFoundError: there is none
+    """
+    return _check(path, stat.S_ISREG, 'a regular file')
+
+
+def _check(path: str, is_kind: Callable[[int], bool], kind: str) -> os.stat_result:
+    status = os.lstat(path)
+    fault = None
+    if not is_kind(status.st_mode):
+        fault = 'a symbolic link' if stat.S_ISLNK(status.st_mode) else 'something else'
+    elif status.st_uid not in (os.geteuid(), 0):
+        fault = 'one that belongs to user id {}'.format(status.st_uid)
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        fault = 'one that others may write to (mode {:04o})'.format(
+            stat.S_IMODE(status.st_mode))
+    if fault is not None:
+        raise ModelError(
+            'Cached path is not private: {}'.format(path), got=fault,
+            expected='{} of user id {} with no write access for others'.format(
+                kind, os.geteuid()),
+            remedy='Look who made it, then delete it or correct owner and mode '
+                   '(chmod go-w), or set {} to another folder.'.format(CACHE_VARIABLE))
+    return status
+
+
+def replace_durably(temporary: str, target: str) -> None:
+    """
+    Put a finished file in its place, so that a crash leaves the old one or the new one.
+
+    Data first, then the name, then the folder that holds the name.
+
+    :param temporary: a file in the same folder as ``target``
+    :raises OSError: as ``fsync`` and ``rename`` do
+    """
+    with open(temporary, 'rb') as stream:
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
+    folder = os.open(os.path.dirname(os.path.abspath(target)), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: str, on_wait: Optional[Callable[[], None]] = None,
+                   timeout_s: Optional[float] = None) -> Iterator[None]:
+    """
+    Hold the lock file ``path`` among the processes and threads of this machine.
+
+    The kernel drops the lock when its holder dies, so none is ever stale. The file stays:
+    deleting it would let two processes hold two different files of that name.
+
+    :param on_wait: called once if another holder must be waited for
+    :param timeout_s: seconds to wait; ``None`` waits as long as the other needs
+    :raises ModelError: the lock file cannot be opened, or the time is up
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ModelError('Lock file cannot be opened', got='{}: {}'.format(path, error.strerror),
+                         remedy='Make its folder writable.') from error
+    try:
+        _acquire(descriptor, path, on_wait, timeout_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: str, on_wait: Optional[Callable[[], None]],
+             timeout_s: Optional[float]) -> None:
+    give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise ModelError('File lock failed', got='{}: {}'.format(path, error.strerror),
+                                 remedy='Put the cache on a file system with locks.') from error
+        if on_wait is not None and not told:
+            on_wait()
+            told = True
+        if give_up_at is not None and time.monotonic() >= give_up_at:
+            raise ModelError('Another process holds the lock', got=path,
+                             remedy='Wait for it, or end it.')
+        time.sleep(LOCK_POLL_S)
