@@ -1,0 +1,154 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Class ids, names and colours, and their grouping into fewer classes."""
+
+import os
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.model import strict_yaml
+from segformer_ros.resources import find
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+UNLABELED = 255
+"""Mask value of a pixel without a class: below the threshold, or of an unused class."""
+
+
+class ClassTable:
+    """
+    The classes of a network: at most 255, since the id 255 is UNLABELED. Immutable.
+
+    :param name: what the table is called, for logs
+    :param names: one for every id, all different
+    :param colors: (N, 3) RGB, 0..255
+    :param dynamic: (N,) true for things that move: people, animals, vehicles
+    :raises ConfigurationError: no class, too many, a blank or repeated name, or array lengths
+        that differ
+    """
+
+    def __init__(self, name: str, names: Sequence[str], colors: 'npt.ArrayLike',
+                 dynamic: 'npt.ArrayLike') -> None:
+        self.name = name
+        self.names = tuple(names)
+        self.colors = _frozen(colors, np.uint8)
+        self.dynamic = _frozen(dynamic, np.bool_)
+        self._ids: Dict[str, int] = {}
+        count = len(self.names)
+        if not 1 <= count <= UNLABELED:
+            raise ConfigurationError('Wrong number of classes in {!r}'.format(name), got=count,
+                                     expected='1 to {}'.format(UNLABELED))
+        if self.colors.shape != (count, 3) or self.dynamic.shape != (count,):
+            raise ConfigurationError(
+                'Arrays of class table {!r} do not fit'.format(name),
+                got='colors {}, dynamic {}'.format(self.colors.shape, self.dynamic.shape),
+                expected='{} rows each'.format(count))
+        for class_id, class_name in enumerate(self.names):
+            if not class_name.strip():
+                raise ConfigurationError('Blank class name in {!r}'.format(name),
+                                         got='id {}'.format(class_id))
+            if class_name in self._ids:
+                raise ConfigurationError(
+                    'Class name stands twice in {!r}'.format(name),
+                    got='{!r} for ids {} and {}'.format(class_name, self._ids[class_name],
+                                                        class_id),
+                    remedy='Rename one of them.')
+            self._ids[class_name] = class_id
+
+    def __len__(self) -> int:
+        """Return the number of classes."""
+        return len(self.names)
+
+    def palette(self) -> 'npt.NDArray[np.uint8]':
+        """Return (256, 3) RGB by mask value; UNLABELED and unused ids are black."""
+        palette = np.zeros((256, 3), np.uint8)
+        palette[:len(self.names)] = self.colors
+        return palette
+
+    def id_of(self, class_name: str) -> int:
+        """
+        Return the id of a class.
+
+        :raises ConfigurationError: no class has that name; the nearest names are listed
+        """
+        if class_name not in self._ids:
+            raise ConfigurationError(
+                'Unknown class name', got=repr(class_name),
+                expected='a class of {!r}'.format(self.name),
+                remedy=strict_yaml.nearest_text(class_name, self.names))
+        return self._ids[class_name]
+
+
+def load_class_table(name_or_path: str) -> ClassTable:
+    """
+    Return a shipped class table, or one's own from a YAML file.
+
+    :param name_or_path: ``ade20k``, or a path that ends in .yaml or .yml
+    :raises ConfigurationError: not found, or its content cannot be used
+    """
+    path = resolve('config/classes', name_or_path)
+    content = strict_yaml.read_mapping(path)
+    strict_yaml.check_keys(content, path, ['name', 'classes'])
+    names: List[str] = []
+    colors = []
+    dynamic = []
+    for entry in _entries(content, 'classes', path):
+        where = 'class {} of {}'.format(len(names), path)
+        strict_yaml.check_keys(entry, where, ['name', 'color'], ['dynamic'])
+        names.append(strict_yaml.value_of(entry, 'name', where, str, 'text (quote yes, no, on)'))
+        colors.append(_color(entry, where))
+        dynamic.append(bool(entry.get('dynamic') and strict_yaml.value_of(
+            entry, 'dynamic', where, bool, 'true or false')))
+    return ClassTable(strict_yaml.value_of(content, 'name', path, str, 'text'),
+                      names, colors, dynamic)
+
+
+def resolve(folder: str, name_or_path: str) -> str:
+    """
+    Return the path of a shipped YAML file, or of the user's own.
+
+    :param folder: where shipped ones lie, for example ``config/groups``
+    :param name_or_path: a name without suffix, or a path that ends in .yaml or .yml
+    :raises ConfigurationError: neither is there; the shipped names are listed
+    """
+    if name_or_path.endswith(('.yaml', '.yml')):
+        return os.path.expanduser(name_or_path)
+    shipped = sorted(os.path.splitext(file)[0] for file in os.listdir(find(folder))
+                     if file.endswith('.yaml'))
+    if name_or_path not in shipped:
+        raise ConfigurationError(
+            'Not found in {}'.format(folder), got=repr(name_or_path),
+            expected='one of {}, or a path that ends in .yaml'.format(', '.join(shipped)),
+            remedy=strict_yaml.nearest_text(name_or_path, shipped))
+    return find('{}/{}.yaml'.format(folder, name_or_path))
+
+
+def _entries(content: Dict[str, Any], key: str, path: str) -> List[Dict[str, Any]]:
+    entries = strict_yaml.value_of(content, key, path, list, 'a list')
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise ConfigurationError('Wrong entry of {!r} in {}'.format(key, path),
+                                     got=repr(entry), expected='a mapping with a name')
+    return list(entries)
+
+
+def _color(entry: Dict[str, Any], where: str) -> List[int]:
+    color = strict_yaml.value_of(entry, 'color', where, list, '[red, green, blue]')
+    if len(color) != 3 or not all(
+            type(level) is int and 0 <= level <= 255 for level in color):
+        raise ConfigurationError('Wrong color in {}'.format(where), got=color,
+                                 expected='three whole numbers 0..255')
+    return list(color)
+
+
+def _frozen(values: 'npt.ArrayLike', dtype: Any) -> 'npt.NDArray[Any]':
+    array = np.array(values, dtype=dtype)
+    array.setflags(write=False)
+    return array

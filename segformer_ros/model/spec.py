@@ -1,0 +1,187 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a network takes and returns: read from YAML, checked against the opened file."""
+
+from typing import Any
+from typing import Dict
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.errors import ModelError
+from segformer_ros.model import strict_yaml
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.tensor_spec import TensorSpec
+
+# Of RGB values in 0..1; the figures of the ILSVRC-2012 training set that the checkpoint's
+# preprocessor_config.json names.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+LAYOUTS = ('nchw', 'nhwc')
+INPUT_DTYPES = ('float32', 'uint8')
+
+
+class ModelSpec(NamedTuple):
+    """
+    The contract of one network.
+
+    Sizes are (width, height) in pixels. ``classes`` is a name or path for
+    ``load_class_table``. ``mean`` and ``std`` are RGB, of values in 0..1; with a ``uint8``
+    input the graph normalises and they are not used. ``logsumexp_name`` is an extra output
+    (1, h, w) float32: the log-sum-exp of the logits over the classes.
+    """
+
+    name: str
+    classes: str
+    num_classes: int
+    input_name: str = 'pixel_values'
+    input_size_wh: Tuple[int, int] = (512, 512)
+    input_layout: str = 'nchw'
+    input_dtype: str = 'float32'
+    mean: Tuple[float, float, float] = IMAGENET_MEAN
+    std: Tuple[float, float, float] = IMAGENET_STD
+    output_name: str = 'logits'
+    output_layout: str = 'nchw'
+    output_size_wh: Tuple[int, int] = (128, 128)
+    logsumexp_name: Optional[str] = None
+
+    def input_tensor(self) -> TensorSpec:
+        """Return the input as the network must have it."""
+        return TensorSpec(self.input_name, self.input_dtype,
+                          _shape(self.input_layout, 3, self.input_size_wh))
+
+    def output_tensors(self) -> Tuple[TensorSpec, ...]:
+        """Return the outputs that the network must have."""
+        logits = TensorSpec(self.output_name, 'float32',
+                            _shape(self.output_layout, self.num_classes, self.output_size_wh))
+        if self.logsumexp_name is None:
+            return (logits,)
+        width, height = self.output_size_wh
+        return (logits, TensorSpec(self.logsumexp_name, 'float32', (1, height, width)))
+
+    def check(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        """
+        Compare an opened network with this specification.
+
+        Dynamic dimensions fit any size. Outputs that the specification does not name are let
+        be; a further input is an error, since nothing would fill it.
+
+        :param inputs: what the runtime reports
+        :param outputs: what the runtime reports
+        :raises ModelError: a name, element type or shape differs
+        """
+        if [spec.name for spec in inputs] != [self.input_name]:
+            raise ModelError(
+                'Inputs of the model do not fit specification {!r}'.format(self.name),
+                got=_text(inputs), expected=str(self.input_tensor()),
+                remedy='Correct input_name in the specification, or choose another model.')
+        self._check_tensor('Input', 'input', inputs, self.input_tensor())
+        for expected in self.output_tensors():
+            self._check_tensor('Output', 'output', outputs, expected)
+
+    def _check_tensor(self, what: str, key: str, actual: Sequence[TensorSpec],
+                      expected: TensorSpec) -> None:
+        for spec in actual:
+            if spec.name != expected.name:
+                continue
+            shape = tuple(size for size in expected.shape if size is not None)
+            if spec.dtype == expected.dtype and spec.accepts(shape):
+                return
+            raise ModelError(
+                '{} of the model does not fit specification {!r}'.format(what, self.name),
+                got=spec, expected=expected,
+                remedy=_remedy(key, spec, expected, self))
+        raise ModelError(
+            '{} {!r} of specification {!r} is not in the model'.format(
+                what, expected.name, self.name),
+            got=_text(actual), expected=expected,
+            remedy='Correct {}_name in the specification, or choose another model.'.format(key))
+
+
+def load_model_spec(path: str) -> ModelSpec:
+    """
+    Return the specification that a YAML file holds.
+
+    Keys are the fields of :class:`ModelSpec`. A ``download`` mapping is let be: it belongs to
+    the model store.
+
+    :raises ConfigurationError: unreadable, unknown or missing keys, wrong values, or a class
+        table of another length
+    """
+    content = strict_yaml.read_mapping(path)
+    content.pop('download', None)
+    required = [field for field in ModelSpec._fields if field not in _DEFAULTS]
+    strict_yaml.check_keys(content, path, required, list(_DEFAULTS) + ['download'])
+    values = {key: _value(content, key, path) for key in content}
+    spec = ModelSpec(**values)
+    table = load_class_table(spec.classes)
+    if len(table) != spec.num_classes:
+        raise ConfigurationError(
+            'num_classes in {} does not fit class table {!r}'.format(path, spec.classes),
+            got=spec.num_classes, expected=len(table),
+            remedy='Name the class table of this model, or write one for it.')
+    return spec
+
+
+_DEFAULTS: Dict[str, Any] = dict(ModelSpec._field_defaults)
+_SIZES = ('input_size_wh', 'output_size_wh')
+_CHOICES = {'input_layout': LAYOUTS, 'output_layout': LAYOUTS, 'input_dtype': INPUT_DTYPES}
+
+
+def _value(content: Dict[str, Any], key: str, path: str) -> Any:
+    if key == 'num_classes':
+        return strict_yaml.value_of(content, key, path, int, 'a whole number')
+    if key in _SIZES:
+        size = strict_yaml.value_of(content, key, path, list, '[width, height]')
+        if len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
+            raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=size,
+                                     expected='[width, height], whole numbers above 0')
+        return tuple(size)
+    if key in ('mean', 'std'):
+        return _three_numbers(content, key, path)
+    if key == 'logsumexp_name' and content[key] is None:
+        return None
+    text = strict_yaml.value_of(content, key, path, str, 'text')
+    if key in _CHOICES and text not in _CHOICES[key]:
+        raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=repr(text),
+                                 expected=' or '.join(_CHOICES[key]))
+    return text
+
+
+def _three_numbers(content: Dict[str, Any], key: str, path: str) -> Tuple[float, ...]:
+    numbers = strict_yaml.value_of(content, key, path, list, '[red, green, blue]')
+    if len(numbers) != 3 or not all(type(n) in (int, float) for n in numbers):
+        raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=numbers,
+                                 expected='three numbers, of RGB values in 0..1')
+    if not all(0 <= n <= 1 for n in numbers) or (key == 'std' and 0 in numbers):
+        raise ConfigurationError(
+            'Wrong value of {!r} in {}'.format(key, path), got=numbers,
+            expected='numbers from 0 to 1{}'.format(', none 0' if key == 'std' else ''),
+            remedy='Divide by 255 if they are of values in 0..255.')
+    return tuple(float(n) for n in numbers)
+
+
+def _shape(layout: str, channels: int, size_wh: Tuple[int, int]) -> Tuple[int, int, int, int]:
+    width, height = size_wh
+    return (1, channels, height, width) if layout == 'nchw' else (1, height, width, channels)
+
+
+def _text(specs: Sequence[TensorSpec]) -> str:
+    return '; '.join(str(spec) for spec in specs) or 'none'
+
+
+def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) -> str:
+    if got.dtype != expected.dtype:
+        return 'Export the model with {} {}s, or correct {}_dtype.'.format(
+            expected.dtype, key, key) if key == 'input' else \
+            'Export the model with {} outputs.'.format(expected.dtype)
+    if key == 'output' and len(got.shape) == 4:
+        channel = got.shape[1 if spec.output_layout == 'nchw' else 3]
+        if channel is not None and channel != spec.num_classes:
+            return ('The model has {} classes: correct num_classes and classes in the '
+                    'specification, or choose another model.'.format(channel))
+    return 'Correct {0}_size_wh or {0}_layout in the specification, or choose another ' \
+           'model.'.format(key)
