@@ -2,27 +2,24 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Choose colours that tell many classes apart, and write a class table.
+Write the class table of ADE20K with colours that tell its classes apart.
 
-Familiar classes first take the free colour nearest to an anchor (sky is blue, trees are green).
-Every other class then takes the colour farthest from all taken ones (farthest-point sampling),
-measured as the Euclidean distance in CIELAB (CIE 1976), where 2.3 is just noticeable.
-Black is taken from the start: it stands for unlabeled pixels. There is no randomness.
+Familiar classes are anchored (sky is blue, trees are green); see model/colors.py for the rest.
 
 usage: choose_class_colors.py NAMES.csv MOVING_NAMES > config/classes/ade20k.yaml
 NAMES.csv has a column 'name' in id order; MOVING_NAMES is a comma-separated list.
 """
 
 import csv
-import itertools
+import os
 import sys
 
-import numpy as np
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-LATTICE_STEP = 15
-# Anchored classes keep at least this distance from each other. Of 16, 18, 20, 21, 22 and 24 it
-# gives the 150 classes of ADE20K the largest smallest distance: 17.0.
-ANCHOR_DISTANCE = 20.0
+from segformer_ros.model.classes import ClassTable  # noqa: E402, I100
+from segformer_ros.model.colors import distinct_colors  # noqa: E402
+from segformer_ros.model.huggingface import class_table_to_yaml  # noqa: E402
+
 ANCHORS = {
     'sky': (105, 180, 255), 'water': (0, 105, 180), 'sea': (0, 60, 165),
     'river': (60, 150, 195), 'lake': (30, 90, 135), 'swimming pool': (0, 210, 225),
@@ -42,47 +39,6 @@ ANCHORS = {
 }
 
 
-def lab_of_rgb(rgb):
-    """
-    Convert sRGB to CIELAB (D65), by IEC 61966-2-1 and CIE 15.
-
-    :param rgb: (N, 3), 0..255
-    :return: (N, 3) float64: L 0..100, a, b
-    """
-    value = np.asarray(rgb, dtype=np.float64) / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375],
-                       [0.2126729, 0.7151522, 0.0721750],
-                       [0.0193339, 0.1191920, 0.9503041]])
-    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
-    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = root.T
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
-
-
-def choose_colors(names):
-    """Return one (R, G, B) for every name, in the order of the names."""
-    levels = range(0, 256, LATTICE_STEP)
-    candidates = np.array(list(itertools.product(levels, repeat=3)))
-    lab = lab_of_rgb(candidates)
-    nearest_taken = np.linalg.norm(lab - lab_of_rgb([(0, 0, 0)]), axis=1)
-    chosen = {}
-
-    def take(name, index):
-        chosen[name] = tuple(int(level) for level in candidates[index])
-        np.minimum(nearest_taken, np.linalg.norm(lab - lab[index], axis=1), out=nearest_taken)
-
-    for name, anchor in ANCHORS.items():
-        if name in names:
-            distance = np.linalg.norm(lab - lab_of_rgb([anchor]), axis=1)
-            distance[nearest_taken < ANCHOR_DISTANCE] = np.inf
-            take(name, int(np.argmin(distance)))
-    for name in names:
-        if name not in chosen:
-            take(name, int(np.argmax(nearest_taken)))
-    return [chosen[name] for name in names]
-
-
 def main():
     """Print the class table as YAML."""
     with open(sys.argv[1], newline='') as table:
@@ -93,11 +49,9 @@ def main():
         sys.exit('not in the table: {}'.format(', '.join(sorted(unknown))))
     print('# The {} classes by id. Colours by tools/choose_class_colors.py.'.format(len(names)))
     print('# dynamic: people, animals and vehicles, which may be gone a moment later.')
-    print('name: ade20k')
-    print('classes:')
-    for name, color in zip(names, choose_colors(names)):
-        print('  - {{name: {}, color: {}{}}}'.format(
-            name, list(color), ', dynamic: true' if name in moving else ''))
+    table = ClassTable('ade20k', names, distinct_colors(names, ANCHORS),
+                       [name in moving for name in names])
+    print(class_table_to_yaml('ade20k', table), end='')
 
 
 if __name__ == '__main__':

@@ -110,6 +110,76 @@ def load_class_table(name_or_path: str) -> ClassTable:
                       names, colors, dynamic)
 
 
+class Grouping:
+    """
+    A few groups in place of many classes. Immutable.
+
+    :param name: what the grouping is called, for logs
+    :param table: the groups themselves, as a class table
+    :param lookup: (256,) class id to group id; classes without a group, unused ids and
+        UNLABELED give UNLABELED. ``grouping.lookup[mask]`` regroups a mask
+    """
+
+    def __init__(self, name: str, table: ClassTable, lookup: 'npt.ArrayLike') -> None:
+        self.name = name
+        self.table = table
+        self.lookup = _frozen(lookup, np.uint8)
+
+
+def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
+    """
+    Return a shipped grouping, or one's own from a YAML file.
+
+    Every class must be a member of one group, or stand in ``unlabeled`` (what neither carries
+    nor stops a robot). A group is dynamic if all its members are.
+
+    :param name_or_path: ``indoor``, ``outdoor``, ``landing``, or a path that ends in .yaml
+    :param classes: the table whose names are grouped
+    :raises ConfigurationError: not found, an unknown class, or a class that is in no group or
+        in two
+    """
+    path = resolve('config/groups', name_or_path)
+    content = strict_yaml.read_mapping(path)
+    strict_yaml.check_keys(content, path, ['name', 'groups'], ['unlabeled'])
+    lookup = np.full(256, UNLABELED, np.uint8)
+    owners: Dict[int, str] = {}
+
+    def claim(members: List[Any], owner: str, value: int) -> List[int]:
+        ids = [classes.id_of(member) for member in members]
+        for class_id in ids:
+            if class_id in owners:
+                raise ConfigurationError(
+                    'Class is grouped twice in {}'.format(path),
+                    got='{!r} in {!r} and {!r}'.format(classes.names[class_id],
+                                                       owners[class_id], owner))
+            owners[class_id] = owner
+            lookup[class_id] = value
+        return ids
+
+    names: List[str] = []
+    colors = []
+    dynamic = []
+    for entry in _entries(content, 'groups', path):
+        where = 'group {} of {}'.format(len(names), path)
+        strict_yaml.check_keys(entry, where, ['name', 'color', 'members'])
+        names.append(strict_yaml.value_of(entry, 'name', where, str, 'text'))
+        colors.append(_color(entry, where))
+        ids = claim(strict_yaml.value_of(entry, 'members', where, list, 'a list of class names'),
+                    names[-1], len(names) - 1)
+        dynamic.append(bool(ids) and all(classes.dynamic[ids]))
+    if 'unlabeled' in content:
+        claim(strict_yaml.value_of(content, 'unlabeled', path, list, 'a list of class names'),
+              'unlabeled', UNLABELED)
+    missing = [name for class_id, name in enumerate(classes.names) if class_id not in owners]
+    if missing:
+        raise ConfigurationError(
+            'Classes without a group in {}'.format(path), got=', '.join(missing),
+            expected='every class of {!r} in one group'.format(classes.name),
+            remedy='Add them to a group, or to "unlabeled".')
+    return Grouping(strict_yaml.value_of(content, 'name', path, str, 'text'),
+                    ClassTable(content['name'], names, colors, dynamic), lookup)
+
+
 def resolve(folder: str, name_or_path: str) -> str:
     """
     Return the path of a shipped YAML file, or of the user's own.
