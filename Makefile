@@ -8,7 +8,7 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_p
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL = pip install --quiet --disable-pip-version-check --no-warn-conflicts
+PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simulation \
 	test/test_errors.py test/test_imports.py test/test_resources.py
 NOT_SLOW := -m "not slow and not linter"
@@ -69,7 +69,7 @@ test-core:
 			"$$python" -m venv --clear $$venv
 			touch $$venv/COLCON_IGNORE
 			$$venv/bin/python -m pip install --quiet --upgrade 'pip>=21.3.1,<26'
-			$$venv/bin/$(PIP_INSTALL:--no-warn-conflicts=) -r requirements/$$name.txt
+			$$venv/bin/$(PIP_INSTALL) -r requirements/$$name.txt
 			cp requirements/$$name.txt $$venv/.installed
 		fi
 		echo "core tests on CPython $$version ($$name)"
