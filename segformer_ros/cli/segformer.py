@@ -8,8 +8,9 @@ from typing import Optional
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down."""
-    from segformer_ros.ros.segformer_node import run
-    return run(args)
+    from segformer_ros.ros.process import run_node
+    from segformer_ros.ros.segformer_node import SegformerNode
+    return run_node(SegformerNode, SegformerNode.close, args)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,193 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One camera: its subscriptions, and the way of one frame from message to mask."""
+
+import threading
+import time
+import traceback
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Tuple
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from segformer_ros.errors import InvalidInputError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.ros import topics
+from segformer_ros.ros.compressed import compressed_to_rgb
+from segformer_ros.ros.conversions import image_to_rgb
+from segformer_ros.ros.mosaic_bridge import MosaicBridge
+from segformer_ros.ros.outputs import Outputs
+from segformer_ros.ros.parameters import CameraParameters
+from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.ros.scheduler import Frame
+from segformer_ros.ros.statistics import CameraStatistics
+from segformer_ros.ros.throttle import Throttle
+from segformer_ros.segmentation.segmenter import Segmenter
+from segformer_ros.segmentation.segmenter import SegmenterSettings
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image
+
+NANOSECONDS = 1000000000
+
+
+class Camera:
+    """
+    The input and output of one camera.
+
+    Subscription callbacks run in the executor's thread and only pass messages on;
+    :meth:`serve` runs in the inference thread.
+
+    :param node: owns subscriptions and publishers
+    :param parameters: of this camera when it was configured
+    :param outputs: its publishers
+    :param offer: takes the newest frame, tells whether an older one made way
+    """
+
+    def __init__(self, node: Node, parameters: CameraParameters, outputs: Outputs,
+                 offer: Callable[[str, Frame], bool]) -> None:
+        self.name = parameters.name
+        self.statistics = CameraStatistics(time.monotonic())
+        self._node = node
+        self._outputs = outputs
+        self._offer = offer
+        self._compressed = parameters.image_transport == 'compressed'
+        self._subscriptions: List[Subscription] = []
+        self._camera_info: Optional[CameraInfo] = None
+        self._bridge = MosaicBridge()
+        self._log = Throttle(node.get_logger(), time.monotonic)
+        # Held while publishing: once deactivate has it, nothing more goes out.
+        self._gate = threading.Lock()
+        self._open = False
+
+    def activate(self, threshold: float) -> None:
+        """Let results out, and publish the class names."""
+        self.statistics.note_activated(time.monotonic())
+        with self._gate:
+            self._open = True
+            self._outputs.publish_label_info(threshold)
+
+    def deactivate(self) -> None:
+        """Let no further result out; a frame in work is dropped when it is done."""
+        self.unsubscribe()
+        with self._gate:
+            self._open = False
+
+    def destroy(self) -> None:
+        """Destroy subscriptions and publishers; the inference thread has ended."""
+        self.unsubscribe()
+        self._outputs.destroy()
+
+    def subscribe(self) -> None:
+        """Start to take images."""
+        if self._subscriptions:
+            return
+        self.statistics.note_activated(time.monotonic())
+        image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
+            (topics.IMAGE, Image)
+        self._subscriptions = [
+            self._node.create_subscription(
+                image_type, self._image_topic(), self._on_image, image.profile()),
+            self._node.create_subscription(
+                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
+                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
+
+    def unsubscribe(self) -> None:
+        """Take no more images."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def publish_label_info(self, threshold: float) -> None:
+        """Publish the class names again, for a changed threshold."""
+        with self._gate:
+            if self._open:
+                self._outputs.publish_label_info(threshold)
+
+    def serve(self, frame: Frame, segmenter: Callable[[], Segmenter],
+              parameters: NodeParameters) -> None:
+        """Make and publish the results of one frame; report instead where that fails."""
+        try:
+            self._serve(frame, segmenter(), parameters)
+        except InvalidInputError as error:
+            self._report(error.problem, 'Image rejected: {}'.format(error), rejected=True)
+        except SegformerRosError as error:
+            self._report(error.problem, 'No mask: {}'.format(error), rejected=False)
+        except Exception as error:  # a fault of ours; the next frame may succeed, so go on
+            name = type(error).__name__
+            self._report(name, 'No mask: {}: {}\n{}'.format(name, error, traceback.format_exc()),
+                         rejected=False)
+
+    def facts(self) -> Dict[str, str]:
+        """Return what diagnostics show beside the statistics."""
+        return {'topic': self._node.resolve_topic_name(self._image_topic()),
+                'bayer and yuv by': self._bridge.status}
+
+    def _serve(self, frame: Frame, segmenter: Segmenter, parameters: NodeParameters) -> None:
+        started = time.monotonic()
+        message = frame.message
+        image = compressed_to_rgb(message) if self._compressed else \
+            image_to_rgb(message, self._bridge)
+        converted = time.monotonic()
+        settings = SegmenterSettings(parameters.resize, parameters.postprocess,
+                                     parameters.threshold)
+        if segmenter.settings != settings:
+            segmenter.settings = settings
+        own = next(each for each in parameters.cameras if each.name == self.name)
+        segmentation = segmenter.segment(image, own.rotate,
+                                         self._outputs.wanted(topics.CONFIDENCE))
+        segmented = time.monotonic()
+        with self._gate:
+            if not self._open:
+                self.statistics.note_drop()
+                return
+            self._outputs.publish(message.header, image, segmentation, self._camera_info,
+                                  parameters)
+        done = time.monotonic()
+        timings = segmentation.timings
+        self.statistics.note_served(done, self._encoding(message), _size_wh(image), {
+            'waiting': started - frame.arrived, 'converting': converted - started,
+            'preprocessing': timings.preprocess, 'network': timings.infer,
+            'postprocessing': timings.postprocess, 'publishing': done - segmented,
+            'total': done - frame.arrived})
+
+    def _on_image(self, message: Any) -> None:
+        now = time.monotonic()
+        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        if self.statistics.note_arrival(now, stamp, self._age(stamp)):
+            self._log.info('stamp', 'Stamps of {} went back: a bag started over, or time was '
+                           'reset.'.format(self._image_topic()))
+        if self._offer(self.name, Frame(message, now)):
+            self.statistics.note_drop()
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._camera_info = message
+
+    def _age(self, stamp: int) -> Optional[float]:
+        now = self._node.get_clock().now().nanoseconds
+        # No clock message yet (use_sim_time), or a driver that does not stamp.
+        if now == 0 or stamp == 0:
+            return None
+        return (now - stamp) / NANOSECONDS
+
+    def _image_topic(self) -> str:
+        if not self._compressed:
+            return topics.input_name(self.name, topics.IMAGE)
+        # As image_transport: who remaps image means image/compressed too.
+        base = self._node.resolve_topic_name(topics.input_name(self.name, topics.IMAGE))
+        return base + topics.IMAGE_COMPRESSED.name[len(topics.IMAGE.name):]
+
+    def _encoding(self, message: Any) -> str:
+        return str(message.format if self._compressed else message.encoding)
+
+    def _report(self, kind: str, text: str, rejected: bool) -> None:
+        self.statistics.note_error(text.splitlines()[0], rejected)
+        self._log.error(kind, '{}: {}'.format(self.name, text) if self.name else text)
+
+
+def _size_wh(image: Any) -> Tuple[int, int]:
+    return image.shape[1], image.shape[0]

@@ -1,0 +1,76 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Turn arrays into messages."""
+
+import array
+import copy
+from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def mono8_image(header: Header, values: 'npt.NDArray[np.uint8]') -> Image:
+    """
+    Return a mono8 image with ``step == width``.
+
+    :param header: of the input image; kept as it is
+    :param values: (H, W) class ids or confidences
+    """
+    return _image(header, values, 'mono8', 1)
+
+
+def rgb8_image(header: Header, pixels: 'npt.NDArray[np.uint8]') -> Image:
+    """
+    Return an rgb8 image with ``step == 3 * width``.
+
+    :param header: of the input image; kept as it is
+    :param pixels: (H, W, 3) RGB
+    """
+    return _image(header, pixels, 'rgb8', 3)
+
+
+def compressed_image(header: Header, encoded: 'npt.NDArray[np.uint8]',
+                     suffix: str) -> CompressedImage:
+    """
+    Return an encoded rgb8 picture.
+
+    :param header: of the input image; kept as it is
+    :param encoded: the bytes of the file, one-dimensional
+    :param suffix: ``jpeg`` or ``png``
+    """
+    # The form of image_transport's compressed plugin; viewers look for the words in it.
+    return CompressedImage(header=header, format='rgb8; {} compressed bgr8'.format(suffix),
+                           data=byte_array(encoded))
+
+
+def camera_info_like(info: CameraInfo, header: Header) -> CameraInfo:
+    """Return a camera's intrinsics under the header of an image."""
+    result = copy.copy(info)
+    result.header = header
+    return result
+
+
+def byte_array(values: 'npt.NDArray[Any]') -> 'array.array[int]':
+    """
+    Return the bytes of a contiguous array in the one form that every rclpy takes fast.
+
+    A numpy array or memoryview is checked byte by byte: 50 ms for a VGA image.
+    """
+    result = array.array('B')
+    result.frombytes(values)  # type: ignore[arg-type]
+    return result
+
+
+def _image(header: Header, values: 'npt.NDArray[np.uint8]', encoding: str,
+           channels: int) -> Image:
+    height, width = values.shape[:2]
+    return Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
+                 step=width * channels, data=byte_array(values))

@@ -1,0 +1,77 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
+
+import signal
+from types import FrameType
+from typing import Callable
+from typing import List
+from typing import Optional
+from typing import TypeVar
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from segformer_ros.errors import SegformerRosError
+
+AnyNode = TypeVar('AnyNode', bound=Node)
+
+SPIN_TIMEOUT = 0.2
+"""Seconds until a signal is noticed: Python runs its handlers between two waits of rcl."""
+WRONG_START = 2
+"""Exit status where a parameter given at start cannot be used."""
+
+
+class StopRequest:
+    """
+    Set by the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    rclpy's own handlers invalidate the context first, after which nothing can be published
+    any more, not even that nothing is seen.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        self.requested = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
+             args: Optional[List[str]] = None) -> int:
+    """
+    Spin one node until it is asked to stop.
+
+    :param make_node: called once rclpy is initialised
+    :param close: called while publishing still works, before the node is destroyed
+    :param args: command line with ROS arguments; None takes the process's own
+    :return: exit status
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = StopRequest()
+    try:
+        try:
+            node = make_node()
+        except SegformerRosError as error:
+            get_logger('segformer').fatal('Cannot start: {}'.format(error))
+            return WRONG_START
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            while not stop.requested and rclpy.ok():
+                executor.spin_once(timeout_sec=SPIN_TIMEOUT)
+        except ExternalShutdownException:
+            pass  # somebody shut the context down, which is a request to stop too
+        finally:
+            close(node)
+            executor.shutdown()
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,214 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node: transitions, parameters, the enable service, diagnostics."""
+
+import time
+import traceback
+from typing import Any
+from typing import Callable
+from typing import List
+from typing import Optional
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import State
+from rclpy.lifecycle import TransitionCallbackReturn
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.ros import backend_provider
+from segformer_ros.ros import topics
+from segformer_ros.ros.backend_provider import BackendChoice
+from segformer_ros.ros.backend_provider import Model
+from segformer_ros.ros.camera import Camera
+from segformer_ros.ros.diagnostics import backend_status
+from segformer_ros.ros.diagnostics import BackendState
+from segformer_ros.ros.diagnostics import camera_status
+from segformer_ros.ros.diagnostics import node_status
+from segformer_ros.ros.diagnostics import NodeState
+from segformer_ros.ros.diagnostics import Status
+from segformer_ros.ros.diagnostics_publisher import DiagnosticsPublisher
+from segformer_ros.ros.label_info import label_info_type
+from segformer_ros.ros.label_info import MISSING as LABEL_INFO_MISSING
+from segformer_ros.ros.outputs import Outputs
+from segformer_ros.ros.parameter_server import ParameterServer
+from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.ros.scheduler import Frame
+from segformer_ros.ros.timers import create_steady_timer
+from segformer_ros.ros.worker import InferenceWorker
+from segformer_ros.segmentation.segmenter import Segmenter
+from std_srvs.srv import SetBool
+
+STOP_TIMEOUT = 30.0
+"""Seconds that a frame in work may take before the inference thread is given up."""
+
+
+class SegformerNode(LifecycleNode):
+    """
+    Camera images in, semantic masks out.
+
+    :param options: of rclpy's ``Node``
+    :raises ConfigurationError: a parameter given at start cannot be used
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('segformer', **options)
+        self._settings = ParameterServer(self, self._on_parameters)
+        self._worker: Optional[InferenceWorker] = None
+        self._cameras: List[Camera] = []
+        self._enabled = True
+        self._trouble = ''
+        self._missing = ''
+        if label_info_type() is None:
+            self._missing = LABEL_INFO_MISSING
+            self.get_logger().warning('Not published: {}.'.format(self._missing))
+        self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
+        self._diagnostics = DiagnosticsPublisher(self, self._statuses)
+        if self._settings.current.autostart:
+            self._autostart = create_steady_timer(self, 0.0, self._on_autostart)
+
+    @property
+    def lifecycle_state(self) -> str:
+        """Return the label of the lifecycle state, such as ``active``."""
+        return str(self._state_machine.current_state[1])
+
+    def close(self) -> None:
+        """Shut down in an orderly way from any state, while publishing still works."""
+        if self.lifecycle_state in ('unconfigured', 'inactive', 'active'):
+            self.trigger_shutdown()
+        else:
+            self._release()
+        self._diagnostics.destroy()
+
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """
+        Load the network, open the backend, create the publishers.
+
+        :return: FAILURE where model or backend cannot be used; the node stays unconfigured
+        """
+        return self._transition('configure', self._configure)
+
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """Publish the class names and take images."""
+        return self._transition('activate', self._activate)
+
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """Take no images, publish nothing; the backend stays open."""
+        return self._transition('deactivate', self._deactivate)
+
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """Close the backend and destroy what configure made."""
+        return self._transition('cleanup', self._release)
+
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """Finish the frame in work, then release everything."""
+        return self._transition('shutdown', self._release)
+
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Release everything after a fault; the node can be configured again."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _transition(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        # rclpy turns an exception into ERROR without a word, so it is told here.
+        self._trouble = ''
+        try:
+            work()
+        except SegformerRosError as error:
+            self._trouble = 'Cannot {}: {}'.format(name, error)
+            self.get_logger().error(self._trouble)
+            self._release()
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            self._trouble = 'Fault in {}: {}'.format(name, traceback.format_exc())
+            self.get_logger().fatal(self._trouble)
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        parameters = self._settings.current
+        model = backend_provider.find_model(parameters)
+        provider = backend_provider.make_provider(parameters, model)
+        self._settings.locked = True
+        names = [camera.name for camera in parameters.cameras]
+        worker = InferenceWorker(
+            names, provider, lambda choice: self._make_segmenter(choice, model), self._serve,
+            parameters.max_rate)
+        worker.start()
+        self._worker = worker
+        for camera in parameters.cameras:
+            self._cameras.append(Camera(
+                self, camera, Outputs(self, camera.name, model.classes), worker.offer))
+
+    def _activate(self) -> None:
+        for camera in self._cameras:
+            camera.activate(self._settings.current.threshold)
+            if self._enabled:
+                camera.subscribe()
+
+    def _deactivate(self) -> None:
+        for camera in self._cameras:
+            camera.deactivate()
+        if self._worker is not None:
+            self._worker.clear()
+
+    def _release(self) -> None:
+        self._deactivate()
+        if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
+            # Its camera gates are closed, so it cannot publish through what is destroyed now.
+            self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
+                                    'left behind.'.format(STOP_TIMEOUT))
+        self._worker = None
+        for camera in self._cameras:
+            camera.destroy()
+        self._cameras = []
+        self._settings.locked = False
+
+    def _make_segmenter(self, choice: BackendChoice, model: Model) -> Segmenter:
+        info = choice.backend.info
+        text = '{} {} {} on {} runs {}: {}.'.format(
+            info.name, info.version, info.precision, info.device, info.model_path, choice.reason)
+        if choice.fallback:
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
+        return Segmenter(model.spec, choice.backend)
+
+    def _serve(self, name: str, frame: Frame, segmenter: Callable[[], Segmenter]) -> None:
+        camera = next(each for each in self._cameras if each.name == name)
+        camera.serve(frame, segmenter, self._settings.current)
+
+    def _on_parameters(self, parameters: NodeParameters) -> None:
+        if self._worker is not None:
+            self._worker.set_max_rate(parameters.max_rate)
+        for camera in self._cameras:
+            camera.publish_label_info(parameters.threshold)
+
+    def _on_enable(self, request: Any, response: Any) -> Any:
+        self._enabled = request.data
+        for camera in self._cameras:
+            if not self._enabled:
+                camera.unsubscribe()
+            elif self.lifecycle_state == 'active':
+                camera.subscribe()
+        response.success = True
+        response.message = 'enabled' if self._enabled else 'disabled'
+        self.get_logger().info('Masks are {}.'.format(response.message))
+        return response
+
+    def _on_autostart(self) -> None:
+        self._autostart.cancel()
+        if self.lifecycle_state == 'unconfigured' and \
+                self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _statuses(self) -> List[Status]:
+        parameters = self._settings.current
+        time_source = 'simulated' if self.get_parameter('use_sim_time').value else 'system'
+        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, self._missing,
+                          time_source)
+        choice = None if self._worker is None else self._worker.choice
+        backend = None
+        if choice is not None and choice.backend.is_open:
+            backend = BackendState(choice.backend.info, choice.reason, choice.fallback)
+        now = time.monotonic()
+        return [node_status(state), backend_status(backend)] + [
+            camera_status(camera.name, camera.statistics.report(now), state, parameters,
+                          camera.facts()) for camera in self._cameras]

@@ -1,0 +1,93 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Every topic and service of the node with its QoS: one row each."""
+
+from typing import NamedTuple
+from typing import Sequence
+
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import HistoryPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+
+
+class Topic(NamedTuple):
+    """One topic; ``name`` follows the camera's prefix, except for names that start with /."""
+
+    name: str
+    type_name: str
+    reliable: bool
+    latched: bool
+    depth: int
+    description: str
+
+    def profile(self) -> QoSProfile:
+        """Return the QoS of the endpoint."""
+        return QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=self.depth,
+            reliability=ReliabilityPolicy.RELIABLE if self.reliable
+            else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if self.latched
+            else DurabilityPolicy.VOLATILE)
+
+
+# Best effort matches any publisher; one frame, because only the newest is of use.
+IMAGE = Topic('image', 'sensor_msgs/msg/Image', False, False, 1,
+              'With `image_transport: raw`.')
+IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', False, False, 1,
+                         'With `image_transport: compressed`: JPEG or PNG.')
+CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
+                       'Never required for masks.')
+INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN)
+
+# Five frames: a reader that pairs mask and confidence may fall behind by some.
+MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
+             'mono8, class id per pixel, 255 = unlabeled. Size and header of the image.')
+CONFIDENCE = Topic('confidence', 'sensor_msgs/msg/Image', True, False, 5,
+                   'mono8, 0 to 255: a lower bound of the softmax probability.')
+CAMERA_INFO_OUT = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, False, 5,
+                        'The newest CameraInfo with the header of the mask.')
+LABEL_INFO = Topic('label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
+                   'Class names by id. Absent where vision_msgs is not installed.')
+COLOR_MASK = Topic('color_mask', 'sensor_msgs/msg/Image', True, False, 1,
+                   'rgb8, class colours. Made only while somebody subscribes.')
+COLOR_MASK_COMPRESSED = Topic(
+    'color_mask/compressed', 'sensor_msgs/msg/CompressedImage', True, False, 1,
+    'PNG, exact colours. Made only while somebody subscribes.')
+OVERLAY = Topic('overlay', 'sensor_msgs/msg/Image', True, False, 1,
+                'rgb8, image and colours mixed. Made only while somebody subscribes.')
+OVERLAY_COMPRESSED = Topic(
+    'overlay/compressed', 'sensor_msgs/msg/CompressedImage', True, False, 1,
+    'JPEG. Made only while somebody subscribes.')
+OUTPUTS = (MASK, CONFIDENCE, CAMERA_INFO_OUT, LABEL_INFO, COLOR_MASK, COLOR_MASK_COMPRESSED,
+           OVERLAY, OVERLAY_COMPRESSED)
+
+DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True, False, 10,
+                    'Once a second in every lifecycle state.')
+
+ENABLE_SERVICE = '~/enable'
+
+
+def input_name(camera: str, topic: Topic) -> str:
+    """Return the relative name of an input: ``image`` or ``front/image``."""
+    return '{}/{}'.format(camera, topic.name) if camera else topic.name
+
+
+def output_name(camera: str, topic: Topic) -> str:
+    """Return the private name of an output: ``~/mask`` or ``~/front/mask``."""
+    return '~/' + input_name(camera, topic)
+
+
+def render_table(topics: Sequence[Topic], prefix: str = '') -> str:
+    """
+    Return topics as a Markdown table, for docs/topics.md.
+
+    :param prefix: stands before every name, ``~/`` for outputs
+    """
+    lines = ['| topic | type | reliability | durability | depth | what |',
+             '|---|---|---|---|---|---|']
+    lines += ['| `{}{}` | `{}` | {} | {} | {} | {} |'.format(
+        prefix, topic.name, topic.type_name, 'reliable' if topic.reliable else 'best effort',
+        'transient local' if topic.latched else 'volatile', topic.depth, topic.description)
+        for topic in topics]
+    return '\n'.join(lines) + '\n'

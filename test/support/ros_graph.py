@@ -1,0 +1,221 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Real nodes over real DDS for tests: private domains, deadlines instead of sleeps."""
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+TIMEOUT = 30.0
+"""Seconds; ten times what discovery and start take on a loaded machine."""
+DOMAINS = range(1, 102)
+"""Ids whose ports lie below Linux's range of outgoing ports."""
+
+
+@contextlib.contextmanager
+def private_domain():
+    """Lend a domain id that no other test on this machine holds, in any process."""
+    folder = os.path.join(tempfile.gettempdir(), 'segformer_ros_domains')
+    os.makedirs(folder, exist_ok=True)
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        for step in range(len(DOMAINS)):
+            domain = DOMAINS[(os.getpid() + step) % len(DOMAINS)]
+            with open(os.path.join(folder, str(domain)), 'w', encoding='ascii') as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    continue
+                yield domain
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError('no free ROS domain')
+
+
+def wait_until(condition, what, timeout=TIMEOUT):
+    """Return the condition's first true value; fail with ``what`` at the deadline."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            text = what() if callable(what) else what
+            raise AssertionError('not within {:.0f} s: {}'.format(timeout, text))
+        time.sleep(0.005)
+
+
+class Inbox:
+    """What a subscription has received."""
+
+    def __init__(self):
+        self.messages = []
+        self._arrived = threading.Condition()
+
+    def __call__(self, message):
+        with self._arrived:
+            self.messages.append(message)
+            self._arrived.notify_all()
+
+    def wait(self, condition=lambda message: True, timeout=TIMEOUT, after=0):
+        """Return the first message from index ``after`` on that fulfils the condition."""
+        deadline = time.monotonic() + timeout
+        seen = after
+        with self._arrived:
+            while True:
+                for message in self.messages[seen:]:
+                    if condition(message):
+                        return message
+                seen = max(seen, len(self.messages))
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise AssertionError('no such message within {:.0f} s among {}'.format(
+                        timeout, len(self.messages)))
+                self._arrived.wait(left)
+
+
+class Peer:
+    """A node of the test's own, spun by a thread, in a context of its own."""
+
+    def __init__(self, domain, name='peer'):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = Node(name, context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self):
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.context.try_shutdown()
+        self._thread.join(TIMEOUT)
+        self._executor.shutdown()
+        self.node.destroy_node()
+
+    def subscribe(self, message_type, topic, qos=10):
+        """Return an inbox that fills from now on."""
+        inbox = Inbox()
+        self.node.create_subscription(message_type, topic, inbox, qos)
+        return inbox
+
+    def publisher(self, message_type, topic, qos, wait_for_subscriber=True):
+        """Return a publisher that has found its subscriber."""
+        publisher = self.node.create_publisher(message_type, topic, qos)
+        if wait_for_subscriber:
+            wait_until(publisher.get_subscription_count, 'a subscriber of ' + topic)
+        return publisher
+
+    def wait_for_publisher(self, topic):
+        """Wait until somebody publishes a topic."""
+        wait_until(lambda: self.node.count_publishers(topic), 'a publisher of ' + topic)
+
+    def call(self, service_type, name, request, timeout=TIMEOUT):
+        """Return the answer of a service."""
+        client = self.node.create_client(service_type, name)
+        try:
+            assert client.wait_for_service(timeout), 'no service ' + name
+            done = threading.Event()
+            future = client.call_async(request)
+            future.add_done_callback(lambda _: done.set())
+            assert done.wait(timeout), 'no answer of ' + name
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+
+class NodeProcess:
+    """
+    A node of the package as a process of its own.
+
+    :param domain: ROS domain id
+    :param folder: for its log files
+    :param parameters: by name; given on the command line
+    :param arguments: further ROS arguments
+    """
+
+    def __init__(self, domain, folder, parameters=None, arguments=(),
+                 module='segformer_ros.cli.segformer', environment=None):
+        command = [sys.executable, '-m', module, '--ros-args']
+        for name, value in (parameters or {}).items():
+            command += ['-p', '{}:={}'.format(name, value)]
+        self._log_path = os.path.join(str(folder), 'node_{}.log'.format(time.monotonic_ns()))
+        variables = dict(os.environ, ROS_DOMAIN_ID=str(domain), ROS_LOG_DIR=str(folder),
+                         RCUTILS_LOGGING_BUFFERED_STREAM='0', **(environment or {}))
+        with open(self._log_path, 'wb') as log:
+            self._child = subprocess.Popen(command + list(arguments), env=variables, stdout=log,
+                                           stderr=subprocess.STDOUT)
+        self.pid = self._child.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+            try:
+                self._child.wait(TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+                raise AssertionError('did not end after SIGINT:\n' + self.log()) from None
+
+    def log(self):
+        """Return everything that it wrote so far."""
+        with open(self._log_path, encoding='utf-8', errors='replace') as stream:
+            return stream.read()
+
+    def wait_for_log(self, pattern, timeout=TIMEOUT, after=0):
+        """Wait until a pattern stands in what it wrote behind position ``after``."""
+        def found():
+            assert self._child.poll() is None or re.search(pattern, self.log()[after:]), \
+                'ended with {}:\n{}'.format(self._child.returncode, self.log())
+            return re.search(pattern, self.log()[after:])
+        return wait_until(found, lambda: '{!r} in the log:\n{}'.format(pattern, self.log()),
+                          timeout)
+
+    def signal(self, number):
+        """Send a signal."""
+        self._child.send_signal(number)
+
+    def wait(self, timeout=TIMEOUT):
+        """Return the exit status."""
+        return self._child.wait(timeout)
+
+    def is_running(self):
+        """Tell whether it has not ended."""
+        return self._child.poll() is None
+
+    def resident_mb(self):
+        """Return the resident memory in MB."""
+        with open('/proc/{}/status'.format(self.pid), encoding='ascii') as stream:
+            return int(re.search(r'VmRSS:\s+(\d+) kB', stream.read()).group(1)) / 1024.0
+
+    def threads(self):
+        """Return the number of threads."""
+        return len(os.listdir('/proc/{}/task'.format(self.pid)))
+
+    def descriptors(self):
+        """Return the number of open files."""
+        return len(os.listdir('/proc/{}/fd'.format(self.pid)))
