@@ -22,6 +22,7 @@ def share_folder(folder):
 
 
 COMMANDS = [
+    'fetch_model = segformer_ros.cli.fetch_model:main',
     'segformer = segformer_ros.cli.segformer:main',
 ]
 

@@ -53,7 +53,7 @@ def test_folder_that_others_may_write_to_is_refused(tmp_path, mode):
     folder = tmp_path / 'root'
     folder.mkdir()
     folder.chmod(mode)
-    with pytest.raises(ModelError, match='others may write.*chmod go-w'):
+    with pytest.raises(ModelError, match=r'others may write.*chmod go-w'):
         cache_dir.private_folder(str(folder))
 
 
@@ -66,7 +66,7 @@ def test_symbolic_link_in_place_of_a_folder_is_refused(tmp_path):
 
 def test_file_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / 'root').write_text('')
-    with pytest.raises(ModelError, match='Cached path is not private|cannot be used'):
+    with pytest.raises(ModelError, match=r'Cached path is not private|cannot be used'):
         cache_dir.private_folder(str(tmp_path / 'root'), 'models')
 
 

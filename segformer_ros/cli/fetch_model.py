@@ -1,0 +1,114 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``fetch_model``: bring the weights of a model into the cache."""
+
+import argparse
+import logging
+import os
+import sys
+from typing import List
+from typing import Optional
+
+from segformer_ros.cli.progress import bytes_text
+from segformer_ros.cli.progress import ProgressLine
+from segformer_ros.errors import ModelError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.model import cache_dir
+from segformer_ros.model import store
+from segformer_ros.model.catalogue import Download
+from segformer_ros.model.catalogue import load_download
+from segformer_ros.model.catalogue import model_names
+
+INTERRUPTED = 130
+"""Exit status that a shell gives for SIGINT."""
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line, without the program's name
+    :return: exit status: 0 done, 1 failed with a message, 130 interrupted
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
+    try:
+        if options.list:
+            _print_list()
+            return 0
+        return _fetch(options)
+    except SegformerRosError as error:
+        print('fetch_model: {}'.format(error), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nInterrupted. What has arrived is kept: the same command goes on from there.',
+              file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='fetch_model',
+        description='Fetch the weights of a model, check their digest and print their path.',
+        epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co); '
+               '{} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
+               'stopped.'.format(cache_dir.CACHE_VARIABLE))
+    parser.add_argument('name', nargs='?', help='model to fetch; --list shows the names')
+    parser.add_argument('--list', action='store_true', help='list the models and end')
+    parser.add_argument('--variant', help='another file of the model, for example fp16')
+    parser.add_argument('--accept-license', action='store_true',
+                        help='you have read the license of the weights and accept it')
+    parser.add_argument('--from-file', metavar='PATH',
+                        help='take this file, brought by other means, instead of the network')
+    return parser
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    if options.name is None:
+        raise ModelError('No model named', expected='one of {}'.format(', '.join(model_names())))
+    source = load_download(options.name)
+    if source is not None:
+        _print_license(source)
+    line = ProgressLine(options.name)
+    try:
+        path = store.fetch(options.name, options.variant, options.accept_license,
+                           options.from_file, line.update)
+    finally:
+        line.finish()
+    print('{}: checked, {}'.format(options.name, bytes_text(os.path.getsize(path))),
+          file=sys.stderr)
+    # Alone on stdout, so that a script can take it.
+    print(path)
+    return 0
+
+
+def _print_license(source: Download) -> None:
+    print('{}\n{}\n\n{}\n'.format(*source.license), file=sys.stderr)
+
+
+def _print_list() -> None:
+    for name in model_names():
+        source = load_download(name)
+        if source is None:
+            state = 'ships with the package' if store.shipped(name) else 'missing'
+            print('{}: {}'.format(name, state))
+            continue
+        print('{}: {}'.format(name, source.license.name))
+        for variant in source.files:
+            print('  {}: {}'.format(variant, _state(source, variant)))
+
+
+def _state(source: Download, variant: str) -> str:
+    remote = source.file(variant)
+    try:
+        path = store.cached(source, remote)
+    except ModelError as error:
+        return str(error)
+    if path is not None:
+        return path
+    return 'not fetched{}'.format('' if remote.size is None else ', {}'.format(
+        bytes_text(remote.size)))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

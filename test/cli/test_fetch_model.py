@@ -1,0 +1,124 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command fetch_model: what it prints where, and its exit status."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from support import tiny_catalogue
+from support.file_server import serve
+from support.tiny_catalogue import CONTENT
+
+from segformer_ros.cli import fetch_model
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Serve the tiny model; use an empty cache."""
+    tiny_catalogue.write(str(tmp_path))
+    tiny_catalogue.use(str(tmp_path), monkeypatch.setattr)
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('no_proxy', '*')
+    with serve(CONTENT) as (address, behaviour):
+        monkeypatch.setenv('HF_ENDPOINT', address)
+        behaviour.folder = tmp_path
+        yield behaviour
+
+
+@pytest.mark.smoke
+def test_path_alone_goes_to_stdout_and_the_rest_to_stderr(mirror, capfd):
+    assert fetch_model.main(['tiny', '--accept-license']) == 0
+    out, err = capfd.readouterr()
+    with open(out[:-1], 'rb') as stream:
+        assert stream.read() == CONTENT
+    assert 'License of Tiny Weights\nhttps://example.com/license\n\nFor tests only.' in err
+    assert '100 %  102.4 kB of 102.4 kB' in err
+    assert 'tiny: checked, 102.4 kB' in err
+
+
+def test_license_is_shown_and_not_assumed(mirror, capfd):
+    assert fetch_model.main(['tiny']) == 1
+    out, err = capfd.readouterr()
+    assert out == ''
+    assert err.index('For tests only.') < err.index('not accepted yet')
+    assert err.rstrip().endswith('fetch_model tiny --accept-license')
+    assert mirror.requests == []
+
+
+def test_failure_is_one_line_without_a_traceback(mirror, capfd):
+    mirror.statuses = [404]
+    assert fetch_model.main(['tiny', '--accept-license']) == 1
+    err = capfd.readouterr().err
+    assert 'fetch_model: Download of http://127.0.0.1' in err
+    assert 'HTTP status 404' in err
+    assert 'Traceback' not in err
+
+
+def test_offline_file_is_taken_without_a_request(mirror, capfd):
+    assert fetch_model.main(['tiny', '--variant', 'sized', '--accept-license', '--from-file',
+                             str(mirror.folder / 'content')]) == 0
+    assert capfd.readouterr().out.endswith('sized.onnx\n')
+    assert mirror.requests == []
+
+
+def test_list_tells_what_is_there(mirror, capfd):
+    assert fetch_model.main(['tiny', '--accept-license']) == 0
+    path = capfd.readouterr().out.strip()
+    assert fetch_model.main(['--list']) == 0
+    out = capfd.readouterr().out
+    assert out.splitlines() == [
+        'own: missing', 'tiny: License of Tiny Weights', '  fp32: ' + path,
+        '  sized: not fetched, 102.4 kB']
+    with open(path, 'ab') as stream:
+        stream.write(b'x')
+    assert fetch_model.main(['--list']) == 0
+    assert 'is wrong' in capfd.readouterr().out
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'No model named'), (['bert'], 'Unknown model'), (['own'], 'Weights of own are missing'),
+    (['tiny', '--variant', 'int8', '--accept-license'], 'expected one of fp32, sized')])
+def test_wrong_use_is_told(mirror, capfd, arguments, message):
+    assert fetch_model.main(arguments) == 1
+    assert message in capfd.readouterr().err
+
+
+STARTER = """
+import sys
+sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test']
+from support import tiny_catalogue
+tiny_catalogue.use(sys.argv[2])
+from segformer_ros.cli import fetch_model
+raise SystemExit(fetch_model.main(['tiny', '--accept-license']))
+"""
+
+
+def test_control_c_ends_with_130_and_a_plain_sentence(mirror, project_root):
+    mirror.gate = threading.Event()
+    process = subprocess.Popen(
+        [sys.executable, '-c', STARTER, project_root, str(mirror.folder)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        while not mirror.requests:
+            assert process.poll() is None, process.communicate()
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        mirror.gate.set()
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert 'Interrupted. What has arrived is kept' in err
+    assert 'Traceback' not in err
+
+
+def test_module_runs_as_a_script(project_root):
+    done = subprocess.run([sys.executable, '-m', 'segformer_ros.cli.fetch_model', '--help'],
+                          cwd=project_root, stdout=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0
+    for word in ('--accept-license', '--from-file', 'HF_ENDPOINT', 'XDG_CACHE_HOME'):
+        assert word in done.stdout
