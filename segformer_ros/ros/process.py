@@ -44,13 +44,15 @@ class StopRequest:
 
 
 def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
-             args: Optional[List[str]] = None) -> int:
+             args: Optional[List[str]] = None,
+             is_done: Callable[[AnyNode], bool] = lambda node: False) -> int:
     """
-    Spin one node until it is asked to stop.
+    Spin one node until it is asked to stop, or has done its work.
 
     :param make_node: called once rclpy is initialised
     :param close: called while publishing still works, before the node is destroyed
     :param args: command line with ROS arguments; None takes the process's own
+    :param is_done: asked again and again; by default a node's work never ends
     :return: exit status
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -64,7 +66,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
-            while not stop.requested and rclpy.ok():
+            while not stop.requested and rclpy.ok() and not is_done(node):
                 executor.spin_once(timeout_sec=SPIN_TIMEOUT)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too

@@ -1,0 +1,18 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The executable ``simulated_camera``: a camera node in the simulated world."""
+
+from typing import List
+from typing import Optional
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """Run the node until it is shut down or has sent the frames asked for."""
+    from segformer_ros.ros.process import run_node
+    from segformer_ros.ros.simulated_camera_node import SimulatedCameraNode
+    return run_node(SimulatedCameraNode, SimulatedCameraNode.close, args,
+                    is_done=lambda node: node.done)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
