@@ -17,8 +17,6 @@ from rclpy.subscription import Subscription
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros import topics
-from segformer_ros.ros.compressed import compressed_to_rgb
-from segformer_ros.ros.conversions import image_to_rgb
 from segformer_ros.ros.mosaic_bridge import MosaicBridge
 from segformer_ros.ros.outputs import Outputs
 from segformer_ros.ros.parameters import CameraParameters
@@ -26,6 +24,8 @@ from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.statistics import CameraStatistics
 from segformer_ros.ros.throttle import Throttle
+from segformer_ros.segmentation.compressed_images import compressed_to_rgb
+from segformer_ros.segmentation.image_decoding import image_to_rgb
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from sensor_msgs.msg import CameraInfo

@@ -9,7 +9,8 @@ from typing import Optional
 from typing import TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.ros.encodings import Encoding
+from segformer_ros.segmentation.encodings import Encoding
+from segformer_ros.segmentation.image_decoding import MosaicDecoder
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +30,7 @@ PROBE_TIMEOUT = 20.0
 """Seconds; importing cv_bridge takes some seconds on the original Nano's SD card."""
 
 
-class MosaicBridge:
+class MosaicBridge(MosaicDecoder):
     """
     cv_bridge, tried once in a child process before it is used.
 

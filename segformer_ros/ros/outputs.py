@@ -11,13 +11,13 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from segformer_ros.ros import image_messages
 from segformer_ros.ros import topics
-from segformer_ros.ros.compressed import encode_jpeg
-from segformer_ros.ros.compressed import encode_png
 from segformer_ros.ros.label_info import label_info_message
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.topics import Topic
 from segformer_ros.segmentation import palette as pictures
+from segformer_ros.segmentation.compressed_images import encode_jpeg
+from segformer_ros.segmentation.compressed_images import encode_png
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage

@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn an Image message into an RGB array: encoding, row step and byte order honoured."""
 
+import abc
 from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
 from segformer_ros.errors import InvalidInputError
-from segformer_ros.ros.encodings import Encoding
-from segformer_ros.ros.encodings import find_encoding
-from segformer_ros.ros.encodings import MOSAIC
-from segformer_ros.ros.encodings import PLANAR
-from segformer_ros.ros.mosaic_bridge import MosaicBridge
+from segformer_ros.segmentation.encodings import Encoding
+from segformer_ros.segmentation.encodings import find_encoding
+from segformer_ros.segmentation.encodings import MOSAIC
+from segformer_ros.segmentation.encodings import PLANAR
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,7 +23,22 @@ TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
 
 
-def image_to_rgb(message: Any, bridge: Optional[MosaicBridge] = None) -> 'npt.NDArray[np.uint8]':
+class MosaicDecoder(abc.ABC):
+    """Another way to decode bayer and packed yuv images, such as cv_bridge."""
+
+    @abc.abstractmethod
+    def to_rgb(self, message: Any, encoding: Encoding) -> Optional['npt.NDArray[np.uint8]']:
+        """
+        Convert a checked bayer or packed yuv image.
+
+        :param message: with the fields of ``sensor_msgs/Image``; its layout was checked
+        :param encoding: its layout
+        :return: (H, W, 3) uint8 RGB, or None where this way cannot be used
+        """
+
+
+def image_to_rgb(message: Any,
+                 bridge: Optional[MosaicDecoder] = None) -> 'npt.NDArray[np.uint8]':
     """
     Return the picture of a ``sensor_msgs/Image``.
 
