@@ -1,0 +1,166 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+What an ONNX file says about itself, read without the ``onnx`` package.
+
+Only names, shapes and counts are read, never weights: quick on large files, safe on hostile
+ones, and it works where ``onnx`` cannot be installed.
+"""
+
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Set
+from typing import Tuple
+
+from segformer_ros.errors import ModelError
+from segformer_ros.model.onnx_messages import Node
+from segformer_ros.model.onnx_messages import read_node
+from segformer_ros.model.onnx_messages import read_opset
+from segformer_ros.model.onnx_messages import read_value
+from segformer_ros.model.onnx_messages import read_weight
+from segformer_ros.model.onnx_messages import Weight
+from segformer_ros.model.protobuf_wire import Field
+from segformer_ros.model.protobuf_wire import WireReader
+from segformer_ros.model.tensor_spec import TensorSpec
+
+_DEEPEST_SUBGRAPH = 16
+# These keep the number of channels, as an output's dynamic shape does not tell it.
+_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
+_MOST_STEPS_BACK = 16
+
+
+class OnnxHeader(NamedTuple):
+    """
+    Facts of an ONNX file.
+
+    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
+    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
+    ``parameters`` counts the elements of all weights, ``external_files`` names the files that
+    hold weights instead of this one. ``output_channels`` is the number of filters of the
+    convolution that computes an output, for files whose shapes are dynamic.
+    """
+
+    ir_version: int
+    producer: str
+    opsets: Dict[str, int]
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    ops: Dict[str, int]
+    parameters: int
+    external_files: Tuple[str, ...]
+    output_channels: Dict[str, int]
+    file_bytes: int
+
+    @property
+    def opset(self) -> int:
+        """Return the version of ONNX's own operators, 0 if none is stated."""
+        return self.opsets.get('', 0)
+
+
+def read_onnx_header(path: str) -> OnnxHeader:
+    """
+    Read the facts of an ONNX file.
+
+    :raises ModelError: unreadable, damaged, or no ONNX file
+    """
+    try:
+        with open(path, 'rb') as stream:
+            return _read_model(WireReader(stream, path))
+    except OSError as error:
+        raise ModelError('Model file cannot be read', got='{}: {}'.format(path, error.strerror),
+                         expected='an ONNX file') from error
+
+
+def _read_model(reader: WireReader) -> OnnxHeader:
+    ir_version = 0
+    producer: List[str] = []
+    opsets: Dict[str, int] = {}
+    graphs: List[Field] = []
+    for field in reader.fields(0, reader.size):
+        if field.number == 1:
+            ir_version = reader.integer(field)
+        elif field.number in (2, 3):
+            producer.append(reader.text(field))
+        elif field.number == 7:
+            graphs.append(field)
+        elif field.number == 8:
+            domain, version = read_opset(reader, field)
+            opsets[domain] = version
+    if len(graphs) != 1 or ir_version <= 0:
+        raise reader.damaged('{} graphs and IR version {}'.format(len(graphs), ir_version), 0)
+    graph = _Graph(reader)
+    graph.read(graphs[0])
+    return OnnxHeader(
+        ir_version=ir_version,
+        producer=' '.join(producer),
+        opsets=opsets,
+        # Up to IR version 3 weights are listed among the inputs.
+        inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
+        outputs=tuple(graph.outputs),
+        ops=graph.ops,
+        parameters=graph.parameters,
+        external_files=tuple(sorted(graph.external_files)),
+        output_channels=graph.output_channels(),
+        file_bytes=reader.size)
+
+
+class _Graph:
+    """Collects facts while walking through a graph and its subgraphs."""
+
+    def __init__(self, reader: WireReader) -> None:
+        self._reader = reader
+        self._producers: Dict[str, Node] = {}
+        self.inputs: List[TensorSpec] = []
+        self.outputs: List[TensorSpec] = []
+        self.weights: Dict[str, Weight] = {}
+        self.ops: Dict[str, int] = {}
+        self.parameters = 0
+        self.external_files: Set[str] = set()
+
+    def read(self, main: Field) -> None:
+        # A stack of its own: nesting in the file must not become recursion here.
+        pending = [(main, 0)]
+        while pending:
+            graph, depth = pending.pop()
+            if depth > _DEEPEST_SUBGRAPH:
+                raise self._reader.damaged('subgraphs nested too deeply', graph.start)
+            for field in self._reader.children(graph):
+                if field.number == 1:
+                    node = read_node(self._reader, field)
+                    self.ops[node.op] = self.ops.get(node.op, 0) + 1
+                    pending += [(inner, depth + 1) for inner in node.subgraphs]
+                    if depth == 0:
+                        self._producers.update((output, node) for output in node.outputs)
+                elif field.number == 5:
+                    self._take(read_weight(self._reader, field), depth)
+                elif field.number == 11 and depth == 0:
+                    self.inputs.append(read_value(self._reader, field))
+                elif field.number == 12 and depth == 0:
+                    self.outputs.append(read_value(self._reader, field))
+
+    def output_channels(self) -> Dict[str, int]:
+        found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}
+        return {name: channels for name, channels in found.items() if channels is not None}
+
+    def _channels_of(self, name: str) -> Optional[int]:
+        # Few nodes follow the last convolution; a hostile file may have a loop.
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or not node.inputs:
+                return None
+            if node.op == 'Conv' and len(node.inputs) > 1:
+                weight = self.weights.get(node.inputs[1])
+                return weight.shape[0] if weight is not None and weight.shape else None
+            if node.op not in _KEEP_CHANNELS:
+                return None
+            name = node.inputs[0]
+        return None
+
+    def _take(self, weight: Weight, depth: int) -> None:
+        self.parameters += weight.elements
+        if weight.external_file is not None:
+            self.external_files.add(weight.external_file)
+        if depth == 0:
+            self.weights[weight.name] = weight
