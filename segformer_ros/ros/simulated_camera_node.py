@@ -62,6 +62,8 @@ ROWS = (
         range=(0.0, 20.0)),
     Row('frames', int, 0, START, 'Images after which it stops; 0 never stops.',
         range=(0, 10 ** 9)),
+    Row('wait_for_subscribers', int, 0, START, 'Subscriptions of image_raw without which the '
+        'drive does not start; for recorders that need the first image.', range=(0, 100)),
     Row('base_frame', str, 'base_link', START, 'Frame of the robot on the ground.'),
     Row('odom_frame', str, 'odom', START, 'Fixed frame, which is that of the world.'),
     Row('camera_frame', str, 'camera_optical_frame', START, 'Optical frame of the images.'),
@@ -111,15 +113,20 @@ class SimulatedCameraNode(Node):
 
     @property
     def done(self) -> bool:
-        """Tell whether all images that were asked for are out and were acknowledged."""
+        """Tell whether all images that were asked for are out."""
         return self._timer.is_canceled()
 
     def close(self) -> None:
         """Wait a moment for slow readers, since what is unread is lost with the node."""
         for publisher in self._publishers_by_topic.values():
             publisher.wait_for_all_acked(Duration(seconds=2))
+        self._transforms.wait_for_readers(Duration(seconds=2))
 
     def _on_timer(self) -> None:
+        images = self._publishers_by_topic[IMAGE.name]
+        if self.frames_sent == 0 and \
+                images.get_subscription_count() < self._values['wait_for_subscribers']:
+            return
         time = self.frames_sent / self._values['rate']
         stamp = self.get_clock().now().to_msg()
         pose = self._trajectory.base_pose(time)

@@ -12,6 +12,7 @@ from geometry_msgs.msg import Transform
 from geometry_msgs.msg import TransformStamped
 from geometry_msgs.msg import Vector3
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
@@ -40,6 +41,11 @@ class TransformPublisher:
     def send_static(self, transforms: Sequence[TransformStamped]) -> None:
         """Publish all transforms that always hold; a second call replaces them."""
         self._static.publish(TFMessage(transforms=list(transforms)))
+
+    def wait_for_readers(self, timeout: Duration) -> bool:
+        """Tell whether every reader has acknowledged everything within the time."""
+        return all([publisher.wait_for_all_acked(timeout)
+                    for publisher in (self._dynamic, self._static)])
 
 
 def transform_message(stamp: Time, parent: str, child: str,
