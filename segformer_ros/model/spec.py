@@ -4,6 +4,7 @@
 
 from typing import Any
 from typing import Dict
+from typing import Mapping
 from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
@@ -81,6 +82,21 @@ class ModelSpec(NamedTuple):
         self._check_tensor('Input', 'input', inputs, self.input_tensor())
         for expected in self.output_tensors():
             self._check_tensor('Output', 'output', outputs, expected)
+
+    def check_shapes(self, shapes: Mapping[str, Tuple[int, ...]]) -> None:
+        """
+        Compare what a network with dynamic outputs returned with this specification.
+
+        :param shapes: of the returned arrays, by output name
+        :raises ModelError: a shape differs
+        """
+        for expected in self.output_tensors():
+            if not expected.accepts(shapes[expected.name]):
+                raise ModelError(
+                    'Output of the model does not fit specification {!r}'.format(self.name),
+                    got=expected._replace(shape=shapes[expected.name]), expected=expected,
+                    remedy='Correct output_size_wh, output_layout or num_classes in the '
+                           'specification.')
 
     def _check_tensor(self, what: str, key: str, actual: Sequence[TensorSpec],
                       expected: TensorSpec) -> None:

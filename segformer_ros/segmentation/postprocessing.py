@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From logits to class ids and confidence at the size of the image."""
 
+from typing import Any
+from typing import Mapping
 from typing import Optional
 from typing import Tuple
 from typing import TYPE_CHECKING
@@ -9,55 +11,97 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from segformer_ros.errors import BackendError
-from segformer_ros.model.classes import UNLABELED
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.confidence import clear_below
+from segformer_ros.segmentation.confidence import confidence_levels
+from segformer_ros.segmentation.confidence import log_threshold
+from segformer_ros.segmentation.exact_argmax import grid_excess
+from segformer_ros.segmentation.exact_argmax import upsampled_argmax
+from segformer_ros.segmentation.grid_winners import grid_winners
+from segformer_ros.segmentation.grid_winners import GridWinners
+from segformer_ros.segmentation.grid_winners import not_finite_error
+from segformer_ros.segmentation.kernels import Kernels
+from segformer_ros.segmentation.upsampling import upsampling_axis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    MaskAndConfidence = Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]
+
 METHODS = ('exact', 'fast')
 
 
-def segment_logits(logits: 'npt.NDArray[np.float32]',
-                   logsumexp: Optional['npt.NDArray[np.float32]'],
-                   size_wh: Tuple[int, int], method: str, threshold: float,
-                   with_confidence: bool) -> Tuple['npt.NDArray[np.uint8]',
-                                                   Optional['npt.NDArray[np.uint8]']]:
+class Postprocessor:
     """
-    Return mask and confidence.
+    Turn the outputs of one network into masks; owns its working memory.
 
-    :param logits: (C, h, w)
-    :param logsumexp: (h, w) over the classes, or None to compute it
-    :param size_wh: of the mask
+    :param spec: of the network
+    :param kernels: compiled ones, or None for numpy and OpenCV
     """
-    if not np.isfinite(logits).all():
-        raise BackendError('The network returned values that are not finite')
-    winner, best = _argmax(logits, size_wh, method)
-    if not with_confidence and threshold <= 0.0:
-        return winner, None
-    if logsumexp is None:
-        peak = logits.max(axis=0)
-        logsumexp = peak + np.log(np.exp(logits - peak).sum(axis=0))
-    probability = np.exp(best - cv2.resize(logsumexp, size_wh, interpolation=cv2.INTER_LINEAR))
-    confidence = np.clip(np.rint(probability * 255.0), 0, 255).astype(np.uint8)
-    if threshold > 0.0:
-        winner[probability < threshold] = UNLABELED
-    return winner, confidence if with_confidence else None
 
+    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels]) -> None:
+        self._spec = spec
+        self._kernels = kernels
+        width, height = spec.output_size_wh
+        self._nhwc = spec.output_layout == 'nhwc'
+        if kernels is None:
+            self._scratch = np.empty((height, width, spec.num_classes), np.float32)
+            self._transposed = np.empty_like(self._scratch)
 
-def _argmax(logits: 'npt.NDArray[np.float32]', size_wh: Tuple[int, int], method: str) -> Tuple[
-        'npt.NDArray[np.uint8]', 'npt.NDArray[np.float32]']:
-    width, height = size_wh
-    if method == 'fast':
-        small = logits.argmax(axis=0).astype(np.uint8)
-        winner = cv2.resize(small, size_wh, interpolation=cv2.INTER_NEAREST)
-        best = cv2.resize(logits.max(axis=0), size_wh, interpolation=cv2.INTER_LINEAR)
-        return winner, best
-    best = np.full((height, width), -np.inf, np.float32)
-    winner = np.zeros((height, width), np.uint8)
-    for class_id, plane in enumerate(logits):
-        value = cv2.resize(np.ascontiguousarray(plane), size_wh, interpolation=cv2.INTER_LINEAR)
-        better = value > best
-        best[better] = value[better]
-        winner[better] = class_id
-    return winner, best
+    def run(self, outputs: 'Mapping[str, npt.NDArray[Any]]', size_wh: Tuple[int, int],
+            method: str, threshold: float, with_confidence: bool) -> 'MaskAndConfidence':
+        """
+        Return mask and confidence.
+
+        ``exact`` gives the argmax over the bilinearly upsampled logits. ``fast`` gives every
+        pixel the winner of its nearest grid point, and the confidence of an interpolated one:
+        an approximation.
+
+        :param outputs: of the network, by name, as the specification has them
+        :param size_wh: of the mask
+        :param method: one of ``METHODS``
+        :param threshold: confidence 0..1 below which a pixel becomes UNLABELED; 0 turns it off
+        :param with_confidence: False saves its computation, unless the threshold needs it
+        :return: (H, W) class ids and (H, W) confidence 0..255 or None, the caller's to keep
+        :raises BackendError: an output is not finite
+        """
+        logits = outputs[self._spec.output_name][0]
+        given = outputs[self._spec.logsumexp_name][0] if self._spec.logsumexp_name else None
+        needs_logsumexp = with_confidence or threshold > 0.0
+        if needs_logsumexp and given is not None and not np.isfinite(given).all():
+            raise not_finite_error()
+        compute = needs_logsumexp and given is None
+        if self._kernels is None:
+            if not self._nhwc:
+                logits = self._transpose(logits)
+            grid = grid_winners(logits, self._scratch if compute else None)
+        else:
+            grid = self._kernels.grid_winners(logits, self._nhwc, compute)
+        if needs_logsumexp and given is not None:
+            grid = grid._replace(logsumexp=np.ascontiguousarray(given))
+        return self._upsample(logits, grid, size_wh, method, threshold, with_confidence)
+
+    def _upsample(self, logits: 'npt.NDArray[np.float32]', grid: GridWinners,
+                  size_wh: Tuple[int, int], method: str, threshold: float,
+                  with_confidence: bool) -> 'MaskAndConfidence':
+        height, width = grid.labels.shape
+        rows, cols = upsampling_axis(height, size_wh[1]), upsampling_axis(width, size_wh[0])
+        if method == 'fast':
+            mask = grid.labels.take(cols.nearest, axis=1).take(rows.nearest, axis=0)
+            excess = grid_excess(grid, rows, cols)
+        elif self._kernels is not None:
+            return self._kernels.upsampled_argmax(logits, self._nhwc, grid, rows, cols,
+                                                  log_threshold(threshold), with_confidence)
+        else:
+            mask, excess = upsampled_argmax(logits, grid, rows, cols)
+        if excess is None:
+            return mask, None
+        if threshold > 0.0:
+            clear_below(mask, excess, threshold)
+        return mask, confidence_levels(excess) if with_confidence else None
+
+    def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+        # OpenCV's blocked transposition takes half the time of numpy's copy.
+        classes = logits.shape[0]
+        cv2.transpose(logits.reshape(classes, -1), self._transposed.reshape(-1, classes))
+        return self._transposed

@@ -3,14 +3,16 @@
 """From a camera image to the network's input."""
 
 from typing import Any
+from typing import Optional
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from segformer_ros.errors import ConfigurationError
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.kernels import Kernels
+from segformer_ros.segmentation.pillow_resize import resize_axis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,37 +25,53 @@ class Preprocessor:
     Resize and normalise images for one network; owns the buffers it fills.
 
     :param spec: of the network
-    :param resize: ``pillow`` for the antialiased filter that the checkpoint was trained with,
-        ``opencv`` for the faster plain bilinear one
+    :param kernels: compiled ones, or None for Pillow and OpenCV
     """
 
-    def __init__(self, spec: ModelSpec, resize: str) -> None:
-        if resize not in RESIZES:
-            raise ConfigurationError('Unknown resize', got=repr(resize),
-                                     expected=' or '.join(RESIZES))
+    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels]) -> None:
         self._spec = spec
-        self._resize = resize
-        levels = np.arange(256, dtype=np.float64)[:, np.newaxis] / 255.0
-        self._lut = ((levels - spec.mean) / spec.std).astype(np.float32)
-        self._buffer = np.empty(
-            tuple(spec.input_tensor().shape), dtype=spec.input_dtype)  # type: ignore[arg-type]
+        self._kernels = kernels
+        levels = np.arange(256, dtype=np.float64) / 255.0
+        self._table = np.stack([(levels - mean) / std for mean, std in zip(spec.mean, spec.std)]
+                               ).astype(np.float32)
+        width, height = spec.input_size_wh
+        self._tensor = np.empty((1, height, width, 3) if spec.input_layout == 'nhwc'
+                                else (1, 3, height, width), spec.input_dtype)
+        # Where the network normalises, the resized image is its input.
+        self._small = self._tensor[0] if spec.input_dtype == 'uint8' \
+            and spec.input_layout == 'nhwc' else np.empty((height, width, 3), np.uint8)
 
-    def run(self, image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[Any]':
+    def run(self, image: 'npt.NDArray[np.uint8]', resize: str) -> 'npt.NDArray[Any]':
         """
         Return the network's input for one image.
 
-        :param image: (H, W, 3) RGB
+        :param image: (H, W, 3) RGB; pixels of a row must be contiguous
+        :param resize: ``pillow``, bit for bit Pillow's antialiased BILINEAR, with which the
+            checkpoint was trained; or ``opencv``, plain bilinear, faster
         :return: of the specification's shape and dtype; valid until the next call
         """
-        size_wh = self._spec.input_size_wh
-        if self._resize == 'opencv':
-            small = cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR)
+        self._resize(image, resize)
+        if self._tensor.dtype == np.uint8:
+            if self._spec.input_layout == 'nchw':
+                self._tensor[0] = self._small.transpose(2, 0, 1)
+        elif self._spec.input_layout == 'nhwc':
+            # OpenCV looks every channel up in its own table.
+            cv2.LUT(self._small, self._table.T[np.newaxis].copy(), self._tensor[0])
+        elif self._kernels is not None:
+            self._kernels.normalize_to_planes(self._small, self._table, self._tensor)
         else:
-            small = np.asarray(Image.fromarray(image).resize(size_wh, Image.BILINEAR))
-        if self._spec.input_dtype == 'uint8':
-            pixels = small
+            for channel, table in enumerate(self._table):
+                cv2.LUT(self._small[:, :, channel].copy(), table, self._tensor[0, channel])
+        return self._tensor
+
+    def _resize(self, image: 'npt.NDArray[np.uint8]', resize: str) -> None:
+        height, width, _ = self._small.shape
+        if image.shape == self._small.shape:
+            self._small[...] = image
+        elif resize == 'opencv':
+            cv2.resize(image, (width, height), self._small, interpolation=cv2.INTER_LINEAR)
+        elif self._kernels is not None:
+            self._kernels.resize_antialiased(image, resize_axis(image.shape[0], height),
+                                             resize_axis(image.shape[1], width), self._small)
         else:
-            pixels = np.stack([self._lut[:, c][small[:, :, c]] for c in range(3)], axis=2)
-        self._buffer[0] = pixels.transpose(2, 0, 1) if self._spec.input_layout == 'nchw' \
-            else pixels
-        return self._buffer
+            self._small[...] = Image.fromarray(image).resize((width, height), Image.BILINEAR)

@@ -3,10 +3,13 @@
 """From an image to a mask: preprocessing, network, postprocessing."""
 
 import time
+from typing import Any
+from typing import Dict
 from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from segformer_ros.errors import ConfigurationError
@@ -15,25 +18,47 @@ from segformer_ros.inference.backend import Backend
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation import preprocessing
+from segformer_ros.segmentation.compiled import Compiled
+from segformer_ros.segmentation.compiled import load_kernels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-ROTATIONS = (0, 90, 180, 270)
+# OpenCV's codes for turning an image clockwise by so many degrees, and for turning it back.
+_TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_TURN_BACK = {90: _TURN[270], 180: _TURN[180], 270: _TURN[90]}
+ROTATIONS = (0,) + tuple(_TURN)
 
 
 class SegmenterSettings(NamedTuple):
     """
     What may change between two frames.
 
-    ``resize``: ``pillow`` (as the checkpoint was trained) or ``opencv`` (faster, other pixels).
-    ``postprocess``: ``exact``, or ``fast`` (argmax at logits size: an approximation).
-    ``threshold``: confidence 0..1 below which a pixel becomes UNLABELED; 0 turns it off.
+    ``resize`` is ``pillow`` (the filter that the checkpoint was trained with) or ``opencv``
+    (faster; 1 to 3 % of the labels differ). ``postprocess`` is ``exact``, or ``fast`` (argmax
+    at the size of the logits: an approximation). ``threshold`` is the confidence 0..1 below
+    which a pixel becomes UNLABELED; 0 turns it off.
     """
 
     resize: str = 'pillow'
     postprocess: str = 'exact'
     threshold: float = 0.0
+
+    def check(self) -> None:
+        """
+        Look for settings that cannot be used.
+
+        :raises ConfigurationError: a setting is unknown or out of range
+        """
+        for what, value, choices in (
+                ('resize', self.resize, preprocessing.RESIZES),
+                ('postprocess', self.postprocess, postprocessing.METHODS)):
+            if value not in choices:
+                raise ConfigurationError('Unknown setting of {!r}'.format(what), got=repr(value),
+                                         expected=' or '.join(choices))
+        if not 0.0 <= self.threshold <= 1.0:
+            raise ConfigurationError('Threshold out of range', got=self.threshold,
+                                     expected='a confidence from 0.0 to 1.0')
 
 
 class Timings(NamedTuple):
@@ -46,9 +71,10 @@ class Timings(NamedTuple):
 
 class Segmentation(NamedTuple):
     """
-    The result for one image; the arrays belong to the caller.
+    The result for one image; the arrays are the caller's to keep.
 
-    ``mask`` is (H, W) class ids; ``confidence`` (H, W) 0..255, or None when not asked for.
+    ``mask`` is (H, W) class ids; ``confidence`` is (H, W) 0..255, or None when not asked for.
+    Pixels below the threshold are UNLABELED in the mask and keep their confidence.
     """
 
     mask: 'npt.NDArray[np.uint8]'
@@ -60,71 +86,104 @@ class Segmenter:
     """
     Segment images with one network.
 
+    Calls must come from one thread at a time: working memory is reused from frame to frame.
+
     :param spec: what the network takes and returns
     :param backend: open; stays the caller's to close
-    :param settings: may be replaced between frames through ``settings``
+    :param settings: may be replaced between frames
+    :param compiled: the image kernels to use; by default those of ``load_kernels``
     :raises ModelError: the opened network does not fit the specification
-    :raises ConfigurationError: a setting is not known
+    :raises ConfigurationError: a setting is unknown or out of range
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend,
-                 settings: SegmenterSettings = SegmenterSettings()) -> None:
+                 settings: SegmenterSettings = SegmenterSettings(),
+                 compiled: Optional[Compiled] = None) -> None:
         spec.check(backend.inputs, backend.outputs)
+        self.settings = settings
         self._spec = spec
         self._backend = backend
-        self.settings = settings
+        self._compiled = load_kernels() if compiled is None else compiled
+        self._preprocessor = preprocessing.Preprocessor(spec, self._compiled.kernels)
+        self._postprocessor = postprocessing.Postprocessor(spec, self._compiled.kernels)
+        if any(size is None for output in backend.outputs for size in output.shape):
+            self._check_one_run()
 
     @property
     def settings(self) -> SegmenterSettings:
-        """Return the settings of the next frame."""
+        """Settings of the next frame; assigning checks them."""
         return self._settings
 
     @settings.setter
     def settings(self, settings: SegmenterSettings) -> None:
-        if settings.postprocess not in postprocessing.METHODS:
-            raise ConfigurationError('Unknown postprocess', got=repr(settings.postprocess),
-                                     expected=' or '.join(postprocessing.METHODS))
-        if not 0.0 <= settings.threshold <= 1.0:
-            raise ConfigurationError('Threshold out of range', got=settings.threshold,
-                                     expected='0.0 to 1.0')
-        self._preprocessor = preprocessing.Preprocessor(self._spec, settings.resize)
+        settings.check()
         self._settings = settings
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the network takes and returns."""
+        return self._spec
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network."""
+        return self._backend
+
+    @property
+    def kernels_origin(self) -> str:
+        """One line on what runs before and after the network, for logs and diagnostics."""
+        return self._compiled.origin
 
     def segment(self, image: 'npt.NDArray[np.uint8]', rotate: int = 0,
                 with_confidence: bool = True) -> Segmentation:
         """
         Return the mask of one image.
 
-        :param image: (H, W, 3) RGB uint8
+        :param image: (H, W, 3) RGB uint8; rows may be padded
         :param rotate: clockwise degrees by which the image must be turned to stand upright:
-            0, 90, 180 or 270; the outputs have the image's own orientation again
+            0, 90, 180 or 270. The network sees it upright; the outputs fit the image as given
         :param with_confidence: compute the confidence too
         :raises InvalidInputError: the image or the rotation cannot be used
-        :raises BackendError: the network failed or returned values that are not finite
+        :raises BackendError: the network failed, or returned values that are not finite
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise InvalidInputError('Not an image', got='{}{}'.format(
-                image.dtype, list(image.shape)), expected='uint8[H, W, 3], H and W above 0')
-        if rotate not in ROTATIONS:
-            raise InvalidInputError('Wrong rotation', got=rotate,
-                                    expected='one of {}'.format(ROTATIONS))
+        upright = _upright(image, rotate)
+        settings = self._settings
         started = time.perf_counter()
-        turns = rotate // 90
-        upright = np.ascontiguousarray(np.rot90(image, -turns))
-        tensor = self._preprocessor.run(upright)
+        tensor = self._preprocessor.run(upright, settings.resize)
         prepared = time.perf_counter()
         outputs = self._backend.infer({self._spec.input_name: tensor})
         inferred = time.perf_counter()
-        logits = outputs[self._spec.output_name][0]
-        if self._spec.output_layout == 'nhwc':
-            logits = logits.transpose(2, 0, 1)
-        logsumexp = outputs[self._spec.logsumexp_name][0] if self._spec.logsumexp_name else None
-        mask, confidence = postprocessing.segment_logits(
-            logits, logsumexp, (upright.shape[1], upright.shape[0]),
-            self._settings.postprocess, self._settings.threshold, with_confidence)
-        mask = np.ascontiguousarray(np.rot90(mask, turns))
-        if confidence is not None:
-            confidence = np.ascontiguousarray(np.rot90(confidence, turns))
-        done = time.perf_counter()
+        mask, confidence = self._postprocessor.run(
+            outputs, (upright.shape[1], upright.shape[0]), settings.postprocess,
+            settings.threshold, with_confidence)
+        if rotate:
+            mask = cv2.rotate(mask, _TURN_BACK[rotate])  # type: ignore[assignment]
+            if confidence is not None:
+                confidence = cv2.rotate(  # type: ignore[assignment]
+                    confidence, _TURN_BACK[rotate])
         return Segmentation(mask, confidence, Timings(
-            prepared - started, inferred - prepared, done - inferred))
+            prepared - started, inferred - prepared, time.perf_counter() - inferred))
+
+    def _check_one_run(self) -> None:
+        """Learn from a grey image what sizes a network with dynamic outputs really returns."""
+        width, height = self._spec.input_size_wh
+        grey = np.full((height, width, 3), 128, np.uint8)
+        tensor = self._preprocessor.run(grey, self._settings.resize)
+        outputs: Dict[str, 'npt.NDArray[Any]'] = self._backend.infer(
+            {self._spec.input_name: tensor})
+        self._spec.check_shapes({name: array.shape for name, array in outputs.items()})
+
+
+def _upright(image: 'npt.NDArray[np.uint8]', rotate: int) -> 'npt.NDArray[np.uint8]':
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InvalidInputError(
+            'Not an image', got='{}{}'.format(image.dtype, list(image.shape)),
+            expected='uint8[height, width, 3], height and width above 0')
+    if rotate not in ROTATIONS:
+        raise InvalidInputError('Wrong rotation', got=rotate, expected='one of {}'.format(
+            ', '.join(str(angle) for angle in ROTATIONS)))
+    if image.strides[1:] != (3, 1) or image.strides[0] < 3 * image.shape[1]:
+        image = np.ascontiguousarray(image)
+    if rotate:
+        return cv2.rotate(image, _TURN[rotate])  # type: ignore[return-value]
+    return image

@@ -1,0 +1,597 @@
+/* Copyright 2026 segformer_ros maintainers
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The loops of preprocessing and postprocessing that numpy cannot run in one pass.
+ * compiled.py builds this file at first use; every function has a numpy, OpenCV or Pillow twin
+ * that gives the same result, so nothing depends on a compiler being there.
+ *
+ * Plain C99: the compiler vectorises the fixed-length inner loops on x86-64 and ARM alike.
+ * It must not fuse multiply and add (-ffp-contract=off): the twins do not.
+ * Arguments are checked by the Python side. Nothing is kept between calls.
+ */
+
+#include <float.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LANES 16
+#define MAX_CLASSES 255
+#define PADDED_CLASSES 256
+
+static inline int32_t bits_of(float value)
+{
+    int32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float float_of(int32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline int32_t not_finite(float value)
+{
+    return (bits_of(value) & 0x7f800000) == 0x7f800000;
+}
+
+/* exp(x) for x <= 0 to 2 units in the last place; below -87 it stays at exp(-87) = 1e-38.
+ * x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts keeps r exact; exp(r) by the minimax
+ * polynomial of the Cephes library (expf); 2^n by adding n to the exponent bits. */
+static inline float exp_of_negative(float x)
+{
+    const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
+    x = x < -87.0f ? -87.0f : x;
+    float n = (x * 1.44269504f + to_integer) - to_integer;
+    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    return float_of(bits_of(p) + ((int32_t)n << 23));
+}
+
+/* ln(x) for a sum of exponentials, 1 <= x <= 255, by the polynomial of Cephes (logf). */
+static inline float log_of_sum(float x)
+{
+    int32_t bits = bits_of(x);
+    int32_t exponent = ((bits >> 23) & 0xff) - 126;
+    float m = float_of((bits & 0x007fffff) | 0x3f000000); /* 0.5 <= m < 1 */
+    if (m < 0.707106781f) {
+        exponent -= 1;
+        m += m;
+    }
+    m -= 1.0f;
+    float square = m * m;
+    float p = 7.0376836292e-2f;
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    p = p * m * square;
+    float n = (float)exponent;
+    p = p - 2.12194440e-4f * n - 0.5f * square;
+    return (m + p) + 0.693359375f * n;
+}
+
+/* One grid point whose classes are contiguous. */
+static int point_statistics(const float *classes_of_point, int32_t classes, uint8_t *label,
+                            float *peak, float *sum_of_exp)
+{
+    float value[PADDED_CLASSES];
+    int32_t padded = (classes + LANES - 1) / LANES * LANES;
+    memcpy(value, classes_of_point, (size_t)classes * sizeof *value);
+    for (int32_t k = classes; k < padded; k++) {
+        value[k] = value[0];
+    }
+    float best = value[0];
+    int32_t bad = 0;
+#pragma omp simd reduction(max : best) reduction(| : bad)
+    for (int32_t k = 0; k < padded; k++) {
+        best = value[k] > best ? value[k] : best;
+        bad |= not_finite(value[k]);
+    }
+    int32_t first = PADDED_CLASSES;
+#pragma omp simd reduction(min : first)
+    for (int32_t k = 0; k < padded; k++) {
+        int32_t here = value[k] == best ? k : PADDED_CLASSES;
+        first = here < first ? here : first;
+    }
+    *label = (uint8_t)first;
+    *peak = best;
+    if (sum_of_exp != NULL && !bad) {
+        for (int32_t k = classes; k < padded; k++) {
+            value[k] = best - 200.0f; /* adds 1e-38 */
+        }
+        float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+        for (int32_t k = 0; k < padded; k++) {
+            sum += exp_of_negative(value[k] - best);
+        }
+        *sum_of_exp = sum;
+    }
+    return bad;
+}
+
+/* A run of at most BLOCK neighbouring grid points, classes `stride` apart. */
+#define BLOCK 64
+static int block_statistics(const float *logits, int64_t stride, int32_t classes, int32_t count,
+                            uint8_t *label, float *peak, float *sum_of_exp)
+{
+    float best[BLOCK], sum[BLOCK];
+    int32_t index[BLOCK], bad[BLOCK];
+    for (int32_t i = 0; i < count; i++) {
+        best[i] = logits[i];
+        index[i] = 0;
+        bad[i] = not_finite(logits[i]);
+        sum[i] = 0.0f;
+    }
+    for (int32_t k = 1; k < classes; k++) {
+        const float *plane = logits + k * stride;
+#pragma omp simd
+        for (int32_t i = 0; i < count; i++) {
+            float v = plane[i];
+            index[i] = v > best[i] ? k : index[i];
+            best[i] = v > best[i] ? v : best[i];
+            bad[i] |= not_finite(v);
+        }
+    }
+    int any_bad = 0;
+    for (int32_t i = 0; i < count; i++) {
+        label[i] = (uint8_t)index[i];
+        peak[i] = best[i];
+        any_bad |= bad[i];
+    }
+    if (sum_of_exp != NULL && !any_bad) {
+        for (int32_t k = 0; k < classes; k++) {
+            const float *plane = logits + k * stride;
+#pragma omp simd
+            for (int32_t i = 0; i < count; i++) {
+                sum[i] += exp_of_negative(plane[i] - best[i]);
+            }
+        }
+        memcpy(sum_of_exp, sum, (size_t)count * sizeof *sum);
+    }
+    return any_bad;
+}
+
+/* Winner, its logit and (unless NULL) the log-sum-exp of every grid point.
+ * nhwc: classes are contiguous; else points are. Returns 1 if a logit is not finite. */
+int grid_statistics(const float *logits, int64_t points, int32_t classes, int32_t nhwc,
+                    uint8_t *labels, float *peak, float *logsumexp)
+{
+    int32_t step = nhwc ? 1 : BLOCK;
+    for (int64_t p = 0; p < points; p += step) {
+        int32_t count = points - p < step ? (int32_t)(points - p) : step;
+        float *sum = logsumexp != NULL ? logsumexp + p : NULL;
+        int bad = nhwc
+            ? point_statistics(logits + p * classes, classes, labels + p, peak + p, sum)
+            : block_statistics(logits + p, points, classes, count, labels + p, peak + p, sum);
+        if (bad) {
+            return 1;
+        }
+    }
+    if (logsumexp != NULL) {
+#pragma omp simd
+        for (int64_t p = 0; p < points; p++) {
+            logsumexp[p] = peak[p] + log_of_sum(logsumexp[p]);
+        }
+    }
+    return 0;
+}
+
+/* One axis of the interpolation, as UpsamplingAxis has it. */
+typedef struct {
+    const int32_t *lower, *upper;
+    const float *weight;
+    const int32_t *cell_start;
+    int32_t cells, grid, pixels;
+} Axis;
+
+typedef struct {
+    const float *logits;
+    int32_t classes, nhwc;
+    int64_t point_stride, class_stride;
+    const uint8_t *labels;
+    const float *peak, *logsumexp; /* logsumexp NULL: no confidence */
+    Axis rows, cols;
+} Job;
+
+/* Working memory of one row of cells. */
+typedef struct {
+    uint8_t *mixed;    /* (cells) corners disagree */
+    float *bound;      /* (grid) of the cell that starts there; see bound_of_cell */
+    float *high;       /* (grid + 1) largest of two grid rows, for one class */
+    uint8_t *hit;      /* (grid, rounded up to 8) */
+    uint8_t *found;    /* (grid, classes) candidates of each cell */
+    int32_t *count;    /* (grid) */
+    float *upper_line, *lower_line; /* (pixels) two grid rows of the excess at pixel columns */
+    float *excess;     /* (rows of the cell, pixels) */
+} Scratch;
+
+static inline float largest(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+static inline float smallest(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+/* What some corner's winner reaches in the whole cell: less than that never wins in it. */
+static float bound_of_cell(const Job *job, const int64_t corner[4])
+{
+    float bound = -FLT_MAX;
+    for (int n = 0; n < 4; n++) {
+        const float *plane = job->logits + job->labels[corner[n]] * job->class_stride;
+        float low = smallest(smallest(plane[corner[0] * job->point_stride],
+                                      plane[corner[1] * job->point_stride]),
+                             smallest(plane[corner[2] * job->point_stride],
+                                      plane[corner[3] * job->point_stride]));
+        bound = largest(bound, low);
+    }
+    return bound;
+}
+
+/* Candidates of one cell when the classes of a grid point are contiguous. */
+static int32_t candidates_of_cell(const Job *job, const int64_t corner[4], float bound,
+                                  uint8_t *found)
+{
+    uint8_t hit[PADDED_CLASSES] = {0};
+    int32_t classes = job->classes, count = 0;
+    const float *a = job->logits + corner[0] * classes, *b = job->logits + corner[1] * classes;
+    const float *c = job->logits + corner[2] * classes, *d = job->logits + corner[3] * classes;
+#pragma omp simd
+    for (int32_t k = 0; k < classes; k++) {
+        hit[k] = largest(largest(a[k], b[k]), largest(c[k], d[k])) >= bound;
+    }
+    for (int32_t k = 0; k < classes; k += 8) {
+        uint64_t eight;
+        memcpy(&eight, hit + k, sizeof eight);
+        for (int32_t i = k; eight != 0 && i < k + 8; i++) {
+            if (hit[i]) {
+                found[count++] = (uint8_t)i;
+            }
+        }
+    }
+    return count;
+}
+
+/* Candidates of all cells from grid column `first` to `last` between two grid rows when the
+ * points are contiguous. Unmixed cells have a bound that nothing reaches. */
+static void candidates_of_row(const Job *job, const Scratch *s, int32_t above, int32_t below,
+                              int32_t first, int32_t last)
+{
+    int32_t width = job->cols.grid;
+    float *bound = s->bound, *high = s->high;
+    uint8_t *hit = s->hit;
+    memset(s->count, 0, (size_t)width * sizeof *s->count);
+    memset(hit, 0, (size_t)width + 8);
+    for (int32_t k = 0; k < job->classes; k++) {
+        const float *up = job->logits + k * job->class_stride + (int64_t)above * width;
+        const float *down = job->logits + k * job->class_stride + (int64_t)below * width;
+        int32_t end = last + 2 < width ? last + 2 : width;
+#pragma omp simd
+        for (int32_t x = first; x < end; x++) {
+            high[x] = largest(up[x], down[x]);
+        }
+        high[width] = high[width - 1];
+#pragma omp simd
+        for (int32_t x = first; x <= last; x++) {
+            hit[x] = largest(high[x], high[x + 1]) >= bound[x];
+        }
+        for (int32_t x = first; x <= last; x += 8) {
+            uint64_t eight;
+            memcpy(&eight, hit + x, sizeof eight);
+            for (int32_t i = x; eight != 0 && i < x + 8; i++) {
+                if (hit[i]) {
+                    s->found[(int64_t)i * job->classes + s->count[i]++] = (uint8_t)k;
+                }
+            }
+        }
+    }
+}
+
+/* Winners of the pixels of one mixed cell, eight columns at a time. */
+static void fill_cell(const Job *job, const int64_t corner[4], const uint8_t *found,
+                      int32_t count, int32_t first_row, int32_t end_row, int32_t first_col,
+                      int32_t end_col, uint8_t *mask, float *excess)
+{
+    enum { WIDTH = 8 };
+    float upper[MAX_CLASSES + 1][WIDTH], lower[MAX_CLASSES + 1][WIDTH];
+    for (int32_t start = first_col; start < end_col; start += WIDTH) {
+        float right[WIDTH], left[WIDTH];
+        int32_t columns = end_col - start < WIDTH ? end_col - start : WIDTH;
+        for (int32_t j = 0; j < WIDTH; j++) {
+            right[j] = j < columns ? job->cols.weight[start + j] : 0.0f;
+            left[j] = 1.0f - right[j];
+        }
+        int32_t lines = count + (excess != NULL); /* the last one: the log-sum-exp */
+        for (int32_t n = 0; n < lines; n++) {
+            const float *source = n < count
+                ? job->logits + found[n] * job->class_stride : job->logsumexp;
+            int64_t stride = n < count ? job->point_stride : 1;
+            float a = source[corner[0] * stride], b = source[corner[1] * stride];
+            float c = source[corner[2] * stride], d = source[corner[3] * stride];
+#pragma omp simd
+            for (int32_t j = 0; j < WIDTH; j++) {
+                upper[n][j] = left[j] * a + right[j] * b;
+                lower[n][j] = left[j] * c + right[j] * d;
+            }
+        }
+        for (int32_t row = first_row; row < end_row; row++) {
+            float down = job->rows.weight[row], up = 1.0f - down;
+            float best[WIDTH];
+            int32_t winner[WIDTH];
+#pragma omp simd
+            for (int32_t j = 0; j < WIDTH; j++) {
+                best[j] = up * upper[0][j] + down * lower[0][j];
+                winner[j] = found[0];
+            }
+            for (int32_t n = 1; n < count; n++) {
+                int32_t class_id = found[n];
+#pragma omp simd
+                for (int32_t j = 0; j < WIDTH; j++) {
+                    float v = up * upper[n][j] + down * lower[n][j];
+                    winner[j] = v > best[j] ? class_id : winner[j];
+                    best[j] = v > best[j] ? v : best[j];
+                }
+            }
+            int64_t pixel = (int64_t)row * job->cols.pixels + start;
+            for (int32_t j = 0; j < columns; j++) {
+                mask[pixel + j] = (uint8_t)winner[j];
+            }
+            if (excess != NULL) {
+                float *line = excess + (int64_t)(row - first_row) * job->cols.pixels + start;
+                for (int32_t j = 0; j < columns; j++) {
+                    line[j] = best[j] - (up * upper[count][j] + down * lower[count][j]);
+                }
+            }
+        }
+    }
+}
+
+/* One grid row of (peak - logsumexp), interpolated at the pixel columns. */
+static void excess_line(const Job *job, int32_t grid_row, float *line)
+{
+    const float *peak = job->peak + (int64_t)grid_row * job->cols.grid;
+    const float *sum = job->logsumexp + (int64_t)grid_row * job->cols.grid;
+#pragma omp simd
+    for (int32_t x = 0; x < job->cols.pixels; x++) {
+        int32_t a = job->cols.lower[x], b = job->cols.upper[x];
+        float right = job->cols.weight[x];
+        line[x] = (1.0f - right) * (peak[a] - sum[a]) + right * (peak[b] - sum[b]);
+    }
+}
+
+/* Confidence 0..255 from its logarithm; pixels below the threshold become 255 in the mask. */
+static void finish_row(const float *excess, int32_t pixels, float log_threshold, uint8_t *mask,
+                       uint8_t *confidence)
+{
+    if (confidence != NULL) {
+#pragma omp simd
+        for (int32_t x = 0; x < pixels; x++) {
+            float e = excess[x] > 0.0f ? 0.0f : excess[x];
+            confidence[x] = (uint8_t)(int32_t)(255.0f * exp_of_negative(e) + 0.5f);
+        }
+    }
+#pragma omp simd
+    for (int32_t x = 0; x < pixels; x++) {
+        mask[x] = excess[x] < log_threshold ? 255 : mask[x];
+    }
+}
+
+#define CORNERS(above, below, left, right, width) {                          \
+        (int64_t)(above) * (width) + (left), (int64_t)(above) * (width) + (right), \
+        (int64_t)(below) * (width) + (left), (int64_t)(below) * (width) + (right)}
+
+static void fill_row_of_cells(const Job *job, const Scratch *s, int32_t cell_row, uint8_t *mask,
+                              int with_excess)
+{
+    const Axis *rows = &job->rows, *cols = &job->cols;
+    int32_t first_row = rows->cell_start[cell_row], end_row = rows->cell_start[cell_row + 1];
+    int32_t above = rows->lower[first_row], below = rows->upper[first_row];
+    const uint8_t *up = job->labels + (int64_t)above * cols->grid;
+    const uint8_t *down = job->labels + (int64_t)below * cols->grid;
+    uint8_t *first_line = mask + (int64_t)first_row * cols->pixels;
+    int32_t first_mixed = -1, last_mixed = -1;
+    for (int32_t x = 0; x < cols->grid; x++) {
+        s->bound[x] = FLT_MAX;
+    }
+    for (int32_t cell = 0; cell < cols->cells; cell++) {
+        int32_t start = cols->cell_start[cell], end = cols->cell_start[cell + 1];
+        int32_t a = cols->lower[start], b = cols->upper[start];
+        for (int32_t x = start; x < end; x++) {
+            first_line[x] = up[a];
+        }
+        s->mixed[cell] = up[a] != up[b] || up[a] != down[a] || up[a] != down[b];
+        if (s->mixed[cell]) {
+            int64_t corner[4] = CORNERS(above, below, a, b, cols->grid);
+            s->bound[a] = bound_of_cell(job, corner);
+            first_mixed = first_mixed < 0 ? a : first_mixed;
+            last_mixed = a;
+        }
+    }
+    for (int32_t row = first_row + 1; row < end_row; row++) {
+        memcpy(mask + (int64_t)row * cols->pixels, first_line, (size_t)cols->pixels);
+    }
+    if (with_excess) {
+        excess_line(job, above, s->upper_line);
+        excess_line(job, below, s->lower_line);
+        for (int32_t row = first_row; row < end_row; row++) {
+            float lower = rows->weight[row], upper = 1.0f - lower;
+            float *line = s->excess + (int64_t)(row - first_row) * cols->pixels;
+#pragma omp simd
+            for (int32_t x = 0; x < cols->pixels; x++) {
+                line[x] = upper * s->upper_line[x] + lower * s->lower_line[x];
+            }
+        }
+    }
+    if (first_mixed >= 0 && !job->nhwc) {
+        candidates_of_row(job, s, above, below, first_mixed, last_mixed);
+    }
+    for (int32_t cell = 0; cell < cols->cells; cell++) {
+        if (!s->mixed[cell]) {
+            continue;
+        }
+        int32_t start = cols->cell_start[cell];
+        int32_t a = cols->lower[start], b = cols->upper[start];
+        int64_t corner[4] = CORNERS(above, below, a, b, cols->grid);
+        uint8_t *found = s->found + (int64_t)a * job->classes;
+        int32_t count = job->nhwc
+            ? candidates_of_cell(job, corner, s->bound[a], found) : s->count[a];
+        fill_cell(job, corner, found, count, first_row, end_row, start,
+                  cols->cell_start[cell + 1], mask, with_excess ? s->excess : NULL);
+    }
+}
+
+/* Winner of every pixel; with logsumexp also the confidence (unless NULL) and the threshold.
+ * Returns 1 when memory is short. */
+int upsampled_argmax(const float *logits, int32_t classes, int32_t nhwc, const uint8_t *labels,
+                     const float *peak, const float *logsumexp, const Axis *rows,
+                     const Axis *cols, float log_threshold, uint8_t *mask, uint8_t *confidence)
+{
+    int64_t points = (int64_t)rows->grid * cols->grid;
+    Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : points, labels, peak,
+               logsumexp, *rows, *cols};
+    int with_excess = logsumexp != NULL;
+    int32_t tallest = 1;
+    for (int32_t cell = 0; cell < rows->cells; cell++) {
+        int32_t height = rows->cell_start[cell + 1] - rows->cell_start[cell];
+        tallest = height > tallest ? height : tallest;
+    }
+    size_t grid = (size_t)cols->grid, pixels = (size_t)cols->pixels;
+    size_t floats = 2 * (grid + 1) + (with_excess ? (2 + (size_t)tallest) * pixels : 0);
+    float *memory = malloc(floats * sizeof(float) + grid * sizeof(int32_t)
+                           + (size_t)cols->cells + (grid + 8) + grid * (size_t)classes);
+    if (memory == NULL) {
+        return 1;
+    }
+    Scratch s;
+    s.bound = memory;
+    s.high = s.bound + grid + 1;
+    s.upper_line = s.high + grid + 1;
+    s.lower_line = s.upper_line + (with_excess ? pixels : 0);
+    s.excess = s.lower_line + (with_excess ? pixels : 0);
+    s.count = (int32_t *)(memory + floats);
+    s.mixed = (uint8_t *)(s.count + grid);
+    s.hit = s.mixed + cols->cells;
+    s.found = s.hit + grid + 8;
+    for (int32_t cell_row = 0; cell_row < rows->cells; cell_row++) {
+        int32_t first_row = rows->cell_start[cell_row], end_row = rows->cell_start[cell_row + 1];
+        fill_row_of_cells(&job, &s, cell_row, mask, with_excess);
+        for (int32_t row = first_row; with_excess && row < end_row; row++) {
+            int64_t pixel = (int64_t)row * cols->pixels;
+            finish_row(s.excess + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
+                       log_threshold, mask + pixel, confidence ? confidence + pixel : NULL);
+        }
+    }
+    free(memory);
+    return 0;
+}
+
+/* Pillow's antialiased resize of 8-bit RGB: rows, then columns, each rounded to 8 bits.
+ * Weights are fixed-point with 22 fractional bits (Pillow's PRECISION_BITS). */
+#define FRACTION_BITS 22
+
+typedef struct {
+    const int32_t *first;  /* (out) first source sample */
+    const int32_t *taps;   /* (out) how many */
+    const int32_t *weight; /* (out, most) */
+    int32_t most, in, out;
+} Filter;
+
+static inline uint8_t to_8_bits(int32_t fixed)
+{
+    fixed >>= FRACTION_BITS;
+    return (uint8_t)(fixed < 0 ? 0 : fixed > 255 ? 255 : fixed);
+}
+
+static void resize_line(const uint8_t *line, const Filter *f, uint8_t *out)
+{
+    for (int32_t x = 0; x < f->out; x++) {
+        const uint8_t *source = line + 4 * (int64_t)f->first[x];
+        const int32_t *weight = f->weight + (int64_t)x * f->most;
+        int32_t sum[4] = {1 << (FRACTION_BITS - 1), 1 << (FRACTION_BITS - 1),
+                          1 << (FRACTION_BITS - 1), 1 << (FRACTION_BITS - 1)};
+        for (int32_t t = 0; t < f->taps[x]; t++) {
+            for (int c = 0; c < 4; c++) {
+                sum[c] += weight[t] * source[4 * t + c];
+            }
+        }
+        for (int c = 0; c < 4; c++) {
+            out[4 * (int64_t)x + c] = to_8_bits(sum[c]);
+        }
+    }
+}
+
+/* image: (in rows, in cols, 3), rows `step` bytes apart; result: (out rows, out cols, 3).
+ * Returns 1 when memory is short. */
+int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
+                       const Filter *cols, uint8_t *result)
+{
+    size_t wide = 4 * (size_t)cols->out;
+    uint8_t *lines = malloc(wide * (size_t)rows->in + 4 * (size_t)cols->in);
+    int32_t *sum = malloc(wide * sizeof *sum);
+    if (lines == NULL || sum == NULL) {
+        free(lines);
+        free(sum);
+        return 1;
+    }
+    uint8_t *padded = lines + wide * (size_t)rows->in;
+    for (int32_t y = 0; y < rows->in; y++) {
+        const uint8_t *source = image + y * step;
+        for (int32_t x = 0; x < cols->in; x++) {
+            padded[4 * x] = source[3 * x];
+            padded[4 * x + 1] = source[3 * x + 1];
+            padded[4 * x + 2] = source[3 * x + 2];
+            padded[4 * x + 3] = 0;
+        }
+        resize_line(padded, cols, lines + wide * (size_t)y);
+    }
+    for (int32_t y = 0; y < rows->out; y++) {
+#pragma omp simd
+        for (size_t i = 0; i < wide; i++) {
+            sum[i] = 1 << (FRACTION_BITS - 1);
+        }
+        for (int32_t t = 0; t < rows->taps[y]; t++) {
+            const uint8_t *line = lines + wide * (size_t)(rows->first[y] + t);
+            int32_t weight = rows->weight[(int64_t)y * rows->most + t];
+#pragma omp simd
+            for (size_t i = 0; i < wide; i++) {
+                sum[i] += weight * line[i];
+            }
+        }
+        uint8_t *target = result + 3 * (int64_t)y * cols->out;
+        for (int32_t x = 0; x < cols->out; x++) {
+            target[3 * x] = to_8_bits(sum[4 * x]);
+            target[3 * x + 1] = to_8_bits(sum[4 * x + 1]);
+            target[3 * x + 2] = to_8_bits(sum[4 * x + 2]);
+        }
+    }
+    free(lines);
+    free(sum);
+    return 0;
+}
+
+/* tensor[c][p] = table[c][pixels[p][c]]: 8-bit RGB to normalised planes. */
+void normalize_to_planes(const uint8_t *pixels, int64_t count, const float *table, float *tensor)
+{
+    const float *red = table, *green = table + 256, *blue = table + 512;
+    for (int64_t p = 0; p < count; p++) {
+        tensor[p] = red[pixels[3 * p]];
+        tensor[count + p] = green[pixels[3 * p + 1]];
+        tensor[2 * count + p] = blue[pixels[3 * p + 2]];
+    }
+}

@@ -1,0 +1,144 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of ``kernels.c`` for numpy arrays. ctypes lets go of the GIL meanwhile."""
+
+import ctypes
+from typing import Any
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.segmentation.grid_winners import GridWinners
+from segformer_ros.segmentation.grid_winners import not_finite_error
+from segformer_ros.segmentation.upsampling import UpsamplingAxis
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from segformer_ros.segmentation.pillow_resize import ResizeAxis
+
+
+class _Axis(ctypes.Structure):
+    """``Axis`` of kernels.c."""
+
+    _fields_ = [('lower', ctypes.c_void_p), ('upper', ctypes.c_void_p),
+                ('weight', ctypes.c_void_p), ('cell_start', ctypes.c_void_p),
+                ('cells', ctypes.c_int32), ('grid', ctypes.c_int32), ('pixels', ctypes.c_int32)]
+
+
+class _Filter(ctypes.Structure):
+    """``Filter`` of kernels.c."""
+
+    _fields_ = [('first', ctypes.c_void_p), ('taps', ctypes.c_void_p),
+                ('weight', ctypes.c_void_p), ('most', ctypes.c_int32),
+                ('in_size', ctypes.c_int32), ('out_size', ctypes.c_int32)]
+
+
+class Kernels:
+    """
+    A loaded library with the functions of ``kernels.c``.
+
+    Arrays must be C-contiguous and of the stated dtypes; nothing is checked here.
+    """
+
+    def __init__(self, library: Any) -> None:
+        pointer, integer, long_integer = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+        axis, kernel = ctypes.POINTER(_Axis), ctypes.POINTER(_Filter)
+        library.grid_statistics.argtypes = [
+            pointer, long_integer, integer, integer, pointer, pointer, pointer]
+        library.upsampled_argmax.argtypes = [
+            pointer, integer, integer, pointer, pointer, pointer, axis, axis, ctypes.c_float,
+            pointer, pointer]
+        library.resize_antialiased.argtypes = [pointer, long_integer, kernel, kernel, pointer]
+        library.normalize_to_planes.argtypes = [pointer, long_integer, pointer, pointer]
+        library.normalize_to_planes.restype = None
+        self._library = library
+
+    def grid_winners(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
+                     with_logsumexp: bool) -> GridWinners:
+        """
+        Return winners, and the log-sum-exp if wanted.
+
+        :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
+        :raises BackendError: a logit is not finite
+        """
+        height, width, classes = _shape(logits, nhwc)
+        labels = np.empty((height, width), np.uint8)
+        peak = np.empty((height, width), np.float32)
+        logsumexp = np.empty((height, width), np.float32) if with_logsumexp else None
+        if self._library.grid_statistics(_address(logits), height * width, classes, nhwc,
+                                         _address(labels), _address(peak), _address(logsumexp)):
+            raise not_finite_error()
+        return GridWinners(labels, peak, logsumexp)
+
+    def upsampled_argmax(
+            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, grid: GridWinners,
+            rows: UpsamplingAxis, cols: UpsamplingAxis, log_threshold: float,
+            with_confidence: bool,
+    ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]':
+        """
+        Return mask and confidence, (H, W) each.
+
+        :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
+        :param grid: their winners, with log-sum-exp if confidence or threshold are wanted
+        :param log_threshold: logarithm of the threshold; minus infinity turns it off
+        """
+        height, width, classes = _shape(logits, nhwc)
+        mask = np.empty((len(rows.lower), len(cols.lower)), np.uint8)
+        confidence = np.empty_like(mask) if with_confidence else None
+        if self._library.upsampled_argmax(
+                _address(logits), classes, nhwc, _address(grid.labels), _address(grid.peak),
+                _address(grid.logsumexp), _axis(rows, height), _axis(cols, width),
+                log_threshold, _address(mask), _address(confidence)):
+            raise MemoryError('no memory for the mask of {} x {} pixels'.format(
+                mask.shape[1], mask.shape[0]))
+        return mask, confidence
+
+    def resize_antialiased(self, image: 'npt.NDArray[np.uint8]', rows: 'ResizeAxis',
+                           cols: 'ResizeAxis', result: 'npt.NDArray[np.uint8]') -> None:
+        """
+        Resize as Pillow's BILINEAR does.
+
+        :param image: (H, W, 3) RGB, rows may be padded
+        :param result: (h, w, 3), overwritten
+        """
+        if self._library.resize_antialiased(
+                image.ctypes.data, image.strides[0], _filter(rows, image.shape[0]),
+                _filter(cols, image.shape[1]), _address(result)):
+            raise MemoryError('no memory to resize {} x {} pixels'.format(
+                image.shape[1], image.shape[0]))
+
+    def normalize_to_planes(self, pixels: 'npt.NDArray[np.uint8]',
+                            table: 'npt.NDArray[np.float32]',
+                            planes: 'npt.NDArray[np.float32]') -> None:
+        """
+        Look every value up in the table of its channel.
+
+        :param pixels: (h, w, 3)
+        :param table: (3, 256)
+        :param planes: (3, h, w), overwritten
+        """
+        self._library.normalize_to_planes(_address(pixels), pixels.shape[0] * pixels.shape[1],
+                                          _address(table), _address(planes))
+
+
+def _shape(logits: 'npt.NDArray[np.float32]', nhwc: bool) -> Tuple[int, int, int]:
+    first, second, third = logits.shape
+    return (first, second, third) if nhwc else (second, third, first)
+
+
+def _address(array: 'Optional[npt.NDArray[Any]]') -> Optional[int]:
+    return None if array is None else array.ctypes.data
+
+
+def _axis(axis: UpsamplingAxis, grid_size: int) -> _Axis:
+    return _Axis(_address(axis.lower), _address(axis.upper), _address(axis.weight),
+                 _address(axis.cell_start), len(axis.cell_start) - 1, grid_size,
+                 len(axis.lower))
+
+
+def _filter(axis: 'ResizeAxis', in_size: int) -> _Filter:
+    return _Filter(_address(axis.first), _address(axis.taps), _address(axis.weight),
+                   axis.weight.shape[1], in_size, len(axis.first))
