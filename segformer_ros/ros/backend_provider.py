@@ -12,7 +12,7 @@ from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
 from segformer_ros.model import catalogue
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.spec import load_model_spec
+from segformer_ros.model.resolve import resolve_model
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.ros.parameters import NodeParameters
 
@@ -77,10 +77,10 @@ class OnnxruntimeProvider(BackendProvider):
 
 def find_model(parameters: NodeParameters) -> Model:
     """
-    Find the files that the parameters name.
+    Find the files that the parameters ``model`` and ``model_spec`` name.
 
-    :raises ConfigurationError: no model is named, or its specification is missing or wrong
-    :raises ModelError: no known model has that name
+    :raises ConfigurationError: no model is named, or its specification is wrong
+    :raises ModelError: no such model, or it is not on this machine
     """
     if not parameters.model:
         raise ConfigurationError(
@@ -88,19 +88,8 @@ def find_model(parameters: NodeParameters) -> Model:
             expected='one of {}, or the path of an ONNX file'.format(
                 ', '.join(catalogue.model_names())),
             remedy='Set it in the parameter file, or launch with model:=...')
-    if not parameters.model.endswith('.onnx'):
-        raise ConfigurationError('Model names cannot be resolved yet', got=parameters.model)
-    path = os.path.expanduser(parameters.model)
-    spec_path = os.path.expanduser(parameters.model_spec)
-    if not spec_path:
-        spec_path = os.path.splitext(path)[0] + '.yaml'
-        if not os.path.isfile(spec_path):
-            raise ConfigurationError(
-                'The model has no specification', got='no file {}'.format(spec_path),
-                expected='a YAML file beside the ONNX file, or the parameter model_spec',
-                remedy='Copy the nearest one of config/models and correct it.')
-    spec = load_model_spec(spec_path)
-    return Model(path, spec, load_class_table(spec.classes))
+    found = resolve_model(parameters.model, os.path.expanduser(parameters.model_spec) or None)
+    return Model(found.onnx_path, found.spec, load_class_table(found.spec.classes))
 
 
 def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:

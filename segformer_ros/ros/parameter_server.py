@@ -33,11 +33,12 @@ class ParameterServer:
     The rows of :mod:`segformer_ros.ros.parameters` on one node.
 
     :param node: the rows are declared on it at once
-    :param on_change: called with the new snapshot after a change was accepted
+    :param on_change: called with the snapshots before and after an accepted change
     :raises ConfigurationError: a value given at start cannot be used
     """
 
-    def __init__(self, node: Node, on_change: Callable[[NodeParameters], None]) -> None:
+    def __init__(self, node: Node,
+                 on_change: Callable[[NodeParameters, NodeParameters], None]) -> None:
         self._node = node
         self._on_change = on_change
         self.locked = False
@@ -107,9 +108,9 @@ class ParameterServer:
         if wrong is not None:
             return SetParametersResult(successful=False, reason=wrong)
         if values != self._values:
+            before, self.current = self.current, parameters.snapshot(values)
             self._values = values
-            self.current = parameters.snapshot(values)
-            self._on_change(self.current)
+            self._on_change(before, self.current)
         return SetParametersResult(successful=True)
 
 

@@ -83,42 +83,45 @@ class SegformerNode(LifecycleNode):
 
         :return: FAILURE where model or backend cannot be used; the node stays unconfigured
         """
-        return self._transition('configure', self._configure)
+        try:
+            return self._attempt('configure', self._configure)
+        except SegformerRosError as error:
+            self._trouble = 'Cannot configure: {}'.format(error)
+            self.get_logger().error(self._trouble)
+            self._release()
+            return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Publish the class names and take images."""
-        return self._transition('activate', self._activate)
+        return self._attempt('activate', self._activate)
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
-        return self._transition('deactivate', self._deactivate)
+        return self._attempt('deactivate', self._deactivate)
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Close the backend and destroy what configure made."""
-        return self._transition('cleanup', self._release)
+        return self._attempt('cleanup', self._release)
 
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
         """Finish the frame in work, then release everything."""
-        return self._transition('shutdown', self._release)
+        return self._attempt('shutdown', self._release)
 
     def on_error(self, state: State) -> TransitionCallbackReturn:
         """Release everything after a fault; the node can be configured again."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
-    def _transition(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
-        # rclpy turns an exception into ERROR without a word, so it is told here.
+    def _attempt(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
         self._trouble = ''
         try:
             work()
-        except SegformerRosError as error:
-            self._trouble = 'Cannot {}: {}'.format(name, error)
-            self.get_logger().error(self._trouble)
-            self._release()
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            self._trouble = 'Fault in {}: {}'.format(name, traceback.format_exc())
-            self.get_logger().fatal(self._trouble)
+        except SegformerRosError:
+            raise  # what the user can put right: the caller's business
+        except Exception as error:
+            # rclpy turns an exception into ERROR without a word, so it is told here.
+            self._trouble = 'Fault in {}: {}: {}'.format(name, type(error).__name__, error)
+            self.get_logger().fatal('{}\n{}'.format(self._trouble, traceback.format_exc()))
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -175,11 +178,12 @@ class SegformerNode(LifecycleNode):
         camera = next(each for each in self._cameras if each.name == name)
         camera.serve(frame, segmenter, self._settings.current)
 
-    def _on_parameters(self, parameters: NodeParameters) -> None:
+    def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._worker is not None:
-            self._worker.set_max_rate(parameters.max_rate)
-        for camera in self._cameras:
-            camera.publish_label_info(parameters.threshold)
+            self._worker.set_max_rate(now.max_rate)
+        if before.threshold != now.threshold:
+            for camera in self._cameras:
+                camera.publish_label_info(now.threshold)
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self._enabled = request.data

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
 from segformer_ros.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def encode_png(rgb: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
 
     :param rgb: (H, W, 3)
     """
-    # Masks are flat: level 1 is within a few per cent of level 9's size at a tenth of its time.
+    # Masks are flat: level 1 leaves a hundredth of them, level 9 half of that in twice the time.
     return _encode('.png', rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 

@@ -1,0 +1,71 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Messages are made of arrays byte for byte, with the headers that they are given."""
+
+import array
+import sys
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message
+from rclpy.serialization import serialize_message
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.ros import image_messages
+from segformer_ros.ros.label_info import label_info_message
+from segformer_ros.ros.label_info import label_info_type
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+
+def header():
+    made = Header(frame_id='left_eye')
+    made.stamp.sec, made.stamp.nanosec = 12, 345
+    return made
+
+
+@pytest.mark.parametrize('make, shape, encoding', [
+    (image_messages.mono8_image, (3, 5), 'mono8'), (image_messages.rgb8_image, (3, 5, 3), 'rgb8')])
+def test_image_holds_the_array_without_padding(make, shape, encoding):
+    values = np.random.RandomState(1).randint(0, 256, shape, dtype=np.uint8)
+    message = deserialize_message(serialize_message(make(header(), values)),
+                                  type(make(header(), values)))
+    assert message.header == header()
+    assert (message.height, message.width, message.encoding) == (3, 5, encoding)
+    assert message.step * message.height == len(message.data) == values.size
+    assert bytes(message.data) == values.tobytes()
+
+
+def test_bytes_are_filled_as_array_array_which_every_rclpy_takes_fast():
+    data = image_messages.byte_array(np.arange(6, dtype=np.uint8))
+    assert type(data) is array.array
+    assert data.typecode == 'B'
+    assert data.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_camera_info_keeps_everything_but_the_header():
+    info = CameraInfo(width=640, height=480, distortion_model='plumb_bob', d=[0.1] * 5)
+    made = image_messages.camera_info_like(info, header())
+    assert made.header == header()
+    assert info.header == Header()
+    made.header = Header()
+    assert made == info
+
+
+def test_label_info_lists_every_class_and_never_255():
+    classes = load_class_table('ade20k')
+    made = label_info_message(header().stamp, classes, 0.25)
+    assert isinstance(made, label_info_type())
+    assert [entry.class_id for entry in made.class_map] == list(range(150))
+    assert [entry.class_name for entry in made.class_map] == list(classes.names)
+    assert made.threshold == 0.25
+
+
+def test_label_info_is_left_out_where_vision_msgs_is_absent(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'vision_msgs.msg', None)
+    assert label_info_type() is None
+
+
+def test_label_info_is_left_out_where_vision_msgs_is_too_old_to_know_it(monkeypatch):
+    import vision_msgs.msg
+    monkeypatch.delattr(vision_msgs.msg, 'LabelInfo')
+    assert label_info_type() is None

@@ -1,0 +1,113 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras are served fairly, with their newest frames, at most as often as allowed."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import pytest
+from segformer_ros.ros.scheduler import Frame
+from segformer_ros.ros.scheduler import Scheduler
+
+
+def frame(number):
+    return Frame(number, float(number))
+
+
+def test_nothing_waits_at_first():
+    scheduler = Scheduler(['a'])
+    assert scheduler.take(0.0, 0.0) is None
+    assert scheduler.wait_time(0.0) is None
+
+
+def test_only_the_newest_frame_is_served_and_the_older_ones_are_told():
+    scheduler = Scheduler(['a'])
+    assert [scheduler.offer('a', frame(n)) for n in range(3)] == [False, True, True]
+    assert scheduler.take(0.0, 0.0) == ('a', frame(2))
+    assert scheduler.take(0.0, 0.0) is None
+    assert scheduler.offer('a', frame(3)) is False
+
+
+def test_a_camera_whose_frames_come_just_after_anothers_is_not_starved():
+    scheduler = Scheduler(['early', 'late'])
+    served = []
+    for step in range(10):
+        scheduler.offer('early', frame(2 * step))
+        scheduler.offer('late', frame(2 * step + 1))
+        served.append(scheduler.take(float(step), 0.0)[0])
+    assert served == ['early', 'late'] * 5
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from('abc'), max_size=4), min_size=1, max_size=60))
+def test_no_camera_waits_longer_than_every_other_one_takes(rounds):
+    """A waiting camera is served within as many turns as there are cameras."""
+    scheduler = Scheduler('abc')
+    waits = {}
+    for offers in rounds:
+        for camera in offers:
+            scheduler.offer(camera, frame(0))
+            waits.setdefault(camera, 0)
+        job = scheduler.take(0.0, 0.0)
+        assert (job is None) == (not waits)
+        if job is not None:
+            del waits[job[0]]
+            waits = {camera: turns + 1 for camera, turns in waits.items()}
+            assert all(turns < 3 for turns in waits.values())
+
+
+@pytest.mark.parametrize('rate, camera_rate, expected', [
+    (10.0, 30.0, 10.0), (20.0, 30.0, 20.0), (7.0, 30.0, 7.0), (50.0, 30.0, 30.0),
+    (0.0, 30.0, 30.0)])
+def test_mean_rate_is_the_lower_of_limit_and_camera(rate, camera_rate, expected):
+    scheduler = Scheduler(['a'])
+    seconds, served, now = 20, 0, 0.0
+    arrivals = [n / camera_rate for n in range(int(seconds * camera_rate))]
+    # The worker's loop on simulated time: wake for each arrival and for each due moment.
+    while now < seconds:
+        if arrivals and arrivals[0] <= now:
+            scheduler.offer('a', frame(arrivals.pop(0)))
+        if scheduler.take(now, rate) is not None:
+            served += 1
+        wait = scheduler.wait_time(now)
+        moments = arrivals[:1] + ([now + max(wait, 1e-6)] if wait is not None else [])
+        now = min(moments) if moments else seconds
+    assert served / seconds == pytest.approx(expected, rel=0.03)
+
+
+def test_limit_holds_each_camera_by_itself():
+    scheduler = Scheduler(['a', 'b'])
+    for camera in 'ab':
+        scheduler.offer(camera, frame(0))
+    assert {scheduler.take(0.0, 1.0)[0], scheduler.take(0.0, 1.0)[0]} == {'a', 'b'}
+    scheduler.offer('a', frame(1))
+    assert scheduler.take(0.5, 1.0) is None
+    assert scheduler.wait_time(0.5) == pytest.approx(0.5)
+    assert scheduler.take(1.0, 1.0) == ('a', frame(1))
+
+
+def test_a_pause_is_not_made_up_for():
+    scheduler = Scheduler(['a'])
+    served = 0
+    scheduler.offer('a', frame(0))
+    assert scheduler.take(0.0, 10.0)
+    for step in range(10):
+        scheduler.offer('a', frame(step))
+        served += scheduler.take(100.0 + 0.01 * step, 10.0) is not None
+    assert served == 1
+
+
+def test_lifting_the_limit_takes_effect_at_once():
+    scheduler = Scheduler(['a'])
+    scheduler.offer('a', frame(0))
+    scheduler.take(0.0, 0.1)
+    scheduler.offer('a', frame(1))
+    assert scheduler.take(0.1, 0.1) is None
+    assert scheduler.take(0.1, 0.0) == ('a', frame(1))
+
+
+def test_clear_forgets_what_waits_and_counts_it():
+    scheduler = Scheduler(['a', 'b'])
+    scheduler.offer('a', frame(0))
+    assert scheduler.clear() == 1
+    assert scheduler.take(0.0, 0.0) is None

@@ -1,0 +1,143 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One thread owns the backend, and serves the newest frames until it is stopped."""
+
+import threading
+
+import numpy as np
+import pytest
+from segformer_ros.errors import BackendError
+from segformer_ros.ros.backend_provider import BackendProvider
+from segformer_ros.ros.scheduler import Frame
+from segformer_ros.ros.worker import InferenceWorker
+from segformer_ros.segmentation.segmenter import Segmenter
+from support.ros_graph import wait_until
+from support.slow_backend import ListProvider
+from support.slow_backend import SPEC
+from support.slow_backend import SteppedBackend
+
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+class Served:
+    """What the worker handed over, in order."""
+
+    def __init__(self):
+        self.frames = []
+        self.segmenters = []
+
+    def __call__(self, camera, frame, segmenter):
+        found = segmenter()
+        found.segment(IMAGE)
+        self.frames.append((camera, frame.message))
+        self.segmenters.append(found)
+
+
+def make_worker(provider, serve, cameras=('a',), max_rate=0.0):
+    return InferenceWorker(cameras, provider,
+                           lambda choice: Segmenter(SPEC, choice.backend), serve, max_rate)
+
+
+def test_backend_is_opened_used_and_closed_in_one_thread_that_is_not_the_callers():
+    backend, served = SteppedBackend(), Served()
+    worker = make_worker(ListProvider(backend), served)
+    worker.start()
+    worker.offer('a', Frame(1, 0.0))
+    wait_until(lambda: served.frames, 'a served frame')
+    assert worker.stop(10.0)
+    assert len(backend.threads) == 1
+    assert threading.get_ident() not in backend.threads
+    assert backend.closed == 1
+
+
+def test_frames_that_come_during_an_inference_are_dropped_but_for_the_newest():
+    gate, served = threading.Event(), Served()
+    backend = SteppedBackend(gate)
+    worker = make_worker(ListProvider(backend), served)
+    worker.start()
+    assert worker.offer('a', Frame(0, 0.0)) is False
+    assert backend.running.wait(10.0)
+    assert [worker.offer('a', Frame(n, 0.0)) for n in (1, 2, 3)] == [False, True, True]
+    gate.set()
+    wait_until(lambda: len(served.frames) == 2, 'two served frames')
+    assert served.frames == [('a', 0), ('a', 3)]
+    assert worker.stop(10.0)
+
+
+def test_stop_lets_the_frame_in_work_finish_and_leaves_the_others():
+    gate, served = threading.Event(), Served()
+    backend = SteppedBackend(gate)
+    worker = make_worker(ListProvider(backend), served)
+    worker.start()
+    worker.offer('a', Frame(0, 0.0))
+    assert backend.running.wait(10.0)
+    worker.offer('a', Frame(1, 0.0))
+    assert worker.stop(0.05) is False
+    assert backend.closed == 0
+    gate.set()
+    assert worker.stop(10.0)
+    assert served.frames == [('a', 0)]
+    assert backend.closed == 1
+
+
+def test_a_better_backend_takes_over_between_two_frames():
+    first, second, served = SteppedBackend(), SteppedBackend(), Served()
+    provider = ListProvider(first)
+    worker = make_worker(provider, served)
+    worker.start()
+    for number in range(4):
+        if number == 2:
+            provider.backends.append(second)
+        worker.offer('a', Frame(number, 0.0))
+        wait_until(lambda count=number + 1: len(served.frames) == count, 'the next frame')
+    assert worker.choice.backend is second
+    segmenters = served.segmenters
+    assert segmenters[0] is segmenters[1] is not segmenters[2] is segmenters[3]
+    assert worker.stop(10.0)
+    assert (first.closed, second.closed) == (1, 1)
+
+
+class RefusingProvider(BackendProvider):
+    """Has no backend."""
+
+    closed = False
+
+    def current(self):
+        """Refuse."""
+        raise BackendError('No backend here')
+
+    def close(self):
+        """Remember the call."""
+        self.closed = True
+
+
+def test_start_raises_what_the_provider_raised_and_leaves_no_thread():
+    before = threading.active_count()
+    provider = RefusingProvider()
+    worker = make_worker(provider, Served())
+    with pytest.raises(BackendError, match='No backend here'):
+        worker.start()
+    assert provider.closed
+    assert threading.active_count() == before
+
+
+def test_start_raises_when_the_network_does_not_fit_its_specification():
+    worker = InferenceWorker(
+        ['a'], ListProvider(SteppedBackend()),
+        lambda choice: Segmenter(SPEC._replace(input_name='other'), choice.backend), Served(), 0.0)
+    with pytest.raises(Exception, match='Inputs of the model do not fit'):
+        worker.start()
+
+
+def test_rate_limit_can_be_lifted_while_a_frame_waits():
+    served = Served()
+    worker = make_worker(ListProvider(SteppedBackend()), served, max_rate=0.01)
+    worker.start()
+    for number in (0, 1):
+        worker.offer('a', Frame(number, 0.0))
+        if number == 0:
+            wait_until(lambda: served.frames, 'the first frame')
+    assert served.frames == [('a', 0)]
+    worker.set_max_rate(0.0)
+    wait_until(lambda: len(served.frames) == 2, 'the second frame')
+    assert worker.stop(10.0)

@@ -1,0 +1,70 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A backend whose every run a test lets go on, fail or hang; and its provider."""
+
+import threading
+
+import numpy as np
+from segformer_ros.errors import BackendError
+from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.backend import BackendInfo
+from segformer_ros.inference.backend import Opened
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.ros.backend_provider import BackendChoice
+from segformer_ros.ros.backend_provider import BackendProvider
+
+SPEC = ModelSpec('steps', 'ade20k', 150, input_size_wh=(16, 16), output_size_wh=(4, 4))
+
+
+class SteppedBackend(Backend):
+    """
+    Class 0 for every pixel, one run at a time.
+
+    :param gate: each run waits for it; None never waits
+    :param failures: error texts of the next runs, None for a run that succeeds
+    """
+
+    def __init__(self, gate=None, failures=()):
+        super().__init__()
+        self.gate = gate
+        self.running = threading.Event()
+        self.failures = list(failures)
+        self.threads = set()
+        self.closed = 0
+
+    def _open(self):
+        self.threads.add(threading.get_ident())
+        return Opened((SPEC.input_tensor(),), SPEC.output_tensors(),
+                      BackendInfo('stepped', '1', 'test', 'fp32', 'none', {}))
+
+    def _infer(self, inputs):
+        self.threads.add(threading.get_ident())
+        self.running.set()
+        if self.gate is not None:
+            assert self.gate.wait(30.0)
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise BackendError(failure)
+        logits = np.zeros((1, 150, 4, 4), np.float32)
+        logits[:, 0] = 1.0
+        return {'logits': logits}
+
+    def _close(self):
+        self.threads.add(threading.get_ident())
+        self.closed += 1
+
+
+class ListProvider(BackendProvider):
+    """Hands out the last backend of a list; tests append better ones."""
+
+    def __init__(self, *backends):
+        self.backends = list(backends)
+
+    def current(self):
+        """Return the newest backend, open."""
+        return BackendChoice(self.backends[-1].open(), 'the newest')
+
+    def close(self):
+        """Close all of them."""
+        for backend in self.backends:
+            backend.close()
