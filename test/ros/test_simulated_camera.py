@@ -5,16 +5,15 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from segformer_ros.costmap.camera_model import Calibration
+from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.ros.transform_messages import STATIC_QOS
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
 from tf2_msgs.msg import TFMessage
-
-from segformer_ros.costmap.camera_model import Calibration
-from segformer_ros.costmap.camera_model import CameraModel
-from segformer_ros.ros.transform_messages import STATIC_QOS
 
 SMALL = {'width': 96, 'height': 72, 'frames': 4, 'rate': 20.0, 'seed': 5,
          'wait_for_subscribers': 1}

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-
 from segformer_ros.ros.transform_messages import quaternion_of
 from segformer_ros.ros.transform_messages import transform_message
 
