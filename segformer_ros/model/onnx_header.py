@@ -37,8 +37,9 @@ class OnnxHeader(NamedTuple):
 
     ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
     by operator, those of subgraphs too; operators of other domains read ``domain::name``.
-    ``parameters`` counts the elements of all weights, ``external_files`` names the files that
-    hold weights instead of this one. ``output_channels`` is the number of filters of the
+    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
+    element type; ``external_files`` names the files that hold weights instead of this one.
+    ``output_channels`` is the number of filters of the
     convolution that computes an output, for files whose shapes are dynamic.
     """
 
@@ -49,6 +50,7 @@ class OnnxHeader(NamedTuple):
     outputs: Tuple[TensorSpec, ...]
     ops: Dict[str, int]
     parameters: int
+    parameters_by_dtype: Dict[str, int]
     external_files: Tuple[str, ...]
     output_channels: Dict[str, int]
     file_bytes: int
@@ -100,7 +102,8 @@ def _read_model(reader: WireReader) -> OnnxHeader:
         inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
         outputs=tuple(graph.outputs),
         ops=graph.ops,
-        parameters=graph.parameters,
+        parameters=sum(graph.parameters.values()),
+        parameters_by_dtype=graph.parameters,
         external_files=tuple(sorted(graph.external_files)),
         output_channels=graph.output_channels(),
         file_bytes=reader.size)
@@ -116,7 +119,7 @@ class _Graph:
         self.outputs: List[TensorSpec] = []
         self.weights: Dict[str, Weight] = {}
         self.ops: Dict[str, int] = {}
-        self.parameters = 0
+        self.parameters: Dict[str, int] = {}
         self.external_files: Set[str] = set()
 
     def read(self, main: Field) -> None:
@@ -159,7 +162,8 @@ class _Graph:
         return None
 
     def _take(self, weight: Weight, depth: int) -> None:
-        self.parameters += weight.elements
+        self.parameters[weight.dtype] = \
+            self.parameters.get(weight.dtype, 0) + weight.elements
         if weight.external_file is not None:
             self.external_files.add(weight.external_file)
         if depth == 0:

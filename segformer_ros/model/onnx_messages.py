@@ -38,6 +38,7 @@ class Weight(NamedTuple):
     name: str
     shape: Tuple[int, ...]
     elements: int
+    dtype: str
     external_file: Optional[str]
 
 
@@ -111,11 +112,11 @@ def read_weight(reader: WireReader, message: Field) -> Weight:
     for size in shape:
         count *= size
     if location == _EXTERNAL:
-        return Weight(name, tuple(shape), count, external_file or '(not named)')
+        return Weight(name, tuple(shape), count, dtype, external_file or '(not named)')
     if raw_bytes >= 0 and dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
         raise reader.damaged('{} bytes for {} weights {}'.format(raw_bytes, dtype, shape),
                              message.start)
-    return Weight(name, tuple(shape), count, None)
+    return Weight(name, tuple(shape), count, dtype, None)
 
 
 def read_value(reader: WireReader, message: Field) -> TensorSpec:

@@ -34,7 +34,8 @@ def test_facts_of_a_small_model():
         ir_version=7, producer='by hand', opsets={'': 13},
         inputs=(TensorSpec('pixel_values', 'float32', (1, 3, 64, 64)),),
         outputs=(TensorSpec('logits', 'float32', (1, 150, 16, 16)),),
-        ops={'Conv': 1}, parameters=150 * 48, external_files=(),
+        ops={'Conv': 1}, parameters=150 * 48,
+        parameters_by_dtype={'float32': 150 * 48}, external_files=(),
         output_channels={'logits': 150}, file_bytes=len(w.segmenter()))
     assert header.opset == 13
 
