@@ -501,38 +501,88 @@ int upsampled_argmax(const float *logits, int32_t classes, int32_t nhwc, const u
     return 0;
 }
 
-/* Pillow's antialiased resize of 8-bit RGB: rows, then columns, each rounded to 8 bits.
- * Weights are fixed-point with 22 fractional bits (Pillow's PRECISION_BITS). */
+/* Pillow's antialiased resize of 8-bit RGB: columns first, then rows, each rounded to 8 bits.
+ * Weights are fixed-point with 22 fractional bits (PRECISION_BITS of Pillow), positive, and sum
+ * to one within a few units of the last bit, so that no result leaves 0..255.
+ * A pixel takes four bytes on the way: four lanes are one vector, three are none. */
 #define FRACTION_BITS 22
+#define HALF (1 << (FRACTION_BITS - 1))
 
 typedef struct {
     const int32_t *first;  /* (out) first source sample */
     const int32_t *taps;   /* (out) how many */
-    const int32_t *weight; /* (out, most) */
+    const int32_t *weight; /* (out, most), 0 beyond the taps */
     int32_t most, in, out;
 } Filter;
 
-static inline uint8_t to_8_bits(int32_t fixed)
+static void widen_line(const uint8_t *source, int32_t pixels, uint8_t *wide)
 {
-    fixed >>= FRACTION_BITS;
-    return (uint8_t)(fixed < 0 ? 0 : fixed > 255 ? 255 : fixed);
+    for (int32_t x = 0; x < pixels - 1; x++) {
+        memcpy(wide + 4 * x, source + 3 * x, 4); /* the fourth byte is never looked at */
+    }
+    memcpy(wide + 4 * (pixels - 1), source + 3 * (pixels - 1), 3);
 }
 
-static void resize_line(const uint8_t *line, const Filter *f, uint8_t *out)
+/* Inlined for the usual numbers of taps, so that the compiler unrolls them. */
+static inline void resize_line_by(const uint8_t *line, const Filter *f, int32_t taps,
+                                  uint8_t *out)
 {
     for (int32_t x = 0; x < f->out; x++) {
         const uint8_t *source = line + 4 * (int64_t)f->first[x];
-        const int32_t *weight = f->weight + (int64_t)x * f->most;
-        int32_t sum[4] = {1 << (FRACTION_BITS - 1), 1 << (FRACTION_BITS - 1),
-                          1 << (FRACTION_BITS - 1), 1 << (FRACTION_BITS - 1)};
-        for (int32_t t = 0; t < f->taps[x]; t++) {
+        const int32_t *weight = f->weight + (int64_t)x * taps;
+        int32_t sum[4] = {HALF, HALF, HALF, HALF};
+        for (int32_t t = 0; t < taps; t++) {
             for (int c = 0; c < 4; c++) {
                 sum[c] += weight[t] * source[4 * t + c];
             }
         }
         for (int c = 0; c < 4; c++) {
-            out[4 * (int64_t)x + c] = to_8_bits(sum[c]);
+            out[4 * (int64_t)x + c] = (uint8_t)(sum[c] >> FRACTION_BITS);
         }
+    }
+}
+
+static void resize_line(const uint8_t *line, const Filter *f, uint8_t *out)
+{
+    switch (f->most) {
+    case 2: resize_line_by(line, f, 2, out); break;
+    case 3: resize_line_by(line, f, 3, out); break;
+    case 4: resize_line_by(line, f, 4, out); break;
+    case 5: resize_line_by(line, f, 5, out); break;
+    case 6: resize_line_by(line, f, 6, out); break;
+    default: resize_line_by(line, f, f->most, out); break;
+    }
+}
+
+/* The weighted sum of lines; `line(t)` is lines + wide * ((first + t) % kept). */
+static void mix_lines(const uint8_t *lines, size_t wide, int32_t kept, int32_t first,
+                      int32_t taps, const int32_t *weight, int32_t *sum, uint8_t *mixed)
+{
+#pragma omp simd
+    for (size_t i = 0; i < wide; i++) {
+        sum[i] = HALF;
+    }
+    int32_t t = 0;
+    for (; t + 1 < taps; t += 2) {
+        const uint8_t *one = lines + wide * (size_t)((first + t) % kept);
+        const uint8_t *two = lines + wide * (size_t)((first + t + 1) % kept);
+        int32_t weight_one = weight[t], weight_two = weight[t + 1];
+#pragma omp simd
+        for (size_t i = 0; i < wide; i++) {
+            sum[i] += weight_one * one[i] + weight_two * two[i];
+        }
+    }
+    if (t < taps) {
+        const uint8_t *one = lines + wide * (size_t)((first + t) % kept);
+        int32_t weight_one = weight[t];
+#pragma omp simd
+        for (size_t i = 0; i < wide; i++) {
+            sum[i] += weight_one * one[i];
+        }
+    }
+#pragma omp simd
+    for (size_t i = 0; i < wide; i++) {
+        mixed[i] = (uint8_t)(sum[i] >> FRACTION_BITS);
     }
 }
 
@@ -541,46 +591,30 @@ static void resize_line(const uint8_t *line, const Filter *f, uint8_t *out)
 int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
                        const Filter *cols, uint8_t *result)
 {
-    size_t wide = 4 * (size_t)cols->out;
-    uint8_t *lines = malloc(wide * (size_t)rows->in + 4 * (size_t)cols->in);
-    int32_t *sum = malloc(wide * sizeof *sum);
-    if (lines == NULL || sum == NULL) {
-        free(lines);
-        free(sum);
+    size_t wide = 4 * (size_t)cols->out, widened = 4 * (size_t)(cols->in + cols->most);
+    int32_t kept = rows->most, done = 0;
+    int32_t *sum = malloc(wide * sizeof *sum + wide * (size_t)kept + wide + widened);
+    if (sum == NULL) {
         return 1;
     }
-    uint8_t *padded = lines + wide * (size_t)rows->in;
-    for (int32_t y = 0; y < rows->in; y++) {
-        const uint8_t *source = image + y * step;
-        for (int32_t x = 0; x < cols->in; x++) {
-            padded[4 * x] = source[3 * x];
-            padded[4 * x + 1] = source[3 * x + 1];
-            padded[4 * x + 2] = source[3 * x + 2];
-            padded[4 * x + 3] = 0;
-        }
-        resize_line(padded, cols, lines + wide * (size_t)y);
-    }
+    uint8_t *lines = (uint8_t *)(sum + wide);
+    uint8_t *mixed = lines + wide * (size_t)kept;
+    uint8_t *source = mixed + wide;
+    memset(source, 0, widened); /* weights of 0 look beyond the last pixel */
     for (int32_t y = 0; y < rows->out; y++) {
-#pragma omp simd
-        for (size_t i = 0; i < wide; i++) {
-            sum[i] = 1 << (FRACTION_BITS - 1);
+        int32_t first = rows->first[y], taps = rows->taps[y];
+        for (; done < first + taps; done++) {
+            widen_line(image + done * step, cols->in, source);
+            resize_line(source, cols, lines + wide * (size_t)(done % kept));
         }
-        for (int32_t t = 0; t < rows->taps[y]; t++) {
-            const uint8_t *line = lines + wide * (size_t)(rows->first[y] + t);
-            int32_t weight = rows->weight[(int64_t)y * rows->most + t];
-#pragma omp simd
-            for (size_t i = 0; i < wide; i++) {
-                sum[i] += weight * line[i];
-            }
-        }
+        mix_lines(lines, wide, kept, first, taps, rows->weight + (int64_t)y * rows->most, sum,
+                  mixed);
         uint8_t *target = result + 3 * (int64_t)y * cols->out;
-        for (int32_t x = 0; x < cols->out; x++) {
-            target[3 * x] = to_8_bits(sum[4 * x]);
-            target[3 * x + 1] = to_8_bits(sum[4 * x + 1]);
-            target[3 * x + 2] = to_8_bits(sum[4 * x + 2]);
+        for (int32_t x = 0; x < cols->out - 1; x++) {
+            memcpy(target + 3 * x, mixed + 4 * x, 4); /* the next pixel overwrites the fourth */
         }
+        memcpy(target + 3 * (cols->out - 1), mixed + 4 * (cols->out - 1), 3);
     }
-    free(lines);
     free(sum);
     return 0;
 }
