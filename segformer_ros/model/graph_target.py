@@ -1,0 +1,45 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a deployment graph is made for."""
+
+from typing import Dict
+from typing import NamedTuple
+
+from segformer_ros.model.spec import ModelSpec
+
+LOGSUMEXP = 'logsumexp'
+
+
+class Target(NamedTuple):
+    """
+    The ends and the vocabulary of a deployment graph.
+
+    ``opset`` is 13 (normalisation in single operations) or 17 (``LayerNormalization``).
+    ``uint8_input`` takes (1, H, W, 3) RGB and normalises in the graph; else the input stays
+    float32 (1, 3, H, W). Logits come out as (1, h, w, classes): the argmax over neighbouring
+    values is ten times faster than over planes. ``logsumexp`` adds an output (1, h, w).
+    ``fused_attention`` uses onnxruntime's own operation where the installed one has it.
+    """
+
+    name: str
+    opset: int
+    uint8_input: bool
+    logsumexp: bool
+    fused_attention: bool
+
+    def deployed_spec(self, spec: ModelSpec) -> ModelSpec:
+        """Return the specification of the graph made for this target from one of ``spec``."""
+        if self.uint8_input:
+            spec = spec._replace(input_dtype='uint8', input_layout='nhwc')
+        return spec._replace(output_layout='nhwc',
+                             logsumexp_name=LOGSUMEXP if self.logsumexp else None)
+
+
+# On a CPU log-sum-exp costs the graph 3 ms of two threads and numpy 1.5 ms of one, so it is
+# left to numpy. On a GPU it is as good as free.
+ONNXRUNTIME = Target('onnxruntime', 13, True, False, True)
+# TensorRT before 8.5 takes no uint8 input, before 8.6 no LayerNormalization.
+TENSORRT_8_2 = Target('tensorrt_8_2', 13, False, True, False)
+TENSORRT_8_6 = Target('tensorrt_8_6', 17, True, True, False)
+TARGETS: Dict[str, Target] = {
+    target.name: target for target in (ONNXRUNTIME, TENSORRT_8_2, TENSORRT_8_6)}
