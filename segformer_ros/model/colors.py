@@ -38,7 +38,7 @@ def distinct_colors(names: Sequence[str],
     :return: (red, green, blue), 0..255, in the order of the names
     """
     levels = range(0, 256, _LATTICE_STEP)
-    candidates = list(itertools.product(levels, repeat=3))
+    candidates = list(itertools.product(levels, levels, levels))
     lab = lab_of_rgb(candidates)
     nearest_taken = _distance(lab, (0, 0, 0))
     chosen: Dict[str, Rgb] = {}

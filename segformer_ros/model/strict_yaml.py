@@ -43,7 +43,8 @@ def read_mapping(path: str) -> Dict[str, Any]:
     """
     try:
         with open(path, encoding='utf-8') as stream:
-            content = yaml.load(stream, Loader=_StrictLoader)
+            loader = _StrictLoader(stream)
+            content = loader.get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             'YAML file cannot be read', got='{} ({})'.format(path, error),

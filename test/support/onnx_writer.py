@@ -51,12 +51,23 @@ def external_tensor(name, shape, location):
             + block(13, block(1, 'location') + block(2, location)) + number(14, 1))
 
 
-def node(op, inputs, outputs, domain='', subgraphs=()):
-    """Encode a node; subgraphs become one attribute each."""
+def node(op, inputs, outputs, domain='', subgraphs=(), attributes=()):
+    """
+    Encode a node; subgraphs become one attribute each.
+
+    :param attributes: pairs of a name and a whole number, or a list of them
+    """
     return (b''.join(block(1, name) for name in inputs)
             + b''.join(block(2, name) for name in outputs) + block(4, op)
             + b''.join(block(5, block(1, 'body') + block(6, graph)) for graph in subgraphs)
+            + b''.join(block(5, _attribute(*pair)) for pair in attributes)
             + (block(7, domain) if domain else b''))
+
+
+def _attribute(name, value):
+    if isinstance(value, int):
+        return block(1, name) + number(3, value) + number(20, 2)
+    return block(1, name) + b''.join(number(8, item) for item in value) + number(20, 7)
 
 
 def graph(nodes=(), inputs=(), outputs=(), weights=()):
