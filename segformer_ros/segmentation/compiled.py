@@ -21,13 +21,19 @@ from typing import List
 from typing import NamedTuple
 from typing import Optional
 
+import numpy as np
+
+from segformer_ros.errors import BackendError
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.model.cache_dir import cache_root
 from segformer_ros.model.cache_dir import check_private_file
 from segformer_ros.model.cache_dir import exclusive_lock
 from segformer_ros.model.cache_dir import private_folder
 from segformer_ros.model.cache_dir import replace_durably
+from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernels import Kernels
+from segformer_ros.segmentation.postprocessing import Postprocessor
+from segformer_ros.segmentation.preprocessing import Preprocessor
 
 LOG = logging.getLogger(__name__)
 
@@ -76,17 +82,50 @@ def _without(origin: str, level: int) -> Compiled:
 
 
 def _load(compiler: str) -> Compiled:
-    version = _output([compiler, '--version']).splitlines()[0]
+    version = (_output([compiler, '--version']).splitlines() or ['a nameless compiler'])[0]
     folder = private_folder(cache_root(), 'kernels')
     path = os.path.join(folder, 'kernels-{}.so'.format(_key(version)))
     with exclusive_lock(path + '.lock', timeout_s=COMPILE_TIMEOUT_S):
-        if not os.path.exists(path):
-            _build(compiler, path)
-        check_private_file(path)
-    kernels = Kernels(ctypes.CDLL(path))
+        kernels = Kernels(_library(compiler, path))
+    _check(kernels)
     origin = 'compiled by {}'.format(version)
     LOG.info('Image kernels: %s', origin)
     return Compiled(kernels, origin)
+
+
+def _library(compiler: str, path: str) -> ctypes.CDLL:
+    """Return the library at that path; build it if it is missing or does not load."""
+    if os.path.lexists(path):
+        check_private_file(path)
+        try:
+            return ctypes.CDLL(path)
+        except OSError as error:
+            LOG.warning('Image kernels: built again, since the kept ones do not load (%s)', error)
+            os.remove(path)
+    _build(compiler, path)
+    return ctypes.CDLL(path)
+
+
+def _check(kernels: Kernels) -> None:
+    """Compare with numpy and Pillow on small inputs: a compiler may be broken, or too clever."""
+    random = np.random.RandomState(0)
+    logits = random.normal(size=(9, 11, 20)).astype(np.float32)
+    image = random.randint(0, 256, (37, 53, 3)).astype(np.uint8)
+    for layout in ('nchw', 'nhwc'):
+        spec = ModelSpec('check', 'ade20k', 20, input_size_wh=(24, 32), output_layout=layout,
+                         output_size_wh=(11, 9))
+        given = logits if layout == 'nhwc' else logits.transpose(2, 0, 1).copy()
+        (mask, confidence), expected = [
+            Postprocessor(spec, each).run({'logits': given[np.newaxis]}, (70, 40), 'exact', 0.1,
+                                          True) for each in (kernels, None)]
+        same = np.array_equal(mask, expected[0]) and confidence is not None \
+            and expected[1] is not None \
+            and abs(confidence.astype(int) - expected[1]).max() <= 1
+        tensor, plain = [Preprocessor(spec, each).run(image, 'pillow')
+                         for each in (kernels, None)]
+        if not same or not np.array_equal(tensor, plain):
+            raise BackendError('The compiled kernels give other results than numpy',
+                               remedy='Please report the compiler and the processor.')
 
 
 def _key(compiler_version: str) -> str:
@@ -118,7 +157,7 @@ def _build(compiler: str, path: str) -> None:
     try:
         try:
             _output([compiler] + list(FLAGS) + native + ['-o', temporary, SOURCE])
-        except subprocess.CalledProcessError:
+        except BackendError:
             # Some compilers do not know the processor they run on.
             _output([compiler] + list(FLAGS) + ['-o', temporary, SOURCE])
         os.chmod(temporary, 0o700)
@@ -129,6 +168,11 @@ def _build(compiler: str, path: str) -> None:
 
 
 def _output(command: List[str]) -> str:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=True, timeout=COMPILE_TIMEOUT_S)
-    return done.stdout.decode(errors='replace')
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=COMPILE_TIMEOUT_S)
+    text = done.stdout.decode(errors='replace')
+    if done.returncode:
+        raise BackendError('{} failed'.format(command[0]),
+                           got='status {}: {}'.format(done.returncode, text.strip()[:300]))
+    return text

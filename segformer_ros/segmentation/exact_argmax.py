@@ -51,9 +51,9 @@ class _Candidates(NamedTuple):
     """(P,)"""
     corners: 'npt.NDArray[np.float32]'
     """(4, P) their values at the corners of their cell"""
-    start: 'npt.NDArray[np.intp]'
+    starts: 'npt.NDArray[np.intp]'
     """(B,) first candidate of each cell"""
-    count: 'npt.NDArray[np.intp]'
+    counts: 'npt.NDArray[np.intp]'
     """(B,) at least 1"""
 
 
@@ -90,7 +90,7 @@ def upsampled_argmax(
         mask.reshape(-1)[pixels] = winner
         if excess is not None and grid.logsumexp is not None:
             excess.reshape(-1)[pixels] = best - _interpolate(
-                grid.logsumexp.reshape(-1)[cells.nodes], cells, slice(None))
+                grid.logsumexp.reshape(-1)[cells.nodes], cells, None)
     return mask, excess
 
 
@@ -132,7 +132,8 @@ def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]'
     corners = flat[nodes[:, cell] * classes + class_ids]
     largest = corners.max(axis=0)
     keep = largest >= bound[cell]
-    cell, class_ids, corners, largest = cell[keep], class_ids[keep], corners[:, keep], largest[keep]
+    cell, class_ids, corners, largest = (
+        cell[keep], class_ids[keep], corners[:, keep], largest[keep])
     start = np.searchsorted(cell, np.arange(nodes.shape[1]))
     bound = np.maximum.reduceat(corners.min(axis=0), start)
     keep = largest >= bound[cell]
@@ -144,16 +145,16 @@ def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]'
 
 def _winners(cells: _Cells, candidates: _Candidates) -> \
         'Tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]':
-    """Return winner and its value, (B, ph, pw): the first candidates of all cells, the second..."""
-    by_count = np.argsort(-candidates.count)
-    busy = len(by_count) - np.cumsum(np.bincount(candidates.count))
-    first = candidates.start
-    best = _interpolate(candidates.corners[:, first], cells, slice(None))
+    """Return winner and its value, (B, ph, pw), taking one candidate of every cell at a time."""
+    by_count = np.argsort(-candidates.counts)
+    busy = len(by_count) - np.cumsum(np.bincount(candidates.counts))
+    first = candidates.starts
+    best = _interpolate(candidates.corners[:, first], cells, None)
     winner = np.empty(best.shape, np.uint8)
     winner[...] = candidates.class_ids[first][:, np.newaxis, np.newaxis]
     for rank in range(1, len(busy) - 1):
         chosen = by_count[:busy[rank]]
-        pairs = candidates.start[chosen] + rank
+        pairs = candidates.starts[chosen] + rank
         value = _interpolate(candidates.corners[:, pairs], cells, chosen)
         old = best[chosen]
         better = value > old
@@ -164,10 +165,14 @@ def _winners(cells: _Cells, candidates: _Candidates) -> \
 
 
 def _interpolate(corners: 'npt.NDArray[np.float32]', cells: _Cells,
-                 chosen: 'npt.ArrayLike') -> 'npt.NDArray[np.float32]':
-    """Return the values (n, ph, pw) of n corner quadruples (4, n) in the chosen cells."""
-    right, down = cells.col_weight[chosen], cells.row_weight[chosen]
+                 chosen: 'Optional[npt.NDArray[np.intp]]') -> 'npt.NDArray[np.float32]':
+    """Return the values (n, ph, pw) of n corner quadruples (4, n) in the chosen cells, or all."""
+    right, down = cells.col_weight, cells.row_weight
+    if chosen is not None:
+        right, down = right[chosen], down[chosen]
     upper_left, upper_right, lower_left, lower_right = corners[:, :, np.newaxis, np.newaxis]
     left = np.float32(1) - right
-    return (np.float32(1) - down) * (left * upper_left + right * upper_right) \
-        + down * (left * lower_left + right * lower_right)
+    upper: 'npt.NDArray[np.float32]' = left * upper_left + right * upper_right
+    lower: 'npt.NDArray[np.float32]' = left * lower_left + right * lower_right
+    value: 'npt.NDArray[np.float32]' = (np.float32(1) - down) * upper + down * lower
+    return value

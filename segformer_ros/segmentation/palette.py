@@ -40,6 +40,6 @@ def overlay(image: 'npt.NDArray[np.uint8]', mask: 'npt.NDArray[np.uint8]',
     :return: (H, W, 3) RGB
     """
     blended = cv2.addWeighted(colorize(mask, palette), alpha, image, 1.0 - alpha, 0.0)
-    unlabeled = cv2.compare(mask, UNLABELED, cv2.CMP_EQ)
+    unlabeled = (mask == UNLABELED).view(np.uint8)
     cv2.copyTo(image, unlabeled, blended)
     return blended  # type: ignore[return-value]

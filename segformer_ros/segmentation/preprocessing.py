@@ -17,6 +17,8 @@ from segformer_ros.segmentation.pillow_resize import resize_axis
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_BILINEAR = 2
+"""``Image.BILINEAR`` of all versions, which later ones define where type checkers miss it."""
 RESIZES = ('pillow', 'opencv')
 
 
@@ -46,8 +48,8 @@ class Preprocessor:
         Return the network's input for one image.
 
         :param image: (H, W, 3) RGB; pixels of a row must be contiguous
-        :param resize: ``pillow``, bit for bit Pillow's antialiased BILINEAR, with which the
-            checkpoint was trained; or ``opencv``, plain bilinear, faster
+        :param resize: ``pillow``, bit for bit the antialiased BILINEAR of Pillow up to 12, with
+            which the checkpoint was trained; or ``opencv``, plain bilinear, faster
         :return: of the specification's shape and dtype; valid until the next call
         """
         self._resize(image, resize)
@@ -74,4 +76,7 @@ class Preprocessor:
             self._kernels.resize_antialiased(image, resize_axis(image.shape[0], height),
                                              resize_axis(image.shape[1], width), self._small)
         else:
-            self._small[...] = Image.fromarray(image).resize((width, height), Image.BILINEAR)
+            # Two steps fix the order of the axes: from version 13 on Pillow starts with the
+            # rows of upright images, and rounds some values otherwise.
+            columns_first = Image.fromarray(image).resize((width, image.shape[0]), _BILINEAR)
+            self._small[...] = np.asarray(columns_first.resize((width, height), _BILINEAR))

@@ -90,17 +90,17 @@ class Segmenter:
 
     :param spec: what the network takes and returns
     :param backend: open; stays the caller's to close
-    :param settings: may be replaced between frames
+    :param settings: by default those of ``SegmenterSettings()``; may be replaced between frames
     :param compiled: the image kernels to use; by default those of ``load_kernels``
     :raises ModelError: the opened network does not fit the specification
     :raises ConfigurationError: a setting is unknown or out of range
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend,
-                 settings: SegmenterSettings = SegmenterSettings(),
+                 settings: Optional[SegmenterSettings] = None,
                  compiled: Optional[Compiled] = None) -> None:
         spec.check(backend.inputs, backend.outputs)
-        self.settings = settings
+        self.settings = SegmenterSettings() if settings is None else settings
         self._spec = spec
         self._backend = backend
         self._compiled = load_kernels() if compiled is None else compiled
