@@ -23,6 +23,7 @@ def share_folder(folder):
 
 COMMANDS = [
     'fetch_model = segformer_ros.cli.fetch_model:main',
+    'inspect_model = segformer_ros.cli.inspect_model:main',
     'segformer = segformer_ros.cli.segformer:main',
 ]
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a network takes and returns: read from YAML, checked against the opened file."""
 
+import os
 from typing import Any
 from typing import Dict
 from typing import Mapping
@@ -121,7 +122,8 @@ def load_model_spec(path: str) -> ModelSpec:
     """
     Return the specification that a YAML file holds.
 
-    Keys are the fields of :class:`ModelSpec`. A ``download`` mapping is let be: it belongs to
+    Keys are the fields of :class:`ModelSpec`; a relative path of ``classes`` starts at the
+    folder of this file. A ``download`` mapping is let be: it belongs to
     the model store.
 
     :raises ConfigurationError: unreadable, unknown or missing keys, wrong values, or a class
@@ -132,6 +134,9 @@ def load_model_spec(path: str) -> ModelSpec:
     required = [field for field in ModelSpec._fields if field not in _DEFAULTS]
     strict_yaml.check_keys(content, path, required, list(_DEFAULTS) + ['download'])
     values = {key: _value(content, key, path) for key in content}
+    if values['classes'].endswith(('.yaml', '.yml')):
+        folder = os.path.dirname(os.path.abspath(path))
+        values['classes'] = os.path.join(folder, os.path.expanduser(values['classes']))
     spec = ModelSpec(**values)
     table = load_class_table(spec.classes)
     if len(table) != spec.num_classes:

@@ -1,0 +1,157 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``inspect_model``: does an ONNX file fit, and what does it need beside it."""
+
+import argparse
+import sys
+import textwrap
+from typing import List
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.cli.progress import bytes_text
+from segformer_ros.errors import ModelError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.model import tensorrt_limits
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.huggingface import class_table_from_huggingface
+from segformer_ros.model.inspection import Draft
+from segformer_ros.model.inspection import draft_spec
+from segformer_ros.model.inspection import Knowledge
+from segformer_ros.model.inspection import name_from
+from segformer_ros.model.onnx_header import OnnxHeader
+from segformer_ros.model.onnx_header import read_onnx_header
+from segformer_ros.model.preprocessor import read_preprocessor
+from segformer_ros.model.spec_files import write_spec
+
+WIDTH = 99
+LABEL_WIDTH = 14
+NAMES_SHOWN = 12
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line, without the program's name
+    :return: exit status: 0 the file fits the contract, 1 it does not or cannot be read
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _inspect(options)
+    except SegformerRosError as error:
+        print('inspect_model: {}'.format(error), file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='inspect_model',
+        description='Tell what an ONNX file takes and returns, whether segformer_ros and '
+                    'TensorRT 8.2 (Jetson Nano) can use it, and write its specification. '
+                    'Needs neither onnx nor onnxruntime.')
+    parser.add_argument('file', help='the ONNX file')
+    parser.add_argument('--config', metavar='JSON',
+                        help="the checkpoint's config.json: names of the classes")
+    parser.add_argument('--classes', metavar='NAME',
+                        help='class table: a shipped name, or a path that ends in .yaml')
+    parser.add_argument('--preprocessor', metavar='JSON',
+                        help="the checkpoint's preprocessor_config.json: size, mean, std")
+    parser.add_argument('--size', type=_size, metavar='WIDTHxHEIGHT',
+                        help='input size, if the file takes any')
+    parser.add_argument('--write-spec', metavar='YAML', help='write a specification to start from')
+    parser.add_argument('--force', action='store_true', help='overwrite existing files')
+    return parser
+
+
+def _size(text: str) -> Tuple[int, int]:
+    width, _, height = text.partition('x')
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError('{!r} is not of the form 512x512'.format(text))
+    return int(width), int(height)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    header = read_onnx_header(options.file)
+    _print_facts(options.file, header)
+    table = _class_table(options)
+    try:
+        draft = draft_spec(header, name_from(options.file), _knowledge(options, table))
+    except ModelError as error:
+        _print_row('contract', 'does not fit. {}'.format(error))
+        _print_tensorrt(header)
+        return 1
+    if table is None:
+        default = load_class_table(draft.spec.classes)
+        table = default if len(default) == draft.spec.num_classes else None
+    _print_classes(draft, table)
+    _print_row('contract', 'fits')
+    for text in draft.assumptions:
+        _print_row('', 'assumed: {}'.format(text))
+    _print_tensorrt(header)
+    if options.write_spec is not None:
+        if table is None:
+            raise ModelError('Names of the {} classes are not known'.format(
+                draft.spec.num_classes), remedy='Give --config or --classes.')
+        for path in write_spec(options.write_spec, draft,
+                               None if options.classes else table, options.force):
+            _print_row('written', path)
+    return 0
+
+
+def _class_table(options: argparse.Namespace) -> Optional[ClassTable]:
+    if options.config is not None:
+        return class_table_from_huggingface(options.config)
+    return None if options.classes is None else load_class_table(options.classes)
+
+
+def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> Knowledge:
+    known = Knowledge(num_classes=None if table is None else len(table))
+    if options.classes is not None:
+        known = known._replace(classes=options.classes)
+    if options.preprocessor is not None:
+        known = known._replace(**read_preprocessor(options.preprocessor)._asdict())
+    return known if options.size is None else known._replace(input_size_wh=options.size)
+
+
+def _print_facts(path: str, header: OnnxHeader) -> None:
+    _print_row('file', '{}: {}, {} parameters'.format(
+        path, bytes_text(header.file_bytes), header.parameters))
+    opsets = ', '.join('{} {}'.format(domain or 'opset', version)
+                       for domain, version in sorted(header.opsets.items()))
+    _print_row('written', 'by {}; {}; IR version {}'.format(
+        header.producer or 'an unnamed program', opsets or 'no opset', header.ir_version))
+    for label, specs in (('inputs', header.inputs), ('outputs', header.outputs)):
+        _print_row(label, '; '.join(str(spec) for spec in specs) or 'none')
+    if header.external_files:
+        _print_row('weights in', ', '.join(repr(name) for name in header.external_files))
+    _print_row('operators', ', '.join('{} {}'.format(header.ops[name], name)
+                                      for name in sorted(header.ops)) or 'none')
+
+
+def _print_classes(draft: Draft, table: Optional[ClassTable]) -> None:
+    count = draft.spec.num_classes
+    if table is None:
+        _print_row('classes', '{}, names not known: give --config or --classes'.format(count))
+        return
+    more = ' and {} more'.format(count - NAMES_SHOWN) if count > NAMES_SHOWN else ''
+    _print_row('classes', '{}: {}{}'.format(count, ', '.join(table.names[:NAMES_SHOWN]), more))
+
+
+def _print_tensorrt(header: OnnxHeader) -> None:
+    label = 'TensorRT {}'.format(tensorrt_limits.OLDEST)
+    found = tensorrt_limits.violations(header)
+    _print_row(label, 'does not fit' if found else 'fits')
+    for text in found:
+        _print_row('', text)
+
+
+def _print_row(label: str, text: str) -> None:
+    print(textwrap.fill(
+        text, WIDTH, initial_indent=label.ljust(LABEL_WIDTH), break_long_words=False,
+        subsequent_indent=' ' * LABEL_WIDTH, break_on_hyphens=False))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
