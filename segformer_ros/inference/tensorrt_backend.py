@@ -1,0 +1,213 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Run a TensorRT engine (8.2 to 11.x)."""
+
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import Mapping
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference import tensorrt_api
+from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.backend import BackendInfo
+from segformer_ros.inference.backend import Opened
+from segformer_ros.inference.cuda_buffers import CudaBuffers
+from segformer_ros.inference.cuda_buffers import open_buffers
+from segformer_ros.inference.cuda_probe import probe_gpu
+from segformer_ros.inference.engine_io import engine_io
+from segformer_ros.inference.engine_io import EngineTensors
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class EngineLoadError(BackendError):
+    """TensorRT did not take a plan: it is damaged, or was built elsewhere."""
+
+
+class RuntimeSettings(NamedTuple):
+    """
+    How engines are run.
+
+    ``buffers`` is ``auto`` or a name of ``cuda_buffers.LIBRARIES``. ``cuda_graph`` replays copies
+    and kernels as one recorded graph: less CPU work per frame where launching dominates.
+    ``probe`` asks the driver for a GPU first; tests without one turn it off.
+    """
+
+    tensorrt_module: str = tensorrt_api.MODULE
+    device_index: int = 0
+    buffers: str = 'auto'
+    cuda_graph: bool = False
+    probe: bool = True
+
+
+DEFAULT_RUNTIME = RuntimeSettings()
+
+
+class EngineFile(NamedTuple):
+    """A plan on disk: ``read`` returns its checked bytes, ``precision`` is what was built."""
+
+    path: str
+    precision: str
+    read: Callable[[], bytes]
+    details: Dict[str, str]
+
+
+class TensorrtBackend(Backend):
+    """
+    One engine with its buffers.
+
+    Opening probes for a GPU, imports TensorRT, retains the GPU's primary context, allocates
+    every buffer, and runs once. A frame allocates nothing: pinned host arrays, one stream,
+    asynchronous copies, one wait. All calls come from one thread.
+
+    :param engine: what to load
+    :param settings: how to run it
+    """
+
+    def __init__(self, engine: EngineFile,
+                 settings: RuntimeSettings = DEFAULT_RUNTIME) -> None:
+        super().__init__()
+        self._file = engine
+        self._settings = settings
+        self._buffers: Optional[CudaBuffers] = None
+        self._session: Optional[_Session] = None
+
+    def _open(self) -> Opened:
+        device = 'not probed'
+        if self._settings.probe:
+            device = str(probe_gpu(self._settings.device_index))
+        api = tensorrt_api.load_tensorrt(self._settings.tensorrt_module)
+        plan = self._file.read()
+        try:
+            self._buffers = open_buffers(self._settings.device_index, self._settings.buffers)
+            with self._buffers.current():
+                self._session = _Session(api, plan, self._file.path, self._buffers)
+                if self._settings.cuda_graph:
+                    self._session.record()
+        except Exception as error:
+            self._close()
+            if isinstance(error, SegformerRosError):
+                raise
+            # pycuda has exceptions of its own.
+            raise BackendError('The engine cannot be opened', got='{}: {}'.format(
+                type(error).__name__, error)) from error
+        details = {'buffers': self._buffers.description,
+                   'cuda_graph': 'on' if self._settings.cuda_graph else 'off',
+                   'device_memory_mib': '{:.1f}'.format(self._session.device_memory / 2 ** 20)}
+        details.update(self._file.details)
+        return Opened(self._session.tensors.inputs, self._session.tensors.outputs, BackendInfo(
+            name='tensorrt', version=api.version, device=device, precision=self._file.precision,
+            model_path=self._file.path, details=details))
+
+    def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+        if self._buffers is None or self._session is None:
+            raise BackendError('The engine is closed')
+        for name, array in inputs.items():
+            np.copyto(self._session.host[name], array)
+        try:
+            with self._buffers.current():
+                self._session.run()
+        except SegformerRosError:
+            raise
+        except Exception as error:
+            raise BackendError('The GPU failed', got='{}: {}'.format(
+                type(error).__name__, error)) from error
+        return self._session.results
+
+    def _close(self) -> None:
+        buffers, self._buffers = self._buffers, None
+        session, self._session = self._session, None
+        if buffers is None:
+            return
+        try:
+            if session is not None:
+                with buffers.current():
+                    session.release()
+        finally:
+            buffers.close()
+
+
+class _Session:
+    """TensorRT's objects and the arrays of one engine, made while the context is current."""
+
+    def __init__(self, api: tensorrt_api.TensorrtApi, plan: bytes, path: str,
+                 buffers: CudaBuffers) -> None:
+        self._buffers = buffers
+        # TensorRT keeps the logger's address, not a reference: it must outlive the rest.
+        self._logger: Any = api.module.Logger()
+        self._runtime: Any = api.module.Runtime(self._logger)
+        self._engine: Any = None
+        self._context: Any = None
+        self._io: Any = None
+        try:
+            self._load(api, plan, path)
+        except BaseException:
+            # Here, while the context is current: the traceback would keep the engine alive.
+            self.release()
+            raise
+
+    def _load(self, api: tensorrt_api.TensorrtApi, plan: bytes, path: str) -> None:
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        if self._engine is None:
+            raise EngineLoadError(
+                'TensorRT {} did not take the engine'.format(api.version), got=path,
+                remedy='It was built by another version or is damaged: build it again.')
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise BackendError('No execution context', got='{} MiB of free GPU memory'.format(
+                self._buffers.memory().free >> 20), remedy='Free memory on the robot.')
+        self._io = engine_io(api, self._engine, self._context)
+        self.tensors: EngineTensors = self._io.tensors()
+        self.device_memory = _device_memory(self._engine)
+        self.host: Dict[str, 'npt.NDArray[Any]'] = {}
+        self._addresses: Dict[str, int] = {}
+        for spec in self.tensors.inputs + self.tensors.outputs:
+            shape = tuple(size for size in spec.shape if size is not None)
+            self.host[spec.name] = self._buffers.pinned(shape, spec.dtype)
+            self.host[spec.name].fill(0)
+            self._addresses[spec.name] = self._buffers.allocate(self.host[spec.name].nbytes)
+        self.results = {spec.name: self.host[spec.name] for spec in self.tensors.outputs}
+        self._io.bind(self._addresses)
+        self._launch: Callable[[], None] = self._queue
+        # The first run loads kernels; a CUDA graph may only be recorded after one.
+        self.run()
+
+    def record(self) -> None:
+        """Replay what a frame queues as a CUDA graph from now on."""
+        self._launch = self._buffers.capture(self._queue)
+        self.run()
+
+    def run(self) -> None:
+        """Copy in, compute, copy out, wait."""
+        self._launch()
+        self._buffers.synchronize()
+
+    def _queue(self) -> None:
+        for spec in self.tensors.inputs:
+            self._buffers.copy_to_device(self._addresses[spec.name], self.host[spec.name])
+        self._io.enqueue(self._buffers.stream)
+        for spec in self.tensors.outputs:
+            self._buffers.copy_to_host(self.host[spec.name], self._addresses[spec.name])
+
+    def release(self) -> None:
+        """Drop TensorRT's objects; each uses the next one until it is gone."""
+        if self._io is not None:
+            self._io.release()
+        self._context = None
+        self._engine = None
+        self._runtime = None
+
+
+def _device_memory(engine: Any) -> int:
+    # The 32-bit figure is gone in 11, the 64-bit one came with 10.
+    if hasattr(engine, 'device_memory_size_v2'):
+        return int(engine.device_memory_size_v2)
+    return int(engine.device_memory_size)

@@ -1,0 +1,83 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A GPU, CUDA libraries and TensorRT of any version, on a machine that has none of them."""
+
+import importlib
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from segformer_ros.inference.cuda_probe import GpuInfo
+from segformer_ros.model.spec import ModelSpec
+from support.fake_device import device
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FAKE_MODULE = 'support.fake_tensorrt'
+NANO = GpuInfo(number=0, name='NVIDIA Tegra X1', compute_capability=(5, 3), multiprocessors=1,
+               driver_version=10020, driver_release='# R32 (release), REVISION: 7.1',
+               total_memory=4 << 30, integrated=True)
+TINY_SPEC = ModelSpec(name='tiny', classes='ade20k', num_classes=7, input_size_wh=(64, 64),
+                      output_size_wh=(16, 16))
+
+
+@pytest.fixture(scope='session')
+def tiny_model():
+    """Return the path of a SegFormer with random weights: 64 x 64 pixels, 7 classes."""
+    return os.path.join(TESTS, 'data', 'tiny_segformer.onnx')
+
+
+@pytest.fixture
+def tiny_spec():
+    """Return the specification of the tiny model."""
+    return TINY_SPEC
+
+
+@pytest.fixture
+def nano():
+    """Return a GPU."""
+    return NANO
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """Make pycuda and cuda-python importable, here and in child processes; return the device."""
+    monkeypatch.syspath_prepend(os.path.join(TESTS, 'support', 'fake_cuda'))
+    _forget(monkeypatch, 'pycuda', 'cuda')
+    device.reset()
+    yield device
+    # pycuda.driver and others must not stay in memory for tests with the real ones.
+    _forget(monkeypatch, 'pycuda', 'cuda')
+
+
+@pytest.fixture
+def fake_tensorrt(monkeypatch, fake_cuda):
+    """Return a function that makes TensorRT of a version importable and returns its name."""
+
+    def use(version, faults=''):
+        monkeypatch.setenv('FAKE_TENSORRT_VERSION', version)
+        monkeypatch.setenv('FAKE_TENSORRT_FAULTS', faults)
+        _forget(monkeypatch, FAKE_MODULE)
+        importlib.import_module(FAKE_MODULE)
+        return FAKE_MODULE
+
+    return use
+
+
+def _forget(monkeypatch, *names):
+    for loaded in list(sys.modules):
+        if any(loaded == name or loaded.startswith(name + '.') for name in names):
+            monkeypatch.delitem(sys.modules, loaded)
+
+
+@pytest.fixture(scope='session')
+def frames():
+    """Return input tensors of five frames: smooth noise, normalised as pictures are."""
+    random = np.random.RandomState(5)
+    made = []
+    for _ in range(5):
+        coarse = random.normal(0.0, 1.0, (1, 3, 8, 8))
+        made.append({'pixel_values': np.ascontiguousarray(
+            np.kron(coarse, np.ones((1, 1, 8, 8))), np.float32)})
+    return made
