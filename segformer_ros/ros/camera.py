@@ -114,7 +114,8 @@ class Camera:
         try:
             self._serve(frame, segmenter(), parameters)
         except InvalidInputError as error:
-            self._report(error.problem, 'Image rejected: {}'.format(error), rejected=True)
+            kind = '{} ({})'.format(error.problem, self._encoding(frame.message))
+            self._report(kind, 'Image rejected: {}'.format(error), rejected=True)
         except SegformerRosError as error:
             self._report(error.problem, 'No mask: {}'.format(error), rejected=False)
         except Exception as error:  # a fault of ours; the next frame may succeed, so go on

@@ -5,9 +5,12 @@
 from lifecycle_msgs.srv import ChangeState
 from lifecycle_msgs.srv import GetState
 import numpy as np
+from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import qos_profile_sensor_data
+from segformer_ros.segmentation.compressed_images import encode_png
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from support.ros_graph import Peer
@@ -27,7 +30,7 @@ class SegformerPeer(Peer):
     def __init__(self, domain, camera='', compressed=False):
         super().__init__(domain)
         self._prefix = camera + '/' if camera else ''
-        self._compressed = compressed
+        self.compressed = compressed
         self.masks = self.subscribe(Image, self.output('mask'), 50)
         self._publisher = None
         self._stamp = 1000
@@ -62,27 +65,52 @@ class SegformerPeer(Peer):
                            request).result
         return '' if result.successful else result.reason
 
+    def parameter(self, name):
+        """Return the value of one parameter."""
+        values = self.call(GetParameters, '/segformer/get_parameters',
+                           GetParameters.Request(names=[name])).values
+        return parameter_value_to_python(values[0])
+
     def connect(self):
-        """Publish to the node from now on; waits until both sides have found each other."""
+        """
+        Return the image publisher of an active node.
+
+        A best-effort image can be lost while the subscriber has not found the publisher yet,
+        which the publisher cannot see: so a first image is sent until its mask comes back.
+        """
         if self._publisher is None:
-            topic = '/{}image{}'.format(self._prefix, '/compressed' if self._compressed else '')
+            topic = '/{}image{}'.format(self._prefix, '/compressed' if self.compressed else '')
             self._publisher = self.publisher(
-                CompressedImage if self._compressed else Image, topic, qos_profile_sensor_data)
-            wait_until(lambda: self.node.get_subscriptions_info_by_topic(self.output('mask')) and
-                       self.node.count_publishers(self.output('mask')), 'the mask topic')
+                CompressedImage if self.compressed else Image, topic, qos_profile_sensor_data)
+            wait_until(self._is_answered, 'the mask of a first image')
         wait_until(self._publisher.get_subscription_count, 'the image subscription')
         return self._publisher
 
+    def _is_answered(self):
+        grey = np.full((16, 16, 3), 128, np.uint8)
+        message = CompressedImage(format='png', data=bytes(encode_png(grey))) \
+            if self.compressed else rgb_message(grey, '')
+        self._stamp += 1
+        message.header.stamp.sec = self._stamp
+        self._publisher.publish(message)
+        try:
+            self.masks.wait(lambda mask: mask.header.stamp == message.header.stamp, 0.5)
+        except AssertionError:
+            return False
+        return True
+
     def send(self, message):
         """Publish one message, with a new stamp unless it has one; return its stamp."""
+        publisher = self.connect()
         if message.header.stamp.sec == 0 and message.header.stamp.nanosec == 0:
             self._stamp += 1
             message.header.stamp.sec = self._stamp
-        self.connect().publish(message)
+        publisher.publish(message)
         return message.header.stamp
 
     def mask_of(self, message, timeout=TIMEOUT):
         """Publish one image and return the mask message of that very image."""
+        self.connect()
         before = len(self.masks.messages)
         stamp = self.send(message)
         return self.masks.wait(lambda mask: mask.header.stamp == stamp, timeout, before)

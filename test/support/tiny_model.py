@@ -14,12 +14,13 @@ COLORS = {'red': (255, 0, 0), 'green': (0, 255, 0), 'blue': (0, 0, 255), 'white'
 RED, GREEN, BLUE, WHITE = range(4)
 
 
-def write_color_model(folder, name='colors', classes=4, work=0):
+def write_color_model(folder, name='colors', classes=4, work=0, white_above=False):
     """
     Write ``name.onnx`` and ``name.yaml``: each pixel gets the class of the nearest colour.
 
     :param classes: outputs of the network; other than four fits no specification
     :param work: further matrix products of 2 GFLOP each, for a network that takes its time
+    :param white_above: the upper half of what the network sees is white, whatever it shows
     :return: path of the ONNX file
     """
     onnx = pytest.importorskip('onnx')
@@ -28,24 +29,24 @@ def write_color_model(folder, name='colors', classes=4, work=0):
     colors = np.array(list(COLORS.values()), np.float64) / 255.0
     weights = np.tile(20.0 * colors, (classes // 4 + 1, 1))[:classes]
     bias = np.tile(-10.0 * (colors ** 2).sum(axis=1), classes // 4 + 1)[:classes]
+    above = np.zeros((1, classes, SIZE // 4, SIZE // 4))
+    above[:, WHITE, :SIZE // 8] = 1000.0 if white_above else 0.0
+    constants = {'weights': weights[:, :, None, None], 'bias': bias, 'above': above}
     nodes = [
         helper.make_node('AveragePool', ['pixel_values'], ['small'], kernel_shape=[4, 4],
                          strides=[4, 4]),
-        helper.make_node('Conv', ['small', 'weights', 'bias'],
-                         ['logits' if not work else 'plain'])]
-    constants = {'weights': weights[:, :, None, None], 'bias': bias}
+        helper.make_node('Conv', ['small', 'weights', 'bias'], ['nearest']),
+        helper.make_node('Add', ['nearest', 'above'], ['plain' if work else 'logits'])]
     if work:
         constants.update(square=np.eye(1024), nothing=np.zeros(1))
-        nodes.append(helper.make_node('MatMul', ['square', 'square'], ['product0']))
-        nodes.append(helper.make_node('ReduceMean', ['small'], ['seed'], keepdims=0))
-        nodes.append(helper.make_node('Add', ['square', 'seed'], ['product0_seeded']))
-        last = 'product0_seeded'
-        for step in range(work):
-            nodes.append(helper.make_node('MatMul', [last, 'square'], ['work%d' % step]))
-            last = 'work%d' % step
-        nodes.append(helper.make_node('ReduceMean', [last], ['worked'], keepdims=0))
-        nodes.append(helper.make_node('Mul', ['worked', 'nothing'], ['zero']))
-        nodes.append(helper.make_node('Add', ['plain', 'zero'], ['logits']))
+        # Depends on the input, so that no optimiser computes it once for all.
+        nodes += [helper.make_node('ReduceMean', ['small'], ['seed'], keepdims=0),
+                  helper.make_node('Add', ['square', 'seed'], ['work0'])]
+        nodes += [helper.make_node('MatMul', ['work%d' % step, 'square'], ['work%d' % (step + 1)])
+                  for step in range(work)]
+        nodes += [helper.make_node('ReduceMean', ['work%d' % work], ['worked'], keepdims=0),
+                  helper.make_node('Mul', ['worked', 'nothing'], ['zero']),
+                  helper.make_node('Add', ['plain', 'zero'], ['logits'])]
     tensor = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes, name,
