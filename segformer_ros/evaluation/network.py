@@ -1,0 +1,131 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Open the network that is evaluated, or the one that it is compared with."""
+
+import time
+from types import TracebackType
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Type
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.segmenter import Segmenter
+from segformer_ros.segmentation.segmenter import SegmenterSettings
+
+BACKENDS = ('onnxruntime', 'tensorrt')
+
+# Building an engine takes minutes on a Jetson; how often to look whether it is done.
+POLL_S = 0.5
+
+
+class NetworkChoice(NamedTuple):
+    """
+    Which network to run, and how. Can be pickled.
+
+    ``model`` is a name of the catalogue or a path, ``spec_path`` its specification where it
+    does not lie beside it. ``threads`` 0 leaves the number to the backend. ``precision`` is
+    fp16 or fp32, for TensorRT.
+    """
+
+    model: str
+    spec_path: Optional[str] = None
+    backend: str = 'onnxruntime'
+    threads: int = 0
+    precision: str = 'fp16'
+    settings: SegmenterSettings = SegmenterSettings()
+
+
+class Network:
+    """
+    An open network, for use in a ``with`` block.
+
+    Evaluation never falls back: what the report names is what ran on every frame.
+
+    :param choice: what to open
+    :param sample_inputs: gives a few input tensors of real images, to check a new engine with
+    :raises ModelError: the model is missing, damaged, or does not fit its specification
+    :raises BackendError: the runtime is missing or cannot run the model
+    :raises ConfigurationError: a setting is unknown
+    """
+
+    def __init__(self, choice: NetworkChoice,
+                 sample_inputs: 'Callable[[ModelSpec], Sequence[Dict[str, Any]]]') -> None:
+        if choice.backend not in BACKENDS:
+            raise ConfigurationError('Unknown backend', got=repr(choice.backend),
+                                     expected=' or '.join(BACKENDS))
+        self.choice = choice
+        found = resolve_model(choice.model, choice.spec_path)
+        self.spec = found.spec
+        self.classes: ClassTable = load_class_table(found.spec.classes)
+        self._close: List[Callable[[], None]] = []
+        if choice.backend == 'onnxruntime':
+            self.backend: Backend = OnnxruntimeBackend(found.onnx_path, choice.threads)
+            self.backend.open()
+            self._close.append(self.backend.close)
+        else:
+            self.backend = self._open_tensorrt(found.onnx_path, sample_inputs)
+        try:
+            self.segmenter = Segmenter(found.spec, self.backend, choice.settings)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> 'Network':
+        """Return the open network."""
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 traceback: Optional[TracebackType]) -> None:
+        """Close the backend."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the backend; closing twice is allowed."""
+        while self._close:
+            self._close.pop()()
+
+    def facts(self) -> Dict[str, Any]:
+        """Return what ran, for the report; no path, so that reports of two machines compare."""
+        info = self.backend.info
+        settings = self.segmenter.settings
+        return {
+            'model': self.spec.name, 'classes': self.classes.name,
+            'backend': info.name, 'backend_version': info.version, 'device': info.device,
+            'precision': info.precision, 'details': dict(info.details),
+            'resize': settings.resize, 'postprocess': settings.postprocess,
+            'threshold': settings.threshold}
+
+    def _open_tensorrt(self, onnx_path: str, sample_inputs: Callable[
+            [ModelSpec], Sequence[Dict[str, Any]]]) -> Backend:
+        from segformer_ros.inference.selection import BackendSelector
+        from segformer_ros.inference.selection import SelectionSettings
+        selector = BackendSelector(
+            onnx_path, self.spec,
+            SelectionSettings(backend='tensorrt', precision=self.choice.precision,
+                              threads=self.choice.threads),
+            lambda: sample_inputs(self.spec))
+        self._close.append(selector.close)
+        try:
+            backend = selector.open()
+            while selector.status.job is not None:
+                backend = selector.poll() or backend
+                time.sleep(POLL_S)
+            if backend.info.name != 'tensorrt':
+                raise BackendError('TensorRT cannot run this model', got=selector.status.why,
+                                   remedy='Evaluate with onnxruntime, or build the engine first.')
+        except BaseException:
+            self.close()
+            raise
+        return backend
