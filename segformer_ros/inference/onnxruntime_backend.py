@@ -116,11 +116,11 @@ class OnnxruntimeBackend(Backend):
                 raise ModelError(
                     'onnxruntime {} cannot load the model'.format(onnxruntime.__version__),
                     got='{} (opset {}, IR version {}): {}'.format(
-                        self._model_path, header.opset, header.ir_version, error),
+                        self._model_path, header.opset, header.ir_version, _one_line(error)),
                     remedy='If the file is newer than the runtime, update onnxruntime or export '
                            'with opset 13; if it is damaged, fetch or export it again.'
                 ) from error
-            raise BackendError('onnxruntime cannot start', got=error) from error
+            raise BackendError('onnxruntime cannot start', got=_one_line(error)) from error
         missing = [name for name in self._providers if name not in session.get_providers()]
         if missing:
             # The runtime itself only prints a warning and goes on without.
@@ -152,7 +152,7 @@ class OnnxruntimeBackend(Backend):
                 self._buffers = dict(zip(self._output_names, results))
                 self._shapes = shapes
         except Exception as error:
-            raise BackendError('onnxruntime failed in a run', got=error) from error
+            raise BackendError('onnxruntime failed in a run', got=_one_line(error)) from error
         return dict(self._buffers)
 
     def _run_bound(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
@@ -180,6 +180,10 @@ def default_threads() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') \
         else os.cpu_count() or 1
     return cores if cores <= 2 else cores - 1
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(str(error).split())
 
 
 def _precision(header: OnnxHeader) -> str:

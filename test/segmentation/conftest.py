@@ -1,0 +1,34 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Every kernel is tested both ways: in numpy, and compiled where there is a compiler."""
+
+import shutil
+
+import pytest
+from segformer_ros.segmentation.compiled import Compiled
+from segformer_ros.segmentation.compiled import COMPILERS
+from segformer_ros.segmentation.compiled import load_kernels
+
+
+@pytest.fixture(scope='session')
+def compiled_kernels():
+    """Return the compiled kernels; a compiler that is there must give some."""
+    if not any(map(shutil.which, COMPILERS)):
+        pytest.skip('no C compiler')
+    compiled = load_kernels()
+    assert compiled.kernels is not None, compiled.origin
+    return compiled
+
+
+@pytest.fixture(params=['numpy', 'compiled'])
+def compiled(request):
+    """Return what a Segmenter takes as ``compiled``, once without and once with kernels."""
+    if request.param == 'numpy':
+        return Compiled(None, 'numpy')
+    return request.getfixturevalue('compiled_kernels')
+
+
+@pytest.fixture
+def kernels(compiled):
+    """Return None, then the compiled kernels."""
+    return compiled.kernels

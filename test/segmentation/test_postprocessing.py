@@ -1,0 +1,238 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Masks and confidences against slow float64 computations, in numpy and compiled."""
+
+import cv2
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from segformer_ros.errors import BackendError
+from segformer_ros.model.classes import UNLABELED
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.postprocessing import Postprocessor
+from support.oracles import argmax_with_gap
+from support.oracles import log_softmax_bound
+from support.oracles import upsample
+
+# Two classes this close, relative to the logits, are a tie in float32.
+TIE = 1e-5
+# (classes, (h, w), (width, height) of the mask)
+SIZES = [
+    (150, (16, 16), (61, 47)), (5, (7, 9), (100, 3)), (1, (4, 4), (9, 9)), (2, (1, 1), (5, 5)),
+    (255, (8, 12), (96, 64)), (20, (30, 30), (11, 7)), (3, (16, 1), (20, 40)),
+    (19, (32, 64), (512, 256)), (10, (64, 64), (32, 32)), (17, (9, 70), (300, 41)),
+    (16, (33, 33), (33, 33)), (150, (12, 16), (641, 481))]
+
+
+def random_logits(classes, shape_hw, smooth, seed=0):
+    """Return (C, h, w); smooth ones have regions as photographs do."""
+    logits = np.random.RandomState(seed).normal(0, 3, (classes,) + shape_hw).astype(np.float32)
+    if smooth:
+        logits = np.stack([cv2.blur(plane, (5, 5)) for plane in logits]) * 4
+    return logits
+
+
+def run(kernels, logits, size_wh, layout='nchw', method='exact', threshold=0.0,
+        with_confidence=True, logsumexp=None):
+    """Postprocess logits (C, h, w)."""
+    spec = ModelSpec('test', 'ade20k', len(logits), output_layout=layout,
+                     output_size_wh=logits.shape[:0:-1],
+                     logsumexp_name=None if logsumexp is None else 'lse')
+    given_logits = logits if layout == 'nchw' else np.ascontiguousarray(logits.transpose(1, 2, 0))
+    outputs = {'logits': given_logits[np.newaxis]}
+    if logsumexp is not None:
+        outputs['lse'] = logsumexp[np.newaxis]
+    return Postprocessor(spec, kernels).run(outputs, size_wh, method, threshold, with_confidence)
+
+
+def assert_mask_is_exact(mask, logits, size_wh):
+    expected, gap = argmax_with_gap(logits, size_wh)
+    different = mask != expected
+    assert (gap[different] < TIE * np.abs(logits).max()).all()
+    # Ties of random numbers are rare; many of them would hide a fault.
+    assert different.mean() < 1e-4
+
+
+@pytest.mark.parametrize('smooth', [False, True])
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize(('classes', 'shape_hw', 'size_wh'), SIZES)
+def test_mask_is_the_argmax_of_upsampled_logits(kernels, classes, shape_hw, size_wh, layout,
+                                                smooth):
+    logits = random_logits(classes, shape_hw, smooth)
+    mask, _ = run(kernels, logits, size_wh, layout)
+    assert mask.shape == size_wh[::-1]
+    assert mask.dtype == np.uint8
+    assert mask.flags.c_contiguous
+    assert_mask_is_exact(mask, logits, size_wh)
+
+
+@settings(deadline=None, max_examples=60,
+          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(classes=st.integers(1, 40), height=st.integers(1, 20), width=st.integers(1, 20),
+       out_height=st.integers(1, 90), out_width=st.integers(1, 90),
+       layout=st.sampled_from(['nchw', 'nhwc']), seed=st.integers(0, 2 ** 31 - 1))
+def test_mask_and_confidence_are_exact_for_any_sizes(
+        kernels, classes, height, width, out_height, out_width, layout, seed):
+    logits = random_logits(classes, (height, width), False, seed)
+    mask, confidence = run(kernels, logits, (out_width, out_height), layout)
+    expected, gap = argmax_with_gap(logits, (out_width, out_height))
+    assert (gap[mask != expected] < TIE * np.abs(logits).max()).all()
+    bound = np.exp(log_softmax_bound(logits, (out_width, out_height)))
+    assert np.abs(confidence - 255.0 * bound).max() < 0.501
+
+
+@pytest.mark.smoke
+def test_a_class_that_wins_at_no_grid_point_can_win_between_them(kernels):
+    # Second everywhere, by a little: in the middle its rivals' averages fall below it.
+    logits = np.array([[[10.0, 0.0]], [[9.0, 9.0]], [[0.0, 10.0]]], np.float32)
+    mask, _ = run(kernels, logits, (41, 1))
+    values = upsample(logits, (41, 1))
+    assert (mask == values.argmax(axis=0)).all()
+    assert set(mask.ravel()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+def test_equal_logits_go_to_the_lowest_class(kernels, layout):
+    logits = np.zeros((7, 5, 6), np.float32)
+    logits[:2] = -1.0
+    mask, confidence = run(kernels, logits, (31, 23), layout)
+    assert (mask == 2).all()
+    assert (confidence == round(255.0 / (5 + 2 * np.exp(-1.0)))).all()
+
+
+def test_exact_and_fast_agree_at_the_size_of_the_logits(kernels):
+    logits = random_logits(11, (13, 17), False)
+    exact = run(kernels, logits, (17, 13), method='exact')
+    fast = run(kernels, logits, (17, 13), method='fast')
+    assert (exact[0] == logits.argmax(axis=0)).all()
+    assert (fast[0] == exact[0]).all()
+    assert (fast[1] == exact[1]).all()
+
+
+def test_fast_gives_every_pixel_the_winner_of_its_nearest_grid_point(kernels):
+    logits = random_logits(9, (6, 10), False)
+    mask, confidence = run(kernels, logits, (50, 42), method='fast')
+    labels = logits.argmax(axis=0)
+    assert (mask == np.kron(labels, np.ones((7, 5), int))).all()
+    assert confidence.shape == mask.shape
+    assert mask.flags.c_contiguous
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize('smooth', [False, True])
+def test_confidence_is_the_defined_one(kernels, layout, smooth):
+    logits = random_logits(150, (16, 20), smooth)
+    _, confidence = run(kernels, logits, (133, 101), layout)
+    expected = 255.0 * np.exp(log_softmax_bound(logits, (133, 101)))
+    assert confidence.dtype == np.uint8
+    assert np.abs(confidence - expected).max() < 0.501
+
+
+def test_confidence_never_exceeds_the_softmax_and_meets_it_at_grid_points(kernels):
+    logits = random_logits(12, (5, 5), False)
+    _, confidence = run(kernels, logits, (25, 25))
+    values = upsample(logits, (25, 25))
+    softmax = 255.0 * np.exp(values.max(axis=0) - np.log(np.exp(values).sum(axis=0)))
+    assert (confidence <= softmax + 0.501).all()
+    grid_points = np.ix_(np.arange(2, 25, 5), np.arange(2, 25, 5))
+    assert np.abs(confidence - softmax)[grid_points].max() < 0.501
+
+
+@pytest.mark.parametrize('scale', [1e-6, 1.0, 50.0, 1e4])
+def test_confidence_holds_for_flat_and_for_extreme_logits(kernels, scale):
+    logits = (random_logits(30, (6, 6), False) * scale).astype(np.float32)
+    _, confidence = run(kernels, logits, (20, 20))
+    expected = 255.0 * np.exp(log_softmax_bound(logits, (20, 20)))
+    # Differences of large logits carry their float32 rounding.
+    assert np.abs(confidence - expected).max() < 0.501 + 255 * scale * 1e-5
+
+
+def test_confidence_is_left_out_when_not_asked_for(kernels):
+    logits = random_logits(9, (6, 6), True)
+    mask, confidence = run(kernels, logits, (30, 30), with_confidence=False)
+    assert confidence is None
+    assert (mask == run(kernels, logits, (30, 30))[0]).all()
+
+
+@pytest.mark.parametrize('method', ['exact', 'fast'])
+@pytest.mark.parametrize('with_confidence', [False, True])
+def test_pixels_below_the_threshold_become_unlabeled(kernels, method, with_confidence):
+    logits = random_logits(9, (8, 8), False)
+    plain, confidence = run(kernels, logits, (60, 44), method=method)
+    mask, _ = run(kernels, logits, (60, 44), method=method, threshold=0.6,
+                  with_confidence=with_confidence)
+    # 153 = 0.6 * 255: pixels of that very level may lie on either side.
+    assert (mask[confidence < 153] == UNLABELED).all()
+    assert (mask[confidence > 153] == plain[confidence > 153]).all()
+    assert 0.05 < (mask == UNLABELED).mean() < 0.95
+
+
+def test_a_threshold_of_one_leaves_only_certainty(kernels):
+    logits = np.zeros((2, 1, 2), np.float32)
+    logits[0, 0, 0] = 200.0
+    mask, confidence = run(kernels, logits, (2, 1), threshold=1.0)
+    assert mask.tolist() == [[0, UNLABELED]]
+    assert confidence.tolist() == [[255, 128]]
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+def test_a_log_sum_exp_from_the_network_is_used(kernels, layout):
+    logits = random_logits(20, (9, 9), True)
+    logsumexp = np.log(np.exp(logits.astype(np.float64)).sum(axis=0)).astype(np.float32)
+    own = run(kernels, logits, (50, 40), layout)
+    given_one = run(kernels, logits, (50, 40), layout, logsumexp=logsumexp)
+    assert (own[0] == given_one[0]).all()
+    assert np.abs(own[1].astype(int) - given_one[1]).max() <= 1
+    doubled = run(kernels, logits, (50, 40), layout, logsumexp=logsumexp + np.float32(np.log(2)))
+    assert np.abs(own[1] / 2.0 - doubled[1]).max() <= 1.0
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize('method', ['exact', 'fast'])
+@pytest.mark.parametrize('place', [(0, 0, 0), (4, 8, 10), (3, 2, 7)])
+def test_no_mask_is_made_from_logits_that_are_not_finite(kernels, value, layout, method, place):
+    logits = random_logits(5, (9, 11), False)
+    logits[place] = value
+    with pytest.raises(BackendError, match='not finite'):
+        run(kernels, logits, (40, 30), layout, method)
+    with pytest.raises(BackendError, match='not finite'):
+        run(kernels, logits, (40, 30), layout, method, with_confidence=False)
+
+
+def test_no_confidence_is_made_from_a_log_sum_exp_that_is_not_finite(kernels):
+    logits = random_logits(5, (9, 11), False)
+    logsumexp = np.full((9, 11), np.nan, np.float32)
+    with pytest.raises(BackendError, match='not finite'):
+        run(kernels, logits, (40, 30), logsumexp=logsumexp)
+
+
+def test_results_are_the_callers_to_keep(kernels):
+    spec = ModelSpec('test', 'ade20k', 6, output_size_wh=(8, 8))
+    processor = Postprocessor(spec, kernels)
+    first = [{'logits': random_logits(6, (8, 8), False, seed)[np.newaxis]} for seed in (1, 2)]
+    mask, confidence = processor.run(first[0], (30, 30), 'exact', 0.0, True)
+    kept = mask.copy(), confidence.copy()
+    processor.run(first[1], (30, 30), 'exact', 0.0, True)
+    assert (mask == kept[0]).all()
+    assert (confidence == kept[1]).all()
+
+
+def test_inputs_stay_as_they_were(kernels):
+    logits = random_logits(6, (8, 8), False)
+    before = logits.copy()
+    run(kernels, logits, (30, 30), threshold=0.5)
+    assert (logits == before).all()
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+def test_numpy_and_compiled_masks_are_the_same_to_the_last_pixel(compiled_kernels, layout):
+    for seed, smooth in ((0, False), (1, True)):
+        logits = random_logits(150, (32, 32), smooth, seed)
+        slow = run(None, logits, (160, 120), layout, threshold=0.2)
+        fast = run(compiled_kernels.kernels, logits, (160, 120), layout, threshold=0.2)
+        assert (slow[0] == fast[0]).all()
+        assert np.abs(slow[1].astype(int) - fast[1]).max() <= 1

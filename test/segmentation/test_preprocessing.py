@@ -1,0 +1,150 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The network's input is that of the checkpoint's own processor, in numpy and compiled."""
+
+import json
+
+import cv2
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+from PIL import Image
+import pytest
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.preprocessing import Preprocessor
+
+SPEC = ModelSpec('test', 'ade20k', 150)
+SIZES_WH = [(640, 480), (480, 640), (1280, 720), (333, 777), (512, 300), (300, 512), (512, 512),
+            (100, 50), (2000, 31), (7, 5), (1, 1), (1, 900), (511, 513)]
+BILINEAR = 2
+
+
+def random_image(size_wh, seed=0):
+    return np.random.RandomState(seed).randint(
+        0, 256, (size_wh[1], size_wh[0], 3)).astype(np.uint8)
+
+
+def pillow_resize(image, size_wh):
+    """Resize columns, then rows: one step in Pillow up to 12, whatever the image."""
+    columns = Image.fromarray(image).resize((size_wh[0], image.shape[0]), BILINEAR)
+    return np.asarray(columns.resize(size_wh, BILINEAR))
+
+
+def normalized(pixels, spec=SPEC):
+    """Normalise in float64; (1, 3, h, w)."""
+    values = (pixels / 255.0 - np.array(spec.mean)) / np.array(spec.std)
+    return values.transpose(2, 0, 1)[np.newaxis]
+
+
+@pytest.mark.parametrize('size_wh', SIZES_WH)
+def test_pillow_resize_is_pillows_to_the_last_bit(kernels, size_wh):
+    image = random_image(size_wh)
+    spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
+    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    assert (tensor[0] == pillow_resize(image, (512, 512))).all()
+
+
+@pytest.mark.parametrize('size_wh', SIZES_WH)
+def test_pillow_in_one_step_differs_by_rounding_at_most(kernels, size_wh):
+    image = random_image(size_wh)
+    spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
+    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    one_step = np.asarray(Image.fromarray(image).resize((512, 512), BILINEAR))
+    assert np.abs(tensor[0].astype(int) - one_step).max() <= 1
+    if size_wh[0] > size_wh[1]:
+        assert (tensor[0] == one_step).all()
+
+
+@settings(deadline=None, max_examples=60,
+          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(width=st.integers(1, 300), height=st.integers(1, 300), out_width=st.integers(1, 80),
+       out_height=st.integers(1, 80), seed=st.integers(0, 2 ** 31 - 1))
+def test_pillow_resize_is_exact_for_any_sizes(kernels, width, height, out_width, out_height,
+                                              seed):
+    image = random_image((width, height), seed)
+    spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc',
+                         input_size_wh=(out_width, out_height))
+    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    assert (tensor[0] == pillow_resize(image, (out_width, out_height))).all()
+
+
+@pytest.mark.parametrize('value', [0, 255])
+def test_uniform_images_stay_uniform(kernels, value):
+    # The fixed-point weights do not sum to one exactly; nothing may wrap round.
+    spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
+    for size_wh in ((640, 480), (1919, 1079), (3, 3)):
+        image = np.full((size_wh[1], size_wh[0], 3), value, np.uint8)
+        assert (Preprocessor(spec, kernels).run(image, 'pillow') == value).all()
+
+
+@pytest.mark.smoke
+def test_opencv_resize_is_opencvs(kernels):
+    image = random_image((640, 480))
+    spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
+    tensor = Preprocessor(spec, kernels).run(image, 'opencv')
+    assert (tensor[0] == cv2.resize(image, (512, 512), interpolation=cv2.INTER_LINEAR)).all()
+
+
+def test_values_are_those_of_the_checkpoints_processor(kernels, shared):
+    with open(shared('segformer_b0_ade/preprocessor_config.json')) as stream:
+        processor = json.load(stream)
+    assert processor['resample'] == BILINEAR
+    image = random_image((640, 480))
+    # As the processor does it: in float32, step by step.
+    pixels = pillow_resize(image, (processor['size']['width'], processor['size']['height']))
+    values = pixels.astype(np.float32) * np.float32(processor['rescale_factor'])
+    values = (values - np.array(processor['image_mean'], np.float32)) \
+        / np.array(processor['image_std'], np.float32)
+    tensor = Preprocessor(SPEC, kernels).run(image, 'pillow')
+    assert tensor.dtype == np.float32
+    assert tensor.shape == (1, 3, 512, 512)
+    assert np.abs(tensor[0] - values.transpose(2, 0, 1)).max() < 1e-6
+
+
+@pytest.mark.parametrize('resize', ['pillow', 'opencv'])
+def test_layouts_and_dtypes_hold_the_same_values(kernels, resize):
+    image = random_image((53, 87))
+    base = SPEC._replace(input_size_wh=(40, 24))
+    pixels = Preprocessor(base._replace(input_dtype='uint8', input_layout='nhwc'),
+                          kernels).run(image, resize)
+    assert pixels.shape == (1, 24, 40, 3)
+    planes = Preprocessor(base._replace(input_dtype='uint8'), kernels).run(image, resize)
+    assert (planes == pixels.transpose(0, 3, 1, 2)).all()
+    floats = Preprocessor(base, kernels).run(image, resize)
+    assert np.abs(floats - normalized(pixels[0])).max() < 1e-6
+    last = Preprocessor(base._replace(input_layout='nhwc'), kernels).run(image, resize)
+    assert (last == floats.transpose(0, 2, 3, 1)).all()
+    for tensor in (pixels, planes, floats, last):
+        assert tensor.flags.c_contiguous
+
+
+def test_red_stays_first(kernels):
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[..., 0] = 255
+    spec = SPEC._replace(input_size_wh=(4, 4), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    assert tensor[0, :, 0, 0].tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize('resize', ['pillow', 'opencv'])
+def test_padded_rows_are_left_out(kernels, resize):
+    image = random_image((50, 40))
+    padded = np.full((40, 64, 3), 77, np.uint8)
+    padded[:, :50] = image
+    processor = Preprocessor(SPEC._replace(input_size_wh=(32, 32)), kernels)
+    expected = processor.run(image, resize).copy()
+    assert (processor.run(padded[:, :50], resize) == expected).all()
+
+
+def test_the_tensor_is_reused_and_the_image_left_alone(kernels):
+    image = random_image((64, 48))
+    before = image.copy()
+    processor = Preprocessor(SPEC._replace(input_size_wh=(32, 32)), kernels)
+    first = processor.run(image, 'pillow')
+    kept = first.copy()
+    second = processor.run(255 - image, 'pillow')
+    assert second is first
+    assert not (kept == second).all()
+    assert (image == before).all()
