@@ -60,5 +60,5 @@ def test_symlinked_package_finds_its_checkout(tmp_path):
 
 
 def test_missing_file_names_the_places_that_were_searched():
-    with pytest.raises(ConfigurationError, match='got config/none.yaml; expected it below one of'):
+    with pytest.raises(ConfigurationError, match=r'got config/none\.yaml; expected it below'):
         resources.find('config/none.yaml')

@@ -44,8 +44,8 @@ class TransformPublisher:
 
     def wait_for_readers(self, timeout: Duration) -> bool:
         """Tell whether every reader has acknowledged everything within the time."""
-        return all([publisher.wait_for_all_acked(timeout)
-                    for publisher in (self._dynamic, self._static)])
+        dynamic = self._dynamic.wait_for_all_acked(timeout)
+        return bool(self._static.wait_for_all_acked(timeout) and dynamic)
 
 
 def transform_message(stamp: Time, parent: str, child: str,
