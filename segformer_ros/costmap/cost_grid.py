@@ -1,0 +1,219 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A rolling grid that remembers what the cameras saw.
+
+Obstacle evidence is kept as log-odds (Moravec and Elfes, 1985; clamped as in OctoMap, Hornung
+et al., 2013), once for things that stay and once for things that move, so that each can fade at
+its own pace. It fades linearly: then ``static_decay_time`` and ``dynamic_decay_time`` are exact
+upper bounds, which an exponential does not give.
+"""
+
+import math
+from typing import Any
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.costmap.cost_table import HIGHEST_COST
+from segformer_ros.costmap.cost_table import LETHAL
+from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap.observation import Evidence
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import Observation
+from segformer_ros.costmap.settings import check
+from segformer_ros.costmap.settings import FusionSettings
+from segformer_ros.costmap.settings import GridSettings
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Share of a block that the robot may be off the centre; above 1/2, so that a robot that stands
+# on the line between two blocks does not move the grid to and fro.
+_SLACK = 0.75
+_NEVER = -math.inf
+
+
+class CostGrid:
+    """
+    The grid of one robot, axis-aligned in odom, whose origin follows it in whole blocks.
+
+    All times are seconds on one clock. Not thread-safe.
+
+    :param settings: size, resolution and block
+    :param fusion: gains and times; may be replaced at any time
+    :raises ConfigurationError: settings out of bounds
+    """
+
+    def __init__(self, settings: GridSettings, fusion: FusionSettings) -> None:
+        check(settings, fusion)
+        self._fusion = fusion
+        self._block = max(1, math.ceil(settings.block / settings.resolution - 1e-6))
+        cells = max(1, round(settings.size / settings.resolution))
+        self.geometry = GridGeometry(0.0, 0.0, settings.resolution, cells, cells)
+        self._corner = (0, 0)
+        self._move_to(-(cells // 2 // self._block) * self._block,
+                      -(cells // 2 // self._block) * self._block)
+        self.clear()
+
+    @property
+    def fusion(self) -> FusionSettings:
+        """Return the gains and times in use."""
+        return self._fusion
+
+    @fusion.setter
+    def fusion(self, fusion: FusionSettings) -> None:
+        check(fusion)
+        self._fusion = fusion
+        # What exceeds a lowered limit would fade for longer than the decay time says.
+        for evidence in (self._static, self._dynamic):
+            np.minimum(evidence, np.float32(fusion.occupied_limit), out=evidence)
+
+    def clear(self) -> None:
+        """Forget every cell and the time; the origin stays."""
+        cells = self.geometry.width * self.geometry.height
+        self._static = np.zeros(cells, np.float32)
+        self._dynamic = np.zeros(cells, np.float32)
+        self._costs = np.zeros(cells, np.float32)
+        self._ground_time = np.full(cells, _NEVER)
+        self._obstacle_time = np.full(cells, _NEVER)
+        self._time = _NEVER
+
+    def recenter(self, x: float, y: float) -> bool:
+        """
+        Move the grid if the robot has left its middle; cells keep their place in the world.
+
+        :param x: robot in the grid's frame, metres
+        :param y: likewise
+        :return: whether the origin moved
+        """
+        target = []
+        for position, corner, count in zip((x, y), self._corner,
+                                           (self.geometry.width, self.geometry.height)):
+            offset = (position / self.geometry.resolution - corner - 0.5 * count) / self._block
+            steps = math.floor(offset + 0.5) if abs(offset) > _SLACK else 0
+            target.append(corner + steps * self._block)
+        if tuple(target) == self._corner:
+            return False
+        shift_x, shift_y = target[0] - self._corner[0], target[1] - self._corner[1]
+        for name, blank in (('_static', 0.0), ('_dynamic', 0.0), ('_costs', 0.0),
+                            ('_ground_time', _NEVER), ('_obstacle_time', _NEVER)):
+            setattr(self, name, self._shifted(getattr(self, name), shift_x, shift_y, blank))
+        self._move_to(target[0], target[1])
+        return True
+
+    def advance(self, stamp: float) -> None:
+        """
+        Let evidence fade up to a time; an earlier time than the last changes nothing.
+
+        :param stamp: seconds
+        """
+        passed = stamp - self._time
+        if passed <= 0.0:
+            return
+        self._time = stamp
+        if not math.isfinite(passed):
+            return
+        span = self.fusion.occupied_limit - self.fusion.mark_threshold
+        for evidence, decay_time in ((self._static, self.fusion.static_decay_time),
+                                     (self._dynamic, self.fusion.dynamic_decay_time)):
+            step = passed * span / decay_time
+            np.subtract(evidence, np.clip(evidence, -step, step), out=evidence)
+
+    def fuse(self, observation: Observation, stamp: float) -> None:
+        """
+        Take in one frame of any camera.
+
+        :param observation: indices refer to the present ``geometry``
+        :param stamp: of the image, seconds
+        """
+        self.advance(stamp)
+        fusion = self.fusion
+        obstacle = np.zeros(self._static.shape, np.bool_)
+        obstacle[observation.static.cells] = True
+        obstacle[observation.dynamic.cells] = True
+        free = ~obstacle[observation.ground.cells]
+        cells = observation.ground.cells[free]
+        weights = observation.ground.weights[free]
+        for evidence in (self._static, self._dynamic):
+            lowered = evidence[cells] - np.float32(fusion.free_gain) * weights
+            evidence[cells] = np.maximum(lowered, np.minimum(evidence[cells],
+                                                             np.float32(fusion.free_limit)))
+        self._average(cells, weights, observation.ground_costs[free], stamp)
+        self._ground_time[cells] = np.maximum(self._ground_time[cells], stamp)
+        for evidence, seen in ((self._static, observation.static),
+                               (self._dynamic, observation.dynamic)):
+            self._raise(evidence, seen, stamp)
+
+    def _raise(self, evidence: 'npt.NDArray[np.float32]', seen: Evidence, stamp: float) -> None:
+        raised = evidence[seen.cells] + np.float32(self.fusion.occupied_gain) * seen.weights
+        evidence[seen.cells] = np.minimum(raised, np.float32(self.fusion.occupied_limit))
+        self._obstacle_time[seen.cells] = np.maximum(self._obstacle_time[seen.cells], stamp)
+
+    def _average(self, cells: 'npt.NDArray[np.intp]', weights: 'npt.NDArray[np.float32]',
+                 costs: 'npt.NDArray[np.float32]', stamp: float) -> None:
+        old = self._costs[cells]
+        forgotten = self._ground_time[cells] < stamp - self.fusion.forget_time
+        share = np.where(forgotten, np.float32(1.0), np.float32(self.fusion.cost_gain) * weights)
+        self._costs[cells] = old + share * (costs - old)
+
+    def lethal_cells(self) -> 'npt.NDArray[np.bool_]':
+        """Return (height, width), true where obstacles are marked, small blobs removed."""
+        threshold = self.fusion.mark_threshold
+        lethal = (self._static >= threshold) | (self._dynamic >= threshold)
+        lethal &= self._obstacle_time >= self._time - self.fusion.forget_time
+        lethal = lethal.reshape(self.geometry.height, self.geometry.width)
+        if self.fusion.min_blob > 1 and lethal.any():
+            _, blobs, rows, _ = cv2.connectedComponentsWithStats(
+                lethal.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+            large = rows[:, cv2.CC_STAT_AREA] >= self.fusion.min_blob
+            lethal &= large[blobs]
+        return lethal
+
+    def to_occupancy(self, stamp: float) -> 'npt.NDArray[np.int8]':
+        """
+        Return the grid as OccupancyGrid values at a time.
+
+        :param stamp: seconds; evidence fades up to it
+        :return: (height, width) int8: -1 unknown, 0..98 cost of ground, 100 obstacle
+        """
+        self.advance(stamp)
+        shape = (self.geometry.height, self.geometry.width)
+        known = self._ground_time >= self._time - self.fusion.forget_time
+        costs = np.clip(np.rint(self._costs), 0, HIGHEST_COST).astype(np.int8)
+        grid = np.where(known, costs, np.int8(UNKNOWN)).reshape(shape)
+        grid[self.lethal_cells()] = LETHAL
+        return grid
+
+    def oldest_age(self, stamp: float) -> float:
+        """
+        Return how long ago the stalest known cell was seen, seconds; 0 if none is known.
+
+        Never more than ``forget_time``.
+
+        :param stamp: now, seconds
+        """
+        grid = self.to_occupancy(stamp).reshape(-1)
+        times = np.where(grid == LETHAL, np.maximum(self._obstacle_time, self._ground_time),
+                         self._ground_time)[grid != UNKNOWN]
+        return max(0.0, self._time - float(times.min())) if times.size else 0.0
+
+    def _move_to(self, corner_x: int, corner_y: int) -> None:
+        # Kept in whole cells: a sum of metres would drift off the lattice.
+        self._corner = (corner_x, corner_y)
+        self.geometry = self.geometry._replace(
+            origin_x=corner_x * self.geometry.resolution,
+            origin_y=corner_y * self.geometry.resolution)
+
+    def _shifted(self, values: 'npt.NDArray[Any]', shift_x: int, shift_y: int, blank: float
+                 ) -> 'npt.NDArray[Any]':
+        height, width = self.geometry.height, self.geometry.width
+        moved = np.full((height, width), blank, values.dtype)
+        if abs(shift_x) < width and abs(shift_y) < height:
+            old = values.reshape(height, width)
+            moved[max(0, -shift_y):height - max(0, shift_y),
+                  max(0, -shift_x):width - max(0, shift_x)] = (
+                      old[max(0, shift_y):height - max(0, -shift_y),
+                          max(0, shift_x):width - max(0, -shift_x)])
+        return moved.reshape(-1)

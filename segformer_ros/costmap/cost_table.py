@@ -1,0 +1,125 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+What each class means to a robot: ground with a cost, an obstacle, or nothing.
+
+Costs are OccupancyGrid values. 99 is never used: StaticLayer turns it into INSCRIBED from
+Lyrical on, and into 251 before. Values above 100 would be lethal, below -1 they are undefined.
+"""
+
+from typing import Any
+from typing import Dict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.model import strict_yaml
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import resolve
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+HIGHEST_COST = 98
+"""The most that ground can cost and still be ground."""
+LETHAL = 100
+"""Occupancy of a cell that holds an obstacle."""
+UNKNOWN = -1
+"""Occupancy of a cell that nobody has seen lately."""
+
+# Values of CostTable.kinds. What is no class of the table has kind NOTHING too.
+NOTHING = 0
+GROUND = 1
+OBSTACLE = 2
+
+_WORDS = {'lethal': LETHAL, 'ignore': UNKNOWN}
+_EXPECTED = '0..98 for ground, "lethal", or "ignore"'
+
+
+class CostTable:
+    """
+    Kind and cost of every mask value. Immutable.
+
+    ``kinds`` (256,) uint8 holds NOTHING, GROUND or OBSTACLE; ``costs`` (256,) uint8 holds 0..98
+    for ground, 100 for obstacles and 0 for nothing; ``dynamic`` (256,) tells what may move away.
+
+    :param name: what the profile is called, for logs
+    :param classes: the classes of the mask
+    :param occupancy: cost by class id: 0..98, LETHAL, or UNKNOWN for a class that is neither
+        ground nor obstacle (sky, ceiling)
+    :raises ConfigurationError: wrong number of classes, or a value that is none of these
+    """
+
+    def __init__(self, name: str, classes: ClassTable, occupancy: 'npt.ArrayLike') -> None:
+        values = np.array(occupancy, np.int64)
+        if values.shape != (len(classes),):
+            raise ConfigurationError('Cost table {!r} does not fit its classes'.format(name),
+                                     got='{} values'.format(values.size), expected=len(classes))
+        fits = ((values >= UNKNOWN) & (values <= HIGHEST_COST)) | (values == LETHAL)
+        if not fits.all():
+            class_id = int(np.argmin(fits))
+            raise ConfigurationError(
+                'Cost of {!r} in {!r} cannot be used'.format(classes.names[class_id], name),
+                got=int(values[class_id]), expected=_EXPECTED)
+        self.name = name
+        self.classes = classes
+        self.kinds = np.full(256, NOTHING, np.uint8)
+        self.costs = np.zeros(256, np.uint8)
+        self.dynamic = np.zeros(256, np.bool_)
+        ids = np.arange(len(classes))
+        self.kinds[ids[values >= 0]] = GROUND
+        self.kinds[ids[values == LETHAL]] = OBSTACLE
+        self.costs[ids] = np.maximum(values, 0)
+        self.dynamic[ids] = classes.dynamic
+        for array in (self.kinds, self.costs, self.dynamic):
+            array.setflags(write=False)
+
+    def occupancy_of(self, class_name: str) -> int:
+        """
+        Return 0..98, LETHAL or UNKNOWN for a class.
+
+        :raises ConfigurationError: no class has that name
+        """
+        class_id = self.classes.id_of(class_name)
+        return int(self.costs[class_id]) if self.kinds[class_id] != NOTHING else UNKNOWN
+
+
+def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
+    """
+    Return a shipped cost profile, or one's own from a YAML file.
+
+    The file has ``name``, ``costs`` (class name: 0..98, ``lethal`` or ``ignore``) and, if it
+    does not name every class, ``default`` for the rest.
+
+    :param name_or_path: ``indoor``, ``outdoor``, ``landing``, or a path that ends in .yaml
+    :param classes: the classes of the mask
+    :raises ConfigurationError: not found, an unknown class (the nearest names are listed), a
+        value that cannot be used, or a class without one
+    """
+    path = resolve('config/costs', name_or_path)
+    content = strict_yaml.read_mapping(path)
+    strict_yaml.check_keys(content, path, ['name', 'costs'], ['default'])
+    costs: Dict[str, Any] = strict_yaml.value_of(content, 'costs', path, dict,
+                                                 'a mapping of class names to costs')
+    by_id = {}
+    for class_name, value in costs.items():
+        by_id[classes.id_of(class_name)] = _cost(value, class_name, path)
+    missing = [name for class_id, name in enumerate(classes.names) if class_id not in by_id]
+    if missing and 'default' not in content:
+        raise ConfigurationError(
+            'Classes without a cost in {}'.format(path), got=', '.join(missing),
+            expected='every class of {!r}'.format(classes.name),
+            remedy='Name them, or set "default: lethal".')
+    rest = _cost(content['default'], 'default', path) if missing else UNKNOWN
+    return CostTable(strict_yaml.value_of(content, 'name', path, str, 'text'), classes,
+                     [by_id.get(class_id, rest) for class_id in range(len(classes))])
+
+
+def _cost(value: Any, key: str, path: str) -> int:
+    if isinstance(value, str) and value in _WORDS:
+        return _WORDS[value]
+    if type(value) is int and 0 <= value <= HIGHEST_COST:
+        return value
+    raise ConfigurationError('Cost of {!r} in {} cannot be used'.format(key, path),
+                             got=repr(value), expected=_EXPECTED)

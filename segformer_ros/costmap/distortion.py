@@ -1,0 +1,219 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Lens distortion of the CameraInfo models, forwards and backwards.
+
+Formulas: OpenCV "Camera Calibration and 3D Reconstruction" (plumb_bob and rational_polynomial
+after Brown, 1966) and "Fisheye camera model" (equidistant, after Kannala and Brandt, 2006).
+Distortion polynomials are fitted inside the image only. Farther out they may turn back, so that
+a point beside the picture would land in it. Both lenses are therefore cut where the radial
+function stops growing.
+"""
+
+import abc
+from typing import Any
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Tangent of 87 degrees: a perspective lens sees nothing beyond it.
+_WIDEST_TANGENT = 19.0
+# Enough that Newton's method starts within 1e-3 of the root at every radius.
+_TABLE_LENGTH = 4096
+_NEWTON_STEPS = 8
+# In normalised coordinates: a hundredth of a pixel at a focal length of 1000 pixels.
+_RESIDUAL = 1e-5
+
+
+class Lens(abc.ABC):
+    """Maps directions to normalised, distorted image coordinates and back."""
+
+    @abc.abstractmethod
+    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
+                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+        """
+        Return where points of the optical frame are seen.
+
+        :param x: to the right; any shape and unit, floating point
+        :param y: down
+        :param z: forward
+        :return: distorted x and y at focal length 1, same shape and dtype; NaN where the lens
+            does not see the point
+        """
+
+    @abc.abstractmethod
+    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
+                  ) -> 'npt.NDArray[np.float64]':
+        """
+        Return the directions that are seen at image coordinates.
+
+        :param x: distorted x at focal length 1, any shape
+        :param y: distorted y, same shape
+        :return: (..., 3) unit vectors in the optical frame; NaN where the lens has no such ray
+        """
+
+
+class PolynomialLens(Lens):
+    """
+    No distortion, plumb_bob and rational_polynomial.
+
+    :param coefficients: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4]]], as in OpenCV
+    """
+
+    def __init__(self, coefficients: Sequence[float]) -> None:
+        d = np.zeros(12)
+        d[:len(coefficients)] = coefficients
+        # Plain floats: a numpy scalar would turn float32 arrays into float64.
+        k1, k2, self._p1, self._p2, k3, k4, k5, k6 = d[:8].tolist()
+        self._prism = d[8:]
+        self._plain = not d.any()
+        # Polynomials in s = r^2, highest power first, as numpy's polynomial functions want.
+        self._over = np.array([k3, k2, k1, 1.0])
+        self._under = np.array([k6, k5, k4, 1.0])
+        self.largest_tangent = self._monotone_limit()
+        radii = np.linspace(0.0, self.largest_tangent, _TABLE_LENGTH)
+        self._radii = radii
+        self._distorted_radii = radii * self._gain(radii * radii)
+
+    def _gain(self, s: Any) -> Any:
+        return np.polyval(self._over, s) / np.polyval(self._under, s)
+
+    def _monotone_limit(self) -> float:
+        # d/dr of r N(s)/M(s) is zero where N M + 2 s (N' M - N M') is; M = 0 is a pole.
+        over, under = np.poly1d(self._over), np.poly1d(self._under)
+        slope = over * under + np.poly1d([2.0, 0.0]) * (
+            over.deriv() * under - over * under.deriv())
+        roots = np.concatenate([np.atleast_1d(slope.roots), np.atleast_1d(under.roots)])
+        real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 1e-9)]
+        return float(min(np.sqrt(real.min()) if len(real) else np.inf, _WIDEST_TANGENT))
+
+    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
+                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+        """Return distorted coordinates; see :class:`Lens`."""
+        inverse = 1.0 / np.where(z > 0.0, z, np.array(np.nan, z.dtype))
+        x = x * inverse
+        y = y * inverse
+        s = x * x + y * y
+        limit = self.largest_tangent * self.largest_tangent
+        outside = s > limit
+        if outside.any():
+            x[outside] = np.nan
+        if self._plain:
+            return x, y
+        xd, yd = self._apply(x, y, s)
+        return xd, yd
+
+    def _apply(self, x: Any, y: Any, s: Any) -> Tuple[Any, Any]:
+        gain = _horner(self._over, s)
+        if self._under[:3].any():
+            gain = gain / _horner(self._under, s)
+        xd = x * gain
+        yd = y * gain
+        if self._p1 or self._p2:
+            two_xy = 2.0 * x * y
+            xd = xd + self._p1 * two_xy + self._p2 * (s + 2.0 * x * x)
+            yd = yd + self._p1 * (s + 2.0 * y * y) + self._p2 * two_xy
+        if self._prism.any():
+            s1, s2, s3, s4 = self._prism.tolist()
+            xd = xd + (s1 + s2 * s) * s
+            yd = yd + (s3 + s4 * s) * s
+        return xd, yd
+
+    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
+                  ) -> 'npt.NDArray[np.float64]':
+        """Return unit rays; see :class:`Lens`."""
+        radius = np.hypot(x, y)
+        undistorted = np.interp(radius, self._distorted_radii, self._radii)
+        scale = np.divide(undistorted, radius, out=np.ones_like(radius), where=radius > 0.0)
+        u, v = x * scale, y * scale
+        for _ in range(0 if self._plain else _NEWTON_STEPS):
+            u, v = self._newton(u, v, x, y)
+        s = u * u + v * v
+        xd, yd = self._apply(u, v, s)
+        seen = (np.hypot(xd - x, yd - y) < _RESIDUAL) & (s <= self.largest_tangent ** 2)
+        rays = np.stack([u, v, np.ones_like(u)], axis=-1)
+        rays[~seen] = np.nan
+        return rays / np.sqrt(np.sum(rays * rays, axis=-1, keepdims=True))
+
+    def _newton(self, u: Any, v: Any, x: Any, y: Any) -> Tuple[Any, Any]:
+        s = u * u + v * v
+        gain = self._gain(s)
+        under = np.polyval(self._under, s)
+        slope = (np.polyval(np.polyder(self._over), s)
+                 - gain * np.polyval(np.polyder(self._under), s)) / under
+        s1, s2, s3, s4 = self._prism
+        prism_x, prism_y = s1 + 2.0 * s2 * s, s3 + 2.0 * s4 * s
+        p1, p2 = self._p1, self._p2
+        across = 2.0 * (u * v * slope + p1 * u + p2 * v)
+        xx = gain + 2.0 * u * u * slope + 2.0 * p1 * v + 6.0 * p2 * u + 2.0 * prism_x * u
+        xy = across + 2.0 * prism_x * v
+        yx = across + 2.0 * prism_y * u
+        yy = gain + 2.0 * v * v * slope + 6.0 * p1 * v + 2.0 * p2 * u + 2.0 * prism_y * v
+        xd, yd = self._apply(u, v, s)
+        off_x, off_y = xd - x, yd - y
+        determinant = xx * yy - xy * yx
+        # At the edge of the monotone part the matrix is singular: such rays are cut afterwards.
+        determinant = np.where(np.abs(determinant) < 1e-12, 1e-12, determinant)
+        return (u - (yy * off_x - xy * off_y) / determinant,
+                v - (xx * off_y - yx * off_x) / determinant)
+
+
+class EquidistantLens(Lens):
+    """
+    The fisheye model: the distorted radius is a polynomial of the angle to the axis.
+
+    :param coefficients: k1 k2 k3 k4
+    """
+
+    def __init__(self, coefficients: Sequence[float]) -> None:
+        k1, k2, k3, k4 = coefficients
+        self._gain = np.array([k4, k3, k2, k1, 1.0])
+        slope = np.array([9.0 * k4, 7.0 * k3, 5.0 * k2, 3.0 * k1, 1.0])
+        roots = np.atleast_1d(np.roots(slope))
+        real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 1e-9)]
+        self.largest_angle = float(min(np.sqrt(real.min()) if len(real) else np.inf, np.pi))
+        self._angles = np.linspace(0.0, self.largest_angle, _TABLE_LENGTH)
+        self._radii = self._angles * np.polyval(self._gain, self._angles ** 2)
+        self._slope = slope
+
+    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
+                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+        """Return distorted coordinates; see :class:`Lens`."""
+        across = np.hypot(x, y)
+        angle = np.arctan2(across, z)
+        angle[angle > self.largest_angle] = np.nan
+        radius = angle * _horner(self._gain, angle * angle)
+        scale = np.divide(radius, across, out=np.zeros_like(across), where=across > 0.0)
+        # Straight ahead is seen in the middle; straight behind is not seen.
+        scale[np.isnan(angle)] = np.nan
+        return x * scale, y * scale
+
+    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
+                  ) -> 'npt.NDArray[np.float64]':
+        """Return unit rays; see :class:`Lens`."""
+        radius = np.hypot(x, y)
+        angle = np.interp(radius, self._radii, self._angles)
+        for _ in range(_NEWTON_STEPS):
+            s = angle * angle
+            slope = np.polyval(self._slope, s)
+            off = angle * np.polyval(self._gain, s) - radius
+            angle = angle - off / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
+        angle[(radius > self._radii[-1]) | (angle > self.largest_angle)] = np.nan
+        scale = np.divide(np.sin(angle), radius, out=np.ones_like(radius), where=radius > 0.0)
+        return np.stack([x * scale, y * scale, np.cos(angle)], axis=-1)
+
+
+def _horner(polynomial: 'npt.NDArray[np.float64]', s: Any) -> Any:
+    # Plain floats keep float32 arrays float32; leading zeros cost nothing.
+    terms = [float(term) for term in polynomial]
+    while len(terms) > 1 and terms[0] == 0.0:
+        terms.pop(0)
+    total: Any = terms[0]
+    for term in terms[1:]:
+        total = total * s + term
+    return total if len(terms) > 1 else np.full_like(s, terms[0])

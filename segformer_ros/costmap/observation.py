@@ -1,0 +1,114 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What one frame says about the grid, and where it says it: the projections' common result."""
+
+from typing import NamedTuple
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class GridGeometry(NamedTuple):
+    """
+    Where a grid lies: the corner of cell (0, 0) in metres, the cell size, and the cell counts.
+
+    Cell (mx, my) has the index ``my * width + mx`` and covers ``origin + resolution * [m, m+1)``.
+    """
+
+    origin_x: float
+    origin_y: float
+    resolution: float
+    width: int
+    height: int
+
+    def indices(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
+                ) -> 'Tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]':
+        """
+        Return the cells that hold points.
+
+        :param x: world coordinates, metres, any shape
+        :param y: same shape
+        :return: indices (0 for points outside), and whether a point is inside; same shape
+        """
+        mx = np.floor((x - self.origin_x) / self.resolution)
+        my = np.floor((y - self.origin_y) / self.resolution)
+        inside = (mx >= 0) & (mx < self.width) & (my >= 0) & (my < self.height)
+        return np.where(inside, my * self.width + mx, 0).astype(np.intp), inside
+
+    def centers(self) -> 'Tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]':
+        """Return the world x of all columns (width,) and the world y of all rows (height,)."""
+        columns = np.arange(self.width, dtype=np.float64)
+        rows = np.arange(self.height, dtype=np.float64)
+        return (self.origin_x + self.resolution * (columns + 0.5),
+                self.origin_y + self.resolution * (rows + 0.5))
+
+
+class Evidence(NamedTuple):
+    """Cells, each once, and how strongly they were seen: (N,) intp and (N,) float32, 0..1."""
+
+    cells: 'npt.NDArray[np.intp]'
+    weights: 'npt.NDArray[np.float32]'
+
+
+class Observation(NamedTuple):
+    """
+    One frame in cells of a grid.
+
+    ``ground`` was seen free of obstacles, with ``ground_costs`` (N,) float32, 0..98; ``static``
+    and ``dynamic`` hold obstacles that stay and that move. Obstacles win where both are given.
+    """
+
+    ground: Evidence
+    ground_costs: 'npt.NDArray[np.float32]'
+    static: Evidence
+    dynamic: Evidence
+
+
+class Obstacles(NamedTuple):
+    """
+    Obstacle points on the ground, in the ground frame.
+
+    ``x``, ``y`` (N,) float32 metres; ``labels`` (N,) uint8 class ids; ``confidences`` (N,)
+    float32 0..1; ``weights`` (N,) float32 0..1, confidence times range weight.
+    """
+
+    x: 'npt.NDArray[np.float32]'
+    y: 'npt.NDArray[np.float32]'
+    labels: 'npt.NDArray[np.uint8]'
+    confidences: 'npt.NDArray[np.float32]'
+    weights: 'npt.NDArray[np.float32]'
+
+
+class GroundPoints(NamedTuple):
+    """Points on the ground up to which nothing stands, in the ground frame; fields as above."""
+
+    x: 'npt.NDArray[np.float32]'
+    y: 'npt.NDArray[np.float32]'
+    labels: 'npt.NDArray[np.uint8]'
+    confidences: 'npt.NDArray[np.float32]'
+
+
+class Projection(NamedTuple):
+    """One frame: cells for the grid, points for the clouds."""
+
+    observation: Observation
+    obstacles: Obstacles
+    ground_points: GroundPoints
+
+
+def strongest(cells: 'npt.NDArray[np.intp]', weights: 'npt.NDArray[np.float32]') -> Evidence:
+    """
+    Return each cell once, with its greatest weight.
+
+    Near the robot dozens of rays meet in one cell; summed up, one frame would count dozenfold.
+    """
+    if not len(cells):
+        return Evidence(np.zeros(0, np.intp), np.zeros(0, np.float32))
+    order = np.argsort(cells, kind='mergesort')
+    cells, weights = cells[order], weights[order]
+    starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+    return Evidence(cells[starts], np.maximum.reduceat(weights, starts).astype(np.float32))

@@ -1,0 +1,224 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The costmap stage as a whole: frames of any number of cameras in, one grid out.
+
+A node's callback is: convert the messages, call :meth:`CostmapPipeline.process`, convert the
+result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one thread, or a lock.
+"""
+
+import time
+from typing import Dict
+from typing import Optional
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.categories import CategoryBundle
+from segformer_ros.costmap.categories import CategoryProjector
+from segformer_ros.costmap.cells import prepared_labels
+from segformer_ros.costmap.clock_watch import ClockWatch
+from segformer_ros.costmap.cost_grid import CostGrid
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.depth_projection import DepthProjector
+from segformer_ros.costmap.frame import Frame
+from segformer_ros.costmap.frame import FrameResult
+from segformer_ros.costmap.frame import Occupancy
+from segformer_ros.costmap.frame import StageTimings
+from segformer_ros.costmap.ground_projection import GroundProjector
+from segformer_ros.costmap.landing import find_landing_site
+from segformer_ros.costmap.landing import grid_for_height
+from segformer_ros.costmap.landing import LandingSite
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import Projection
+from segformer_ros.costmap.overhead_projection import OverheadProjector
+from segformer_ros.costmap.points import ground_cloud
+from segformer_ros.costmap.points import obstacle_cloud
+from segformer_ros.costmap.poses import CameraPose
+from segformer_ros.costmap.poses import check_camera_pose
+from segformer_ros.costmap.settings import check
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class CostmapPipeline:
+    """
+    Projection of every camera and the grid that they share.
+
+    :param settings: may be replaced later by :meth:`apply`
+    :param costs: may be replaced at any time; the grid keeps what it holds
+    :raises ConfigurationError: settings out of bounds
+    """
+
+    def __init__(self, settings: CostmapSettings, costs: CostTable) -> None:
+        check(settings)
+        self.costs = costs
+        self.settings = settings
+        self._grid_settings = settings.grid
+        self._grid = CostGrid(settings.grid, settings.fusion)
+        self._clock = ClockWatch(settings.time)
+        self._cameras: Dict[str, _Camera] = {}
+        self._self_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
+        self._below = (0.0, 0.0)
+
+    def apply(self, settings: CostmapSettings) -> None:
+        """
+        Change settings between frames; the grid is kept unless its own shape changes.
+
+        :raises ConfigurationError: out of bounds; nothing has changed then
+        """
+        check(settings)
+        if settings.grid != self.settings.grid:
+            self._grid_settings = settings.grid
+            self._grid = CostGrid(settings.grid, settings.fusion)
+        self._grid.fusion = settings.fusion
+        self._clock.settings = settings.time
+        self.settings = settings
+        self._cameras = {}
+
+    def set_self_mask(self, camera: str, self_mask: 'npt.NDArray[np.uint8]') -> None:
+        """
+        Say where a camera sees its own robot.
+
+        :param camera: name, as in :meth:`process`
+        :param self_mask: (H, W) uint8 of the mask's size, 255 on the robot, 0 elsewhere
+        """
+        self._self_masks[camera] = self_mask
+        self._cameras.pop(camera, None)
+
+    def process(self, name: str, frame: Frame, now: Optional[float] = None) -> FrameResult:
+        """
+        Take in one frame.
+
+        A stamp that lies behind the same camera's last one by more than ``time.jump_back``
+        clears the grid first.
+
+        :param name: of the camera
+        :param now: the clock's time in seconds; None where there is no clock (bags offline)
+        :raises InvalidInputError: sizes or types that do not fit, a zero stamp, one ahead of the
+            clock, or one older than ``fusion.forget_time``; the grid is unchanged
+        :raises TransformError: a pose that shows no ground; the grid is unchanged
+        """
+        started = time.perf_counter()
+        camera = self._camera(name, frame)
+        check_camera_pose(frame.pose)
+        jumped = self._clock.check_image(name, frame.stamp, now, self.settings.fusion.forget_time)
+        if jumped:
+            self._grid.clear()
+        self._follow(frame.pose)
+        projection = camera.project(frame, self.costs, self._grid.geometry, self.settings)
+        projected = time.perf_counter()
+        self._grid.fuse(projection.observation, frame.stamp)
+        timings = StageTimings(projected - started, time.perf_counter() - projected)
+        return FrameResult(
+            obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
+            ground_cloud(projection.ground_points, self.costs), jumped, timings)
+
+    def categories(self, name: str, frame: Frame, lookup: 'npt.NDArray[np.uint8]'
+                   ) -> CategoryBundle:
+        """
+        Return the frame's bundle for semantic_segmentation_layer.
+
+        :param name: of the camera
+        :param lookup: (256,) class id to group id
+        :raises InvalidInputError: sizes that differ
+        :raises TransformError: a pose that shows no ground
+        """
+        camera = self._camera(name, frame)
+        check_camera_pose(frame.pose)
+        return camera.categories(frame, self.costs, self.settings, lookup)
+
+    def occupancy(self, now: float) -> Occupancy:
+        """
+        Return the grid at a time; call it at a steady rate, with or without frames.
+
+        A clock that went back clears the grid.
+
+        :param now: seconds, on the clock of the image stamps
+        """
+        if self._clock.check_now(now):
+            self._grid.clear()
+        return Occupancy(self._grid.to_occupancy(now), self._grid.geometry)
+
+    def oldest_age(self, now: float) -> float:
+        """Return the age of the stalest known cell, seconds; at most ``fusion.forget_time``."""
+        return self._grid.oldest_age(now)
+
+    def landing_site(self, now: float) -> Optional[LandingSite]:
+        """Return the best landing site in the grid at a time, or None; see landing.py."""
+        return find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
+                                 self.settings.landing, self._below)
+
+    def clear(self) -> None:
+        """Forget every cell, as ``~/clear_costmap`` asks."""
+        self._grid.clear()
+
+    def _camera(self, name: str, frame: Frame) -> '_Camera':
+        width, height = frame.camera.size_wh
+        for what, image in (('Mask', frame.mask), ('Confidence', frame.confidence),
+                            ('Self mask', self._self_masks.get(name))):
+            if image is not None and (image.shape != (height, width)
+                                      or image.dtype != np.uint8):
+                raise InvalidInputError(
+                    '{} of camera {!r} has a wrong size or type'.format(what, name),
+                    got='{} {}'.format(image.dtype, image.shape),
+                    expected='uint8 ({}, {})'.format(height, width),
+                    remedy='Make the camera model for the size of the mask.')
+        if name not in self._cameras:
+            self._cameras[name] = _Camera(self.settings, self._self_masks.get(name))
+        return self._cameras[name]
+
+    def _follow(self, pose: CameraPose) -> None:
+        odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)
+        self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]))
+        if self.settings.projection.mode == OVERHEAD:
+            fitting = grid_for_height(self.settings.grid, float(pose.ground_from_camera[2, 3]),
+                                      self._grid_settings)
+            if fitting != self._grid_settings:
+                self._grid_settings = fitting
+                self._grid = CostGrid(fitting, self.settings.fusion)
+        self._grid.recenter(float(pose.odom_from_ground[0, 3]),
+                            float(pose.odom_from_ground[1, 3]))
+
+
+class _Camera:
+    """The projectors of one camera, each with its own tables."""
+
+    def __init__(self, settings: CostmapSettings,
+                 self_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
+        self._self_mask = self_mask
+        self._ground = GroundProjector(settings.projection, self_mask)
+        self._overhead = OverheadProjector(settings.projection)
+        self._depth = DepthProjector(settings.projection, settings.depth, self_mask)
+        self._categories = CategoryProjector(settings.category_width)
+
+    def _labels(self, frame: Frame, settings: CostmapSettings) -> 'npt.NDArray[np.uint8]':
+        return prepared_labels(frame.mask, frame.confidence, self._self_mask,
+                               settings.projection.min_confidence)
+
+    def project(self, frame: Frame, costs: CostTable, geometry: GridGeometry,
+                settings: CostmapSettings) -> Projection:
+        labels = self._labels(frame, settings)
+        confidences = _flat(frame.confidence)
+        if frame.depth is not None:
+            return self._depth.project(labels, confidences, frame.depth, frame.camera,
+                                       frame.pose, costs, geometry)
+        projector = (self._overhead if settings.projection.mode == OVERHEAD else self._ground)
+        return projector.project(labels, confidences, frame.camera, frame.pose, costs, geometry)
+
+    def categories(self, frame: Frame, costs: CostTable, settings: CostmapSettings,
+                   lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+        labels = self._labels(frame, settings)
+        mount = frame.pose.ground_from_camera
+        found = self._ground.scan(labels, frame.camera, frame.pose, costs)
+        return self._categories.project(labels, _flat(frame.confidence), frame.camera, mount,
+                                        self._ground.table(frame.camera, mount), found, costs,
+                                        lookup)
+
+
+def _flat(image: 'Optional[npt.NDArray[np.uint8]]') -> 'Optional[npt.NDArray[np.uint8]]':
+    return None if image is None else image.reshape(-1)

@@ -1,0 +1,82 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Points as PointCloud2 wants them: packed records, x, y, z first, nothing that is not finite.
+
+A cloud without points still has its fields: Nav2's costmap node aborts on one that has none.
+"""
+
+from typing import NamedTuple
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.observation import GroundPoints
+from segformer_ros.costmap.observation import Obstacles
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+POINT_STEP = 20
+
+
+class PointField(NamedTuple):
+    """One row of PointCloud2.fields; ``datatype`` is sensor_msgs/PointField's constant."""
+
+    name: str
+    offset: int
+    datatype: int
+
+
+POINT_FIELDS: Tuple[PointField, ...] = (
+    PointField('x', 0, 7), PointField('y', 4, 7), PointField('z', 8, 7),
+    PointField('label', 12, 4), PointField('cost', 14, 2), PointField('confidence', 16, 7))
+"""FLOAT32 is 7, UINT16 is 4, UINT8 is 2. StaticLayer and ObstacleLayer need FLOAT32 x, y, z."""
+
+_TYPES = {7: '<f4', 4: '<u2', 2: 'u1'}
+POINT_DTYPE = np.dtype({
+    'names': [field.name for field in POINT_FIELDS],
+    'formats': [_TYPES[field.datatype] for field in POINT_FIELDS],
+    'offsets': [field.offset for field in POINT_FIELDS], 'itemsize': POINT_STEP})
+
+
+def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> 'npt.NDArray[np.void]':
+    """
+    Return obstacle points as records in the ground frame.
+
+    :param z: metres, above the height gates of Nav2's consumers
+    :return: (N,) of POINT_DTYPE; ``tobytes`` gives PointCloud2.data
+    """
+    cloud = _cloud(obstacles.x, obstacles.y, obstacles.labels, obstacles.confidences, costs)
+    cloud['z'] = z
+    # Depth and overhead views also mark what no class calls an obstacle.
+    cloud['cost'] = 100
+    return cloud
+
+
+def ground_cloud(points: GroundPoints, costs: CostTable) -> 'npt.NDArray[np.void]':
+    """Return ground points as records in the ground frame, at z = 0; (N,) of POINT_DTYPE."""
+    return _cloud(points.x, points.y, points.labels, points.confidences, costs)
+
+
+def organized_cloud(points: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+    """
+    Return points of a picture as rows for an organised PointCloud2 with x, y, z alone.
+
+    :param points: (H, W, 3) metres; NaN where a pixel has no point
+    :return: the same, contiguous; 12 bytes a point, ``row_step`` 12 * W, ``is_dense`` false
+    """
+    return np.ascontiguousarray(points, dtype='<f4')
+
+
+def _cloud(x: 'npt.NDArray[np.float32]', y: 'npt.NDArray[np.float32]',
+           labels: 'npt.NDArray[np.uint8]', confidences: 'npt.NDArray[np.float32]',
+           costs: CostTable) -> 'npt.NDArray[np.void]':
+    cloud = np.zeros(len(x), POINT_DTYPE)
+    cloud['x'], cloud['y'] = x, y
+    cloud['label'] = labels
+    cloud['cost'] = costs.costs[labels]
+    cloud['confidence'] = confidences
+    return cloud

@@ -1,0 +1,174 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A plane with upright boxes, and what a pinhole camera sees of it: exact labels, depth, contacts.
+
+Written without the package's code, so that it can be the truth for it. Everything is float64.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Box(NamedTuple):
+    """A box turned about z; metres and radians. It stands on the ground where ``bottom`` is 0."""
+
+    x: float
+    y: float
+    length: float
+    width: float
+    label: int
+    yaw: float = 0.0
+    height: float = 1.5
+    bottom: float = 0.0
+    top_label: int = -1
+
+
+class Patch(NamedTuple):
+    """A rectangle of ground with a label of its own."""
+
+    low_x: float
+    low_y: float
+    high_x: float
+    high_y: float
+    label: int
+
+
+class Pinhole(NamedTuple):
+    """A camera without distortion; pixels."""
+
+    width: int = 640
+    height: int = 480
+    f: float = 500.0
+    cx: float = 319.5
+    cy: float = 239.5
+
+    def rays(self):
+        """Return (H, W, 3) directions with z = 1."""
+        u, v = np.meshgrid(np.arange(self.width), np.arange(self.height))
+        return np.stack([(u - self.cx) / self.f, (v - self.cy) / self.f,
+                         np.ones(u.shape)], axis=-1)
+
+
+class View(NamedTuple):
+    """What a camera sees: (H, W) uint8 labels and (H, W) float64 depth along z, inf for sky."""
+
+    labels: object
+    depth: object
+
+
+class Scene(NamedTuple):
+    """The ground's label, patches on it (later ones on top), boxes, and the sky's label."""
+
+    ground: int
+    patches: tuple
+    boxes: tuple
+    sky: int
+
+    def ground_labels(self, x, y):
+        """Return the labels of ground points."""
+        labels = np.full(np.shape(x), self.ground, np.uint8)
+        for patch in self.patches:
+            inside = ((x >= patch.low_x) & (x < patch.high_x)
+                      & (y >= patch.low_y) & (y < patch.high_y))
+            labels[inside] = patch.label
+        return labels
+
+    def render(self, rays, world_from_camera):
+        """
+        Look at the scene.
+
+        :param rays: (H, W, 3) directions in the optical frame
+        :param world_from_camera: (4, 4)
+        """
+        shape = rays.shape[:2]
+        directions = rays.reshape(-1, 3).dot(world_from_camera[:3, :3].T)
+        origin = world_from_camera[:3, 3]
+        with np.errstate(divide='ignore', invalid='ignore'):
+            reach = np.where(directions[:, 2] < 0, -origin[2] / directions[:, 2], np.inf)
+        hit = np.isfinite(reach)
+        labels = np.full(len(reach), self.sky, np.uint8)
+        labels[hit] = self.ground_labels(origin[0] + reach[hit] * directions[hit, 0],
+                                         origin[1] + reach[hit] * directions[hit, 1])
+        for box in self.boxes:
+            near, top = _enter(box, origin, directions)
+            closer = near < reach
+            reach[closer] = near[closer]
+            labels[closer] = box.label
+            if box.top_label >= 0:
+                labels[closer & top] = box.top_label
+        depth = np.where(np.isfinite(reach), reach, np.inf) * rays.reshape(-1, 3)[:, 2]
+        return View(labels.reshape(shape), depth.reshape(shape))
+
+    def contacts(self, camera, world_from_camera, far, per_pixel=2):
+        """
+        Return where the first boxes meet the ground, for rays on the ground that are in view.
+
+        :return: (N, 2) world points on the ground whose image lies inside the picture and is
+            not hidden
+        """
+        origin = world_from_camera[:3, 3]
+        forward = world_from_camera[:2, 2] / np.hypot(*world_from_camera[:2, 2])
+        half = np.arctan(camera.width / camera.f)
+        angles = np.arctan2(forward[1], forward[0]) + np.linspace(
+            -half, half, camera.width * 2 * per_pixel)
+        directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        distance = np.full(len(angles), np.inf)
+        for box in self.boxes:
+            if box.bottom == 0.0:
+                distance = np.minimum(distance, _enter_flat(box, origin[:2], directions))
+        found = distance <= far
+        points = origin[:2] + directions[found] * distance[found, None]
+        return points[self._visible(points, camera, world_from_camera)]
+
+    def _visible(self, points, camera, world_from_camera):
+        # A hair in front of the foot, or rounding would hide it behind its own box.
+        origin = world_from_camera[:3, 3]
+        points = origin[:2] + (points - origin[:2]) * (1.0 - 1e-6)
+        across = np.concatenate([points, np.zeros((len(points), 1))], axis=1) - origin
+        local = across.dot(world_from_camera[:3, :3])
+        u = camera.f * local[:, 0] / local[:, 2] + camera.cx
+        v = camera.f * local[:, 1] / local[:, 2] + camera.cy
+        seen = ((local[:, 2] > 0) & (u > -0.5) & (u < camera.width - 0.5)
+                & (v > -0.5) & (v < camera.height - 0.5))
+        for box in self.boxes:
+            seen &= _enter(box, origin, across)[0] > 1.0
+        return seen
+
+
+def _to_box(box, vectors):
+    c, s = np.cos(box.yaw), np.sin(box.yaw)
+    return np.stack([c * vectors[..., 0] + s * vectors[..., 1],
+                     -s * vectors[..., 0] + c * vectors[..., 1]], axis=-1)
+
+
+def _slab(origin, direction, low, high):
+    with np.errstate(divide='ignore', invalid='ignore'):
+        one, two = (low - origin) / direction, (high - origin) / direction
+    outside = (direction == 0) & ((origin < low) | (origin > high))
+    one = np.where(direction == 0, -np.inf, one)
+    two = np.where(direction == 0, np.inf, two)
+    return np.where(outside, np.inf, np.minimum(one, two)), np.maximum(one, two)
+
+
+def _enter(box, origin, directions):
+    """Return the line parameter where rays enter a box (inf for a miss), and if from above."""
+    start = _to_box(box, origin[:2] - np.array([box.x, box.y]))
+    flat = _to_box(box, directions[:, :2])
+    near_x, far_x = _slab(start[0], flat[:, 0], -0.5 * box.length, 0.5 * box.length)
+    near_y, far_y = _slab(start[1], flat[:, 1], -0.5 * box.width, 0.5 * box.width)
+    near_z, far_z = _slab(origin[2], directions[:, 2], box.bottom, box.bottom + box.height)
+    near = np.maximum(np.maximum(near_x, near_y), near_z)
+    far = np.minimum(np.minimum(far_x, far_y), far_z)
+    missed = (near > far) | (near <= 0)
+    return np.where(missed, np.inf, near), near_z >= np.maximum(near_x, near_y)
+
+
+def _enter_flat(box, origin, directions):
+    start = _to_box(box, origin - np.array([box.x, box.y]))
+    flat = _to_box(box, directions)
+    near_x, far_x = _slab(start[0], flat[:, 0], -0.5 * box.length, 0.5 * box.length)
+    near_y, far_y = _slab(start[1], flat[:, 1], -0.5 * box.width, 0.5 * box.width)
+    near = np.maximum(near_x, near_y)
+    return np.where((near > np.minimum(far_x, far_y)) | (near <= 0), np.inf, near)
