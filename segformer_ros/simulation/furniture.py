@@ -16,12 +16,12 @@ def table(scene: Scene, x: float, y: float, yaw: float, half_x: float,
     """Put a table with four stout legs and an apron; half sizes in metres."""
     wood = scene.material('table')
     a = scene.assembly(x, y, yaw)
-    a.put(BOX, (0, 0, 0.73), (half_x, half_y, 0.035), wood)
+    a.put(BOX, (0, 0, 0.72), (half_x, half_y, 0.045), wood)
     a.put(BOX, (0, 0, 0.64), (half_x - 0.08, half_y - 0.08, 0.055), wood)
     for sx in (-1, 1):
         for sy in (-1, 1):
             a.put(BOX, (sx * (half_x - 0.11), sy * (half_y - 0.11), 0.34),
-                  (0.05, 0.05, 0.35), wood)
+                  (0.065, 0.065, 0.34), wood)
 
 
 def chair(scene: Scene, x: float, y: float, yaw: float, material: int) -> None:

@@ -4,6 +4,7 @@
 
 from typing import Any
 from typing import NamedTuple
+from typing import Optional
 from typing import Tuple
 from typing import TYPE_CHECKING
 
@@ -77,8 +78,9 @@ def column_span(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any
 
 
 def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
-                     time: float = 0.0, lowest: float = 0.05,
-                     highest: float = 1.2) -> 'npt.NDArray[np.uint8]':
+                     time: float = 0.0, lowest: float = 0.05, highest: float = 1.2,
+                     seen_from: Optional[Tuple[float, float]] = None
+                     ) -> 'npt.NDArray[np.uint8]':
     """
     Return the class of what fills upright lines within a band of heights.
 
@@ -87,13 +89,17 @@ def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
     :param time: seconds
     :param lowest: band of heights, metres; what stays below or above is no obstacle
     :param highest: upper end of the band
+    :param seen_from: x, y of a camera; people who would stand on it are left out, as they are
+        left out of its pictures
     :return: class id of the shape that reaches lowest in the band, 255 where there is none;
         outside a room the class of its wall
     """
     flat_x, flat_y = x.astype(float).ravel(), y.astype(float).ravel()
     classes = np.full(flat_x.size, NONE, np.uint8)
     bottom = np.full(flat_x.size, np.inf)
-    for primitive in world.primitives(time):
+    primitives = (world.primitives(time) if seen_from is None
+                  else world.primitives_around(seen_from[0], seen_from[1], time))
+    for primitive in primitives:
         class_id = world.materials[primitive.material].class_id
         if primitive.kind == ROOM:
             classes[_outside(world, flat_x, flat_y)] = class_id
@@ -112,7 +118,8 @@ def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
 
 def occupancy(world: World, origin: Tuple[float, float], resolution: float,
               shape: Tuple[int, int], time: float = 0.0, lowest: float = 0.05,
-              highest: float = 1.2) -> GridTruth:
+              highest: float = 1.2,
+              seen_from: Optional[Tuple[float, float]] = None) -> GridTruth:
     """
     Rasterise the world at the cells' centres.
 
@@ -123,13 +130,14 @@ def occupancy(world: World, origin: Tuple[float, float], resolution: float,
     :param time: seconds
     :param lowest: band of heights of an obstacle, metres
     :param highest: upper end of the band
+    :param seen_from: see ``obstacle_classes``
     :return: the classes of ground and obstacles
     """
     x = origin[0] + (np.arange(shape[1]) + 0.5) * resolution
     y = origin[1] + (np.arange(shape[0]) + 0.5) * resolution
     x, y = np.meshgrid(x, y)
     return GridTruth(ground_classes(world, x, y),
-                     obstacle_classes(world, x, y, time, lowest, highest))
+                     obstacle_classes(world, x, y, time, lowest, highest, seen_from))
 
 
 def first_surfaces(world: World, origin: 'npt.NDArray[Any]', directions: 'npt.NDArray[Any]',

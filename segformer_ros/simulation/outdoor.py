@@ -89,6 +89,10 @@ def build_street(scene: Scene) -> None:
     scene.claim_route(1.3)
     _houses(scene, -edge - r.uniform(4.5, 7.0))
     _street_side(scene, road, walk)
+    for x in np.arange(-_REACH, _REACH, 9.0):
+        side = r.choice([-1, 1])
+        if r.uniform() < 0.55 and scene.claim(x, path_y + side * (path_half + 2.2), 0.9):
+            objects.pole(scene, x, path_y + side * (path_half + 2.2), r.uniform(3.0, 4.5))
     _park(scene, edge, field_y)
     for _ in range(7):
         x = r.uniform(-30, 30)
@@ -106,9 +110,9 @@ def _houses(scene: Scene, y: float) -> None:
         deep = r.uniform(4.0, 6.0)
         objects.building(scene, x + half, y - deep, 0.0, half, deep, r.uniform(4.5, 11.0))
         x += 2 * half + r.uniform(0.8, 4.5)
-        if r.uniform() < 0.45:
-            objects.fence(scene, x - half, y + r.uniform(1.0, 2.5), 0.0, 2 * half,
-                          r.uniform(1.0, 1.5))
+        if r.uniform() < 0.6:
+            objects.fence(scene, x - half, y + r.uniform(1.5, 3.0), 0.0, 2 * half,
+                          r.uniform(1.2, 1.8))
 
 
 def _street_side(scene: Scene, road: float, walk: float) -> None:
@@ -124,11 +128,16 @@ def _street_side(scene: Scene, road: float, walk: float) -> None:
             if r.uniform() < 0.4 and scene.claim(x + 1.0, side * (road + 2 * walk + 1.2), 1.2):
                 objects.tree(scene, x + 1.0, side * (road + 2 * walk + 1.2),
                              r.uniform(0.7, 1.1))
+    for x in np.arange(-_REACH, _REACH, 10.0):
+        # Gaps between the fences lead from the sidewalk into the park.
+        if r.uniform() < 0.5:
+            objects.fence(scene, x, road + 2 * walk + 0.4, 0.0, r.uniform(5.0, 8.0),
+                          r.uniform(1.0, 1.6))
 
 
 def _park(scene: Scene, edge: float, field_y: float) -> None:
     r = scene.random
-    for _ in range(30):
+    for _ in range(38):
         x, y = r.uniform(-_REACH, _REACH), r.uniform(edge + 1.0, field_y)
         choice = r.uniform()
         size = r.uniform(0.7, 1.25)
@@ -138,15 +147,15 @@ def _park(scene: Scene, edge: float, field_y: float) -> None:
         elif choice < 0.65:
             if scene.claim(x, y, 1.2):
                 objects.bush(scene, x, y, size)
-        elif choice < 0.9:
-            if scene.claim(x, y, 1.0):
-                objects.rock(scene, x, y, size)
+        elif choice < 0.95:
+            if scene.claim(x, y, 1.5):
+                objects.rock(scene, x, y, 1.5 * size)
         elif scene.claim(x, y, 0.5):
             objects.pole(scene, x, y, r.uniform(3.0, 4.0))
-    for _ in range(3):
-        x, y = r.uniform(-25, 25), r.uniform(edge + 1.5, field_y)
-        length = r.uniform(5, 9)
-        if scene.claim(x, y, 2.2):
+    for _ in range(8):
+        x, y = r.uniform(-30, 30), r.uniform(edge + 1.5, field_y)
+        length = r.uniform(4, 8)
+        if scene.claim(x, y, 0.5 * length - 0.6):
             objects.fence(scene, x, y, r.uniform(-0.3, 0.3), length, r.uniform(0.9, 1.4))
     x = -_REACH
     while x < _REACH:
@@ -222,11 +231,11 @@ def _scatter(scene: Scene) -> None:
         size = r.uniform(0.7, 1.3)
         if not scene.claim(x, y, 1.6):
             continue
-        if choice < 0.55:
+        if choice < 0.45:
             objects.tree(scene, x, y, size * 1.1)
-        elif choice < 0.75:
+        elif choice < 0.63:
             objects.bush(scene, x, y, size * 1.3)
-        elif choice < 0.88:
-            objects.rock(scene, x, y, size * 1.2)
+        elif choice < 0.82:
+            objects.rock(scene, x, y, size * 1.7)
         else:
-            objects.fence(scene, x, y, r.uniform(0, 3.1), r.uniform(6, 10), 1.3)
+            objects.fence(scene, x, y, r.uniform(0, 3.1), r.uniform(5, 8), 1.5)

@@ -100,11 +100,11 @@ def fence(scene: Scene, x: float, y: float, yaw: float, length: float,
 
 
 def pole(scene: Scene, x: float, y: float, height: float) -> None:
-    """Put a lamp post, 0.4 m thick, with a foot and a head."""
+    """Put a lamp post, 0.45 m thick, with a foot and a head."""
     paint = scene.material('pole')
     a = scene.assembly(x, y, scene.random.uniform(0, 6.28))
-    a.put(CYLINDER, (0, 0, height / 2), (0.19, 0.19, height / 2), paint)
-    a.put(CYLINDER, (0, 0, 0.2), (0.28, 0.28, 0.2), paint)
+    a.put(CYLINDER, (0, 0, height / 2), (0.22, 0.22, height / 2), paint)
+    a.put(CYLINDER, (0, 0, 0.2), (0.32, 0.32, 0.2), paint)
     a.put(BOX, (0.35, 0, height), (0.55, 0.16, 0.09), paint)
 
 

@@ -97,7 +97,9 @@ def expose(light: 'npt.NDArray[np.float32]', sensor: Sensor, random: np.random.R
     x = (np.arange(width) / max(width - 1.0, 1.0) * 2 - 1)[None]
     fall = (1.0 - sensor.vignette * 0.5 * (x * x + y * y)).astype(np.float32)
     image = image * tint.astype(np.float32) * fall[..., None]
-    # A soft shoulder instead of a hard clip: bright skies keep their shape.
+    # A soft shoulder instead of a hard clip: bright skies keep their shape. It reaches white
+    # at twice full scale, and would fall beyond.
+    np.minimum(image, np.float32(2.0), out=image)
     image = np.sqrt(image / (1.0 + 0.25 * image * image))
     start = int(random.randint(_NOISE_SIDE * _NOISE_SIDE))
     noise = np.take(_NOISE, np.arange(start, start + image.size), mode='wrap')
