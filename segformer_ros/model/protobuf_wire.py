@@ -22,7 +22,7 @@ LENGTH = 2
 FIXED32 = 5
 
 MOST_FIELDS = 500000
-"""Bound on time: a file made of tiny fields is refused after a few seconds."""
+"""Bound on time. SegFormer-B5, the largest, has 46 061 in the exporter's form."""
 LONGEST_TEXT = 4096
 MOST_TEXT = 1 << 24
 """Bound on memory: characters of all names together."""
