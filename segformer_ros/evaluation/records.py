@@ -2,14 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One line on disk for every frame, so that memory does not grow with a recording's length."""
 
+import array
 import json
 from typing import Any
 from typing import Dict
 from typing import IO
 from typing import Iterator
-from typing import List
 from typing import NamedTuple
+from typing import Sequence
 from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.evaluation.performance import STAGES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class FrameRecord(NamedTuple):
@@ -36,9 +45,31 @@ def read_records(path: str) -> Iterator[FrameRecord]:
             yield FrameRecord(facts, tuple(timings))
 
 
-def read_timings(paths: List[str]) -> List[Tuple[float, ...]]:
-    """Return the timings of several files, one after the other."""
-    return [record.timings for path in paths for record in read_records(path)]
+def read_series(paths: Sequence[str]) -> 'Tuple[npt.NDArray[np.float64], ...]':
+    """
+    Return what changes from frame to frame, over several files.
+
+    :param paths: of the records, in the order of the report
+    :return: timings (F, stages) in seconds, and quality (F,): the share of labelled pixels that
+        are right, or the mean confidence without labels, NaN where there is neither
+    """
+    timings = array.array('d')
+    quality = array.array('d')
+    for path in paths:
+        for record in read_records(path):
+            timings.extend(record.timings)
+            quality.append(_quality(record.facts))
+    return np.array(timings).reshape(len(quality), len(STAGES)), np.array(quality)
+
+
+def _quality(facts: Dict[str, Any]) -> float:
+    classes = facts.get('classes')
+    if classes is None:
+        confidence = facts['confidence']
+        return float('nan') if confidence is None else float(confidence)
+    labelled = sum(counts[0] for counts in classes.values())
+    right = sum(counts[2] for counts in classes.values())
+    return right / labelled if labelled else float('nan')
 
 
 def compact_json(value: Any) -> str:

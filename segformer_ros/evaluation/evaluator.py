@@ -1,0 +1,96 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One whole evaluation: find the inputs, run them, build the report."""
+
+import datetime
+import time
+from typing import Callable
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.errors import InvalidInputError
+from segformer_ros.evaluation.inputs import find_inputs
+from segformer_ros.evaluation.inputs import InputOptions
+from segformer_ros.evaluation.job import find_label_map
+from segformer_ros.evaluation.job import Job
+from segformer_ros.evaluation.report import build_report
+from segformer_ros.evaluation.report import LABELS
+from segformer_ros.evaluation.report import NOTHING
+from segformer_ros.evaluation.report import REFERENCE
+from segformer_ros.evaluation.report import Report
+from segformer_ros.evaluation.scale import run_sources
+from segformer_ros.evaluation.scale import Scale
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.resolve import resolve_model
+
+# Called with the frames done so far and the expected number of all, None if not known.
+OnProgress = Callable[[int, Optional[int]], None]
+
+
+class Request(NamedTuple):
+    """
+    What to evaluate.
+
+    ``against`` is LABELS, REFERENCE (labels are masks of an earlier run, or the job has a
+    reference network) or NOTHING.
+    """
+
+    paths: Tuple[str, ...]
+    inputs: InputOptions
+    job: Job
+    scale: Scale
+    against: str
+
+
+def evaluate(request: Request, folder: str,
+             on_progress: OnProgress = lambda done, total: None) -> Report:
+    """
+    Run every frame of every input.
+
+    :param request: what to evaluate
+    :param folder: for working files, which the report reads until it is written
+    :param on_progress: told how far it is
+    :return: the report
+    :raises ConfigurationError: a path, topic, mapping or setting cannot be used
+    :raises InvalidInputError: no frame could be evaluated; the message says why
+    :raises SegformerRosError: the network cannot be opened or failed
+    """
+    started = time.perf_counter()
+    job = request.job
+    # Mistakes that concern every frame are told before the first one is read.
+    classes = load_class_table(resolve_model(
+        job.network.model, job.network.spec_path).spec.classes)
+    label_map = find_label_map(job.mapping, classes)
+    inputs = find_inputs(request.paths, request.inputs)
+    if not inputs.sources:
+        raise InvalidInputError(
+            'No input could be read', got='; '.join(item.message for item in inputs.left_out))
+    expected = [source.expected_frames() for source in inputs.sources]
+    total = None if None in expected else sum(frames or 0 for frames in expected)
+    done = [0]
+
+    def on_frames(frames: int) -> None:
+        done[0] += frames
+        on_progress(done[0], total)
+
+    on_progress(0, total)
+    outcomes = run_sources(job, inputs.sources, folder, request.scale, on_frames)
+    workers = min(request.scale.workers, len(inputs.sources))
+    date = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
+    report = build_report(job, inputs, outcomes, label_map, request.against,
+                          time.perf_counter() - started, workers, date)
+    if not report.document['frames']:
+        listed = report.document['left_out']['listed']
+        raise InvalidInputError(
+            'No frame could be evaluated', got='{} left out'.format(
+                report.document['left_out']['frames']),
+            remedy='The first: {}'.format(listed[0]['message'] if listed else 'no images at all'))
+    return report
+
+
+def comparison_of(has_labels: bool, is_reference: bool) -> str:
+    """Return LABELS, REFERENCE or NOTHING."""
+    if is_reference:
+        return REFERENCE
+    return LABELS if has_labels else NOTHING

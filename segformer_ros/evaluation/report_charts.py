@@ -1,0 +1,190 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Charts for the HTML report: shapes as SVG that stretches, words as HTML that does not.
+
+A drawing scaled as a whole has unreadable words on a phone. So the SVG has no words and
+stretches freely, and the words stand around it at their own size.
+"""
+
+import html
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Points of a line; more cannot be told apart on a screen.
+POINTS = 400
+HISTOGRAM_BINS = 40
+
+# (place 0..1 along the axis, text)
+Ticks = Sequence[Tuple[float, str]]
+
+
+class Mark(NamedTuple):
+    """A dashed line across a chart at ``place`` 0..1; ``row`` keeps texts apart."""
+
+    place: float
+    text: str
+    row: int
+
+
+def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequence[Mark] = (),
+         shape_class: str = '') -> str:
+    """
+    Return a chart.
+
+    :param shapes: SVG shapes in a square of 100 x 100 whose origin is at the top left
+    :param x_ticks: along the bottom
+    :param y_ticks: along the left side, from the bottom up
+    :param label: below, and for screen readers
+    :param marks: vertical lines
+    :param shape_class: ``square`` for a chart that must be one
+    """
+    guides = ''.join('<path class="guide" d="M0 {0}H100"/>'.format(number(100 - 100 * place))
+                     for place, _ in y_ticks)
+    return (
+        '<div class="plot {shape}"><div class="y">{y}</div><div class="area">'
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        'aria-label="{label}">{guides}{shapes}</svg>{marks}</div>'
+        '<div class="x">{x}</div><div class="label">{label}</div></div>').format(
+            shape=shape_class, label=html.escape(label), guides=guides, shapes=shapes,
+            marks=''.join(_mark(mark) for mark in marks),
+            y=''.join('<span style="bottom:{}%">{}</span>'.format(
+                number(100 * place), html.escape(text)) for place, text in y_ticks),
+            x=''.join(_x_tick(place, text) for place, text in x_ticks))
+
+
+def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
+              percentiles: Sequence[Tuple[str, float]]) -> str:
+    """
+    Return how often each value occurs, up to the 99.5th percentile.
+
+    :param values: (F,), at least one
+    :param unit: of the values
+    :param label: of the axis
+    :param percentiles: names and values to mark
+    """
+    top = nice_top(float(np.percentile(values, 99.5)))
+    counts, edges = np.histogram(np.minimum(values, top), HISTOGRAM_BINS, (0.0, top))
+    highest = int(counts.max())
+    shapes = ''.join(
+        '<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{} to {} {}: {} frames'
+        '</title></rect>'.format(
+            number(100.0 * i / HISTOGRAM_BINS), number(100 - 100.0 * count / highest),
+            number(94.0 / HISTOGRAM_BINS), number(100.0 * count / highest), short(edges[i]),
+            short(edges[i + 1]), unit, count)
+        for i, count in enumerate(counts) if count)
+    marks = [Mark(min(1.0, value / top), '{} {} {}'.format(name, short(value), unit), row)
+             for row, (name, value) in enumerate(percentiles)]
+    return plot(shapes, [(f, short(f * top)) for f in (0, 0.25, 0.5, 0.75, 1)],
+                [(0, '0'), (1, str(highest))], label, marks)
+
+
+def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: str,
+             worst_is_high: bool, edges: Sequence[int]) -> str:
+    """
+    Return values from frame to frame; of many frames the worst of each stretch.
+
+    :param values: (F,), at least one; NaN makes a gap
+    :param top: upper end of the axis
+    :param unit: of the values
+    :param label: below
+    :param worst_is_high: which value stands for a stretch
+    :param edges: first frames of further recordings
+    """
+    frames = len(values)
+    stretches = np.array_split(values, min(POINTS, frames))
+    path = ''
+    is_down = False
+    for i, stretch in enumerate(stretches):
+        known = stretch[~np.isnan(stretch)]
+        if not known.size:
+            is_down = False
+            continue
+        worst = float(known.max() if worst_is_high else known.min())
+        x = 100.0 * (i + 0.5) / len(stretches)
+        path += '{}{} {}'.format('L' if is_down else 'M', number(x), number(
+            100 - 100 * min(1.0, max(0.0, worst / top))))
+        if not is_down:
+            # A lone point would have no length and not be drawn.
+            path += 'h.01'
+        is_down = True
+    shapes = ''.join('<path class="edge" d="M{0} 0V100"/>'.format(number(100.0 * edge / frames))
+                     for edge in edges)
+    shapes += '<path class="line" d="{}"/>'.format(path)
+    if frames > POINTS:
+        label += ' (the worst of every {} frames)'.format(round(frames / POINTS))
+    return plot(shapes, [(0, '0'), (1, '{} frames'.format(frames))],
+                [(f, short(f * top) + (' ' + unit if unit and f == 1 else ''))
+                 for f in (0, 0.5, 1)], label)
+
+
+def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
+                accuracy: Sequence[Optional[float]]) -> str:
+    """
+    Return the reliability diagram: accuracy over confidence, bars as faint as they are rare.
+
+    :param pixels: by bin
+    :param confidence: mean of each bin, None in empty ones
+    :param accuracy: of each bin, None in empty ones
+    """
+    total = max(1, sum(pixels))
+    width = 100.0 / len(pixels)
+    shapes = ''
+    points: List[Tuple[float, float]] = []
+    for i, count in enumerate(pixels):
+        mean, right = confidence[i], accuracy[i]
+        if mean is None or right is None:
+            continue
+        points.append((100 * mean, 100 - 100 * right))
+        shapes += ('<rect class="faint" x="{}" y="{}" width="{}" height="{}"><title>confidence '
+                   '{:.2f}: {:.0f} % right, {:.1f} % of the pixels</title></rect>').format(
+                       number(width * i), number(100 - 100 * right), number(width * 0.94),
+                       number(100 * right), mean, 100 * right, 100.0 * count / total)
+    shapes += '<path class="ideal" d="M0 100L100 0"/>'
+    if points:
+        shapes += '<path class="line" d="M{}"/>'.format('L'.join(
+            '{} {}'.format(number(x), number(y)) for x, y in points))
+    ends = [(0, '0'), (0.5, '0.5'), (1, '1')]
+    return plot(shapes, ends, ends, 'share of right pixels over confidence',
+                shape_class='square')
+
+
+def nice_top(value: float) -> float:
+    """Return the end of an axis: a round number at or above the value."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+                      if step * power >= value * (1 - 1e-9)))
+
+
+def short(value: float) -> str:
+    """Return a number in three digits or less, without needless zeros."""
+    return '{:.3g}'.format(value) if abs(value) < 1000 else '{:.0f}'.format(value)
+
+
+def number(value: float) -> str:
+    """Return a coordinate: two digits, no needless zeros."""
+    text = '{:.2f}'.format(value).rstrip('0').rstrip('.')
+    return '0' if text == '-0' else text
+
+
+def _mark(mark: Mark) -> str:
+    return '<div class="mark{}" style="left:{}%"><b style="top:{}em">{}</b></div>'.format(
+        ' flip' if mark.place > 0.6 else '', number(100 * mark.place), number(1.4 * mark.row),
+        html.escape(mark.text))
+
+
+def _x_tick(place: float, text: str) -> str:
+    end = ' class="last"' if place >= 1 else ' class="first"' if place <= 0 else ''
+    return '<span{} style="left:{}%">{}</span>'.format(end, number(100 * place),
+                                                       html.escape(text))
