@@ -23,6 +23,9 @@ from segformer_ros.model.graph_view import attribute
 from segformer_ros.model.graph_view import GraphView
 from segformer_ros.model.graph_view import NotRecognised
 
+# Whole numbers are shapes and axes.
+WEIGHT_DTYPES = ('FLOAT', 'INT64', 'INT32', 'BOOL')
+
 
 def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     """
@@ -38,6 +41,10 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     :raises NotRecognised: it is another network, or written in a way not known here
     """
     view = GraphView(model)
+    for name, dtype in view.weight_dtypes():
+        if dtype not in WEIGHT_DTYPES:
+            raise NotRecognised('weight {!r} is {}; only float32 networks are rewritten'.format(
+                name, dtype))
     classifier, tensor = required(patterns.linear(view, output_name), 'classifier', output_name)
     activation = required(view.node(tensor, 'Relu'), 'ReLU before the classifier', tensor)
     fuse, tensor = _fuse(view, activation.input[0])

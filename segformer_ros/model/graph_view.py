@@ -4,6 +4,7 @@
 
 from typing import Any
 from typing import Dict
+from typing import Iterator
 from typing import List
 from typing import Optional
 from typing import Tuple
@@ -43,6 +44,12 @@ class GraphView:
         self.input_names = tuple(entry.name for entry in model.graph.input
                                  if entry.name not in self._initializers)
         self.output_names = tuple(entry.name for entry in model.graph.output)
+
+    def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
+        """Yield name and ONNX element type of every constant that the file stores apart."""
+        import onnx
+        for name, entry in self._initializers.items():
+            yield name, onnx.TensorProto.DataType.Name(entry.data_type)
 
     def constant(self, tensor: str) -> Optional['npt.NDArray[Any]']:
         """Return the value of a constant tensor, or None if it depends on the input."""
