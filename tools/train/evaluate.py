@@ -1,0 +1,115 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a trained network or an ONNX file on labelled images, at the images' own size."""
+
+import argparse
+from typing import Any
+from typing import Callable
+from typing import List
+from typing import Tuple
+
+import cv2
+from dataset import names_of
+from dataset import normalise
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+_CHUNK = 64
+
+
+def upsample(logits: np.ndarray, size_wh: Tuple[int, int]) -> np.ndarray:
+    """Enlarge logits (C, h, w) bilinearly to (H, W, C), few channels at a time."""
+    parts = [cv2.resize(np.ascontiguousarray(logits[start:start + _CHUNK].transpose(1, 2, 0)),
+                        size_wh, interpolation=cv2.INTER_LINEAR)
+             for start in range(0, len(logits), _CHUNK)]
+    parts = [part if part.ndim == 3 else part[..., None] for part in parts]
+    return np.concatenate(parts, axis=2)
+
+
+def confusion(predict: Callable[[np.ndarray, Tuple[int, int]], np.ndarray], folder: str,
+              size_wh: Tuple[int, int], images: int) -> np.ndarray:
+    """
+    Count truth against prediction.
+
+    :param predict: takes (1, 3, h, w) float32 and the label's size, gives its class ids
+    :param folder: holds ``images`` and ``labels``
+    :param size_wh: size of the network's input
+    :param images: how many images, spread evenly; 0 for all
+    :return: (256, 256) counts, rows truth, columns prediction
+    """
+    pairs = names_of(folder)
+    if images and images < len(pairs):
+        pairs = [pairs[i] for i in np.linspace(0, len(pairs) - 1, images).astype(int)]
+    table = np.zeros((256, 256), np.int64)
+    for image_path, label_path in tqdm(pairs, desc='measuring', mininterval=10.0):
+        image = cv2.imread(image_path, cv2.IMREAD_COLOR)[..., ::-1]
+        truth = cv2.imread(label_path, cv2.IMREAD_UNCHANGED)
+        small = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(
+            size_wh, Image.BILINEAR))
+        found = predict(normalise(small)[None], (truth.shape[1], truth.shape[0]))
+        table += np.bincount(truth.ravel().astype(np.int64) * 256 + found.ravel(),
+                             minlength=65536).reshape(256, 256)
+    return table
+
+
+def measure(network: Any, classes: List[int], folder: str, size_wh: Tuple[int, int],
+            images: int) -> np.ndarray:
+    """Measure a torch network whose outputs stand for ``classes``; see ``confusion``."""
+    import torch
+    ids = np.array(classes)
+
+    def predict(x: np.ndarray, shown_wh: Tuple[int, int]) -> np.ndarray:
+        with torch.no_grad():
+            logits = network(torch.from_numpy(x))[0].numpy()
+        return ids[upsample(logits, shown_wh).argmax(axis=2)]
+    return confusion(predict, folder, size_wh, images)
+
+
+def measure_onnx(path: str, folder: str, images: int) -> np.ndarray:
+    """Measure an ONNX file that fits the contract; see ``confusion``."""
+    import onnxruntime
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+
+    height, width = session.get_inputs()[0].shape[2:]
+    size_wh = (width, height)
+
+    def predict(x: np.ndarray, shown_wh: Tuple[int, int]) -> np.ndarray:
+        logits = session.run(['logits'], {'pixel_values': x})[0][0]
+        return upsample(logits, shown_wh).argmax(axis=2)
+    return confusion(predict, folder, size_wh, images)
+
+
+def mean_iou(table: np.ndarray) -> Tuple[float, np.ndarray]:
+    """
+    Return the mean over the classes that occur in the truth, and each class's IoU.
+
+    :param table: (256, 256) counts, rows truth, columns prediction; truth 255 is left out
+    :return: mean, and (255,) IoU, NaN for classes that occur nowhere
+    """
+    kept = table[:255, :]
+    hit = np.diag(table)[:255].astype(float)
+    truth = kept.sum(axis=1)
+    union = truth + kept[:, :255].sum(axis=0) - hit
+    iou = np.where(truth > 0, hit / np.maximum(union, 1), np.nan)
+    return float(np.nanmean(iou)), iou
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--model', required=True, help='ONNX file')
+    parser.add_argument('--data', required=True, help='folder with images and labels')
+    parser.add_argument('--images', type=int, default=0)
+    options = parser.parse_args()
+    table = measure_onnx(options.model, options.data, options.images)
+    score, iou = mean_iou(table)
+    for class_id in np.nonzero(~np.isnan(iou))[0]:
+        print('| {} | {:.3f} | {:.4f} |'.format(
+            class_id, iou[class_id], table[class_id].sum() / table[:255].sum()))
+    print('mIoU {:.4f}, pixel accuracy {:.4f}'.format(
+        score, np.diag(table)[:255].sum() / table[:255].sum()))
+
+
+if __name__ == '__main__':
+    main()
