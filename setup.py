@@ -24,7 +24,11 @@ def share_folder(folder):
 COMMANDS = [
     'fetch_model = segformer_ros.cli.fetch_model:main',
     'inspect_model = segformer_ros.cli.inspect_model:main',
+    'demo = segformer_ros.cli.demo:main',
+    'fetch_model = segformer_ros.cli.fetch_model:main',
+    'inspect_model = segformer_ros.cli.inspect_model:main',
     'segformer = segformer_ros.cli.segformer:main',
+    'simulated_camera = segformer_ros.cli.simulated_camera:main',
 ]
 
 setup(

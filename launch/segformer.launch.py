@@ -1,0 +1,87 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Start the segformer node on a camera.
+
+ros2 launch segformer_ros segformer.launch.py image:=/camera/image_raw
+"""
+
+import os
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.actions import OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+
+
+def in_config(name):
+    """Return the installed path of a file of config/."""
+    return PathJoinSubstitution([FindPackageShare('segformer_ros'), 'config', name])
+
+
+ARGUMENTS = [
+    DeclareLaunchArgument('image', default_value='image',
+                          description='Topic of the images; compressed ones are expected on '
+                          '<image>/compressed.'),
+    DeclareLaunchArgument('camera_info', default_value='camera_info',
+                          description='Topic of the CameraInfo; masks do not need it.'),
+    DeclareLaunchArgument('params_file', default_value=in_config('segformer.yaml'),
+                          description='YAML file of the parameters.'),
+    DeclareLaunchArgument('model', default_value='',
+                          description='Name or path of the model; empty: as in params_file.'),
+    DeclareLaunchArgument('backend', default_value='',
+                          description='Runtime of the network; empty: as in params_file.'),
+    DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
+    DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
+                          description='Take the time from /clock, for simulators and bags.'),
+    DeclareLaunchArgument('autostart', default_value='true', choices=['true', 'false'],
+                          description='Configure and activate at start; false leaves that to a '
+                          'lifecycle manager.'),
+    DeclareLaunchArgument('log_level', default_value='info',
+                          choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                          description='Least severity that is logged.'),
+    DeclareLaunchArgument('respawn', default_value='true', choices=['true', 'false'],
+                          description='Start the node again two seconds after it died.'),
+    DeclareLaunchArgument('fastdds_profile', default_value=in_config('fastdds.xml'),
+                          description='Fast DDS profile with room for images. Not used where '
+                          'the environment names one already; empty: none.'),
+    DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
+                          description='Open RViz with the mask over the image.'),
+]
+
+
+def start_node(context):
+    """Return the node's action, with what was given on the command line on top of the file."""
+    def given(name):
+        return LaunchConfiguration(name).perform(context)
+
+    overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')}
+    overrides.update((name, given(name)) for name in ('model', 'backend') if given(name))
+    environment = {}
+    profile = given('fastdds_profile')
+    if profile and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        environment = dict.fromkeys(PROFILE_VARIABLES, profile)
+    return [Node(
+        package='segformer_ros', executable='segformer', name='segformer',
+        namespace=given('namespace'), output='screen',
+        parameters=[given('params_file'), overrides],
+        remappings=[('image', given('image')), ('camera_info', given('camera_info'))],
+        arguments=['--ros-args', '--log-level', given('log_level')],
+        additional_env=environment, respawn=given('respawn') == 'true', respawn_delay=2.0)]
+
+
+def generate_launch_description():
+    """Return what is to be started."""
+    return LaunchDescription(ARGUMENTS + [
+        OpaqueFunction(function=start_node),
+        Node(package='rviz2', executable='rviz2', name='segformer_rviz', output='screen',
+             arguments=['-d', in_config('segformer.rviz')],
+             parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+             condition=IfCondition(LaunchConfiguration('rviz'))),
+    ])

@@ -1,0 +1,108 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files start, with a stand-in for launch that knows the documented API."""
+
+import json
+import os
+
+import pytest
+from support import fake_launch
+import yaml
+
+from segformer_ros import resources
+
+
+@pytest.fixture(autouse=True)
+def no_profile_in_the_environment(monkeypatch):
+    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def launch_files(project_root):
+    folder = os.path.join(project_root, 'launch')
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if name.endswith('.launch.py')]
+
+
+def segformer(project_root, **arguments):
+    return fake_launch.run(os.path.join(project_root, 'launch', 'segformer.launch.py'),
+                           **arguments)
+
+
+def test_every_argument_is_described_and_every_file_runs_with_defaults(project_root):
+    files = launch_files(project_root)
+    assert len(files) >= 2
+    for path in files:
+        for entity in fake_launch.load(path).entities:
+            if isinstance(entity, fake_launch.DeclareLaunchArgument):
+                assert entity.description and entity.description.endswith('.'), entity.name
+        assert fake_launch.run(path)
+
+
+def test_every_executable_of_ours_is_installed(project_root):
+    with open(os.path.join(project_root, 'setup.py'), encoding='utf-8') as stream:
+        setup = stream.read()
+    for path in launch_files(project_root):
+        for process in fake_launch.run(path):
+            if process['package'] == 'segformer_ros':
+                assert "'{} = segformer_ros.".format(process['executable']) in setup
+
+
+def test_defaults_leave_model_and_backend_to_the_parameter_file(project_root):
+    (node,) = segformer(project_root)
+    path, overrides = node['parameters']
+    assert path == '<share of segformer_ros>/config/segformer.yaml'
+    assert overrides == {'use_sim_time': False, 'autostart': True}
+    assert node['respawn'] and node['respawn_delay'] > 0
+    assert (node['name'], node['namespace']) == ('segformer', '')
+    assert node['remappings'] == [('image', 'image'), ('camera_info', 'camera_info')]
+
+
+def test_arguments_reach_the_node(project_root):
+    (node,) = segformer(
+        project_root, image='/cam/image_raw', camera_info='/cam/camera_info', model='a.onnx',
+        backend='onnxruntime', namespace='robot1', use_sim_time='true', autostart='false',
+        log_level='debug', respawn='false', params_file='mine.yaml')
+    assert node['parameters'] == ['mine.yaml', {
+        'use_sim_time': True, 'autostart': False, 'model': 'a.onnx', 'backend': 'onnxruntime'}]
+    assert node['remappings'] == [('image', '/cam/image_raw'),
+                                  ('camera_info', '/cam/camera_info')]
+    assert node['arguments'] == ['--ros-args', '--log-level', 'debug']
+    assert node['namespace'] == 'robot1'
+    assert not node['respawn']
+
+
+def test_profile_for_images_is_used_unless_the_environment_has_one(project_root, monkeypatch):
+    (node,) = segformer(project_root)
+    assert set(node['additional_env'].values()) == {
+        '<share of segformer_ros>/config/fastdds.xml'}
+    assert len(node['additional_env']) == 2
+    (node,) = segformer(project_root, fastdds_profile='')
+    assert node['additional_env'] == {}
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', 'own.xml')
+    (node,) = segformer(project_root)
+    assert node['additional_env'] == {}
+
+
+def test_wrong_choice_is_refused(project_root):
+    with pytest.raises(ValueError, match='autostart:=maybe'):
+        segformer(project_root, autostart='maybe')
+
+
+def test_rviz_starts_only_when_asked_for_and_its_configuration_names_our_topics(project_root):
+    assert [process['package'] for process in segformer(project_root, rviz='true')] == [
+        'segformer_ros', 'rviz2']
+    with open(resources.find('config/segformer.rviz'), encoding='utf-8') as stream:
+        displays = yaml.safe_load(stream)['Visualization Manager']['Displays']
+    topics = {each['Topic']['Value'] for each in displays if 'Topic' in each}
+    assert {'/segformer/overlay', '/segformer/color_mask'} <= topics
+
+
+def test_foxglove_layout_names_existing_panels(project_root):
+    with open(resources.find('config/foxglove_layout.json'), encoding='utf-8') as stream:
+        layout = json.load(stream)
+
+    def leaves(node):
+        return [node] if isinstance(node, str) else leaves(node['first']) + leaves(node['second'])
+
+    assert sorted(leaves(layout['layout'])) == sorted(layout['configById'])
