@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # Points of a line; more cannot be told apart on a screen.
 POINTS = 400
 HISTOGRAM_BINS = 40
+# Share of the histogram's height for bars; the names of the marks stand above.
+BARS_HEIGHT = 0.68
+# More recordings than this are not marked off in a timeline.
+MOST_EDGES = 30
 
 # (place 0..1 along the axis, text)
 Ticks = Sequence[Tuple[float, str]]
@@ -75,17 +79,18 @@ def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
     top = nice_top(float(np.percentile(values, 99.5)))
     counts, edges = np.histogram(np.minimum(values, top), HISTOGRAM_BINS, (0.0, top))
     highest = int(counts.max())
+    heights = 100.0 * BARS_HEIGHT * counts / highest
     shapes = ''.join(
         '<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{} to {} {}: {} frames'
         '</title></rect>'.format(
-            number(100.0 * i / HISTOGRAM_BINS), number(100 - 100.0 * count / highest),
-            number(94.0 / HISTOGRAM_BINS), number(100.0 * count / highest), short(edges[i]),
+            number(100.0 * i / HISTOGRAM_BINS), number(100 - heights[i]),
+            number(94.0 / HISTOGRAM_BINS), number(heights[i]), short(edges[i]),
             short(edges[i + 1]), unit, count)
         for i, count in enumerate(counts) if count)
     marks = [Mark(min(1.0, value / top), '{} {} {}'.format(name, short(value), unit), row)
              for row, (name, value) in enumerate(percentiles)]
     return plot(shapes, [(f, short(f * top)) for f in (0, 0.25, 0.5, 0.75, 1)],
-                [(0, '0'), (1, str(highest))], label, marks)
+                [(0, '0'), (BARS_HEIGHT, '{:,}'.format(highest))], label, marks)
 
 
 def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: str,
@@ -118,11 +123,11 @@ def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: st
             path += 'h.01'
         is_down = True
     shapes = ''.join('<path class="edge" d="M{0} 0V100"/>'.format(number(100.0 * edge / frames))
-                     for edge in edges)
+                     for edge in (edges if len(edges) <= MOST_EDGES else ()))
     shapes += '<path class="line" d="{}"/>'.format(path)
     if frames > POINTS:
         label += ' (the worst of every {} frames)'.format(round(frames / POINTS))
-    return plot(shapes, [(0, '0'), (1, '{} frames'.format(frames))],
+    return plot(shapes, [(0, '0'), (1, '{:,} frames'.format(frames))],
                 [(f, short(f * top) + (' ' + unit if unit and f == 1 else ''))
                  for f in (0, 0.5, 1)], label)
 
@@ -137,6 +142,7 @@ def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
     :param accuracy: of each bin, None in empty ones
     """
     total = max(1, sum(pixels))
+    most = max([1] + list(pixels))
     width = 100.0 / len(pixels)
     shapes = ''
     points: List[Tuple[float, float]] = []
@@ -145,10 +151,13 @@ def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
         if mean is None or right is None:
             continue
         points.append((100 * mean, 100 - 100 * right))
-        shapes += ('<rect class="faint" x="{}" y="{}" width="{}" height="{}"><title>confidence '
-                   '{:.2f}: {:.0f} % right, {:.1f} % of the pixels</title></rect>').format(
-                       number(width * i), number(100 - 100 * right), number(width * 0.94),
-                       number(100 * right), mean, 100 * right, 100.0 * count / total)
+        # Square root: a tenth of the pixels must still be seen.
+        shapes += ('<rect class="faint" opacity="{}" x="{}" y="{}" width="{}" height="{}"><title>'
+                   'confidence {:.2f}: {:.0f} % right, {:.1f} % of the pixels</title>'
+                   '</rect>').format(
+                       number(0.06 + 0.4 * (count / most) ** 0.5), number(width * i),
+                       number(100 - 100 * right), number(width * 0.94), number(100 * right),
+                       mean, 100 * right, 100.0 * count / total)
     shapes += '<path class="ideal" d="M0 100L100 0"/>'
     if points:
         shapes += '<path class="line" d="M{}"/>'.format('L'.join(

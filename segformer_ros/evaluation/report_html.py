@@ -6,8 +6,11 @@ from typing import Any
 from typing import Dict
 from typing import List
 
-from segformer_ros.evaluation import report_pieces as pieces
+from segformer_ros.evaluation import report_sections as sections
 from segformer_ros.evaluation.report import Report
+from segformer_ros.evaluation.report_pieces import figure
+from segformer_ros.evaluation.report_pieces import milliseconds
+from segformer_ros.evaluation.report_pieces import plural
 from segformer_ros.evaluation.report_pieces import text
 from segformer_ros.resources import find
 
@@ -47,13 +50,13 @@ def render_html(report: Report) -> str:
     document = report.document
     with open(find('config/report.css'), encoding='utf-8') as stream:
         style = stream.read()
-    body: List[str] = [_header(document), pieces.left_out(document), _headlines(document)]
+    body: List[str] = [_header(document), sections.left_out(document), _headlines(document)]
     if document['by_class']:
-        body.append(pieces.class_bars(document))
+        body.append(sections.class_bars(document))
         body.append('<div class="grid">{}{}</div>'.format(
-            pieces.confusion(document), pieces.calibration(document)))
-    body += [pieces.frame_quality(report), pieces.latency(report), pieces.worst(report),
-             pieces.inputs(document), pieces.facts(document), pieces.definitions()]
+            sections.confusion(document), sections.calibration(document)))
+    body += [sections.frame_quality(report), sections.latency(report), sections.worst(report),
+             sections.inputs(document), sections.facts(document), sections.definitions()]
     return PAGE.format(title=text('Evaluation of ' + document['network']['model']), style=style,
                        body='\n'.join(part for part in body if part))
 
@@ -75,8 +78,8 @@ def _header(document: Dict[str, Any]) -> str:
 
 
 def _scope(document: Dict[str, Any]) -> str:
-    frames = pieces.plural(document['frames'], 'frame')
-    inputs = pieces.plural(len(document['inputs']), 'input')
+    frames = plural(document['frames'], 'frame')
+    inputs = plural(len(document['inputs']), 'input')
     against = {
         'labels': 'compared with labels ({} classes, mapping {})'.format(
             len(document['classes']), document['mapping']),
@@ -95,14 +98,14 @@ def _headlines(document: Dict[str, Any]) -> str:
         ('frequency_weighted_iou', 'frequency weighted IoU', False),
         ('calibration_error', 'calibration error', False),
         ('flicker', 'flicker', False)]
-    cards = ''.join(_head(pieces.figure(figures.get(key)), '', name, lead)
+    cards = ''.join(_head(figure(figures.get(key)), '', name, lead)
                     for key, name, lead in quality if figures.get(key) is not None)
     measured = document['performance']
     speed = ''
     if measured['latency_ms']:
         total = measured['latency_ms']['total']
-        speed = (_head('{:.1f}'.format(total['p50']), 'ms', 'median latency', False)
-                 + _head('{:.1f}'.format(total['p95']), 'ms', '95th percentile', False)
+        speed = (_head(milliseconds(total['p50']), 'ms', 'median latency', False)
+                 + _head(milliseconds(total['p95']), 'ms', '95th percentile', False)
                  + _head('{:.1f}'.format(measured['frames_per_second']), 'fps',
                          'one camera, one process', False)
                  + _head('{:.0f}'.format(measured['peak_memory_mb']), 'MB', 'peak memory', False))
