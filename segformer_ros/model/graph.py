@@ -35,7 +35,7 @@ from segformer_ros.model.graph_cache import GraphCache
 from segformer_ros.model.graph_recognition import recognise
 from segformer_ros.model.graph_target import ONNXRUNTIME
 from segformer_ros.model.graph_target import Target
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
 from segformer_ros.model.graph_writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
 
@@ -145,7 +145,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             import_onnx().save(rewritten, path)
             agreement = graph_verify.compare(onnx_path, spec, path, target.deployed_spec(spec),
                                              pictures)
-        except (NotRecognised, BackendError) as error:
+        except (NotRecognisedError, BackendError) as error:
             refusals.append('{}: {}'.format(changes, error))
             continue
         if agreement.is_exact:

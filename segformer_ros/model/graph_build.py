@@ -19,7 +19,7 @@ from segformer_ros.model.graph_structure import Norm
 from segformer_ros.model.graph_structure import Segformer
 from segformer_ros.model.graph_structure import Stage
 from segformer_ros.model.graph_target import Target
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
 from segformer_ros.model.graph_writer import GraphWriter
 from segformer_ros.model.spec import ModelSpec
 
@@ -37,14 +37,15 @@ def build(network: Segformer, spec: ModelSpec, target: Target, fused_attention: 
 
     :param fused_attention: use onnxruntime's operation
     :return: an ``onnx.ModelProto`` of ``target.deployed_spec(spec)``
-    :raises NotRecognised: the network does not give logits of the specification's size
+    :raises NotRecognisedError: the network does not give logits of the specification's size
     """
     width, height = spec.input_size_wh
     sizes = network.stage_sizes((height, width))
     if sizes[0][::-1] != tuple(spec.output_size_wh) or network.num_classes != spec.num_classes:
-        raise NotRecognised('{} classes at {} x {} pixels; the specification has {} at {} x {}'
-                            .format(network.num_classes, sizes[0][1], sizes[0][0],
-                                    spec.num_classes, *spec.output_size_wh))
+        raise NotRecognisedError(
+            '{} classes at {} x {} pixels; the specification has {} at {} x {}'.format(
+                network.num_classes, sizes[0][1], sizes[0][0], spec.num_classes,
+                *spec.output_size_wh))
     writer = GraphWriter(target.opset)
     image, factors = graph_io.add_input(writer, spec, target)
     first = network.stages[0]

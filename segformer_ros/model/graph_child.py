@@ -14,6 +14,8 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
+from typing import Dict
 
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.model import graph
@@ -61,7 +63,7 @@ def _run_child(onnx_path: str, spec: ModelSpec, target: Target) -> str:
                           'target': target._asdict()})
     try:
         child = subprocess.run(
-            [sys.executable, '-m', 'segformer_ros.model.graph_child'], cwd='/',
+            [sys.executable, '-m', 'segformer_ros.model.graph_child'], cwd='/', check=False,
             env=environment, input=request.encode('utf-8'), stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -69,7 +71,7 @@ def _run_child(onnx_path: str, spec: ModelSpec, target: Target) -> str:
     words = child.stderr.decode('utf-8', 'replace').strip()[-_LAST_WORDS:]
     if child.returncode:
         return 'the child process ended with status {}: {}'.format(child.returncode, words)
-    return json.loads(child.stdout.decode('utf-8'))['detail']
+    return str(json.loads(child.stdout.decode('utf-8'))['detail'])
 
 
 def main() -> int:
@@ -78,10 +80,10 @@ def main() -> int:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.nice(_NICENESS)
     request = json.load(sys.stdin)
-    spec = {key: tuple(value) if isinstance(value, list) else value
-            for key, value in request['spec'].items()}
+    fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                              for key, value in request['spec'].items()}
     try:
-        prepared = graph.prepare(request['onnx_path'], ModelSpec(**spec),
+        prepared = graph.prepare(request['onnx_path'], ModelSpec(**fields),
                                  Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write('{}\n'.format(error))

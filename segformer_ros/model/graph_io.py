@@ -9,7 +9,7 @@ from typing import Tuple
 import numpy as np
 
 from segformer_ros.model.graph_target import Target
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
 from segformer_ros.model.graph_writer import GraphWriter
 from segformer_ros.model.graph_writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
@@ -61,12 +61,11 @@ def add_outputs(writer: GraphWriter, logits: str, spec: ModelSpec, target: Targe
 def finish(writer: GraphWriter, spec: ModelSpec, target: Target) -> Any:
     """Return the model with the inputs and outputs that the target's specification names."""
     deployed = target.deployed_spec(spec)
-    declared = []
-    for tensors in ((deployed.input_tensor(),), deployed.output_tensors()):
-        declared.append([writer.value_info(
-            tensor.name, tensor.dtype, [size for size in tensor.shape if size is not None])
-            for tensor in tensors])
-    return writer.finish(*declared)
+    inputs, outputs = ([writer.value_info(
+        tensor.name, tensor.dtype, [size for size in tensor.shape if size is not None])
+        for tensor in tensors] for tensors in (
+            (deployed.input_tensor(),), deployed.output_tensors()))
+    return writer.finish(inputs, outputs)
 
 
 def adapt(model: Any, spec: ModelSpec, target: Target) -> Any:
@@ -74,19 +73,19 @@ def adapt(model: Any, spec: ModelSpec, target: Target) -> Any:
     Return any network of the contract with its ends changed and its inside left alone.
 
     :param model: an ``onnx.ModelProto``; not changed
-    :raises NotRecognised: it uses control flow, or an operator set without the operations
+    :raises NotRecognisedError: it uses control flow, or an operator set without the operations
         that are added
     """
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if versions.get('', 0) < 13:
-        raise NotRecognised('operator set {}; the ends are written for 13 and later'.format(
+        raise NotRecognisedError('operator set {}; the ends are written for 13 and later'.format(
             versions.get('', 0)))
     if target.logsumexp and versions[''] > 17:
-        raise NotRecognised('operator set {}; log-sum-exp is written for 13 to 17'.format(
+        raise NotRecognisedError('operator set {}; log-sum-exp is written for 13 to 17'.format(
             versions['']))
     if any(entry.g.node or entry.graphs
            for node in model.graph.node for entry in node.attribute):
-        raise NotRecognised('the network uses control flow')
+        raise NotRecognisedError('the network uses control flow')
     writer = GraphWriter(versions[''])
     image, factors = add_input(writer, spec, target)
     if target.uint8_input:

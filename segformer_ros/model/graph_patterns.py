@@ -7,6 +7,7 @@ from typing import Any
 from typing import List
 from typing import Optional
 from typing import Tuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,12 @@ from segformer_ros.model.graph_structure import Linear
 from segformer_ros.model.graph_structure import Norm
 from segformer_ros.model.graph_view import attribute
 from segformer_ros.model.graph_view import GraphView
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 # Relative; constants such as 1 / sqrt(2) are written with three to eight digits.
 CONSTANT_TOLERANCE = 1e-3
@@ -72,30 +78,23 @@ def norm(view: GraphView, tensor: str) -> Optional[Tuple[Norm, str]]:
     """Match ``LayerNormalization`` over the last axis, whole or in single operations."""
     node = view.node(tensor, 'LayerNormalization')
     if node is not None:
-        values = [view.constant(name) for name in node.input[1:]]
-        if not values or any(value is None or value.ndim != 1 for value in values):
-            return None
-        gain = values[0]
-        bias = values[1] if len(values) > 1 else np.zeros_like(gain)
-        return Norm(gain, bias, attribute(node, 'epsilon', 1e-5)), node.input[0]
+        return _whole_norm(view, node)
     # Simplifiers drop a gain of one and a bias of zero.
-    shifted, bias = _one_of_each(view, view.node(tensor, 'Add'))
-    scaled, gain = _one_of_each(view, view.node(shifted or tensor, 'Mul'))
-    ratio = view.node(scaled or shifted or tensor, 'Div')
-    if ratio is None or (gain is None and bias is None):
+    shifted = _one_of_each(view, view.node(tensor, 'Add'))
+    scaled = _one_of_each(view, view.node(shifted[0] if shifted else tensor, 'Mul'))
+    innermost = scaled or shifted
+    ratio = view.node(innermost[0], 'Div') if innermost else None
+    if ratio is None or innermost is None:
         return None
     centred = view.node(ratio.input[0], 'Sub')
     root = view.node(ratio.input[1], 'Sqrt')
-    variance, epsilon = _one_of_each(
-        view, view.node(root.input[0], 'Add') if root is not None else None)
-    if centred is None or variance is None or view.node(variance, 'ReduceMean') is None \
+    variance = _one_of_each(view, view.node(root.input[0], 'Add') if root is not None else None)
+    if centred is None or variance is None or view.node(variance[0], 'ReduceMean') is None \
             or view.node(centred.input[1], 'ReduceMean') is None:
         return None
-    if gain is None:
-        gain = np.ones_like(bias)
-    if bias is None:
-        bias = np.zeros_like(gain)
-    return Norm(gain, bias, float(epsilon.reshape(-1)[0])), centred.input[0]
+    gain = scaled[1] if scaled else np.ones_like(innermost[1])
+    bias = shifted[1] if shifted else np.zeros_like(innermost[1])
+    return Norm(gain, bias, float(variance[1].reshape(-1)[0])), centred.input[0]
 
 
 def gelu(view: GraphView, tensor: str) -> Optional[str]:
@@ -107,9 +106,10 @@ def gelu(view: GraphView, tensor: str) -> Optional[str]:
     if len(terms) != 2 or not close(factor, 0.5):
         return None
     for gate, value in (terms, terms[::-1]):
-        variable, one = _one_of_each(view, view.node(gate, 'Add'))
-        error_function = view.node(variable, 'Erf') if variable else None
-        if error_function is None or one.size != 1 or not close(float(one.reshape(-1)[0]), 1.0):
+        plus = _one_of_each(view, view.node(gate, 'Add'))
+        error_function = view.node(plus[0], 'Erf') if plus else None
+        if plus is None or error_function is None or plus[1].size != 1 \
+                or not close(float(plus[1].reshape(-1)[0]), 1.0):
             continue
         argument_factor, argument = product(view, error_function.input[0])
         if len(argument) == 1 and argument[0] == value and close(
@@ -152,8 +152,7 @@ def scores(view: GraphView, tensor: str) -> Optional[Tuple[float, str, str]]:
     return factor * query_factor * key_factor, query[0], key[0]
 
 
-def batch_norm(view: GraphView, tensor: str) -> Optional[Tuple['np.ndarray[Any, Any]',
-                                                               'np.ndarray[Any, Any]', str]]:
+def batch_norm(view: GraphView, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
     """Match ``BatchNormalization``; return its gain and shift by channel, and its input."""
     node = view.node(tensor, 'BatchNormalization')
     if node is None:
@@ -170,10 +169,10 @@ def required(match: Optional[Any], what: str, tensor: str) -> Any:
     """
     Return the match.
 
-    :raises NotRecognised: there is none
+    :raises NotRecognisedError: there is none
     """
     if match is None:
-        raise NotRecognised('no {} at tensor {!r}'.format(what, tensor))
+        raise NotRecognisedError('no {} at tensor {!r}'.format(what, tensor))
     return match
 
 
@@ -209,10 +208,19 @@ def _part(view: GraphView, node: Any, tensor: str) -> Optional[Tuple[Linear, str
     return Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
 
 
-def _one_of_each(view: GraphView, node: Optional[Any]) -> Tuple[
-        Optional[str], Optional['np.ndarray[Any, Any]']]:
+def _whole_norm(view: GraphView, node: Any) -> Optional[Tuple[Norm, str]]:
+    gain = view.constant(node.input[1])
+    bias = view.constant(node.input[2]) if len(node.input) > 2 else None
+    if gain is None or gain.ndim != 1 or (len(node.input) > 2 and bias is None):
+        return None
+    if bias is None:
+        bias = np.zeros_like(gain)
+    return Norm(gain, bias, attribute(node, 'epsilon', 1e-5)), node.input[0]
+
+
+def _one_of_each(view: GraphView, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
     """Return the variable and the constant operand of a node that has one of each."""
     if node is None:
-        return None, None
+        return None
     variable, fixed = view.operands(node)
-    return (variable[0], fixed[0]) if len(variable) == len(fixed) == 1 else (None, None)
+    return (variable[0], fixed[0]) if len(variable) == len(fixed) == 1 else None

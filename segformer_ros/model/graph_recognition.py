@@ -21,7 +21,7 @@ from segformer_ros.model.graph_structure import Segformer
 from segformer_ros.model.graph_structure import Stage
 from segformer_ros.model.graph_view import attribute
 from segformer_ros.model.graph_view import GraphView
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
 
 # Whole numbers are shapes and axes.
 WEIGHT_DTYPES = ('FLOAT', 'INT64', 'INT32', 'BOOL')
@@ -38,13 +38,13 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     :param model: an ``onnx.ModelProto`` with float32 weights
     :param input_name: of the image tensor
     :param output_name: of the logits
-    :raises NotRecognised: it is another network, or written in a way not known here
+    :raises NotRecognisedError: it is another network, or written in a way not known here
     """
     view = GraphView(model)
     for name, dtype in view.weight_dtypes():
         if dtype not in WEIGHT_DTYPES:
-            raise NotRecognised('weight {!r} is {}; only float32 networks are rewritten'.format(
-                name, dtype))
+            raise NotRecognisedError(
+                'weight {!r} is {}; only float32 networks are rewritten'.format(name, dtype))
     classifier, tensor = required(patterns.linear(view, output_name), 'classifier', output_name)
     activation = required(view.node(tensor, 'Relu'), 'ReLU before the classifier', tensor)
     fuse, tensor = _fuse(view, activation.input[0])
@@ -52,7 +52,7 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     branches = [_branch(view, name) for name in concatenation.input]
     stages = _stages(view, input_name, {tensor for _, tensor in branches})
     if len(stages) != len(branches):
-        raise NotRecognised('{} stages, but {} of them reach the head'.format(
+        raise NotRecognisedError('{} stages, but {} of them reach the head'.format(
             len(stages), len(branches)))
     widths = [projection.bias.size for projection, _ in branches]
     parts = np.split(fuse.weight, np.cumsum(widths)[:-1])
@@ -65,7 +65,9 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
 def _fuse(view: GraphView, tensor: str) -> Tuple[Linear, str]:
     batch_norm = patterns.batch_norm(view, tensor)
     if batch_norm is None:
-        return required(patterns.linear(view, tensor), 'fusing convolution', tensor)
+        found: Tuple[Linear, str] = required(patterns.linear(view, tensor),
+                                             'fusing convolution', tensor)
+        return found
     gain, shift, tensor = batch_norm
     layer, tensor = required(patterns.linear(view, tensor), 'fusing convolution', tensor)
     return Linear((layer.weight * gain).astype(np.float32),
@@ -80,7 +82,7 @@ def _branch(view: GraphView, tensor: str) -> Tuple[Linear, str]:
         corners = attribute(resize, 'coordinate_transformation_mode', b'half_pixel')
         if mode not in (b'linear', b'bilinear') or corners not in (
                 b'half_pixel', b'pytorch_half_pixel'):
-            raise NotRecognised('the head resizes with {} {}'.format(mode, corners))
+            raise NotRecognisedError('the head resizes with {} {}'.format(mode, corners))
         tensor = resize.input[0]
     layer, tensor = required(patterns.linear(view, tensor), 'projection in the head', tensor)
     return layer, view.source(tensor)
@@ -103,7 +105,7 @@ def _stages(view: GraphView, input_name: str, outputs: 'set[str]') -> Dict[str, 
         tensor = after[tensor]
         ordered[tensor] = found[tensor]
     if set(ordered) != outputs:
-        raise NotRecognised('the stages do not form one chain from {!r}'.format(input_name))
+        raise NotRecognisedError('the stages do not form one chain from {!r}'.format(input_name))
     return ordered
 
 
@@ -120,7 +122,7 @@ def _stage(view: GraphView, output: str) -> Tuple[Stage, str]:
     opening, tensor = required(patterns.norm(view, tensor), 'block or patch embedding', tensor)
     embedding, tensor = required(patterns.convolution(view, tensor), 'patch embedding', tensor)
     if not blocks or embedding.groups != 1:
-        raise NotRecognised('no transformer block before tensor {!r}'.format(output))
+        raise NotRecognisedError('no transformer block before tensor {!r}'.format(output))
     return Stage(embedding, opening, tuple(blocks), closing), view.source(tensor)
 
 
@@ -133,7 +135,7 @@ def _block(view: GraphView, tensor: str) -> Optional[Tuple[Block, str]]:
     inner = required(patterns.gelu(view, activated), 'GELU', activated)
     depthwise, expanded = required(patterns.convolution(view, inner), 'depthwise conv', inner)
     if depthwise.groups != depthwise.weight.shape[0]:
-        raise NotRecognised('convolution in Mix-FFN at {!r} is not depthwise'.format(inner))
+        raise NotRecognisedError('convolution in Mix-FFN at {!r} is not depthwise'.format(inner))
     expand, normed = required(patterns.linear(view, expanded), 'start of Mix-FFN', expanded)
     mlp_norm, middle = required(patterns.norm(view, normed), 'normalisation', normed)
     _same(view, middle, half[1])
@@ -173,13 +175,14 @@ def _attention(view: GraphView, tensor: str) -> Tuple[Attention, str]:
         shrink, tensor = required(patterns.convolution(view, tensor), 'reduction', tensor)
         _same(view, tensor, stream)
         reduction = Reduction(shrink, norm)
-    heads = query.bias.size * scale * scale
-    if heads < 0.5 or not patterns.close(heads, round(heads)) or query.bias.size % round(heads):
-        raise NotRecognised('scale {} of {} channels fits no number of heads'.format(
+    share = query.bias.size * scale * scale
+    heads = int(share + 0.5)
+    if heads == 0 or not patterns.close(share, heads) or query.bias.size % heads:
+        raise NotRecognisedError('scale {} of {} channels fits no number of heads'.format(
             scale, query.bias.size))
-    return Attention(query, key, value, output, reduction, int(round(heads)), scale), stream
+    return Attention(query, key, value, output, reduction, heads, scale), stream
 
 
 def _same(view: GraphView, tensor: str, other: str) -> None:
     if view.source(tensor) != view.source(other):
-        raise NotRecognised('{!r} and {!r} should be one tensor'.format(tensor, other))
+        raise NotRecognisedError('{!r} and {!r} should be one tensor'.format(tensor, other))

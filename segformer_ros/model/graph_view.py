@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.errors import ModelError
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -21,7 +23,7 @@ LAYOUT_OPS = frozenset(('Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze
                         'Dropout', 'Cast'))
 
 
-class NotRecognised(Exception):
+class NotRecognisedError(ModelError):
     """The graph is not the one that was looked for; the text says at which step."""
 
 

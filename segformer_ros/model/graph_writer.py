@@ -11,14 +11,10 @@ from typing import Mapping
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segformer_ros.errors import BackendError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # IR version of the onnx release that brought the operator set. Runtimes refuse newer ones than
 # they know: onnxruntime 1.10 knows 8.
@@ -55,6 +51,9 @@ class GraphWriter:
     def __init__(self, opset: int) -> None:
         self.opset = opset
         self._onnx = import_onnx()
+        # onnx 1.11 does not import this one by itself.
+        from onnx import numpy_helper
+        self._from_array = numpy_helper.from_array
         self._scopes: List[str] = []
         self._names: Dict[str, int] = {}
         self._constants: Dict[Tuple[str, Tuple[int, ...], bytes], str] = {}
@@ -83,8 +82,7 @@ class GraphWriter:
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self._unique(name)
-            self._initializers.append(
-                self._onnx.numpy_helper.from_array(array, self._constants[key]))
+            self._initializers.append(self._from_array(array, self._constants[key]))
         return self._constants[key]
 
     def op(self, op_type: str, inputs: Sequence[str], domain: str = '',

@@ -26,6 +26,7 @@ from support.exported_segformer import STYLES
 from support.exported_segformer import TINY
 
 onnx = pytest.importorskip('onnx')
+numpy_helper = pytest.importorskip('onnx.numpy_helper')
 onnxruntime = pytest.importorskip('onnxruntime')
 SIZE_WH = (96, 64)
 # onnxruntime 1.10, the one of Python 3.6, reads up to 15.
@@ -109,6 +110,7 @@ def test_every_exporters_graph_is_folded_and_every_target_served(tmp_path, style
                                    atol=1e-5)
 
 
+# Six channels and more: normalising two or three makes a sign of them, and noise of rounding.
 ARCHITECTURES = strategies.builds(
     lambda stages, decoder, expansion, classes: Architecture(
         depths=tuple(stage[0] for stage in stages),
@@ -117,7 +119,7 @@ ARCHITECTURES = strategies.builds(
         reductions=tuple(stage[3] for stage in stages),
         expansion=expansion, decoder=decoder, classes=classes),
     strategies.lists(strategies.tuples(
-        strategies.integers(1, 2), strategies.integers(1, 4), strategies.integers(2, 9),
+        strategies.integers(1, 2), strategies.integers(1, 4), strategies.integers(6, 9),
         strategies.sampled_from([1, 2])), min_size=2, max_size=4),
     strategies.integers(3, 20), strategies.integers(1, 4), strategies.integers(1, 30))
 
@@ -139,7 +141,7 @@ def test_the_wide_fusing_convolution_is_gone(tmp_path):
     path, spec = write(tmp_path)
     prepared = graph.prepare(path, spec, TENSORRT_8_2)
     inputs_of_convolutions = {array.shape[1] for array in map(
-        onnx.numpy_helper.to_array, onnx.load(prepared.path).graph.initializer)
+        numpy_helper.to_array, onnx.load(prepared.path).graph.initializer)
         if array.ndim == 4}
     assert 4 * TINY.decoder in {entry.dims[1] for entry in onnx.load(path).graph.initializer
                                 if len(entry.dims) == 4}

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from segformer_ros.model.graph_recognition import recognise
-from segformer_ros.model.graph_view import NotRecognised
+from segformer_ros.model.graph_view import NotRecognisedError
 from support.exported_segformer import export_segformer
 from support.exported_segformer import STYLES
 from support.exported_segformer import TINY
 
 SIZE_WH = (96, 64)
 onnx = pytest.importorskip('onnx')
+numpy_helper = pytest.importorskip('onnx.numpy_helper')
 
 
 def export(style='torchscript', architecture=TINY, **arguments):
@@ -22,7 +23,7 @@ def export(style='torchscript', architecture=TINY, **arguments):
 
 
 def initializers(model):
-    return [onnx.numpy_helper.to_array(entry) for entry in model.graph.initializer]
+    return [numpy_helper.to_array(entry) for entry in model.graph.initializer]
 
 
 @pytest.mark.parametrize('style', sorted(STYLES))
@@ -91,7 +92,7 @@ def test_names_do_not_matter():
 @pytest.mark.parametrize('spoil, where', [
     ('relu', 'projection in the head'), ('tanh', 'GELU')])
 def test_other_layers_are_refused_with_the_place(spoil, where):
-    with pytest.raises(NotRecognised, match=where):
+    with pytest.raises(NotRecognisedError, match=where):
         recognise(export(spoil=spoil), 'pixel_values', 'logits')
 
 
@@ -99,19 +100,19 @@ def test_scale_that_fits_no_number_of_heads_is_refused():
     model = export('dynamo' if onnx.defs.onnx_opset_version() >= 18 else 'simplified')
     for node in model.graph.node:
         if node.op_type == 'Constant' and node.attribute[0].t.data_type == 1:
-            value = onnx.numpy_helper.to_array(node.attribute[0].t)
+            value = numpy_helper.to_array(node.attribute[0].t)
             if value.ndim == 0 and np.isclose(value, 8 ** -0.5):
-                node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(np.float32(0.4)))
-    with pytest.raises(NotRecognised, match='fits no number of heads'):
+                node.attribute[0].t.CopyFrom(numpy_helper.from_array(np.float32(0.4)))
+    with pytest.raises(NotRecognisedError, match='fits no number of heads'):
         recognise(model, 'pixel_values', 'logits')
 
 
 def test_half_precision_weights_are_refused():
     model = export('simplified')
     for entry in model.graph.initializer:
-        entry.CopyFrom(onnx.numpy_helper.from_array(
-            onnx.numpy_helper.to_array(entry).astype(np.float16), entry.name))
-    with pytest.raises(NotRecognised, match='FLOAT16'):
+        entry.CopyFrom(numpy_helper.from_array(
+            numpy_helper.to_array(entry).astype(np.float16), entry.name))
+    with pytest.raises(NotRecognisedError, match='FLOAT16'):
         recognise(model, 'pixel_values', 'logits')
 
 
@@ -121,5 +122,5 @@ def test_nearest_upsampling_in_the_head_is_refused():
         if node.op_type == 'Resize':
             for entry in node.attribute:
                 entry.s = b'nearest' if entry.name == 'mode' else entry.s
-    with pytest.raises(NotRecognised, match='resizes with'):
+    with pytest.raises(NotRecognisedError, match='resizes with'):
         recognise(model, 'pixel_values', 'logits')

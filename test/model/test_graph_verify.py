@@ -19,6 +19,7 @@ SPEC = ModelSpec('scaled', 'none', 3, input_size_wh=(16, 12), output_size_wh=(16
 def write(folder, name, gains, poison=None):
     """Write a network whose logits are the input's channels times ``gains``."""
     onnx = pytest.importorskip('onnx')
+    numpy_helper = pytest.importorskip('onnx.numpy_helper')
     helper = onnx.helper
     gains = np.reshape(gains, (1, 3, 1, 1)).astype(np.float32)
     nodes = [helper.make_node('Mul', ['pixel_values', 'gains'], ['scaled']),
@@ -26,7 +27,7 @@ def write(folder, name, gains, poison=None):
     infos = [helper.make_tensor_value_info(key, onnx.TensorProto.FLOAT, [1, 3, 12, 16])
              for key in ('pixel_values', 'logits')]
     graph = helper.make_graph(nodes, name, infos[:1], infos[1:],
-                              [onnx.numpy_helper.from_array(gains, 'gains')])
+                              [numpy_helper.from_array(gains, 'gains')])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)])
     model.ir_version = 7
     path = os.path.join(str(folder), name + '.onnx')

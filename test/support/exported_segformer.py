@@ -40,7 +40,8 @@ class _Exporter:
 
     def __init__(self, architecture, size_wh, style, seed, spoil):
         import onnx
-        self.onnx = onnx
+        from onnx import numpy_helper
+        self.onnx, self.from_array = onnx, numpy_helper.from_array
         self.arch, self.style, self.spoil = architecture, style, spoil
         self.size_hw = size_wh[::-1]
         self.random = np.random.RandomState(seed)
@@ -220,11 +221,11 @@ class _Exporter:
         return self.constant(list(values), np.int64)
 
     def constant(self, value, dtype=np.float32):
-        tensor = self.onnx.numpy_helper.from_array(np.asarray(value, dtype))
+        tensor = self.from_array(np.asarray(value, dtype))
         return self.node('Constant', value=tensor)
 
     def weight(self, *shape, spread=0.1, centre=0.0):
         name = 'weight{}'.format(len(self.weights))
         values = self.random.normal(centre, spread, shape).astype(np.float32)
-        self.weights.append(self.onnx.numpy_helper.from_array(values, name))
+        self.weights.append(self.from_array(values, name))
         return name
