@@ -3,6 +3,7 @@
 """Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
 
 import signal
+import traceback
 from types import FrameType
 from typing import Callable
 from typing import List
@@ -77,3 +78,13 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+def _spin_once(executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin_once(timeout_sec=SPIN_TIMEOUT)
+    except ExternalShutdownException:
+        raise
+    except Exception:
+        # A fault in one callback must not take the masks away: told loudly, then go on.
+        get_logger('segformer').fatal('Fault in a callback:\n' + traceback.format_exc())

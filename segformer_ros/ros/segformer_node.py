@@ -9,6 +9,7 @@ from typing import Callable
 from typing import List
 from typing import Optional
 
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -36,6 +37,8 @@ from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
 
+RCLError = rclpy_implementation.RCLError
+
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
@@ -60,6 +63,7 @@ class SegformerNode(LifecycleNode):
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning('Not published: {}.'.format(self._missing))
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
+        self._answer_impossible_transitions()
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             self._autostart = create_steady_timer(self, 0.0, self._on_autostart)
@@ -124,6 +128,24 @@ class SegformerNode(LifecycleNode):
             self.get_logger().fatal('{}\n{}'.format(self._trouble, traceback.format_exc()))
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
+
+    def _answer_impossible_transitions(self) -> None:
+        # rclpy lets a request that does not fit the state end the process, and its caller wait
+        # for ever. The attribute is not public, though the same in Humble, Jazzy and Kilted.
+        service = self._service_change_state
+        change_state = service.callback
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except RCLError as error:
+                self.get_logger().error('Transition {} refused: the node is {} ({}).'.format(
+                    request.transition.label or request.transition.id, self.lifecycle_state,
+                    error))
+                response.success = False
+                return response
+
+        service.callback = answer
 
     def _configure(self) -> None:
         parameters = self._settings.current

@@ -19,8 +19,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-TIMEOUT = 30.0
-"""Seconds; ten times what discovery and start take on a loaded machine."""
+TIMEOUT = 60.0
+"""Seconds; ten times what discovery and start take on a busy machine."""
 DOMAINS = range(1, 102)
 """Ids whose ports lie below Linux's range of outgoing ports."""
 
@@ -211,6 +211,12 @@ class NodeProcess:
         """Return the resident memory in MB."""
         with open('/proc/{}/status'.format(self.pid), encoding='ascii') as stream:
             return int(re.search(r'VmRSS:\s+(\d+) kB', stream.read()).group(1)) / 1024.0
+
+    def cpu_seconds(self):
+        """Return the processor time that it has used."""
+        with open('/proc/{}/stat'.format(self.pid), encoding='ascii') as stream:
+            fields = stream.read().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
     def threads(self):
         """Return the number of threads."""

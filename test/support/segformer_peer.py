@@ -83,21 +83,27 @@ class SegformerPeer(Peer):
             self._publisher = self.publisher(
                 CompressedImage if self.compressed else Image, topic, qos_profile_sensor_data)
             wait_until(self._is_answered, 'the mask of a first image')
+            # Now nothing is lost any more. A last one, so that none is left in the node.
+            last = self._send_grey()
+            self.masks.wait(lambda mask: mask.header.stamp == last)
         wait_until(self._publisher.get_subscription_count, 'the image subscription')
         return self._publisher
 
     def _is_answered(self):
+        self._send_grey()
+        try:
+            return self.masks.wait(timeout=0.5)
+        except AssertionError:
+            return None
+
+    def _send_grey(self):
         grey = np.full((16, 16, 3), 128, np.uint8)
         message = CompressedImage(format='png', data=bytes(encode_png(grey))) \
             if self.compressed else rgb_message(grey, '')
         self._stamp += 1
         message.header.stamp.sec = self._stamp
         self._publisher.publish(message)
-        try:
-            self.masks.wait(lambda mask: mask.header.stamp == message.header.stamp, 0.5)
-        except AssertionError:
-            return False
-        return True
+        return message.header.stamp
 
     def send(self, message):
         """Publish one message, with a new stamp unless it has one; return its stamp."""

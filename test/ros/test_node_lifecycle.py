@@ -1,0 +1,129 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Transitions in every order leave nothing behind, and the end is orderly at any moment."""
+
+import signal
+
+import numpy as np
+import pytest
+from std_srvs.srv import SetBool
+from support.ros_graph import NodeProcess
+from support.ros_graph import wait_until
+from support.segformer_peer import pixels
+from support.segformer_peer import rgb_message
+from support.segformer_peer import SegformerPeer
+from support.tiny_model import BLUE
+from support.tiny_model import color_image
+from support.tiny_model import write_color_model
+
+CYCLE = ('configure', 'activate', 'deactivate', 'cleanup')
+
+
+def blue():
+    return rgb_message(color_image(['blue']))
+
+
+def test_transitions_start_and_stop_what_they_should(domain, tmp_path, color_model):
+    with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'}), \
+            SegformerPeer(domain) as peer:
+        mask_topic = peer.output('mask')
+        assert peer.state() == 'unconfigured'
+        assert peer.node.count_publishers(mask_topic) == 0
+        assert peer.change_state('configure')
+        peer.wait_for_publisher(mask_topic)
+        assert peer.node.count_subscribers('/image') == 0
+        assert peer.change_state('activate')
+        assert np.all(pixels(peer.mask_of(blue())) == BLUE)
+        assert peer.change_state('deactivate')
+        wait_until(lambda: not peer.node.count_subscribers('/image'), 'the subscription to end')
+        assert peer.change_state('activate')
+        peer.mask_of(blue())
+        assert peer.change_state('deactivate')
+        assert peer.change_state('cleanup')
+        wait_until(lambda: not peer.node.count_publishers(mask_topic), 'the publisher to end')
+        assert peer.state() == 'unconfigured'
+
+
+def test_transitions_that_do_not_fit_the_state_are_refused(domain, tmp_path, color_model):
+    with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'}), \
+            SegformerPeer(domain) as peer:
+        for refused, then in ((('activate', 'deactivate', 'cleanup'), 'configure'),
+                              (('configure', 'deactivate'), 'activate'),
+                              (('configure', 'activate', 'cleanup'), 'deactivate')):
+            assert [peer.change_state(name) for name in refused] == [False] * len(refused)
+            assert peer.change_state(then)
+        assert peer.change_state('activate')
+        peer.mask_of(blue())
+
+
+def test_enable_is_remembered_over_transitions(domain, tmp_path, color_model):
+    with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'}), \
+            SegformerPeer(domain) as peer:
+        assert peer.call(SetBool, '/segformer/enable', SetBool.Request(data=False)).success
+        assert peer.change_state('configure') and peer.change_state('activate')
+        peer.wait_for_publisher(peer.output('mask'))
+        assert peer.node.count_subscribers('/image') == 0
+        assert peer.call(SetBool, '/segformer/enable', SetBool.Request(data=True)).success
+        peer.mask_of(blue())
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_during_an_inference_ends_the_process_in_order(domain, tmp_path, number):
+    model = write_color_model(tmp_path, work=30)
+    with NodeProcess(domain, tmp_path, {'model': model}) as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        peer.connect()
+        before, idle = len(peer.masks.messages), node.cpu_seconds()
+        peer.send(blue())
+        # The inference takes more than half a second; the process is in the middle of it.
+        wait_until(lambda: node.cpu_seconds() > idle + 0.1, 'the inference to start')
+        node.signal(number)
+        assert node.wait() == 0
+        assert len(peer.masks.messages) == before
+        assert 'Traceback' not in node.log()
+        assert '[ERROR]' not in node.log()
+
+
+def test_deactivate_during_an_inference_keeps_its_mask_back(domain, tmp_path):
+    model = write_color_model(tmp_path, work=40)
+    with NodeProcess(domain, tmp_path, {'model': model}) as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        peer.mask_of(blue())
+        before, idle = len(peer.masks.messages), node.cpu_seconds()
+        peer.send(blue())
+        wait_until(lambda: node.cpu_seconds() > idle + 0.1, 'the inference to start')
+        assert peer.change_state('deactivate')
+        # Cleanup waits for the thread: when it is done nothing can come any more.
+        assert peer.change_state('cleanup')
+        assert len(peer.masks.messages) == before
+        assert peer.change_state('configure') and peer.change_state('activate')
+        peer.mask_of(blue())
+
+
+@pytest.mark.parametrize('network', [
+    'small', pytest.param('real', marks=pytest.mark.slow)])
+def test_fifty_cycles_leave_no_memory_threads_or_files_behind(domain, tmp_path, request, network):
+    if network == 'small':
+        parameters = {'model': request.getfixturevalue('color_model')}
+    else:
+        shared = request.getfixturevalue('shared')
+        parameters = {'model': shared('models/ade20k_mobilenetv2_segformer_io.onnx'),
+                      'model_spec': ade20k_spec(tmp_path)}
+    parameters.update(autostart='false', threads=2)
+    with NodeProcess(domain, tmp_path, parameters) as node, SegformerPeer(domain) as peer:
+        figures = []
+        for number in range(50):
+            for transition in CYCLE:
+                assert peer.change_state(transition), (number, transition)
+                if transition == 'activate' and number % 10 == 9:
+                    peer.mask_of(rgb_message(color_image(['red', 'blue'], 480, 640)))
+            figures.append((node.resident_mb(), node.threads(), node.descriptors()))
+        tenth, fiftieth = figures[9], figures[49]
+        assert fiftieth[0] - tenth[0] < 10.0, figures
+        assert fiftieth[1:] == tenth[1:], figures
+
+
+def ade20k_spec(folder):
+    path = folder / 'stand_in.yaml'
+    path.write_text('name: stand_in\nclasses: ade20k\nnum_classes: 150\n', encoding='utf-8')
+    return str(path)
