@@ -16,12 +16,15 @@ def share_folder(folder):
     rows = []
     for parent, _, names in sorted(os.walk(folder)):
         files = [os.path.join(parent, name) for name in sorted(names)]
-        if files:
+        # What the package made on this machine beside a model is no part of the package.
+        if files and os.path.basename(parent) != 'deployed':
             rows.append((os.path.join(SHARE, parent), files))
     return rows
 
 
 COMMANDS = [
+    'benchmark = segformer_ros.cli.benchmark:main',
+    'evaluate = segformer_ros.cli.evaluate:main',
     'fetch_model = segformer_ros.cli.fetch_model:main',
     'inspect_model = segformer_ros.cli.inspect_model:main',
     'demo = segformer_ros.cli.demo:main',

@@ -142,7 +142,7 @@ class BagPartReader:
                     len(data), type(error).__name__, error), expected=type_name) from error
 
     def _open(self) -> None:
-        rosbag1, rosbag2, typesys = _rosbags()
+        rosbag1, rosbag2, typesys = import_rosbags()
         path: Any = pathlib.Path(self.part.path)
         if self.part.is_compressed:
             path = self._decompressed(path)
@@ -174,7 +174,12 @@ class BagPartReader:
                 'mcap': 'Try "mcap recover" on it.'}[self.part.storage]
 
 
-def _rosbags() -> Tuple[Any, Any, Any]:
+def import_rosbags() -> Tuple[Any, Any, Any]:
+    """
+    Return the modules rosbag1, rosbag2 and typesys of rosbags.
+
+    :raises ConfigurationError: it is not installed
+    """
     try:
         from rosbags import rosbag1
         from rosbags import rosbag2

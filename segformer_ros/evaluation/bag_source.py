@@ -41,6 +41,7 @@ LABEL_PATIENCE = 30
 class _Image(NamedTuple):
     position: int
     stamp_ns: int
+    received_ns: int
     message: Any
 
 
@@ -49,6 +50,7 @@ class BagSource(FrameSource):
     One topic of one file.
 
     :param name: for reports
+    :param group: the recording, and its camera where there are several
     :param part: the file
     :param topic: an Image or CompressedImage topic
     :param labels: label files; None without
@@ -57,10 +59,10 @@ class BagSource(FrameSource):
     :param expected: images that should be in this file; None if not known
     """
 
-    def __init__(self, name: str, part: BagPart, topic: str,
+    def __init__(self, name: str, group: str, part: BagPart, topic: str,
                  labels: Optional[LabelFolder] = None, label_topic: Optional[str] = None,
                  first_position: int = 0, expected: Optional[int] = None) -> None:
-        super().__init__(name, consecutive=True)
+        super().__init__(name, group, consecutive=True)
         self.part = part
         self.topic = topic
         self._labels = labels
@@ -91,25 +93,25 @@ class BagSource(FrameSource):
             yield LeftOut(self.name, reasons.LOST, '{} of {} images are not in the file'.format(
                 missing, self._expected), missing)
 
-    def _records(self, reader: BagPartReader) -> Iterator[Tuple[str, Any]]:
-        """Yield (topic, message or the error that reading it gave)."""
+    def _records(self, reader: BagPartReader) -> Iterator[Tuple[str, int, Any]]:
+        """Yield (topic, receive time, message or the error that reading it gave)."""
         topics = [self.topic] + ([self._label_topic] if self._label_topic else [])
-        for connection, _, data in reader.messages(topics):
+        for connection, time_ns, data in reader.messages(topics):
             try:
-                yield connection.topic, reader.deserialize(data, connection.msgtype)
+                yield connection.topic, time_ns, reader.deserialize(data, connection.msgtype)
             except InvalidInputError as error:
-                yield connection.topic, error
+                yield connection.topic, time_ns, error
 
-    def _with_labels(self, records: Iterator[Tuple[str, Any]]) -> Iterator[
+    def _with_labels(self, records: Iterator[Tuple[str, int, Any]]) -> Iterator[
             Tuple[_Image, Optional[Any]]]:
         """Join images and label messages by stamp, in the order of the images."""
         waiting: Deque[_Image] = collections.deque()
         labels: Dict[int, Any] = collections.OrderedDict()
         position = self._first_position
         patience = LABEL_PATIENCE if self._label_topic else 0
-        for topic, message in records:
+        for topic, received_ns, message in records:
             if topic == self.topic:
-                waiting.append(_Image(position, _stamp_of(message), message))
+                waiting.append(_Image(position, _stamp_of(message), received_ns, message))
                 position += 1
             elif not isinstance(message, InvalidInputError):
                 labels[_stamp_of(message)] = message
@@ -141,7 +143,7 @@ class BagSource(FrameSource):
                 return LeftOut(name, reasons.NO_LABELS, 'no labels for the image of {}'.format(
                     stamp_text(image.stamp_ns)))
         return Frame(image.position, stamp_text(image.stamp_ns), image.stamp_ns, rgb, labels,
-                     decode_seconds)
+                     decode_seconds, image.message.header.frame_id, image.received_ns)
 
     def _find_labels(self, image: _Image,
                      message: Optional[Any]) -> 'Optional[npt.NDArray[np.uint8]]':

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +23,6 @@ from segformer_ros.evaluation.gates import figure_of
 from segformer_ros.evaluation.gates import FIGURES
 from segformer_ros.evaluation.gates import LESS_IS_BETTER
 from segformer_ros.evaluation.metrics import score
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # (input's name, place in it)
 _Key = Tuple[str, int]

@@ -57,14 +57,15 @@ class PhotoSource(FrameSource):
     A slice of a data set.
 
     :param name: for reports
+    :param group: the data set
     :param photos: in the order of their names
     :param first_position: place of the first one in the data set
     :param wants_labels: leave out photos without labels
     """
 
-    def __init__(self, name: str, photos: Sequence[Photo], first_position: int,
+    def __init__(self, name: str, group: str, photos: Sequence[Photo], first_position: int,
                  wants_labels: bool) -> None:
-        super().__init__(name, consecutive=False)
+        super().__init__(name, group, consecutive=False)
         self._photos = list(photos)
         self._first_position = first_position
         self._wants_labels = wants_labels
@@ -135,7 +136,7 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
     """
     return [PhotoSource(name if len(photos) <= SLICE else '{}[{}:{}]'.format(
         name, start, min(start + SLICE, len(photos))),
-        photos[start:start + SLICE], start, wants_labels)
+        name, photos[start:start + SLICE], start, wants_labels)
         for start in range(0, len(photos), SLICE)]
 
 

@@ -31,7 +31,8 @@ class Frame(NamedTuple):
     ``position`` counts the images of one camera in one recording from 0, unusable ones included.
     ``stamp_ns`` is that of the header; None in data sets. ``image`` is (H, W, 3) RGB,
     ``labels`` (H, W) label values as they are stored. ``decode_seconds`` is the time from the
-    stored bytes to ``image``.
+    stored bytes to ``image``. ``frame_id`` is that of the header, ``received_ns`` the time at
+    which the recorder got it.
     """
 
     position: int
@@ -40,6 +41,8 @@ class Frame(NamedTuple):
     image: 'npt.NDArray[np.uint8]'
     labels: 'Optional[npt.NDArray[np.uint8]]'
     decode_seconds: float
+    frame_id: str = ''
+    received_ns: Optional[int] = None
 
 
 class LeftOut(NamedTuple):
@@ -60,11 +63,14 @@ class FrameSource(abc.ABC):
     One camera in one file, or a slice of a data set. Can be pickled; opens nothing before use.
 
     :param name: for reports; unique among the sources of one evaluation
+    :param group: the recording and camera, or data set, that this is a part of; masks and label
+        files of all its parts lie in one folder of that name
     :param consecutive: frames follow each other in time
     """
 
-    def __init__(self, name: str, consecutive: bool) -> None:
+    def __init__(self, name: str, group: str, consecutive: bool) -> None:
         self.name = name
+        self.group = group
         self.consecutive = consecutive
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the paths on a command line to the list of sources to evaluate."""
 
+import functools
 import os
 from typing import Dict
 from typing import List
@@ -19,12 +20,12 @@ from segformer_ros.evaluation.bag_reader import BagPartReader
 from segformer_ros.evaluation.bag_source import BagSource
 from segformer_ros.evaluation.dataset_reader import find_photos
 from segformer_ros.evaluation.dataset_reader import sources_of_photos
-from segformer_ros.evaluation.frames import FrameSource
 from segformer_ros.evaluation.frames import Inputs
 from segformer_ros.evaluation.frames import LeftOut
 from segformer_ros.evaluation.label_folder import AUTO
 from segformer_ros.evaluation.label_folder import BY_ORDER
 from segformer_ros.evaluation.label_folder import LabelFolder
+from segformer_ros.evaluation.sinks import file_name
 from segformer_ros.evaluation.topic_choice import choose_topics
 from segformer_ros.evaluation.topic_choice import first_encoding
 
@@ -60,84 +61,95 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> Inputs:
         bags = find_bags(path)
         if bags:
             for bag in bags:
-                _add_bag(inputs, bag, options, len(bags) > 1 or len(paths) > 1)
+                _add_bag(inputs, bag, options)
             continue
-        photos = find_photos(path, options.split, options.labels) if os.path.isdir(path) else []
+        name = os.path.basename(os.path.abspath(path))
+        photos = find_photos(path, options.split, _label_path(options, name)) \
+            if os.path.isdir(path) else []
         if not photos:
             raise ConfigurationError(
                 'Nothing to evaluate', got=path,
                 expected='bags (.mcap, .db3, .bag, metadata.yaml) or photos (.jpg, .png)')
-        name = os.path.basename(os.path.abspath(path))
         inputs.sources.extend(sources_of_photos(name, photos, options.wants_labels))
     return _with_unique_names(inputs)
 
 
-def _add_bag(inputs: Inputs, bag: Bag, options: InputOptions, is_one_of_many: bool) -> None:
+def _add_bag(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
     inputs.notes.extend('{}: {}'.format(bag.name, note) for note in bag.notes)
     try:
-        labels = _labels_of(bag, options, is_one_of_many)
-        inputs.sources.extend(_sources_of(bag, options, labels, inputs))
+        _add_sources(inputs, bag, options)
     except (ConfigurationError, InvalidInputError) as error:
         inputs.left_out.append(LeftOut(bag.name, reasons.NOT_READ, str(error), 0))
 
 
-def _labels_of(bag: Bag, options: InputOptions, is_one_of_many: bool) -> Optional[LabelFolder]:
-    if options.labels is None:
-        return None
-    folder = options.labels
-    if is_one_of_many:
-        own = os.path.join(folder, *bag.name.split('/'))
-        folder = own if os.path.isdir(own) else folder
-    return LabelFolder(folder, options.label_match, options.label_list)
-
-
-def _sources_of(bag: Bag, options: InputOptions, labels: Optional[LabelFolder],
-                inputs: Inputs) -> List[FrameSource]:
+def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
     if not bag.parts:
         raise InvalidInputError('Bag has no file', got=bag.name,
                                 expected='storage files beside its metadata.yaml')
-    sources: List[FrameSource] = []
-    images_before: Dict[str, int] = {}
+    cameras: List[_Camera] = []
     order_is_lost = False
-    chosen: Optional[List[str]] = None
     for part in bag.parts:
         name = bag.name if len(bag.parts) == 1 else '{}/{}'.format(
             bag.name, os.path.basename(part.path))
         try:
             with BagPartReader(part) as reader:
                 topics = reader.topics()
-                if chosen is None:
-                    chosen = choose_topics(topics, options.topics, options.label_topic,
-                                           lambda topic: first_encoding(reader, topic))
+                cameras = cameras or [_Camera(topic, bag, options) for topic in choose_topics(
+                    topics, options.topics, options.label_topic,
+                    functools.partial(first_encoding, reader))]
                 is_cut = reader.problem is not None
         except InvalidInputError as error:
             inputs.left_out.append(LeftOut(name, reasons.NOT_READ, str(error), 0))
             order_is_lost = True
             continue
-        if order_is_lost and labels is not None and labels.match == BY_ORDER:
-            inputs.left_out.append(LeftOut(
-                name, reasons.NOT_READ, 'labels are matched by order, and how many images a '
-                'damaged file before this one held is not known; match by stamp instead', 0))
-            continue
         counts = {topic.name: topic.messages for topic in topics}
-        for topic in chosen:
-            if topic not in counts:
+        for camera in cameras:
+            if camera.topic not in counts:
                 continue
-            expected = counts[topic]
-            if len(bag.parts) == 1 and topic in bag.expected:
-                expected = bag.expected[topic]
-            sources.append(BagSource(
-                name if len(chosen) == 1 else name + topic, part, topic, labels,
-                options.label_topic, images_before.get(topic, 0), expected))
-            images_before[topic] = images_before.get(topic, 0) + counts[topic]
+            if order_is_lost and camera.is_matched_by_order:
+                inputs.left_out.append(LeftOut(
+                    name, reasons.NOT_READ, 'labels are matched by order, and how many images a '
+                    'damaged file before this one held is not known; match by stamp instead', 0))
+                continue
+            expected = counts[camera.topic]
+            if len(bag.parts) == 1:
+                expected = bag.expected.get(camera.topic, expected)
+            inputs.sources.append(BagSource(
+                name if len(cameras) == 1 else name + camera.topic,
+                bag.name if len(cameras) == 1 else bag.name + camera.topic, part, camera.topic,
+                camera.labels, options.label_topic, camera.images, expected))
+            camera.images += counts[camera.topic]
         order_is_lost = order_is_lost or is_cut
-    if labels is not None and labels.match == BY_ORDER:
-        for topic, count in sorted(images_before.items()):
-            if count != len(labels):
-                inputs.notes.append(
-                    '{}: {} images of {}, {} labels in {}: matched by order from the first '
-                    'on'.format(bag.name, count, topic, len(labels), labels.folder))
-    return sources
+    for camera in cameras:
+        if camera.is_matched_by_order and camera.labels and camera.images != len(camera.labels):
+            inputs.notes.append(
+                '{}: {} images of {}, {} labels in {}: matched by order from the first on'.format(
+                    bag.name, camera.images, camera.topic, len(camera.labels),
+                    camera.labels.folder))
+
+
+class _Camera:
+    """One topic through the files of a recording; ``images`` were in the files so far."""
+
+    def __init__(self, topic: str, bag: Bag, options: InputOptions) -> None:
+        self.topic = topic
+        self.images = 0
+        folder = _label_path(options, bag.name + topic, bag.name)
+        self.labels: Optional[LabelFolder] = None if folder is None else LabelFolder(
+            folder, options.label_match, options.label_list)
+        self.is_matched_by_order = \
+            self.labels is not None and self.labels.match == BY_ORDER
+
+
+def _label_path(options: InputOptions, *groups: str) -> Optional[str]:
+    """Return the folder of labels for the first group that has one of its own, or the root."""
+    if options.labels is None:
+        return None
+    for group in groups:
+        own = os.path.join(options.labels, *file_name(group).split('/'))
+        if os.path.isdir(own):
+            return own
+    return options.labels
 
 
 def _with_unique_names(inputs: Inputs) -> Inputs:

@@ -12,6 +12,8 @@ from typing import Optional
 from typing import Sequence
 
 from segformer_ros.errors import ConfigurationError
+from segformer_ros.evaluation.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.bag_source import BagSource
 from segformer_ros.evaluation.frames import Frame
 from segformer_ros.evaluation.frames import FrameSource
 from segformer_ros.evaluation.label_map import identity_map
@@ -133,7 +135,9 @@ def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[Frame
     """Return what takes the masks of a source further."""
     sinks: List[FrameSink] = []
     if job.save_masks is not None:
-        sinks.append(MaskFolder(job.save_masks, source.name))
+        sinks.append(MaskFolder(job.save_masks, source.group))
+    if job.write_bag is not None and isinstance(source, BagSource):
+        sinks.append(AnnotatedBag(job.write_bag, source, classes.palette()))
     return sinks
 
 

@@ -41,8 +41,8 @@ def render_markdown(report: Report) -> str:
     document = report.document
     network = document['network']
     lines = ['# {}'.format(escaped(network['model'])), '',
-             '{}, {} inputs. {} {}, {}, {} resize, {} postprocessing.'.format(
-                 plural(document['frames'], 'frame'), len(document['inputs']),
+             '{}, {}. {} {}, {}, {} resize, {} postprocessing.'.format(
+                 plural(document['frames'], 'frame'), plural(len(document['inputs']), 'input'),
                  network['backend'], network['backend_version'], network['precision'],
                  network['resize'], network['postprocess']), '', _against(document), '']
     lines += _left_out(document)

@@ -29,12 +29,12 @@ class MaskFolder(FrameSink):
 
     Files of a recording are named by stamp, those of a data set by the photo.
 
-    :param root: a folder is made in it for the source
-    :param source_name: of the frames
+    :param root: a folder is made in it for the group
+    :param group: of the source
     """
 
-    def __init__(self, root: str, source_name: str) -> None:
-        self._folder = os.path.join(root, *file_name(source_name).split('/'))
+    def __init__(self, root: str, group: str) -> None:
+        self._folder = os.path.join(root, *file_name(group).split('/'))
         try:
             os.makedirs(self._folder, exist_ok=True)
         except OSError as error:
@@ -52,7 +52,7 @@ class MaskFolder(FrameSink):
         """Do nothing: every file is whole already."""
 
 
-def file_name(source_name: str) -> str:
-    """Return a source's name with nothing in it that a file system minds; slashes stay."""
-    parts = [re.sub(r'[^\w.()-]+', '_', part) for part in source_name.split('/')]
+def file_name(name: str) -> str:
+    """Return a name without anything that a file system minds; slashes stay."""
+    parts = [re.sub(r'[^\w.()-]+', '_', part) for part in name.split('/')]
     return '/'.join(part for part in parts if part.strip('.'))

@@ -23,7 +23,7 @@ pytest.importorskip('rosbags')
 
 def source_of(path, topic=bags.CAMERA, **options):
     bag, = find_bags(str(path))
-    return BagSource('run', bag.parts[0], topic, **options)
+    return BagSource('run', 'run', bag.parts[0], topic, **options)
 
 
 def labels_of(number):
