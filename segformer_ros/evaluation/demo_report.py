@@ -6,11 +6,13 @@ from typing import Any
 from typing import Dict
 from typing import List
 from typing import NamedTuple
+from typing import Optional
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segformer_ros.evaluation.confusion import ConfusionMatrix
+from segformer_ros.evaluation.grid_pictures import GridPair
 from segformer_ros.evaluation.metrics import score
 from segformer_ros.model.classes import ClassTable
 
@@ -25,6 +27,7 @@ class DemoFrame(NamedTuple):
     ``stamp``: seconds. ``image`` and ``overlay``: RGB uint8 (H, W, 3). ``truth`` and ``mask``:
     class ids uint8 (H, W). ``latency``: seconds from the image's stamp to the mask's arrival;
     the rendering of the image is part of it, as exposure and read-out are with a real camera.
+    ``grids``: the costmap after this frame and the true one, where there is a costmap.
     """
 
     stamp: float
@@ -33,6 +36,7 @@ class DemoFrame(NamedTuple):
     mask: 'npt.NDArray[np.uint8]'
     overlay: 'npt.NDArray[np.uint8]'
     latency: float
+    grids: Optional[GridPair] = None
 
 
 class DemoReport:
