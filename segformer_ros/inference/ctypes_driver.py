@@ -39,6 +39,7 @@ _CALLS: Dict[str, Tuple[str, Tuple[Any, ...]]] = {
     'cuDevicePrimaryCtxRetain': ('cuDevicePrimaryCtxRetain', (_Out(_HANDLE), _INT)),
     'cuDevicePrimaryCtxRelease': ('cuDevicePrimaryCtxRelease_v2', (_INT,)),
     'cuCtxPushCurrent': ('cuCtxPushCurrent_v2', (_HANDLE,)),
+    'cuCtxGetCurrent': ('cuCtxGetCurrent', (_Out(_HANDLE),)),
     'cuCtxPopCurrent': ('cuCtxPopCurrent_v2', (_Out(_HANDLE),)),
     'cuMemAlloc': ('cuMemAlloc_v2', (_Out(_DEVICE_POINTER), _SIZE)),
     'cuMemFree': ('cuMemFree_v2', (_DEVICE_POINTER,)),

@@ -11,6 +11,7 @@ from typing import Tuple
 from typing import TYPE_CHECKING
 
 from segformer_ros.errors import BackendError
+from segformer_ros.inference.ctypes_driver import CtypesDriver
 from segformer_ros.inference.cuda_buffers import CudaBuffers
 from segformer_ros.inference.cuda_buffers import DeviceMemory
 
@@ -106,5 +107,19 @@ class PycudaBuffers(CudaBuffers):
             # pycuda frees a page-locked array with its last reference.
             self._host.clear()
             self._stream = None
+        handle = int(self._context.handle)
         self._context.detach()
         self._context = None
+        _pop_if_current(handle)
+
+
+def _pop_if_current(handle: int) -> None:
+    # To detach a context, pycuda makes it current, and it stays so: right for a context that
+    # is destroyed then, wrong for the primary one.
+    try:
+        driver = CtypesDriver()
+    except OSError:
+        # No driver under the usual name, hence no stack to tidy.
+        return
+    if driver.cuCtxGetCurrent() == (0, handle):
+        driver.cuCtxPopCurrent()

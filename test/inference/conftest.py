@@ -9,9 +9,14 @@ import sys
 import numpy as np
 import pytest
 
+from segformer_ros.inference import engine_builder
+from segformer_ros.inference import pycuda_buffers
+from segformer_ros.inference.ctypes_driver import CtypesDriver
 from segformer_ros.inference.cuda_probe import GpuInfo
 from segformer_ros.model.spec import ModelSpec
 from support.fake_device import device
+from support.fake_libcuda import FakeLibcuda
+from support.thread_worker import ThreadWorker
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAKE_MODULE = 'support.fake_tensorrt'
@@ -45,10 +50,14 @@ def fake_cuda(monkeypatch):
     """Make pycuda and cuda-python importable, here and in child processes; return the device."""
     monkeypatch.syspath_prepend(os.path.join(TESTS, 'support', 'fake_cuda'))
     _forget(monkeypatch, 'pycuda', 'cuda')
+    # pycuda leaves something on the context stack that is tidied up through the driver.
+    monkeypatch.setattr(pycuda_buffers, 'CtypesDriver',
+                        lambda: CtypesDriver(lambda name: FakeLibcuda()))
     device.reset()
     yield device
-    # pycuda.driver and others must not stay in memory for tests with the real ones.
-    _forget(monkeypatch, 'pycuda', 'cuda')
+    # The fake ones must not stay in memory for tests with the real ones.
+    for name in _loaded('pycuda', 'cuda'):
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -65,10 +74,27 @@ def fake_tensorrt(monkeypatch, fake_cuda):
     return use
 
 
+@pytest.fixture(autouse=True)
+def worker(request, monkeypatch):
+    """Do the builder's work in a thread, unless the test is marked ``real_process``."""
+    if request.node.get_closest_marker('real_process') is None:
+        monkeypatch.setattr(engine_builder, 'WorkerProcess', ThreadWorker)
+
+
+def pytest_configure(config):
+    """Declare this room's marker."""
+    config.addinivalue_line(
+        'markers', 'real_process: builds engines in the process that robots build them in')
+
+
+def _loaded(*names):
+    return [loaded for loaded in sys.modules
+            if any(loaded == name or loaded.startswith(name + '.') for name in names)]
+
+
 def _forget(monkeypatch, *names):
-    for loaded in list(sys.modules):
-        if any(loaded == name or loaded.startswith(name + '.') for name in names):
-            monkeypatch.delitem(sys.modules, loaded)
+    for loaded in _loaded(*names):
+        monkeypatch.delitem(sys.modules, loaded)
 
 
 @pytest.fixture(scope='session')

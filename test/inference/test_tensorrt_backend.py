@@ -22,14 +22,12 @@ from support.fake_tensorrt import VERSIONS
 
 def build_plan(module, model_path, **changes):
     """Return a plan that this TensorRT built in this process."""
-    values = dict(
+    request = network_builder.BuildRequest(
         model_path=model_path, plan_path='', precision='fp32', shapes={},
         tensorrt_module=module, device_index=0, workspace_mib=64, tactic_sources='default',
         tf32=False, optimization_level=None, timing_cache='', probe_gpu=False)
-    values.update(changes)
-    request = network_builder.BuildRequest(**values)
     return network_builder.build_engine(
-        load_tensorrt(module), request, lambda phase, step, steps: None)
+        load_tensorrt(module), request._replace(**changes), lambda phase, step, steps: None)
 
 
 def make_backend(module, plan, **settings):
@@ -120,7 +118,7 @@ def test_cuda_graph_on_pycuda_is_refused_and_everything_given_back(
     module = fake_tensorrt('10.3.0')
     plan = build_plan(module, tiny_model).plan
     backend = make_backend(module, plan, buffers='pycuda', cuda_graph=True)
-    with pytest.raises(BackendError, match='CUDA graphs are not available.*pycuda'):
+    with pytest.raises(BackendError, match=r'CUDA graphs are not available.*pycuda'):
         backend.open()
     assert fake_cuda.is_clean()
 
@@ -150,7 +148,7 @@ def test_gpu_without_memory_is_a_backend_error(fake_tensorrt, fake_cuda, tiny_mo
     module = fake_tensorrt('8.6.1')
     plan = build_plan(module, tiny_model).plan
     fake_cuda.fail_allocations_above = 10000
-    with pytest.raises(BackendError, match='(?i)memory'):
+    with pytest.raises(BackendError, match=r'(?i)memory'):
         make_backend(module, plan, buffers=buffers).open()
     assert fake_cuda.is_clean()
 

@@ -596,9 +596,7 @@ def _strict(module, name, implementation, names):
     allowed = set(names)
     members = {}
     for key, value in vars(implementation).items():
-        if key.startswith('_'):
-            members[key] = value
-        elif key in allowed:
+        if key.startswith('_') or key in allowed:
             members[key] = value
         elif not any(key in RECORDED[version].get(name, '').split() for version in VERSIONS):
             raise AssertionError('{}.{} exists in no version'.format(name, key))

@@ -13,10 +13,10 @@ import sys
 
 import numpy as np
 
-TINY = dict(depths=(1, 1, 1, 1), hidden=(4, 8, 10, 16), heads=(1, 2, 5, 8), decoder=16,
-            classes=7, size=64)
-B0 = dict(depths=(2, 2, 2, 2), hidden=(32, 64, 160, 256), heads=(1, 2, 5, 8), decoder=256,
-          classes=150, size=512)
+TINY = {'depths': (1, 1, 1, 1), 'hidden': (4, 8, 10, 16), 'heads': (1, 2, 5, 8), 'decoder': 16,
+        'classes': 7, 'size': 64}
+B0 = {'depths': (2, 2, 2, 2), 'hidden': (32, 64, 160, 256), 'heads': (1, 2, 5, 8),
+      'decoder': 256, 'classes': 150, 'size': 512}
 REDUCTIONS = (8, 4, 2, 1)
 PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
 

@@ -51,8 +51,14 @@ class Context:
         """Return to the one before."""
         _translated(_device.pop)
 
+    @property
+    def handle(self):
+        """Return the driver's handle."""
+        return self._handle
+
     def detach(self):
-        """Release."""
+        """Release; as in pycuda 2025.1.2, the context stays pushed."""
+        _translated(_device.push, self._handle)
         _translated(_device.release)
 
 

@@ -1,0 +1,244 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``build_engine``: TensorRT engines ahead of time, and what the cache holds."""
+
+import argparse
+import logging
+import sys
+import time
+from typing import Callable
+from typing import List
+from typing import Optional
+from typing import Sequence
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.cuda_buffers import LIBRARIES
+from segformer_ros.inference.cuda_probe import GpuInfo
+from segformer_ros.inference.cuda_probe import probe_gpu
+from segformer_ros.inference.engine_builder import EngineJob
+from segformer_ros.inference.engine_builder import EngineTask
+from segformer_ros.inference.engine_builder import JobProgress
+from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.inference.engine_cache import KEPT_ENGINES
+from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_key import BuilderSettings
+from segformer_ros.inference.engine_record import EngineRecord
+from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.tensorrt_api import MODULE
+from segformer_ros.inference.tensorrt_backend import RuntimeSettings
+from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.self_check_frames import self_check_frames
+
+INTERRUPTED = 130
+"""Exit status that a shell gives for SIGINT."""
+POLL_S = 0.2
+LOG_S = 10.0
+
+
+def main(arguments: Optional[List[str]] = None,
+         probe: Optional[Callable[[int], GpuInfo]] = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line, without the program's name
+    :param probe: finds the GPU, for tests; then the builder process does not look for one
+    :return: exit status: 0 done, 1 failed with a message, 130 interrupted
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
+    try:
+        cache = open_cache(options.cache)
+        try:
+            if options.list:
+                return _list(cache)
+            if options.prune is not None:
+                return _prune(cache, options.prune)
+            if options.verify and options.model is None:
+                return _verify_digests(cache)
+            return _build(options, cache, probe)
+        finally:
+            cache.close()
+    except SegformerRosError as error:
+        print('build_engine: {}'.format(error), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nInterrupted; nothing unfinished is left.', file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='build_engine',
+        description='Build a TensorRT engine for a model on this robot, check it against '
+                    'onnxruntime and keep it in the cache, where the node finds it.')
+    parser.add_argument('model', nargs='?', help='name of a known model, or path of an ONNX file')
+    parser.add_argument('--spec', help='YAML file that describes the model')
+    parser.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
+                        help='fp16 keeps sensitive parts in fp32, and falls back to fp32 if the '
+                             'check fails (default: %(default)s)')
+    parser.add_argument('--images', default='', metavar='FOLDER',
+                        help='check on these pictures too: JPEG or PNG files')
+    parser.add_argument('--force', action='store_true',
+                        help='build again what is there or was given up')
+    parser.add_argument('--verify', action='store_true',
+                        help='check an engine again; without a model: compare every digest')
+    parser.add_argument('--list', action='store_true', help='list the engines and end')
+    parser.add_argument('--prune', nargs='?', type=int, const=KEPT_ENGINES, metavar='KEEP',
+                        help='delete all but the KEEP most recently used engines '
+                             '(default: %(const)s)')
+    parser.add_argument('--cache', default='', metavar='FOLDER', help='cache folder')
+    parser.add_argument('--workspace', type=int, default=0, metavar='MIB',
+                        help='workspace of the builder; 0: by free memory')
+    parser.add_argument('--optimization-level', type=int, choices=range(6),
+                        help='0 builds fast, 5 builds long (TensorRT 8.6 and later)')
+    parser.add_argument('--tf32', action='store_true',
+                        help='permit TensorFloat-32 in the fp32 parts')
+    parser.add_argument('--buffers', choices=('auto',) + tuple(LIBRARIES), default='auto',
+                        help='library for GPU memory (default: %(default)s)')
+    parser.add_argument('--device', type=int, default=0, help='number of the GPU')
+    parser.add_argument('--tensorrt-module', default=MODULE, help=argparse.SUPPRESS)
+    return parser
+
+
+def _build(options: argparse.Namespace, cache: EngineCache,
+           probe: Optional[Callable[[int], GpuInfo]]) -> int:
+    if options.model is None:
+        raise ConfigurationError('No model named', expected='a name or the path of an ONNX file')
+    model = resolve_model(options.model, options.spec)
+    gpu = (probe or probe_gpu)(options.device)
+    runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
+                              device_index=options.device, probe=probe is None)
+    tasks = engine_tasks(model.onnx_path, model.spec, options.precision, runtime, BuilderSettings(
+        options.workspace, options.optimization_level, options.tf32), gpu)
+    print('{} on {}, TensorRT {}, cache {}'.format(
+        model.onnx_path, gpu, tasks[0].api.version, cache.folder))
+    failures = []
+    for task in tasks:
+        _prepare(cache, task, options)
+        job = EngineJob(cache, task, lambda: _frames(model.spec, options.images),
+                        wait_for_memory=False)
+        try:
+            record = _run(job)
+        except SegformerRosError as error:
+            failures.append('{}: {}'.format(task.key.precision, error))
+            print(failures[-1], file=sys.stderr)
+            continue
+        print(_report(record))
+        if record.usable:
+            return 0
+        failures.append('{}: {}'.format(task.key.precision, record.verdict))
+    raise BackendError('No engine can be used', got='; '.join(failures),
+                       remedy='The node serves with onnxruntime meanwhile.')
+
+
+def _prepare(cache: EngineCache, task: EngineTask, options: argparse.Namespace) -> None:
+    record = cache.find(task.model_name, task.key)
+    if record is None:
+        return
+    if options.force:
+        cache.delete(record.name, '--force')
+    elif options.verify and record.plan_sha256 is not None:
+        cache.suspect(record)
+
+
+def _frames(spec: ModelSpec, folder: str) -> Frames:
+    own = tuple(self_check_frames(spec, folder)) if folder else ()
+    return Frames(own, tuple(self_check_frames(spec)))
+
+
+def _run(job: EngineJob) -> EngineRecord:
+    shown = _Progress()
+    try:
+        while True:
+            record = job.poll()
+            if record is not None:
+                return record
+            shown.update(job.progress)
+            time.sleep(POLL_S)
+    finally:
+        job.cancel()
+        shown.finish()
+
+
+class _Progress:
+    """One line that is drawn again on a terminal, a new line now and then in a log."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._drawn = (-LOG_S, '')
+
+    def update(self, progress: JobProgress) -> None:
+        steps = ' {}/{}'.format(progress.step, progress.steps) if progress.steps else ''
+        minutes, seconds = divmod(int(progress.elapsed), 60)
+        now = time.monotonic()
+        stage = '{} {}: {}'.format(progress.stage, progress.precision, progress.detail)
+        text = '{}{} ({}:{:02d})'.format(stage, steps, minutes, seconds)
+        if self._is_terminal:
+            print('\r\x1b[K' + text[:160], end='', file=sys.stderr, flush=True)
+        elif stage != self._drawn[1] or now - self._drawn[0] >= LOG_S:
+            print(text, file=sys.stderr, flush=True)
+            self._drawn = (now, stage)
+
+    def finish(self) -> None:
+        if self._is_terminal:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+
+def _report(record: EngineRecord) -> str:
+    built = record.built
+    lines = ['{}: {}'.format(record.name, _state(record)), '  check: {}'.format(record.verdict)]
+    if 'precision' in built:
+        pins = ', {} of {} parts in fp32'.format(
+            built['fp32_parts'], built['parts']) if built.get('fp32_parts') else ''
+        lines.append('  built: {}{}, workspace {} MiB, tactic sources {}, {} s'.format(
+            built['precision'], pins, built['workspace_mib'], built['tactic_sources'],
+            built['build_seconds']))
+    if 'latency_p50_ms' in built:
+        lines.append('  latency: p50 {:.2f} ms, p95 {:.2f} ms; GPU memory {:.1f} MiB'.format(
+            built['latency_p50_ms'], built['latency_p95_ms'], built['device_memory_mib']))
+    return '\n'.join(lines)
+
+
+def _state(record: EngineRecord) -> str:
+    if record.usable:
+        return 'usable, {:.1f} MiB'.format(record.plan_bytes / 2 ** 20)
+    return 'given up' if record.rejected else 'not checked yet'
+
+
+def _list(cache: EngineCache) -> int:
+    records = cache.records()
+    print('{}: {} engine(s)'.format(cache.folder, len(records)))
+    for record in records:
+        print(_report(record))
+        print('  for: {}, TensorRT {}, driver {}'.format(*(
+            record.key.get(name) for name in ('gpu_name', 'tensorrt_version', 'driver_version'))))
+    return 0
+
+
+def _prune(cache: EngineCache, keep: int) -> int:
+    deleted = cache.prune(keep)
+    print('deleted {} engine(s)'.format(len(deleted)))
+    return 0
+
+
+def _verify_digests(cache: EngineCache) -> int:
+    damaged: List[str] = []
+    records: Sequence[EngineRecord] = [record for record in cache.records()
+                                       if record.plan_sha256 is not None]
+    for record in records:
+        try:
+            cache.read_plan(record)
+        except SegformerRosError as error:
+            damaged.append(record.name)
+            print('{}: {}'.format(record.name, error))
+    print('{} of {} engine file(s) are what was stored'.format(
+        len(records) - len(damaged), len(records)))
+    return 1 if damaged else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,276 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Engines on disk: found by key, trusted only if private and whole.
+
+Loading a plan is running code from it, so an engine is never fetched from elsewhere, its folder
+and files belong to the user alone, and its digest is compared before TensorRT sees a byte. Each
+engine is two files: ``<name>.plan``, and ``<name>.json`` with the key, the plan's digest, how it
+was built and how its self-check went. The JSON is written last: without it there is no engine.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from typing import Any
+from typing import ContextManager
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.errors import ModelError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.engine_key import EngineKey
+from segformer_ros.inference.engine_key import entry_name
+from segformer_ros.inference.engine_record import EngineRecord
+from segformer_ros.inference.engine_record import format_record
+from segformer_ros.inference.engine_record import GIVEN_UP_AFTER
+from segformer_ros.inference.engine_record import parse_record
+from segformer_ros.inference.self_check import SelfCheck
+from segformer_ros.model import cache_dir
+
+FOLDER = 'engines'
+KEPT_ENGINES = 8
+# An unfinished file of a killed process; no build takes that long.
+STALE_SECONDS = 24 * 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class EngineCache:
+    """
+    The engines in one private folder.
+
+    :param folder: exists and is private: :func:`open_cache` sees to that
+    :param is_temporary: :meth:`close` deletes it
+    """
+
+    def __init__(self, folder: str, is_temporary: bool = False) -> None:
+        self.folder = folder
+        self.is_temporary = is_temporary
+
+    def close(self) -> None:
+        """Delete the folder if it is a temporary one."""
+        if self.is_temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, name: str, suffix: str) -> str:
+        """Return the path of a file that belongs to an engine."""
+        return os.path.join(self.folder, name + suffix)
+
+    def lock(self, name: str) -> ContextManager[None]:
+        """
+        Hold an engine among all processes, without waiting.
+
+        :raises ModelError: another process holds it
+        """
+        return cache_dir.exclusive_lock(self.path(name, '.lock'), timeout_s=0.0)
+
+    def find(self, model_name: str, key: EngineKey) -> Optional[EngineRecord]:
+        """
+        Return the record for a key; damaged or foreign files are deleted with a warning.
+
+        :return: None if the engine was never built
+        """
+        name = entry_name(model_name, key)
+        record = self._read_or_delete(name)
+        if record is not None and record.key != key.to_json():
+            self.delete(name, 'its key is another one')
+            return None
+        return record
+
+    def read_plan(self, record: EngineRecord) -> bytes:
+        """
+        Return the plan of a record, its digest compared.
+
+        The bytes are compared in memory and used from there: nobody can change them between.
+
+        :raises ModelError: the plan is missing, not private, or not the one that was stored
+        """
+        plan_path = self.path(record.name, '.plan')
+        try:
+            cache_dir.check_private_file(plan_path)
+            plan = _read_no_follow(plan_path)
+        except OSError as error:
+            raise ModelError('Engine file cannot be read', got='{}: {}'.format(
+                plan_path, error.strerror)) from error
+        found = hashlib.sha256(plan).hexdigest()
+        if found != record.plan_sha256:
+            raise ModelError('Engine file is damaged or was changed',
+                             got='{} with SHA-256 {}'.format(plan_path, found),
+                             expected=record.plan_sha256)
+        return plan
+
+    def store(self, model_name: str, key: EngineKey, temporary_plan: str, plan_sha256: str,
+              built: Dict[str, Any]) -> EngineRecord:
+        """
+        Move a finished plan into the cache and write its record, unchecked.
+
+        :param temporary_plan: a file in the cache's folder
+        :param plan_sha256: of that file, as its builder computed it
+        :param built: facts for people
+        """
+        record = EngineRecord(entry_name(model_name, key), key.to_json(), plan_sha256,
+                              os.path.getsize(temporary_plan), built, None, '', 0, 0)
+        # A record of an older plan must not lie beside the new one for a moment.
+        self._unlink(record.name, '.json')
+        os.chmod(temporary_plan, 0o600)
+        cache_dir.replace_durably(temporary_plan, self.path(record.name, '.plan'))
+        self._write(record)
+        return record
+
+    def record_failure(self, model_name: str, key: EngineKey, failure: str,
+                       final: bool) -> EngineRecord:
+        """
+        Delete an engine's plan and keep the record of why it could not be built or loaded.
+
+        :param final: do not try again; else only after ``GIVEN_UP_AFTER`` such failures
+        """
+        name = entry_name(model_name, key)
+        before = self._read_or_delete(name)
+        count = GIVEN_UP_AFTER if final else 1 + (before.failed_builds if before else 0)
+        record = EngineRecord(name, key.to_json(), None, 0, {}, None, failure, count, 0)
+        self._write(record)
+        self._unlink(name, '.plan')
+        return record
+
+    def set_check(self, record: EngineRecord, check: SelfCheck,
+                  figures: Dict[str, Any]) -> EngineRecord:
+        """
+        Store the result of the self-check with the engine; a failed one costs it its plan.
+
+        :param figures: further facts for people, such as latencies
+        """
+        built = dict(record.built, **figures)
+        record = record._replace(check=check, built=built)
+        if not check.passed:
+            record = record._replace(plan_sha256=None, plan_bytes=0)
+        self._write(record)
+        if not check.passed:
+            self._unlink(record.name, '.plan')
+        return record
+
+    def suspect(self, record: EngineRecord) -> EngineRecord:
+        """Withdraw the result of the self-check: the engine must be tried again."""
+        return self._rewritten(record._replace(check=None))
+
+    def begin_load(self, record: EngineRecord) -> EngineRecord:
+        """Note durably that the engine is about to be loaded; TensorRT may kill the process."""
+        return self._rewritten(record._replace(unfinished_loads=record.unfinished_loads + 1))
+
+    def end_load(self, record: EngineRecord) -> EngineRecord:
+        """Note that loading reported back, with success or an error."""
+        return self._rewritten(record._replace(unfinished_loads=0))
+
+    def delete(self, name: str, reason: str) -> None:
+        """Delete an engine and say so."""
+        _log.warning('Engine %s is deleted: %s', name, reason)
+        for suffix in ('.json', '.plan'):
+            self._unlink(name, suffix)
+
+    def records(self) -> Tuple[EngineRecord, ...]:
+        """Return the records of every engine, the most recently used first."""
+        names = [name[:-5] for name in os.listdir(self.folder) if name.endswith('.json')]
+        found = [(self._used_at(name), self._read_or_delete(name)) for name in names]
+        found.sort(key=lambda pair: -pair[0])
+        return tuple(record for _, record in found if record is not None)
+
+    def prune(self, keep: int = KEPT_ENGINES, in_use: Tuple[str, ...] = ()) -> List[str]:
+        """
+        Delete all but the most recently used engines, and what killed processes left.
+
+        :param keep: how many stay, those in use counted
+        :param in_use: names that stay in any case
+        :return: the names of the deleted engines
+        """
+        deleted = []
+        others = [record.name for record in self.records() if record.name not in in_use]
+        for name in others[max(keep - len(in_use), 0):]:
+            self.delete(name, 'not among the {} most recently used'.format(keep))
+            deleted.append(name)
+        known = {record.name for record in self.records()}
+        for file_name in os.listdir(self.folder):
+            stem, suffix = os.path.splitext(file_name)
+            orphan = suffix == '.plan' and stem not in known
+            if (orphan or file_name.startswith('.tmp-')) and self._age(file_name) > STALE_SECONDS:
+                os.unlink(os.path.join(self.folder, file_name))
+        return deleted
+
+    def temporary(self, suffix: str) -> str:
+        """Create an empty private file in the cache's folder and return its path."""
+        descriptor, path = tempfile.mkstemp(prefix='.tmp-', suffix=suffix, dir=self.folder)
+        os.close(descriptor)
+        return path
+
+    def _unlink(self, name: str, suffix: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(name, suffix))
+
+    def _read_or_delete(self, name: str) -> Optional[EngineRecord]:
+        json_path = self.path(name, '.json')
+        try:
+            cache_dir.check_private_file(json_path)
+            return parse_record(name, _read_no_follow(json_path))
+        except FileNotFoundError:
+            return None
+        except (SegformerRosError, OSError, ValueError, TypeError, KeyError) as error:
+            self.delete(name, str(error))
+            return None
+
+    def _rewritten(self, record: EngineRecord) -> EngineRecord:
+        self._write(record)
+        return record
+
+    def _write(self, record: EngineRecord) -> None:
+        temporary = self.temporary('.json')
+        with open(temporary, 'wb') as stream:
+            stream.write(format_record(record))
+        cache_dir.replace_durably(temporary, self.path(record.name, '.json'))
+
+    def _used_at(self, name: str) -> float:
+        try:
+            return os.lstat(self.path(name, '.json')).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def _age(self, file_name: str) -> float:
+        try:
+            return time.time() - os.lstat(os.path.join(self.folder, file_name)).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+
+def open_cache(root: str = '') -> EngineCache:
+    """
+    Return the cache below a folder, made if need be.
+
+    A folder that cannot be written to gives way to a temporary one, with a warning: engines
+    are then built again after a restart. A folder that is not private is an error.
+
+    :param root: by default :func:`segformer_ros.model.cache_dir.cache_root`
+    :raises ModelError: others may write to the folder, it belongs to another user, or is a link
+    """
+    try:
+        folder = cache_dir.private_folder(root or cache_dir.cache_root(), FOLDER)
+        cache = EngineCache(folder)
+        os.unlink(cache.temporary('.probe'))
+        return cache
+    except (ModelError, OSError) as error:
+        unwritable = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+        if not unwritable:
+            raise
+        folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
+        _log.warning('%s Engines are kept in %s until the next start and must then be built '
+                     'again.', error, folder)
+        return EngineCache(folder, is_temporary=True)
+
+
+def _read_no_follow(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, 'rb') as stream:
+        return stream.read()

@@ -1,0 +1,140 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The engines of one model on this robot: which are there, which may be loaded, which to build."""
+
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+
+from segformer_ros.errors import ModelError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.engine_builder import EngineTask
+from segformer_ros.inference.engine_builder import FORCE_HINT
+from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.inference.engine_key import entry_name
+from segformer_ros.inference.engine_record import EngineRecord
+from segformer_ros.inference.engine_record import GIVEN_UP_AFTER
+from segformer_ros.inference.engine_trial import engine_file
+from segformer_ros.inference.tensorrt_backend import EngineLoadError
+from segformer_ros.inference.tensorrt_backend import TensorrtBackend
+from segformer_ros.model.spec import ModelSpec
+
+
+class EngineShelf:
+    """
+    What the cache holds of the engines that are worth having, best first.
+
+    :param tasks: best first
+    :param cache: closed with the shelf
+    :param spec: that an engine must fit
+    """
+
+    def __init__(self, tasks: Sequence[EngineTask], cache: EngineCache,
+                 spec: ModelSpec) -> None:
+        self.cache = cache
+        self._tasks = tuple(tasks)
+        self._spec = spec
+        self._builds: Dict[str, int] = {}
+        self._failed_loads: Dict[str, int] = {}
+        cache.prune(in_use=tuple(_name(task) for task in self._tasks))
+
+    def usable(self) -> Iterator[EngineRecord]:
+        """Give the engines that passed their self-check and can be loaded now, best first."""
+        for task in self._tasks:
+            record = self.cache.find(task.model_name, task.key)
+            if record is None or not record.usable:
+                continue
+            if record.unfinished_loads >= GIVEN_UP_AFTER:
+                self.cache.record_failure(
+                    task.model_name, task.key,
+                    'loading it has ended the process {} times'.format(record.unfinished_loads),
+                    final=True)
+            elif record.unfinished_loads > 0:
+                # Loading it never reported back: the power went, or TensorRT crashed. It is
+                # tried in a process of its own before it comes into this one again.
+                self.cache.suspect(record)
+            else:
+                yield record
+
+    def load(self, record: EngineRecord) -> Backend:
+        """
+        Open an engine in this thread.
+
+        A plan that TensorRT does not take is deleted, so that it is built again; the second
+        time it is given up.
+
+        :raises BackendError: it cannot be opened here and now
+        :raises ModelError: its plan was changed, or does not fit the specification
+        """
+        record = self.cache.begin_load(record)
+        runtime = self._task_of(record).runtime
+        backend = TensorrtBackend(engine_file(self.cache, record), runtime)
+        try:
+            backend.open()
+            self._spec.check(backend.inputs, backend.outputs)
+        except SegformerRosError as error:
+            backend.close()
+            if isinstance(error, (EngineLoadError, ModelError)):
+                self._drop(record, error)
+            else:
+                self.cache.end_load(record)
+            raise
+        self.cache.end_load(record)
+        return backend
+
+    def next_task(self, serving: Optional[str]) -> Optional[EngineTask]:
+        """
+        Return the best engine that is better than the serving one and not yet tried.
+
+        :param serving: name of the engine in use, if one is
+        """
+        for task in self._tasks:
+            name = _name(task)
+            if name == serving:
+                return None
+            record = self.cache.find(task.model_name, task.key)
+            allowed = 1 + min(self._failed_loads.get(name, 0), 1)
+            if (record is None or not record.rejected) and self._builds.get(name, 0) < allowed:
+                self._builds[name] = self._builds.get(name, 0) + 1
+                return task
+        return None
+
+    def rejections(self, serving: Optional[str]) -> List[Tuple[str, str]]:
+        """
+        Return precision and reason of the engines that are better and were given up.
+
+        :param serving: name of the engine in use, if one is
+        """
+        found = []
+        for task in self._tasks:
+            if _name(task) == serving:
+                break
+            record = self.cache.find(task.model_name, task.key)
+            if record is not None and record.rejected:
+                found.append((task.key.precision, '{}. {}'.format(record.verdict, FORCE_HINT)))
+        return found
+
+    def close(self) -> None:
+        """Close the cache."""
+        self.cache.close()
+
+    def _drop(self, record: EngineRecord, error: SegformerRosError) -> None:
+        failures = self._failed_loads.get(record.name, 0) + 1
+        self._failed_loads[record.name] = failures
+        if failures == 1:
+            self.cache.delete(record.name, str(error))
+        else:
+            task = self._task_of(record)
+            self.cache.record_failure(task.model_name, task.key,
+                                      'built again and still not loaded: {}'.format(error), True)
+
+    def _task_of(self, record: EngineRecord) -> EngineTask:
+        return next(task for task in self._tasks if _name(task) == record.name)
+
+
+def _name(task: EngineTask) -> str:
+    return entry_name(task.model_name, task.key)

@@ -1,0 +1,56 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The builder's work in a thread, for tests that need its results and not its process.
+
+Starting a process for each of a hundred engines takes minutes of a small machine. The process
+itself is tested in test_worker_process.py and in the tests marked ``real_process``.
+"""
+
+import io
+import json
+import threading
+
+from segformer_ros.inference import build_worker
+from segformer_ros.inference.worker_process import WorkerOutcome
+from segformer_ros.inference.worker_process import WorkerProgress
+
+
+class ThreadWorker:
+    """Has the methods of WorkerProcess."""
+
+    pid = None
+
+    def __init__(self, operation, request):
+        self._stream = io.StringIO()
+        self.progress = WorkerProgress('starting', 0, 0, 0.0)
+        # Through JSON, as to a process.
+        values = json.loads(json.dumps(dict(request, operation=operation)))
+        self._thread = threading.Thread(target=build_worker.serve, args=(
+            values, build_worker.Reporter(self._stream)))
+        self._thread.start()
+
+    def poll(self):
+        """Return the outcome once the thread has ended."""
+        ended = not self._thread.is_alive()
+        final = None
+        for line in self._stream.getvalue().splitlines(True):
+            if line.endswith('\n'):
+                event = json.loads(line)
+                if event.pop('event') == 'progress':
+                    self.progress = WorkerProgress(**event)
+                else:
+                    final = event
+        if not ended:
+            return None
+        if 'text' in final:
+            return WorkerOutcome(None, final['kind'], final['text'], self.progress.phase)
+        return WorkerOutcome(final, '', '', self.progress.phase)
+
+    def output(self):
+        """Return nothing: what is printed goes to the test's own output."""
+        return []
+
+    def close(self):
+        """Wait for the thread; it cannot be ended."""
+        self._thread.join()
