@@ -56,15 +56,18 @@ class OnnxruntimeBackend(Backend):
     :param spinning: let threads that wait for work spin. A frame is 3 to 9 % faster, and costs
         about 20 % more CPU time
     :param providers: execution providers by preference; all of them must start
+    :param provider_options: of each provider, in their order; empty for none
     """
 
     def __init__(self, model_path: str, threads: int = 0, spinning: bool = False,
-                 providers: Sequence[str] = (CPU_PROVIDER,)) -> None:
+                 providers: Sequence[str] = (CPU_PROVIDER,),
+                 provider_options: Sequence[Mapping[str, str]] = ()) -> None:
         super().__init__()
         self._model_path = model_path
         self._threads = threads or default_threads()
         self._spinning = spinning
         self._providers = list(providers)
+        self._provider_options = [dict(options) for options in provider_options]
         self._session: Any = None
         self._binding: Any = None
         self._output_names: List[str] = []
@@ -110,7 +113,8 @@ class OnnxruntimeBackend(Backend):
             'session.intra_op.allow_spinning', '1' if self._spinning else '0')
         try:
             session = onnxruntime.InferenceSession(
-                self._model_path, options, providers=self._providers)
+                self._model_path, options, providers=self._providers,
+                provider_options=self._provider_options or None)
         except Exception as error:
             if type(error).__name__ in _FILE_FAULTS:
                 raise ModelError(

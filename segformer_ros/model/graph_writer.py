@@ -152,5 +152,3 @@ class GraphWriter:
         count = self._names.get(path, 0)
         self._names[path] = count + 1
         return '{}_{}'.format(path, count) if count else path
-
-
