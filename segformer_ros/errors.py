@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions of the package: what was got, what was expected, what to do."""
 
+from typing import Any
 from typing import Optional
+from typing import Tuple
 
 
 class SegformerRosError(Exception):
@@ -36,6 +38,11 @@ class SegformerRosError(Exception):
         if remedy:
             text += ' ' + remedy
         super().__init__(text)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Keep the text when the error comes from another process."""
+        texts = [None if fact is None else str(fact) for fact in (self.got, self.expected)]
+        return type(self), (self.problem, texts[0], texts[1], self.remedy)
 
 
 class InvalidInputError(SegformerRosError):
