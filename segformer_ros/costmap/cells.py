@@ -8,6 +8,7 @@ from typing import Optional
 from typing import Tuple
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from segformer_ros.costmap.cost_table import CostTable
@@ -109,6 +110,34 @@ def obstacle_evidence(obstacles: Obstacles, pose: CameraPose, costs: CostTable,
     moving = costs.dynamic[obstacles.labels]
     return (strongest(cells[inside & ~moving], obstacles.weights[inside & ~moving]),
             strongest(cells[inside & moving], obstacles.weights[inside & moving]))
+
+
+def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: GridGeometry, pose: CameraPose,
+                foot: Tuple[float, float], x: 'Floats', y: 'Floats') -> 'npt.NDArray[np.bool_]':
+    """
+    Return which points have an obstacle in the grid between them and the camera.
+
+    When an obstacle leaves the view at the lower edge, what is still seen of it projects behind
+    its foot. The grid knows the foot from before, and a second mark behind it would be false.
+
+    :param lethal: (height, width) obstacles that the grid holds
+    :param foot: the camera's foot point in the ground frame, metres
+    :param x: points in the ground frame, (N,) metres
+    :param y: likewise
+    """
+    if not lethal.any():
+        return np.zeros(len(x), np.bool_)
+    # A line of half-cell steps slips through marks that touch at corners: marks grow by a cell.
+    grown = cv2.dilate(lethal.view(np.uint8), np.ones((3, 3), np.uint8)).reshape(-1)
+    distance = np.hypot(x - foot[0], y - foot[1])
+    steps = max(2, int(np.ceil(2.0 * float(distance.max()) / geometry.resolution)))
+    share = np.linspace(0.0, 1.0, steps)[None, :]
+    cells, inside = geometry.indices(*to_odom(
+        pose.odom_from_ground, foot[0] + share * (x - foot[0])[:, None],
+        foot[1] + share * (y - foot[1])[:, None]))
+    # The grown mark of the point itself is no obstacle before it.
+    nearer = (1.0 - share) * distance[:, None] > 3.0 * geometry.resolution
+    return ((grown[cells] > 0) & inside & nearer).any(axis=1)
 
 
 def to_odom(odom_from_ground: 'npt.NDArray[np.float64]', x: Any, y: Any

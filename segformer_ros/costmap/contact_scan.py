@@ -10,6 +10,7 @@ is met where the ray through it meets the ground, which is behind the table.
 """
 
 from typing import NamedTuple
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import cv2
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
+# Image rows that the contacts of neighbouring bins may differ by on one wall: walls seen at a
+# steeper slant take their neighbour's contact, which lies on the same wall.
+_EDGE_ROWS = 4
+
 
 class Scan(NamedTuple):
     """
@@ -32,14 +37,17 @@ class Scan(NamedTuple):
 
     ``contact`` (A,) float32 range of the first obstacle, inf if there is none; ``contact_pixel``
     and ``contact_depth`` (A,) index the mask at the obstacle's foot and ``min_run`` pixels into
-    it (valid where ``contact`` is finite); ``clear`` (A,) float32 range up to which ground is
-    seen without a gap, 0 for none; ``clear_pixel`` (A,) indexes the mask there; ``seen`` (A,)
-    float32 range at which knowledge ends: the contact, or the last sample in view.
+    it (valid where ``contact`` is finite); ``foot_seen`` (A,) tells that ground was seen right
+    before the contact, so that it is the obstacle's foot and not the edge of the view; ``clear``
+    (A,) float32 range up to which ground is seen without a gap, 0 for none; ``clear_pixel`` (A,)
+    indexes the mask there; ``seen`` (A,) float32 range at which knowledge ends: the contact, or
+    the last sample in view.
     """
 
     contact: 'Floats'
     contact_pixel: 'npt.NDArray[np.intp]'
     contact_depth: 'npt.NDArray[np.intp]'
+    foot_seen: 'npt.NDArray[np.bool_]'
     clear: 'Floats'
     clear_pixel: 'npt.NDArray[np.intp]'
     seen: 'Floats'
@@ -60,17 +68,37 @@ def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
     obstacle = _runs(kinds == OBSTACLE, settings.min_run)
     start = obstacle.argmax(axis=1)
     found = obstacle[bins, start]
+    border, foot_seen = _border(table, kinds, start, settings)
     # Before the view begins there is nothing to interrupt the ground.
     broken = _runs((kinds != GROUND) & table.begun, settings.min_run)
     stop = np.where(broken.any(axis=1), broken.argmax(axis=1), count)
     last_clear = _last_ground_before(kinds, stop, settings.min_run)
     has_clear = (stop > 0) & (kinds[bins, last_clear] == GROUND)
-    contact = np.where(found, _border(table, kinds, start, settings), np.float32(np.inf))
+    owner = _owners(np.where(found, start, count + _EDGE_ROWS + 1))
+    contact = np.where(found, border, np.float32(np.inf))[owner].astype(np.float32)
     clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
     deep = np.minimum(start + settings.min_run - 1, count - 1)
-    return Scan(contact.astype(np.float32), table.pixels[bins, start], table.pixels[bins, deep],
-                np.minimum(clear, contact).astype(np.float32), table.pixels[bins, last_clear],
-                np.minimum(contact, table.end).astype(np.float32))
+    return Scan(contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
+                foot_seen[owner], np.minimum(clear, contact), table.pixels[bins, last_clear],
+                np.minimum(contact, table.end))
+
+
+def _owners(start: 'npt.NDArray[np.intp]') -> 'npt.NDArray[np.intp]':
+    """
+    Return the bin whose contact counts for each bin: itself, or a nearer neighbour.
+
+    The outline of an upright thing runs along a bin. A bin on that line changes sides by the
+    rounding of pixels, so it meets the thing somewhere between foot and top, which projects far
+    behind it. Such a contact stands alone: one neighbour's is nearer and none is level with it.
+    """
+    bins = np.arange(len(start))
+    left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, len(start) - 1)
+    nearer = np.where(start[left] <= start[right], left, right)
+    farther = np.where(start[left] <= start[right], right, left)
+    alone = ((start - start[nearer] > _EDGE_ROWS)
+             & (np.abs(start[farther] - start) > _EDGE_ROWS)
+             & (start <= start.max() - _EDGE_ROWS))
+    return np.where(alone, nearer, bins)
 
 
 def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]':
@@ -95,10 +123,10 @@ def _last_ground_before(kinds: 'npt.NDArray[np.uint8]', stop: 'npt.NDArray[np.in
 
 
 def _border(table: ScanTable, kinds: 'npt.NDArray[np.uint8]', start: 'npt.NDArray[np.intp]',
-            settings: ProjectionSettings) -> 'Floats':
-    """Return the range half-way between the last ground and the first obstacle sample."""
+            settings: ProjectionSettings) -> 'Tuple[Floats, npt.NDArray[np.bool_]]':
+    """Return the range half-way between ground and obstacle, and whether there is ground."""
     bins = np.arange(len(kinds))
     ground = _last_ground_before(kinds, start, settings.max_gap + 1)
     beside = (kinds[bins, ground] == GROUND) & (ground < start)
     ranges = table.ranges[start]
-    return np.where(beside, 0.5 * (ranges + table.ranges[ground]), ranges)
+    return np.where(beside, 0.5 * (ranges + table.ranges[ground]), ranges), beside

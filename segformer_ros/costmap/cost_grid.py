@@ -4,13 +4,15 @@
 A rolling grid that remembers what the cameras saw.
 
 Obstacle evidence is kept as log-odds (Moravec and Elfes, 1985; clamped as in OctoMap, Hornung
-et al., 2013), once for things that stay and once for things that move, so that each can fade at
-its own pace. It fades linearly: then ``static_decay_time`` and ``dynamic_decay_time`` are exact
-upper bounds, which an exponential does not give.
+et al., 2013), once for things that stay and once for things that move, so that each has a decay
+time of its own. A mark stays for exactly that time after its last sighting, however weak, unless
+ground is seen in its place; evidence too weak for a mark fades to nothing in the same time. An
+exponential would make weak marks short and strong ones long.
 """
 
 import math
 from typing import Any
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,7 +21,6 @@ import numpy as np
 from segformer_ros.costmap.cost_table import HIGHEST_COST
 from segformer_ros.costmap.cost_table import LETHAL
 from segformer_ros.costmap.cost_table import UNKNOWN
-from segformer_ros.costmap.observation import Evidence
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.observation import Observation
 from segformer_ros.costmap.settings import check
@@ -28,6 +29,9 @@ from segformer_ros.costmap.settings import GridSettings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    # Evidence, times of the last sighting, decay time.
+    _Layer = Tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], float]
 
 # Share of a block that the robot may be off the centre; above 1/2, so that a robot that stands
 # on the line between two blocks does not move the grid to and fro.
@@ -77,7 +81,8 @@ class CostGrid:
         self._dynamic = np.zeros(cells, np.float32)
         self._costs = np.zeros(cells, np.float32)
         self._ground_time = np.full(cells, _NEVER)
-        self._obstacle_time = np.full(cells, _NEVER)
+        self._static_time = np.full(cells, _NEVER)
+        self._dynamic_time = np.full(cells, _NEVER)
         self._time = _NEVER
 
     def recenter(self, x: float, y: float) -> bool:
@@ -98,7 +103,8 @@ class CostGrid:
             return False
         shift_x, shift_y = target[0] - self._corner[0], target[1] - self._corner[1]
         for name, blank in (('_static', 0.0), ('_dynamic', 0.0), ('_costs', 0.0),
-                            ('_ground_time', _NEVER), ('_obstacle_time', _NEVER)):
+                            ('_ground_time', _NEVER), ('_static_time', _NEVER),
+                            ('_dynamic_time', _NEVER)):
             setattr(self, name, self._shifted(getattr(self, name), shift_x, shift_y, blank))
         self._move_to(target[0], target[1])
         return True
@@ -115,11 +121,16 @@ class CostGrid:
         self._time = stamp
         if not math.isfinite(passed):
             return
-        span = self.fusion.occupied_limit - self.fusion.mark_threshold
-        for evidence, decay_time in ((self._static, self.fusion.static_decay_time),
-                                     (self._dynamic, self.fusion.dynamic_decay_time)):
-            step = passed * span / decay_time
-            np.subtract(evidence, np.clip(evidence, -step, step), out=evidence)
+        threshold = self.fusion.mark_threshold
+        for evidence, times, decay_time in self._layers():
+            step = passed * threshold / decay_time
+            fading = np.where(evidence < threshold, np.clip(evidence, -step, step), 0)
+            np.subtract(evidence, fading, out=evidence)
+            evidence[(evidence >= threshold) & (times < stamp - decay_time)] = 0.0
+
+    def _layers(self) -> 'Tuple[_Layer, _Layer]':
+        return ((self._static, self._static_time, self.fusion.static_decay_time),
+                (self._dynamic, self._dynamic_time, self.fusion.dynamic_decay_time))
 
     def fuse(self, observation: Observation, stamp: float) -> None:
         """
@@ -136,20 +147,17 @@ class CostGrid:
         free = ~obstacle[observation.ground.cells]
         cells = observation.ground.cells[free]
         weights = observation.ground.weights[free]
-        for evidence in (self._static, self._dynamic):
+        for evidence, _, _ in self._layers():
             lowered = evidence[cells] - np.float32(fusion.free_gain) * weights
             evidence[cells] = np.maximum(lowered, np.minimum(evidence[cells],
                                                              np.float32(fusion.free_limit)))
         self._average(cells, weights, observation.ground_costs[free], stamp)
         self._ground_time[cells] = np.maximum(self._ground_time[cells], stamp)
-        for evidence, seen in ((self._static, observation.static),
-                               (self._dynamic, observation.dynamic)):
-            self._raise(evidence, seen, stamp)
-
-    def _raise(self, evidence: 'npt.NDArray[np.float32]', seen: Evidence, stamp: float) -> None:
-        raised = evidence[seen.cells] + np.float32(self.fusion.occupied_gain) * seen.weights
-        evidence[seen.cells] = np.minimum(raised, np.float32(self.fusion.occupied_limit))
-        self._obstacle_time[seen.cells] = np.maximum(self._obstacle_time[seen.cells], stamp)
+        for (evidence, times, _), seen in zip(self._layers(),
+                                              (observation.static, observation.dynamic)):
+            raised = evidence[seen.cells] + np.float32(fusion.occupied_gain) * seen.weights
+            evidence[seen.cells] = np.minimum(raised, np.float32(fusion.occupied_limit))
+            times[seen.cells] = np.maximum(times[seen.cells], stamp)
 
     def _average(self, cells: 'npt.NDArray[np.intp]', weights: 'npt.NDArray[np.float32]',
                  costs: 'npt.NDArray[np.float32]', stamp: float) -> None:
@@ -162,7 +170,6 @@ class CostGrid:
         """Return (height, width), true where obstacles are marked, small blobs removed."""
         threshold = self.fusion.mark_threshold
         lethal = (self._static >= threshold) | (self._dynamic >= threshold)
-        lethal &= self._obstacle_time >= self._time - self.fusion.forget_time
         lethal = lethal.reshape(self.geometry.height, self.geometry.width)
         if self.fusion.min_blob > 1 and lethal.any():
             _, blobs, rows, _ = cv2.connectedComponentsWithStats(
@@ -195,7 +202,8 @@ class CostGrid:
         :param stamp: now, seconds
         """
         grid = self.to_occupancy(stamp).reshape(-1)
-        times = np.where(grid == LETHAL, np.maximum(self._obstacle_time, self._ground_time),
+        seen = np.maximum(self._static_time, self._dynamic_time)
+        times = np.where(grid == LETHAL, np.maximum(seen, self._ground_time),
                          self._ground_time)[grid != UNKNOWN]
         return max(0.0, self._time - float(times.min())) if times.size else 0.0
 

@@ -111,8 +111,9 @@ class DepthProjector:
         width, height = camera.size_wh
         stride = int(np.ceil(np.sqrt(width * height / float(self.settings.max_points))))
         stride = max(1, stride)
-        index = np.arange(width * height).reshape(height, width)[stride // 2::stride,
-                                                                stride // 2::stride].reshape(-1)
+        half = stride // 2
+        index = np.arange(width * height).reshape(height, width)[half::stride, half::stride]
+        index = index.reshape(-1)
         rays = camera.rays().reshape(-1, 3)[index]
         usable = rays[:, 2] > 0.0
         if self.self_mask is not None:
@@ -149,7 +150,8 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
     name[cells[moving]] = shown[points][moving]
     means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
         np.float32) for values in (x, y, sure)]
-    return Obstacles(means[0], means[1], name[places], means[2], means[2])
+    return Obstacles(means[0], means[1], name[places], means[2], means[2],
+                     np.ones(len(places), np.bool_))
 
 
 def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',

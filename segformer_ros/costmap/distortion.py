@@ -88,9 +88,7 @@ class PolynomialLens(Lens):
         over, under = np.poly1d(self._over), np.poly1d(self._under)
         slope = over * under + np.poly1d([2.0, 0.0]) * (
             over.deriv() * under - over * under.deriv())
-        roots = np.concatenate([np.atleast_1d(slope.roots), np.atleast_1d(under.roots)])
-        real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 1e-9)]
-        return float(min(np.sqrt(real.min()) if len(real) else np.inf, _WIDEST_TANGENT))
+        return min(_smallest_root(slope.coeffs), _smallest_root(under.coeffs), _WIDEST_TANGENT)
 
     def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
                 ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
@@ -174,9 +172,7 @@ class EquidistantLens(Lens):
         k1, k2, k3, k4 = coefficients
         self._gain = np.array([k4, k3, k2, k1, 1.0])
         slope = np.array([9.0 * k4, 7.0 * k3, 5.0 * k2, 3.0 * k1, 1.0])
-        roots = np.atleast_1d(np.roots(slope))
-        real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 1e-9)]
-        self.largest_angle = float(min(np.sqrt(real.min()) if len(real) else np.inf, np.pi))
+        self.largest_angle = min(_smallest_root(slope), float(np.pi))
         self._angles = np.linspace(0.0, self.largest_angle, _TABLE_LENGTH)
         self._radii = self._angles * np.polyval(self._gain, self._angles ** 2)
         self._slope = slope
@@ -186,10 +182,10 @@ class EquidistantLens(Lens):
         """Return distorted coordinates; see :class:`Lens`."""
         across = np.hypot(x, y)
         angle = np.arctan2(across, z)
-        angle[angle > self.largest_angle] = np.nan
+        # Straight behind has no direction in the image.
+        angle[(angle > self.largest_angle) | ((across == 0.0) & (z <= 0.0))] = np.nan
         radius = angle * _horner(self._gain, angle * angle)
         scale = np.divide(radius, across, out=np.zeros_like(across), where=across > 0.0)
-        # Straight ahead is seen in the middle; straight behind is not seen.
         scale[np.isnan(angle)] = np.nan
         return x * scale, y * scale
 
@@ -206,6 +202,15 @@ class EquidistantLens(Lens):
         angle[(radius > self._radii[-1]) | (angle > self.largest_angle)] = np.nan
         scale = np.divide(np.sin(angle), radius, out=np.ones_like(radius), where=radius > 0.0)
         return np.stack([x * scale, y * scale, np.cos(angle)], axis=-1)
+
+
+def _smallest_root(polynomial: 'npt.NDArray[np.float64]') -> float:
+    """Return the least r > 0 at which a polynomial in r^2 is zero, or inf."""
+    # Coefficients next to nothing would overflow the companion matrix; so far from the axis
+    # that they matter, no lens sees.
+    roots = np.atleast_1d(np.roots(np.where(np.abs(polynomial) < 1e-12, 0.0, polynomial)))
+    real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 1e-9)]
+    return float(np.sqrt(real.min())) if len(real) else float(np.inf)
 
 
 def _horner(polynomial: 'npt.NDArray[np.float64]', s: Any) -> Any:

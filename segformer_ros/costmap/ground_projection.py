@@ -17,6 +17,7 @@ import numpy as np
 from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.costmap.cells import cells_between
 from segformer_ros.costmap.cells import confidence_of
+from segformer_ros.costmap.cells import held_before
 from segformer_ros.costmap.cells import obstacle_evidence
 from segformer_ros.costmap.contact_scan import Scan
 from segformer_ros.costmap.contact_scan import scan
@@ -119,12 +120,14 @@ class GroundProjector:
 
     def project(self, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: GridGeometry) -> Projection:
+                pose: CameraPose, costs: CostTable, geometry: GridGeometry,
+                lethal: 'npt.NDArray[np.bool_]') -> Projection:
         """
         Project one frame.
 
         :param labels: (H * W + 1,) from :func:`prepared_labels`
         :param confidences: (H * W,) 0..255, or None for full confidence
+        :param lethal: (height, width) obstacles that the grid holds already
         :raises TransformError: no part of the ground within range is in view
         """
         table = self.table(camera, pose.ground_from_camera)
@@ -133,7 +136,13 @@ class GroundProjector:
                                     geometry.resolution)
         cells, ground_costs, weights = self._ground(table, found, labels, confidences, camera,
                                                     pose, costs, geometry)
-        static, dynamic = obstacle_evidence(obstacles, pose, costs, geometry)
+        new = obstacles.foot_seen.copy()
+        if not new.all():
+            hidden = np.flatnonzero(~new)
+            new[hidden] = ~held_before(lethal, geometry, pose, table.foot,
+                                       obstacles.x[hidden], obstacles.y[hidden])
+        static, dynamic = obstacle_evidence(
+            obstacles.only(new), pose, costs, geometry)
         observation = Observation(Evidence(cells, weights), ground_costs, static, dynamic)
         return Projection(observation, obstacles,
                           _clear_points(table, found, labels, confidences, geometry.resolution))
@@ -150,7 +159,7 @@ class GroundProjector:
         weights = sure * range_weights(distance, table.height, camera, resolution)
         return Obstacles(table.foot[0] + distance * table.directions[bins, 0],
                          table.foot[1] + distance * table.directions[bins, 1],
-                         labels[deep], sure, weights)
+                         labels[deep], sure, weights, found.foot_seen[bins])
 
     def _ground(self, table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,

@@ -73,7 +73,8 @@ class Obstacles(NamedTuple):
     Obstacle points on the ground, in the ground frame.
 
     ``x``, ``y`` (N,) float32 metres; ``labels`` (N,) uint8 class ids; ``confidences`` (N,)
-    float32 0..1; ``weights`` (N,) float32 0..1, confidence times range weight.
+    float32 0..1; ``weights`` (N,) float32 0..1, confidence times range weight; ``foot_seen``
+    (N,) is false where only the upper part is in view, so that the foot lies nearer than x, y.
     """
 
     x: 'npt.NDArray[np.float32]'
@@ -81,6 +82,12 @@ class Obstacles(NamedTuple):
     labels: 'npt.NDArray[np.uint8]'
     confidences: 'npt.NDArray[np.float32]'
     weights: 'npt.NDArray[np.float32]'
+    foot_seen: 'npt.NDArray[np.bool_]'
+
+    def only(self, chosen: 'npt.NDArray[np.bool_]') -> 'Obstacles':
+        """Return the points that a (N,) flag chooses."""
+        return Obstacles(self.x[chosen], self.y[chosen], self.labels[chosen],
+                         self.confidences[chosen], self.weights[chosen], self.foot_seen[chosen])
 
 
 class GroundPoints(NamedTuple):

@@ -161,5 +161,6 @@ def _result(bad: 'npt.NDArray[np.uint8]', near: GroundCells, foot: Tuple[float, 
                               np.flatnonzero(bad == _MOVES))]
     return Projection(
         Observation(evidence[0], bad[ground].astype(np.float32), evidence[1], evidence[2]),
-        Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked]),
+        Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked],
+                  np.ones(len(blocked), np.bool_)),
         GroundPoints(x[ground], y[ground], shown[ground], sure[ground]))

@@ -29,7 +29,6 @@ from segformer_ros.costmap.ground_projection import GroundProjector
 from segformer_ros.costmap.landing import find_landing_site
 from segformer_ros.costmap.landing import grid_for_height
 from segformer_ros.costmap.landing import LandingSite
-from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.observation import Projection
 from segformer_ros.costmap.overhead_projection import OverheadProjector
 from segformer_ros.costmap.points import ground_cloud
@@ -110,7 +109,7 @@ class CostmapPipeline:
         if jumped:
             self._grid.clear()
         self._follow(frame.pose)
-        projection = camera.project(frame, self.costs, self._grid.geometry, self.settings)
+        projection = camera.project(frame, self.costs, self._grid, self.settings)
         projected = time.perf_counter()
         self._grid.fuse(projection.observation, frame.stamp)
         timings = StageTimings(projected - started, time.perf_counter() - projected)
@@ -200,15 +199,19 @@ class _Camera:
         return prepared_labels(frame.mask, frame.confidence, self._self_mask,
                                settings.projection.min_confidence)
 
-    def project(self, frame: Frame, costs: CostTable, geometry: GridGeometry,
+    def project(self, frame: Frame, costs: CostTable, grid: CostGrid,
                 settings: CostmapSettings) -> Projection:
+        geometry = grid.geometry
         labels = self._labels(frame, settings)
         confidences = _flat(frame.confidence)
         if frame.depth is not None:
             return self._depth.project(labels, confidences, frame.depth, frame.camera,
                                        frame.pose, costs, geometry)
-        projector = (self._overhead if settings.projection.mode == OVERHEAD else self._ground)
-        return projector.project(labels, confidences, frame.camera, frame.pose, costs, geometry)
+        if settings.projection.mode == OVERHEAD:
+            return self._overhead.project(labels, confidences, frame.camera, frame.pose, costs,
+                                          geometry)
+        return self._ground.project(labels, confidences, frame.camera, frame.pose, costs,
+                                    geometry, grid.lethal_cells())
 
     def categories(self, frame: Frame, costs: CostTable, settings: CostmapSettings,
                    lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:

@@ -29,6 +29,7 @@ _COARSE = 8
 # A bin is this many pixels wide: half of what a network's logits resolve (1/4 of the input).
 _BIN_PIXELS = 1.5
 _MOST_BINS = 4096
+_FINE_STEPS = 20
 # The azimuth coordinate runs once around in 8 units; see azimuth().
 _FULL_TURN = 8.0
 # Cosine to straight down from which the image's up direction serves as heading.
@@ -184,7 +185,7 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
             expected='some within max_range {:.1f} m'.format(settings.max_range),
             remedy='Check the pitch of the mount and that the frame is an optical one.')
     start, step, bins = _bins(camera, rotation, heading, rays[in_range])
-    ranges = _ranges(camera, outline, rotation, height, float(reach.min()), farthest)
+    ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
     directions = (middles[:, :1] * heading
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
@@ -225,18 +226,13 @@ def _bins(camera: CameraModel, rotation: 'npt.NDArray[np.float64]',
     return start, (end - start) / bins, bins
 
 
-def _ranges(camera: CameraModel, outline: ViewRays, rotation: 'npt.NDArray[np.float64]',
-            height: float, nearest: float, farthest: float) -> 'Floats':
-    """Return sample ranges, one for each pixel of the image line that gravity points along."""
+def _ranges(outline: ViewRays, rotation: 'npt.NDArray[np.float64]', height: float,
+            nearest: float, farthest: float) -> 'Floats':
+    """Return sample ranges at equal steps of depression, about one for each image row."""
     upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])
-    line = (outline.column if upright else outline.row).dot(rotation.T)
-    down = np.sort(np.arcsin(np.clip(-line[:, 2], -1.0, 1.0)))
+    line = outline.column if upright else outline.row
+    # Of the angles between pixels a small one: they shrink towards the image's edge.
+    step = np.percentile(np.linalg.norm(np.diff(line, axis=0), axis=1), _FINE_STEPS)
     low, high = np.arctan2(height, farthest), np.arctan2(height, nearest)
-    down = down[(down >= low) & (down <= high)]
-    # Corners of a rolled or wide image see ground that this line does not: the same spacing.
-    pitch = np.median(np.diff(down)) if len(down) > 2 else 1.0 / camera.fy
-    below = np.arange(down[0] - pitch, low, -pitch)[::-1] if len(down) else np.zeros(0)
-    above = np.arange(down[-1] + pitch if len(down) else low, high + pitch, pitch)
-    angles = np.concatenate([[low], below, down, above])
-    angles = np.unique(angles[(angles >= low) & (angles < 0.5 * np.pi)])
+    angles = np.arange(low, min(high + step, 0.5 * np.pi - 1e-3), step)
     return (height / np.tan(angles[::-1])).astype(np.float32)

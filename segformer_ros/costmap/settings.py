@@ -36,10 +36,11 @@ class ProjectionSettings(NamedTuple):
     seen). ``max_range``: metres from the camera's foot point; range errors grow with its square
     over the camera height. ``horizon``: sine of the least angle of a ray below the horizon.
     ``min_confidence``: 0..255, pixels below it count as unseen. ``min_run``: pixels that an
-    obstacle must be high. ``max_gap``: unlabelled pixels between ground and obstacle that still
-    count as their border. ``obstacle_z``: height given to obstacle points, metres; Nav2's height
-    gates drop points at 0. ``overhang``: metres that tree crowns and roofs start above the
-    ground at most (overhead mode only).
+    obstacle must be high (to within a fifth: samples lie a little closer than image rows).
+    ``max_gap``: unlabelled pixels between ground and obstacle that still count as their border.
+    ``obstacle_z``: height given to obstacle points, metres; Nav2's height gates drop points at
+    0. ``overhang``: metres that tree crowns and roofs start above the ground at most (overhead
+    mode only).
     """
 
     mode: str = CONTACT
@@ -75,9 +76,9 @@ class FusionSettings(NamedTuple):
 
     Obstacle evidence is a log-odds sum: ``occupied_gain`` per sighting, ``free_gain`` per
     sighting of ground, both times confidence and range weight, kept within ``free_limit`` and
-    ``occupied_limit``; from ``mark_threshold`` on a cell is lethal. Without new evidence the
-    fullest cell falls below the threshold in ``static_decay_time`` seconds, one held by a class
-    that moves in ``dynamic_decay_time``. Ground costs are exponential averages with weight
+    ``occupied_limit``; from ``mark_threshold`` on a cell is lethal. A lethal cell that is not seen
+    again stays so for ``static_decay_time`` seconds, one held by a class that moves for
+    ``dynamic_decay_time``. Ground costs are exponential averages with weight
     ``cost_gain`` for the new value. A cell not seen for ``forget_time`` seconds is unknown.
     ``min_blob`` is the least number of touching lethal cells that is published.
     """

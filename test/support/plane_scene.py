@@ -75,31 +75,34 @@ class Scene(NamedTuple):
             labels[inside] = patch.label
         return labels
 
-    def render(self, rays, world_from_camera):
+    def render(self, camera, world_from_camera, rays=None):
         """
         Look at the scene.
 
-        :param rays: (H, W, 3) directions in the optical frame
+        :param camera: Pinhole
         :param world_from_camera: (4, 4)
+        :param rays: (H, W, 3) directions in the optical frame, for a lens that is no pinhole
         """
-        shape = rays.shape[:2]
-        directions = rays.reshape(-1, 3).dot(world_from_camera[:3, :3].T)
+        boxed = rays is None
+        rays = camera.rays() if boxed else rays
+        directions = rays.dot(world_from_camera[:3, :3].T)
         origin = world_from_camera[:3, 3]
         with np.errstate(divide='ignore', invalid='ignore'):
-            reach = np.where(directions[:, 2] < 0, -origin[2] / directions[:, 2], np.inf)
+            reach = np.where(directions[..., 2] < 0, -origin[2] / directions[..., 2], np.inf)
         hit = np.isfinite(reach)
-        labels = np.full(len(reach), self.sky, np.uint8)
+        labels = np.full(reach.shape, self.sky, np.uint8)
         labels[hit] = self.ground_labels(origin[0] + reach[hit] * directions[hit, 0],
                                          origin[1] + reach[hit] * directions[hit, 1])
         for box in self.boxes:
-            near, top = _enter(box, origin, directions)
-            closer = near < reach
-            reach[closer] = near[closer]
-            labels[closer] = box.label
+            # Most boxes cover a small part of the picture: only that is looked at.
+            part = _outline(box, camera, world_from_camera) if boxed else (slice(None),) * 2
+            near, top = _enter(box, origin, directions[part])
+            closer = near < reach[part]
+            reach[part][closer] = near[closer]
+            labels[part][closer] = box.label
             if box.top_label >= 0:
-                labels[closer & top] = box.top_label
-        depth = np.where(np.isfinite(reach), reach, np.inf) * rays.reshape(-1, 3)[:, 2]
-        return View(labels.reshape(shape), depth.reshape(shape))
+                labels[part][closer & top] = box.top_label
+        return View(labels, reach * rays[..., 2])
 
     def contacts(self, camera, world_from_camera, far, per_pixel=2):
         """
@@ -137,6 +140,25 @@ class Scene(NamedTuple):
         return seen
 
 
+def _outline(box, camera, world_from_camera):
+    """Return the slices of the picture that can show a box."""
+    signs = np.array([[a, b, c] for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0.0, 1.0)])
+    local = signs * [box.length, box.width, box.height]
+    c, s = np.cos(box.yaw), np.sin(box.yaw)
+    corners = np.stack([box.x + c * local[:, 0] - s * local[:, 1],
+                        box.y + s * local[:, 0] + c * local[:, 1],
+                        box.bottom + local[:, 2]], axis=1)
+    seen = (corners - world_from_camera[:3, 3]).dot(world_from_camera[:3, :3])
+    if (seen[:, 2] <= 0.0).all():
+        return slice(0, 0), slice(0, 0)
+    if (seen[:, 2] < 0.05).any():
+        return slice(None), slice(None)
+    u = camera.f * seen[:, 0] / seen[:, 2] + camera.cx
+    v = camera.f * seen[:, 1] / seen[:, 2] + camera.cy
+    return (slice(max(0, int(v.min())), max(0, int(v.max()) + 2)),
+            slice(max(0, int(u.min())), max(0, int(u.max()) + 2)))
+
+
 def _to_box(box, vectors):
     c, s = np.cos(box.yaw), np.sin(box.yaw)
     return np.stack([c * vectors[..., 0] + s * vectors[..., 1],
@@ -155,10 +177,10 @@ def _slab(origin, direction, low, high):
 def _enter(box, origin, directions):
     """Return the line parameter where rays enter a box (inf for a miss), and if from above."""
     start = _to_box(box, origin[:2] - np.array([box.x, box.y]))
-    flat = _to_box(box, directions[:, :2])
-    near_x, far_x = _slab(start[0], flat[:, 0], -0.5 * box.length, 0.5 * box.length)
-    near_y, far_y = _slab(start[1], flat[:, 1], -0.5 * box.width, 0.5 * box.width)
-    near_z, far_z = _slab(origin[2], directions[:, 2], box.bottom, box.bottom + box.height)
+    flat = _to_box(box, directions[..., :2])
+    near_x, far_x = _slab(start[0], flat[..., 0], -0.5 * box.length, 0.5 * box.length)
+    near_y, far_y = _slab(start[1], flat[..., 1], -0.5 * box.width, 0.5 * box.width)
+    near_z, far_z = _slab(origin[2], directions[..., 2], box.bottom, box.bottom + box.height)
     near = np.maximum(np.maximum(near_x, near_y), near_z)
     far = np.minimum(np.minimum(far_x, far_y), far_z)
     missed = (near > far) | (near <= 0)

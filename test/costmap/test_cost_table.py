@@ -1,0 +1,123 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Cost profiles: what they say, and what is refused."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import GROUND
+from segformer_ros.costmap.cost_table import LETHAL
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.cost_table import NOTHING
+from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.classes import load_grouping
+
+PROFILES = ['indoor', 'outdoor', 'landing']
+# Where the profiles part from the proposal in the reference, class by class; the reasons stand
+# in the profiles' comments.
+JUDGED_ANEW = {
+    'indoor': {'towel', 'apparel', 'blanket', 'food', 'awning', 'canopy', 'flag', 'airplane'},
+    'outdoor': {'plant', 'flower', 'food', 'awning', 'canopy', 'flag', 'airplane'},
+    'landing': {'path', 'rock', 'blanket'}}
+
+
+@pytest.fixture(scope='module')
+def ade20k():
+    return load_class_table('ade20k')
+
+
+def small_table():
+    return ClassTable('small', ['floor', 'wall', 'person', 'sky'], np.zeros((4, 3)),
+                      [False, False, True, False])
+
+
+def write(tmp_path, text):
+    path = tmp_path / 'costs.yaml'
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('name', PROFILES)
+def test_shipped_profiles_hold_only_values_that_nav2_takes_as_meant(ade20k, name):
+    table = load_cost_table(name, ade20k)
+    values = [table.occupancy_of(class_name) for class_name in ade20k.names]
+    assert set(values) <= set(range(99)) | {UNKNOWN, LETHAL}
+    assert table.kinds[150:].tolist() == [NOTHING] * 106
+    assert table.dynamic[:150].tolist() == ade20k.dynamic.tolist()
+    assert table.occupancy_of('person') == LETHAL
+
+
+@pytest.mark.parametrize('name', PROFILES)
+def test_shipped_profiles_follow_the_reference_but_for_what_was_judged_anew(ade20k, shared, name):
+    table = load_cost_table(name, ade20k)
+    with open(shared('reference/ade20k_costs.csv'), encoding='utf-8') as stream:
+        proposal = {row['name']: int(row[name]) for row in csv.DictReader(stream)}
+    assert len(proposal) == 150
+    differing = {class_name for class_name, cost in proposal.items()
+                 if table.occupancy_of(class_name) != cost}
+    assert differing == JUDGED_ANEW[name]
+
+
+@pytest.mark.parametrize('name', PROFILES)
+def test_groups_and_costs_of_a_profile_agree_on_every_class(ade20k, name):
+    table = load_cost_table(name, ade20k)
+    grouping = load_grouping(name, ade20k)
+    names = grouping.table.names + ('',) * (256 - len(grouping.table.names))
+    for class_id, class_name in enumerate(ade20k.names):
+        expected = {NOTHING: '', GROUND: 'free' if table.costs[class_id] <= 20 else 'caution',
+                    OBSTACLE: 'moving' if table.dynamic[class_id] else 'obstacle'}
+        assert names[grouping.lookup[class_id]] == expected[table.kinds[class_id]], class_name
+
+
+def test_every_shipped_cost_stands_under_a_comment(project_root):
+    for name in PROFILES:
+        with open('{}/config/costs/{}.yaml'.format(project_root, name),
+                  encoding='utf-8') as stream:
+            body = stream.read().split('costs:\n', 1)[1]
+        for block in body.strip('\n').split('\n\n'):
+            assert block.lstrip().startswith('#'), block
+
+
+def test_own_profile_fills_the_rest_with_its_default(tmp_path):
+    table = load_cost_table(write(tmp_path, 'name: own\ndefault: lethal\ncosts:\n'
+                                            '  floor: 7\n  sky: ignore\n'), small_table())
+    assert [table.occupancy_of(name) for name in ('floor', 'wall', 'person', 'sky')] == [
+        7, LETHAL, LETHAL, UNKNOWN]
+    assert table.kinds[:4].tolist() == [GROUND, OBSTACLE, OBSTACLE, NOTHING]
+    assert table.costs[:4].tolist() == [7, 100, 100, 0]
+
+
+@pytest.mark.parametrize('text, words', [
+    ('costs: {flor: 0}\ndefault: lethal\nname: x', "got 'flor'.*Did you mean 'floor'"),
+    ('costs: {floor: 0}\nname: x', 'without a cost.*wall, person, sky.*default'),
+    ('costs: {floor: 99}\ndefault: lethal\nname: x', "'floor'.*got 99; expected 0..98"),
+    ('costs: {floor: 100}\ndefault: lethal\nname: x', "'floor'.*got 100"),
+    ('costs: {floor: -1}\ndefault: lethal\nname: x', "'floor'.*got -1"),
+    ('costs: {floor: 1.5}\ndefault: lethal\nname: x', "'floor'.*got 1.5"),
+    ('costs: {floor: true}\ndefault: lethal\nname: x', "'floor'.*got True"),
+    ('costs: {floor: deadly}\ndefault: lethal\nname: x', "got 'deadly'.*\"lethal\""),
+    ('costs: {floor: 0}\ndefault: 101\nname: x', "'default'.*got 101"),
+    ('costs: [floor]\nname: x', "'costs'.*mapping"),
+    ('cost: {floor: 0}\nname: x', "Unknown key.*Did you mean 'costs'")])
+def test_slips_of_the_pen_are_told(tmp_path, text, words):
+    with pytest.raises(ConfigurationError, match=words):
+        load_cost_table(write(tmp_path, text), small_table())
+
+
+def test_unknown_profile_lists_the_shipped_ones(ade20k):
+    with pytest.raises(ConfigurationError, match="'indor'.*indoor, landing, outdoor.*'indoor'"):
+        load_cost_table('indor', ade20k)
+
+
+@pytest.mark.parametrize('values', [[0, 1], [0, 99, 0, 0], [0, 101, 0, 0], [0, -2, 0, 0]])
+def test_tables_from_code_are_checked_too(values):
+    with pytest.raises(ConfigurationError):
+        CostTable('x', small_table(), values)
