@@ -13,9 +13,9 @@ from segformer_ros.errors import BackendError
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.postprocessing import Postprocessor
-from support.oracles import argmax_with_gap
-from support.oracles import log_softmax_bound
+from support.oracles import log_confidence
 from support.oracles import upsample
+from support.oracles import upsampled_winners
 
 # Two classes this close, relative to the logits, are a tie in float32.
 TIE = 1e-5
@@ -48,10 +48,15 @@ def run(kernels, logits, size_wh, layout='nchw', method='exact', threshold=0.0,
     return Postprocessor(spec, kernels).run(outputs, size_wh, method, threshold, with_confidence)
 
 
+def levels(logits, size_wh):
+    """Return 255 times the confidence as it is defined, float64."""
+    return 255.0 * np.exp(log_confidence(logits, upsampled_winners(logits, size_wh).value))
+
+
 def assert_mask_is_exact(mask, logits, size_wh):
-    expected, gap = argmax_with_gap(logits, size_wh)
-    different = mask != expected
-    assert (gap[different] < TIE * np.abs(logits).max()).all()
+    expected = upsampled_winners(logits, size_wh)
+    different = mask != expected.mask
+    assert (expected.gap[different] < TIE * np.abs(logits).max()).all()
     # Ties of random numbers are rare; many of them would hide a fault.
     assert different.mean() < 1e-4
 
@@ -78,10 +83,9 @@ def test_mask_and_confidence_are_exact_for_any_sizes(
         kernels, classes, height, width, out_height, out_width, layout, seed):
     logits = random_logits(classes, (height, width), False, seed)
     mask, confidence = run(kernels, logits, (out_width, out_height), layout)
-    expected, gap = argmax_with_gap(logits, (out_width, out_height))
-    assert (gap[mask != expected] < TIE * np.abs(logits).max()).all()
-    bound = np.exp(log_softmax_bound(logits, (out_width, out_height)))
-    assert np.abs(confidence - 255.0 * bound).max() < 0.501
+    expected = upsampled_winners(logits, (out_width, out_height))
+    assert (expected.gap[mask != expected.mask] < TIE * np.abs(logits).max()).all()
+    assert np.abs(confidence - levels(logits, (out_width, out_height))).max() < 0.501
 
 
 @pytest.mark.smoke
@@ -126,7 +130,7 @@ def test_fast_gives_every_pixel_the_winner_of_its_nearest_grid_point(kernels):
 def test_confidence_is_the_defined_one(kernels, layout, smooth):
     logits = random_logits(150, (16, 20), smooth)
     _, confidence = run(kernels, logits, (133, 101), layout)
-    expected = 255.0 * np.exp(log_softmax_bound(logits, (133, 101)))
+    expected = levels(logits, (133, 101))
     assert confidence.dtype == np.uint8
     assert np.abs(confidence - expected).max() < 0.501
 
@@ -145,7 +149,7 @@ def test_confidence_never_exceeds_the_softmax_and_meets_it_at_grid_points(kernel
 def test_confidence_holds_for_flat_and_for_extreme_logits(kernels, scale):
     logits = (random_logits(30, (6, 6), False) * scale).astype(np.float32)
     _, confidence = run(kernels, logits, (20, 20))
-    expected = 255.0 * np.exp(log_softmax_bound(logits, (20, 20)))
+    expected = levels(logits, (20, 20))
     # Differences of large logits carry their float32 rounding.
     assert np.abs(confidence - expected).max() < 0.501 + 255 * scale * 1e-5
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow, plain computations in float64 that the fast ones are compared with."""
 
+from typing import Any
+from typing import NamedTuple
+
 import numpy as np
 
 
@@ -25,29 +28,42 @@ def upsample(planes, size_wh):
     return np.stack([rows.dot(plane.astype(np.float64)).dot(cols.T) for plane in planes])
 
 
-def argmax_with_gap(planes, size_wh, rows_at_once=64):
+class Winners(NamedTuple):
+    """The winning class of every pixel of upsampled logits, (H, W) each."""
+
+    mask: Any
+    """class ids; of equal values the lower id"""
+    value: Any
+    """float64 value of the winner"""
+    gap: Any
+    """by how much it beats the second; infinite without one"""
+
+
+def upsampled_winners(planes, size_wh, rows_at_once=32):
     """
-    Return the winner of every pixel and by how much it beats the second, in float64.
+    Return the winner of every pixel, in float64.
 
     :param planes: (C, h, w) logits
     """
     rows = interpolation_matrix(planes.shape[1], size_wh[1])
     cols = interpolation_matrix(planes.shape[2], size_wh[0])
     wide = np.stack([plane.astype(np.float64).dot(cols.T) for plane in planes])
-    winner = np.empty((size_wh[1], size_wh[0]), np.int64)
-    gap = np.empty((size_wh[1], size_wh[0]))
+    mask, value, gap = [], [], []
     for start in range(0, size_wh[1], rows_at_once):
-        part = slice(start, start + rows_at_once)
-        values = np.tensordot(rows[part], wide, axes=(1, 1))
-        winner[part] = values.argmax(axis=1)
-        ordered = np.sort(values, axis=1)
-        gap[part] = ordered[:, -1] - ordered[:, -2] if len(planes) > 1 else np.inf
-    return winner, gap
+        part = np.stack([rows[start:start + rows_at_once].dot(plane) for plane in wide])
+        winner = part.argmax(axis=0)
+        y, x = np.indices(winner.shape)
+        best = part[winner, y, x]
+        part[winner, y, x] = -np.inf
+        mask.append(winner)
+        value.append(best)
+        gap.append(best - part.max(axis=0))
+    return Winners(np.concatenate(mask), np.concatenate(value), np.concatenate(gap))
 
 
-def log_softmax_bound(planes, size_wh):
-    """Return (H, W): the largest upsampled logit minus the upsampled log-sum-exp, float64."""
+def log_confidence(planes, winner_value):
+    """Return (H, W): the winners' values minus the upsampled log-sum-exp, float64."""
     planes = planes.astype(np.float64)
     peak = planes.max(axis=0)
     logsumexp = peak + np.log(np.exp(planes - peak).sum(axis=0))
-    return upsample(planes, size_wh).max(axis=0) - upsample(logsumexp[np.newaxis], size_wh)[0]
+    return winner_value - upsample(logsumexp[np.newaxis], winner_value.shape[::-1])[0]
