@@ -21,7 +21,7 @@ FIXED64 = 1
 LENGTH = 2
 FIXED32 = 5
 
-MOST_FIELDS = 500000
+MOST_FIELDS = 200000
 """Bound on time. SegFormer-B5, the largest, has 46 061 in the exporter's form."""
 LONGEST_TEXT = 4096
 MOST_TEXT = 1 << 24
