@@ -23,11 +23,9 @@ def share_folder(folder):
 
 
 COMMANDS = [
-    'benchmark = segformer_ros.cli.benchmark:main',
-    'evaluate = segformer_ros.cli.evaluate:main',
-    'fetch_model = segformer_ros.cli.fetch_model:main',
-    'inspect_model = segformer_ros.cli.inspect_model:main',
+    'build_engine = segformer_ros.cli.build_engine:main',
     'demo = segformer_ros.cli.demo:main',
+    'evaluate = segformer_ros.cli.evaluate:main',
     'fetch_model = segformer_ros.cli.fetch_model:main',
     'inspect_model = segformer_ros.cli.inspect_model:main',
     'segformer = segformer_ros.cli.segformer:main',
@@ -57,6 +55,5 @@ setup(
     description='Semantic masks and a Nav2 costmap from ordinary cameras: '
                 'SegFormer on TensorRT or onnxruntime.',
     license='Apache-2.0',
-    tests_require=['pytest'],
     entry_points={'console_scripts': COMMANDS},
 )

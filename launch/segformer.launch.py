@@ -40,9 +40,9 @@ ARGUMENTS = [
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
     DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
                           description='Take the time from /clock, for simulators and bags.'),
-    DeclareLaunchArgument('autostart', default_value='true', choices=['true', 'false'],
+    DeclareLaunchArgument('autostart', default_value='', choices=['', 'true', 'false'],
                           description='Configure and activate at start; false leaves that to a '
-                          'lifecycle manager.'),
+                          'lifecycle manager; empty: as in params_file.'),
     DeclareLaunchArgument('log_level', default_value='info',
                           choices=['debug', 'info', 'warn', 'error', 'fatal'],
                           description='Least severity that is logged.'),
@@ -61,7 +61,8 @@ def start_node(context):
     def given(name):
         return LaunchConfiguration(name).perform(context)
 
-    overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')}
+    overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')
+                 if given(name)}
     overrides.update((name, given(name)) for name in ('model', 'backend') if given(name))
     environment = {}
     profile = given('fastdds_profile')

@@ -75,8 +75,11 @@ class ChildProcess:
         """
         status = self._process.poll()
         if status:
-            with open(self._log_path, encoding='utf-8', errors='replace') as log:
-                lines = log.read().split('\n')[-TAIL:]
             raise SegformerRosError(
                 '{} ended'.format(self._module), got='exit status {}'.format(status),
-                remedy='Its last words:\n{}'.format('\n'.join(lines)))
+                remedy='Its last words:\n{}'.format(self.last_words()))
+
+    def last_words(self) -> str:
+        """Return the end of the log."""
+        with open(self._log_path, encoding='utf-8', errors='replace') as log:
+            return '\n'.join(log.read().rstrip().split('\n')[-TAIL:])

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from typing import Optional
 from typing import Tuple
 
-import yaml
-
 from segformer_ros.errors import ModelError
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import UNLABELED
@@ -21,6 +19,7 @@ from segformer_ros.model.spec import INPUT_DTYPES
 from segformer_ros.model.spec import LAYOUTS
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.tensor_spec import TensorSpec
+import yaml
 
 DEFAULT_CLASSES = 'ade20k'
 EXPORT_REMEDY = 'Export it as docs/models.md says, or see there what the contract is.'

@@ -11,9 +11,8 @@ from typing import Tuple
 from typing import Type
 from typing import Union
 
-import yaml
-
 from segformer_ros.errors import ConfigurationError
+import yaml
 
 
 class _StrictLoader(yaml.SafeLoader):

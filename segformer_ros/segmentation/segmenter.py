@@ -111,7 +111,7 @@ class Segmenter:
 
     @property
     def settings(self) -> SegmenterSettings:
-        """Settings of the next frame; assigning checks them."""
+        """Return the settings of the next frame; assigning checks them."""
         return self._settings
 
     @settings.setter
@@ -121,12 +121,12 @@ class Segmenter:
 
     @property
     def spec(self) -> ModelSpec:
-        """What the network takes and returns."""
+        """Return what the network takes and returns."""
         return self._spec
 
     @property
     def backend(self) -> Backend:
-        """What runs the network."""
+        """Return what runs the network."""
         return self._backend
 
     @property

@@ -9,11 +9,10 @@ import sys
 import threading
 
 import pytest
+from segformer_ros.cli import fetch_model
 from support import tiny_catalogue
 from support.file_server import serve
 from support.tiny_catalogue import CONTENT
-
-from segformer_ros.cli import fetch_model
 
 
 @pytest.fixture

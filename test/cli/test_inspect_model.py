@@ -7,11 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from support import onnx_writer as w
-
 from segformer_ros.cli import inspect_model
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.resolve import resolve_model
+from support import onnx_writer as w
 
 
 @pytest.fixture

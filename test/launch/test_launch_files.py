@@ -6,10 +6,9 @@ import json
 import os
 
 import pytest
+from segformer_ros import resources
 from support import fake_launch
 import yaml
-
-from segformer_ros import resources
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +47,11 @@ def test_every_executable_of_ours_is_installed(project_root):
                 assert "'{} = segformer_ros.".format(process['executable']) in setup
 
 
-def test_defaults_leave_model_and_backend_to_the_parameter_file(project_root):
+def test_defaults_leave_model_backend_and_autostart_to_the_parameter_file(project_root):
     (node,) = segformer(project_root)
     path, overrides = node['parameters']
     assert path == '<share of segformer_ros>/config/segformer.yaml'
-    assert overrides == {'use_sim_time': False, 'autostart': True}
+    assert overrides == {'use_sim_time': False}
     assert node['respawn'] and node['respawn_delay'] > 0
     assert (node['name'], node['namespace']) == ('segformer', '')
     assert node['remappings'] == [('image', 'image'), ('camera_info', 'camera_info')]

@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
-from support.file_server import serve
-
 from segformer_ros.errors import ModelError
 from segformer_ros.model import download
 from segformer_ros.model import http_client
+from support.file_server import serve
 
 CONTENT = random.Random(1).getrandbits(8 * 300000).to_bytes(300000, 'little')
 

@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
-from support import onnx_writer as w
-
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import ModelError
 from segformer_ros.model import tensorrt_limits
@@ -28,6 +26,7 @@ from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.spec_files import shipped_table_like
 from segformer_ros.model.spec_files import write_spec
+from support import onnx_writer as w
 
 
 def header_of(content):

@@ -9,14 +9,13 @@ import sys
 import threading
 
 import pytest
-from support import tiny_catalogue
-from support.file_server import serve
-from support.tiny_catalogue import CONTENT
-
 from segformer_ros.errors import ModelError
 from segformer_ros.model import store
 from segformer_ros.model.catalogue import load_download
 from segformer_ros.model.resolve import resolve_model
+from support import tiny_catalogue
+from support.file_server import serve
+from support.tiny_catalogue import CONTENT
 
 
 @pytest.fixture

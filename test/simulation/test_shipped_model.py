@@ -6,12 +6,11 @@ import os
 
 import numpy as np
 import pytest
-
 from segformer_ros import resources
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.segmentation.segmenter import Segmenter
-from segformer_ros.simulation.renderer import Renderer
 from segformer_ros.simulation.renderer import rays_with_view
+from segformer_ros.simulation.renderer import Renderer
 from segformer_ros.simulation.sensor import random_sensor
 from segformer_ros.simulation.trajectory import random_view
 from segformer_ros.simulation.world import World

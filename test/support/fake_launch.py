@@ -106,7 +106,7 @@ class Node:
     def __init__(self, *, executable, package=None, name=None, namespace=None, parameters=None,
                  remappings=None, arguments=None, ros_arguments=None, output='log',
                  respawn=False, respawn_delay=0.0, additional_env=None, condition=None):
-        self.fields = dict(
+        self.fields = dict(  # noqa: C408
             executable=executable, package=package, name=name, namespace=namespace,
             parameters=parameters or [], remappings=remappings or [],
             arguments=arguments or [], ros_arguments=ros_arguments or [], output=output,

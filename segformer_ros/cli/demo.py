@@ -1,0 +1,164 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole job on one machine: simulated world, camera, node, real DDS; pictures and figures."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import Optional
+
+from segformer_ros import resources
+from segformer_ros.cli.child_process import ChildProcess
+from segformer_ros.cli.progress import ProgressLine
+from segformer_ros.errors import SegformerRosError
+
+WORLDS = ('indoor', 'outdoor')
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog='demo', description='Run a simulated camera and the node over real DDS. Write '
+        'pictures, an animation and summary.json.')
+    parser.add_argument('--output', default='demo_output', metavar='FOLDER',
+                        help='folder for the results (default: %(default)s)')
+    parser.add_argument('--world', choices=WORLDS, action='append',
+                        help='kind of world; may be repeated (default: all)')
+    parser.add_argument('--frames', type=int, default=24, metavar='N',
+                        help='images of each world (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=20260, metavar='N',
+                        help='of the worlds; the shipped model has seen seeds below 10000 only '
+                        '(default: %(default)s)')
+    parser.add_argument('--size', type=int, nargs=2, default=(480, 360),
+                        metavar=('WIDTH', 'HEIGHT'), help='of the images (default: 480 360)')
+    parser.add_argument('--model', default='segformer_sim', metavar='NAME',
+                        help='name or path, as the parameter of the node (default: %(default)s)')
+    parser.add_argument('--patience', type=float, default=60.0, metavar='SECONDS',
+                        help='without any new mask after which the demo gives up '
+                        '(default: %(default)g)')
+    return parser
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """Run the demo; the exit status is 0 if every world gave results."""
+    options = make_parser().parse_args(args)
+    # Before rclpy starts: a transport that carries images, and nobody else's robots.
+    profile = resources.find('config/fastdds.xml')
+    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        os.environ.setdefault(variable, profile)
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    try:
+        run(options)
+    except SegformerRosError as error:
+        print('demo: {}'.format(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> Dict[str, Any]:
+    """
+    Run all worlds and write the results.
+
+    :return: what summary.json holds
+    :raises SegformerRosError: a node failed, or nothing came for too long
+    """
+    from segformer_ros.evaluation.demo_pictures import DemoPictures
+    from segformer_ros.evaluation.demo_report import DemoReport
+    from segformer_ros.model.classes import load_class_table
+    from segformer_ros.ros.demo_listener import DemoListener
+    os.makedirs(options.output, exist_ok=True)
+    # The world's labels are ADE20K's, whatever the model.
+    classes = load_class_table('ade20k')
+    report = DemoReport(classes)
+    remaps = {'image': '/camera/image_raw', 'camera_info': '/camera/camera_info'}
+    with ChildProcess('segformer_ros.cli.segformer', os.path.join(options.output, 'segformer.log'),
+                      {'model': options.model}, remaps) as node, DemoListener() as listener:
+        await_node(node, listener, options.patience)
+        for world in options.world or WORLDS:
+            drive(world, options, node, listener, report)
+    summary = report.summary()
+    path = os.path.join(options.output, 'summary.json')
+    with open(path, 'w', encoding='utf-8') as stream:
+        json.dump(summary, stream, indent=2, sort_keys=True)
+        stream.write('\n')
+    titles = {world: 'segformer_ros, simulated {} world'.format(world)
+              for world in report.frames}
+    notes = {world: 'mIoU {mean_iou:.2f}'.format(**figures)
+             for world, figures in summary['worlds'].items()}
+    for name in [path, *DemoPictures(report.frames, classes, titles, notes).write(options.output)]:
+        print(name)
+    for world, figures in summary['worlds'].items():
+        print('{}: mIoU {mean_iou:.3f}, pixel accuracy {pixel_accuracy:.3f}, {frames} images, '
+              '{rate} per second'.format(world, **figures))
+    print('all: mIoU {mean_iou:.3f} over the {count} classes that occur'.format(
+        count=len(summary['all']['iou']), **summary['all']))
+    return summary
+
+
+def await_node(node: ChildProcess, listener: Any, patience: float) -> None:
+    """
+    Return once the node has loaded its model.
+
+    :raises SegformerRosError: it has ended, cannot load the model, or took too long
+    """
+    deadline = time.monotonic() + patience
+    while not listener.node_is_ready():
+        node.check()
+        # With a wrong model the node stays unconfigured, as a robot's operator may mend it.
+        if 'Cannot configure' in node.last_words() or time.monotonic() > deadline:
+            raise SegformerRosError('The node does not start',
+                                    remedy='Its last words:\n{}'.format(node.last_words()))
+        listener.wait(0.1)
+
+
+def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener: Any,
+          report: Any) -> None:
+    """
+    Run one world to its last image.
+
+    :raises SegformerRosError: a node failed, or nothing came for too long
+    """
+    parameters = {
+        'world': world, 'seed': options.seed, 'frames': options.frames,
+        'width': options.size[0], 'height': options.size[1],
+        # The node, and the listener of this process.
+        'wait_for_subscribers': 2, 'rate': 2.5}
+    log = os.path.join(options.output, 'camera_{}.log'.format(world))
+    progress = ProgressLine(world, format_amount='{:.3g} frames'.format)
+    with ChildProcess('segformer_ros.cli.simulated_camera', log, parameters,
+                      {'__ns': '/camera'}) as camera:
+        done = 0
+        last = time.monotonic()
+        ended: Optional[float] = None
+        while done < options.frames:
+            for frame in listener.wait(0.1):
+                report.add(world, frame)
+                done += 1
+                last = time.monotonic()
+                progress.update(done, options.frames)
+            node.check()
+            camera.check()
+            now = time.monotonic()
+            if camera.has_ended and ended is None:
+                ended = now
+            # Frames that the node superseded never come: five seconds after the last image
+            # nothing is on its way any more.
+            if ended is not None and now - max(ended, last) > 5.0:
+                break
+            if now - last > options.patience:
+                break
+    progress.finish()
+    if not done:
+        raise SegformerRosError(
+            'No mask came for the {} world within {:g} s'.format(world, options.patience),
+            remedy='The last words of the node:\n{}'.format(node.last_words()))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
