@@ -84,7 +84,7 @@ class Training:
         self.elapsed = 0.0
         self.best = -1.0
         # Rare classes count more in mIoU than in pixels.
-        weight = (shares[self.classes] + 1e-4) ** -0.3
+        weight = (shares[self.classes] + 1e-4) ** -options.balance
         weight = np.clip(weight / weight.mean(), 0.5, 2.5)
         self.weight = torch.tensor(weight, dtype=torch.float32)
         self.lookup = torch.full((256,), -100, dtype=torch.long)
@@ -236,6 +236,8 @@ def main() -> None:
     parser.add_argument('--height', type=int, default=192)
     parser.add_argument('--small-part', type=float, default=0.45,
                         help='share of the run at three quarters of the size')
+    parser.add_argument('--balance', type=float, default=0.2,
+                        help='0: all pixels count alike; 1: all classes do')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--processes', type=int, default=2)
     parser.add_argument('--threads', type=int, default=1, help='of each process')
