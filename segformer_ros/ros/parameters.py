@@ -45,7 +45,7 @@ NODE_ROWS = (
     Row('cameras', list, [''], START,
         "Names of the cameras; [''] is one camera without a name. Each name becomes a prefix "
         'of topics (front/image, ~/front/mask) and of parameters (front.rotate).'),
-    Row('model', str, '', CONFIGURE,
+    Row('model', str, 'segformer_b0_ade20k', CONFIGURE,
         'Name of a known model, or path of an ONNX file.'),
     Row('model_spec', str, '', CONFIGURE,
         'Path of the YAML that describes the model; empty: the known one of that name, or the '

@@ -113,9 +113,12 @@ def test_switched_off_and_inactive_are_no_faults(peer):
 
 
 def test_failed_configure_is_an_error_entry_with_its_reason(domain, tmp_path):
-    with NodeProcess(domain, tmp_path), SegformerPeer(domain) as peer:
+    # As on a robot's first day: the default model, and nothing fetched yet.
+    cache = {'SEGFORMER_ROS_CACHE': str(tmp_path / 'cache')}
+    with NodeProcess(domain, tmp_path, environment=cache), SegformerPeer(domain) as peer:
         status, _ = Watcher(peer).wait('node', lambda status: status.level == ERROR)
-        assert 'Cannot configure: No model is set' in status.message
+        assert 'Cannot configure: Model segformer_b0_ade20k has not been fetched' in status.message
+        assert 'fetch_model segformer_b0_ade20k' in status.message
 
 
 def test_simulated_time_stamps_diagnostics_and_holds_no_mask_back(domain, tmp_path,
