@@ -4,6 +4,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from rclpy.node import Node
 
 TIMEOUT = 60.0
 """Seconds; ten times what discovery and start take on a busy machine."""
+_NUMBERS = itertools.count()
 DOMAINS = range(1, 102)
 """Ids whose ports lie below Linux's range of outgoing ports."""
 
@@ -90,7 +92,8 @@ class Inbox:
 class Peer:
     """A node of the test's own, spun by a thread, in a context of its own."""
 
-    def __init__(self, domain, name='peer'):
+    def __init__(self, domain, name=None):
+        name = name or 'peer_{}'.format(next(_NUMBERS))
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node(name, context=self.context)

@@ -1,0 +1,102 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded streets and photos through the running node, compared with a plain computation."""
+
+import io
+
+import numpy as np
+from PIL import Image as PillowImage
+import pytest
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image
+from support.public_scenes import bag_messages
+from support.public_scenes import camvid_labels
+from support.public_scenes import camvid_lookup
+from support.public_scenes import CAMVID_VOID
+from support.public_scenes import pooled_accuracy
+from support.public_scenes import Reference
+from support.ros_graph import NodeProcess
+from support.ros_graph import private_domain
+from support.segformer_peer import pixels
+from support.segformer_peer import SegformerPeer
+
+MODEL = 'models/ade20k_mobilenetv2_segformer_io.onnx'
+RAW, COMPRESSED = '/camera/image_raw', '/camera/image_raw/compressed'
+
+
+@pytest.fixture(scope='module')
+def peers(tmp_path_factory, shared):
+    """Return by topic the other sides of one node with a raw and a compressed camera."""
+    pytest.importorskip('rosbags')
+    folder = tmp_path_factory.mktemp('node')
+    spec = folder / 'stand_in.yaml'
+    spec.write_text('name: stand_in\nclasses: ade20k\nnum_classes: 150\n', encoding='utf-8')
+    parameters = {'model': shared(MODEL), 'model_spec': spec, 'cameras': '[raw, jpeg]',
+                  'jpeg.image_transport': 'compressed'}
+    with private_domain() as domain, NodeProcess(domain, folder, parameters), \
+            SegformerPeer(domain, 'raw') as raw, \
+            SegformerPeer(domain, 'jpeg', compressed=True) as jpeg:
+        raw.wait_for_state('active')
+        yield {RAW: raw, COMPRESSED: jpeg}
+
+
+@pytest.fixture(scope='module')
+def reference(shared):
+    return Reference(shared(MODEL))
+
+
+@pytest.fixture(scope='module')
+def expected(reference, shared):
+    """Return by topic the masks of the plain computation for the twelve recorded frames."""
+    bag = shared('bags/camvid_mcap')
+    return {topic: [reference.mask(picture(message)) for _, message in bag_messages(bag, topic)]
+            for topic in (RAW, COMPRESSED)}
+
+
+def picture(message):
+    """Return the RGB array of what rosbags has read, with Pillow or by its plain layout."""
+    if hasattr(message, 'format'):
+        return np.asarray(PillowImage.open(io.BytesIO(bytes(message.data))).convert('RGB'))
+    assert (message.encoding, message.step) == ('rgb8', 3 * message.width)
+    return np.asarray(message.data).reshape(message.height, message.width, 3)
+
+
+@pytest.mark.parametrize('topic, message_type', [(RAW, Image), (COMPRESSED, CompressedImage)])
+@pytest.mark.parametrize('bag', ['camvid_mcap', 'camvid_sqlite3'])
+def test_bag_played_into_the_node_gives_the_right_masks(peers, expected, shared, bag, topic,
+                                                        message_type):
+    masks = []
+    for raw, _ in bag_messages(shared('bags/' + bag), topic):
+        message = deserialize_message(raw, message_type)
+        mask = peers[topic].mask_of(message)
+        assert mask.header == message.header
+        masks.append(pixels(mask))
+    assert len(masks) == 12
+    same = [np.mean(mask == other) for mask, other in zip(masks, expected[topic])]
+    assert np.mean(same) >= 0.9999, same
+    labels = camvid_labels(shared('bags'))
+    accuracy = pooled_accuracy([(camvid_lookup()[mask], label)
+                                for mask, label in zip(masks, labels)], CAMVID_VOID)
+    print('{} {}: pixel accuracy {:.4f}, equal to the oracle {:.6f}'.format(
+        bag, topic, accuracy, np.mean(same)))
+    assert 0.70 < accuracy < 0.77
+
+
+def test_photos_through_the_node_are_labelled_right(peers, reference, shared):
+    pairs, same = [], []
+    for number in (1, 2, 3):
+        stem = shared('images/ade_val/ADE_val_0000000{}.jpg'.format(number))[:-4]
+        with open(stem + '.jpg', 'rb') as stream:
+            message = CompressedImage(format='jpeg', data=stream.read())
+        message.header.frame_id = 'photo'
+        mask = peers[COMPRESSED].mask_of(message)
+        assert mask.header == message.header
+        same.append(np.mean(pixels(mask) == reference.mask(picture(message))))
+        # In the files 0 is "other" and class ids are one higher.
+        truth = np.asarray(PillowImage.open(stem + '.png')).astype(int) - 1
+        pairs.append((pixels(mask).astype(int), truth))
+    accuracy = pooled_accuracy(pairs, ignored=-1)
+    print('photos: pixel accuracy {:.4f}, equal to the oracle {}'.format(accuracy, same))
+    assert accuracy > 0.74
+    assert np.mean(same) >= 0.9999
