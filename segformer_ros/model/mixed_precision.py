@@ -47,6 +47,8 @@ _FP16_OPS = frozenset((
     'MaxPool', 'GlobalAveragePool', 'BatchNormalization', 'Transpose', 'Reshape', 'Flatten',
     'Squeeze', 'Unsqueeze', 'Concat', 'Slice', 'Split', 'Gather', 'Expand', 'Identity'))
 
+_LAYOUT_OPS = frozenset(('Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity'))
+
 _SUFFIX = '__fp16'
 
 
@@ -123,6 +125,12 @@ class _Conversion:
         self.fp32_nodes = len(keeps_fp32)
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
+        # Weights of which only the float16 copy is read would double the file.
+        read = {name for node in self._nodes for name in node.input} | {
+            entry.name for entry in self._graph.output}
+        kept = [entry for entry in self._graph.initializer if entry.name in read]
+        del self._graph.initializer[:]
+        self._graph.initializer.extend(kept)
         # Types and shapes between inputs and outputs are stale now; runtimes infer their own.
         del self._graph.value_info[:]
 
@@ -166,7 +174,27 @@ class _Conversion:
                       if name in self._float_tensors]
             if node.op_type not in _FP16_OPS or not floats or any(map(self._overflows, floats)):
                 keep.add(index)
-        return keep
+        return keep | self._layout_between(keep)
+
+    def _layout_between(self, keep: Set[int]) -> Set[int]:
+        # A step that only moves values between two that keep 32 bits keeps them too.
+        producer = {name: index for index, node in enumerate(self._graph.node)
+                    for name in node.output}
+        consumers: Dict[str, List[int]] = {}
+        for index, node in enumerate(self._graph.node):
+            for name in node.input:
+                consumers.setdefault(name, []).append(index)
+        moving = {index for index, node in enumerate(self._graph.node)
+                  if node.op_type in _LAYOUT_OPS and index not in keep}
+        while True:
+            between = {
+                index for index in moving
+                if producer.get(self._graph.node[index].input[0]) in keep | moving | {None}
+                and all(reader in keep or reader in moving
+                        for reader in consumers.get(self._graph.node[index].output[0], ()))}
+            if between == moving:
+                return moving
+            moving = between
 
     def _overflows(self, name: str) -> bool:
         if name not in self._weights:

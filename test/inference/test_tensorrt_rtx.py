@@ -1,0 +1,154 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A real TensorRT builds real engines on a machine without a GPU, in the builder's process.
+
+TensorRT for RTX has the interface of TensorRT 11 and needs a GPU only to load a plan: there it
+answers None, and the way back to onnxruntime is taken for real.
+"""
+
+import os
+import time
+
+import pytest
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import ModelError
+from segformer_ros.inference import selection
+from segformer_ros.inference.engine_builder import EngineJob
+from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_key import DEFAULT_BUILDER
+from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.memory_plan import Attempt
+from segformer_ros.inference.selection import BackendSelector
+from segformer_ros.inference.selection import SelectionSettings
+from segformer_ros.inference.tensorrt_api import load_tensorrt
+from segformer_ros.inference.tensorrt_backend import RuntimeSettings
+from segformer_ros.inference.worker_process import WorkerProcess
+from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.self_check_frames import self_check_frames
+
+MODULE = 'tensorrt_rtx_bindings'
+SHIPPED = 'segformer_sim'
+PATIENCE_S = 900.0
+B0_SPEC = ModelSpec(name='b0', classes='ade20k', num_classes=150)
+
+pytestmark = [
+    pytest.mark.slow, pytest.mark.real_process,
+    pytest.mark.skipif(os.path.exists('/dev/nvidiactl'), reason='for machines without a GPU')]
+
+pytest.importorskip(MODULE, reason='tensorrt-rtx-cu12-libs and -bindings 1.7.1.116 from PyPI')
+
+
+@pytest.fixture(scope='module')
+def b0_models(tmp_path_factory):
+    """Return SegFormer-B0 with random weights, by opset."""
+    pytest.importorskip('onnx')
+    from support.segformer_onnx import B0
+    from support.segformer_onnx import make_segformer
+    folder = tmp_path_factory.mktemp('b0')
+    return {opset: make_segformer(str(folder / 'b0_{}.onnx'.format(opset)), opset=opset, **B0)
+            for opset in (13, 17)}
+
+
+@pytest.fixture
+def runtime(fake_cuda):
+    """Return settings with real TensorRT; the GPU's memory is a fake one."""
+    return RuntimeSettings(tensorrt_module=MODULE, buffers='pycuda', probe=False)
+
+
+def build(runtime, path, spec, precision, folder, gpu):
+    """Build in the builder's process; return the facts that come back and the plan."""
+    wish = 'fp16' if precision == 'fp16+fp32' else 'fp32'
+    task = engine_tasks(path, spec, wish, runtime, DEFAULT_BUILDER, gpu)[0]
+    job = EngineJob(open_cache(str(folder)), task, lambda: Frames((), ()), False)
+    plan_path = str(folder / '{}.plan'.format(precision))
+    request = job._build_request(plan_path, Attempt(512, 'default'))
+    worker = WorkerProcess('build', request._asdict())
+    give_up_at = time.monotonic() + PATIENCE_S
+    outcome = None
+    while outcome is None and time.monotonic() < give_up_at:
+        outcome = worker.poll()
+        time.sleep(0.05)
+    worker.close()
+    assert outcome is not None and outcome.result is not None, outcome
+    with open(plan_path, 'rb') as stream:
+        return outcome.result, stream.read()
+
+
+@pytest.mark.parametrize('opset', [13, 17])
+def test_b0_builds_in_fp32_and_smaller_in_mixed_precision(runtime, b0_models, opset, tmp_path,
+                                                          nano):
+    facts, plan = build(runtime, b0_models[opset], B0_SPEC, 'fp32', tmp_path, nano)
+    assert (facts['precision'], facts['fp32_parts']) == ('fp32', 0)
+    assert facts['tensorrt_version'] == load_tensorrt(MODULE).version
+    mixed_facts, mixed = build(runtime, b0_models[opset], B0_SPEC, 'fp16+fp32', tmp_path, nano)
+    assert mixed_facts['precision'] == 'fp16+fp32'
+    assert 0 < mixed_facts['fp32_parts'] < mixed_facts['parts']
+    # 16 bits for the weights of the encoder: here they take 4.4 of 24.4 MB away.
+    assert len(mixed) < 0.9 * len(plan)
+
+
+def test_shipped_model_builds_in_both_precisions(runtime, tmp_path, nano):
+    try:
+        model = resolve_model(SHIPPED)
+    except ModelError as error:
+        pytest.skip('the shipped model is missing: {}'.format(error))
+    for precision in ('fp32', 'fp16+fp32'):
+        facts, plan = build(runtime, model.onnx_path, model.spec, precision, tmp_path, nano)
+        assert facts['precision'] == precision
+        assert len(plan) > 100000
+
+
+def test_trained_ade20k_network_builds(runtime, shared, tmp_path, nano):
+    path = shared('models/ade20k_mobilenetv2_segformer_io.onnx')
+    facts, plan = build(runtime, path, B0_SPEC, 'fp32', tmp_path, nano)
+    assert facts['precision'] == 'fp32' and len(plan) > 100000
+
+
+def test_plan_that_needs_a_gpu_is_built_twice_and_given_up(runtime, tmp_path, tiny_model,
+                                                           tiny_spec, nano, frames):
+    task = engine_tasks(tiny_model, tiny_spec, 'fp32', runtime, DEFAULT_BUILDER, nano)[0]
+    cache = open_cache(str(tmp_path))
+    job = EngineJob(cache, task, lambda: Frames((), tuple(frames)), wait_for_memory=False)
+    stages = []
+    with pytest.raises(BackendError, match='built again and still not loaded') as caught:
+        give_up_at = time.monotonic() + PATIENCE_S
+        while job.poll() is None and time.monotonic() < give_up_at:
+            if not stages or stages[-1] != job.progress.stage:
+                stages.append(job.progress.stage)
+            time.sleep(0.01)
+    assert stages.count('building') == 2 and stages.count('checking') == 2
+    # TensorRT's own words came through the process.
+    assert 'CUDA' in str(caught.value)
+    assert cache.find('tiny', task.key).rejected
+
+
+def test_node_falls_back_to_onnxruntime_and_says_why(runtime, tmp_path, tiny_model, tiny_spec,
+                                                     nano, frames):
+    selector = BackendSelector(
+        tiny_model, tiny_spec,
+        SelectionSettings(cache_root=str(tmp_path), runtime=runtime), lambda: frames[:3],
+        lambda index: nano)
+    try:
+        backend = selector.open()
+        give_up_at = time.monotonic() + PATIENCE_S
+        while selector.status.job is not None and time.monotonic() < give_up_at:
+            backend.infer(frames[0])
+            selector.offer_frame(frames[0])
+            backend = selector.poll() or backend
+            time.sleep(0.02)
+        assert backend.info.name == 'onnxruntime'
+        backend.infer(frames[0])
+        status = selector.status
+        assert status.level == selection.WARN
+        assert 'no fp16+fp32 engine' in status.why and 'no fp32 engine' in status.why
+    finally:
+        selector.close()
+
+
+def test_bundled_frames_fit_b0():
+    assert [frame['pixel_values'].shape for frame in self_check_frames(B0_SPEC)] == [
+        (1, 3, 512, 512)] * 5
