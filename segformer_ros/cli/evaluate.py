@@ -111,8 +111,7 @@ def _write(report: Report, folder: str) -> None:
 
 
 def _frames_text(amount: float) -> str:
-    return '{:.1f} frames'.format(amount) if amount < 10 and amount % 1 else '{:,.0f} frames'.format(
-        amount)
+    return ('{:.1f} frames' if amount < 10 and amount % 1 else '{:,.0f} frames').format(amount)
 
 
 def _report_path(path: str) -> str:

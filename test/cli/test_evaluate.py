@@ -1,0 +1,153 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command evaluate: exit status, messages, files."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from segformer_ros.cli.evaluate import main
+from support import bags
+from support import tiny_model
+
+pytest.importorskip('rosbags')
+
+
+class Case:
+    """A recording with labels, and the arguments that evaluate it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.network = ['--model', tiny_model.write_color_model(folder), '--threads', '1']
+        self.bag = self.write('run', {})
+
+    def write(self, name, wrong):
+        """Write a recording whose labels have so many wrong rows, by frame."""
+        path = os.path.join(str(self.folder), name)
+        with bags.BagWriter(path) as bag:
+            for number in range(4):
+                stripes = np.tile(np.repeat(np.roll(np.arange(4), number), 16), (48, 1))
+                palette = np.array(list(tiny_model.COLORS.values()), np.uint8)
+                bag.image(number, palette[stripes])
+                stripes[:wrong.get(number, 0)] = (stripes[:wrong.get(number, 0)] + 1) % 4
+                if wrong.get(number) is not None or not wrong:
+                    bag.image(number, stripes.astype(np.uint8), bags.LABELS, 'mono8',
+                              delay_ns=10)
+        return path
+
+    def run(self, bag, output, *arguments):
+        return main([bag, '--label-topic', bags.LABELS, '--output', str(output)]
+                    + self.network + list(arguments))
+
+
+@pytest.fixture(scope='module')
+def case(tmp_path_factory):
+    return Case(tmp_path_factory.mktemp('evaluate'))
+
+
+def test_good_run_writes_three_reports_and_prints_one(case, tmp_path, capsys):
+    assert case.run(case.bag, tmp_path / 'out') == 0
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == [
+        'report.html', 'report.json', 'report.md']
+    printed = capsys.readouterr()
+    with open(str(tmp_path / 'out' / 'report.md')) as stream:
+        assert stream.read() in printed.out
+    assert '4 frames of 4 frames' in printed.err
+
+
+def test_bounds_close_the_gate_with_a_sentence(case, tmp_path, capsys):
+    assert case.run(case.bag, tmp_path, '--fail-under', 'miou=0.5') == 0
+    assert case.run(case.bag, tmp_path, '--fail-under', 'miou=1.01', '--fail-under',
+                    'iou:red=1.01', '--fail-over', 'left_out=-1') == 3
+    told = capsys.readouterr().err
+    assert told.count('FAILED: ') == 3
+    assert 'FAILED: left_out is 0, above -1' in told
+
+
+def test_strict_run_fails_where_frames_are_left_out(case, tmp_path, capsys):
+    bag = case.write('gaps', {0: 0, 2: 0, 3: 0})
+    assert case.run(bag, tmp_path) == 0
+    assert case.run(bag, tmp_path, '--strict') == 3
+    assert 'FAILED: 1 frames were left out' in capsys.readouterr().err
+
+
+def test_baseline_allows_what_it_allows(case, tmp_path, capsys):
+    worse = case.write('worse/run', {0: 3, 1: 3, 2: 3, 3: 3})
+    assert case.run(case.bag, tmp_path / 'before') == 0
+    baseline = ['--baseline', str(tmp_path / 'before' / 'report.json')]
+    assert case.run(worse, tmp_path / 'after', '--max-regression', '0.3', *baseline) == 0
+    assert case.run(worse, tmp_path / 'after', '--max-regression', '0.01', *baseline) == 3
+    printed = capsys.readouterr()
+    assert '4 labelled frames in common' in printed.out
+    assert 'FAILED: miou went from' in printed.err
+
+
+def test_compare_reads_two_reports_and_evaluates_nothing(case, tmp_path, capsys):
+    better = case.write('compare/run', {0: 1, 1: 1, 2: 1, 3: 1})
+    worse = case.write('compare_worse/run', {0: 9, 1: 9, 2: 9, 3: 9})
+    for bag, name in ((better, 'a'), (worse, 'b')):
+        assert case.run(bag, tmp_path / name) == 0
+    capsys.readouterr()
+    reports = [str(tmp_path / 'a' / 'report.json'), str(tmp_path / 'b')]
+    assert main(['--compare'] + reports) == 0
+    printed = capsys.readouterr().out
+    assert '| pixel accuracy | -0.16' in printed
+    assert '| worse |' in printed
+    assert main(['--compare', *reports, '--max-regression', 'accuracy=0.1']) == 3
+    assert main(['--compare', *reversed(reports), '--max-regression', 'accuracy=0.1']) == 0
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'Nothing to evaluate'),
+    (['/no/such/bag'], 'Input not found'),
+    (['BAG', '--topic', '/wrong'], r'No image topic of that name'),
+    (['BAG', '--labels', 'a', '--reference-model', 'b'], 'More than one thing to compare with'),
+    (['BAG', '--resize', 'nearest'], "Unknown setting of 'resize'"),
+    (['BAG', '--fail-under', 'mIoU=1'], "Did you mean 'miou'"),
+    (['BAG', '--max-regression', '0.1'], 'No baseline'),
+    (['BAG', '--mapping', 'ade20k'], 'another network'),
+    (['BAG', '--workers', '0'], 'Too few workers'),
+    (['BAG', '--scheduler', 'tcp://x:1', '--write-bag', 'y'], 'does not work on a cluster'),
+    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'speed=1'],
+     'Unknown setting of the reference'),
+    (['BAG', '--compare', 'a', 'b'], 'takes no recordings'),
+    (['BAG', '--model', 'no_such_model'], 'no_such_model')])
+def test_mistakes_end_with_a_message_and_status_one(case, tmp_path, capsys, arguments, message):
+    names = {'BAG': case.bag, 'MODEL': case.network[1]}
+    status = main(['--output', str(tmp_path)] + case.network
+                  + [names.get(argument, argument) for argument in arguments])
+    told = capsys.readouterr().err
+    assert status == 1
+    assert message in told
+    assert 'Traceback' not in told
+
+
+def test_unknown_option_ends_with_status_two(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(['--no-such-option'])
+    assert ended.value.code == 2
+
+
+def test_second_network_with_another_setting_gives_agreement(case, tmp_path):
+    assert main([case.bag, '--output', str(tmp_path)] + case.network + [
+        '--reference-model', case.network[1], '--reference-setting', 'postprocess=fast']) == 0
+    with open(str(tmp_path / 'report.json')) as stream:
+        document = json.load(stream)
+    assert document['against'] == 'reference'
+    assert document['network']['postprocess'] == 'exact'
+    assert document['reference']['postprocess'] == 'fast'
+
+
+def test_masks_and_recording_are_written_beside_the_reports(case, tmp_path):
+    assert case.run(case.bag, tmp_path / 'out', '--save-masks', str(tmp_path / 'masks'),
+                    '--write-bag', str(tmp_path / 'bags')) == 0
+    assert len(os.listdir(str(tmp_path / 'masks' / 'run'))) == 4
+    assert sorted(os.listdir(str(tmp_path / 'bags' / 'run'))) == ['metadata.yaml', 'run.mcap']
+
+
+def test_help_tells_the_exit_status(capsys):
+    with pytest.raises(SystemExit):
+        main(['--help'])
+    assert 'Exit status: 0 done; 1 could not' in ' '.join(capsys.readouterr().out.split())
