@@ -35,6 +35,9 @@ def test_an_anchored_class_comes_near_its_anchor(count, anchor):
     colors = distinct_colors(names, {'0': anchor, 'absent': (1, 2, 3)})
     assert len(set(colors)) == count
     assert colors == distinct_colors(names, {'0': anchor})
-    # Half a lattice step in each channel; near black the colour must step aside.
-    if sum(anchor) > 120:
-        assert np.abs(np.subtract(colors[0], anchor)).max() <= 20
+    # No farther than the anchor rounded to the lattice; near black colours must step aside.
+    rounded = tuple(int(round(level / 15.0)) * 15 for level in anchor)
+    lab = lab_of_rgb([anchor, colors[0], rounded, (0, 0, 0)])
+    distance = np.linalg.norm(lab[:, np.newaxis] - lab, axis=2)
+    if distance[2, 3] >= 20.0:
+        assert distance[0, 1] <= distance[0, 2] + 1e-9
