@@ -1,0 +1,157 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``benchmark``: where a frame's time goes, and what it is beside other ways."""
+
+import argparse
+import datetime
+import importlib
+import json
+import logging
+import os
+import sys
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.evaluation.benchmark import BenchmarkSettings
+from segformer_ros.evaluation.benchmark import run_benchmark
+from segformer_ros.evaluation.benchmark_report import markdown
+from segformer_ros.evaluation.performance import machine_facts
+from segformer_ros.model.graph_verify import sample_pictures
+from segformer_ros.model.resolve import resolve_model
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Of the picture where none is given: between the camera sizes.
+PICTURE_WH = (1280, 960)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line, without the program's name
+    :return: exit status: 0 done, 1 failed with a message
+    """
+    options = make_parser().parse_args(arguments)
+    logging.basicConfig(format='%(message)s', level=logging.WARNING, stream=sys.stderr)
+    try:
+        report = measure(options)
+    except SegformerRosError as error:
+        print('benchmark: {}'.format(error), file=sys.stderr)
+        return 1
+    os.makedirs(options.output, exist_ok=True)
+    for name, content in (('benchmark.json', json.dumps(report, indent=2, sort_keys=True) + '\n'),
+                          ('benchmark.md', markdown(report))):
+        path = os.path.join(options.output, name)
+        with open(path, 'w', encoding='utf-8') as stream:
+            stream.write(content)
+        print(path)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog='benchmark', description='Measure where a frame\'s time goes, beside the common '
+        'ways to write the same. Ratios of one run mean more than milliseconds.')
+    parser.add_argument('--model', action='append', metavar='NAME',
+                        help='name or path, as the parameter of the node; may be repeated '
+                        '(default: segformer_sim)')
+    parser.add_argument('--size', action='append', type=_size, metavar='WIDTHxHEIGHT',
+                        help='of the camera; may be repeated (default: 640x480 and 1280x720)')
+    parser.add_argument('--image', metavar='PATH',
+                        help='picture to segment (default: a made one with the edges of photos)')
+    parser.add_argument('--rounds', type=int, default=25, metavar='N',
+                        help='undisturbed rounds of each table (default: %(default)s)')
+    parser.add_argument('--patience', type=float, default=60.0, metavar='SECONDS',
+                        help='to look for undisturbed rounds, a table (default: %(default)g)')
+    parser.add_argument('--threads', type=int, default=0, metavar='N',
+                        help='of the network; 0 takes the node\'s default (default: %(default)s)')
+    parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
+    parser.add_argument('--node', action='store_true',
+                        help='measure the first model\'s node over DDS too; needs ROS')
+    parser.add_argument('--output', default='bench_output', metavar='FOLDER',
+                        help='folder for benchmark.json and benchmark.md (default: %(default)s)')
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Dict[str, Any]:
+    """
+    Measure all that the options ask for.
+
+    :raises SegformerRosError: a model or a picture cannot be used
+    """
+    settings = BenchmarkSettings(options.size or [(640, 480), (1280, 720)], options.rounds,
+                                 options.patience, options.threads, not options.no_memory)
+    picture = _picture(options.image)
+    names = options.model or ['segformer_sim']
+    models = []
+    for name in names:
+        found = resolve_model(name)
+
+        def tell(line: str, prefix: str = found.spec.name) -> None:
+            print('{}: {}'.format(prefix, line), file=sys.stderr, flush=True)
+
+        models.append(run_benchmark(found.onnx_path, found.spec, picture, settings, tell))
+    report: Dict[str, Any] = {
+        'machine': machine_facts(), 'versions': _versions(), 'models': models,
+        'date': datetime.date.today().isoformat(), 'command': _command(options)}
+    if options.node:
+        from segformer_ros.ros.node_benchmark import run_node_benchmark
+        report['node'] = run_node_benchmark(names[0], settings.threads)
+    return report
+
+
+def _picture(path: Optional[str]) -> 'npt.NDArray[np.uint8]':
+    if path is None:
+        return sample_pictures(PICTURE_WH)[1]
+    bgr = cv2.imread(path, cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ConfigurationError('Picture cannot be read', got=path, expected='PNG or JPEG')
+    return np.ascontiguousarray(bgr[:, :, ::-1])
+
+
+def _size(text: str) -> Tuple[int, int]:
+    width, _, height = text.partition('x')
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError('{!r} is not like 640x480'.format(text))
+    return int(width), int(height)
+
+
+def _versions() -> Dict[str, str]:
+    versions = {}
+    for name in ('onnxruntime', 'torch', 'PIL'):
+        try:
+            versions[name] = str(importlib.import_module(name).__version__)
+        except ImportError:
+            versions[name] = 'not installed'
+    return versions
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command without this machine's folders."""
+    words = ['benchmark']
+    for name in options.model or []:
+        words += ['--model', os.path.basename(name)]
+    for size in options.size or []:
+        words += ['--size', '{}x{}'.format(*size)]
+    if options.image:
+        words += ['--image', os.path.basename(options.image)]
+    words += ['--rounds', str(options.rounds)]
+    if options.threads:
+        words += ['--threads', str(options.threads)]
+    return ' '.join(words + (['--node'] if options.node else []))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

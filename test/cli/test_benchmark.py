@@ -1,0 +1,89 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark command on a small network, for real but short."""
+
+import json
+import os
+
+import pytest
+
+from segformer_ros.cli import benchmark
+from segformer_ros.evaluation import benchmark_report
+from support.exported_segformer import export_segformer
+from support.exported_segformer import TINY
+
+onnx = pytest.importorskip('onnx')
+pytest.importorskip('onnxruntime')
+ARGUMENTS = ['--rounds', '2', '--patience', '0', '--size', '80x60', '--threads', '1']
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+    path = str(tmp_path / 'tiny.onnx')
+    architecture = TINY._replace(classes=150)
+    onnx.save(export_segformer(architecture, (64, 64), 'simplified'), path)
+    with open(str(tmp_path / 'tiny.yaml'), 'w', encoding='utf-8') as stream:
+        stream.write('name: tiny\nclasses: ade20k\nnum_classes: 150\n'
+                     'input_size_wh: [64, 64]\noutput_size_wh: [16, 16]\n')
+    return path
+
+
+def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
+    output = str(tmp_path / 'out')
+    assert benchmark.main(['--model', model, '--output', output] + ARGUMENTS) == 0
+    with open(os.path.join(output, 'benchmark.json'), encoding='utf-8') as stream:
+        report = json.load(stream)
+    found = report['models'][0]
+    assert found['deployment'].startswith('folded')
+    rows = {row['name']: row for row in found['network']['rows']}
+    assert rows['original']['ratio'] == {'original': 1.0}
+    assert 0 < rows['deployed']['ratio']['original'] < 10
+    frames = found['frames']['80x60']
+    names = [row['name'] for row in frames['rows']]
+    assert names[:3] == ['ours, opencv resize', 'ours, pillow resize', 'ours, mask only']
+    assert 'opencv + numpy' in names
+    for row in frames['rows']:
+        stages = row['stages_ms']
+        assert 0 < row['overhead_ms'] < stages['total']
+        assert row['overhead_cpu_ms'] <= row['cpu_ms']
+    assert frames['labels_differ']['ours, opencv resize / opencv + numpy'] < 1e-3
+    memory = found['memory']['80x60']
+    assert memory['imports_mb'] > 10 and memory['above_imports_mb'] > 0
+    assert memory['first_mask_s'] > 0.1
+    with open(os.path.join(output, 'benchmark.md'), encoding='utf-8') as stream:
+        page = stream.read()
+    assert '## tiny, 64 x 64, 1 threads' in page
+    assert '| ours, pillow resize |' in page
+    assert str(tmp_path) not in page
+    assert capsys.readouterr().out.splitlines() == [
+        os.path.join(output, 'benchmark.json'), os.path.join(output, 'benchmark.md')]
+
+
+def test_missing_model_is_told_in_one_line(capsys):
+    assert benchmark.main(['--model', '/none/there.onnx']) == 1
+    assert capsys.readouterr().err.startswith('benchmark: ')
+
+
+def test_missing_picture_is_told(model, capsys, tmp_path):
+    assert benchmark.main(['--model', model, '--image', str(tmp_path / 'no.png')]) == 1
+    assert 'Picture cannot be read' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('size', ['640', '640x', 'axb', '0x480'])
+def test_wrong_size_is_refused(size, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(['--size', size])
+    assert 'is not like 640x480' in capsys.readouterr().err
+
+
+def test_goals_tell_met_missed_and_unmeasured():
+    race = {'rows': [{'name': 'original', 'ratio': {'original': 1.0}},
+                     {'name': 'deployed', 'ratio': {'original': 0.6}}]}
+    model = {'input_size_wh': [512, 512], 'network': race, 'frames': {},
+             'memory': {'640x480': {'above_imports_mb': 120.0}}}
+    goals = {text: (limit, value) for text, limit, value in benchmark_report.goals(model)}
+    assert goals['network, deployed / original'] == (0.53, 0.6)
+    assert goals['640x480: peak MB above the imports'] == (300.0, 120.0)
+    assert goals['1280x720: peak MB above the imports'][1] is None
+    assert benchmark_report.goals(dict(model, input_size_wh=[256, 192])) == []

@@ -1,0 +1,106 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Races: what is counted, and what medians and ratios they give."""
+
+import time
+
+import pytest
+
+from segformer_ros.evaluation import race
+from segformer_ros.evaluation.race import Contender
+from segformer_ros.evaluation.race import RaceResult
+from segformer_ros.evaluation.race import Run
+from segformer_ros.evaluation.race import run_race
+from segformer_ros.evaluation.race import Sample
+from segformer_ros.evaluation.race import TOTAL
+
+
+def sample(seconds, stalled=0.0, cpu=None, beside=0.0):
+    return Sample({'work': seconds, TOTAL: seconds}, seconds if cpu is None else cpu, beside,
+                  stalled)
+
+
+def test_ratio_is_the_median_of_pairs_not_the_quotient_of_medians():
+    # The machine slows down tenfold half way; each pair still says two to one.
+    slow = [sample(seconds) for seconds in (2, 2, 2, 20, 20, 20, 22)]
+    fast = [sample(seconds) for seconds in (1, 1, 1, 10, 10, 10, 11)]
+    result = RaceResult({'slow': slow, 'fast': fast})
+    assert result.ratio('slow', 'fast') == 2.0
+    assert result.ratio('fast', 'slow') == 0.5
+    assert result.stages('slow') == {'work': 20, TOTAL: 20}
+
+
+def test_disturbed_rounds_are_left_out_where_enough_are_quiet():
+    quiet, disturbed = [sample(1)] * race.MIN_QUIET_ROUNDS, [sample(9, stalled=0.5)] * 20
+    result = RaceResult({'one': quiet + disturbed, 'other': quiet + [sample(1)] * 20})
+    assert result.quiet
+    assert (result.rounds, result.counted) == (27, 7)
+    assert result.stages('one')[TOTAL] == 1
+    assert result.ratio('one', 'other') == 1
+
+
+def test_all_rounds_count_where_too_few_are_quiet_and_the_result_says_so():
+    row = [sample(1)] * (race.MIN_QUIET_ROUNDS - 1) + [sample(9, stalled=0.5)] * 20
+    result = RaceResult({'one': row})
+    assert not result.quiet
+    assert result.counted == result.rounds == 26
+    assert result.stages('one')[TOTAL] == 9
+
+
+def test_silent_kernel_makes_every_round_count():
+    result = RaceResult({'one': [sample(1, stalled=None)] * 8})
+    assert result.quiet and result.counted == 8
+
+
+def test_processor_time_and_sums_of_stages_have_medians_of_their_own():
+    rows = [Sample({'a': a, 'b': b, TOTAL: a + b}, cpu, beside, 0.0)
+            for a, b, cpu, beside in ((1, 5, 10, 4), (2, 1, 30, 5), (3, 2, 20, 6))]
+    result = RaceResult({'one': rows, 'other': [sample(1, cpu=10)] * 3})
+    assert result.cpu('one') == 20
+    assert result.beside_cpu('one') == 5
+    assert result.sum_of('one', ['a', 'b']) == 5
+    assert result.cpu_ratio('one', 'other') == 2
+
+
+def test_every_contender_runs_once_a_round_and_once_before():
+    counts = {'one': 0, 'two': 0}
+
+    def contender(name):
+        def run():
+            counts[name] += 1
+            return Run({'work': 0.001})
+        return Contender(name, run)
+
+    result = run_race([contender('one'), contender('two')], rounds=5)
+    assert counts == {'one': 6, 'two': 6}
+    assert result.rounds == 5
+
+
+def test_search_for_quiet_rounds_ends_at_its_limit(monkeypatch):
+    # A pressure that always grows: no round is ever quiet.
+    monkeypatch.setattr(race, 'stalled_seconds', time.perf_counter)
+    result = run_race([Contender('one', lambda: Run({'work': 1.0}))], rounds=3, time_limit=0.2)
+    assert not result.quiet
+    assert result.rounds > 3
+
+
+def test_sample_holds_total_and_processor_time_beside_the_network():
+    def run():
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        return Run({'a': 0.25, 'b': 0.5}, network_cpu=0.04)
+
+    taken = race.take_sample(run)
+    assert taken.stages == {'a': 0.25, 'b': 0.5, TOTAL: 0.75}
+    assert taken.cpu >= 0.05
+    assert taken.beside_cpu == pytest.approx(taken.cpu - 0.04)
+
+
+def test_pressure_file_of_the_kernel_is_read(tmp_path, monkeypatch):
+    path = tmp_path / 'cpu'
+    path.write_text('some avg10=1.00 avg60=0.50 avg300=0.10 total=2500000\nfull avg10=0.00\n')
+    monkeypatch.setattr(race, 'PRESSURE_FILE', str(path))
+    assert race.stalled_seconds() == 2.5
+    monkeypatch.setattr(race, 'PRESSURE_FILE', str(tmp_path / 'none'))
+    assert race.stalled_seconds() is None
