@@ -26,7 +26,9 @@ from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.tensorrt_api import load_tensorrt
 from segformer_ros.inference.tensorrt_api import MODULE
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
 from segformer_ros.model.resolve import resolve_model
@@ -112,10 +114,12 @@ def _build(options: argparse.Namespace, cache: EngineCache,
     gpu = (probe or probe_gpu)(options.device)
     runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
                               device_index=options.device, probe=probe is None)
-    tasks = engine_tasks(model.onnx_path, model.spec, options.precision, runtime, BuilderSettings(
-        options.workspace, options.optimization_level, options.tf32), gpu)
+    api = load_tensorrt(options.tensorrt_module)
+    tasks = engine_tasks(
+        EngineModel(model.onnx_path, model.spec), options.precision, api, runtime,
+        BuilderSettings(options.workspace, options.optimization_level, options.tf32), gpu)
     print('{} on {}, TensorRT {}, cache {}'.format(
-        model.onnx_path, gpu, tasks[0].api.version, cache.folder))
+        model.onnx_path, gpu, api.version, cache.folder))
     failures = []
     for task in tasks:
         _prepare(cache, task, options)

@@ -110,7 +110,7 @@ class Network:
     def _open_tensorrt(self, onnx_path: str, sample_inputs: Callable[
             [ModelSpec], Sequence[Dict[str, Any]]]) -> Backend:
         from segformer_ros.inference.selection import BackendSelector
-        from segformer_ros.inference.selection import SelectionSettings
+        from segformer_ros.inference.selection_status import SelectionSettings
         selector = BackendSelector(
             onnx_path, self.spec,
             SelectionSettings(backend='tensorrt', precision=self.choice.precision,

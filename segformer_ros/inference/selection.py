@@ -8,20 +8,14 @@ does a little work and sometimes returns a better backend. Everything of CUDA ha
 thread; building and the first trial happen in another process.
 """
 
-import collections
 import logging
 from typing import Any
 from typing import Callable
-from typing import Deque
 from typing import Dict
 from typing import Mapping
-from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
-from typing import Tuple
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
@@ -31,70 +25,32 @@ from segformer_ros.inference.backend import Backend
 from segformer_ros.inference.cuda_probe import GpuInfo
 from segformer_ros.inference.cuda_probe import probe_gpu
 from segformer_ros.inference.engine_builder import EngineJob
-from segformer_ros.inference.engine_builder import JobProgress
 from segformer_ros.inference.engine_cache import open_cache
-from segformer_ros.inference.engine_key import BuilderSettings
-from segformer_ros.inference.engine_key import DEFAULT_BUILDER
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_shelf import EngineShelf
 from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frame
 from segformer_ros.inference.engine_trial import Frames
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
-from segformer_ros.inference.onnxruntime_providers import gpu_providers
+from segformer_ros.inference.live_frames import convert_frame
+from segformer_ros.inference.live_frames import LiveFrames
+from segformer_ros.inference.onnxruntime_serving import open_onnxruntime
+from segformer_ros.inference.onnxruntime_serving import OpenNetwork
+from segformer_ros.inference.selection_status import BACKENDS
+from segformer_ros.inference.selection_status import ERROR
+from segformer_ros.inference.selection_status import OK
+from segformer_ros.inference.selection_status import SelectionSettings
+from segformer_ros.inference.selection_status import SelectionStatus
+from segformer_ros.inference.selection_status import WARN
 from segformer_ros.inference.self_check import SelfCheck
-from segformer_ros.inference.tensorrt_backend import DEFAULT_RUNTIME
-from segformer_ros.inference.tensorrt_backend import RuntimeSettings
+from segformer_ros.inference.tensorrt_api import load_tensorrt
+from segformer_ros.inference.tensorrt_api import TensorrtApi
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
-LIVE_FRAMES = 8
-
-OK = 'ok'
-WARN = 'warn'
-ERROR = 'error'
-
 _log = logging.getLogger(__name__)
-
-
-class SelectionSettings(NamedTuple):
-    """
-    What the user may choose.
-
-    ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``providers``
-    are onnxruntime's execution providers by preference; empty: CUDA where there is a GPU and
-    onnxruntime has it, then the CPU.
-    """
-
-    backend: str = 'auto'
-    precision: str = 'fp16'
-    threads: int = 0
-    providers: Tuple[str, ...] = ()
-    cache_root: str = ''
-    runtime: RuntimeSettings = DEFAULT_RUNTIME
-    builder: BuilderSettings = DEFAULT_BUILDER
-
-
-class SelectionStatus(NamedTuple):
-    """
-    What serves and why, for diagnostics.
-
-    ``level`` is ``ok``, ``warn`` (less than could be had) or ``error`` (not what was asked
-    for). ``job`` is what is being built, ``check`` the self-check of the engine in use or of
-    the one that failed last, ``engine`` the name of the engine in use.
-    """
-
-    requested: str
-    backend: str
-    precision: str
-    level: str
-    why: str
-    job: Optional[JobProgress]
-    check: Optional[SelfCheck]
-    engine: Optional[str]
 
 
 class BackendSelector:
@@ -104,33 +60,41 @@ class BackendSelector:
     :param model_path: an ONNX file
     :param spec: of the network
     :param settings: what the user chose
-    :param bundled_frames: input tensors of pictures that come with the package; called only
-        when an engine is to be checked
+    :param bundled_frames: input tensors, as ``spec`` says, of pictures that come with the
+        package; called only when there is something to compare
     :param probe: finds the GPU
+    :param open_network: opens onnxruntime, if it shall serve another graph of the same network;
+        is told whether there is a GPU
+    :param engine_model: returns the file that engines are built from, if another one; is told
+        which TensorRT there is
     :raises ConfigurationError: unknown backend
     """
 
     def __init__(self, model_path: str, spec: ModelSpec, settings: SelectionSettings,
                  bundled_frames: Callable[[], Sequence[Frame]],
-                 probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
+                 probe: Callable[[int], GpuInfo] = probe_gpu,
+                 open_network: Optional[Callable[[bool], OpenNetwork]] = None,
+                 engine_model: Optional[Callable[[TensorrtApi], EngineModel]] = None) -> None:
         if settings.backend not in BACKENDS:
             raise ConfigurationError('Unknown backend', got=repr(settings.backend),
                                      expected=' or '.join(BACKENDS))
-        self._model_path = model_path
-        self._spec = spec
+        self._original = EngineModel(model_path, spec)
         self._settings = settings
         self._bundled_frames = bundled_frames
         self._probe = probe
+        self._open_network = open_network or self._open_original
+        self._engine_model = engine_model or (lambda api: self._original)
+        self._engine_spec = spec
         self._gpu: Optional[GpuInfo] = None
         self._shelf: Optional[EngineShelf] = None
         self._job: Optional[EngineJob] = None
-        self._serving: Optional[Backend] = None
+        self._serving: Optional[OpenNetwork] = None
         self._engine: Optional[str] = None
         self._check: Optional[SelfCheck] = None
         self._less_than_wanted = False
         # By subject, so that a later finding replaces an earlier one.
         self._why: Dict[str, str] = {}
-        self._live: Deque[Frame] = collections.deque(maxlen=LIVE_FRAMES)
+        self._live = LiveFrames()
 
     def open(self) -> Backend:
         """
@@ -145,19 +109,19 @@ class BackendSelector:
                 self._look_for_tensorrt()
                 self._take_cached_engine()
                 if self._serving is None:
-                    self._serving = self._open_onnxruntime()
+                    self._serve_onnxruntime()
                 self._begin_next_job()
             except SegformerRosError:
                 self.close()
                 raise
-        return self._serving
+        return self._network().backend
 
     def poll(self) -> Optional[Backend]:
         """
         Take the next step towards a better backend; called between two frames.
 
         :return: the backend for all frames from now on, when it is another one; the one before
-            is closed
+            is closed, and :attr:`spec` may have changed
         """
         if self._job is None or self._shelf is None:
             return None
@@ -185,68 +149,72 @@ class BackendSelector:
 
         :param inputs: what the backend was given for it
         """
-        if self._job is None:
-            return
-        kept = self._live.popleft() if len(self._live) == LIVE_FRAMES else {
-            name: np.empty_like(array) for name, array in inputs.items()}
-        for name, array in inputs.items():
-            np.copyto(kept[name], array)
-        self._live.append(kept)
+        if self._job is not None:
+            self._live.offer(inputs)
 
     def fall_back(self, reason: str) -> Backend:
         """
         Leave TensorRT for good, after it failed in a run.
 
         :param reason: what happened
-        :return: onnxruntime, open
+        :return: onnxruntime, open; :attr:`spec` may have changed
         """
-        self._end_engines()
+        self.close()
         self._engine = None
         self._fall_short('run', 'TensorRT was left: {}'.format(reason))
-        self._serving = self._open_onnxruntime()
-        return self._serving
+        self._serve_onnxruntime()
+        return self._network().backend
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Return what the serving backend takes and returns."""
+        return self._network().spec
 
     @property
     def status(self) -> SelectionStatus:
         """Return what serves and why."""
-        info = None if self._serving is None else self._serving.info
+        info = None if self._serving is None else self._serving.backend.info
+        level = WARN if self._less_than_wanted else OK
+        if self._settings.backend == 'tensorrt' and self._engine is None and self._job is None:
+            level = ERROR
         return SelectionStatus(
             requested=self._settings.backend, backend=info.name if info else 'none',
-            precision=info.precision if info else 'none', level=self._level(),
+            precision=info.precision if info else 'none', level=level,
             why='; '.join(self._why.values()), job=self._job.progress if self._job else None,
             check=self._check, engine=self._engine)
 
-    def _level(self) -> str:
-        if self._settings.backend == 'tensorrt' and self._engine is None and self._job is None:
-            return ERROR
-        return WARN if self._less_than_wanted else OK
-
     def close(self) -> None:
         """End the build, close the backend; closing twice is allowed."""
-        self._end_engines()
-
-    def _end_engines(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
         serving, self._serving = self._serving, None
         shelf, self._shelf = self._shelf, None
         if serving is not None:
-            _close(serving)
+            _close(serving.backend)
         if shelf is not None:
             shelf.close()
 
+    def _network(self) -> OpenNetwork:
+        if self._serving is None:
+            raise BackendError('Backend selector used while closed', remedy='Call open() first.')
+        return self._serving
+
     def _look_for_tensorrt(self) -> None:
-        if self._settings.backend == 'onnxruntime':
+        settings = self._settings
+        if settings.backend == 'onnxruntime':
             self._why['request'] = 'asked for'
             return
         try:
-            self._gpu = self._probe(self._settings.runtime.device_index)
-            tasks = engine_tasks(self._model_path, self._spec, self._settings.precision,
-                                 self._settings.runtime, self._settings.builder, self._gpu)
-            self._shelf = EngineShelf(tasks, open_cache(self._settings.cache_root), self._spec)
+            self._gpu = self._probe(settings.runtime.device_index)
+            api = load_tensorrt(settings.runtime.tensorrt_module)
+            model = self._engine_model(api)
+            self._engine_spec = model.spec
+            tasks = engine_tasks(model, settings.precision, api, settings.runtime,
+                                 settings.builder, self._gpu)
+            self._shelf = EngineShelf(tasks, open_cache(settings.cache_root), model.spec)
         except (BackendError, ModelError) as error:
-            if self._settings.backend == 'tensorrt':
+            if settings.backend == 'tensorrt':
                 raise
             if self._gpu is None:
                 # A machine without a GPU lacks nothing.
@@ -268,26 +236,22 @@ class BackendSelector:
             return
 
     def _serve_engine(self, engine: Backend, record: EngineRecord) -> None:
-        before, self._serving = self._serving, engine
+        before, self._serving = self._serving, OpenNetwork(
+            engine, self._engine_spec, 'engine {}: {}'.format(record.name, record.verdict))
         self._engine = record.name
         self._check = record.check
-        self._why['serving'] = 'engine {}: {}'.format(record.name, record.verdict)
-        _log.info('Serving with TensorRT: %s', self._why['serving'])
+        self._why['serving'] = self._serving.why
+        _log.info('Serving with TensorRT: %s', self._serving.why)
         if before is not None:
-            _close(before)
+            _close(before.backend)
 
-    def _open_onnxruntime(self) -> Backend:
-        threads = self._settings.threads
-        providers = self._settings.providers
-        if not providers and self._gpu is not None:
-            providers = tuple(gpu_providers())
-        if providers:
-            try:
-                return OnnxruntimeBackend(
-                    self._model_path, threads=threads, providers=providers).open()
-            except BackendError as error:
-                self._fall_short('providers', str(error))
-        return OnnxruntimeBackend(self._model_path, threads=threads).open()
+    def _serve_onnxruntime(self) -> None:
+        self._serving = self._open_network(self._gpu is not None)
+        self._why['serving'] = 'onnxruntime: {}'.format(self._serving.why)
+
+    def _open_original(self, has_gpu: bool) -> OpenNetwork:
+        return open_onnxruntime(self._original.path, self._original.spec, self._settings.threads,
+                                self._settings.providers, has_gpu, self._bundled_frames)
 
     def _begin_next_job(self) -> None:
         self._job = None
@@ -300,7 +264,10 @@ class BackendSelector:
             self._fall_short(precision, 'no {} engine: {}'.format(precision, verdict))
 
     def _frames(self) -> Frames:
-        return Frames(tuple(self._live), tuple(self._bundled_frames()))
+        return Frames(
+            self._live.frames(self.spec, self._engine_spec),
+            tuple(convert_frame(frame, self._original.spec, self._engine_spec)
+                  for frame in self._bundled_frames()))
 
     def _fall_short(self, subject: str, text: str) -> None:
         if self._why.get(subject) != text:

@@ -18,7 +18,9 @@ from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_key import DEFAULT_BUILDER
 from segformer_ros.inference.engine_key import entry_name
 from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.tensorrt_api import load_tensorrt
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
 
 PATIENCE_S = 120.0
@@ -36,7 +38,9 @@ def make_task(fake_tensorrt, tiny_model, tiny_spec, nano):
 
     def make(version, faults='', wish='fp32', model=tiny_model, builder=DEFAULT_BUILDER):
         runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version, faults), probe=False)
-        return engine_tasks(model, tiny_spec, wish, runtime, builder, nano)[0]
+        return engine_tasks(
+            EngineModel(model, tiny_spec), wish, load_tensorrt(runtime.tensorrt_module), runtime,
+            builder, nano)[0]
 
     return make
 

@@ -10,11 +10,15 @@ import pytest
 
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
-from segformer_ros.inference import selection
+from segformer_ros.inference import selection_status as selection
+from segformer_ros.inference.live_frames import convert_frame
+from segformer_ros.inference.live_frames import LIVE_FRAMES
 from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.inference.onnxruntime_serving import OpenNetwork
 from segformer_ros.inference.selection import BackendSelector
-from segformer_ros.inference.selection import SelectionSettings
+from segformer_ros.inference.selection_status import SelectionSettings
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
 
 PATIENCE_S = 120.0
@@ -99,7 +103,7 @@ def test_serves_at_once_and_swaps_without_losing_a_frame(robot, reference, fake_
     status = selector.status
     assert (status.backend, status.precision, status.level) == ('tensorrt', 'fp16+fp32', 'ok')
     assert status.check.passed
-    assert 0 < status.check.live_frames <= selection.LIVE_FRAMES
+    assert 0 < status.check.live_frames <= LIVE_FRAMES
     assert status.check.bundled_frames == 3
     assert status.engine.startswith('tiny-fp16_fp32-')
     assert status.engine in status.why
@@ -241,7 +245,8 @@ def test_onnxruntime_asked_for_looks_for_nothing(robot, tiny_model, tiny_spec):
         tiny_model, tiny_spec, SelectionSettings(backend='onnxruntime'), list,
         lambda index: pytest.fail('looked for a GPU'))
     assert selector.open().info.name == 'onnxruntime'
-    assert selector.status.why == 'asked for'
+    assert selector.status.why.startswith('asked for')
+    assert selector.spec == tiny_spec
     selector.close()
 
 
@@ -296,4 +301,49 @@ def test_offered_frames_are_copies_and_cost_nothing_when_idle(robot, frames):
     for number in range(10):
         frame['pixel_values'].fill(number)
         busy.offer_frame(frame)
-    assert [float(kept['pixel_values'].max()) for kept in busy._live] == list(range(2, 10))
+    kept = busy._live.frames(busy.spec, busy.spec)
+    assert [float(entry['pixel_values'].max()) for entry in kept] == list(range(2, 10))
+
+
+@pytest.mark.parametrize('version', ['8.2.1', '8.6.1'])
+def test_other_graphs_of_the_network_may_serve_and_be_built(
+        robot, tiny_model, tiny_spec, nano, frames, fake_tensorrt, version, monkeypatch,
+        tmp_path):
+    pytest.importorskip('onnx')
+    from segformer_ros.model import graph
+    from segformer_ros.model import graph_target
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
+    serving = graph.prepare(tiny_model, tiny_spec, graph_target.ONNXRUNTIME)
+    target = graph_target.TENSORRT_8_2 if version == '8.2.1' else graph_target.TENSORRT_8_6
+    built = graph.prepare(tiny_model, tiny_spec, target)
+    assert 'unchanged' not in (serving.changes, built.changes)
+    runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version), probe=False)
+    selector = BackendSelector(
+        tiny_model, tiny_spec,
+        SelectionSettings(cache_root=robot.cache_root, runtime=runtime), lambda: frames[:3],
+        lambda index: nano,
+        lambda has_gpu: OpenNetwork(
+            OnnxruntimeBackend(serving.path).open(), serving.spec, serving.detail),
+        lambda api: EngineModel(built.path, built.spec))
+    robot.selectors.append(selector)
+    backend = selector.open()
+    assert selector.spec == serving.spec
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not is_idle(selector):
+        assert time.monotonic() < give_up_at, selector.status
+        frame = convert_frame(frames[0], tiny_spec, selector.spec)
+        backend.infer(frame)
+        selector.offer_frame(frame)
+        backend = selector.poll() or backend
+        time.sleep(0.02)
+    assert backend.info.name == 'tensorrt', selector.status
+    assert selector.spec == built.spec
+    assert selector.status.check.live_frames > 0
+    with OnnxruntimeBackend(tiny_model) as network:
+        for frame in frames:
+            # A picture: whole levels from 0 to 255.
+            picture = convert_frame(frame, tiny_spec, serving.spec)
+            outputs = backend.infer(convert_frame(picture, serving.spec, selector.spec))
+            expected = network.infer(convert_frame(picture, serving.spec, tiny_spec))['logits']
+            assert (outputs['logits'].argmax(axis=3) == expected.argmax(axis=1)).mean() >= 0.99
+            assert outputs['logsumexp'].shape == (1, 16, 16)

@@ -14,15 +14,16 @@ import pytest
 
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ModelError
-from segformer_ros.inference import selection
 from segformer_ros.inference.engine_builder import EngineJob
 from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_key import DEFAULT_BUILDER
 from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frames
 from segformer_ros.inference.memory_plan import Attempt
 from segformer_ros.inference.selection import BackendSelector
-from segformer_ros.inference.selection import SelectionSettings
+from segformer_ros.inference.selection_status import SelectionSettings
+from segformer_ros.inference.selection_status import WARN
 from segformer_ros.inference.tensorrt_api import load_tensorrt
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
 from segformer_ros.inference.worker_process import WorkerProcess
@@ -62,7 +63,8 @@ def runtime(fake_cuda):
 def build(runtime, path, spec, precision, folder, gpu):
     """Build in the builder's process; return the facts that come back and the plan."""
     wish = 'fp16' if precision == 'fp16+fp32' else 'fp32'
-    task = engine_tasks(path, spec, wish, runtime, DEFAULT_BUILDER, gpu)[0]
+    task = engine_tasks(EngineModel(path, spec), wish, load_tensorrt(MODULE), runtime,
+                        DEFAULT_BUILDER, gpu)[0]
     job = EngineJob(open_cache(str(folder)), task, lambda: Frames((), ()), False)
     plan_path = str(folder / '{}.plan'.format(precision))
     request = job._build_request(plan_path, Attempt(512, 'default'))
@@ -110,7 +112,8 @@ def test_trained_ade20k_network_builds(runtime, shared, tmp_path, nano):
 
 def test_plan_that_needs_a_gpu_is_built_twice_and_given_up(runtime, tmp_path, tiny_model,
                                                            tiny_spec, nano, frames):
-    task = engine_tasks(tiny_model, tiny_spec, 'fp32', runtime, DEFAULT_BUILDER, nano)[0]
+    task = engine_tasks(EngineModel(tiny_model, tiny_spec), 'fp32', load_tensorrt(MODULE), runtime,
+                        DEFAULT_BUILDER, nano)[0]
     cache = open_cache(str(tmp_path))
     job = EngineJob(cache, task, lambda: Frames((), tuple(frames)), wait_for_memory=False)
     stages = []
@@ -143,7 +146,7 @@ def test_node_falls_back_to_onnxruntime_and_says_why(runtime, tmp_path, tiny_mod
         assert backend.info.name == 'onnxruntime'
         backend.infer(frames[0])
         status = selector.status
-        assert status.level == selection.WARN
+        assert status.level == WARN
         assert 'no fp16+fp32 engine' in status.why and 'no fp32 engine' in status.why
     finally:
         selector.close()
