@@ -90,6 +90,14 @@ def _recolour(image: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     return np.ascontiguousarray(((value - _MEAN) / _STD).transpose(2, 0, 1))
 
 
+def class_shares(labels: np.ndarray) -> np.ndarray:
+    """Return each class id's share of the labelled pixels, (255,)."""
+    counts = np.zeros(256, np.int64)
+    for label in labels:
+        counts += np.bincount(label[::2, ::2].ravel(), minlength=256)
+    return counts[:IGNORED] / max(1, counts[:IGNORED].sum())
+
+
 def repeat_factors(labels: np.ndarray, target: float = 0.2) -> np.ndarray:
     """
     Tell how much more often images with rare classes should be drawn.

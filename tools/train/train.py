@@ -19,7 +19,7 @@ from typing import List
 from typing import Tuple
 
 from dataset import augmented
-from dataset import IGNORED
+from dataset import class_shares
 from dataset import load
 from evaluate import mean_iou
 from evaluate import measure
@@ -33,14 +33,6 @@ from torch.nn import functional
 from tqdm import tqdm
 
 _WARM_UP = 150
-
-
-def class_shares(labels: np.ndarray) -> np.ndarray:
-    """Return each class id's share of the labelled pixels, (255,)."""
-    counts = np.zeros(256, np.int64)
-    for label in labels:
-        counts += np.bincount(label[::2, ::2].ravel(), minlength=256)
-    return counts[:IGNORED] / max(1, counts[:IGNORED].sum())
 
 
 def prefetched(batches: Iterator[Any], depth: int = 2) -> Iterator[Any]:
