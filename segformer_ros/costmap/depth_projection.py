@@ -184,7 +184,13 @@ def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArra
     bins, out = _polar(x - foot[0], y - foot[1], step)
     wall_bins, wall_out = _polar(blocked.x - foot[0], blocked.y - foot[1], step)
     nearest = np.full(int(np.ceil(8.0 / step)) + 2, np.inf)
-    np.minimum.at(nearest, wall_bins, wall_out)
+    # A cell blocks every bin that it covers, not only that of its middle.
+    covered = np.ceil(geometry.resolution / (np.maximum(wall_out, geometry.resolution) * step))
+    widest = int(covered.max()) if len(covered) else 0
+    for offset in range(-widest, widest + 1):
+        wide = covered >= abs(offset)
+        np.minimum.at(nearest, np.clip(wall_bins[wide] + offset, 0, len(nearest) - 1),
+                      wall_out[wide])
     before = np.flatnonzero(out < nearest[bins])
     order = before[np.lexsort((out[before], bins[before]))]
     if not len(order):
