@@ -60,47 +60,31 @@ class Camera:
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = MosaicBridge()
         self._log = Throttle(node.get_logger(), time.monotonic)
-        # Held while publishing: once deactivate has it, nothing more goes out.
+        # Held while publishing: once stop has it, nothing more goes out.
         self._gate = threading.Lock()
         self._open = False
 
-    def activate(self, threshold: float) -> None:
-        """Let results out, and publish the class names."""
+    def start(self, threshold: float) -> None:
+        """Publish the class names, take images and let results out."""
         self.statistics.note_activated(time.monotonic())
         with self._gate:
             self._open = True
             self._outputs.publish_label_info(threshold)
+        if not self._subscriptions:
+            self._subscribe()
 
-    def deactivate(self) -> None:
-        """Let no further result out; a frame in work is dropped when it is done."""
-        self.unsubscribe()
+    def stop(self) -> None:
+        """Take no more images; when this returns no further result goes out."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
         with self._gate:
             self._open = False
 
     def destroy(self) -> None:
-        """Destroy subscriptions and publishers; the inference thread has ended."""
-        self.unsubscribe()
+        """Destroy what is left; the inference thread has ended."""
+        self.stop()
         self._outputs.destroy()
-
-    def subscribe(self) -> None:
-        """Start to take images."""
-        if self._subscriptions:
-            return
-        self.statistics.note_activated(time.monotonic())
-        image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
-            (topics.IMAGE, Image)
-        self._subscriptions = [
-            self._node.create_subscription(
-                image_type, self._image_topic(), self._on_image, image.profile()),
-            self._node.create_subscription(
-                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
-                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
-
-    def unsubscribe(self) -> None:
-        """Take no more images."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
 
     def publish_label_info(self, threshold: float) -> None:
         """Publish the class names again, for a changed threshold."""
@@ -155,6 +139,16 @@ class Camera:
             'preprocessing': timings.preprocess, 'network': timings.infer,
             'postprocessing': timings.postprocess, 'publishing': done - segmented,
             'total': done - frame.arrived})
+
+    def _subscribe(self) -> None:
+        image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
+            (topics.IMAGE, Image)
+        self._subscriptions = [
+            self._node.create_subscription(
+                image_type, self._image_topic(), self._on_image, image.profile()),
+            self._node.create_subscription(
+                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
+                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()

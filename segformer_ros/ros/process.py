@@ -68,7 +68,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         executor.add_node(node)
         try:
             while not stop.requested and rclpy.ok() and not is_done(node):
-                executor.spin_once(timeout_sec=SPIN_TIMEOUT)
+                _spin_once(executor, node)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too
         finally:
@@ -80,11 +80,11 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     return 0
 
 
-def _spin_once(executor: SingleThreadedExecutor) -> None:
+def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
     try:
         executor.spin_once(timeout_sec=SPIN_TIMEOUT)
     except ExternalShutdownException:
         raise
     except Exception:
         # A fault in one callback must not take the masks away: told loudly, then go on.
-        get_logger('segformer').fatal('Fault in a callback:\n' + traceback.format_exc())
+        node.get_logger().fatal('Fault in a callback:\n' + traceback.format_exc())

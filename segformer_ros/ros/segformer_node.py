@@ -9,7 +9,6 @@ from typing import Callable
 from typing import List
 from typing import Optional
 
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -28,6 +27,7 @@ from segformer_ros.ros.diagnostics import Status
 from segformer_ros.ros.diagnostics_publisher import DiagnosticsPublisher
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.label_info import MISSING as LABEL_INFO_MISSING
+from segformer_ros.ros.lifecycle_service import answer_impossible_transitions
 from segformer_ros.ros.outputs import Outputs
 from segformer_ros.ros.parameter_server import ParameterServer
 from segformer_ros.ros.parameters import NodeParameters
@@ -36,8 +36,6 @@ from segformer_ros.ros.timers import create_steady_timer
 from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
-
-RCLError = rclpy_implementation.RCLError
 
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
@@ -63,7 +61,7 @@ class SegformerNode(LifecycleNode):
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning('Not published: {}.'.format(self._missing))
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
-        self._answer_impossible_transitions()
+        answer_impossible_transitions(self)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             self._autostart = create_steady_timer(self, 0.0, self._on_autostart)
@@ -97,11 +95,11 @@ class SegformerNode(LifecycleNode):
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Publish the class names and take images."""
-        return self._attempt('activate', self._activate)
+        return self._attempt('activate', self._start_cameras)
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
-        return self._attempt('deactivate', self._deactivate)
+        return self._attempt('deactivate', self._stop_cameras)
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Close the backend and destroy what configure made."""
@@ -129,24 +127,6 @@ class SegformerNode(LifecycleNode):
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
-    def _answer_impossible_transitions(self) -> None:
-        # rclpy lets a request that does not fit the state end the process, and its caller wait
-        # for ever. The attribute is not public, though the same in Humble, Jazzy and Kilted.
-        service = self._service_change_state
-        change_state = service.callback
-
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except RCLError as error:
-                self.get_logger().error('Transition {} refused: the node is {} ({}).'.format(
-                    request.transition.label or request.transition.id, self.lifecycle_state,
-                    error))
-                response.success = False
-                return response
-
-        service.callback = answer
-
     def _configure(self) -> None:
         parameters = self._settings.current
         model = backend_provider.find_model(parameters)
@@ -162,20 +142,20 @@ class SegformerNode(LifecycleNode):
             self._cameras.append(Camera(
                 self, camera, Outputs(self, camera.name, model.classes), worker.offer))
 
-    def _activate(self) -> None:
-        for camera in self._cameras:
-            camera.activate(self._settings.current.threshold)
-            if self._enabled:
-                camera.subscribe()
+    def _start_cameras(self) -> None:
+        # Switched off by ~/enable they stay off until that is taken back.
+        if self._enabled:
+            for camera in self._cameras:
+                camera.start(self._settings.current.threshold)
 
-    def _deactivate(self) -> None:
+    def _stop_cameras(self) -> None:
         for camera in self._cameras:
-            camera.deactivate()
+            camera.stop()
         if self._worker is not None:
             self._worker.clear()
 
     def _release(self) -> None:
-        self._deactivate()
+        self._stop_cameras()
         if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
             # Its camera gates are closed, so it cannot publish through what is destroyed now.
             self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
@@ -209,11 +189,10 @@ class SegformerNode(LifecycleNode):
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self._enabled = request.data
-        for camera in self._cameras:
-            if not self._enabled:
-                camera.unsubscribe()
-            elif self.lifecycle_state == 'active':
-                camera.subscribe()
+        if not self._enabled:
+            self._stop_cameras()
+        elif self.lifecycle_state == 'active':
+            self._start_cameras()
         response.success = True
         response.message = 'enabled' if self._enabled else 'disabled'
         self.get_logger().info('Masks are {}.'.format(response.message))

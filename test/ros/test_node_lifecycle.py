@@ -19,6 +19,11 @@ from support.tiny_model import write_color_model
 CYCLE = ('configure', 'activate', 'deactivate', 'cleanup')
 
 
+def slow(folder):
+    """Return parameters for an inference of 40 GFLOP on one thread: 0.2 s on a fast core."""
+    return {'model': write_color_model(folder, work=20), 'threads': 1}
+
+
 def blue():
     return rgb_message(color_image(['blue']))
 
@@ -67,31 +72,36 @@ def test_enable_is_remembered_over_transitions(domain, tmp_path, color_model):
         peer.mask_of(blue())
 
 
+def test_the_shipped_network_is_found_by_its_name(domain, tmp_path):
+    with NodeProcess(domain, tmp_path, {'model': 'segformer_sim'}), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        mask = pixels(peer.mask_of(rgb_message(color_image(['blue'], 120, 160))))
+        assert mask.shape == (120, 160)
+        assert mask.max() < 150
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_signal_during_an_inference_ends_the_process_in_order(domain, tmp_path, number):
-    model = write_color_model(tmp_path, work=30)
-    with NodeProcess(domain, tmp_path, {'model': model}) as node, SegformerPeer(domain) as peer:
+    with NodeProcess(domain, tmp_path, slow(tmp_path)) as node, SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
         peer.connect()
-        before, idle = len(peer.masks.messages), node.cpu_seconds()
+        idle = node.cpu_seconds()
         peer.send(blue())
-        # The inference takes more than half a second; the process is in the middle of it.
-        wait_until(lambda: node.cpu_seconds() > idle + 0.1, 'the inference to start')
+        wait_until(lambda: node.cpu_seconds() > idle + 0.05, 'the inference to start')
         node.signal(number)
         assert node.wait() == 0
-        assert len(peer.masks.messages) == before
         assert 'Traceback' not in node.log()
         assert '[ERROR]' not in node.log()
 
 
 def test_deactivate_during_an_inference_keeps_its_mask_back(domain, tmp_path):
-    model = write_color_model(tmp_path, work=40)
-    with NodeProcess(domain, tmp_path, {'model': model}) as node, SegformerPeer(domain) as peer:
+    with NodeProcess(domain, tmp_path, slow(tmp_path)) as node, SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
         peer.mask_of(blue())
         before, idle = len(peer.masks.messages), node.cpu_seconds()
         peer.send(blue())
-        wait_until(lambda: node.cpu_seconds() > idle + 0.1, 'the inference to start')
+        wait_until(lambda: node.cpu_seconds() > idle + 0.05, 'the inference to start')
         assert peer.change_state('deactivate')
         # Cleanup waits for the thread: when it is done nothing can come any more.
         assert peer.change_state('cleanup')

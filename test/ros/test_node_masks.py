@@ -138,6 +138,7 @@ def test_camera_info_is_passed_on_under_the_masks_header(peer, image):
 
 def test_color_mask_and_overlay_raw_and_compressed_show_the_same(peer, image):
     assert peer.set_parameters(overlay_alpha=0.25) == ''
+    pad_rows(image, 7)
     wanted = {name: peer.subscribe(kind, peer.output(name)) for name, kind in (
         ('color_mask', Image), ('overlay', Image), ('color_mask/compressed', CompressedImage),
         ('overlay/compressed', CompressedImage))}
@@ -151,6 +152,12 @@ def test_color_mask_and_overlay_raw_and_compressed_show_the_same(peer, image):
     assert ('png' in png.format, 'jpeg' in jpeg.format) == (True, True)
     assert np.array_equal(decoded(png, 'PNG'), colors)
     assert np.abs(decoded(jpeg, 'JPEG') - blended).mean() < 8
+
+
+def pad_rows(image, padding):
+    rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+    image.data = np.pad(rows, ((0, 0), (0, padding))).tobytes()
+    image.step += padding
 
 
 def decoded(message, kind):

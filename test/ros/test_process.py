@@ -1,0 +1,71 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A node's process outlives faults of single callbacks, and ends in order."""
+
+import os
+import signal
+
+import pytest
+from std_srvs.srv import Trigger
+from support.ros_graph import NodeProcess
+from support.ros_graph import Peer
+
+FAULTY = '''
+import sys
+import time
+from rclpy.node import Node
+from segformer_ros.ros.process import run_node
+from std_srvs.srv import Trigger
+
+
+class Faulty(Node):
+    def __init__(self):
+        super().__init__('faulty')
+        self.create_service(Trigger, 'answer', self.answer)
+        self.create_timer(0.05, self.fail)
+
+    def answer(self, request, response):
+        response.success = True
+        return response
+
+    def fail(self):
+        raise ZeroDivisionError('deliberate')
+
+    def close(self):
+        self.get_logger().info('closed in order')
+        if {hang}:
+            time.sleep(1000)
+
+
+sys.exit(run_node(Faulty, Faulty.close))
+'''
+
+
+@pytest.fixture
+def start(domain, tmp_path):
+    """Return a function that starts a node whose timer always fails."""
+    def run(hang=False):
+        (tmp_path / 'faulty_node.py').write_text(FAULTY.format(hang=hang), encoding='utf-8')
+        path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+        return NodeProcess(domain, tmp_path, module='faulty_node',
+                           environment={'PYTHONPATH': path})
+    return run
+
+
+def test_a_fault_in_a_callback_is_told_and_other_callbacks_go_on(domain, start):
+    with start() as node, Peer(domain) as peer:
+        node.wait_for_log('Fault in a callback:\\n(.*\\n)*ZeroDivisionError: deliberate')
+        assert peer.call(Trigger, 'answer', Trigger.Request()).success
+        assert node.is_running()
+        node.signal(signal.SIGTERM)
+        assert node.wait() == 0
+        assert 'closed in order' in node.log()
+
+
+def test_a_second_signal_ends_a_process_that_hangs_while_closing(start):
+    with start(hang=True) as node:
+        node.wait_for_log('deliberate')
+        node.signal(signal.SIGINT)
+        node.wait_for_log('closed in order')
+        node.signal(signal.SIGINT)
+        assert node.wait() == -signal.SIGINT
