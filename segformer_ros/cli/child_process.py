@@ -63,6 +63,11 @@ class ChildProcess:
             self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self._process.pid
+
+    @property
     def has_ended(self) -> bool:
         """Tell whether the process is gone."""
         return self._process.poll() is not None

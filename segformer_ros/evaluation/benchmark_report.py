@@ -40,7 +40,8 @@ def markdown(report: Dict[str, Any]) -> str:
     facts = dict(report['machine'], **report['versions'])
     facts.update(date=report['date'], command='`{}`'.format(report['command']))
     lines += ['| {} | {} |'.format(key, value) for key, value in facts.items()]
-    lines += ['', 'Each table is one run: in each round every way takes its turn, in random order.',
+    lines += ['',
+              'Each table is one run: in each round every way takes its turn, in random order.',
               'Times are medians. A ratio is the median of the quotients within the rounds.',
               '"CPU" is processor time over all threads; it is disturbed less by other work.']
     for model in report['models']:

@@ -15,12 +15,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies
 import pytest
-
 from segformer_ros.errors import ModelError
 from segformer_ros.inference import engine_cache
 from segformer_ros.inference.engine_cache import open_cache
-from segformer_ros.inference.engine_key import entry_name
 from segformer_ros.inference.engine_key import EngineKey
+from segformer_ros.inference.engine_key import entry_name
 from segformer_ros.inference.engine_record import format_record
 from segformer_ros.inference.engine_record import GIVEN_UP_AFTER
 from segformer_ros.inference.engine_record import parse_record

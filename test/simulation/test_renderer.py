@@ -81,7 +81,8 @@ def test_nothing_solid_stands_before_the_surface_that_is_seen(kind, seed):
             point = pose[:3, :3].dot(rays[row, column] * depth) + pose[:3, 3]
             assert point[2] > -1e-3
             for primitive in solid:
-                if primitive not in camera_inside:
+                # By identity: numpy 1.19 finds comparing the arrays inside ambiguous.
+                if not any(primitive is inside for inside in camera_inside):
                     assert oracle.depth_inside(primitive, point) < 0.006
 
 
