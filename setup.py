@@ -42,7 +42,10 @@ setup(
         (SHARE, ['package.xml']),
     ] + share_folder('config') + share_folder('launch') + share_folder('models'),
     install_requires=['setuptools'],
+    # colcon runs pytest if one of these two asks for it; Humble's knows tests_require alone.
+    tests_require=['pytest'],
     extras_require={
+        'test': ['pytest'],
         'onnxruntime': ['onnxruntime', 'numpy', 'opencv-python-headless', 'Pillow', 'PyYAML'],
         'evaluation': ['rosbags', 'tqdm'],
         'deployment': ['onnx', 'onnxconverter-common'],
