@@ -7,14 +7,13 @@ import time
 
 import numpy as np
 import pytest
-
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.inference import selection_status as selection
-from segformer_ros.inference.live_frames import convert_frame
-from segformer_ros.inference.live_frames import LIVE_FRAMES
 from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_tasks import EngineModel
+from segformer_ros.inference.live_frames import convert_frame
+from segformer_ros.inference.live_frames import LIVE_FRAMES
 from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
 from segformer_ros.inference.onnxruntime_serving import OpenNetwork
 from segformer_ros.inference.selection import BackendSelector
