@@ -124,22 +124,27 @@ PARENT = """
 import json, sys, time
 from segformer_ros.inference.worker_process import WorkerProcess
 worker = WorkerProcess('build', json.loads(sys.argv[1]))
-while worker.progress.phase != 'building':
-    worker.poll()
+outcome = None
+while outcome is None and worker.progress.phase != 'building':
+    outcome = worker.poll()
     time.sleep(0.02)
-print(worker.pid, flush=True)
+print(worker.pid if outcome is None else outcome, flush=True)
 time.sleep(600)
 """
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
 def test_worker_dies_with_its_parent(build_request, number):
+    # The faults travel by the environment: the request first.
+    request = json.dumps(build_request('build_hang'))
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     parent = subprocess.Popen(
-        [sys.executable, '-c', PARENT, json.dumps(build_request('build_hang'))],
+        [sys.executable, '-c', PARENT, request],
         stdout=subprocess.PIPE, env=environment)
     try:
-        pid = int(parent.stdout.readline())
+        told = parent.stdout.readline().decode('utf-8').strip()
+        assert told.isdigit(), told
+        pid = int(told)
         assert exists(pid)
         parent.send_signal(number)
         parent.wait()
@@ -151,11 +156,11 @@ def test_worker_dies_with_its_parent(build_request, number):
 
 
 def test_closed_stdin_ends_the_worker_without_the_kernels_help(build_request):
+    line = json.dumps(dict(build_request('build_hang'), operation='build')) + '\n'
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     worker = subprocess.Popen(
         [sys.executable, '-m', 'segformer_ros.inference.build_worker'], env=environment,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    line = json.dumps(dict(build_request('build_hang'), operation='build')) + '\n'
     worker.stdin.write(line.encode('utf-8'))
     worker.stdin.flush()
     assert b'"progress"' in worker.stdout.readline()
