@@ -9,6 +9,7 @@ from typing import Optional
 from typing import Tuple
 
 from segformer_ros.errors import ConfigurationError
+from segformer_ros.evaluation.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.evaluator import comparison_of
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.inputs import InputOptions
@@ -85,6 +86,17 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument('--worst', type=int, default=RunSettings().worst,
                         help='worst frames to show')
     output.add_argument('--no-boundary', action='store_true', help='leave boundary IoU out')
+    grid = parser.add_argument_group('costmap of bags')
+    options = CostmapOptions('')
+    grid.add_argument('--costmap', metavar='PROFILE',
+                      help='make the costmap: indoor, outdoor, landing, or a YAML file')
+    grid.add_argument('--odom-frame', default=options.odom_frame, help='of the grid')
+    grid.add_argument('--ground-frame', default=options.ground_frame,
+                      help='frame of the robot on the floor')
+    grid.add_argument('--camera-info', help='topic; by default the one beside the images')
+    grid.add_argument('--depth-topic',
+                      help='registered depth images, whose costmap is taken as true')
+    grid.add_argument('--grid-topic', help='OccupancyGrids that are taken as true')
     gate = parser.add_argument_group('for continuous integration')
     gate.add_argument('--strict', action='store_true', help='fail if any frame is left out')
     gate.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
@@ -140,9 +152,25 @@ def make_request(options: argparse.Namespace) -> Request:
         job=Job(network=network, reference=reference, mapping=mapping,
                 run=RunSettings(rotate=options.rotate, with_boundary=not options.no_boundary,
                                 worst=options.worst),
-                save_masks=options.save_masks, write_bag=options.write_bag),
+                save_masks=options.save_masks, write_bag=options.write_bag,
+                costmap=_costmap(options)),
         scale=Scale(options.workers, options.scheduler),
         against=comparison_of(has_labels, is_reference))
+
+
+def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
+    if not options.costmap:
+        if options.depth_topic or options.grid_topic:
+            raise ConfigurationError('No costmap to compare',
+                                     got=options.depth_topic or options.grid_topic,
+                                     expected='--costmap PROFILE beside it')
+        return None
+    if options.depth_topic and options.grid_topic:
+        raise ConfigurationError('Two references for the costmap', got='{} and {}'.format(
+            options.depth_topic, options.grid_topic), expected='one')
+    return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
+                          options.camera_info or '', options.depth_topic or '',
+                          options.grid_topic or '')
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.costmap.frame import Occupancy
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.evaluation.bag_reader import BagPartReader
@@ -24,6 +25,7 @@ from segformer_ros.evaluation.bag_source import BagSource
 from segformer_ros.evaluation.frames import Frame
 from segformer_ros.evaluation.sinks import file_name
 from segformer_ros.evaluation.sinks import FrameSink
+from segformer_ros.evaluation.tally import Tally
 from segformer_ros.segmentation.compressed_images import encode_jpeg
 from segformer_ros.segmentation.palette import overlay
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 MASK = '/segformer/mask'
 CONFIDENCE = '/segformer/confidence'
 OVERLAY = '/segformer/overlay/compressed'
+COSTMAP = '/segformer/costmap'
 
 ALPHA = 0.5
 QUALITY = 90
@@ -74,7 +77,7 @@ class AnnotatedBag(FrameSink):
         self._outputs: Dict[str, Any] = {}
         self._copies: Dict[str, Any] = {}
         # Results of an earlier run make way for the new ones.
-        self._skipped: Set[str] = {MASK, CONFIDENCE, OVERLAY}
+        self._skipped: Set[str] = {MASK, CONFIDENCE, OVERLAY, COSTMAP}
         self._originals = self._read_originals(source)
         self._next: Optional[Tuple[Any, int, bytes]] = next(self._originals, None)
         self._is_open = True
@@ -93,6 +96,29 @@ class AnnotatedBag(FrameSink):
         self._write(OVERLAY, self._types.types[COMPRESSED_IMAGE](
             header=header, format='rgb8; jpeg compressed bgr8',
             data=encode_jpeg(picture, QUALITY)), frame.received_ns)
+
+    def add_grid(self, frame: Frame, grid: Occupancy, frame_id: str) -> None:
+        """
+        Write the costmap at a frame's stamp; called after :meth:`add`.
+
+        :param frame: whose stamp and time it gets
+        :param grid: the costmap
+        :param frame_id: of its cells
+        """
+        types, geometry = self._types.types, grid.geometry
+        origin = types['geometry_msgs/msg/Pose'](
+            position=types['geometry_msgs/msg/Point'](
+                x=geometry.origin_x, y=geometry.origin_y, z=0.0),
+            orientation=types['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0))
+        header = self._header(frame._replace(frame_id=frame_id))
+        self._write(COSTMAP, types['nav_msgs/msg/OccupancyGrid'](
+            header=header, info=types['nav_msgs/msg/MapMetaData'](
+                map_load_time=header.stamp, resolution=geometry.resolution,
+                width=geometry.width, height=geometry.height, origin=origin),
+            data=np.ascontiguousarray(grid.values).reshape(-1)), frame.received_ns or 0)
+
+    def count(self, tally: Tally) -> None:
+        """Do nothing: messages are not counted."""
 
     def close(self) -> None:
         """Copy what is left and finish the recording."""

@@ -10,6 +10,7 @@ from typing import Dict
 from typing import Iterator
 from typing import NamedTuple
 from typing import Optional
+from typing import Sequence
 from typing import Tuple
 from typing import TYPE_CHECKING
 from typing import Union
@@ -57,14 +58,17 @@ class BagSource(FrameSource):
     :param label_topic: mono8 Image topic with the same stamps; None without
     :param first_position: images of the topic in the files before this one
     :param expected: images that should be in this file; None if not known
+    :param all_parts: of the recording; this file alone by default
     """
 
     def __init__(self, name: str, group: str, part: BagPart, topic: str,
                  labels: Optional[LabelFolder] = None, label_topic: Optional[str] = None,
-                 first_position: int = 0, expected: Optional[int] = None) -> None:
+                 first_position: int = 0, expected: Optional[int] = None,
+                 all_parts: Sequence[BagPart] = ()) -> None:
         super().__init__(name, group, consecutive=True)
         self.part = part
         self.topic = topic
+        self.all_parts = tuple(all_parts) or (part,)
         self._labels = labels
         self._label_topic = label_topic
         self._first_position = first_position

@@ -27,8 +27,8 @@ class GridAgreement(NamedTuple):
     ``both_known`` cells are known in both grids; ``same_state`` of them are free, graded or
     lethal in both; ``cost_error`` is the sum of the absolute differences of occupancy over them.
     ``lethal_reference`` and ``lethal_grid`` are the lethal cells where both are known, ``found``
-    those of the reference with a lethal cell of the grid within one cell, ``justified`` those of
-    the grid with one of the reference within one cell.
+    those of the reference with any lethal cell of the grid within one cell, ``justified`` those
+    of the grid with any of the reference within one cell.
     ``only_grid`` and ``only_reference`` cells are known in one grid alone.
     """
 
@@ -63,6 +63,25 @@ class GridAgreement(NamedTuple):
         return float(ratio(self.justified, self.lethal_grid))
 
 
+class GridCounts:
+    """Frames with and without a grid, and the cells that were compared."""
+
+    def __init__(self) -> None:
+        self.grids = 0
+        self.missing = 0
+        self.first_problem = ''
+        self.compared = 0
+        self.agreement = GridAgreement(*[0] * len(GridAgreement._fields))
+
+    def merge(self, other: 'GridCounts') -> None:
+        """Add the counts of further frames."""
+        self.grids += other.grids
+        self.missing += other.missing
+        self.first_problem = self.first_problem or other.first_problem
+        self.compared += other.compared
+        self.agreement = self.agreement.merge(other.agreement)
+
+
 def compare_grids(grid: 'npt.NDArray[np.int8]',
                   reference: 'npt.NDArray[np.int8]') -> GridAgreement:
     """
@@ -92,9 +111,9 @@ def compare_grids(grid: 'npt.NDArray[np.int8]',
         same_state=_count(both & (_state(grid) == _state(reference))),
         cost_error=int(difference[both].sum()),
         lethal_reference=_count(lethal_reference),
-        found=_count(lethal_reference & _grown(lethal_grid)),
+        found=_count(lethal_reference & _grown(grid == LETHAL)),
         lethal_grid=_count(lethal_grid),
-        justified=_count(lethal_grid & _grown(lethal_reference)),
+        justified=_count(lethal_grid & _grown(reference == LETHAL)),
         only_grid=_count(known_grid & ~known_reference),
         only_reference=_count(known_reference & ~known_grid))
 

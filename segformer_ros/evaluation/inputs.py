@@ -117,7 +117,7 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
             inputs.sources.append(BagSource(
                 name if len(cameras) == 1 else name + camera.topic,
                 bag.name if len(cameras) == 1 else bag.name + camera.topic, part, camera.topic,
-                camera.labels, options.label_topic, camera.images, expected))
+                camera.labels, options.label_topic, camera.images, expected, bag.parts))
             camera.images += counts[camera.topic]
         order_is_lost = order_is_lost or is_cut
     for camera in cameras:

@@ -13,6 +13,9 @@ from typing import Sequence
 
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.evaluation.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.bag_costmap import BagCostmap
+from segformer_ros.evaluation.bag_costmap import CostmapOptions
+from segformer_ros.evaluation.bag_costmap import CostmapSink
 from segformer_ros.evaluation.bag_source import BagSource
 from segformer_ros.evaluation.frames import Frame
 from segformer_ros.evaluation.frames import FrameSource
@@ -40,7 +43,7 @@ class Job(NamedTuple):
     What to do with each source.
 
     ``mapping`` is a name or path for ``load_label_map``, or ``same``. ``save_masks`` and
-    ``write_bag`` are folders for what comes out.
+    ``write_bag`` are folders for what comes out. ``costmap`` asks for the grid of recordings.
     """
 
     network: NetworkChoice
@@ -49,6 +52,7 @@ class Job(NamedTuple):
     run: RunSettings = RunSettings()
     save_masks: Optional[str] = None
     write_bag: Optional[str] = None
+    costmap: Optional[CostmapOptions] = None
 
 
 class Outcome(NamedTuple):
@@ -132,12 +136,26 @@ def find_label_map(mapping: str, classes: ClassTable) -> LabelMap:
 
 
 def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[FrameSink]:
-    """Return what takes the masks of a source further."""
+    """
+    Return what takes the masks of a source further.
+
+    :param job: says what is wanted
+    :param source: of the frames; only recordings have a costmap and can be written again
+    :param classes: the network's
+    """
     sinks: List[FrameSink] = []
     if job.save_masks is not None:
         sinks.append(MaskFolder(job.save_masks, source.group))
-    if job.write_bag is not None and isinstance(source, BagSource):
-        sinks.append(AnnotatedBag(job.write_bag, source, classes.palette()))
+    if not isinstance(source, BagSource):
+        return sinks
+    costmap = job.costmap and BagCostmap(job.costmap, source.part, source.all_parts,
+                                         source.topic, classes)
+    bag = None
+    if job.write_bag is not None:
+        bag = AnnotatedBag(job.write_bag, source, classes.palette())
+        sinks.append(bag)
+    if costmap:
+        sinks.append(CostmapSink(costmap, bag))
     return sinks
 
 

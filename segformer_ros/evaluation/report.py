@@ -100,6 +100,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'by_class': _by_class(total, label_map) if compared else [],
         'confusion': total.confusion.to_rows() if compared else [],
         'calibration': _calibration(total) if compared else None,
+        'costmap': _costmap(total) if job.costmap else None,
         'worst': [{'source': frame.source, 'position': frame.position, 'name': frame.name,
                    'score': rounded(frame.score)} for frame in worst],
         'performance': _performance(outcomes, timings, wall_seconds, workers, date),
@@ -138,6 +139,13 @@ def _left_out(total: Tally) -> Dict[str, Any]:
 def _figures(total: Tally, compared: bool) -> Dict[str, Optional[float]]:
     figures: Dict[str, Optional[float]] = {
         'flicker': rounded(total.flicker.flicker())}
+    if total.grids.compared:
+        agreement = total.grids.agreement
+        figures.update({
+            'grid_agreement': rounded(agreement.agreement()),
+            'grid_recall': rounded(agreement.recall()),
+            'grid_precision': rounded(agreement.precision()),
+            'grid_cost_error': rounded(agreement.mean_cost_error())})
     if not compared:
         return figures
     scores = score(total.confusion.class_counts())
@@ -169,6 +177,12 @@ def _calibration(total: Tally) -> Dict[str, Any]:
     return {'pixels': [int(value) for value in rows.pixels],
             'confidence': [rounded(value) for value in rows.confidence],
             'accuracy': [rounded(value) for value in rows.accuracy]}
+
+
+def _costmap(total: Tally) -> Dict[str, Any]:
+    grids = total.grids
+    return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
+            'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
 
 
 def _performance(outcomes: Sequence[Outcome], timings: 'npt.NDArray[np.float64]',

@@ -6,6 +6,7 @@ from typing import Any
 from typing import Dict
 from typing import List
 
+from segformer_ros.evaluation import report_quality as quality
 from segformer_ros.evaluation import report_sections as sections
 from segformer_ros.evaluation.report import Report
 from segformer_ros.evaluation.report_pieces import figure
@@ -52,11 +53,12 @@ def render_html(report: Report) -> str:
         style = stream.read()
     body: List[str] = [_header(document), sections.left_out(document), _headlines(document)]
     if document['by_class']:
-        body.append(sections.class_bars(document))
+        body.append(quality.class_bars(document))
         body.append('<div class="grid">{}{}</div>'.format(
-            sections.confusion(document), sections.calibration(document)))
-    body += [sections.frame_quality(report), sections.latency(report), sections.worst(report),
-             sections.inputs(document), sections.facts(document), sections.definitions()]
+            quality.confusion(document), quality.calibration(document)))
+    body += [quality.costmap(document), quality.frame_quality(report),
+             sections.latency(report), sections.worst(report), sections.inputs(document),
+             sections.facts(document), sections.definitions()]
     return PAGE.format(title=text('Evaluation of ' + document['network']['model']), style=style,
                        body='\n'.join(part for part in body if part))
 
@@ -91,15 +93,16 @@ def _scope(document: Dict[str, Any]) -> str:
 def _headlines(document: Dict[str, Any]) -> str:
     figures = document['figures']
     is_agreement = document['against'] == 'reference'
-    quality = [
+    shown = [
         ('mean_iou', 'mean IoU of the two' if is_agreement else 'mean IoU', True),
         ('pixel_accuracy', 'pixels that agree' if is_agreement else 'pixels right', True),
         ('mean_boundary_iou', 'mean boundary IoU', False),
         ('frequency_weighted_iou', 'frequency weighted IoU', False),
         ('calibration_error', 'calibration error', False),
-        ('flicker', 'flicker', False)]
+        ('flicker', 'flicker', False),
+        ('grid_agreement', 'costmap cells that agree', False)]
     cards = ''.join(_head(figure(figures.get(key)), '', name, lead)
-                    for key, name, lead in quality if figures.get(key) is not None)
+                    for key, name, lead in shown if figures.get(key) is not None)
     measured = document['performance']
     speed = ''
     if measured['latency_ms']:

@@ -10,6 +10,7 @@ from typing import Sequence
 from segformer_ros.evaluation.performance import STAGES
 from segformer_ros.evaluation.performance import TOTAL
 from segformer_ros.evaluation.report import Report
+from segformer_ros.evaluation.report_pieces import costmap_text
 from segformer_ros.evaluation.report_pieces import figure
 from segformer_ros.evaluation.report_pieces import milliseconds
 from segformer_ros.evaluation.report_pieces import plural
@@ -22,7 +23,10 @@ NAMES = (('mean_iou', 'mean IoU'), ('pixel_accuracy', 'pixel accuracy'),
          ('frequency_weighted_iou', 'frequency weighted IoU'),
          ('mean_boundary_iou', 'mean boundary IoU'),
          ('calibration_error', 'calibration error'), ('flicker', 'flicker'),
-         ('steady_flicker', 'flicker where the label stays'))
+         ('steady_flicker', 'flicker where the label stays'),
+         ('grid_agreement', 'costmap cells that agree'),
+         ('grid_recall', 'lethal cells found, within one cell'),
+         ('grid_precision', 'lethal cells justified, within one cell'))
 
 
 def write_markdown(report: Report, path: str) -> None:
@@ -46,6 +50,8 @@ def render_markdown(report: Report) -> str:
                  network['backend'], network['backend_version'], network['precision'],
                  network['resize'], network['postprocess']), '', _against(document), '']
     lines += _left_out(document)
+    if document['costmap']:
+        lines += ['Costmap: ' + costmap_text(document['costmap']), '']
     rows = [[name, figure(document['figures'][key])] for key, name in NAMES
             if document['figures'].get(key) is not None]
     if rows:

@@ -4,9 +4,20 @@
 
 import html
 from typing import Any
+from typing import Dict
+from typing import List
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
+
+import numpy as np
+
+from segformer_ros.evaluation.report import Report
+
+# Rows that are shown at once; more stand behind a fold.
+OPEN_ROWS = 25
+
+OTHER_NAME = 'none of these'
 
 
 def text(value: Any) -> str:
@@ -22,6 +33,16 @@ def figure(value: Optional[float]) -> str:
 def plural(count: int, word: str) -> str:
     """Return ``1 frame``, ``2 frames``."""
     return '{:,} {}{}'.format(count, word, '' if count == 1 else 's')
+
+
+def costmap_text(facts: Dict[str, Any]) -> str:
+    """Return a sentence on the grids that were made, plain text."""
+    sentence = '{}, {:,} of them compared.'.format(
+        plural(facts['grids'], 'grid'), facts['compared'])
+    if facts['without']:
+        sentence += ' {} without a grid; the first: {}'.format(
+            plural(facts['without'], 'frame'), facts['first_problem'])
+    return sentence
 
 
 def section(title: str, body: str, hint: str = '', varies: bool = False) -> str:
@@ -55,3 +76,9 @@ def fact_list(rows: Sequence[Tuple[str, Any]]) -> str:
     """Return names and values below each other."""
     return '<dl>{}</dl>'.format(''.join('<dt>{}</dt><dd>{}</dd>'.format(text(name), text(value))
                                         for name, value in rows))
+
+
+def input_edges(report: Report) -> List[int]:
+    """Return the first frame of every input but the first."""
+    ends = np.cumsum([entry['frames'] for entry in report.document['inputs']])
+    return [int(end) for end in ends[:-1] if 0 < end < len(report.timings)]

@@ -108,10 +108,12 @@ class SourceRunner:
                         tally.leave_out(left_out)
                         flicker.skip()
                     on_frame()
+            tally.flicker = flicker.counts
+            for sink in self._sinks:
+                sink.count(tally)
         finally:
             for sink in self._sinks:
                 sink.close()
-        tally.flicker = flicker.counts
         return SourceResult(source.name, source.consecutive, tally, worst.frames(), records_path,
                             meter.read())
 

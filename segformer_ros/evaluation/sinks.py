@@ -8,6 +8,7 @@ import re
 
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.evaluation.frames import Frame
+from segformer_ros.evaluation.tally import Tally
 from segformer_ros.segmentation.segmenter import Segmentation
 
 
@@ -17,6 +18,10 @@ class FrameSink(abc.ABC):
     @abc.abstractmethod
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take one frame; the arrays may be kept."""
+
+    @abc.abstractmethod
+    def count(self, tally: Tally) -> None:
+        """Add what was counted beside the masks, once, before :meth:`close`."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -47,6 +52,9 @@ class MaskFolder(FrameSink):
         path = os.path.join(self._folder, *(stem + '.png').split('/'))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Image.fromarray(segmentation.mask).save(path)
+
+    def count(self, tally: Tally) -> None:
+        """Do nothing: files are not counted."""
 
     def close(self) -> None:
         """Do nothing: every file is whole already."""

@@ -11,6 +11,7 @@ from segformer_ros.evaluation.calibration import ConfidenceCounts
 from segformer_ros.evaluation.confusion import ConfusionMatrix
 from segformer_ros.evaluation.flicker import FlickerCounts
 from segformer_ros.evaluation.frames import LeftOut
+from segformer_ros.evaluation.grid_agreement import GridCounts
 
 # Left-out frames that a report lists one by one; the rest is counted by reason.
 LISTED = 50
@@ -32,6 +33,7 @@ class Tally:
             BoundaryCounts(num_classes) if with_boundary else None
         self.confidence = ConfidenceCounts()
         self.flicker = FlickerCounts()
+        self.grids = GridCounts()
         self.left_out_frames: Dict[str, int] = {}
         self.left_out_listed: List[LeftOut] = []
         self.unknown_losses = 0
@@ -53,6 +55,7 @@ class Tally:
             self.boundary.merge(other.boundary)
         self.confidence.merge(other.confidence)
         self.flicker.merge(other.flicker)
+        self.grids.merge(other.grids)
         for reason, frames in other.left_out_frames.items():
             self.left_out_frames[reason] = self.left_out_frames.get(reason, 0) + frames
         self.unknown_losses += other.unknown_losses

@@ -11,6 +11,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from segformer_ros.evaluation.grid_agreement import GridAgreement
 from segformer_ros.evaluation.performance import latency_table
 from segformer_ros.evaluation.report import Report
 from segformer_ros.evaluation.report_html import render_html
@@ -93,11 +94,14 @@ def report():
                      'listed': listed},
         'notes': ['runs/monday: metadata.yaml is missing'],
         'figures': {'mean_iou': 0.41, 'pixel_accuracy': 0.8, 'mean_boundary_iou': 0.3,
-                    'frequency_weighted_iou': 0.7, 'calibration_error': 0.1, 'flicker': 0.2},
+                    'frequency_weighted_iou': 0.7, 'calibration_error': 0.1, 'flicker': 0.2,
+                    'grid_agreement': 0.97, 'grid_recall': 0.9, 'grid_precision': 0.8},
         'by_class': [{'name': name, 'iou': float(iou[i]), 'boundary_iou': float(iou[i]) / 2,
                       'accuracy': 0.5, 'precision': 0.5, 'truth_pixels': int(truth[i])}
                      for i, name in enumerate(table.names)],
         'confusion': confusion.tolist(),
+        'costmap': {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
+                    'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)},
         'calibration': {'pixels': list(range(15)),
                         'confidence': [None] + [(i + 0.5) / 15 for i in range(1, 15)],
                         'accuracy': [None] + [(i / 15.0) ** 2 for i in range(1, 15)]},
@@ -137,8 +141,9 @@ def test_nothing_sticks_out_of_the_page(found):
 
 
 def test_every_section_and_every_mark_is_drawn(found):
-    assert found['headings'] == ['Classes', 'Confusion', 'Calibration', 'Frame by frame',
-                                 'Latency', 'Worst frames', 'Inputs', 'Machine and run']
+    assert found['headings'] == ['Classes', 'Confusion', 'Calibration', 'Costmap',
+                                 'Frame by frame', 'Latency', 'Worst frames', 'Inputs',
+                                 'Machine and run']
     assert np.allclose(found['bars'], np.linspace(0.95, 0.0, 11), atol=0.01)
     assert found['cells'] == 11 * 12
     assert len(found['lines']) == 3

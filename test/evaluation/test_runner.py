@@ -166,6 +166,9 @@ def test_sinks_get_every_evaluated_frame_and_are_closed(run, frame):
             assert segmentation.mask.shape == frame.image.shape[:2]
             self.names.append(frame.name)
 
+        def count(self, tally):
+            assert tally.frames == len(self.names)
+
         def close(self):
             self.closed = True
 

@@ -66,6 +66,10 @@ class BagWriter:
             return types['std_msgs/msg/Header'](seq=number, stamp=stamp, frame_id=frame_id)
         return types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
 
+    def make(self, type_name, **fields):
+        """Return a message; ``type_name`` as in ``nav_msgs/OccupancyGrid``."""
+        return self._types.types[type_name.replace('/', '/msg/')](**fields)
+
     def write(self, topic, message, number, delay_ns=0):
         """Write any message as if it was received at the stamp of frame ``number``."""
         type_name = message.__msgtype__
