@@ -17,6 +17,7 @@ from segformer_ros.errors import SegformerRosError
 from segformer_ros.inference.cuda_buffers import LIBRARIES
 from segformer_ros.inference.cuda_probe import GpuInfo
 from segformer_ros.inference.cuda_probe import probe_gpu
+from segformer_ros.inference.deployment import deployed_engine_model
 from segformer_ros.inference.engine_builder import EngineJob
 from segformer_ros.inference.engine_builder import EngineTask
 from segformer_ros.inference.engine_builder import JobProgress
@@ -26,7 +27,6 @@ from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_tasks import engine_tasks
-from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frames
 from segformer_ros.inference.tensorrt_api import load_tensorrt
 from segformer_ros.inference.tensorrt_api import MODULE
@@ -115,15 +115,14 @@ def _build(options: argparse.Namespace, cache: EngineCache,
     runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
                               device_index=options.device, probe=probe is None)
     api = load_tensorrt(options.tensorrt_module)
-    tasks = engine_tasks(
-        EngineModel(model.onnx_path, model.spec), options.precision, api, runtime,
-        BuilderSettings(options.workspace, options.optimization_level, options.tf32), gpu)
-    print('{} on {}, TensorRT {}, cache {}'.format(
-        model.onnx_path, gpu, api.version, cache.folder))
+    source = deployed_engine_model(model.onnx_path, model.spec, api)
+    tasks = engine_tasks(source, options.precision, api, runtime, BuilderSettings(
+        options.workspace, options.optimization_level, options.tf32), gpu)
+    print('{} on {}, TensorRT {}, cache {}'.format(source.path, gpu, api.version, cache.folder))
     failures = []
     for task in tasks:
         _prepare(cache, task, options)
-        job = EngineJob(cache, task, lambda: _frames(model.spec, options.images),
+        job = EngineJob(cache, task, lambda: _frames(source.spec, options.images),
                         wait_for_memory=False)
         try:
             record = _run(job)

@@ -9,9 +9,11 @@ from typing import Tuple
 from typing import TYPE_CHECKING
 
 from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.onnxruntime_backend import CPU_PROVIDER
 from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
 from segformer_ros.inference.providers import open_fastest
 from segformer_ros.inference.providers import provider_plans
+from segformer_ros.inference.providers import ProviderPlan
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ class OpenNetwork(NamedTuple):
     why: str
 
 
-def open_onnxruntime(model_path: str, spec: ModelSpec, threads: int, providers: Sequence[str],
-                     has_gpu: bool,
+def open_onnxruntime(graph_for: Callable[[ProviderPlan], str], spec: ModelSpec, threads: int,
+                     providers: Sequence[str], has_gpu: bool,
                      frames: 'Callable[[], Sequence[Frame]]') -> OpenNetwork:
     """
     Open a model with onnxruntime.
 
+    :param graph_for: path of the ONNX file for a plan
+    :param spec: of those files
     :param threads: 0 chooses by the machine
     :param providers: to use, by preference; empty: the fastest that passes the self-check
     :param has_gpu: an NVIDIA GPU was found
@@ -40,11 +44,11 @@ def open_onnxruntime(model_path: str, spec: ModelSpec, threads: int, providers: 
     :raises ModelError: the model cannot be loaded
     """
     if providers:
-        backend = OnnxruntimeBackend(model_path, threads=threads, providers=providers)
+        named = ProviderPlan(providers[0], {}, threads, providers[0] == CPU_PROVIDER)
+        backend = OnnxruntimeBackend(graph_for(named), threads=threads, providers=providers)
         return OpenNetwork(backend.open(), spec, 'providers as named')
     plans = provider_plans(_available_providers(), has_gpu, threads)
-    choice = open_fastest(plans, lambda plan: model_path, spec,
-                          frames() if len(plans) > 1 else ())
+    choice = open_fastest(plans, graph_for, spec, frames() if len(plans) > 1 else ())
     return OpenNetwork(choice.backend, spec, choice.why)
 
 

@@ -250,8 +250,9 @@ class BackendSelector:
         self._why['serving'] = 'onnxruntime: {}'.format(self._serving.why)
 
     def _open_original(self, has_gpu: bool) -> OpenNetwork:
-        return open_onnxruntime(self._original.path, self._original.spec, self._settings.threads,
-                                self._settings.providers, has_gpu, self._bundled_frames)
+        return open_onnxruntime(
+            lambda plan: self._original.path, self._original.spec, self._settings.threads,
+            self._settings.providers, has_gpu, self._bundled_frames)
 
     def _begin_next_job(self) -> None:
         self._job = None

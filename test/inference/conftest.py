@@ -4,6 +4,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -28,9 +29,11 @@ TINY_SPEC = ModelSpec(name='tiny', classes='ade20k', num_classes=7, input_size_w
 
 
 @pytest.fixture(scope='session')
-def tiny_model():
+def tiny_model(tmp_path_factory):
     """Return the path of a SegFormer with random weights: 64 x 64 pixels, 7 classes."""
-    return os.path.join(TESTS, 'data', 'tiny_segformer.onnx')
+    # A copy: deployment graphs are kept beside their model.
+    return shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'),
+                       str(tmp_path_factory.mktemp('tiny')))
 
 
 @pytest.fixture

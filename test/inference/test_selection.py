@@ -10,15 +10,16 @@ import pytest
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.inference import selection_status as selection
+from segformer_ros.inference.deployment import make_selector
 from segformer_ros.inference.engine_cache import open_cache
-from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.live_frames import convert_frame
 from segformer_ros.inference.live_frames import LIVE_FRAMES
 from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
-from segformer_ros.inference.onnxruntime_serving import OpenNetwork
 from segformer_ros.inference.selection import BackendSelector
 from segformer_ros.inference.selection_status import SelectionSettings
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
+from segformer_ros.model import graph
+from segformer_ros.model import graph_target
 
 PATIENCE_S = 120.0
 
@@ -305,25 +306,20 @@ def test_offered_frames_are_copies_and_cost_nothing_when_idle(robot, frames):
 
 
 @pytest.mark.parametrize('version', ['8.2.1', '8.6.1'])
-def test_other_graphs_of_the_network_may_serve_and_be_built(
+def test_each_runtime_gets_the_graph_made_for_it(
         robot, tiny_model, tiny_spec, nano, frames, fake_tensorrt, version, monkeypatch,
         tmp_path):
     pytest.importorskip('onnx')
-    from segformer_ros.model import graph
-    from segformer_ros.model import graph_target
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
     serving = graph.prepare(tiny_model, tiny_spec, graph_target.ONNXRUNTIME)
     target = graph_target.TENSORRT_8_2 if version == '8.2.1' else graph_target.TENSORRT_8_6
     built = graph.prepare(tiny_model, tiny_spec, target)
     assert 'unchanged' not in (serving.changes, built.changes)
     runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version), probe=False)
-    selector = BackendSelector(
+    selector = make_selector(
         tiny_model, tiny_spec,
         SelectionSettings(cache_root=robot.cache_root, runtime=runtime), lambda: frames[:3],
-        lambda index: nano,
-        lambda has_gpu: OpenNetwork(
-            OnnxruntimeBackend(serving.path).open(), serving.spec, serving.detail),
-        lambda api: EngineModel(built.path, built.spec))
+        lambda index: nano)
     robot.selectors.append(selector)
     backend = selector.open()
     assert selector.spec == serving.spec
