@@ -1,0 +1,247 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Landing sites: on small grids by hand, and over rendered land with houses, trees and water."""
+
+import cv2
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from segformer_ros.costmap.camera_model import Calibration
+from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.frame import Frame
+from segformer_ros.costmap.landing import find_landing_site
+from segformer_ros.costmap.landing import grid_for_height
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.poses import BODY_FROM_OPTICAL
+from segformer_ros.costmap.poses import pose_above_ground
+from segformer_ros.costmap.poses import turn
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import GridSettings
+from segformer_ros.costmap.settings import LandingSettings
+from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.model.classes import load_class_table
+from support.plane_scene import Box
+from support.plane_scene import Patch
+from support.plane_scene import Pinhole
+from support.plane_scene import Scene
+
+ADE20K = load_class_table('ade20k')
+COSTS = load_cost_table('landing', ADE20K)
+LANDING = LandingSettings(min_radius=0.6, clearance=0.2)
+SETTINGS = CostmapSettings(projection=ProjectionSettings(mode=OVERHEAD, max_range=60.0),
+                           landing=LANDING)
+PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
+CAMERA = CameraModel(Calibration(320, 240, 'none', (),
+                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+GEOMETRY = GridGeometry(-2.0, -1.0, 0.1, 60, 40)
+OPEN = LandingSettings(min_radius=0.3, clearance=0.0, max_cost=20)
+
+
+def drone_pose(x, y, height, yaw=0.0, roll=0.0, pitch=0.0):
+    """Return the pose of a camera below a drone, its image's top to the front."""
+    odom_from_camera = np.eye(4)
+    odom_from_camera[:3, :3] = turn(roll, pitch, yaw).dot(
+        turn(0.0, np.pi / 2, 0.0)).dot(BODY_FROM_OPTICAL[:3, :3])
+    odom_from_camera[:3, 3] = x, y, height
+    return odom_from_camera
+
+
+def test_the_largest_disc_stands_where_a_slow_search_finds_it():
+    random = np.random.RandomState(5)
+    for _ in range(5):
+        occupancy = np.where(random.rand(40, 60) < 0.03, 100, 0).astype(np.int8)
+        occupancy[random.rand(40, 60) < 0.01] = -1
+        site = find_landing_site(occupancy, GEOMETRY, OPEN, (0.0, 0.0))
+        blocked = np.argwhere(np.pad(occupancy, 1, 'constant', constant_values=-1) != 0) - 1
+        rows, columns = np.mgrid[:40, :60]
+        # From a cell's centre to the nearest point of each blocked cell's square.
+        over = [np.maximum(np.abs(cells[..., None] - blocked[:, axis]) - 0.5, 0.0)
+                for axis, cells in ((0, rows), (1, columns))]
+        nearest = np.hypot(*over).min(axis=2) * 0.1
+        cell, _ = GEOMETRY.indices(np.array([site.x]), np.array([site.y]))
+        # Never larger than truly free, and at most one and a half cells short of the best.
+        assert site.radius <= nearest.reshape(-1)[cell[0]] + 1e-4
+        assert site.radius >= nearest.max() - 0.15
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10 ** 6), st.floats(0.0, 0.2), st.integers(0, 98))
+def test_every_disc_holds_only_known_cells_of_low_cost(seed, share, max_cost):
+    random = np.random.RandomState(seed)
+    occupancy = random.randint(0, 99, (40, 60)).astype(np.int8)
+    occupancy[random.rand(40, 60) > share] = 0
+    occupancy[random.rand(40, 60) < 0.01] = random.choice([-1, 100])
+    site = find_landing_site(occupancy, GEOMETRY, OPEN._replace(max_cost=max_cost), (0.0, 0.0))
+    if site is None:
+        return
+    xs, ys = np.meshgrid(*GEOMETRY.centers())
+    inside = np.hypot(xs - site.x, ys - site.y) <= site.radius
+    assert inside.any()
+    assert (occupancy[inside] >= 0).all() and (occupancy[inside] <= max_cost).all()
+    assert site.cost == pytest.approx(occupancy[inside].mean())
+    assert site.radius >= OPEN.min_radius
+    # The grid's edge is unknown land.
+    assert (np.array([site.x + 2.0, 4.0 - site.x, site.y + 1.0, 3.0 - site.y])
+            >= site.radius).all()
+
+
+def test_no_site_is_no_answer():
+    for value in (-1, 21, 98, 100):
+        assert find_landing_site(np.full((40, 60), value, np.int8), GEOMETRY, OPEN,
+                                 (0.0, 0.0)) is None
+    small = np.full((40, 60), -1, np.int8)
+    small[10:14, 10:14] = 0
+    assert find_landing_site(small, GEOMETRY, OPEN, (0.0, 0.0)) is None
+
+
+def test_of_equal_sites_the_nearer_one_is_taken():
+    occupancy = np.full((40, 60), 100, np.int8)
+    occupancy[12:28, 4:20] = 0
+    occupancy[12:28, 40:56] = 0
+    left = find_landing_site(occupancy, GEOMETRY, OPEN, (-2.0, 1.0))
+    right = find_landing_site(occupancy, GEOMETRY, OPEN, (4.0, 1.0))
+    assert left.x < 0.0 and right.x > 2.0
+    assert left.radius == pytest.approx(right.radius, abs=0.11)
+
+
+def test_the_grid_grows_with_the_height_and_does_not_flutter():
+    base = GridSettings()
+    current = base
+    sizes = []
+    for height in [1, 3, 4.1, 3.9, 4.1, 8, 20, 30, 20, 16, 12, 3, 1]:
+        current = grid_for_height(base, float(height), current)
+        assert current.size >= 2.5 * height or height < 4.0
+        assert current.size / current.resolution == pytest.approx(base.size / base.resolution)
+        sizes.append(current.size)
+    assert sizes == [10, 10, 20, 20, 20, 20, 80, 80, 80, 80, 40, 10, 10]
+
+
+def test_a_drone_above_grass_lands_below_itself_and_keeps_off_water():
+    scene = Scene(ADE20K.id_of('grass'), (Patch(0.5, -20, 20, 20, ADE20K.id_of('water')),), (),
+                  ADE20K.id_of('sky'))
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    odom_from_camera = drone_pose(0.0, 0.0, 8.0)
+    view = scene.render(PINHOLE, odom_from_camera)
+    stage.process('down', Frame(view.labels, None, CAMERA,
+                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+    site = stage.landing_site(10.0)
+    assert site.x + site.radius <= 0.5
+    assert site.radius > 1.2 and site.cost == 0
+
+
+def test_a_disc_does_not_reach_under_a_crown():
+    # The crown's near edge hangs 2 m up at x = 2; seen from 8 m it seems to begin at 2.67.
+    crown = Box(3.5, 0.0, 3.0, 30.0, ADE20K.id_of('tree'), height=4.0, bottom=2.0)
+    scene = Scene(ADE20K.id_of('grass'), (), (crown,), ADE20K.id_of('sky'))
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    odom_from_camera = drone_pose(0.0, 0.0, 8.0)
+    view = scene.render(PINHOLE, odom_from_camera)
+    stage.process('down', Frame(view.labels, None, CAMERA,
+                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+    site = stage.landing_site(10.0)
+    assert site is not None and site.x + site.radius <= 2.0
+
+
+def countryside(random):
+    names = ['water', 'road', 'field', 'sidewalk', 'earth', 'river', 'dirt track']
+    patches = []
+    for name in [names[random.randint(len(names))] for _ in range(8)]:
+        x, y = random.uniform(-25, 20, 2)
+        patches.append(Patch(x, y, x + random.uniform(2, 12), y + random.uniform(2, 12),
+                             ADE20K.id_of(name)))
+    boxes = []
+    for _ in range(random.randint(5, 45)):
+        x, y = random.uniform(-20, 20, 2)
+        kind = random.randint(4)
+        if kind == 0:
+            boxes.append(Box(x, y, random.uniform(3, 8), random.uniform(3, 8),
+                             ADE20K.id_of('house'), random.uniform(0, 3), random.uniform(1, 2.5)))
+        elif kind == 1:
+            boxes.append(Box(x, y, 4.2, 1.8, ADE20K.id_of('car'), random.uniform(0, 3), 1.5))
+        elif kind == 2:
+            boxes.append(Box(x, y, 0.3, 0.3, ADE20K.id_of('tree'), height=1.0))
+            boxes.append(Box(x, y, 2.5, 2.5, ADE20K.id_of('tree'), random.uniform(0, 3), 1.0,
+                             bottom=1.0))
+        else:
+            boxes.append(Box(x, y, 0.5, 0.5, ADE20K.id_of('person'), height=1.7))
+    return Scene(ADE20K.id_of('grass'), tuple(patches), tuple(boxes), ADE20K.id_of('sky'))
+
+
+def truly_free(scene, x, y):
+    """Return whether nothing stands on or hangs over points of cheap ground."""
+    labels = scene.ground_labels(x, y)
+    free = (COSTS.kinds[labels] == 1) & (COSTS.costs[labels] <= LANDING.max_cost)
+    for box in scene.boxes:
+        c, s = np.cos(box.yaw), np.sin(box.yaw)
+        along = c * (x - box.x) + s * (y - box.y)
+        across = -s * (x - box.x) + c * (y - box.y)
+        free &= (np.abs(along) > 0.5 * box.length) | (np.abs(across) > 0.5 * box.width)
+    return free
+
+
+def largest_true_radius(scene, view, odom_from_camera):
+    """Return the radius of the largest free disc within the picture's ground."""
+    side = np.arange(-30.0, 30.0, 0.1)
+    x, y = np.meshgrid(odom_from_camera[0, 3] + side, odom_from_camera[1, 3] + side)
+    points = np.stack([x - odom_from_camera[0, 3], y - odom_from_camera[1, 3],
+                       np.full(x.shape, -odom_from_camera[2, 3])], axis=-1)
+    local = points.dot(odom_from_camera[:3, :3])
+    with np.errstate(divide='ignore', invalid='ignore'):
+        u = np.rint(PINHOLE.f * local[..., 0] / local[..., 2] + PINHOLE.cx)
+        v = np.rint(PINHOLE.f * local[..., 1] / local[..., 2] + PINHOLE.cy)
+    inside = ((local[..., 2] > 0) & (u >= 0) & (u < PINHOLE.width) & (v >= 0)
+              & (v < PINHOLE.height))
+    depth = np.where(inside, view.depth[np.where(inside, v, 0).astype(int),
+                                        np.where(inside, u, 0).astype(int)], 0.0)
+    seen = inside & (depth > 0.97 * local[..., 2])
+    good = (seen & truly_free(scene, x, y)).astype(np.uint8)
+    return float(cv2.distanceTransform(good, cv2.DIST_L2, 5).max()) * 0.1
+
+
+def survey(count, seed):
+    """Return how many sites were reported, wholly free, possible, and found where possible."""
+    random = np.random.RandomState(seed)
+    reported = free = possible = found = 0
+    for _ in range(count):
+        scene = countryside(random)
+        height = random.uniform(5.0, 25.0)
+        odom_from_camera = drone_pose(random.uniform(-5, 5), random.uniform(-5, 5), height,
+                                      random.uniform(-3, 3), random.uniform(-0.2, 0.2),
+                                      random.uniform(-0.2, 0.2))
+        view = scene.render(PINHOLE, odom_from_camera)
+        stage = CostmapPipeline(SETTINGS, COSTS)
+        stage.process('down', Frame(view.labels, None, CAMERA,
+                                    pose_above_ground(odom_from_camera, height), 10.0))
+        site = stage.landing_site(10.0)
+        exists = largest_true_radius(scene, view, odom_from_camera) >= LANDING.min_radius
+        possible += exists
+        found += exists and site is not None
+        if site is not None:
+            reported += 1
+            side = np.linspace(-site.radius, site.radius, 80)
+            dx, dy = (part.reshape(-1) for part in np.meshgrid(side, side))
+            disc = np.hypot(dx, dy) <= site.radius
+            free += truly_free(scene, site.x + dx[disc], site.y + dy[disc]).all()
+    return reported, free, possible, found
+
+
+def check(reported, free, possible, found):
+    assert free >= 0.99 * reported
+    assert found >= 0.9 * possible
+
+
+def test_sites_over_the_countryside_are_free_and_found():
+    reported, free, possible, found = survey(40, 0)
+    assert possible > 25
+    check(reported, free, possible, found)
+
+
+@pytest.mark.slow
+def test_sites_over_much_countryside_are_free_and_found():
+    check(*survey(600, 1))

@@ -1,0 +1,328 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+How unmodified Nav2 (1.3.13, Jazzy) takes what we publish, stated in our own words.
+
+Slow and plain on purpose: loops over cells, one rule a line. Only what our snippets use is here.
+The rules were read in Nav2's source and tried with the real costmap node.
+"""
+
+import math
+import struct
+from typing import NamedTuple
+
+import numpy as np
+
+FREE, INSCRIBED, LETHAL, NO_INFORMATION = 0, 253, 254, 255
+
+
+class Nav2Error(Exception):
+    """Something at which Nav2 reports an error, refuses a message or aborts."""
+
+
+class Grid(NamedTuple):
+    """An OccupancyGrid; ``values`` (height, width) int8, origin in metres, axis-aligned."""
+
+    values: object
+    origin_x: float
+    origin_y: float
+    resolution: float
+
+
+class Costmap:
+    """A master costmap: (height, width) uint8 costs, its origin, and the layers' defaults."""
+
+    def __init__(self, size, resolution, center=(0.0, 0.0), default=FREE):
+        cells = int(round(size / resolution))
+        self.resolution = resolution
+        # The real rolling window is not centred to the cell either.
+        self.origin = (center[0] - 0.5 * size, center[1] - 0.5 * size)
+        self.costs = np.full((cells, cells), default, np.uint8)
+
+    def center_of(self, mx, my):
+        """Return the world point in the middle of a cell."""
+        return (self.origin[0] + (mx + 0.5) * self.resolution,
+                self.origin[1] + (my + 0.5) * self.resolution)
+
+    def cell_of(self, x, y):
+        """Return the cell that holds a world point, or None outside."""
+        mx = math.floor((x - self.origin[0]) / self.resolution)
+        my = math.floor((y - self.origin[1]) / self.resolution)
+        height, width = self.costs.shape
+        return (mx, my) if 0 <= mx < width and 0 <= my < height else None
+
+    def cost_at(self, x, y):
+        """Return the cost at a world point."""
+        mx, my = self.cell_of(x, y)
+        return int(self.costs[my, mx])
+
+
+def interpret_value(value, parameters):
+    """
+    Return the cost that StaticLayer makes of one occupancy value.
+
+    :param value: int8
+    :param parameters: the costmap's ros__parameters
+    """
+    byte = value % 256
+    if byte == parameters.get('unknown_cost_value', 255):
+        return NO_INFORMATION if parameters.get('track_unknown_space', False) else FREE
+    threshold = parameters.get('lethal_cost_threshold', 100)
+    if byte >= threshold:
+        return LETHAL
+    if parameters.get('trinary_costmap', True):
+        return FREE
+    return int(byte / threshold * LETHAL)
+
+
+def validate_grid(grid, frame='odom'):
+    """Refuse what StaticLayer calls malformed."""
+    height, width = grid.values.shape
+    if (not frame or not 0 < width <= 32767 or not 0 < height <= 32767
+            or grid.resolution <= 1e-6 or not math.isfinite(grid.origin_x)
+            or not math.isfinite(grid.origin_y)):
+        raise Nav2Error('malformed. Rejecting')
+
+
+def static_layer(master, grid, parameters, grid_from_master=(0.0, 0.0, 0.0)):
+    """
+    Write a grid into a rolling costmap, as StaticLayer does in every cycle.
+
+    :param grid_from_master: x, y, yaw of the newest transform between the two frames
+    """
+    validate_grid(grid)
+    shift_x, shift_y, yaw = grid_from_master
+    c, s = math.cos(yaw), math.sin(yaw)
+    height, width = grid.values.shape
+    for my, mx in np.ndindex(*master.costs.shape):
+        x, y = master.center_of(mx, my)
+        gx = math.floor((shift_x + c * x - s * y - grid.origin_x) / grid.resolution)
+        gy = math.floor((shift_y + s * x + c * y - grid.origin_y) / grid.resolution)
+        if not (0 <= gx < width and 0 <= gy < height):
+            continue
+        cost = interpret_value(int(grid.values[gy, gx]), parameters)
+        if parameters.get('use_maximum', False):
+            cost = max(cost, int(master.costs[my, mx]))
+        master.costs[my, mx] = cost
+
+
+def read_cloud(fields, data, point_step, count):
+    """
+    Return (N, 3) points as Nav2's iterators read them.
+
+    :param fields: (name, offset, datatype) rows; FLOAT32 is 7
+    """
+    offsets = []
+    for axis in 'xyz':
+        found = [field for field in fields if field[0] == axis]
+        if not found:
+            raise Nav2Error('Field {} does not exist'.format(axis))
+        if found[0][2] != 7:
+            raise Nav2Error('field {} is not FLOAT32'.format(axis))
+        offsets.append(found[0][1])
+    if len(data) != point_step * count:
+        raise Nav2Error('data does not fit width and point_step')
+    return np.array([[struct.unpack_from('<f', data, point_step * row + offset)[0]
+                      for offset in offsets] for row in range(count)]).reshape(-1, 3)
+
+
+def bresenham(start, end):
+    """Yield the cells of a line, both ends included."""
+    (x, y), (end_x, end_y) = start, end
+    dx, dy = abs(end_x - x), abs(end_y - y)
+    step_x, step_y = (1 if end_x > x else -1), (1 if end_y > y else -1)
+    error = dx - dy
+    while True:
+        yield x, y
+        if (x, y) == (end_x, end_y):
+            return
+        twice = 2 * error
+        if twice > -dy:
+            error -= dy
+            x += step_x
+        if twice < dx:
+            error += dx
+            y += step_y
+
+
+class ObstacleLayer:
+    """
+    An ObstacleLayer with our two sources; it keeps its own costs and its last clouds.
+
+    :param layer: the layer's parameters, as in the snippets
+    :param costmap: gives size and place
+    """
+
+    def __init__(self, layer, costmap):
+        self.layer = layer
+        self.own = Costmap(1.0, costmap.resolution)
+        self.own.origin = costmap.origin
+        self.own.costs = np.zeros_like(costmap.costs)
+        self.clouds = {}
+        self.stamps = {}
+
+    def receive(self, source, points, frame_origin, stamp):
+        """
+        Take in a cloud whose points are given in the costmap's frame.
+
+        :param points: (N, 3) x, y, z
+        :param frame_origin: x, y, z of the frame that rays start from: ``sensor_frame``, or the
+            cloud's own frame where that is empty
+        """
+        options = self.layer[source]
+        low = options.get('min_obstacle_height', 0.0)
+        high = options.get('max_obstacle_height', 0.0)
+        # NaN fails the comparison and is dropped.
+        kept = [point for point in points if low <= point[2] <= high]
+        self.clouds[source] = (kept, frame_origin)
+        self.stamps[source] = stamp
+
+    def is_current(self, now):
+        """Return whether every source is as fresh as it has to be."""
+        for source in self.layer['observation_sources'].split():
+            limit = self.layer[source].get('expected_update_rate', 0.0)
+            if limit > 0.0 and now - self.stamps.get(source, -math.inf) > limit:
+                return False
+        return True
+
+    def update(self, master):
+        """Clear, then mark, then write into the master with the layer's combination method."""
+        for source, (points, origin) in self.clouds.items():
+            if self.layer[source].get('clearing', False):
+                self._clear(self.layer[source], points, origin)
+        for source, (points, origin) in self.clouds.items():
+            if self.layer[source].get('marking', True):
+                self._mark(self.layer[source], points, origin)
+        if self.layer.get('combination_method', 1) == 1:
+            master.costs = np.maximum(master.costs, self.own.costs)
+        else:
+            master.costs = self.own.costs.copy()
+
+    def _clear(self, options, points, origin):
+        start = self.own.cell_of(origin[0], origin[1])
+        if start is None:
+            return
+        near = options.get('raytrace_min_range', 0.0)
+        far = options.get('raytrace_max_range', 3.0)
+        for point in points:
+            distance = math.hypot(point[0] - origin[0], point[1] - origin[1])
+            share = min(1.0, far / distance) if distance else 1.0
+            share = min(share, self._share_inside(origin, point))
+            end = self.own.cell_of(origin[0] + share * (point[0] - origin[0]),
+                                   origin[1] + share * (point[1] - origin[1]))
+            if end is None:
+                continue
+            for mx, my in bresenham(start, end):
+                x, y = self.own.center_of(mx, my)
+                if math.hypot(x - origin[0], y - origin[1]) >= near:
+                    self.own.costs[my, mx] = FREE
+
+    def _share_inside(self, origin, point):
+        """Return how much of a ray lies on the map: rays that leave it are shortened."""
+        share = 1.0
+        for axis, count in ((0, self.own.costs.shape[1]), (1, self.own.costs.shape[0])):
+            low = self.own.origin[axis] + 1e-9
+            high = self.own.origin[axis] + count * self.own.resolution - 1e-9
+            step = point[axis] - origin[axis]
+            if point[axis] > high:
+                share = min(share, (high - origin[axis]) / step)
+            elif point[axis] < low:
+                share = min(share, (low - origin[axis]) / step)
+        return share
+
+    def _mark(self, options, points, origin):
+        near = options.get('obstacle_min_range', 0.0)
+        far = options.get('obstacle_max_range', 2.5)
+        for x, y, z in points:
+            if not (self.layer.get('min_obstacle_height', 0.0) <= z
+                    <= self.layer.get('max_obstacle_height', 2.0)):
+                continue
+            cell = self.own.cell_of(x, y)
+            if cell and near <= math.hypot(x - origin[0], y - origin[1]) <= far:
+                self.own.costs[cell[1], cell[0]] = LETHAL
+
+
+def keepout_filter(master, mask, info):
+    """Raise the costs of a costmap by a mask, as KeepoutFilter does after the layers."""
+    if info['type'] != 0 or (info['base'], info['multiplier']) != (0.0, 1.0):
+        raise Nav2Error('Mode is not supported / base and multiplier have no effect')
+    height, width = mask.values.shape
+    for my, mx in np.ndindex(*master.costs.shape):
+        x, y = master.center_of(mx, my)
+        gx = math.floor((x - mask.origin_x) / mask.resolution)
+        gy = math.floor((y - mask.origin_y) / mask.resolution)
+        if not (0 <= gx < width and 0 <= gy < height):
+            continue
+        value = int(mask.values[gy, gx])
+        if value == -1:
+            continue
+        cost = int(round(value * 2.54))
+        if cost > master.costs[my, mx] or master.costs[my, mx] == NO_INFORMATION:
+            master.costs[my, mx] = cost
+
+
+def speed_filter(mask, info, x, y):
+    """Return the speed limit in per cent at the robot's place, None for no limit."""
+    if info['type'] != 1:
+        raise Nav2Error('Mode is not supported')
+    gx = math.floor((x - mask.origin_x) / mask.resolution)
+    gy = math.floor((y - mask.origin_y) / mask.resolution)
+    height, width = mask.values.shape
+    if not (0 <= gx < width and 0 <= gy < height):
+        return None
+    value = int(mask.values[gy, gx])
+    if value == -1:
+        raise Nav2Error('Received unknown mask value')
+    if value == 0:
+        return None
+    limit = value * info['multiplier'] + info['base']
+    if not 0.0 <= limit <= 100.0:
+        raise Nav2Error('Speed limit out of range')
+    return None if limit == 0.0 else limit
+
+
+def collision_monitor(points, source, stamp, now):
+    """Return the points that count, in the base frame; None where the robot must stop."""
+    if now - stamp > source['source_timeout']:
+        return None
+    return [point for point in points if source['min_height'] <= point[2]
+            <= source['max_height']]
+
+
+def semantic_layer(costmap, bundle, label_info, layer, costmap_from_cloud):
+    """
+    Write one bundle into a costmap, as semantic_segmentation_layer does.
+
+    :param bundle: mask (h, w), confidence (h, w), points (h, w, 3), all one size
+    :param label_info: class id to name, as latched
+    :param layer: the source's parameters, as in the snippets
+    :param costmap_from_cloud: (4, 4)
+    """
+    mask, confidence, points = bundle
+    if mask.shape != points.shape[:2] or mask.shape != confidence.shape:
+        raise Nav2Error('Pointcloud and segmentation have different sizes')
+    options = {name: layer[kind] for kind in layer['class_types']
+               for name in layer[kind]['classes']}
+    missing = [name for name in label_info.values() if name not in options]
+    if missing:
+        raise Nav2Error('CRITICAL ERROR: Class {} will be ignored'.format(missing[0]))
+    seen = {}
+    flat = mask.reshape(-1)
+    for place, point in enumerate(points.reshape(-1, 3).astype(np.float64)):
+        distance = math.sqrt(float(point.dot(point)))
+        if (not math.isfinite(point[2]) or distance > layer['max_obstacle_distance']
+                or distance < layer['min_obstacle_distance']):
+            continue
+        name = label_info.get(int(flat[place]))
+        if name is None:
+            continue
+        world = costmap_from_cloud.dot(np.append(point, 1.0))
+        cell = costmap.cell_of(world[0], world[1])
+        if cell:
+            seen.setdefault((cell, name), []).append(int(confidence.reshape(-1)[place]))
+    for (cell, name), values in seen.items():
+        rule = options[name]
+        enough = (len(values) >= rule['samples_to_max_cost']
+                  and sum(values) / float(len(values)) > rule['mark_confidence'])
+        cost = rule['max_cost'] if enough else rule['base_cost']
+        costmap.costs[cell[1], cell[0]] = max(costmap.costs[cell[1], cell[0]], cost)
