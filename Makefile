@@ -13,7 +13,7 @@ CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simu
 	test/test_errors.py test/test_imports.py test/test_resources.py
 NOT_SLOW := -m "not slow and not linter"
 
-.PHONY: help demo test test-slow test-main test-core test-colcon clean
+.PHONY: help demo test test-slow test-main test-core test-torch test-colcon clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -54,8 +54,23 @@ test: $(VENV)/.test
 test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.test
+test-slow: $(VENV)/.test test-torch
 	$(BIN)/python -m pytest -m slow
+
+# Export and training need PyTorch: an environment of its own, left out where pip has none.
+test-torch:
+	@python=$$(tools/environment/find_python.sh 3.11)
+	if ! cat requirements/torch.txt tools/export/requirements.txt | cmp -s - .venv-torch/.installed; then
+		echo "building .venv-torch: PyTorch and transformers"
+		"$${python:-$(PYTHON)}" -m venv --clear .venv-torch
+		touch .venv-torch/COLCON_IGNORE
+		if ! .venv-torch/bin/$(PIP_INSTALL) -r requirements/torch.txt; then
+			echo "test-torch: PyTorch cannot be installed here; its tests are left out" >&2
+			exit 0
+		fi
+		cat requirements/torch.txt tools/export/requirements.txt > .venv-torch/.installed
+	fi
+	.venv-torch/bin/python -m pytest test/tools test/simulation/test_training_tools.py
 
 # The core again on the oldest and newest Python, and its array code on numpy 1 with OpenCV 4.
 test-core:
