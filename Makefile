@@ -13,12 +13,13 @@ CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simu
 	test/test_errors.py test/test_imports.py test/test_resources.py
 NOT_SLOW := -m "not slow and not linter"
 
-.PHONY: help demo test test-slow test-main test-core test-torch test-colcon clean
+.PHONY: help demo test test-slow test-main test-core test-torch test-colcon bench clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make test       every test and linter (about ten minutes on two cores)"
 	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
+	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make clean      remove everything that make has built"
 
 # --- environments -----------------------------------------------------------------------
@@ -99,6 +100,33 @@ test-core:
 test-colcon: $(VENV)/.test
 	@export PATH="$$PWD/$(BIN):$$PATH" AMENT_PREFIX_PATH="$$PWD/$(VENV)"
 	tools/environment/check_colcon.sh
+
+# Where a frame's time goes, beside other ways to write the same: an environment of its own.
+# BENCH_NODE= leaves the node over DDS out; TORCH=torch==2.13.0 adds the transformers example.
+.venv-bench/.installed: requirements/bench.txt requirements/ros.txt
+	"$(PYTHON)" -m venv --clear .venv-bench
+	touch .venv-bench/COLCON_IGNORE
+	.venv-bench/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
+	.venv-bench/bin/$(PIP_INSTALL) -r requirements/bench.txt
+	touch $@
+
+TORCH ?=
+BENCH_NODE ?= --node
+SHARED ?= ../shared
+bench: .venv-bench/.installed
+	@mkdir -p bench_output
+	test -z "$(TORCH)" || .venv-bench/bin/$(PIP_INSTALL) "$(TORCH)"
+	models=(--model segformer_sim)
+	config="$(SHARED)/segformer_b0_ade/config.json"
+	if [ -e "$$config" ]; then
+		.venv-bench/bin/python tools/write_random_segformer.py "$$config" 512x512 \
+			bench_output/segformer_b0_random.onnx
+		models=(--model bench_output/segformer_b0_random.onnx "$${models[@]}")
+	fi
+	image="$(SHARED)/images/ade_val/ADE_val_00000001.jpg"
+	[ ! -e "$$image" ] || models+=(--image "$$image")
+	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE)
+	cp bench_output/benchmark.md docs/performance.md
 
 clean:
 	rm -rf .venv .venv-* build install log demo_output .pytest_cache .mypy_cache .ruff_cache

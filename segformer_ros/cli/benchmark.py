@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from segformer_ros.cli.benchmark_node import run_node_benchmark
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.evaluation.benchmark import BenchmarkSettings
@@ -80,6 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
     parser.add_argument('--node', action='store_true',
                         help='measure the first model\'s node over DDS too; needs ROS')
+    parser.add_argument('--node-seconds', type=float, default=20.0, metavar='SECONDS',
+                        help='of images, a scenario of --node (default: %(default)g)')
     parser.add_argument('--output', default='bench_output', metavar='FOLDER',
                         help='folder for benchmark.json and benchmark.md (default: %(default)s)')
     return parser
@@ -107,8 +110,10 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
         'machine': machine_facts(), 'versions': _versions(), 'models': models,
         'date': datetime.date.today().isoformat(), 'command': _command(options)}
     if options.node:
-        from segformer_ros.ros.node_benchmark import run_node_benchmark
-        report['node'] = run_node_benchmark(names[0], settings.threads)
+        found = resolve_model(names[0])
+        report['node'] = run_node_benchmark(
+            names[0], found.onnx_path, found.spec, picture, settings.threads,
+            options.node_seconds, lambda line: print(line, file=sys.stderr, flush=True))
     return report
 
 

@@ -107,6 +107,13 @@ def test_equal_logits_go_to_the_lowest_class(kernels, layout):
     assert (confidence == round(255.0 / (5 + 2 * np.exp(-1.0)))).all()
 
 
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+def test_of_two_classes_that_are_equal_everywhere_the_lower_wins_everywhere(kernels, layout):
+    logits = random_logits(6, (9, 9), False)
+    mask, _ = run(kernels, np.concatenate([logits, logits]), (50, 50), layout)
+    assert (mask == run(kernels, logits, (50, 50), layout)[0]).all()
+
+
 def test_exact_and_fast_agree_at_the_size_of_the_logits(kernels):
     logits = random_logits(11, (13, 17), False)
     exact = run(kernels, logits, (17, 13), method='exact')

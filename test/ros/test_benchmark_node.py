@@ -1,0 +1,38 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The node's benchmark counts every image and tells who was served."""
+
+import numpy as np
+import pytest
+from segformer_ros.cli.benchmark_node import run_node_benchmark
+from segformer_ros.cli.benchmark_node import Scenario
+from segformer_ros.model.resolve import resolve_model
+
+
+def test_two_cameras_are_driven_measured_and_accounted_for(
+        color_model, domain, tmp_path, monkeypatch):
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+    pytest.importorskip('onnxruntime')
+    found = resolve_model(color_model)
+    picture = np.full((48, 64, 3), (255, 0, 0), np.uint8)
+    told = []
+    result = run_node_benchmark(
+        color_model, found.onnx_path, found.spec, picture, 1, 2.0, told.append,
+        [Scenario('two', 2, 5.0, True)])
+    assert told == ['node, two']
+    scenario, = result['scenarios']
+    figures = scenario['figures']
+    sent, masks = (int(number) for number in figures['images sent, masks'].split(','))
+    assert sent == 20
+    lost = int(figures['lost on the way to the node'])
+    assert masks == sent - lost - int(figures['superseded'])
+    assert figures['lost inside'] == '0'
+    assert sum(int(count) for count in figures['masks of each camera'].split(',')) == masks
+    assert float(figures['network alone'].split()[0]) > 0
+    p50, p95, longest = (float(number) for number in
+                         figures['latency p50 / p95 / max'].split(' ms')[0].split(' / '))
+    assert 0 < p50 <= p95 <= longest
+    assert float(figures['process start to first mask'].split()[0]) > 0.3
+    assert float(figures['peak memory of the process'].split()[0]) > 50
+    assert figures['get_parameters p95'].endswith('answers')
