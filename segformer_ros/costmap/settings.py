@@ -149,6 +149,11 @@ _BOUNDS: Dict[str, Tuple[float, float]] = {
     'category_width': (16, 4096), 'jump_back': (0.0, 60.0), 'future': (0.0, 60.0)}
 
 
+def bounds_of(name: str) -> Tuple[float, float]:
+    """Return the least and the greatest value that a setting accepts."""
+    return _BOUNDS[name]
+
+
 def check(*groups: Any) -> None:
     """
     Check settings against their bounds and against each other.

@@ -8,7 +8,10 @@ from typing import Any
 from typing import Mapping
 from typing import Optional
 
-from segformer_ros.ros.parameters import Row
+from segformer_ros.costmap.settings import check as check_settings
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.ros.costmap_parameters import costmap_parameters
+from segformer_ros.ros.parameter_row import Row
 
 CAMERA_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
 """What ROS accepts as one token of a topic name, and what can stand before a dot."""
@@ -43,6 +46,14 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
     if values['warn_after'] > values['error_after']:
         return ('Wrong value of error_after: got {}; expected at least warn_after, '
                 '{}.'.format(values['error_after'], values['warn_after']))
+    costmap = costmap_parameters(values)
+    if not costmap.has_odometry and len(list(values['cameras'])) > 1:
+        return ('Wrong value of odom_frame: got {!r}, which is ground_frame too; expected a frame '
+                'of odometry, since several cameras share one grid.'.format(costmap.odom_frame))
+    try:
+        check_settings(costmap.settings)
+    except ConfigurationError as error:
+        return str(error)
     return None
 
 

@@ -4,9 +4,10 @@
 
 from typing import Sequence
 
+from segformer_ros.ros.costmap_parameters import COSTMAP_ROWS
+from segformer_ros.ros.parameter_row import Row
 from segformer_ros.ros.parameters import CAMERA_ROWS
 from segformer_ros.ros.parameters import NODE_ROWS
-from segformer_ros.ros.parameters import Row
 
 HEAD = ('| name | type | default | range | changed | meaning |',
         '|---|---|---|---|---|---|')
@@ -16,6 +17,11 @@ TYPES = {bool: 'bool', int: 'integer', float: 'double', str: 'string', list: 'st
 def render_node_table() -> str:
     """Return the table of the node's own parameters."""
     return _render(NODE_ROWS)
+
+
+def render_costmap_table() -> str:
+    """Return the table of the costmap's parameters."""
+    return _render(COSTMAP_ROWS)
 
 
 def render_camera_table() -> str:

@@ -18,11 +18,14 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.errors import ConfigurationError
+from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros import parameters
 from segformer_ros.ros.parameter_checks import combined_fault
 from segformer_ros.ros.parameter_checks import fault
+from segformer_ros.ros.parameter_row import CONFIGURE
+from segformer_ros.ros.parameter_row import Row
+from segformer_ros.ros.parameter_row import START
 from segformer_ros.ros.parameters import NodeParameters
-from segformer_ros.ros.parameters import Row
 
 # Declared by rclpy itself, and names that launch files share between nodes.
 FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
@@ -43,13 +46,15 @@ class ParameterServer:
         self._on_change = on_change
         self.locked = False
         """While true, rows of kind CONFIGURE are refused."""
+        self.examine: Callable[[NodeParameters], None] = _accept
+        """Called before a change is accepted; raises SegformerRosError to refuse it."""
         self._rows: Dict[str, Row] = {}
         self._values: Dict[str, Any] = {}
-        for row in parameters.NODE_ROWS:
+        for row in parameters.node_rows():
             self._declare(row)
         for row in parameters.camera_rows(self._values['cameras']):
             # A camera's own row starts from the row without a prefix, which comes first.
-            general = self._values.get(row.name.split('.')[-1], row.default)
+            general = self._values.get(row.name.split('.', 1)[-1], row.default)
             self._declare(row._replace(default=general))
         wrong = combined_fault(self._values)
         if wrong is not None:
@@ -98,7 +103,7 @@ class ParameterServer:
             if row is None:
                 continue
             wrong = fault(row, change.value)
-            if wrong is None and row.when == parameters.CONFIGURE and self.locked:
+            if wrong is None and row.when == CONFIGURE and self.locked:
                 wrong = ('{} is read by configure: clean the node up (lifecycle), set it, then '
                          'configure again.'.format(row.name))
             if wrong is not None:
@@ -108,18 +113,27 @@ class ParameterServer:
         if wrong is not None:
             return SetParametersResult(successful=False, reason=wrong)
         if values != self._values:
-            before, self.current = self.current, parameters.snapshot(values)
+            now = parameters.snapshot(values)
+            try:
+                self.examine(now)
+            except SegformerRosError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            before, self.current = self.current, now
             self._values = values
             self._on_change(before, self.current)
         return SetParametersResult(successful=True)
 
 
+def _accept(parameters: NodeParameters) -> None:
+    """Refuse nothing."""
+
+
 def _descriptor(row: Row) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=row.description)
-    descriptor.read_only = row.when == parameters.START
+    descriptor.read_only = row.when == START
     # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
     descriptor.dynamic_typing = row.kind is float
-    constraints = ['Changed {}.'.format(row.when)] if row.when != parameters.START else []
+    constraints = ['Changed {}.'.format(row.when)] if row.when != START else []
     if row.choices is not None:
         constraints.append('One of {}.'.format(', '.join(str(each) for each in row.choices)))
     descriptor.additional_constraints = ' '.join(constraints)

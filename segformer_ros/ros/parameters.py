@@ -7,37 +7,19 @@ from typing import Dict
 from typing import List
 from typing import Mapping
 from typing import NamedTuple
-from typing import Optional
 from typing import Sequence
 from typing import Tuple
 
-START = 'at start'
-"""Read once when the process starts (``read_only`` for ROS tools)."""
-CONFIGURE = 'while unconfigured'
-"""Read by each configure; refused while the node holds what was made from it."""
-LIVE = 'any time'
-"""Used from the next frame on."""
+from segformer_ros.ros.costmap_parameters import costmap_parameters
+from segformer_ros.ros.costmap_parameters import COSTMAP_ROWS
+from segformer_ros.ros.costmap_parameters import CostmapParameters
+from segformer_ros.ros.parameter_row import CONFIGURE
+from segformer_ros.ros.parameter_row import LIVE
+from segformer_ros.ros.parameter_row import Row
+from segformer_ros.ros.parameter_row import START
 
 BACKENDS = ('auto', 'onnxruntime')
 TRANSPORTS = ('raw', 'compressed')
-
-
-class Row(NamedTuple):
-    """
-    One parameter.
-
-    ``range`` is inclusive. ``choices`` are all values that are accepted. A double row takes
-    whole numbers too, since YAML and ``ros2 param set`` write 10.0 as 10.
-    """
-
-    name: str
-    kind: type
-    default: Any
-    when: str
-    description: str
-    range: Optional[Tuple[float, float]] = None
-    choices: Optional[Tuple[Any, ...]] = None
-
 
 NODE_ROWS = (
     Row('autostart', bool, True, START,
@@ -83,20 +65,51 @@ CAMERA_ROWS = (
     Row('rotate', int, 0, LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
         'Outputs keep the orientation of the input.', choices=(0, 90, 180, 270)),
+    Row('rectified', str, 'auto', CONFIGURE,
+        'Whether the image is rectified, so that P of CameraInfo counts; auto: if its topic is '
+        'called image_rect or image_rect_color.', choices=('auto', 'yes', 'no')),
+    Row('depth_transport', str, 'none', CONFIGURE,
+        'Use a registered depth image instead of flat ground: raw subscribes to depth, '
+        'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS),
+    Row('self_mask', str, '', CONFIGURE,
+        'Where the camera sees its own robot: path of a PNG that is black elsewhere, or a '
+        'polygon as text, u v u v u v in shares of width and height.'),
+    Row('mount.height', float, 0.0, CONFIGURE,
+        'Height of the lens above the ground, metres; above 0 the mount is taken from these '
+        'parameters instead of TF.', range=(0.0, 200.0)),
+    Row('mount.pitch', float, 0.0, CONFIGURE,
+        'Radians below the horizon.', range=(-1.6, 1.6)),
+    Row('mount.roll', float, 0.0, CONFIGURE,
+        'Radians, right side down.', range=(-3.2, 3.2)),
+    Row('mount.yaw', float, 0.0, CONFIGURE,
+        'Radians to the left of ahead.', range=(-3.2, 3.2)),
+    Row('mount.x', float, 0.0, CONFIGURE,
+        'Metres ahead of the origin of ground_frame.', range=(-50.0, 50.0)),
+    Row('mount.y', float, 0.0, CONFIGURE,
+        'Metres to the left of it.', range=(-50.0, 50.0)),
 )
 """Of one camera: ``rotate`` with one unnamed camera, ``front.rotate`` with a camera front."""
 
 
 class CameraParameters(NamedTuple):
-    """The values of :data:`CAMERA_ROWS` for one camera."""
+    """The values of :data:`CAMERA_ROWS` for one camera; ``_`` stands for the dot in names."""
 
     name: str
     image_transport: str
     rotate: int
+    rectified: str
+    depth_transport: str
+    self_mask: str
+    mount_height: float
+    mount_pitch: float
+    mount_roll: float
+    mount_yaw: float
+    mount_x: float
+    mount_y: float
 
 
 class NodeParameters(NamedTuple):
-    """The values of :data:`NODE_ROWS` at one moment, checked; ``cameras`` in given order."""
+    """The values of all rows at one moment, checked; ``cameras`` in given order."""
 
     autostart: bool
     cameras: Tuple[CameraParameters, ...]
@@ -112,6 +125,12 @@ class NodeParameters(NamedTuple):
     jpeg_quality: int
     warn_after: float
     error_after: float
+    costmap: CostmapParameters
+
+
+def node_rows() -> Tuple[Row, ...]:
+    """Return the rows that do not belong to one camera."""
+    return NODE_ROWS + COSTMAP_ROWS
 
 
 def camera_rows(cameras: Sequence[str]) -> List[Row]:
@@ -135,11 +154,13 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
     """
     Return frozen parameters from checked values by full name.
 
-    :param values: one for every row of :data:`NODE_ROWS` and of :func:`camera_rows`
+    :param values: one for every row of :func:`node_rows` and of :func:`camera_rows`
     """
     fields: Dict[str, Any] = {row.name: row.kind(values[row.name]) for row in NODE_ROWS}
     fields['cameras'] = tuple(
-        CameraParameters(camera, **{row.name: row.kind(values[prefixed(camera, row.name)])
-                                    for row in CAMERA_ROWS})
+        CameraParameters(camera, **{
+            row.name.replace('.', '_'): row.kind(values[prefixed(camera, row.name)])
+            for row in CAMERA_ROWS})
         for camera in values['cameras'])
+    fields['costmap'] = costmap_parameters(values)
     return NodeParameters(**fields)

@@ -11,7 +11,7 @@ from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.ros.parameter_checks import fault
-from segformer_ros.ros.parameters import Row
+from segformer_ros.ros.parameter_row import Row
 
 
 def declare(node: Node, rows: Sequence[Row]) -> Dict[str, Any]:

@@ -15,8 +15,8 @@ from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.ros.image_messages import byte_array
 from segformer_ros.ros.image_messages import mono8_image
 from segformer_ros.ros.image_messages import rgb8_image
-from segformer_ros.ros.parameters import Row
-from segformer_ros.ros.parameters import START
+from segformer_ros.ros.parameter_row import Row
+from segformer_ros.ros.parameter_row import START
 from segformer_ros.ros.simple_parameters import declare
 from segformer_ros.ros.timers import create_steady_timer
 from segformer_ros.ros.topics import Topic

@@ -13,12 +13,12 @@ from segformer_ros.ros.diagnostics import NodeState
 from segformer_ros.ros.diagnostics import OK
 from segformer_ros.ros.diagnostics import WARN
 from segformer_ros.ros.parameters import CAMERA_ROWS
-from segformer_ros.ros.parameters import NODE_ROWS
+from segformer_ros.ros.parameters import node_rows
 from segformer_ros.ros.parameters import snapshot
 from segformer_ros.ros.statistics import CameraStatistics
 
 ACTIVE = NodeState('active', True, '', '', 'system')
-PARAMETERS = snapshot({row.name: row.default for row in NODE_ROWS + CAMERA_ROWS})
+PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})
 
 
 def status_at(now, statistics, state=ACTIVE, parameters=PARAMETERS, camera='front'):

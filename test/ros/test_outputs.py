@@ -9,7 +9,7 @@ from segformer_ros.ros import outputs as outputs_module
 from segformer_ros.ros import topics
 from segformer_ros.ros.outputs import Outputs
 from segformer_ros.ros.parameters import CAMERA_ROWS
-from segformer_ros.ros.parameters import NODE_ROWS
+from segformer_ros.ros.parameters import node_rows
 from segformer_ros.ros.parameters import snapshot
 from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Timings
@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
 
-PARAMETERS = snapshot({row.name: row.default for row in NODE_ROWS + CAMERA_ROWS})
+PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})
 IMAGE = np.zeros((6, 8, 3), np.uint8)
 RESULT = Segmentation(np.zeros((6, 8), np.uint8), None, Timings(0.0, 0.0, 0.0))
 WORK = ('colorize', 'overlay', 'encode_png', 'encode_jpeg')

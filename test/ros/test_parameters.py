@@ -5,22 +5,29 @@
 import os
 
 import pytest
+from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.ros import parameter_docs
+from segformer_ros.ros.costmap_parameters import costmap_parameters
+from segformer_ros.ros.costmap_parameters import COSTMAP_ROWS
+from segformer_ros.ros.costmap_parameters import CostmapParameters
+from segformer_ros.ros.costmap_parameters import OWN_ROWS
 from segformer_ros.ros.parameter_checks import combined_fault
 from segformer_ros.ros.parameter_checks import fault
 from segformer_ros.ros.parameters import CAMERA_ROWS
 from segformer_ros.ros.parameters import camera_rows
 from segformer_ros.ros.parameters import CameraParameters
 from segformer_ros.ros.parameters import NODE_ROWS
+from segformer_ros.ros.parameters import node_rows
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.parameters import snapshot
 import yaml
 
-ROWS = {row.name: row for row in NODE_ROWS + CAMERA_ROWS}
+ALL_ROWS = node_rows() + CAMERA_ROWS
+ROWS = {row.name: row for row in ALL_ROWS}
 
 
 def defaults(**changes):
-    return dict({row.name: row.default for row in NODE_ROWS + CAMERA_ROWS}, **changes)
+    return dict({row.name: row.default for row in ALL_ROWS}, **changes)
 
 
 def read(*path):
@@ -28,33 +35,56 @@ def read(*path):
         return stream.read()
 
 
-@pytest.mark.parametrize('row', NODE_ROWS + CAMERA_ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize('row', ALL_ROWS, ids=lambda row: row.name)
 def test_every_default_passes_its_own_check(row):
     assert fault(row, row.default) is None
     assert row.description.endswith('.')
 
 
 def test_snapshots_have_a_field_for_every_row_and_no_other():
-    assert NodeParameters._fields == tuple(row.name for row in NODE_ROWS)
-    assert CameraParameters._fields == ('name',) + tuple(row.name for row in CAMERA_ROWS)
+    assert NodeParameters._fields == tuple(row.name for row in NODE_ROWS) + ('costmap',)
+    assert CostmapParameters._fields == tuple(row.name for row in OWN_ROWS) + ('settings',)
+    assert CameraParameters._fields == ('name',) + tuple(
+        row.name.replace('.', '_') for row in CAMERA_ROWS)
+
+
+def test_every_number_of_the_costmap_room_is_a_parameter_and_comes_back():
+    settings = CostmapSettings()
+    names = {'{}.{}'.format(group, field) for group in settings._fields
+             if group != 'category_width' for field in getattr(settings, group)._fields}
+    assert {row.name for row in COSTMAP_ROWS} == names | {row.name for row in OWN_ROWS}
+    assert costmap_parameters(defaults()).settings == settings
+    changed = costmap_parameters(defaults(**{
+        'grid.size': 20, 'projection.mode': 'overhead', 'fusion.min_blob': 7,
+        'category_width': 64})).settings
+    assert changed.grid == settings.grid._replace(size=20.0)
+    assert isinstance(changed.grid.size, float)
+    assert changed.projection.mode == 'overhead'
+    assert (changed.fusion.min_blob, changed.category_width) == (7, 64)
 
 
 def test_snapshot_of_one_unnamed_camera():
     found = snapshot(defaults(rotate=180, max_rate=10))
-    assert found.cameras == (CameraParameters('', 'raw', 180),)
+    assert [camera[:3] for camera in found.cameras] == [('', 'raw', 180)]
     assert found.max_rate == 10.0
     assert isinstance(found.max_rate, float)
 
 
 def test_snapshot_of_named_cameras_takes_each_ones_own_values():
-    values = defaults(cameras=['front', 'left'], **{
-        'front.rotate': 90, 'front.image_transport': 'compressed', 'left.rotate': 0,
-        'left.image_transport': 'raw'})
-    assert [row.name for row in camera_rows(['front', 'left'])] == [
-        'image_transport', 'rotate', 'front.image_transport', 'front.rotate',
-        'left.image_transport', 'left.rotate']
-    assert snapshot(values).cameras == (
-        CameraParameters('front', 'compressed', 90), CameraParameters('left', 'raw', 0))
+    names = ['front', 'left']
+    values = defaults(cameras=names, **{
+        '{}.{}'.format(camera, row.name): row.default for camera in names
+        for row in CAMERA_ROWS})
+    values.update({'front.rotate': 90, 'front.image_transport': 'compressed',
+                   'left.mount.height': 0.8})
+    own = [row.name for row in CAMERA_ROWS]
+    assert [row.name for row in camera_rows(names)] == \
+        own + ['front.' + name for name in own] + ['left.' + name for name in own]
+    front, left = snapshot(values).cameras
+    assert (front.name, front.image_transport, front.rotate, front.mount_height) == (
+        'front', 'compressed', 90, 0.0)
+    assert (left.name, left.image_transport, left.rotate, left.mount_height) == (
+        'left', 'raw', 0, 0.8)
 
 
 @pytest.mark.parametrize('name, value, text', [
@@ -92,16 +122,30 @@ def test_error_may_not_come_before_warning():
     assert 'expected at least warn_after, 9.0' in combined_fault(defaults(warn_after=9.0))
 
 
+def test_costmap_settings_that_do_not_fit_together_are_refused():
+    assert 'No cell could ever be lethal' in combined_fault(defaults(**{
+        'fusion.mark_threshold': 4.0}))
+    assert 'smaller than two blocks' in combined_fault(defaults(**{'grid.size': 1.5}))
+    alone = {'odom_frame': 'base_link', 'ground_frame': 'base_link'}
+    assert combined_fault(defaults(**alone)) is None
+    assert 'several cameras share one grid' in combined_fault(
+        defaults(cameras=['front', 'left'], **alone))
+
+
 def test_parameter_file_names_every_parameter_with_its_default(project_root):
     content = yaml.safe_load(read(project_root, 'config', 'segformer.yaml'))
-    values = content['/**']['ros__parameters']
+    values = {}
+    for name, value in content['/**']['ros__parameters'].items():
+        values.update({'{}.{}'.format(name, inner): each for inner, each in value.items()}
+                      if isinstance(value, dict) else {name: value})
     assert values == defaults()
-    assert list(values) == [row.name for row in NODE_ROWS + CAMERA_ROWS]
-    for row in NODE_ROWS + CAMERA_ROWS:
+    assert list(values) == [row.name for row in ALL_ROWS]
+    for row in ALL_ROWS:
         assert type(values[row.name]) is row.kind, row.name
 
 
 def test_documentation_repeats_the_rows(project_root):
     text = read(project_root, 'docs', 'parameters.md')
     assert parameter_docs.render_node_table() in text
+    assert parameter_docs.render_costmap_table() in text
     assert parameter_docs.render_camera_table() in text
