@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _HEADER = struct.Struct('<iff')
+_TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 
 
 def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
@@ -37,6 +38,29 @@ def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
         return image.astype(np.float32, copy=False)
     raise InvalidInputError('Not a depth image', got='{} of shape {}'.format(
         image.dtype, image.shape), expected='16UC1 (millimetres) or 32FC1 (metres)')
+
+
+def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
+    """
+    Return the depth of an Image message in metres.
+
+    :param message: any object with the fields of ``sensor_msgs/Image``
+    :return: (H, W) float32; 0 or not finite where nothing was measured
+    :raises InvalidInputError: another encoding, or data that do not fit
+    """
+    if message.encoding not in _TYPES:
+        raise InvalidInputError('Not a depth image', got=repr(message.encoding),
+                                expected='16UC1 or 32FC1')
+    dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
+    row_bytes = message.width * dtype.itemsize
+    if message.step < row_bytes or len(message.data) < message.step * message.height:
+        raise InvalidInputError('Depth image too short', got='{} bytes, step {}'.format(
+            len(message.data), message.step), expected='{} rows of {} bytes'.format(
+                message.height, row_bytes))
+    rows = np.asarray(message.data, np.uint8)[:message.step * message.height].reshape(
+        message.height, message.step)[:, :row_bytes]
+    return depth_in_meters(np.ascontiguousarray(rows).view(dtype).astype(
+        dtype.newbyteorder('=')))
 
 
 def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np.float32]':

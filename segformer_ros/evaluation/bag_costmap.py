@@ -9,7 +9,8 @@ from typing import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.costmap.camera_info import calibration_of
+from segformer_ros.costmap.camera_info import is_rectified
 from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.frame import Frame as CostmapFrame
@@ -23,7 +24,6 @@ from segformer_ros.errors import TransformError
 from segformer_ros.evaluation.annotated_bag import AnnotatedBag
 from segformer_ros.evaluation.bag_files import BagPart
 from segformer_ros.evaluation.bag_scene import BagScene
-from segformer_ros.evaluation.bag_scene import calibration_of
 from segformer_ros.evaluation.bag_scene import SceneTopics
 from segformer_ros.evaluation.bag_scene import seconds_of
 from segformer_ros.evaluation.frames import Frame
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 CAMERA = 'camera'
-
-# image_pipeline's names of rectified topics.
-RECTIFIED = ('image_rect', 'image_rect_color')
 
 
 class CostmapOptions(NamedTuple):
@@ -84,7 +81,7 @@ class BagCostmap:
         self._truth = CostmapPipeline(settings, costs)
         self._scene = BagScene(part, all_parts, SceneTopics(
             options.camera_info or camera_info_topic(topic), options.depth, options.reference))
-        self._is_rectified = topic.replace('/compressed', '').endswith(RECTIFIED)
+        self._is_rectified = is_rectified(topic)
         self._camera: Optional[CameraModel] = None
         self._camera_key: Any = None
 

@@ -13,11 +13,8 @@ from typing import Sequence
 from typing import Tuple
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from segformer_ros.costmap.camera_model import Calibration
 from segformer_ros.costmap.depth_image import decode_compressed_depth
-from segformer_ros.costmap.depth_image import depth_in_meters
+from segformer_ros.costmap.depth_image import depth_of_image
 from segformer_ros.costmap.pose_buffer import PoseBuffer
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.evaluation.bag_files import BagPart
@@ -25,6 +22,7 @@ from segformer_ros.evaluation.bag_reader import BagPartReader
 from segformer_ros.evaluation.bag_reader import COMPRESSED_IMAGE
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 TF = '/tf'
@@ -139,23 +137,6 @@ class BagScene:
                 self._depths.pop(next(iter(self._depths)))
 
 
-def calibration_of(info: Any) -> Calibration:
-    """
-    Return a CameraInfo message as numbers.
-
-    :param info: of ROS 2, or of ROS 1 with its capital letters
-    """
-    def numbers(name: str) -> Tuple[float, ...]:
-        values = getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())
-        return tuple(float(value) for value in values)
-
-    return Calibration(
-        int(info.width), int(info.height), str(info.distortion_model), numbers('d'),
-        numbers('k'), numbers('r'), numbers('p'), int(info.binning_x), int(info.binning_y),
-        int(info.roi.x_offset), int(info.roi.y_offset), int(info.roi.width),
-        int(info.roi.height))
-
-
 def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
     """
     Return the depth of an Image or compressedDepth message in metres.
@@ -166,20 +147,7 @@ def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
     """
     if message.__msgtype__ == COMPRESSED_IMAGE:
         return decode_compressed_depth(bytes(message.data), message.format)
-    types = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
-    if message.encoding not in types:
-        raise InvalidInputError('Not a depth image', got=repr(message.encoding),
-                                expected='16UC1 or 32FC1')
-    dtype = np.dtype(('>' if message.is_bigendian else '<') + types[message.encoding])
-    row_bytes = message.width * dtype.itemsize
-    if message.step < row_bytes or len(message.data) < message.step * message.height:
-        raise InvalidInputError('Depth image too short', got='{} bytes, step {}'.format(
-            len(message.data), message.step), expected='{} rows of {} bytes'.format(
-                message.height, row_bytes))
-    rows = np.asarray(message.data, np.uint8)[:message.step * message.height].reshape(
-        message.height, message.step)[:, :row_bytes]
-    return depth_in_meters(np.ascontiguousarray(rows).view(dtype).astype(
-        dtype.newbyteorder('=')))
+    return depth_of_image(message)
 
 
 def seconds_of(time_ns: int) -> float:

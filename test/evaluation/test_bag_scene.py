@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pytest
-
+from segformer_ros.costmap.camera_info import calibration_of
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.evaluation.bag_costmap import camera_info_topic
 from segformer_ros.evaluation.bag_costmap import sampled_grid
-from segformer_ros.evaluation.bag_scene import calibration_of
 from segformer_ros.evaluation.bag_scene import depth_of_message
 
 
