@@ -10,7 +10,8 @@ def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down."""
     from segformer_ros.ros.process import run_node
     from segformer_ros.ros.segformer_node import SegformerNode
-    return run_node(SegformerNode, SegformerNode.close, args)
+    return run_node(SegformerNode, SegformerNode.close, args,
+                    is_hopeless=lambda node: node.is_hopeless)
 
 
 if __name__ == '__main__':

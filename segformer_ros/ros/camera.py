@@ -24,9 +24,9 @@ from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.statistics import CameraStatistics
 from segformer_ros.ros.throttle import Throttle
+from segformer_ros.ros.worker import Turn
 from segformer_ros.segmentation.compressed_images import compressed_to_rgb
 from segformer_ros.segmentation.image_decoding import image_to_rgb
-from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
@@ -92,17 +92,24 @@ class Camera:
             if self._open:
                 self._outputs.publish_label_info(threshold)
 
-    def serve(self, frame: Frame, segmenter: Callable[[], Segmenter],
-              parameters: NodeParameters) -> None:
+    def serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> None:
         """Make and publish the results of one frame; report instead where that fails."""
         try:
-            self._serve(frame, segmenter(), parameters)
+            self._serve(frame, turn, parameters)
         except InvalidInputError as error:
+            if not turn.claim():
+                return
             kind = '{} ({})'.format(error.problem, self._encoding(frame.message))
             self._report(kind, 'Image rejected: {}'.format(error), rejected=True)
         except SegformerRosError as error:
+            if not turn.claim():
+                return
+            turn.note(False)
             self._report(error.problem, 'No mask: {}'.format(error), rejected=False)
         except Exception as error:  # a fault of ours; the next frame may succeed, so go on
+            if not turn.claim():
+                return
+            turn.note(False)
             name = type(error).__name__
             self._report(name, 'No mask: {}: {}\n{}'.format(name, error, traceback.format_exc()),
                          rejected=False)
@@ -112,7 +119,8 @@ class Camera:
         return {'topic': self._node.resolve_topic_name(self._image_topic()),
                 'bayer and yuv by': self._bridge.status}
 
-    def _serve(self, frame: Frame, segmenter: Segmenter, parameters: NodeParameters) -> None:
+    def _serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> None:
+        segmenter = turn.segmenter()
         started = time.monotonic()
         message = frame.message
         image = compressed_to_rgb(message) if self._compressed else \
@@ -127,6 +135,10 @@ class Camera:
                                          self._outputs.wanted(topics.CONFIDENCE))
         segmented = time.monotonic()
         with self._gate:
+            # The backend was given up meanwhile: another one serves newer frames.
+            if not turn.claim():
+                return
+            turn.note(True)
             if not self._open:
                 self.statistics.note_drop()
                 return

@@ -12,6 +12,7 @@ from segformer_ros.inference.backend import BackendInfo
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.statistics import CameraReport
 from segformer_ros.ros.statistics import Percentiles
+from segformer_ros.ros.watchdog import WatchdogState
 
 # The values of diagnostic_msgs/DiagnosticStatus.
 OK = 0
@@ -84,6 +85,21 @@ def backend_status(state: Optional[BackendState]) -> Status:
     if state.fallback:
         return Status(WARN, 'backend', '{}: {}'.format(message, state.reason), values)
     return Status(OK, 'backend', message, values)
+
+
+def watchdog_status(state: Optional[WatchdogState]) -> Status:
+    """Return the entry of what looks after the backend; None while there is none."""
+    if state is None:
+        return Status(OK, 'watchdog', 'none: not configured', [])
+    values = [('backends replaced', str(state.replaced)),
+              ('threads that hang', str(state.hung)), ('fallback', _yes_no(state.fallback))]
+    if state.last:
+        values.append(('last fault', state.last))
+    if state.trouble:
+        return Status(ERROR, 'watchdog', state.trouble, values)
+    if state.fallback:
+        return Status(WARN, 'watchdog', 'the fallback serves: ' + state.last, values)
+    return Status(OK, 'watchdog', 'the backend answers', values)
 
 
 def camera_status(camera: str, report: CameraReport, state: NodeState,

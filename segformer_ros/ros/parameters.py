@@ -58,6 +58,12 @@ NODE_ROWS = (
         'Seconds without a new mask until diagnostics warn.', range=(0.01, 3600.0)),
     Row('error_after', float, 5.0, LIVE,
         'Seconds without a new mask until diagnostics report an error.', range=(0.01, 3600.0)),
+    Row('hang_timeout', float, 20.0, LIVE,
+        'Seconds that one frame may take until the backend counts as hanging and is replaced; 0 '
+        'never replaces it.', range=(0.0, 3600.0)),
+    Row('open_timeout', float, 300.0, LIVE,
+        'Seconds that opening a backend, and its first frame, may take; 0 is no limit.',
+        range=(0.0, 3600.0)),
 )
 CAMERA_ROWS = (
     Row('image_transport', str, 'raw', CONFIGURE,
@@ -125,6 +131,8 @@ class NodeParameters(NamedTuple):
     jpeg_quality: int
     warn_after: float
     error_after: float
+    hang_timeout: float
+    open_timeout: float
     costmap: CostmapParameters
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
 
+import os
 import signal
 import traceback
 from types import FrameType
@@ -22,6 +23,8 @@ AnyNode = TypeVar('AnyNode', bound=Node)
 
 SPIN_TIMEOUT = 0.2
 """Seconds until a signal is noticed: Python runs its handlers between two waits of rcl."""
+HOPELESS = 3
+"""Exit status where only another process can help; launch files start it anew."""
 WRONG_START = 2
 """Exit status where a parameter given at start cannot be used."""
 
@@ -46,7 +49,8 @@ class StopRequest:
 
 def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
              args: Optional[List[str]] = None,
-             is_done: Callable[[AnyNode], bool] = lambda node: False) -> int:
+             is_done: Callable[[AnyNode], bool] = lambda node: False,
+             is_hopeless: Callable[[AnyNode], bool] = lambda node: False) -> int:
     """
     Spin one node until it is asked to stop, or has done its work.
 
@@ -54,6 +58,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param close: called while publishing still works, before the node is destroyed
     :param args: command line with ROS arguments; None takes the process's own
     :param is_done: asked again and again; by default a node's work never ends
+    :param is_hopeless: asked again and again; where true the process ends at once, with
+        :data:`HOPELESS`, past threads that would keep an orderly end from coming
     :return: exit status
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -69,6 +75,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         try:
             while not stop.requested and rclpy.ok() and not is_done(node):
                 _spin_once(executor, node)
+                if is_hopeless(node):
+                    os._exit(HOPELESS)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too
         finally:

@@ -68,9 +68,9 @@ class Scheduler:
         waiting = [self._due[camera] for camera in self._turns if self._slots[camera] is not None]
         return max(0.0, min(waiting) - now) if waiting else None
 
-    def clear(self) -> int:
-        """Empty all slots and return how many held a frame."""
-        held = sum(frame is not None for frame in self._slots.values())
+    def clear(self) -> List[str]:
+        """Empty all slots and return the cameras whose slot held a frame."""
+        held = [camera for camera, frame in self._slots.items() if frame is not None]
         for camera in self._slots:
             self._slots[camera] = None
         return held

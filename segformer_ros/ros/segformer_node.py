@@ -24,6 +24,7 @@ from segformer_ros.ros.diagnostics import camera_status
 from segformer_ros.ros.diagnostics import node_status
 from segformer_ros.ros.diagnostics import NodeState
 from segformer_ros.ros.diagnostics import Status
+from segformer_ros.ros.diagnostics import watchdog_status
 from segformer_ros.ros.diagnostics_publisher import DiagnosticsPublisher
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.label_info import MISSING as LABEL_INFO_MISSING
@@ -33,10 +34,15 @@ from segformer_ros.ros.parameter_server import ParameterServer
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.timers import create_steady_timer
+from segformer_ros.ros.watchdog import Limits
+from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
+from segformer_ros.ros.worker import Turn
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
 
+WATCH_PERIOD = 0.2
+"""Seconds between two looks whether the backend still answers."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
@@ -52,7 +58,7 @@ class SegformerNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         super().__init__('segformer', **options)
         self._settings = ParameterServer(self, self._on_parameters)
-        self._worker: Optional[InferenceWorker] = None
+        self._worker: Optional[WatchedWorker] = None
         self._cameras: List[Camera] = []
         self._enabled = True
         self._trouble = ''
@@ -62,6 +68,7 @@ class SegformerNode(LifecycleNode):
             self.get_logger().warning('Not published: {}.'.format(self._missing))
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         answer_impossible_transitions(self)
+        create_steady_timer(self, WATCH_PERIOD, self._on_watch)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             self._autostart = create_steady_timer(self, 0.0, self._on_autostart)
@@ -70,6 +77,11 @@ class SegformerNode(LifecycleNode):
     def lifecycle_state(self) -> str:
         """Return the label of the lifecycle state, such as ``active``."""
         return str(self._state_machine.current_state[1])
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Tell whether so many backends hang that only another process can help."""
+        return self._worker is not None and self._worker.is_hopeless
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -130,17 +142,38 @@ class SegformerNode(LifecycleNode):
     def _configure(self) -> None:
         parameters = self._settings.current
         model = backend_provider.find_model(parameters)
-        provider = backend_provider.make_provider(parameters, model)
         self._settings.locked = True
-        names = [camera.name for camera in parameters.cameras]
-        worker = InferenceWorker(
-            names, provider, lambda choice: self._make_segmenter(choice, model), self._serve,
-            parameters.max_rate)
+        worker = WatchedWorker(
+            lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
+            self._limits, self._on_lost, self.get_logger().error)
         worker.start()
         self._worker = worker
         for camera in parameters.cameras:
             self._cameras.append(Camera(
                 self, camera, Outputs(self, camera.name, model.classes), worker.offer))
+
+    def _make_worker(self, model: Model, fallback: bool,
+                     predecessor: Optional[InferenceWorker]) -> InferenceWorker:
+        parameters = self._settings.current
+        if fallback:
+            parameters = parameters._replace(backend='onnxruntime')
+        return InferenceWorker(
+            [camera.name for camera in parameters.cameras],
+            backend_provider.make_provider(parameters, model),
+            lambda choice: self._make_segmenter(choice, model), self._serve,
+            parameters.max_rate, predecessor)
+
+    def _limits(self) -> Limits:
+        return Limits(self._settings.current.hang_timeout, self._settings.current.open_timeout)
+
+    def _on_lost(self, name: str, why: str) -> None:
+        for camera in self._cameras:
+            if camera.name == name:
+                camera.statistics.note_error(why, rejected=False)
+
+    def _on_watch(self) -> None:
+        if self._worker is not None:
+            self._worker.check()
 
     def _start_cameras(self) -> None:
         # Switched off by ~/enable they stay off until that is taken back.
@@ -151,8 +184,10 @@ class SegformerNode(LifecycleNode):
     def _stop_cameras(self) -> None:
         for camera in self._cameras:
             camera.stop()
-        if self._worker is not None:
-            self._worker.clear()
+        forgotten = [] if self._worker is None else self._worker.clear()
+        for camera in self._cameras:
+            if camera.name in forgotten:
+                camera.statistics.note_drop()
 
     def _release(self) -> None:
         self._stop_cameras()
@@ -176,9 +211,9 @@ class SegformerNode(LifecycleNode):
             self.get_logger().info(text)
         return Segmenter(model.spec, choice.backend)
 
-    def _serve(self, name: str, frame: Frame, segmenter: Callable[[], Segmenter]) -> None:
+    def _serve(self, name: str, frame: Frame, turn: Turn) -> None:
         camera = next(each for each in self._cameras if each.name == name)
-        camera.serve(frame, segmenter, self._settings.current)
+        camera.serve(frame, turn, self._settings.current)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._worker is not None:
@@ -214,6 +249,7 @@ class SegformerNode(LifecycleNode):
         if choice is not None and choice.backend.is_open:
             backend = BackendState(choice.backend.info, choice.reason, choice.fallback)
         now = time.monotonic()
-        return [node_status(state), backend_status(backend)] + [
+        watched = None if self._worker is None else self._worker.state
+        return [node_status(state), backend_status(backend), watchdog_status(watched)] + [
             camera_status(camera.name, camera.statistics.report(now), state, parameters,
                           camera.facts()) for camera in self._cameras]

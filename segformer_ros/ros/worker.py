@@ -5,6 +5,8 @@
 import threading
 import time
 from typing import Callable
+from typing import List
+from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
@@ -15,8 +17,56 @@ from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.scheduler import Scheduler
 from segformer_ros.segmentation.segmenter import Segmenter
 
-Serve = Callable[[str, Frame, Callable[[], Segmenter]], None]
+Serve = Callable[[str, Frame, 'Turn'], None]
 MakeSegmenter = Callable[[BackendChoice], Segmenter]
+
+PREDECESSOR_TIMEOUT = 10.0
+"""Seconds that a backend which failed may take to close before its successor is opened."""
+
+
+class Work(NamedTuple):
+    """
+    What the thread is busy with; a new object each time.
+
+    ``camera`` is None while the backend is opened; ``first`` is true for the first frame of a
+    worker, in which runtimes choose algorithms and fill caches.
+    """
+
+    camera: Optional[str]
+    first: bool
+
+
+class Turn:
+    """
+    One frame's turn on the inference thread.
+
+    :param worker: whose turn it is
+    """
+
+    def __init__(self, worker: 'InferenceWorker') -> None:
+        self._worker = worker
+
+    def segmenter(self) -> Segmenter:
+        """
+        Return the segmenter of the backend that serves at the moment.
+
+        :raises SegformerRosError: no backend can be opened
+        """
+        return self._worker.current_segmenter()
+
+    def claim(self) -> bool:
+        """
+        Ask whether what came of the frame counts: not once the worker was given up with it.
+
+        Of a frame either its result is claimed, or :meth:`InferenceWorker.abandon` gives it
+        back as lost; never both.
+        """
+        return self._worker.claim()
+
+    def note(self, success: bool) -> None:
+        """Count whether the network gave a result, for whoever watches the worker."""
+        self._worker.failures = 0 if success else self._worker.failures + 1
+        self._worker.successes += success
 
 
 class InferenceWorker:
@@ -28,39 +78,67 @@ class InferenceWorker:
     :param cameras: names, for the scheduler
     :param provider: asked for its backend before every frame
     :param make_segmenter: called in the thread for every new backend
-    :param serve: called in the thread for every frame, with a function that returns the
-        segmenter; must not raise
+    :param serve: called in the thread for every frame; must not raise
     :param max_rate: frames per second of each camera, 0 for no limit
+    :param predecessor: its backend is closed before this one is opened, if it can be
     """
 
     def __init__(self, cameras: Sequence[str], provider: BackendProvider,
-                 make_segmenter: MakeSegmenter, serve: Serve, max_rate: float) -> None:
+                 make_segmenter: MakeSegmenter, serve: Serve, max_rate: float,
+                 predecessor: 'Optional[InferenceWorker]' = None) -> None:
         self._provider = provider
         self._make_segmenter = make_segmenter
         self._serve = serve
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
+        self._predecessor = predecessor
         self._changed = threading.Condition()
         self._stopping = False
+        self._abandoned = False
+        self._claimed = False
         self._opened = threading.Event()
-        self._failure: Optional[BaseException] = None
         self._segmenter: Optional[Segmenter] = None
         self.choice: Optional[BackendChoice] = None
         """What serves at the moment; replaced, never changed."""
+        self.failure: Optional[BaseException] = None
+        """Why the backend could not be opened."""
+        self.failures = 0
+        """Frames in a row for which the network gave nothing."""
+        self.successes = 0
+        """Frames for which it gave something."""
+        self.work: Optional[Work] = None
+        """What the thread is busy with; replaced, never changed."""
         # Daemon: a runtime that hangs for ever must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
 
-    def start(self) -> None:
-        """
-        Start the thread and wait until the backend is open.
+    def begin(self) -> None:
+        """Start the thread, which opens the backend; wait for nothing."""
+        self.work = Work(None, True)
+        self._thread.start()
 
+    def wait_until_open(self, timeout: Optional[float] = None) -> bool:
+        """
+        Wait until the backend is open.
+
+        :return: whether that was so within the time
         :raises SegformerRosError: as the provider or the segmenter raised it
         """
-        self._thread.start()
-        self._opened.wait()
-        if self._failure is not None:
+        if not self._opened.wait(timeout):
+            return False
+        if self.failure is not None:
             self._thread.join()
-            raise self._failure
+            raise self.failure
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether opening has come to an end, good or bad."""
+        return self._opened.is_set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the thread has not ended."""
+        return self._thread.is_alive()
 
     def offer(self, camera: str, frame: Frame) -> bool:
         """
@@ -79,10 +157,31 @@ class InferenceWorker:
             self._max_rate = max_rate
             self._changed.notify()
 
-    def clear(self) -> None:
-        """Forget the frames that wait."""
+    def clear(self) -> List[str]:
+        """Forget the frames that wait, and return the cameras that had one."""
         with self._changed:
-            self._scheduler.clear()
+            return self._scheduler.clear()
+
+    def abandon(self) -> List[str]:
+        """
+        Use nothing of it any more; the thread closes its backend and ends when it can.
+
+        :return: the cameras that lose a frame, in work or waiting; one twice if it had both
+        """
+        with self._changed:
+            self._abandoned = True
+            self._stopping = True
+            self._changed.notify()
+            lost = self._scheduler.clear()
+            if self.work is not None and self.work.camera is not None and not self._claimed:
+                lost.append(self.work.camera)
+            return lost
+
+    def claim(self) -> bool:
+        """Answer :meth:`Turn.claim` for the frame in work."""
+        with self._changed:
+            self._claimed = self._claimed or not self._abandoned
+            return self._claimed
 
     def stop(self, timeout: float) -> bool:
         """
@@ -97,23 +196,12 @@ class InferenceWorker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self) -> None:
-        try:
-            self._current_segmenter()
-        except BaseException as error:  # start() raises it
-            self._failure = error
-        self._opened.set()
-        try:
-            while self._failure is None:
-                job = self._wait_for_frame()
-                if job is None:
-                    break
-                self._serve(job[0], job[1], self._current_segmenter)
-        finally:
-            self._segmenter = None
-            self._provider.close()
+    def current_segmenter(self) -> Segmenter:
+        """
+        Return the segmenter of the provider's backend; only for the inference thread.
 
-    def _current_segmenter(self) -> Segmenter:
+        :raises SegformerRosError: as the provider or the segmenter raised it
+        """
         choice = self._provider.current()
         if self._segmenter is None or self.choice is None or \
                 choice.backend is not self.choice.backend:
@@ -121,12 +209,36 @@ class InferenceWorker:
         self.choice = choice
         return self._segmenter
 
+    def _run(self) -> None:
+        predecessor, self._predecessor = self._predecessor, None
+        if predecessor is not None:
+            # Two networks at once may be more than the memory holds.
+            predecessor.stop(PREDECESSOR_TIMEOUT)
+        try:
+            self.current_segmenter()
+        except BaseException as error:  # wait_until_open() raises it
+            self.failure = error
+        self.work = None
+        self._opened.set()
+        try:
+            while self.failure is None:
+                job = self._wait_for_frame()
+                if job is None:
+                    break
+                self._serve(job[0], job[1], Turn(self))
+                self.work = None
+        finally:
+            self._segmenter = None
+            self._provider.close()
+
     def _wait_for_frame(self) -> Optional[Tuple[str, Frame]]:
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
                 job = self._scheduler.take(now, self._max_rate)
                 if job is not None:
+                    self._claimed = False
+                    self.work = Work(job[0], self.successes == 0)
                     return job
                 self._changed.wait(self._scheduler.wait_time(now))
         return None

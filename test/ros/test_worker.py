@@ -26,8 +26,8 @@ class Served:
         self.frames = []
         self.segmenters = []
 
-    def __call__(self, camera, frame, segmenter):
-        found = segmenter()
+    def __call__(self, camera, frame, turn):
+        found = turn.segmenter()
         found.segment(IMAGE)
         self.frames.append((camera, frame.message))
         self.segmenters.append(found)
@@ -38,10 +38,15 @@ def make_worker(provider, serve, cameras=('a',), max_rate=0.0):
                            lambda choice: Segmenter(SPEC, choice.backend), serve, max_rate)
 
 
+def start(worker):
+    worker.begin()
+    assert worker.wait_until_open(10.0)
+
+
 def test_backend_is_opened_used_and_closed_in_one_thread_that_is_not_the_callers():
     backend, served = SteppedBackend(), Served()
     worker = make_worker(ListProvider(backend), served)
-    worker.start()
+    start(worker)
     worker.offer('a', Frame(1, 0.0))
     wait_until(lambda: served.frames, 'a served frame')
     assert worker.stop(10.0)
@@ -54,7 +59,7 @@ def test_frames_that_come_during_an_inference_are_dropped_but_for_the_newest():
     gate, served = threading.Event(), Served()
     backend = SteppedBackend(gate)
     worker = make_worker(ListProvider(backend), served)
-    worker.start()
+    start(worker)
     assert worker.offer('a', Frame(0, 0.0)) is False
     assert backend.running.wait(10.0)
     assert [worker.offer('a', Frame(n, 0.0)) for n in (1, 2, 3)] == [False, True, True]
@@ -68,7 +73,7 @@ def test_stop_lets_the_frame_in_work_finish_and_leaves_the_others():
     gate, served = threading.Event(), Served()
     backend = SteppedBackend(gate)
     worker = make_worker(ListProvider(backend), served)
-    worker.start()
+    start(worker)
     worker.offer('a', Frame(0, 0.0))
     assert backend.running.wait(10.0)
     worker.offer('a', Frame(1, 0.0))
@@ -84,7 +89,7 @@ def test_a_better_backend_takes_over_between_two_frames():
     first, second, served = SteppedBackend(), SteppedBackend(), Served()
     provider = ListProvider(first)
     worker = make_worker(provider, served)
-    worker.start()
+    start(worker)
     for number in range(4):
         if number == 2:
             provider.backends.append(second)
@@ -116,7 +121,7 @@ def test_start_raises_what_the_provider_raised_and_leaves_no_thread():
     provider = RefusingProvider()
     worker = make_worker(provider, Served())
     with pytest.raises(BackendError, match='No backend here'):
-        worker.start()
+        start(worker)
     assert provider.closed
     assert threading.active_count() == before
 
@@ -126,13 +131,52 @@ def test_start_raises_when_the_network_does_not_fit_its_specification():
         ['a'], ListProvider(SteppedBackend()),
         lambda choice: Segmenter(SPEC._replace(input_name='other'), choice.backend), Served(), 0.0)
     with pytest.raises(Exception, match='Inputs of the model do not fit'):
-        worker.start()
+        start(worker)
+
+
+def test_a_worker_that_was_given_up_claims_nothing_and_gives_its_frames_back_once():
+    gate, claims = threading.Event(), []
+
+    def serve(camera, frame, turn):
+        turn.segmenter().segment(IMAGE)
+        claims.append(turn.claim())
+
+    backend = SteppedBackend(gate)
+    worker = make_worker(ListProvider(backend), serve, cameras=('a', 'b'))
+    start(worker)
+    worker.offer('a', Frame(0, 0.0))
+    assert backend.running.wait(10.0)
+    worker.offer('a', Frame(1, 0.0))
+    worker.offer('b', Frame(2, 0.0))
+    assert sorted(worker.abandon()) == ['a', 'a', 'b']
+    gate.set()
+    assert worker.stop(10.0)
+    assert claims == [False]
+    assert backend.closed == 1
+
+
+def test_a_frame_that_was_claimed_is_not_given_back():
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def serve(camera, frame, turn):
+        assert turn.claim()
+        claimed.set()
+        assert go_on.wait(10.0)
+        assert turn.claim()
+
+    worker = make_worker(ListProvider(SteppedBackend()), serve)
+    start(worker)
+    worker.offer('a', Frame(0, 0.0))
+    assert claimed.wait(10.0)
+    assert worker.abandon() == []
+    go_on.set()
+    assert worker.stop(10.0)
 
 
 def test_rate_limit_can_be_lifted_while_a_frame_waits():
     served = Served()
     worker = make_worker(ListProvider(SteppedBackend()), served, max_rate=0.01)
-    worker.start()
+    start(worker)
     for number in (0, 1):
         worker.offer('a', Frame(number, 0.0))
         if number == 0:

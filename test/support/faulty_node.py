@@ -1,0 +1,84 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The node as it is, with a backend that does what a file says.
+
+``python -m support.faulty_node`` stands in for ``segformer``; ``FAULT_FILE`` names the file. It
+holds one word, and may hold the number of the last backend that is faulty: ``hang 1`` lets the
+first backend of the process hang, and every later one work. The words: ``ok``, ``hang`` (until
+the word is another one), ``raise``, ``bug``, ``nan``, ``refuse`` (it runs not and opens not).
+"""
+
+import itertools
+import os
+import time
+
+import numpy as np
+from segformer_ros.cli.segformer import main
+from segformer_ros.errors import BackendError
+from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.ros import backend_provider
+from segformer_ros.ros.backend_provider import BackendChoice
+from segformer_ros.ros.backend_provider import BackendProvider
+
+NUMBERS = itertools.count(1)
+
+
+def fault_of(number):
+    """Return what the backend of that number shall do now."""
+    with open(os.environ['FAULT_FILE'], encoding='ascii') as stream:
+        words = stream.read().split()
+    return words[0] if len(words) == 1 or number <= int(words[1]) else 'ok'
+
+
+class FaultyBackend(OnnxruntimeBackend):
+    """onnxruntime, until the file says something else."""
+
+    def __init__(self, path, threads, number):
+        super().__init__(path, threads=threads)
+        self._number = number
+
+    def _open(self):
+        if fault_of(self._number) == 'refuse':
+            raise BackendError('The test lets no backend open')
+        return super()._open()
+
+    def _infer(self, inputs):
+        outputs = super()._infer(inputs)
+        fault = fault_of(self._number)
+        while fault == 'hang':
+            time.sleep(0.02)
+            fault = fault_of(self._number)
+        if fault in ('raise', 'refuse'):
+            raise BackendError('The test lets the network fail')
+        if fault == 'bug':
+            raise ZeroDivisionError('a fault of ours')
+        if fault == 'nan':
+            outputs = {name: values.copy() for name, values in outputs.items()}
+            for values in outputs.values():
+                values.flat[7] = np.nan
+        return outputs
+
+
+class FaultyProvider(BackendProvider):
+    """One faulty session."""
+
+    def __init__(self, parameters, model):
+        number = next(NUMBERS)
+        self._choice = BackendChoice(
+            FaultyBackend(model.path, parameters.threads, number),
+            'number {}, {}'.format(number, parameters.backend))
+
+    def current(self):
+        """Return the session, opened at the first call."""
+        self._choice.backend.open()
+        return self._choice
+
+    def close(self):
+        """Close the session."""
+        self._choice.backend.close()
+
+
+if __name__ == '__main__':
+    backend_provider.make_provider = FaultyProvider
+    raise SystemExit(main())

@@ -1,0 +1,120 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to the node while it is soaked: one function for each disturbance."""
+
+import signal
+import time
+
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+
+def pause(soak, camera):
+    """Stop the camera for three seconds."""
+    camera.paused = True
+    time.sleep(3.0)
+    camera.paused = False
+
+
+def other_size(soak, camera):
+    """Change the size of the pictures."""
+    camera.size_wh = soak.random.choice([(64, 48), (80, 60), (160, 120), (100, 76)])
+
+
+def other_encoding(soak, camera):
+    """Change the encoding of the pictures."""
+    camera.encoding = soak.random.choice(['rgb8', 'bgr8', 'rgba8'])
+
+
+def other_frame(soak, camera):
+    """Change the frame id."""
+    camera.frame_id = 'camera_{}'.format(soak.random.randrange(1000))
+
+
+def bad_image(soak, camera):
+    """Send an image that cannot be read."""
+    def short(message):
+        message.data = b'abc'
+
+    def unknown(message):
+        message.encoding = 'h264'
+
+    def narrow(message):
+        message.step = 3
+    camera.spoil = soak.random.choice([short, unknown, narrow])
+
+
+def new_publisher(soak, camera):
+    """Take the camera's publisher away and make another one, with another QoS or the same."""
+    camera.disconnect()
+    time.sleep(soak.random.uniform(0.0, 1.0))
+    camera.reconnect(reliable=soak.random.random() < 0.5)
+
+
+def wrong_parameter(soak, camera):
+    """Set parameters to what must be refused."""
+    name, value = soak.random.choice([('threshold', 7.0), ('max_rate', -1.0),
+                                      ('jpeg_quality', 0), ('resize', 'none')])
+    if soak.peer.set_parameters(**{name: value}) == '':
+        soak.complaints.append('accepted {} = {}'.format(name, value))
+
+
+def live_parameter(soak, camera):
+    """Set a parameter that leaves the masks as they are."""
+    refusal = soak.peer.set_parameters(overlay_alpha=soak.random.random(),
+                                       jpeg_quality=soak.random.randint(1, 100))
+    if refusal:
+        soak.complaints.append(refusal)
+
+
+def inactive(soak, camera):
+    """Deactivate the node for a moment."""
+    if not soak.peer.change_state('deactivate'):
+        soak.complaints.append('did not deactivate')
+    time.sleep(soak.random.uniform(0.0, 1.0))
+    if not soak.peer.change_state('activate'):
+        soak.complaints.append('did not activate')
+
+
+def switched_off(soak, camera):
+    """Switch the masks off for a moment."""
+    for on in (False, True):
+        if not soak.peer.call(SetBool, '/segformer/enable', SetBool.Request(data=on)).success:
+            soak.complaints.append('~/enable failed')
+        time.sleep(0.5)
+
+
+def viewer(soak, camera):
+    """Look at the pictures for three seconds."""
+    inboxes = [soak.peer.node.create_subscription(
+        Image, soak.peer.output(name), lambda message: None, 1)
+        for name in ('overlay', 'color_mask', 'confidence')]
+    time.sleep(3.0)
+    for inbox in inboxes:
+        soak.peer.node.destroy_subscription(inbox)
+
+
+def clock_back(soak, camera):
+    """Stamp pictures an hour ago for a second."""
+    camera.shift_s = -3600
+    time.sleep(1.0)
+    camera.shift_s = 0
+
+
+def clock_ahead(soak, camera):
+    """Stamp pictures far in the future for a second."""
+    camera.shift_s = 10 ** 8
+    time.sleep(1.0)
+    camera.shift_s = 0
+
+
+def starved(soak, camera):
+    """Give the node no processor for a second."""
+    soak.node.signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    soak.node.signal(signal.SIGCONT)
+
+
+FAULTS = (pause, other_size, other_encoding, other_frame, bad_image, new_publisher,
+          wrong_parameter, live_parameter, inactive, switched_off, viewer, clock_back,
+          clock_ahead, starved)

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Run the node for many minutes under random disturbances; write a report and a plot."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROFILE = os.path.join(ROOT, 'config', 'fastdds.xml')
+
+
+def main():
+    """Return 0 for a run without a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--minutes', type=float, default=60.0)
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--output', default='soak_output', help='folder of soak.json, soak.png')
+    options = parser.parse_args()
+    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        os.environ[variable] = PROFILE
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    sys.path.insert(0, os.path.join(ROOT, 'test'))
+    sys.path.insert(0, ROOT)
+    from support import soak
+    from support import soak_plot
+    os.makedirs(options.output, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        report = soak.Soak(folder, options.minutes, options.seed).run()
+    report['wrong'] = soak.faults_of(report)
+    report['date'] = time.strftime('%Y-%m-%d', time.gmtime())
+    report['commit'] = commit()
+    report['machine'] = '{} cores of {}, Python {}'.format(
+        os.cpu_count(), platform.machine(), platform.python_version())
+    with open(os.path.join(options.output, 'soak.json'), 'w', encoding='utf-8') as stream:
+        json.dump(report, stream, indent=1)
+        stream.write('\n')
+    soak_plot.write(report, os.path.join(options.output, 'soak.png'))
+    print(json.dumps({key: report[key] for key in (
+        'cameras', 'memory', 'longest_silence_s', 'wrong')}, indent=1))
+    return 1 if report['wrong'] else 0
+
+
+def commit():
+    """Return the commit of the checkout, as far as there is one."""
+    done = subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=ROOT, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.decode().strip() or 'unknown'
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
