@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be chosen about backends, and what is told about the choice made."""
 
+import logging
+from typing import Dict
 from typing import NamedTuple
 from typing import Optional
-from typing import Tuple
 
 from segformer_ros.inference.engine_builder import JobProgress
 from segformer_ros.inference.engine_key import BuilderSettings
@@ -19,19 +20,46 @@ OK = 'ok'
 WARN = 'warn'
 ERROR = 'error'
 
+_LOGGER = logging.getLogger(__name__)
+
+
+class Findings:
+    """What was found out, by subject, so that a later finding replaces an earlier one."""
+
+    def __init__(self) -> None:
+        self._texts: Dict[str, str] = {}
+        self.less_than_wanted = False
+
+    def note(self, subject: str, text: str) -> None:
+        """Keep a fact."""
+        self._texts[subject] = text
+
+    def fall_short(self, subject: str, text: str) -> None:
+        """Keep a fact that means less than could be had; warn of it once."""
+        if self._texts.get(subject) != text:
+            _LOGGER.warning('%s', text)
+        self._texts[subject] = text
+        self.less_than_wanted = True
+
+    def __str__(self) -> str:
+        """Return all of them in one line."""
+        return '; '.join(self._texts.values())
+
 
 class SelectionSettings(NamedTuple):
     """
     What the user may choose.
 
-    ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``providers``
-    are onnxruntime's execution providers by preference; empty: the fastest that works.
+    ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
+    is onnxruntime's execution provider; empty: the fastest that works. ``rewrite`` lets every
+    runtime run the graph that was made for it; False runs the file as it is.
     """
 
     backend: str = 'auto'
     precision: str = 'fp16'
     threads: int = 0
-    providers: Tuple[str, ...] = ()
+    provider: str = ''
+    rewrite: bool = True
     cache_root: str = ''
     runtime: RuntimeSettings = DEFAULT_RUNTIME
     builder: BuilderSettings = DEFAULT_BUILDER
@@ -54,3 +82,4 @@ class SelectionStatus(NamedTuple):
     job: Optional[JobProgress]
     check: Optional[SelfCheck]
     engine: Optional[str]
+    preparing: str

@@ -7,15 +7,19 @@ Rewriting and comparing take several hundred megabytes for a few seconds. A node
 weeks has no use for them, so only a graph that is not cached yet costs it a child process.
 """
 
+import contextlib
 import ctypes
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from typing import Any
 from typing import Dict
+from typing import IO
+from typing import Optional
 
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.model import graph
@@ -29,13 +33,73 @@ _LAST_WORDS = 500
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 10
-_LOGGER = logging.getLogger(__name__)
+_POLL_S = 0.02
+
+
+class GraphChild:
+    """
+    Prepares one graph in a process of its own, which ends with the thread that started it.
+
+    :param onnx_path: the original
+    :param spec: of the original
+    :param target: the runtime that the graph is for
+    """
+
+    def __init__(self, onnx_path: str, spec: ModelSpec, target: Target) -> None:
+        environment = dict(os.environ)
+        # The same modules as here, wherever they were found, and none from the working
+        # directory.
+        environment['PYTHONPATH'] = os.pathsep.join(
+            os.path.abspath(path) for path in sys.path if path)
+        request = json.dumps({'onnx_path': os.path.abspath(onnx_path), 'spec': spec._asdict(),
+                              'target': target._asdict()})
+        self._deadline = time.monotonic() + TIMEOUT_S
+        with contextlib.ExitStack() as files:
+            # Files never fill up as pipes do, and are written to without a reader.
+            stdin, self._answer, self._words = (
+                files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            stdin.write(request.encode('utf-8'))
+            stdin.seek(0)
+            self._child = subprocess.Popen(
+                [sys.executable, '-m', 'segformer_ros.model.graph_child'], cwd='/',
+                env=environment, stdin=stdin, stdout=self._answer, stderr=self._words)
+            stdin.close()
+            self._files = files.pop_all()
+
+    def poll(self) -> Optional[str]:
+        """
+        Look whether it has ended.
+
+        :return: None while it runs; then the detail of :class:`graph.Prepared`, or what went
+            wrong
+        """
+        status = self._child.poll()
+        if status is None and time.monotonic() < self._deadline:
+            return None
+        if status is None:
+            return 'the child process took longer than {:.0f} s'.format(TIMEOUT_S)
+        if status:
+            return 'the child process ended with status {}: {}'.format(
+                status, _read(self._words)[-_LAST_WORDS:])
+        return str(json.loads(_read(self._answer))['detail'])
+
+    def close(self) -> None:
+        """End it, and let its files go; closing twice is allowed."""
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.wait()
+        self._files.close()
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode('utf-8', 'replace').strip()
 
 
 def prepare_in_child(onnx_path: str, spec: ModelSpec,
                      target: Target = ONNXRUNTIME) -> graph.Prepared:
     """
-    Do what :func:`graph.prepare` does without its memory.
+    Do what :func:`graph.prepare` does without its memory, and wait for it.
 
     A child that fails leaves the model as it is.
 
@@ -44,34 +108,26 @@ def prepare_in_child(onnx_path: str, spec: ModelSpec,
     cache = graph.open_cache(onnx_path, spec, target)
     facts = cache.read()
     if facts is None:
-        _LOGGER.info('Preparing %s for %s in a child process: once, a few seconds', onnx_path,
-                     target.name)
-        problem = _run_child(onnx_path, spec, target)
+        problem = _run(onnx_path, spec, target)
         facts = cache.read()
         if facts is None:
-            return graph.left_alone(onnx_path, spec, problem or 'its graph was not cached')
+            return graph.left_alone(onnx_path, spec, problem)
     return graph.from_facts(onnx_path, spec, target, facts)
 
 
-def _run_child(onnx_path: str, spec: ModelSpec, target: Target) -> str:
-    """Return what went wrong, or nothing."""
-    environment = dict(os.environ)
-    # The same modules as here, wherever they were found, and none from the working directory.
-    environment['PYTHONPATH'] = os.pathsep.join(
-        os.path.abspath(path) for path in sys.path if path)
-    request = json.dumps({'onnx_path': os.path.abspath(onnx_path), 'spec': spec._asdict(),
-                          'target': target._asdict()})
+def _run(onnx_path: str, spec: ModelSpec, target: Target) -> str:
     try:
-        child = subprocess.run(
-            [sys.executable, '-m', 'segformer_ros.model.graph_child'], cwd='/', check=False,
-            env=environment, input=request.encode('utf-8'), stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 'the child process failed: {}'.format(error)
-    words = child.stderr.decode('utf-8', 'replace').strip()[-_LAST_WORDS:]
-    if child.returncode:
-        return 'the child process ended with status {}: {}'.format(child.returncode, words)
-    return str(json.loads(child.stdout.decode('utf-8'))['detail'])
+        child = GraphChild(onnx_path, spec, target)
+    except OSError as error:
+        return 'the child process does not start: {}'.format(error)
+    try:
+        while True:
+            words = child.poll()
+            if words is not None:
+                return words
+            time.sleep(_POLL_S)
+    finally:
+        child.close()
 
 
 def main() -> int:

@@ -3,14 +3,15 @@
 """The selector serves at once, swaps to a checked engine, and says why it does not."""
 
 import os
+import shutil
 import time
 
 import numpy as np
 import pytest
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
+from segformer_ros.inference import selection as selection_module
 from segformer_ros.inference import selection_status as selection
-from segformer_ros.inference.deployment import make_selector
 from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.live_frames import convert_frame
 from segformer_ros.inference.live_frames import LIVE_FRAMES
@@ -45,7 +46,7 @@ class Robot:
         made = BackendSelector(
             self.model, self.spec, SelectionSettings(
                 backend=backend, precision=precision, cache_root=self.cache_root,
-                runtime=runtime),
+                runtime=runtime, rewrite=False),
             lambda: self.frames[:3], probe)
         self.selectors.append(made)
         return made
@@ -78,8 +79,8 @@ def robot(tiny_model, tiny_spec, frames, nano, tmp_path, fake_tensorrt):
 
 
 def is_idle(selector):
-    """Tell whether nothing is being built."""
-    return selector.status.job is None
+    """Tell whether nothing is being prepared or built."""
+    return selector.status.job is None and not selector.status.preparing
 
 
 @pytest.fixture(scope='module')
@@ -227,8 +228,9 @@ def test_tensorrt_without_gpu_is_an_error_with_the_remedy(robot):
 
 
 def test_gpu_without_tensorrt_warns(robot, tiny_model, tiny_spec, nano):
-    settings = SelectionSettings(cache_root=robot.cache_root, runtime=RuntimeSettings(
-        tensorrt_module='no_such_tensorrt', probe=False))
+    settings = SelectionSettings(cache_root=robot.cache_root, rewrite=False,
+                                 runtime=RuntimeSettings(
+                                     tensorrt_module='no_such_tensorrt', probe=False))
     selector = BackendSelector(tiny_model, tiny_spec, settings, list, lambda index: nano)
     assert selector.open().info.name == 'onnxruntime'
     assert selector.status.level == selection.WARN
@@ -242,7 +244,7 @@ def test_gpu_without_tensorrt_warns(robot, tiny_model, tiny_spec, nano):
 
 def test_onnxruntime_asked_for_looks_for_nothing(robot, tiny_model, tiny_spec):
     selector = BackendSelector(
-        tiny_model, tiny_spec, SelectionSettings(backend='onnxruntime'), list,
+        tiny_model, tiny_spec, SelectionSettings(backend='onnxruntime', rewrite=False), list,
         lambda index: pytest.fail('looked for a GPU'))
     assert selector.open().info.name == 'onnxruntime'
     assert selector.status.why.startswith('asked for')
@@ -294,14 +296,14 @@ def test_offered_frames_are_copies_and_cost_nothing_when_idle(robot, frames):
     selector = robot.selector(gpu=False)
     selector.open()
     selector.offer_frame(frames[0])
-    assert len(selector._live) == 0
+    assert len(selector._engines._live) == 0
     busy = robot.selector(faults='build_hang')
     busy.open()
     frame = {'pixel_values': frames[0]['pixel_values'].copy()}
     for number in range(10):
         frame['pixel_values'].fill(number)
         busy.offer_frame(frame)
-    kept = busy._live.frames(busy.spec, busy.spec)
+    kept = busy._engines._live.frames(busy.spec, busy.spec)
     assert [float(entry['pixel_values'].max()) for entry in kept] == list(range(2, 10))
 
 
@@ -316,7 +318,7 @@ def test_each_runtime_gets_the_graph_made_for_it(
     built = graph.prepare(tiny_model, tiny_spec, target)
     assert 'unchanged' not in (serving.changes, built.changes)
     runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version), probe=False)
-    selector = make_selector(
+    selector = BackendSelector(
         tiny_model, tiny_spec,
         SelectionSettings(cache_root=robot.cache_root, runtime=runtime), lambda: frames[:3],
         lambda index: nano)
@@ -342,3 +344,55 @@ def test_each_runtime_gets_the_graph_made_for_it(
             expected = network.infer(convert_frame(picture, serving.spec, tiny_spec))['logits']
             assert (outputs['logits'].argmax(axis=3) == expected.argmax(axis=1)).mean() >= 0.99
             assert outputs['logsumexp'].shape == (1, 16, 16)
+
+
+def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_spec, frames,
+                                                        monkeypatch, tmp_path):
+    pytest.importorskip('onnx')
+    monkeypatch.setattr(selection_module, 'GRAPH_PATIENCE_S', 0.0)
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
+    path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
+    selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='onnxruntime'), list)
+    robot.selectors.append(selector)
+    backend = selector.open()
+    assert (selector.spec, backend.info.model_path) == (tiny_spec, path)
+    assert selector.status.preparing == 'onnxruntime'
+    assert 'until its graph is prepared' in selector.status.why
+    picture = convert_frame(frames[0], tiny_spec, graph_target.ONNXRUNTIME.deployed_spec(
+        tiny_spec))
+    masks = []
+    give_up_at = time.monotonic() + PATIENCE_S
+    while selector.status.preparing or len(masks) < 2:
+        assert time.monotonic() < give_up_at, selector.status
+        frame = convert_frame(picture, graph_target.ONNXRUNTIME.deployed_spec(tiny_spec),
+                              selector.spec)
+        logits = backend.infer(frame)['logits']
+        masks.append(logits.argmax(axis=3 if selector.spec.output_layout == 'nhwc' else 1))
+        backend = selector.poll() or backend
+    assert selector.spec.input_dtype == 'uint8'
+    assert backend.info.model_path != path
+    assert 'graph folded' in selector.status.why
+    logits = backend.infer(convert_frame(picture, selector.spec, selector.spec))['logits']
+    assert all((mask == logits.argmax(axis=3)).mean() >= 0.99 for mask in masks)
+
+
+def test_graph_that_cannot_be_opened_leaves_the_model_as_it_is(robot, tiny_model, tiny_spec,
+                                                               monkeypatch, tmp_path):
+    pytest.importorskip('onnx')
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
+    path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
+    prepared = graph.prepare(path, tiny_spec, graph_target.ONNXRUNTIME)
+    selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='onnxruntime'), list)
+    robot.selectors.append(selector)
+    reading = graph.GraphCache.read
+
+    def damaged_afterwards(self):
+        facts = reading(self)
+        with open(prepared.path, 'wb') as stream:
+            stream.write(b'no graph')
+        return facts
+
+    monkeypatch.setattr(graph.GraphCache, 'read', damaged_afterwards)
+    assert selector.open().info.model_path == path
+    assert selector.spec == tiny_spec
+    assert 'its graph cannot be opened' in selector.status.why

@@ -1,0 +1,214 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT's side of the choice: cached engines, and the building of missing ones."""
+
+from typing import Any
+from typing import Callable
+from typing import Mapping
+from typing import Optional
+from typing import Sequence
+from typing import TYPE_CHECKING
+
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import ModelError
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.cuda_probe import GpuInfo
+from segformer_ros.inference.deployment import engine_target
+from segformer_ros.inference.engine_builder import EngineJob
+from segformer_ros.inference.engine_builder import JobProgress
+from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_record import EngineRecord
+from segformer_ros.inference.engine_shelf import EngineShelf
+from segformer_ros.inference.engine_tasks import engine_tasks
+from segformer_ros.inference.engine_tasks import EngineModel
+from segformer_ros.inference.engine_trial import Frame
+from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.live_frames import convert_frame
+from segformer_ros.inference.live_frames import LiveFrames
+from segformer_ros.inference.onnxruntime_serving import OpenNetwork
+from segformer_ros.inference.selection_status import Findings
+from segformer_ros.inference.selection_status import SelectionSettings
+from segformer_ros.inference.self_check import SelfCheck
+from segformer_ros.inference.tensorrt_api import load_tensorrt
+from segformer_ros.inference.tensorrt_api import TensorrtApi
+from segformer_ros.model.graph_queue import GraphQueue
+from segformer_ros.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class EngineSource:
+    """
+    Gives the best engine there is, and a better one later. One thread calls everything.
+
+    :param settings: what the user chose
+    :param graphs: of the model
+    :param bundled_frames: input tensors for the original model
+    :param probe: finds the GPU
+    :param findings: is told what falls short
+    """
+
+    def __init__(self, settings: SelectionSettings, graphs: GraphQueue,
+                 bundled_frames: Callable[[], Sequence[Frame]],
+                 probe: Callable[[int], GpuInfo], findings: Findings) -> None:
+        self._settings = settings
+        self._graphs = graphs
+        self._bundled_frames = bundled_frames
+        self._probe = probe
+        self._findings = findings
+        self._gpu: Optional[GpuInfo] = None
+        self._api: Optional[TensorrtApi] = None
+        self._shelf: Optional[EngineShelf] = None
+        self._spec = graphs.original.spec
+        self._job: Optional[EngineJob] = None
+        self._live = LiveFrames()
+        self._live_spec = self._spec
+        self.serving: Optional[str] = None
+        """Name of the engine that was given last."""
+        self.check: Optional[SelfCheck] = None
+        """Self-check of that engine, or of the one that failed last."""
+
+    @property
+    def has_gpu(self) -> bool:
+        """Tell whether an NVIDIA GPU was found."""
+        return self._gpu is not None
+
+    @property
+    def progress(self) -> Optional[JobProgress]:
+        """Return where the building of an engine is, if one is being built."""
+        return None if self._job is None else self._job.progress
+
+    def look(self) -> None:
+        """
+        Look for a GPU and TensorRT.
+
+        :raises BackendError: TensorRT was asked for, and one of them is missing
+        """
+        if self._settings.backend == 'onnxruntime':
+            self._findings.note('request', 'asked for')
+            return
+        try:
+            self._gpu = self._probe(self._settings.runtime.device_index)
+            self._api = load_tensorrt(self._settings.runtime.tensorrt_module)
+        except BackendError as error:
+            if self._settings.backend == 'tensorrt':
+                raise
+            if self._gpu is None:
+                # A machine without a GPU lacks nothing.
+                self._findings.note('tensorrt', str(error))
+            else:
+                self._findings.fall_short('tensorrt', str(error))
+
+    def take_cached(self) -> Optional[OpenNetwork]:
+        """
+        Return the best cached engine, open, if there is one that passed its self-check.
+
+        :raises ModelError: TensorRT was asked for, and the cache folder cannot be trusted
+        """
+        self._stock()
+        if self._shelf is None:
+            return None
+        for record in self._shelf.usable():
+            precision = str(record.key['precision'])
+            try:
+                return self._give(self._shelf.load(record), record)
+            except SegformerRosError as error:
+                self._fall_short(precision, error)
+        return None
+
+    def begin(self) -> None:
+        """Begin to build the best engine that is missing, or first the graph it is made of."""
+        self._job = None
+        if self._shelf is None:
+            if self._api is not None:
+                self._graphs.request(engine_target(self._api))
+            return
+        task = self._shelf.next_task(self.serving)
+        if task is not None:
+            self._job = EngineJob(self._shelf.cache, task, self._frames, wait_for_memory=True)
+        for precision, verdict in self._shelf.rejections(self.serving):
+            self._fall_short(precision, verdict)
+
+    def on_graph(self) -> Optional[OpenNetwork]:
+        """Take the next step now that a graph has come; return a cached engine made of it."""
+        if self._shelf is not None or self._api is None:
+            return None
+        found = self.take_cached()
+        self.begin()
+        return found
+
+    def poll(self) -> Optional[OpenNetwork]:
+        """Take the next step of the build; return its engine, checked and open, at the end."""
+        if self._job is None or self._shelf is None:
+            return None
+        precision = self._job.progress.precision
+        try:
+            record = self._job.poll()
+            if record is None:
+                return None
+            self.check = record.check or self.check
+            if not record.usable:
+                raise BackendError('The self-check failed', got=record.verdict)
+            engine = self._shelf.load(record)
+        except SegformerRosError as error:
+            self._fall_short(precision, error)
+            self.begin()
+            return None
+        self._job = None
+        return self._give(engine, record)
+
+    def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]'], spec: ModelSpec) -> None:
+        """Keep a copy of an input tensor of ``spec``; free while nothing is being built."""
+        if self._job is None:
+            return
+        if spec != self._live_spec:
+            self._live.clear()
+            self._live_spec = spec
+        self._live.offer(inputs)
+
+    def close(self) -> None:
+        """End the build and close the cache; closing twice is allowed."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.cancel()
+        shelf, self._shelf = self._shelf, None
+        if shelf is not None:
+            shelf.close()
+        self._api = None
+        self._live.clear()
+
+    def _stock(self) -> None:
+        """Look what engines there are, once the graph is there that they are built from."""
+        if self._api is None or self._gpu is None or self._shelf is not None:
+            return
+        settings = self._settings
+        try:
+            prepared = self._graphs.find(engine_target(self._api))
+            if prepared is None:
+                return
+            tasks = engine_tasks(EngineModel(prepared.path, prepared.spec), settings.precision,
+                                 self._api, settings.runtime, settings.builder, self._gpu)
+            self._shelf = EngineShelf(tasks, open_cache(settings.cache_root), prepared.spec)
+            self._spec = prepared.spec
+        except ModelError as error:
+            self._api = None
+            if settings.backend == 'tensorrt':
+                raise
+            self._findings.fall_short('tensorrt', str(error))
+
+    def _give(self, engine: Backend, record: EngineRecord) -> OpenNetwork:
+        self.serving = record.name
+        self.check = record.check
+        self._live.clear()
+        return OpenNetwork(engine, self._spec, 'engine {}: {}'.format(record.name, record.verdict))
+
+    def _frames(self) -> Frames:
+        return Frames(
+            self._live.frames(self._live_spec, self._spec),
+            tuple(convert_frame(frame, self._graphs.original.spec, self._spec)
+                  for frame in self._bundled_frames()))
+
+    def _fall_short(self, precision: str, reason: object) -> None:
+        self._findings.fall_short(precision, 'no {} engine: {}'.format(precision, reason))
