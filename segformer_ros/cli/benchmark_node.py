@@ -21,6 +21,8 @@ import numpy as np
 from segformer_ros import resources
 from segformer_ros.cli.child_process import ChildProcess
 from segformer_ros.errors import BackendError
+from segformer_ros.evaluation.node_figures import NodeRun
+from segformer_ros.evaluation.node_figures import to_json
 from segformer_ros.inference.backend import Backend
 from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
 from segformer_ros.model.graph import prepare
@@ -36,15 +38,28 @@ NETWORK_RUNS = 15
 
 
 class Scenario(NamedTuple):
-    """``rate`` is each camera's, Hz; ``staggered`` spreads the cameras over its period."""
+    """
+    ``rate`` is each camera's, Hz; ``staggered`` spreads the cameras over its period.
+
+    ``keep_memory`` is the node's parameter.
+    """
 
     name: str
     cameras: int
     rate: float
     staggered: bool
+    keep_memory: bool = True
+
+
+class Usage(NamedTuple):
+    """Processor seconds and minor page faults of a process."""
+
+    cpu: float
+    page_faults: int
 
 
 SCENARIOS = (Scenario('one camera, 5 Hz', 1, 5.0, False),
+             Scenario('one camera, 5 Hz, allocator left alone', 1, 5.0, False, False),
              Scenario('one camera, 30 Hz', 1, 30.0, False),
              Scenario('four cameras, 5 Hz, in phase', 4, 5.0, False),
              Scenario('four cameras, 5 Hz, staggered', 4, 5.0, True))
@@ -75,8 +90,8 @@ def run_node_benchmark(model: str, onnx_path: str, spec: ModelSpec,
         tell('node, {}'.format(scenario.name))
         with OnnxruntimeBackend(prepared.path, threads=threads) as backend:
             bare = functools.partial(network_seconds, backend, prepared.spec)
-            figures = _run_scenario(scenario, model, pixels, threads, seconds, bare)
-        results.append({'name': scenario.name, 'figures': figures})
+            run = _run_scenario(scenario, model, pixels, threads, seconds, bare)
+        results.append(to_json(scenario.name, run))
     return {'text': 'Images of {} x {} bgr8, plain resize, {:.0f} s a scenario. Latency is from '
                     'the stamp to the arrival of the mask in another process.'.format(
                         SIZE_WH[0], SIZE_WH[1], seconds), 'scenarios': results}
@@ -103,7 +118,7 @@ def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
 
 
 def _run_scenario(scenario: Scenario, model: str, pixels: bytes, threads: int, seconds: float,
-                  bare: Callable[[], List[float]]) -> Dict[str, str]:
+                  bare: Callable[[], List[float]]) -> NodeRun:
     try:
         from segformer_ros.ros.benchmark_traffic import Traffic
     except ImportError as error:
@@ -111,7 +126,8 @@ def _run_scenario(scenario: Scenario, model: str, pixels: bytes, threads: int, s
                            remedy='Source a ROS 2 installation, or leave --node out.') from error
     cameras = [''] if scenario.cameras == 1 else [
         'camera{}'.format(number) for number in range(scenario.cameras)]
-    parameters: Dict[str, Any] = {'model': model, 'resize': 'opencv', 'threads': threads}
+    parameters: Dict[str, Any] = {'model': model, 'resize': 'opencv', 'threads': threads,
+                                  'keep_memory': str(scenario.keep_memory).lower()}
     if scenario.cameras > 1:
         parameters['cameras'] = '[{}]'.format(', '.join(cameras))
     with tempfile.TemporaryDirectory(prefix='segformer_ros_benchmark_') as folder, \
@@ -123,50 +139,21 @@ def _run_scenario(scenario: Scenario, model: str, pixels: bytes, threads: int, s
             first_mask = _await_first_mask(node, traffic, cameras) - started
             idle = _cpu_share(node.pid, IDLE_S)
             network = bare()
-            before = _cpu_seconds(node.pid)
-            counts = [_counts(traffic.camera_values(name)) for name in cameras]
+            before = _usage(node.pid)
+            counts = _counts(traffic, cameras)
             traffic.arrivals()
             sent, answers = traffic.drive(scenario.rate, seconds, scenario.staggered)
             arrivals = traffic.arrivals()
-            cpu = _cpu_seconds(node.pid) - before
-            counts = [_difference(_counts(traffic.camera_values(name)), start)
-                      for name, start in zip(cameras, counts)]
+            used = _usage(node.pid)
+            counts = {key: value - counts[key]
+                      for key, value in _counts(traffic, cameras).items()}
             network += bare()
             peak = _peak_mb(node.pid)
             node.check()
-    return _figures(scenario, arrivals, sent, answers, counts, cpu, network, idle, first_mask,
-                    peak)
-
-
-def _figures(scenario: Scenario, arrivals: Sequence[Any], sent: int, answers: Sequence[float],
-             counts: Sequence[Dict[str, int]], cpu: float, network: Sequence[float],
-             idle: float, first_mask: float, peak: float) -> Dict[str, str]:
-    if not arrivals:
-        raise BackendError('No mask came', got='{} images sent'.format(sent))
-    ages = np.array([arrival.received - arrival.stamp for arrival in arrivals])
-    bare = float(np.median(network))
-    total = {key: sum(count[key] for count in counts) for key in counts[0]}
-    masks = [sum(arrival.camera == name for arrival in arrivals)
-             for name in sorted({arrival.camera for arrival in arrivals})]
-    figures = {
-        'network alone': '{:.1f} ms'.format(1e3 * bare),
-        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
-            *(1e3 * np.percentile(ages, share) for share in (50, 95, 100))),
-        'latency p50 / network': '{:.2f}'.format(float(np.median(ages)) / bare),
-        'images sent, masks': '{}, {}'.format(sent, len(arrivals)),
-        'superseded': str(total['dropped for newer ones']),
-        'lost on the way to the node': str(sent - total['received']),
-        'lost inside': str(total['received'] - total['published']
-                           - total['dropped for newer ones']),
-        'processor time a mask': '{:.0f} ms'.format(1e3 * cpu / len(arrivals)),
-        'idle processor': '{:.2%} of a core'.format(idle),
-        'get_parameters p95': '{:.1f} ms of {} answers'.format(
-            1e3 * float(np.percentile(answers, 95)), len(answers)) if answers else 'no answer',
-        'process start to first mask': '{:.2f} s'.format(first_mask),
-        'peak memory of the process': '{:.0f} MB'.format(peak)}
-    if scenario.cameras > 1:
-        figures['masks of each camera'] = ', '.join(str(count) for count in masks)
-    return figures
+    return NodeRun(
+        cameras, scenario.rate, sent, arrivals, answers, counts['received'], counts['published'],
+        counts['dropped for newer ones'], network, used.cpu - before.cpu, idle,
+        used.page_faults - before.page_faults, first_mask, peak)
 
 
 def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) -> float:
@@ -191,25 +178,25 @@ def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) 
     return first
 
 
-def _counts(values: Dict[str, str]) -> Dict[str, int]:
-    return {key: int(values[key]) for key in ('received', 'published', 'dropped for newer ones')}
+def _counts(traffic: Any, cameras: Sequence[str]) -> Dict[str, int]:
+    """Return the node's own counts of images, summed over its cameras."""
+    values = [traffic.camera_values(name) for name in cameras]
+    return {key: sum(int(each[key]) for each in values)
+            for key in ('received', 'published', 'dropped for newer ones')}
 
 
-def _difference(after: Dict[str, int], before: Dict[str, int]) -> Dict[str, int]:
-    return {key: after[key] - before[key] for key in after}
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process, seconds; see proc(5), stat fields 14 and 15."""
+def _usage(pid: int) -> Usage:
+    """Return what a process has used so far; see proc(5), stat fields 10, 14 and 15."""
     with open('/proc/{}/stat'.format(pid), encoding='ascii', errors='replace') as stream:
         fields = stream.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf('SC_CLK_TCK'))
+    ticks = int(fields[11]) + int(fields[12])
+    return Usage(ticks / float(os.sysconf('SC_CLK_TCK')), int(fields[7]))
 
 
 def _cpu_share(pid: int, seconds: float) -> float:
-    before = _cpu_seconds(pid)
+    before = _usage(pid).cpu
     time.sleep(seconds)
-    return (_cpu_seconds(pid) - before) / seconds
+    return (_usage(pid).cpu - before) / seconds
 
 
 def _peak_mb(pid: int) -> float:

@@ -83,9 +83,7 @@ def _model(model: Dict[str, Any]) -> List[str]:
              'Deployment graph: {}.'.format(model['deployment'])]
     wanted = goals(model)
     if wanted:
-        lines += ['', '| goal | at most | measured |', '|---|---|---|']
-        lines += ['| {} | {:g} | {} |'.format(text, limit, _number(value, limit))
-                  for text, limit, value in wanted]
+        lines += [''] + _goal_table(wanted)
     lines += ['', '### Network alone', '']
     lines += _race(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
     for size, frames in model['frames'].items():
@@ -128,12 +126,20 @@ def _race(race: Dict[str, Any], stages: Sequence[str], references: Sequence[str]
 
 
 def _node(node: Dict[str, Any]) -> List[str]:
-    lines = ['', '## Node over real DDS', '', node['text'], '',
-             '| scenario | figure | value |', '|---|---|---|']
+    lines = ['', '## Node over real DDS', '', node['text']]
     for scenario in node['scenarios']:
-        lines += ['| {} | {} | {} |'.format(scenario['name'], key, value)
+        lines += ['', '### Node, {}'.format(scenario['name']), '']
+        lines += _goal_table(scenario['goals'])
+        lines += ['', '| figure | value |', '|---|---|']
+        lines += ['| {} | {} |'.format(key, value)
                   for key, value in scenario['figures'].items()]
     return lines
+
+
+def _goal_table(rows: Sequence[Sequence[Any]]) -> List[str]:
+    return ['| goal | at most | measured |', '|---|---|---|'] + [
+        '| {} | {:.4g} | {} |'.format(text, limit, _number(value, limit))
+        for text, limit, value in rows]
 
 
 def _row(race: Dict[str, Any], name: str) -> Dict[str, Any]:

@@ -24,6 +24,9 @@ TRANSPORTS = ('raw', 'compressed')
 NODE_ROWS = (
     Row('autostart', bool, True, START,
         'Configure and activate at start, without a lifecycle manager.'),
+    Row('keep_memory', bool, True, START,
+        'Let the process keep the memory that images free, so that none is cleared anew for '
+        'each frame (glibc); false leaves the allocator alone.'),
     Row('cameras', list, [''], START,
         "Names of the cameras; [''] is one camera without a name. Each name becomes a prefix "
         'of topics (front/image, ~/front/mask) and of parameters (front.rotate).'),
@@ -118,6 +121,7 @@ class NodeParameters(NamedTuple):
     """The values of all rows at one moment, checked; ``cameras`` in given order."""
 
     autostart: bool
+    keep_memory: bool
     cameras: Tuple[CameraParameters, ...]
     model: str
     model_spec: str

@@ -39,6 +39,7 @@ from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.ros.worker import Turn
 from segformer_ros.segmentation.segmenter import Segmenter
+from segformer_ros.segmentation.allocator import keep_freed_memory
 from std_srvs.srv import SetBool
 
 WATCH_PERIOD = 0.2
@@ -59,6 +60,8 @@ class SegformerNode(LifecycleNode):
         super().__init__('segformer', **options)
         self._settings = ParameterServer(self, self._on_parameters)
         self._worker: Optional[WatchedWorker] = None
+        if self._settings.current.keep_memory and not keep_freed_memory():
+            self.get_logger().info('This C library has no settings for keep_memory.')
         self._cameras: List[Camera] = []
         self._enabled = True
         self._trouble = ''

@@ -36,3 +36,7 @@ def test_two_cameras_are_driven_measured_and_accounted_for(
     assert float(figures['process start to first mask'].split()[0]) > 0.3
     assert float(figures['peak memory of the process'].split()[0]) > 50
     assert figures['get_parameters p95'].endswith('answers')
+    assert int(figures['page faults a mask']) >= 0
+    goals = {text: value for text, _, value in scenario['goals']}
+    assert goals['images lost other than superseded'] == lost
+    assert goals['age of the oldest mask, ms'] == pytest.approx(longest, abs=0.1)
