@@ -38,8 +38,8 @@ from segformer_ros.ros.watchdog import Limits
 from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.ros.worker import Turn
-from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.allocator import keep_freed_memory
+from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
 
 WATCH_PERIOD = 0.2
