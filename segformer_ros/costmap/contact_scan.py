@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-# Image rows that the contacts of neighbouring bins may differ by on one wall: walls seen at a
-# steeper slant take their neighbour's contact, which lies on the same wall.
-_EDGE_ROWS = 4
+# Image rows that a contact may lie behind a neighbour's. On a side seen at a steeper slant it
+# takes the neighbour's range, which shifts it by one bin: 1.5 pixels across the line of sight.
+_EDGE_ROWS = 2
 
 
 class Scan(NamedTuple):
@@ -74,7 +74,7 @@ def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
     stop = np.where(broken.any(axis=1), broken.argmax(axis=1), count)
     last_clear = _last_ground_before(kinds, stop, settings.min_run)
     has_clear = (stop > 0) & (kinds[bins, last_clear] == GROUND)
-    owner = _owners(np.where(found, start, count + _EDGE_ROWS + 1))
+    owner = _owners(np.where(found, start, count), found)
     contact = np.where(found, border, np.float32(np.inf))[owner].astype(np.float32)
     clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
     deep = np.minimum(start + settings.min_run - 1, count - 1)
@@ -83,22 +83,19 @@ def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
                 np.minimum(contact, table.end))
 
 
-def _owners(start: 'npt.NDArray[np.intp]') -> 'npt.NDArray[np.intp]':
+def _owners(start: 'npt.NDArray[np.intp]', found: 'npt.NDArray[np.bool_]'
+            ) -> 'npt.NDArray[np.intp]':
     """
     Return the bin whose contact counts for each bin: itself, or a nearer neighbour.
 
-    The outline of an upright thing runs along a bin. A bin on that line changes sides by the
-    rounding of pixels, so it meets the thing somewhere between foot and top, which projects far
-    behind it. Such a contact stands alone: one neighbour's is nearer and none is level with it.
+    The outline of an upright thing runs along a bin, whatever the camera's roll. A bin on that
+    line changes sides by the rounding of pixels, so it meets the thing somewhere between foot
+    and top, which projects far behind it. A neighbour then meets the foot itself.
     """
     bins = np.arange(len(start))
     left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, len(start) - 1)
     nearer = np.where(start[left] <= start[right], left, right)
-    farther = np.where(start[left] <= start[right], right, left)
-    alone = ((start - start[nearer] > _EDGE_ROWS)
-             & (np.abs(start[farther] - start) > _EDGE_ROWS)
-             & (start <= start.max() - _EDGE_ROWS))
-    return np.where(alone, nearer, bins)
+    return np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
 
 
 def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]':
