@@ -25,6 +25,7 @@ def share_folder(folder):
 COMMANDS = [
     'build_engine = segformer_ros.cli.build_engine:main',
     'demo = segformer_ros.cli.demo:main',
+    'doctor = segformer_ros.cli.doctor:main',
     'evaluate = segformer_ros.cli.evaluate:main',
     'fetch_model = segformer_ros.cli.fetch_model:main',
     'inspect_model = segformer_ros.cli.inspect_model:main',

@@ -1,0 +1,110 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``doctor``: what is there, what is missing, what to do about it."""
+
+import argparse
+import math
+import sys
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.ros.doctor_finding import ERROR
+from segformer_ros.ros.doctor_finding import Finding
+from segformer_ros.ros.doctor_finding import render_json
+from segformer_ros.ros.doctor_finding import render_text
+from segformer_ros.ros.doctor_finding import WARN
+from segformer_ros.ros.doctor_finding import worst
+from segformer_ros.ros.doctor_machine import machine_findings
+from segformer_ros.ros.parameters import NODE_ROWS
+
+STATUS = {WARN: 1, ERROR: 2}
+"""Exit status by the worst finding; 0 where all is well."""
+USAGE = 64
+"""Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
+MODEL_PARAMETERS = ('model', 'model_spec', 'backend')
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: of the command line, without the program's name
+    :return: exit status: 0 all is well, 1 there are warnings, 2 there are errors, 64 the
+        command line is wrong
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:
+        return USAGE if end.code else 0
+    graph, parameters = _look_at_graph(options)
+    values = {row.name: row.default for row in NODE_ROWS if row.name in MODEL_PARAMETERS}
+    for name in MODEL_PARAMETERS:
+        given = getattr(options, name)
+        values[name] = parameters.get(name, values[name]) if given is None else given
+    findings = machine_findings(values['model'], values['model_spec'], values['backend']) + graph
+    sys.stdout.write(render_json(findings) if options.json else render_text(findings))
+    return STATUS.get(worst(findings), 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='doctor',
+        description='Look at model, runtimes, engine cache, memory, clock, and at the ROS graph: '
+                    'the node, its topics with rate and QoS, CameraInfo, TF. Changes nothing. '
+                    'One line for each thing, and one for its remedy.',
+        epilog='Exit status: 0 all is well, 1 warnings, 2 errors, 64 wrong command line.')
+    parser.add_argument('--node', default='/segformer', help='full name (default: %(default)s)')
+    parser.add_argument('--seconds', type=_seconds, default=3.0,
+                        help='how long messages are counted (default: %(default)s)')
+    parser.add_argument('--image', default='image',
+                        help='topic to look at where no active node says which one it reads')
+    parser.add_argument('--camera-info', default='camera_info', metavar='TOPIC', help='likewise')
+    for name, what in (('model', 'name or path'), ('model_spec', 'path of its YAML'),
+                       ('backend', 'runtime that is wanted')):
+        parser.add_argument('--' + name.replace('_', '-'), dest=name, metavar='TEXT',
+                            help='{} (default: what the running node has)'.format(what))
+    parser.add_argument('--no-ros', action='store_true', help='look at the machine alone')
+    parser.add_argument('--json', action='store_true', help='write JSON')
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError('{!r} is no number from 0 to 3600'.format(text))
+    return value
+
+
+def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str, Any]]:
+    if options.no_ros:
+        return [], {}
+    try:
+        import rclpy
+        from rclpy.context import Context
+        from segformer_ros.ros.doctor_graph import GraphObserver
+        from segformer_ros.ros.doctor_topics import graph_findings
+    except ImportError as error:
+        return [Finding(ERROR, 'ros', 'cannot be used: {}'.format(error),
+                        'Source the setup file of ROS 2 and of the workspace, or give '
+                        '--no-ros.')], {}
+    context = Context()
+    rclpy.init(args=[], context=context)
+    try:
+        observer = GraphObserver(context, options.node)
+        try:
+            facts = observer.observe(options.seconds, options.image, options.camera_info)
+        finally:
+            observer.close()
+    finally:
+        context.try_shutdown()
+    return graph_findings(facts), facts.parameters
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

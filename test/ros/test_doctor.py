@@ -1,0 +1,193 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor sees what is there and what is not, over DDS and on disk, and changes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+
+from geometry_msgs.msg import TransformStamped
+import pytest
+from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.ros import doctor_machine
+from segformer_ros.ros.doctor_finding import ERROR
+from segformer_ros.ros.doctor_finding import Finding
+from segformer_ros.ros.doctor_finding import OK
+from segformer_ros.ros.doctor_finding import render_text
+from segformer_ros.ros.doctor_finding import WARN
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+from support.ros_graph import NodeProcess
+from support.ros_graph import Peer
+from support.segformer_peer import SegformerPeer
+from tf2_msgs.msg import TFMessage
+
+
+def doctor(domain, *arguments):
+    """Run the command; return its exit status and its findings by subject."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'segformer_ros.cli.doctor', '--json'] + list(arguments),
+        env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, universal_newlines=True, timeout=120, check=False)
+    assert 'Traceback' not in done.stderr, done.stderr
+    return done.returncode, [Finding(**each) for each in json.loads(done.stdout)['findings']]
+
+
+def of(findings, subject):
+    found = [finding for finding in findings if finding.subject == subject]
+    assert found, findings
+    return found
+
+
+def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_model):
+    camera = {'rate': 10.0, 'width': 96, 'height': 72}
+    with NodeProcess(domain, tmp_path, {
+            'model': color_model, 'threads': 1, 'ground_frame': 'base_link'}), \
+            NodeProcess(domain, tmp_path, camera, module='segformer_ros.cli.simulated_camera',
+                        arguments=['-r', 'image_raw:=image']), SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        peer.masks.wait()
+        status, findings = doctor(domain, '--seconds', '4')
+    graph = [finding for finding in findings if finding.subject in (
+        'node', 'model', 'image', 'camera_info', 'stamp', 'tf', 'time')]
+    assert [finding for finding in graph if finding.level != OK] == []
+    assert of(findings, 'node')[0].text == '/segformer is active'
+    # What the node has is looked at, not the default.
+    assert color_model in of(findings, 'model')[0].text
+    rate, size = of(findings, 'image')
+    assert float(rate.text.split(' Hz')[0].split()[-1]) == pytest.approx(10.0, rel=0.5)
+    assert 'reliable, volatile' in rate.text
+    assert size.text == "96 x 72 rgb8 in frame 'camera_optical_frame'"
+    assert {finding.text for finding in of(findings, 'tf')} == {
+        'base_link from camera_optical_frame', 'odom from camera_optical_frame'}
+    assert any(finding.text.startswith('watchdog: ') for finding in of(findings, 'node says'))
+    assert status in (0, 1)  # this machine may lack memory or disk
+
+
+def test_nothing_running_is_told_with_remedies(domain):
+    status, findings = doctor(domain, '--seconds', '0.2', '--model', 'no_such_model')
+    assert status == 2
+    node, = of(findings, 'node')
+    assert (node.level, 'does not run' in node.text) == (WARN, True)
+    image, = of(findings, 'image')
+    assert (image.level, image.text) == (ERROR, 'nobody publishes /image')
+    assert of(findings, 'model')[0].level == ERROR
+    assert all(finding.remedy for finding in findings if finding.level != OK)
+
+
+def test_wrong_camera_info_looping_frames_and_a_depth_image_are_told(domain):
+    with Peer(domain) as peer:
+        image = peer.publisher(Image, '/image', 5, wait_for_subscriber=False)
+        info = peer.publisher(CameraInfo, '/camera_info', 5, wait_for_subscriber=False)
+        frames = peer.publisher(TFMessage, '/tf', 5, wait_for_subscriber=False)
+
+        def tick():
+            message = Image(height=2, width=2, step=8, encoding='32FC1', data=bytes(16))
+            message.header.frame_id = 'camera'
+            message.header.stamp = peer.node.get_clock().now().to_msg()
+            message.header.stamp.sec += 100
+            image.publish(message)
+            info.publish(CameraInfo(width=2, height=2, distortion_model='plumb_bob'))
+            edges = []
+            for parent, child in (('a', 'camera'), ('camera', 'b'), ('c', 'b')):
+                edge = TransformStamped(child_frame_id=child)
+                edge.header.stamp, edge.header.frame_id = message.header.stamp, parent
+                edge.transform.rotation.w = 1.0
+                edges.append(edge)
+            frames.publish(TFMessage(transforms=edges))
+        peer.node.create_timer(0.1, tick)
+        status, findings = doctor(domain, '--seconds', '2', '--model', 'segformer_sim')
+    assert status == 2
+    assert any(finding.level == ERROR and "got '32FC1'" in finding.text
+               and 'holds measurements' in finding.remedy for finding in of(findings, 'image'))
+    assert any('ahead of this clock' in finding.text for finding in of(findings, 'stamp'))
+    assert of(findings, 'camera_info')[0].level == WARN
+    assert 'calibrat' in of(findings, 'camera_info')[0].remedy.lower()
+    assert any('Frame b has two parents' in finding.text for finding in of(findings, 'tf'))
+    assert of(findings, 'model')[0].level == OK
+
+
+def test_topic_of_another_type_is_told(domain):
+    with Peer(domain) as peer:
+        peer.publisher(CameraInfo, '/image', 5, wait_for_subscriber=False)
+        _, findings = doctor(domain, '--seconds', '0.5')
+    assert of(findings, 'image')[0].text == (
+        '/image carries sensor_msgs/msg/CameraInfo; expected sensor_msgs/msg/Image')
+
+
+def test_an_inactive_node_is_told_with_the_command(domain, tmp_path, color_model):
+    with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'}), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('unconfigured')
+        _, findings = doctor(domain, '--seconds', '0.2')
+    node, = of(findings, 'node')
+    assert node.remedy == 'ros2 lifecycle set /segformer configure'
+
+
+def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):
+    root = tmp_path / 'cache'
+    root.mkdir()
+    os.chmod(str(root), 0o777)
+    found = doctor_machine.cache_findings(str(root))[-1]
+    assert (found.level, 'writable for others' in found.text) == (ERROR, True)
+    assert os.stat(str(root)).st_mode & 0o777 == 0o777
+
+
+def test_cache_that_is_a_link_is_an_error(tmp_path):
+    (tmp_path / 'elsewhere').mkdir(mode=0o700)
+    (tmp_path / 'cache').symlink_to(tmp_path / 'elsewhere')
+    assert doctor_machine.cache_findings(str(tmp_path / 'cache'))[-1].level == ERROR
+
+
+def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
+    folder = tmp_path / 'cache' / 'engines'
+    folder.mkdir(parents=True, mode=0o700)
+    os.chmod(str(tmp_path / 'cache'), 0o700)
+    record = folder / 'some-engine.json'
+    record.write_bytes(b'{"version": ')
+    os.chmod(str(record), 0o600)
+    found = doctor_machine.cache_findings(str(tmp_path / 'cache'))[-1]
+    assert (found.level, found.subject) == (WARN, 'engine')
+    assert 'some-engine.json: not usable' in found.text
+    assert record.exists()
+    assert EngineCache(str(folder)).records() == ()  # the node's own way deletes it
+    assert not record.exists()
+
+
+@pytest.mark.parametrize('free, level', [(2 ** 30 * 4, OK), (600 * 2 ** 20, WARN),
+                                         (100 * 2 ** 20, ERROR)])
+def test_memory_levels(free, level):
+    assert doctor_machine.memory_findings(free)[0].level == level
+
+
+def test_clock_that_was_never_set_is_an_error():
+    assert doctor_machine.clock_findings(0.0)[0].level == ERROR
+    assert doctor_machine.clock_findings(1.9e9)[0].level == OK
+
+
+def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
+    from segformer_ros.errors import BackendError
+
+    def no_gpu():
+        raise BackendError('No CUDA driver', remedy='Install it.')
+    monkeypatch.setattr(doctor_machine, 'probe_gpu', no_gpu)
+    assert doctor_machine.runtime_findings('auto')[-1].level == OK
+    wanted = doctor_machine.runtime_findings('tensorrt')[-1]
+    assert (wanted.level, wanted.remedy) == (ERROR, 'Install it.')
+
+
+def test_text_has_one_line_for_each_finding_and_remedy():
+    text = render_text([Finding(OK, 'clock', 'now'),
+                        Finding(ERROR, 'model', 'not\nthere', 'Fetch it.\nThen start.')])
+    assert text.splitlines() == [
+        'ok    clock         now',
+        'ERROR model         not there',
+        '                    remedy: Fetch it. Then start.',
+        '1 errors, 0 warnings, 1 ok']
+
+
+def test_wrong_command_line_has_a_status_of_its_own():
+    done = subprocess.run([sys.executable, '-m', 'segformer_ros.cli.doctor', '--seconds', 'x'],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 64
