@@ -23,12 +23,14 @@ def share_folder(folder):
 
 
 COMMANDS = [
+    'bag_player = segformer_ros.cli.bag_player:main',
     'build_engine = segformer_ros.cli.build_engine:main',
     'demo = segformer_ros.cli.demo:main',
     'doctor = segformer_ros.cli.doctor:main',
     'evaluate = segformer_ros.cli.evaluate:main',
     'fetch_model = segformer_ros.cli.fetch_model:main',
     'inspect_model = segformer_ros.cli.inspect_model:main',
+    'replay_evaluation = segformer_ros.cli.replay_evaluation:main',
     'segformer = segformer_ros.cli.segformer:main',
     'simulated_camera = segformer_ros.cli.simulated_camera:main',
 ]

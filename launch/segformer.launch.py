@@ -29,6 +29,8 @@ ARGUMENTS = [
     DeclareLaunchArgument('image', default_value='image',
                           description='Topic of the images; compressed ones are expected on '
                           '<image>/compressed.'),
+    DeclareLaunchArgument('image_transport', default_value='', choices=['', 'raw', 'compressed'],
+                          description='Which of the two is taken; empty: as in params_file.'),
     DeclareLaunchArgument('camera_info', default_value='camera_info',
                           description='Topic of the CameraInfo; masks do not need it.'),
     DeclareLaunchArgument('params_file', default_value=in_config('segformer.yaml'),
@@ -63,7 +65,8 @@ def start_node(context):
 
     overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')
                  if given(name)}
-    overrides.update((name, given(name)) for name in ('model', 'backend') if given(name))
+    overrides.update((name, given(name)) for name in ('model', 'backend', 'image_transport')
+                     if given(name))
     environment = {}
     profile = given('fastdds_profile')
     if profile and not any(os.environ.get(name) for name in PROFILE_VARIABLES):

@@ -12,7 +12,7 @@ from typing import Dict
 from typing import List
 from typing import Optional
 
-from segformer_ros import resources
+from segformer_ros.cli import dds_environment
 from segformer_ros.cli.child_process import ChildProcess
 from segformer_ros.cli.progress import ProgressLine
 from segformer_ros.errors import SegformerRosError
@@ -48,11 +48,8 @@ def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results."""
     options = make_parser().parse_args(args)
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
-    profile = resources.find('config/fastdds.xml')
-    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-        os.environ.setdefault(variable, profile)
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    dds_environment.carry_images()
+    dds_environment.keep_apart()
     try:
         run(options)
     except SegformerRosError as error:

@@ -7,6 +7,7 @@ import os
 
 import pytest
 from segformer_ros import resources
+from segformer_ros.cli.replay_options import make_parser
 from support import fake_launch
 import yaml
 
@@ -28,6 +29,13 @@ def segformer(project_root, **arguments):
                            **arguments)
 
 
+def required(path):
+    """Return a value for every argument that has no default."""
+    return {entity.name: 'given' for entity in fake_launch.load(path).entities
+            if isinstance(entity, fake_launch.DeclareLaunchArgument)
+            and entity.default_value is None}
+
+
 def test_every_argument_is_described_and_every_file_runs_with_defaults(project_root):
     files = launch_files(project_root)
     assert len(files) >= 2
@@ -35,14 +43,14 @@ def test_every_argument_is_described_and_every_file_runs_with_defaults(project_r
         for entity in fake_launch.load(path).entities:
             if isinstance(entity, fake_launch.DeclareLaunchArgument):
                 assert entity.description and entity.description.endswith('.'), entity.name
-        assert fake_launch.run(path)
+        assert fake_launch.run(path, **required(path))
 
 
 def test_every_executable_of_ours_is_installed(project_root):
     with open(os.path.join(project_root, 'setup.py'), encoding='utf-8') as stream:
         setup = stream.read()
     for path in launch_files(project_root):
-        for process in fake_launch.run(path):
+        for process in fake_launch.run(path, **required(path)):
             if process['package'] == 'segformer_ros':
                 assert "'{} = segformer_ros.".format(process['executable']) in setup
 
@@ -59,11 +67,13 @@ def test_defaults_leave_model_backend_and_autostart_to_the_parameter_file(projec
 
 def test_arguments_reach_the_node(project_root):
     (node,) = segformer(
-        project_root, image='/cam/image_raw', camera_info='/cam/camera_info', model='a.onnx',
-        backend='onnxruntime', namespace='robot1', use_sim_time='true', autostart='false',
-        log_level='debug', respawn='false', params_file='mine.yaml')
+        project_root, image='/cam/image_raw', image_transport='compressed',
+        camera_info='/cam/camera_info', model='a.onnx', backend='onnxruntime',
+        namespace='robot1', use_sim_time='true', autostart='false', log_level='debug',
+        respawn='false', params_file='mine.yaml')
     assert node['parameters'] == ['mine.yaml', {
-        'use_sim_time': True, 'autostart': False, 'model': 'a.onnx', 'backend': 'onnxruntime'}]
+        'use_sim_time': True, 'autostart': False, 'model': 'a.onnx', 'backend': 'onnxruntime',
+        'image_transport': 'compressed'}]
     assert node['remappings'] == [('image', '/cam/image_raw'),
                                   ('camera_info', '/cam/camera_info')]
     assert node['arguments'] == ['--ros-args', '--log-level', 'debug']
@@ -81,6 +91,41 @@ def test_profile_for_images_is_used_unless_the_environment_has_one(project_root,
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', 'own.xml')
     (node,) = segformer(project_root)
     assert node['additional_env'] == {}
+
+
+def replay(project_root, **arguments):
+    return fake_launch.run(
+        os.path.join(project_root, 'launch', 'replay_evaluation.launch.py'), **arguments)
+
+
+def test_replay_starts_the_node_on_the_topics_of_the_recording_and_ends_with_the_measurement(
+        project_root):
+    node, measuring = replay(project_root, bag='runs/monday', model='a.onnx', rate='0.5')
+    assert node['executable'] == 'segformer'
+    assert node['parameters'][1] == {'use_sim_time': True, 'autostart': True, 'model': 'a.onnx',
+                                     'image_transport': 'raw'}
+    assert node['remappings'] == [('image', '/camera/image_raw'),
+                                  ('camera_info', '/camera/camera_info')]
+    # A node that died would start again and lose its counts.
+    assert not node['respawn']
+    assert measuring['executable'] == 'replay_evaluation'
+    assert isinstance(measuring['on_exit'], fake_launch.Shutdown)
+    options = make_parser().parse_args(measuring['arguments'])
+    assert (options.bag, options.topic, options.rate) == ('runs/monday', '/camera/image_raw', 0.5)
+    assert options.running
+    assert options.node == '/segformer'
+    assert options.player == 'rosbag2'
+
+
+def test_replay_of_compressed_images_names_the_topic_of_the_recording(project_root):
+    node, measuring = replay(
+        project_root, bag='b', image='/front/image', camera_info='/front/info', output='out',
+        image_transport='compressed', player='package', fail_over='drops=0 latency_p95_ms=80')
+    assert node['remappings'] == [('image', '/front/image'), ('camera_info', '/front/info')]
+    options = make_parser().parse_args(measuring['arguments'])
+    assert options.topic == '/front/image/compressed'
+    assert (options.output, options.player) == ('out', 'package')
+    assert options.fail_over == ['drops=0', 'latency_p95_ms=80']
 
 
 def test_wrong_choice_is_refused(project_root):

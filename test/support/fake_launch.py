@@ -9,8 +9,11 @@ when a description is run, and actions come out as plain records.
 """
 
 import contextlib
+import os
 import sys
 import types
+
+PROJECT_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Substitution:
@@ -74,6 +77,35 @@ class DeclareLaunchArgument:
         return []
 
 
+class PythonLaunchDescriptionSource:
+    def __init__(self, launch_file_path):
+        self.launch_file_path = launch_file_path
+
+
+class IncludeLaunchDescription:
+    """Another launch file; its arguments are those of this one unless they are given."""
+
+    def __init__(self, launch_description_source, *, launch_arguments=None):
+        self.source = launch_description_source
+        self.launch_arguments = list(launch_arguments or [])
+
+    def visit(self, context):
+        path = perform(self.source.launch_file_path, context)
+        given = {name: perform(value, context) for name, value in self.launch_arguments}
+        path = path.replace(FindPackageShare('segformer_ros').perform(context), PROJECT_ROOT)
+        description = load(path)
+        declared = {entity.name for entity in description.entities
+                    if isinstance(entity, DeclareLaunchArgument)}
+        assert set(given) <= declared, 'not declared: {}'.format(set(given) - declared)
+        context.update(given)
+        return [process for entity in description.entities for process in entity.visit(context)]
+
+
+class Shutdown:
+    def __init__(self, *, reason='reason not given'):
+        self.reason = reason
+
+
 class OpaqueFunction:
     def __init__(self, *, function, args=None, kwargs=None):
         self.function = function
@@ -105,12 +137,14 @@ class Node:
 
     def __init__(self, *, executable, package=None, name=None, namespace=None, parameters=None,
                  remappings=None, arguments=None, ros_arguments=None, output='log',
-                 respawn=False, respawn_delay=0.0, additional_env=None, condition=None):
+                 respawn=False, respawn_delay=0.0, additional_env=None, condition=None,
+                 on_exit=None):
         self.fields = dict(  # noqa: C408
             executable=executable, package=package, name=name, namespace=namespace,
             parameters=parameters or [], remappings=remappings or [],
             arguments=arguments or [], ros_arguments=ros_arguments or [], output=output,
-            respawn=respawn, respawn_delay=respawn_delay, additional_env=additional_env or {})
+            respawn=respawn, respawn_delay=respawn_delay, additional_env=additional_env or {},
+            on_exit=on_exit)
         self.condition = condition
 
     def visit(self, context):
@@ -137,8 +171,11 @@ class LaunchDescription:
 MODULES = {
     'launch': {'LaunchDescription': LaunchDescription},
     'launch.actions': {'DeclareLaunchArgument': DeclareLaunchArgument,
-                       'OpaqueFunction': OpaqueFunction},
+                       'IncludeLaunchDescription': IncludeLaunchDescription,
+                       'OpaqueFunction': OpaqueFunction, 'Shutdown': Shutdown},
     'launch.conditions': {'IfCondition': IfCondition},
+    'launch.launch_description_sources': {
+        'PythonLaunchDescriptionSource': PythonLaunchDescriptionSource},
     'launch.substitutions': {'LaunchConfiguration': LaunchConfiguration,
                              'PathJoinSubstitution': PathJoinSubstitution},
     'launch_ros': {},

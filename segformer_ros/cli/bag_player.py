@@ -1,0 +1,96 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``bag_player``: what ``ros2 bag play`` does, without rosbag2."""
+
+import argparse
+import sys
+import time
+from typing import List
+from typing import Optional
+
+from segformer_ros.errors import ConfigurationError
+from segformer_ros.errors import SegformerRosError
+
+DONE = 0
+FAILED = 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; names and meanings are those of ros2 bag play."""
+    parser = argparse.ArgumentParser(
+        prog='bag_player', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description='Play a recording with rosbags and rclpy, without rosbag2.')
+    parser.add_argument('bag', help='rosbag2 recording or file, mcap or sqlite3')
+    parser.add_argument('-s', '--storage', help='ignored: the files tell')
+    parser.add_argument('-r', '--rate', type=float, default=1.0, help='times the speed of life')
+    parser.add_argument('--topics', nargs='+', default=[], help='to play; all by default')
+    parser.add_argument('--clock', type=float, nargs='?', const=40.0, default=0.0, metavar='HZ',
+                        help='publish /clock; 0: do not')
+    parser.add_argument('-d', '--delay', type=float, default=0.0,
+                        help='seconds to wait before the first message')
+    return parser
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """
+    Run the command.
+
+    :param args: of the command line, without the program's name
+    :return: 0 played to the end, 1 not, with a message
+    """
+    from rclpy.utilities import remove_ros_args
+    given = sys.argv[1:] if args is None else args
+    options = make_parser().parse_args(remove_ros_args(['bag_player'] + given)[1:])
+    try:
+        play(options)
+    except SegformerRosError as error:
+        print('bag_player: {}'.format(error), file=sys.stderr)
+        return FAILED
+    return DONE
+
+
+def play(options: argparse.Namespace) -> None:
+    """
+    Play one recording.
+
+    :param options: parsed
+    :raises SegformerRosError: it cannot be read, or an option makes no sense
+    """
+    import rclpy
+    from segformer_ros.evaluation.bag_files import find_bags
+    from segformer_ros.evaluation.bag_reader import BagPartReader
+    from segformer_ros.evaluation.replay_input import ReadAhead
+    from segformer_ros.evaluation.replay_input import stored_messages
+    from segformer_ros.ros.bag_player import BagPlayer
+    from segformer_ros.ros.bag_player import Pace
+    if options.rate <= 0 or options.clock < 0 or options.delay < 0:
+        raise ConfigurationError('Impossible speed', got='rate {}, clock {}, delay {}'.format(
+            options.rate, options.clock, options.delay), expected='a rate above 0')
+    bags = find_bags(options.bag)
+    if len(bags) != 1:
+        raise ConfigurationError('Not one recording', got='{} in {}'.format(
+            len(bags), options.bag), expected='one')
+    parts = bags[0].parts
+    rclpy.init(args=[])
+    try:
+        node = rclpy.create_node('bag_player')
+        player = BagPlayer(node, Pace(options.rate, options.clock))
+        with BagPartReader(parts[0]) as reader:
+            for topic in reader.topics():
+                if topic.messages and (topic.name in options.topics or not options.topics):
+                    player.advertise(topic.name, topic.type_name)
+        # Subscribers need the publishers for some time before they hear them.
+        time.sleep(options.delay)
+        messages = ReadAhead(stored_messages(parts, options.topics))
+        try:
+            played = player.play(messages)
+        finally:
+            messages.close()
+        print('Played {} messages; the latest left {:.1f} ms late.'.format(
+            played.messages, 1000.0 * played.late))
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
