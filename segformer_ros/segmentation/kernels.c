@@ -6,11 +6,13 @@
  * that gives the same result, so nothing depends on a compiler being there.
  *
  * Plain C99: the compiler vectorises the fixed-length inner loops on x86-64 and ARM alike.
- * It must not fuse multiply and add (-ffp-contract=off): the twins do not.
+ * It must not fuse multiply and add (-ffp-contract=off): the twins do not. Confidence alone may
+ * differ by its last level, and fuses them by name.
  * Arguments are checked by the Python side. Nothing is kept between calls.
  */
 
 #include <float.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,13 @@ static inline int32_t not_finite(float value)
     return (bits_of(value) & 0x7f800000) == 0x7f800000;
 }
 
+/* For the exponential, 150 of which every grid point takes: a third faster. */
+#ifdef __FP_FAST_FMAF
+#define MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
 /* exp(x) for x <= 0 to 2 units in the last place; below -87 it stays at exp(-87) = 1e-38.
  * x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts keeps r exact; exp(r) by the minimax
  * polynomial of the Cephes library (expf); 2^n by adding n to the exponent bits. */
@@ -45,15 +54,15 @@ static inline float exp_of_negative(float x)
 {
     const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
     x = x < -87.0f ? -87.0f : x;
-    float n = (x * 1.44269504f + to_integer) - to_integer;
-    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float n = MULTIPLY_ADD(x, 1.44269504f, to_integer) - to_integer;
+    float r = MULTIPLY_ADD(n, 2.12194440e-4f, MULTIPLY_ADD(n, -0.693359375f, x));
     float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
+    p = MULTIPLY_ADD(p, r, 1.3981999507e-3f);
+    p = MULTIPLY_ADD(p, r, 8.3334519073e-3f);
+    p = MULTIPLY_ADD(p, r, 4.1665795894e-2f);
+    p = MULTIPLY_ADD(p, r, 1.6666665459e-1f);
+    p = MULTIPLY_ADD(p, r, 5.0000001201e-1f);
+    p = MULTIPLY_ADD(p, r * r, r) + 1.0f;
     return float_of(bits_of(p) + ((int32_t)n << 23));
 }
 
@@ -84,39 +93,60 @@ static inline float log_of_sum(float x)
     return (m + p) + 0.693359375f * n;
 }
 
-/* One grid point whose classes are contiguous. */
+/* One grid point whose classes are contiguous: LANES winners at a time, of which the lowest
+ * class of the largest logit is taken. The last classes are padded with what never wins. */
 static int point_statistics(const float *classes_of_point, int32_t classes, uint8_t *label,
                             float *peak, float *sum_of_exp)
 {
-    float value[PADDED_CLASSES];
-    int32_t padded = (classes + LANES - 1) / LANES * LANES;
-    memcpy(value, classes_of_point, (size_t)classes * sizeof *value);
-    for (int32_t k = classes; k < padded; k++) {
-        value[k] = value[0];
+    float value[PADDED_CLASSES], best_of_lane[LANES];
+    int32_t group_of_lane[LANES], bad_of_lane[LANES];
+    int32_t whole = classes / LANES * LANES, padded = (classes + LANES - 1) / LANES * LANES;
+    if (padded > whole) {
+        for (int32_t i = 0; i < LANES; i++) {
+            value[whole + i] = whole + i < classes ? classes_of_point[whole + i] : -FLT_MAX;
+        }
     }
-    float best = value[0];
-    int32_t bad = 0;
+    for (int32_t i = 0; i < LANES; i++) {
+        best_of_lane[i] = -INFINITY;
+        group_of_lane[i] = 0;
+        bad_of_lane[i] = 0;
+    }
+    for (int32_t k = 0; k < padded; k += LANES) {
+        const float *source = k < whole ? classes_of_point + k : value + k;
+#pragma omp simd
+        for (int32_t i = 0; i < LANES; i++) {
+            float v = source[i];
+            group_of_lane[i] = v > best_of_lane[i] ? k : group_of_lane[i];
+            best_of_lane[i] = v > best_of_lane[i] ? v : best_of_lane[i];
+            bad_of_lane[i] |= not_finite(v);
+        }
+    }
+    float best = -INFINITY;
+    int32_t first = PADDED_CLASSES, bad = 0;
 #pragma omp simd reduction(max : best) reduction(| : bad)
-    for (int32_t k = 0; k < padded; k++) {
-        best = value[k] > best ? value[k] : best;
-        bad |= not_finite(value[k]);
+    for (int32_t i = 0; i < LANES; i++) {
+        best = best_of_lane[i] > best ? best_of_lane[i] : best;
+        bad |= bad_of_lane[i];
     }
-    int32_t first = PADDED_CLASSES;
 #pragma omp simd reduction(min : first)
-    for (int32_t k = 0; k < padded; k++) {
-        int32_t here = value[k] == best ? k : PADDED_CLASSES;
+    for (int32_t i = 0; i < LANES; i++) {
+        int32_t here = best_of_lane[i] == best ? group_of_lane[i] + i : PADDED_CLASSES;
         first = here < first ? here : first;
     }
     *label = (uint8_t)first;
     *peak = best;
     if (sum_of_exp != NULL && !bad) {
-        for (int32_t k = classes; k < padded; k++) {
-            value[k] = best - 200.0f; /* adds 1e-38 */
+        float sum_of_lane[LANES] = {0.0f};
+        for (int32_t k = 0; k < padded; k += LANES) {
+            const float *source = k < whole ? classes_of_point + k : value + k;
+#pragma omp simd
+            for (int32_t i = 0; i < LANES; i++) {
+                sum_of_lane[i] += exp_of_negative(source[i] - best);
+            }
         }
         float sum = 0.0f;
-#pragma omp simd reduction(+ : sum)
-        for (int32_t k = 0; k < padded; k++) {
-            sum += exp_of_negative(value[k] - best);
+        for (int32_t i = 0; i < LANES; i++) {
+            sum += sum_of_lane[i];
         }
         *sum_of_exp = sum;
     }
