@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 # Image rows that a contact may lie behind a neighbour's. On a side seen at a steeper slant it
-# takes the neighbour's range, which shifts it by one bin: 1.5 pixels across the line of sight.
+# takes that neighbour's range, or the next one's: a shift of two bins, 3 pixels, at most.
 _EDGE_ROWS = 2
 
 
@@ -95,7 +95,9 @@ def _owners(start: 'npt.NDArray[np.intp]', found: 'npt.NDArray[np.bool_]'
     bins = np.arange(len(start))
     left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, len(start) - 1)
     nearer = np.where(start[left] <= start[right], left, right)
-    return np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
+    owner = np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
+    # The neighbour may be one of those bins itself.
+    return owner[owner]
 
 
 def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]':

@@ -105,23 +105,23 @@ def contact_limit(distance, height):
     Return how far a contact may lie off the outline.
 
     Along the ray: two rows behind its neighbour's and half a row of rounding, where a row
-    covers (h^2 + d^2) / (h f). Across it: one bin of 1.5 pixels, d / f each.
+    covers (h^2 + d^2) / (h f). Across it: two bins of 1.5 pixels, d / f each.
     """
     return (2.5 * (height ** 2 + distance ** 2) / (height * PINHOLE.f)
-            + 1.5 * distance / PINHOLE.f)
+            + 3.0 * distance / PINHOLE.f)
 
 
 def ranges_beside(truth, table):
     """
-    Return how far the true range changes within two bins of each true contact.
+    Return how far the true range changes within three bins of each true contact.
 
-    A side may take the range that it has one bin farther, and the places of bins and pixels
+    A side may take the range that it has two bins farther, and the places of bins and pixels
     differ by less than another one. A side that is narrower may get no contact of its own.
     """
     away = truth - np.array(table.foot)
     bins, _ = table.bins_of(*away.astype(np.float32).T)
     distance = np.hypot(*away.T)
-    beside = np.abs(bins[:, None] - bins) <= 2
+    beside = np.abs(bins[:, None] - bins) <= 3
     return (np.abs(distance[:, None] - distance) * beside).max(axis=1)
 
 

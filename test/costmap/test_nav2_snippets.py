@@ -4,8 +4,6 @@
 
 import numpy as np
 import pytest
-import yaml
-
 from segformer_ros.costmap.camera_model import Calibration
 from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import load_cost_table
@@ -33,6 +31,7 @@ from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
+import yaml
 
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('outdoor', ADE20K)
@@ -183,7 +182,8 @@ def test_grids_are_well_formed(local):
 @pytest.mark.parametrize('name', ['nav2_local_costmap', 'nav2_obstacle_layer'])
 def test_clouds_mark_the_box_and_clear_the_ground_before_it(project_root, name):
     content = snippet(project_root, name)
-    layer = list(list(content.values())[0].values())[0]['ros__parameters']['semantic_obstacles']
+    costmap = next(iter(content.values()))
+    layer = next(iter(costmap.values()))['ros__parameters']['semantic_obstacles']
     pose = planar_pose(0.3, -0.2, 0.2)
     _, result, _ = drive([pose])
     master = Costmap(8.0, 0.05)
@@ -269,8 +269,8 @@ def test_clouds_in_odom_would_clear_from_odoms_origin(local):
                                   'nav2_semantic_segmentation_layer'])
 def test_every_costmap_snippet_notices_a_dead_camera(project_root, name):
     content = snippet(project_root, name)
-    costmap = [part for key, part in content.items() if key.endswith('costmap')][0]
-    parameters = list(costmap.values())[0]['ros__parameters']
+    costmap = next(part for key, part in content.items() if key.endswith('costmap'))
+    parameters = next(iter(costmap.values()))['ros__parameters']
     assert 'semantic_obstacles' in parameters['plugins']
     layer = parameters['semantic_obstacles']
     obstacles = nav2_rules.ObstacleLayer(layer, Costmap(8.0, 0.05))
@@ -369,12 +369,55 @@ def test_the_semantic_layer_reads_the_bundle_of_one_ordinary_camera(project_root
                                   pose.dot(MOUNT))
 
 
-def test_every_value_in_every_snippet_is_commented_or_named_by_nav2(project_root):
-    names = ['nav2_local_costmap', 'nav2_obstacle_layer', 'nav2_filters',
-             'nav2_semantic_segmentation_layer', 'nav2_collision_monitor']
-    for name in names:
-        with open('{}/config/{}.yaml'.format(project_root, name), encoding='utf-8') as stream:
-            text = stream.read()
-        assert text.startswith('# Nav2'), name
-        assert 'docs/nav2.md' in text and 'watchdog' in text, name
-        assert text.count('#') >= 8, name
+NAMES = ['nav2_local_costmap', 'nav2_obstacle_layer', 'nav2_filters',
+         'nav2_semantic_segmentation_layer', 'nav2_collision_monitor']
+
+
+def lines_of(project_root, name):
+    with open('{}/config/{}.yaml'.format(project_root, name), encoding='utf-8') as stream:
+        return stream.read().splitlines()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_value_in_every_snippet_is_explained(project_root, name):
+    lines = lines_of(project_root, name)
+    assert lines[0].startswith('# Nav2')
+    assert 'docs/nav2.md' in ' '.join(lines) and 'watchdog' in ' '.join(lines)
+    bare = [line for above, line in zip(lines, lines[1:])
+            if not line.lstrip().startswith('#') and not line.endswith(':')
+            and not above.lstrip().startswith('# ')]
+    assert not bare
+
+
+def leaves(content):
+    for name, value in content.items():
+        if isinstance(value, dict):
+            for leaf in leaves(value):
+                yield leaf
+        else:
+            yield name, value
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_parameter_is_one_that_nav2_declares_with_that_type(project_root, name):
+    found = list(leaves(snippet(project_root, name)))
+    assert len(found) > 10
+    assert not [leaf for leaf in found if not nav2_rules.is_declared(*leaf)]
+    # Whole numbers for doubles, the usual slip, are noticed.
+    assert not nav2_rules.is_declared('expected_update_rate', 1)
+    assert not nav2_rules.is_declared('expected_update_rte', 1.5)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_topic_is_one_of_the_nodes_or_of_a_server_beside_it(project_root, name):
+    outputs = ['costmap', 'keepout_mask', 'speed_mask', 'obstacle_points', 'ground_points',
+               'category_mask', 'category_confidence', 'category_label_info', 'points']
+    infos = ['/segformer/keepout_info', '/segformer/speed_info']
+    with open('{}/docs/topics.md'.format(project_root), encoding='utf-8') as stream:
+        text = stream.read()
+    for output in outputs:
+        assert '| `~/{}` |'.format(output) in text, output
+    allowed = ['/segformer/' + output for output in outputs] + infos
+    used = [value for key, value in leaves(snippet(project_root, name))
+            if isinstance(value, str) and value.startswith('/')]
+    assert used and not [topic for topic in used if topic not in allowed]

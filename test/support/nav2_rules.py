@@ -15,6 +15,35 @@ import numpy as np
 
 FREE, INSCRIBED, LETHAL, NO_INFORMATION = 0, 253, 254, 255
 
+# Parameters that Nav2 declares, by type; rclcpp refuses a whole number where a double is
+# declared, and says nothing about a name that nobody declared.
+DECLARED = {
+    bool: """enabled rolling_window trinary_costmap track_unknown_space use_maximum marking
+        clearing map_subscribe_transient_local subscribe_to_updates footprint_clearing_enabled
+        use_approximate_time_sync use_cost_selection visualize_tile_map dominant_priority
+        visualize""",
+    int: """width height lethal_cost_threshold combination_method type base_cost max_cost
+        mark_confidence samples_to_max_cost min_points""",
+    float: """resolution update_frequency publish_frequency transform_tolerance base multiplier
+        min_obstacle_height max_obstacle_height obstacle_min_range obstacle_max_range
+        raytrace_min_range raytrace_max_range observation_persistence expected_update_rate
+        cost_scaling_factor inflation_radius max_obstacle_distance min_obstacle_distance
+        tile_map_decay_time source_timeout min_height max_height""",
+    list: 'plugins filters classes class_types polygons',
+    str: """global_frame robot_base_frame plugin map_topic topic data_type sensor_frame
+        filter_info_topic mask_topic speed_limit_topic segmentation_topic confidence_topic
+        labels_topic pointcloud_topic base_frame_id odom_frame_id points action_type
+        polygon_pub_topic"""}
+# The same name has another type in another node: collision_monitor's sources and polygons have
+# a "type" in words, and it lists its sources; the layers name theirs in one text.
+DECLARED_ELSEWHERE = {('type', str), ('observation_sources', str), ('observation_sources', list)}
+
+
+def is_declared(name, value):
+    """Return whether Nav2 declares a parameter of that name for a value of that type."""
+    return ((name, type(value)) in DECLARED_ELSEWHERE
+            or name in DECLARED.get(type(value), '').split())
+
 
 class Nav2Error(Exception):
     """Something at which Nav2 reports an error, refuses a message or aborts."""
