@@ -112,8 +112,8 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
     if options.node:
         found = resolve_model(names[0])
         report['node'] = run_node_benchmark(
-            names[0], found.onnx_path, found.spec, picture, settings.threads,
-            options.node_seconds, lambda line: print(line, file=sys.stderr, flush=True))
+            found.onnx_path, found.spec, picture, settings.threads, options.node_seconds,
+            lambda line: print(line, file=sys.stderr, flush=True))
     return report
 
 

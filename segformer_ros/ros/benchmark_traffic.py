@@ -26,7 +26,7 @@ from sensor_msgs.msg import Image
 NODE = '/segformer/'
 SPIN_S = 0.05
 # How long after the last image its mask may come before it counts as lost.
-DRAIN_S = 3.0
+DRAIN_S = 1.5
 ASK_EVERY_S = 0.25
 FRESH_DIAGNOSTICS_S = 2.5
 

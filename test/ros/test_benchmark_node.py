@@ -18,13 +18,12 @@ def test_two_cameras_are_driven_measured_and_accounted_for(
     picture = np.full((48, 64, 3), (255, 0, 0), np.uint8)
     told = []
     result = run_node_benchmark(
-        color_model, found.onnx_path, found.spec, picture, 1, 2.0, told.append,
-        [Scenario('two', 2, 5.0, True)])
+        found.onnx_path, found.spec, picture, 1, 4.0, told.append, [Scenario('two', 2, 5.0, True)])
     assert told == ['node, two']
     scenario, = result['scenarios']
     figures = scenario['figures']
     sent, masks = (int(number) for number in figures['images sent, masks'].split(','))
-    assert sent == 20
+    assert sent == 40
     lost = int(figures['lost on the way to the node'])
     assert masks == sent - lost - int(figures['superseded'])
     assert figures['lost inside'] == '0'
