@@ -71,6 +71,20 @@ def organized_cloud(points: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float3
     return np.ascontiguousarray(points, dtype='<f4')
 
 
+def moved_cloud(cloud: 'npt.NDArray[np.void]', target_from_source: 'npt.NDArray[np.float64]'
+                ) -> 'npt.NDArray[np.void]':
+    """
+    Return a cloud in another frame.
+
+    :param cloud: (N,) of POINT_DTYPE
+    :param target_from_source: (4, 4)
+    """
+    moved = cloud.copy()
+    for axis, row in zip('xyz', target_from_source[:3].tolist()):
+        moved[axis] = row[0] * cloud['x'] + row[1] * cloud['y'] + row[2] * cloud['z'] + row[3]
+    return moved
+
+
 def _cloud(x: 'npt.NDArray[np.float32]', y: 'npt.NDArray[np.float32]',
            labels: 'npt.NDArray[np.uint8]', confidences: 'npt.NDArray[np.float32]',
            costs: CostTable) -> 'npt.NDArray[np.void]':

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a camera sees its own robot: those pixels are unknown, never an obstacle."""
 
+import os
 from typing import Sequence
 from typing import Tuple
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from PIL import Image
-
 from segformer_ros.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,6 +60,22 @@ def polygon_self_mask(corners: Sequence[float], size_wh: Tuple[int, int]
     points = np.rint(values.reshape(-1, 2) * (np.array(size_wh) - 1)).astype(np.int32)
     cv2.fillPoly(body, [points], 255)
     return _checked(body, 'polygon')
+
+
+def self_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the self mask that a parameter names.
+
+    :param text: path of a PNG, or the corners of a polygon as numbers with blanks between them
+    :param size_wh: size of the mask
+    :return: (H, W) uint8, 255 on the robot, 0 elsewhere
+    :raises ConfigurationError: as :func:`load_self_mask` and :func:`polygon_self_mask`
+    """
+    try:
+        corners = [float(word) for word in text.split()]
+    except ValueError:
+        return load_self_mask(os.path.expanduser(text), size_wh)
+    return polygon_self_mask(corners, size_wh)
 
 
 def _checked(body: 'npt.NDArray[np.uint8]', source: str) -> 'npt.NDArray[np.uint8]':

@@ -17,6 +17,7 @@ from rclpy.subscription import Subscription
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros import topics
+from segformer_ros.ros.costmap_host import OfferMask
 from segformer_ros.ros.mosaic_bridge import MosaicBridge
 from segformer_ros.ros.outputs import Outputs
 from segformer_ros.ros.parameters import CameraParameters
@@ -46,15 +47,18 @@ class Camera:
     :param parameters: of this camera when it was configured
     :param outputs: its publishers
     :param offer: takes the newest frame, tells whether an older one made way
+    :param on_mask: takes each published mask and returns at once, for the costmap
     """
 
     def __init__(self, node: Node, parameters: CameraParameters, outputs: Outputs,
-                 offer: Callable[[str, Frame], bool]) -> None:
+                 offer: Callable[[str, Frame], bool],
+                 on_mask: Optional[OfferMask] = None) -> None:
         self.name = parameters.name
         self.statistics = CameraStatistics(time.monotonic())
         self._node = node
         self._outputs = outputs
         self._offer = offer
+        self._on_mask = on_mask
         self._compressed = parameters.image_transport == 'compressed'
         self._subscriptions: List[Subscription] = []
         self._camera_info: Optional[CameraInfo] = None
@@ -131,8 +135,9 @@ class Camera:
         if segmenter.settings != settings:
             segmenter.settings = settings
         own = next(each for each in parameters.cameras if each.name == self.name)
-        segmentation = segmenter.segment(image, own.rotate,
-                                         self._outputs.wanted(topics.CONFIDENCE))
+        # The costmap weighs what it sees by confidence.
+        wanted = self._on_mask is not None or self._outputs.wanted(topics.CONFIDENCE)
+        segmentation = segmenter.segment(image, own.rotate, wanted)
         segmented = time.monotonic()
         with self._gate:
             # The backend was given up meanwhile: another one serves newer frames.
@@ -144,6 +149,8 @@ class Camera:
                 return
             self._outputs.publish(message.header, image, segmentation, self._camera_info,
                                   parameters)
+            if self._on_mask is not None:
+                self._on_mask(self.name, message.header, segmentation, self._camera_info)
         done = time.monotonic()
         timings = segmentation.timings
         self.statistics.note_served(done, self._encoding(message), _size_wh(image), {

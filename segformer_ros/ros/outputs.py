@@ -76,7 +76,7 @@ class Outputs:
         :param segmentation: of that image
         :param camera_info: the newest one of that camera, None where there was none
         """
-        if segmentation.confidence is not None:
+        if segmentation.confidence is not None and self.wanted(topics.CONFIDENCE):
             self._publishers[topics.CONFIDENCE].publish(
                 image_messages.mono8_image(header, segmentation.confidence))
         if camera_info is not None:

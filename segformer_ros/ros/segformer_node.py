@@ -18,6 +18,7 @@ from segformer_ros.ros import topics
 from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.backend_provider import Model
 from segformer_ros.ros.camera import Camera
+from segformer_ros.ros.costmap_host import CostmapHost
 from segformer_ros.ros.diagnostics import backend_status
 from segformer_ros.ros.diagnostics import BackendState
 from segformer_ros.ros.diagnostics import camera_status
@@ -70,6 +71,8 @@ class SegformerNode(LifecycleNode):
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning('Not published: {}.'.format(self._missing))
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
+        self._costmap = CostmapHost(self)
+        self._settings.examine = self._costmap.examine
         answer_impossible_transitions(self)
         create_steady_timer(self, WATCH_PERIOD, self._on_watch)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
@@ -110,11 +113,11 @@ class SegformerNode(LifecycleNode):
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Publish the class names and take images."""
-        return self._attempt('activate', self._start_cameras)
+        return self._attempt('activate', self._start)
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
-        return self._attempt('deactivate', self._stop_cameras)
+        return self._attempt('deactivate', self._stop)
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Close the backend and destroy what configure made."""
@@ -151,9 +154,10 @@ class SegformerNode(LifecycleNode):
             self._limits, self._on_lost, self.get_logger().error)
         worker.start()
         self._worker = worker
+        on_mask = self._costmap.configure(parameters, model.classes)
         for camera in parameters.cameras:
             self._cameras.append(Camera(
-                self, camera, Outputs(self, camera.name, model.classes), worker.offer))
+                self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask))
 
     def _make_worker(self, model: Model, fallback: bool,
                      predecessor: Optional[InferenceWorker]) -> InferenceWorker:
@@ -178,6 +182,14 @@ class SegformerNode(LifecycleNode):
         if self._worker is not None:
             self._worker.check()
 
+    def _start(self) -> None:
+        self._costmap.start()
+        self._start_cameras()
+
+    def _stop(self) -> None:
+        self._stop_cameras()
+        self._costmap.stop()
+
     def _start_cameras(self) -> None:
         # Switched off by ~/enable they stay off until that is taken back.
         if self._enabled:
@@ -193,7 +205,7 @@ class SegformerNode(LifecycleNode):
                 camera.statistics.note_drop()
 
     def _release(self) -> None:
-        self._stop_cameras()
+        self._stop()
         if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
             # Its camera gates are closed, so it cannot publish through what is destroyed now.
             self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
@@ -202,6 +214,7 @@ class SegformerNode(LifecycleNode):
         for camera in self._cameras:
             camera.destroy()
         self._cameras = []
+        self._costmap.release()
         self._settings.locked = False
 
     def _make_segmenter(self, choice: BackendChoice, model: Model) -> Segmenter:
@@ -221,6 +234,7 @@ class SegformerNode(LifecycleNode):
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._worker is not None:
             self._worker.set_max_rate(now.max_rate)
+        self._costmap.apply(now)
         if before.threshold != now.threshold:
             for camera in self._cameras:
                 camera.publish_label_info(now.threshold)
@@ -229,6 +243,7 @@ class SegformerNode(LifecycleNode):
         self._enabled = request.data
         if not self._enabled:
             self._stop_cameras()
+            self._costmap.rest()
         elif self.lifecycle_state == 'active':
             self._start_cameras()
         response.success = True
@@ -255,4 +270,5 @@ class SegformerNode(LifecycleNode):
         watched = None if self._worker is None else self._worker.state
         return [node_status(state), backend_status(backend), watchdog_status(watched)] + [
             camera_status(camera.name, camera.statistics.report(now), state, parameters,
-                          camera.facts()) for camera in self._cameras]
+                          camera.facts()) for camera in self._cameras
+        ] + [self._costmap.status(state, parameters)]

@@ -40,6 +40,15 @@ CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False
                        'Never required for masks.')
 INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN)
 
+# Some frames: depth may come before or after its image.
+DEPTH_IN = Topic('depth', 'sensor_msgs/msg/Image', False, False, 5,
+                 'With `depth_transport: raw`: 16UC1 or 32FC1, registered to the image.')
+DEPTH_IN_COMPRESSED = Topic('depth/compressedDepth', 'sensor_msgs/msg/CompressedImage', False,
+                            False, 5, 'With `depth_transport: compressed`: PNG.')
+RANGE_IN = Topic('range', 'sensor_msgs/msg/Range', False, False, 1,
+                 'With `height_source: range`; one for all cameras.')
+COSTMAP_INPUTS = (DEPTH_IN, DEPTH_IN_COMPRESSED, RANGE_IN)
+
 # Five frames: a reader that pairs mask and confidence may fall behind by some.
 MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
              'mono8, class id per pixel, 255 = unlabeled. Size and header of the image.')
@@ -62,10 +71,49 @@ OVERLAY_COMPRESSED = Topic(
 OUTPUTS = (MASK, CONFIDENCE, CAMERA_INFO_OUT, LABEL_INFO, COLOR_MASK, COLOR_MASK_COMPRESSED,
            OVERLAY, OVERLAY_COMPRESSED)
 
+# Nav2's layers take clouds best effort, RViz reliable: reliable serves both.
+OBSTACLE_POINTS = Topic(
+    'obstacle_points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
+    'Feet of obstacles in `ground_frame`, for marking: x, y, z, label, cost, confidence. One for '
+    'each image with a pose, empty where nothing stands.')
+GROUND_POINTS = Topic(
+    'ground_points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
+    'Farthest ground before an obstacle in each direction, for clearing; fields as above.')
+CATEGORY_MASK = Topic('category_mask', 'sensor_msgs/msg/Image', True, False, 5,
+                      'mono8, group of each pixel, 255 = none; `category_width` wide.')
+CATEGORY_CONFIDENCE = Topic('category_confidence', 'sensor_msgs/msg/Image', True, False, 5,
+                            'mono8, 0 to 255, of the same size.')
+POINTS = Topic('points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
+               'Organised cloud of the same size in the frame of the camera; NaN where a pixel '
+               'shows neither ground nor a foot. These three are made while somebody subscribes.')
+CATEGORY_LABEL_INFO = Topic('category_label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
+                            'Names of the groups by id.')
+CLOUD_OUTPUTS = (OBSTACLE_POINTS, GROUND_POINTS, CATEGORY_MASK, CATEGORY_CONFIDENCE, POINTS,
+                 CATEGORY_LABEL_INFO)
+"""Of each camera, with ``costmap: true``."""
+
+COSTMAP = Topic('costmap', 'nav_msgs/msg/OccupancyGrid', True, True, 1,
+                '-1 unknown, 0 to 98 cost of ground, 100 obstacle, in `odom_frame`; '
+                '`costmap_rate` times a second, with images or without.')
+KEEPOUT_MASK = Topic('keepout_mask', 'nav_msgs/msg/OccupancyGrid', True, True, 1,
+                     "For Nav2's KeepoutFilter: 100 from `keepout_cost` on. While somebody "
+                     'subscribes, at most once a second, and only when it changed.')
+SPEED_MASK = Topic('speed_mask', 'nav_msgs/msg/OccupancyGrid', True, True, 1,
+                   "For Nav2's SpeedFilter: per cent taken off. When as above.")
+LANDING_SITE = Topic('landing_site', 'geometry_msgs/msg/PoseStamped', True, False, 1,
+                     'Centre of the largest disc of free ground in `odom_frame`, while there is '
+                     'one and somebody subscribes.')
+LANDING_SITE_MARKER = Topic(
+    'landing_site/marker', 'visualization_msgs/msg/Marker', True, False, 1,
+    'The disc: `scale.x` is its diameter. Taken away (DELETE) where there is none.')
+GRID_OUTPUTS = (COSTMAP, KEEPOUT_MASK, SPEED_MASK, LANDING_SITE, LANDING_SITE_MARKER)
+"""One for all cameras, with ``costmap: true``."""
+
 DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True, False, 10,
                     'Once a second in every lifecycle state.')
 
 ENABLE_SERVICE = '~/enable'
+CLEAR_SERVICE = '~/clear_costmap'
 
 
 def input_name(camera: str, topic: Topic) -> str:

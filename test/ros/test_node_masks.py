@@ -29,6 +29,7 @@ from support.tiny_model import color_image
 from support.tiny_model import COLORS
 from support.tiny_model import RED
 from support.tiny_model import WHITE
+from support.tiny_model import write_color_costs
 from support.tiny_model import write_color_model
 from vision_msgs.msg import LabelInfo
 
@@ -38,7 +39,8 @@ def peer(tmp_path_factory):
     """Return the other side of a running node whose network sees white in the upper half."""
     folder = tmp_path_factory.mktemp('node')
     model = write_color_model(folder, white_above=True)
-    with private_domain() as domain, NodeProcess(domain, folder, {'model': model}), \
+    parameters = dict(write_color_costs(folder), model=model)
+    with private_domain() as domain, NodeProcess(domain, folder, parameters), \
             SegformerPeer(domain) as found:
         found.wait_for_state('active')
         yield found
@@ -179,15 +181,21 @@ def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer,
                                                                            project_root):
     with open('{}/docs/topics.md'.format(project_root), encoding='utf-8') as stream:
         text = stream.read()
-    assert topics.render_table(topics.INPUTS) in text
-    assert topics.render_table(topics.OUTPUTS, '~/') in text
+    outputs = (topics.OUTPUTS, topics.CLOUD_OUTPUTS, topics.GRID_OUTPUTS)
+    for table in (topics.INPUTS, topics.COSTMAP_INPUTS):
+        assert topics.render_table(table) in text
+    for table in outputs:
+        assert topics.render_table(table, '~/') in text
     rows = re.findall(r'^\| `([~/\w]+)` \| `([\w/]+)` \| ([\w ]+) \| ([\w ]+) \| \d+ \|', text,
                       re.MULTILINE)
-    assert len(rows) == len(topics.INPUTS) + len(topics.OUTPUTS) + 1
+    inputs = len(topics.INPUTS + topics.COSTMAP_INPUTS)
+    assert len(rows) == inputs + sum(len(table) for table in outputs) + 1
+    # Not with the default parameters.
+    absent = {'image/compressed', *(topic.name for topic in topics.COSTMAP_INPUTS)}
     seen = set()
     for name, type_name, reliability, durability in rows:
-        if name == 'image/compressed':
-            continue  # not with image_transport: raw
+        if name in absent:
+            continue
         if name.startswith(('~', '/')):
             full, find = name.replace('~', '/segformer'), peer.node.get_publishers_info_by_topic
         else:

@@ -73,6 +73,27 @@ def write_color_spec(folder, name):
                          name, table, len(COLORS), SIZE, SIZE, SIZE // 4, SIZE // 4))
 
 
+def write_color_costs(folder):
+    """
+    Write a cost profile and a grouping of the colours.
+
+    White ground is free and green ground costs 50; red stands up, blue is ignored.
+
+    :return: parameters of the node that name them
+    """
+    costs = os.path.join(str(folder), 'colors_costs.yaml')
+    with open(costs, 'w', encoding='utf-8') as stream:
+        stream.write('name: colors\ncosts: {white: 0, green: 50, red: lethal, blue: ignore}\n')
+    groups = os.path.join(str(folder), 'colors_groups.yaml')
+    with open(groups, 'w', encoding='utf-8') as stream:
+        stream.write('name: colors\ngroups:\n'
+                     '- {name: free, color: [0, 200, 0], members: [white]}\n'
+                     '- {name: caution, color: [200, 200, 0], members: [green]}\n'
+                     '- {name: obstacle, color: [200, 0, 0], members: [red]}\n'
+                     'unlabeled: [blue]\n')
+    return {'cost_profile': costs, 'category_groups': groups}
+
+
 def color_image(names, height=48, width=64):
     """Return (H, W, 3) RGB with one vertical stripe for each colour name."""
     image = np.empty((height, width, 3), np.uint8)

@@ -1,0 +1,138 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the costmap keeps of one camera: its model, its depth, its clouds, its figures."""
+
+import time
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+from segformer_ros.costmap.camera_info import calibration_of
+from segformer_ros.costmap.camera_info import is_rectified
+from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.costmap.frame import StageTimings
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.self_mask import self_mask_from
+from segformer_ros.errors import InvalidInputError
+from segformer_ros.ros import topics
+from segformer_ros.ros.costmap_outputs import CloudOutputs
+from segformer_ros.ros.depth_input import DepthInput
+from segformer_ros.ros.parameters import CameraParameters
+from segformer_ros.ros.statistics import CameraStatistics
+from segformer_ros.ros.throttle import Throttle
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+TRIAL_SIZE = (640, 480)
+
+
+class MaskFrame(NamedTuple):
+    """
+    One published mask on its way into the costmap.
+
+    ``header`` is that of the image; ``info`` the newest CameraInfo, None where there was none.
+    ``arrived``: seconds of ``time.monotonic``. A frame of an older ``session`` than the stage's
+    came before the cameras were stopped.
+    """
+
+    header: Header
+    mask: 'npt.NDArray[np.uint8]'
+    confidence: 'Optional[npt.NDArray[np.uint8]]'
+    info: Optional[CameraInfo]
+    arrived: float
+    session: int
+
+    @property
+    def stamp_ns(self) -> int:
+        """Return the stamp in nanoseconds."""
+        return int(self.header.stamp.sec * 10 ** 9 + self.header.stamp.nanosec)
+
+
+class CostmapCamera:
+    """
+    One camera of the costmap.
+
+    :param node: owns publishers and subscriptions
+    :param parameters: of this camera when it was configured
+    :raises ConfigurationError: ``self_mask`` cannot be used
+    """
+
+    def __init__(self, node: Node, parameters: CameraParameters) -> None:
+        if parameters.self_mask:
+            self_mask_from(parameters.self_mask, TRIAL_SIZE)
+        self.parameters = parameters
+        self.statistics = CameraStatistics(time.monotonic())
+        self._log = Throttle(node.get_logger(), time.monotonic)
+        self.last_header: Optional[Header] = None
+        """Of the newest clouds."""
+        self.topic = node.resolve_topic_name(topics.input_name(parameters.name, topics.IMAGE))
+        self._rectified = parameters.rectified == 'yes' or (
+            parameters.rectified == 'auto' and is_rectified(self.topic))
+        self._model: Optional[CameraModel] = None
+        self._model_key: Optional[Tuple[Any, ...]] = None
+        self._depth: Optional[DepthInput] = None
+        if parameters.depth_transport != 'none':
+            self._depth = DepthInput(node, parameters)
+        self.outputs = CloudOutputs(node, parameters.name)
+
+    def model_for(self, frame: MaskFrame, pipeline: CostmapPipeline) -> CameraModel:
+        """
+        Return the camera's model at the size of a mask; the same one while nothing changes.
+
+        :param pipeline: learns the self mask of a new size
+        :raises InvalidInputError: no CameraInfo, or one that cannot be used
+        """
+        if frame.info is None:
+            raise InvalidInputError(
+                'No CameraInfo was received', expected='a message on {}'.format(
+                    topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)),
+                remedy='Check the topic name; set costmap: false where masks are enough.')
+        height, width = frame.mask.shape
+        key = (calibration_of(frame.info), width, height)
+        if self._model is None or key != self._model_key:
+            self._model = CameraModel(key[0], (width, height), self._rectified)
+            self._model_key = key
+            if self.parameters.self_mask:
+                pipeline.set_self_mask(self.parameters.name, self_mask_from(
+                    self.parameters.self_mask, (width, height)))
+        return self._model
+
+    def note_used(self, frame: MaskFrame, started: float, timings: StageTimings) -> None:
+        """
+        Count a mask that is in the grid.
+
+        :param started: seconds of ``time.monotonic``: when pose and depth were there
+        """
+        now = time.monotonic()
+        height, width = frame.mask.shape
+        self.statistics.note_served(now, '', (width, height), {
+            'waiting for the pose': started - frame.arrived, 'projecting': timings.project,
+            'fusing': timings.fuse, 'mask to clouds': now - frame.arrived})
+
+    def report(self, kind: str, text: str) -> None:
+        """Count a mask that is not, and say why."""
+        self.statistics.note_error(text.splitlines()[0], rejected=False)
+        name = self.parameters.name
+        self._log.error(kind, '{}Not in the costmap: {}'.format(name + ': ' if name else '', text))
+
+    def depth_at(self, stamp_ns: int) -> 'Optional[npt.NDArray[np.float32]]':
+        """
+        Return the depth image of a moment; None where none is used.
+
+        :raises TransformError: it has not come
+        :raises InvalidInputError: it cannot be read
+        """
+        return None if self._depth is None else self._depth.at(stamp_ns)
+
+    def destroy(self) -> None:
+        """Destroy publishers and subscriptions; no other thread uses them any more."""
+        if self._depth is not None:
+            self._depth.destroy()
+        self.outputs.destroy()

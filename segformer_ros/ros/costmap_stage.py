@@ -1,0 +1,258 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The costmap of a configured node: masks in, clouds and grids out, in a thread of its own."""
+
+import threading
+import time
+import traceback
+from typing import Dict
+from typing import Optional
+
+import numpy as np
+from rclpy.node import Node
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.errors import TransformError
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import load_grouping
+from segformer_ros.ros import costmap_frames
+from segformer_ros.ros.camera_poses import CameraPoses
+from segformer_ros.ros.costmap_camera import CostmapCamera
+from segformer_ros.ros.costmap_camera import MaskFrame
+from segformer_ros.ros.costmap_diagnostics import CostmapState
+from segformer_ros.ros.costmap_outputs import GridOutputs
+from segformer_ros.ros.costmap_worker import CostmapWorker
+from segformer_ros.ros.node_clock import NodeClock
+from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.ros.statistics import CameraStatistics
+from segformer_ros.ros.throttle import Throttle
+from segformer_ros.segmentation.segmenter import Segmentation
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+STOP_TIMEOUT = 5.0
+"""Seconds that one frame may take before the costmap's thread is given up."""
+LEAST_TICKS = 5
+"""Grids before a rate can be told."""
+
+
+class CostmapStage:
+    """
+    Turn the masks of all cameras into one grid and the clouds of each.
+
+    :param node: owns publishers and subscriptions
+    :param parameters: at configure
+    :param classes: of the network
+    :param poses: of its cameras
+    :raises ConfigurationError: the cost profile, the groups or a self mask cannot be used
+    """
+
+    def __init__(self, node: Node, parameters: NodeParameters, classes: ClassTable,
+                 poses: CameraPoses) -> None:
+        self._node = node
+        self._classes = classes
+        self._parameters = parameters
+        self._costs = load_cost_table(parameters.costmap.cost_profile, classes)
+        self._groups = load_grouping(parameters.costmap.groups, classes)
+        self._log = Throttle(node.get_logger(), time.monotonic)
+        self._poses = poses
+        # Held while the grid is used and while publishing: once stop has it, nothing goes out.
+        self._lock = threading.Lock()
+        self._open = False
+        self._session = 0
+        self._jumps = 0
+        self._clock = NodeClock(node)
+        self._pipeline = CostmapPipeline(parameters.costmap.settings, self._costs)
+        self._cameras: Dict[str, CostmapCamera] = {}
+        self._outputs = GridOutputs(node)
+        self._worker: 'CostmapWorker[MaskFrame]' = CostmapWorker(
+            [camera.name for camera in parameters.cameras], self._attempt, self._tick)
+        try:
+            for camera in parameters.cameras:
+                self._cameras[camera.name] = CostmapCamera(node, camera)
+        except SegformerRosError:
+            self._destroy_outputs()
+            raise
+        self._ticks = CameraStatistics(time.monotonic())
+        self._set_pace()
+        self._worker.start()
+
+    def start(self) -> None:
+        """Publish the names of the groups and let grids and clouds out."""
+        with self._lock:
+            self._open = True
+            now = time.monotonic()
+            self._ticks = CameraStatistics(now)
+            for camera in self._cameras.values():
+                camera.statistics.note_activated(now)
+            self._publish_label_infos()
+        self._worker.resume()
+
+    def rest(self) -> None:
+        """
+        Say that no obstacle is seen: masks are switched off.
+
+        The grid goes on, and fades.
+        """
+        self._worker.forget()
+        with self._lock:
+            self._session += 1
+            if not self._open:
+                return
+            for camera in self._cameras.values():
+                camera.outputs.publish_nothing_seen(camera.last_header or Header(
+                    stamp=self._clock.stamp(),
+                    frame_id=self._parameters.costmap.ground_frame))
+
+    def stop(self) -> None:
+        """Say that nothing is seen and nothing is known; then nothing more goes out."""
+        self.rest()
+        self._worker.pause()
+        with self._lock:
+            if self._open:
+                self._pipeline.clear()
+                self._publish_grid()
+                self._open = False
+
+    def destroy(self) -> None:
+        """Stop and give everything back."""
+        self.stop()
+        if not self._worker.stop(STOP_TIMEOUT):
+            self._node.get_logger().error('The costmap has not answered for {:.0f} s; its thread '
+                                          'is left behind.'.format(STOP_TIMEOUT))
+        self._destroy_outputs()
+
+    def offer(self, name: str, header: Header, segmentation: Segmentation,
+              info: Optional[CameraInfo]) -> None:
+        """Take a published mask; returns at once."""
+        frame = MaskFrame(header, segmentation.mask, segmentation.confidence, info,
+                          time.monotonic(), self._session)
+        statistics = self._cameras[name].statistics
+        statistics.note_arrival(frame.arrived, frame.stamp_ns, None)
+        if self._worker.offer(name, frame):
+            statistics.note_drop()
+
+    def examine(self, parameters: NodeParameters) -> None:
+        """
+        Check a change of parameters.
+
+        :raises ConfigurationError: the cost profile cannot be used
+        """
+        if parameters.costmap.cost_profile != self._parameters.costmap.cost_profile:
+            load_cost_table(parameters.costmap.cost_profile, self._classes)
+
+    def apply(self, parameters: NodeParameters) -> None:
+        """Use changed parameters, which were examined, from the next frame on."""
+        with self._lock:
+            before, self._parameters = self._parameters, parameters
+            if parameters.costmap.cost_profile != before.costmap.cost_profile:
+                self._costs = load_cost_table(parameters.costmap.cost_profile, self._classes)
+                self._pipeline.costs = self._costs
+            if parameters.costmap.settings != before.costmap.settings:
+                self._pipeline.apply(parameters.costmap.settings)
+            if parameters.threshold != before.threshold and self._open:
+                self._publish_label_infos()
+        self._set_pace()
+
+    def clear(self) -> None:
+        """Forget every cell; the empty grid goes out at once."""
+        with self._lock:
+            self._pipeline.clear()
+            if self._open:
+                self._publish_grid()
+
+    def state(self) -> CostmapState:
+        """Return the figures of this moment, for diagnostics."""
+        now = time.monotonic()
+        with self._lock:
+            clock = self._clock.seconds()
+            values = self._pipeline.occupancy(clock).values
+            oldest = self._pipeline.oldest_age(clock)
+            ticks = self._ticks.report(now)
+        return CostmapState(
+            reports={name: camera.statistics.report(now)
+                     for name, camera in self._cameras.items()},
+            grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
+            known=float(np.mean(values != UNKNOWN)),
+            oldest=oldest, jumps=self._jumps, transforms=self._poses.source,
+            profile=self._costs.name)
+
+    def _attempt(self, name: str, message: MaskFrame, is_last: bool) -> bool:
+        camera = self._cameras[name]
+        parameters = self._parameters
+        started = time.monotonic()
+        try:
+            try:
+                view = costmap_frames.find_view(camera, message, self._poses, parameters.costmap)
+            except TransformError:
+                if is_last:
+                    raise
+                return False
+            with self._lock:
+                self._take_in(camera, message, view, started)
+        except SegformerRosError as error:
+            camera.report(error.problem, str(error))
+        except Exception as error:  # a fault of ours; the next mask may be of use, so go on
+            name = type(error).__name__
+            camera.report(name, '{}: {}\n{}'.format(name, error, traceback.format_exc()))
+        return True
+
+    def _take_in(self, camera: CostmapCamera, message: MaskFrame, view: costmap_frames.View,
+                 started: float) -> None:
+        if not self._open or message.session != self._session:
+            camera.statistics.note_drop()
+            return
+        parameters = self._parameters.costmap
+        frame = costmap_frames.make_frame(camera, message, view, self._pipeline)
+        if not parameters.has_odometry:
+            self._pipeline.clear()
+        name = camera.parameters.name
+        result = self._pipeline.process(name, frame, self._clock.seconds() or None)
+        if result.cleared:
+            self._note_jump('Stamps of {} went back'.format(camera.topic))
+        costmap_frames.publish(camera, message, frame, result, parameters)
+        if camera.outputs.bundle_wanted():
+            camera.outputs.publish_bundle(message.header, self._pipeline.categories(
+                name, frame, self._groups.lookup))
+        camera.note_used(message, started, result.timings)
+
+    def _tick(self) -> None:
+        try:
+            with self._lock:
+                if self._open:
+                    self._publish_grid()
+        except Exception:  # the next grid may succeed, and Nav2 needs one
+            self._log.error('grid', 'No grid: {}'.format(traceback.format_exc()))
+
+    def _publish_grid(self) -> None:
+        parameters = self._parameters.costmap
+        if self._clock.went_back(parameters.settings.time.jump_back):
+            self._poses.clear()
+            self._note_jump('The clock went back')
+        now, moment = self._clock.seconds(), time.monotonic()
+        self._outputs.publish(
+            Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
+            self._pipeline.occupancy(now), parameters,
+            lambda: self._pipeline.landing_site(now), moment)
+        self._ticks.note_served(moment, '', (0, 0), {})
+
+    def _publish_label_infos(self) -> None:
+        for camera in self._cameras.values():
+            camera.outputs.publish_label_info(self._clock.stamp(), self._groups.table,
+                                              self._parameters.threshold)
+
+    def _note_jump(self, what: str) -> None:
+        self._jumps += 1
+        self._log.info('jump', '{}: the costmap is cleared.'.format(what))
+
+    def _set_pace(self) -> None:
+        costmap = self._parameters.costmap
+        self._worker.set_pace(costmap.costmap_rate, costmap.transform_tolerance)
+
+    def _destroy_outputs(self) -> None:
+        for camera in self._cameras.values():
+            camera.destroy()
+        self._cameras = {}
+        self._outputs.destroy()

@@ -1,0 +1,159 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The costmap's thread: masks wait there for their poses, and grids go out at their rate."""
+
+import threading
+import time
+from typing import Callable
+from typing import Dict
+from typing import Generic
+from typing import List
+from typing import Optional
+from typing import Sequence
+from typing import TypeVar
+
+Job = TypeVar('Job')
+
+RETRY = 0.005
+"""Seconds between two looks for a pose that has not come yet."""
+
+
+class CostmapWorker(Generic[Job]):
+    """
+    A thread beside the inference thread, so that masks never wait for the costmap.
+
+    Of each camera one frame is in work and the newest other one waits.
+
+    :param cameras: names
+    :param attempt: called with a camera, its frame and whether this is the last try; tells
+        whether the frame is done; must not raise
+    :param tick: called at the grid's rate; must not raise
+    """
+
+    def __init__(self, cameras: Sequence[str], attempt: Callable[[str, Job, bool], bool],
+                 tick: Callable[[], None]) -> None:
+        self._attempt = attempt
+        self._tick = tick
+        self._changed = threading.Condition()
+        self._waiting: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
+        self._in_work: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
+        self._deadlines: Dict[str, float] = {}
+        self._period = 1.0
+        self._patience = 0.0
+        self._next_tick: Optional[float] = None
+        self._stopping = False
+        # Daemon: a hang in a library must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name='costmap', daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; ticks begin with :meth:`resume`."""
+        self._thread.start()
+
+    def set_pace(self, rate: float, patience: float) -> None:
+        """
+        Change the rate of the ticks and how long a frame may wait for its pose.
+
+        :param rate: per second
+        :param patience: seconds
+        """
+        with self._changed:
+            self._period = 1.0 / rate
+            self._patience = patience
+            if self._next_tick is not None:
+                self._next_tick = min(self._next_tick, time.monotonic() + self._period)
+            self._changed.notify()
+
+    def resume(self) -> None:
+        """Begin to tick."""
+        with self._changed:
+            self._next_tick = time.monotonic()
+            self._changed.notify()
+
+    def pause(self) -> None:
+        """Tick no more."""
+        with self._changed:
+            self._next_tick = None
+
+    def forget(self) -> None:
+        """Forget the frames that wait."""
+        with self._changed:
+            for camera in self._waiting:
+                self._waiting[camera] = self._in_work[camera] = None
+
+    def offer(self, camera: str, job: Job) -> bool:
+        """
+        Leave the newest frame of a camera.
+
+        :return: whether an older frame had to make way
+        """
+        with self._changed:
+            replaced = self._waiting[camera] is not None
+            self._waiting[camera] = job
+            self._changed.notify()
+        return replaced
+
+    def stop(self, timeout: float) -> bool:
+        """
+        Let the frame in work finish and join the thread.
+
+        :param timeout: seconds to wait
+        :return: whether the thread has ended
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._stopping and not self._is_due():
+                    self._changed.wait(self._wait_time())
+                if self._stopping:
+                    return
+                cameras = self._take()
+                ticks = self._take_tick()
+            for camera in cameras:
+                self._work(camera)
+            if ticks:
+                self._tick()
+
+    def _work(self, camera: str) -> None:
+        with self._changed:
+            job = self._in_work[camera]
+            last = time.monotonic() >= self._deadlines[camera]
+        if job is not None and self._attempt(camera, job, last):
+            with self._changed:
+                if self._in_work[camera] is job:
+                    self._in_work[camera] = None
+
+    def _is_due(self) -> bool:
+        free = any(self._waiting[camera] is not None and self._in_work[camera] is None
+                   for camera in self._waiting)
+        return free or (self._next_tick is not None and time.monotonic() >= self._next_tick)
+
+    def _wait_time(self) -> Optional[float]:
+        times = []
+        if any(job is not None for job in self._in_work.values()):
+            times.append(RETRY)
+        if self._next_tick is not None:
+            times.append(max(0.0, self._next_tick - time.monotonic()))
+        return min(times) if times else None
+
+    def _take(self) -> List[str]:
+        for camera, job in self._waiting.items():
+            if job is not None and self._in_work[camera] is None:
+                self._in_work[camera] = job
+                self._waiting[camera] = None
+                self._deadlines[camera] = time.monotonic() + self._patience
+        return [camera for camera, job in self._in_work.items() if job is not None]
+
+    def _take_tick(self) -> bool:
+        now = time.monotonic()
+        if self._next_tick is None or now < self._next_tick:
+            return False
+        # Counted from the time that was due; not made up for after a pause.
+        due = self._next_tick + self._period
+        self._next_tick = due if due > now else now + self._period
+        return True
