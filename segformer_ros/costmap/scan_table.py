@@ -30,6 +30,8 @@ _COARSE = 8
 _BIN_PIXELS = 1.5
 _MOST_BINS = 4096
 _FINE_STEPS = 20
+# Samples that are projected at once: their arrays stay in a core's cache, which halves the time.
+_BLOCK = 32768
 # The azimuth coordinate runs once around in 8 units; see azimuth().
 _FULL_TURN = 8.0
 # Cosine to straight down from which the image's up direction serves as heading.
@@ -190,9 +192,12 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
     directions = (middles[:, :1] * heading
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
     camera_from_ground = inverse(ground_from_camera)
-    pixels = pixel_indices(camera, camera_from_ground,
-                           directions[:, :1] * ranges + np.float32(foot[0]),
-                           directions[:, 1:] * ranges + np.float32(foot[1]))
+    pixels = np.empty((bins, len(ranges)), np.intp)
+    block = max(1, _BLOCK // len(ranges))
+    for part in (slice(low, low + block) for low in range(0, bins, block)):
+        pixels[part] = pixel_indices(camera, camera_from_ground,
+                                     directions[part, :1] * ranges + np.float32(foot[0]),
+                                     directions[part, 1:] * ranges + np.float32(foot[1]))
     in_view = pixels < camera.size_wh[0] * camera.size_wh[1]
     if self_mask is not None:
         outside = np.concatenate([self_mask.reshape(-1) != 0, [True]])
