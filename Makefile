@@ -13,13 +13,14 @@ CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simu
 	test/test_errors.py test/test_imports.py test/test_resources.py
 NOT_SLOW := -m "not slow and not linter"
 
-.PHONY: help demo test test-slow test-main test-core test-torch test-colcon bench soak clean
+.PHONY: help demo test test-slow test-main test-core test-torch test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make test       every test and linter (about ten minutes on two cores)"
 	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
+	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
 	@echo "make soak MINUTES=60   the node under random disturbances; soak_output/soak.png"
 	@echo "make clean      remove everything that make has built"
 
@@ -129,10 +130,16 @@ bench: .venv-bench/.installed
 	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE)
 	cp bench_output/benchmark.md docs/performance.md
 
+# Also part of test-slow; here the results go into the table of docs/reliability.md.
+faults: $(VENV)/.test
+	@mkdir -p faults_output
+	FAULTS_JSON=faults_output/faults.json $(BIN)/python -m pytest -m slow test/faults || true
+	$(BIN)/python tools/write_fault_table.py faults_output/faults.json docs/reliability.md
+
 MINUTES ?= 60
 soak: $(VENV)/.test
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --output soak_output
 
 clean:
-	rm -rf .venv .venv-* build install log demo_output soak_output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* build install log demo_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -151,7 +151,7 @@ class SegformerNode(LifecycleNode):
         self._settings.locked = True
         worker = WatchedWorker(
             lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
-            self._limits, self._on_lost, self.get_logger().error)
+            self._limits, self._on_lost, self._on_hang)
         worker.start()
         self._worker = worker
         on_mask = self._costmap.configure(parameters, model.classes)
@@ -177,6 +177,11 @@ class SegformerNode(LifecycleNode):
         for camera in self._cameras:
             if camera.name == name:
                 camera.statistics.note_error(why, rejected=False)
+
+    def _on_hang(self, text: str) -> None:
+        self.get_logger().error(text)
+        # At once: a new backend may serve before the next entry is due.
+        self._diagnostics.publish()
 
     def _on_watch(self) -> None:
         if self._worker is not None:

@@ -156,11 +156,12 @@ class NodeProcess:
     :param folder: for its log files
     :param parameters: by name; given on the command line
     :param arguments: further ROS arguments
+    :param prefix: a program that starts the node, such as ``taskset``, with its arguments
     """
 
     def __init__(self, domain, folder, parameters=None, arguments=(),
-                 module='segformer_ros.cli.segformer', environment=None):
-        command = [sys.executable, '-m', module, '--ros-args']
+                 module='segformer_ros.cli.segformer', environment=None, prefix=()):
+        command = list(prefix) + [sys.executable, '-m', module, '--ros-args']
         for name, value in (parameters or {}).items():
             command += ['-p', '{}:={}'.format(name, value)]
         self._log_path = os.path.join(str(folder), 'node_{}.log'.format(time.monotonic_ns()))

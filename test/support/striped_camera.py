@@ -49,6 +49,8 @@ class StripedCamera:
         self.latencies = []
         self.longest_gap = 0.0
         self._last_mask = None
+        self.newest_right = 0.0
+        """When the picture was sent whose mask came right last (``time.monotonic``)."""
         self._number = 0
         self._sent = {}
         self._spoiled = set()
@@ -110,6 +112,8 @@ class StripedCamera:
             self.counts['right' if right else 'wrong'] += 1
             self.worst = min(self.worst, share)
             self.latencies.append(now - sent)
+            if right:
+                self.newest_right = max(self.newest_right, sent)
 
     def take_latencies(self):
         """Return the seconds from sending to mask since the last call."""

@@ -1,0 +1,212 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras, neighbours and clocks that misbehave, one after another upon one node."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo
+from support.ros_graph import wait_until
+
+pytestmark = pytest.mark.slow
+
+OK, WARN, ERROR = range(3)
+DIAGNOSTICS_PERIOD = 1.0
+MACHINE = 1.5
+"""Seconds that a message may take on a machine with other work."""
+TEST_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
+
+
+@contextlib.contextmanager
+def neighbour(subject, *arguments):
+    """Run a bad neighbour in the node's domain; it is at work when this is entered."""
+    environment = dict(os.environ, ROS_DOMAIN_ID=str(subject.domain), PYTHONPATH=os.pathsep.join(
+        [TEST_ROOT, os.environ.get('PYTHONPATH', '')]))
+    child = subprocess.Popen(
+        [sys.executable, '-m', 'support.bad_neighbour'] + list(arguments), env=environment,
+        stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b'sent\n'
+        yield child
+    finally:
+        child.kill()
+        child.stdout.close()
+        child.wait()
+
+
+def test_camera_stops_and_comes_back(subject, row):
+    """Camera stops for four seconds."""
+    begun = subject.begin()
+    subject.camera.paused = True
+    stopped = time.monotonic()
+    warned = subject.wait_for_status('camera', lambda level, *_: level == WARN) - stopped
+    assert 1.0 < warned + 0.2 < 1.0 + DIAGNOSTICS_PERIOD + MACHINE
+    time.sleep(max(0.0, 4.0 - (time.monotonic() - stopped)))
+    subject.camera.paused = False
+    row.back_s = subject.served_again(time.monotonic())
+    subject.wait_for_status('camera', lambda level, *_: level == OK)
+    assert subject.finish(begun) == 0
+    row.did, row.lost = 'WARN {:.1f} s after the last image, served at once'.format(warned), 'none'
+
+
+def test_camera_never_comes_back_turns_to_error(subject, row):
+    """Camera stops for longer than error_after."""
+    assert subject.peer.set_parameters(error_after=2.0) == ''
+    begun = subject.begin()
+    subject.camera.disconnect()
+    stopped = time.monotonic()
+    told = subject.wait_for_status('camera', lambda level, *_: level == ERROR) - stopped
+    assert 2.0 < told + 0.2 < 2.0 + DIAGNOSTICS_PERIOD + MACHINE
+    subject.camera.reconnect()
+    row.back_s = subject.served_again(time.monotonic())
+    subject.finish(begun)
+    assert subject.peer.set_parameters(error_after=5.0) == ''
+    row.did = 'ERROR {:.1f} s after the last image, with error_after 2 s'.format(told)
+    row.lost = 'none'
+
+
+@pytest.mark.parametrize('change', ['size', 'encoding', 'frame', 'reliable'])
+def test_camera_comes_back_changed(subject, row, change):
+    """Camera goes away and comes back with another ..."""
+    names = {'size': 'size', 'encoding': 'encoding', 'frame': 'frame id', 'reliable': 'QoS'}
+    row.fault = row.fault.replace('...', names[change])
+    begun = subject.begin()
+    subject.camera.disconnect()
+    time.sleep(0.5)
+    if change == 'size':
+        subject.camera.size_wh = (120, 90)
+    elif change == 'encoding':
+        subject.camera.encoding = 'bgr8'
+    elif change == 'frame':
+        subject.camera.frame_id = 'other'
+    subject.camera.reconnect(reliable=change == 'reliable')
+    row.back_s = subject.served_again(time.monotonic())
+    lost = subject.finish(begun)
+    subject.camera.size_wh, subject.camera.encoding = (64, 48), 'rgb8'
+    row.did, row.lost = 'served, masks right', '{} images before discovery'.format(lost)
+
+
+def test_camera_of_200_hz(subject, row):
+    """Camera of 200 Hz for four seconds."""
+    begun, memory = subject.begin(), subject.process.resident_mb()
+    subject.camera.rate = 200.0
+    time.sleep(4.0)
+    subject.camera.rate = 10.0
+    row.back_s = subject.served_again(time.monotonic())
+    grown = subject.process.resident_mb() - memory
+    assert grown < 20.0
+    lost = subject.finish(begun)
+    sent = subject.camera.counts['sent'] - begun[1]['sent']
+    row.did = 'newest images served, memory grew {:.1f} MB'.format(grown)
+    row.lost = '{} of {} images made way for newer ones'.format(lost, sent)
+
+
+def test_publisher_killed_in_mid_message(subject, row):
+    """Another publisher of 6 MB images on the same topic is killed while it sends."""
+    begun = subject.begin()
+    for _ in range(3):
+        with neighbour(subject, 'images', '/image') as child:
+            for _ in range(3):
+                child.stdout.readline()
+            child.send_signal(signal.SIGKILL)
+    row.back_s = subject.served_again(time.monotonic())
+    lost = subject.finish(begun)
+    row.did = 'served both, then the one that is left'
+    row.lost = '{} images beside those of the other'.format(max(0, lost))
+
+
+def test_subscriber_that_never_reads(subject, row):
+    """A reliable subscriber of masks and overlay stops reading."""
+    begun, memory = subject.begin(), subject.process.resident_mb()
+    with neighbour(subject, 'reader', '/segformer/mask', '/segformer/overlay') as child:
+        time.sleep(1.0)
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(4.0)
+        row.back_s = subject.served_again(time.monotonic())
+        grown = subject.process.resident_mb() - memory
+        child.send_signal(signal.SIGCONT)
+    lost = subject.finish(begun)
+    assert grown < 20.0
+    assert lost <= 2  # others lose nothing by it
+    row.did = 'went on for the others, memory grew {:.1f} MB'.format(grown)
+    row.lost = '{} images'.format(lost)
+
+
+def test_node_without_processor(subject, row):
+    """Node gets no processor for three seconds."""
+    begun = subject.begin()
+    subject.process.signal(signal.SIGSTOP)
+    time.sleep(3.0)
+    subject.process.signal(signal.SIGCONT)
+    row.back_s = subject.served_again(time.monotonic())
+    assert subject.worst.get('watchdog', OK) == OK
+    lost = subject.finish(begun)
+    row.did, row.lost = 'served on; the watchdog did not blame the backend', \
+        '{} images of that time'.format(lost)
+
+
+def test_domain_flooded(subject, row):
+    """DDS domain flooded with other traffic for four seconds."""
+    begun = subject.begin()
+    with neighbour(subject, 'flood'):
+        time.sleep(4.0)
+        row.back_s = subject.served_again(time.monotonic())
+    lost = subject.finish(begun)
+    sent = subject.camera.counts['sent'] - begun[1]['sent']
+    assert lost < sent // 2
+    row.did, row.lost = 'served on', '{} of {} images'.format(lost, sent)
+
+
+@pytest.mark.parametrize('shift', [-3600, 10 ** 8])
+def test_stamps_jump(subject, row, shift):
+    """Stamps of images jump ..."""
+    row.fault = row.fault.replace('...', 'an hour back' if shift < 0 else 'three years ahead')
+    begun = subject.begin()
+    subject.camera.shift_s = shift
+    time.sleep(1.5)
+    subject.camera.shift_s = 0
+    row.back_s = subject.served_again(time.monotonic())
+    assert subject.finish(begun) == 0
+    age = abs(float(subject.status['camera'][3]['input age [s]']))
+    row.did, row.lost = 'masks with the stamp of their image; counted and logged', 'none'
+    assert age < 3600
+    assert int(subject.status['camera'][3]['stamps that went back']) >= 1
+
+
+def test_camera_info_wrong_and_changing(subject, row):
+    """CameraInfo wrong and another one with every message."""
+    begun = subject.begin()
+    publisher = subject.peer.node.create_publisher(
+        CameraInfo, '/camera_info', qos_profile_sensor_data)
+    for number in range(100):
+        info = CameraInfo(width=number * 7, height=2 ** 32 - 1 - number,
+                          distortion_model=['', 'plumb_bob', 'nonsense'][number % 3],
+                          d=[float('nan')] * (number % 9), k=[float(number)] * 9)
+        info.header.frame_id = str(number)
+        publisher.publish(info)
+        time.sleep(0.02)
+    row.back_s = subject.served_again(time.monotonic())
+    subject.peer.node.destroy_publisher(publisher)
+    assert subject.finish(begun) == 0
+    row.did, row.lost = 'masks went on: they need none', 'none'
+
+
+def test_bad_images_between_good_ones(subject, row):
+    """Every other image unreadable for two seconds."""
+    begun = subject.begin()
+
+    def spoil(message):
+        message.step = 5
+    for _ in range(10):
+        subject.camera.spoil = spoil
+        wait_until(lambda: subject.camera.spoil is None, 'a spoilt image')
+        time.sleep(0.1)
+    row.back_s = subject.served_again(time.monotonic())
+    assert subject.finish(begun) == 10
+    row.did, row.lost = 'refused with the reason, the good ones served', 'the 10 bad images'

@@ -1,0 +1,101 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A node under a camera whose every mask is judged, and the books of what a fault cost."""
+
+import contextlib
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+from support.ros_graph import NodeProcess
+from support.ros_graph import wait_until
+from support.segformer_peer import rgb_message
+from support.segformer_peer import SegformerPeer
+from support.striped_camera import striped_picture
+from support.striped_camera import StripedCamera
+
+RATE = 10.0
+SETTLE = 1.0
+"""Seconds after which a mask that has not come will not come."""
+
+
+class Subject:
+    """
+    One running node, one camera that goes on all the time, one judge.
+
+    :param domain: ROS domain id
+    :param folder: for the node's log
+    :param parameters: of the node; without a camera's name
+    :param node_options: further arguments of :class:`NodeProcess`
+    """
+
+    def __init__(self, domain, folder, parameters, **node_options):
+        self._stack = contextlib.ExitStack()
+        self.domain = domain
+        self.status = {}
+        """Of each diagnostics task: when it came, its level, message and values."""
+        self.worst = {}
+        """Of each task the highest level since :meth:`begin`."""
+        self.process = NodeProcess(domain, folder, dict({'threads': 1}, **parameters),
+                                   **node_options)
+        self.peer = SegformerPeer(domain)
+        self.camera = None
+
+    def __enter__(self):
+        self._stack.enter_context(self.process)
+        self._stack.enter_context(self.peer)
+        self.peer.node.create_subscription(
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        self.peer.wait_for_state('active')
+        self.peer.mask_of(rgb_message(striped_picture([0, 1, 2, 3], 64, 48)))
+        self.camera = StripedCamera(self.peer, '/image', RATE)
+        self.camera.wait_for_subscriber()
+        self.peer.node.create_subscription(
+            Image, self.peer.output('mask'), self.camera.judge, 50)
+        self.camera.begin()
+        self._stack.callback(self.camera.stop)
+        self.served_again(time.monotonic())
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def begin(self):
+        """Forget what was before: a fault is going to happen."""
+        self.worst = {}
+        return time.monotonic(), dict(self.camera.counts)
+
+    def served_again(self, since, timeout=60.0):
+        """Wait for a right mask of a picture sent after a moment; return the seconds."""
+        wait_until(lambda: self.camera.newest_right > since,
+                   lambda: 'a right mask:\n' + self.process.log(), timeout)
+        return time.monotonic() - since
+
+    def finish(self, begun):
+        """Let masks that are under way arrive; return the images without one, and judge."""
+        started, before = begun
+        self.served_again(time.monotonic())
+        self.camera.paused = True
+        time.sleep(SETTLE)
+        counts = {key: value - before[key] for key, value in self.camera.counts.items()}
+        self.camera.paused = False
+        assert counts['wrong'] == 0, counts
+        assert counts['for spoiled'] == 0, counts
+        assert self.process.is_running(), self.process.log()
+        assert 'Traceback' not in self.process.log(), self.process.log()
+        return counts['sent'] - counts['masks']
+
+    def wait_for_status(self, task, condition, timeout=30.0):
+        """Wait for a diagnostics entry that fulfils the condition; return when it came."""
+        def found():
+            came = self.status.get(task)
+            return came if came is not None and condition(*came[1:]) else None
+        return wait_until(found, lambda: '{}: {}'.format(task, self.status.get(task)), timeout)[0]
+
+    def _on_diagnostics(self, message):
+        for status in message.status:
+            task = status.name.partition(': ')[2]
+            level = status.level[0]
+            self.worst[task] = max(self.worst.get(task, 0), level)
+            self.status[task] = (time.monotonic(), level, status.message,
+                                 {pair.key: pair.value for pair in status.values})

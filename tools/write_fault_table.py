@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Put the results of ``make faults`` into docs/reliability.md."""
+
+import json
+import sys
+
+BEGIN, END = '<!-- faults: made by make faults -->', '<!-- end of faults -->'
+
+
+def main(results, page):
+    """Replace the table; return 1 where a fault was not survived."""
+    with open(results, encoding='utf-8') as stream:
+        found = json.load(stream)
+    with open(page, encoding='utf-8') as stream:
+        text = stream.read()
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    with open(page, 'w', encoding='utf-8') as stream:
+        stream.write(head + BEGIN + '\n' + table(found) + END + tail)
+    return 0 if all(row['passed'] for row in found['rows']) else 1
+
+
+def table(found):
+    """Return the results as Markdown."""
+    rows = found['rows']
+    green = sum(row['passed'] for row in rows)
+    lines = ['{} faults, {} green. {}, {}.'.format(
+        len(rows), green, found['date'], found['machine']), '',
+        '| fault | what the node did | served again after | lost |', '|---|---|---|---|']
+    lines += ['| {} | {} | {} | {} |'.format(
+        row['fault'], row['did'] if row['passed'] else 'FAILED', seconds(row['back_s']),
+        row['lost']) for row in rows]
+    return '\n'.join(lines) + '\n'
+
+
+def seconds(value):
+    """Return seconds for people."""
+    return '' if value is None else '{:.2f} s'.format(value)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main(*sys.argv[1:]))
