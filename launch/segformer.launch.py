@@ -33,6 +33,8 @@ ARGUMENTS = [
                           description='Which of the two is taken; empty: as in params_file.'),
     DeclareLaunchArgument('camera_info', default_value='camera_info',
                           description='Topic of the CameraInfo; masks do not need it.'),
+    DeclareLaunchArgument('range', default_value='range',
+                          description='Topic of a range finder that looks down, for drones.'),
     DeclareLaunchArgument('params_file', default_value=in_config('segformer.yaml'),
                           description='YAML file of the parameters.'),
     DeclareLaunchArgument('model', default_value='',
@@ -75,7 +77,7 @@ def start_node(context):
         package='segformer_ros', executable='segformer', name='segformer',
         namespace=given('namespace'), output='screen',
         parameters=[given('params_file'), overrides],
-        remappings=[('image', given('image')), ('camera_info', given('camera_info'))],
+        remappings=[(name, given(name)) for name in ('image', 'camera_info', 'range')],
         arguments=['--ros-args', '--log-level', given('log_level')],
         additional_env=environment, respawn=given('respawn') == 'true', respawn_delay=2.0)]
 

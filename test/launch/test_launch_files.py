@@ -8,7 +8,9 @@ import os
 import pytest
 from segformer_ros import resources
 from segformer_ros.cli.replay_options import make_parser
+from segformer_ros.ros.parameter_checks import combined_fault
 from support import fake_launch
+from support.node_parameters import node_values
 import yaml
 
 
@@ -62,7 +64,8 @@ def test_defaults_leave_model_backend_and_autostart_to_the_parameter_file(projec
     assert overrides == {'use_sim_time': False}
     assert node['respawn'] and node['respawn_delay'] > 0
     assert (node['name'], node['namespace']) == ('segformer', '')
-    assert node['remappings'] == [('image', 'image'), ('camera_info', 'camera_info')]
+    assert node['remappings'] == [('image', 'image'), ('camera_info', 'camera_info'),
+                                  ('range', 'range')]
 
 
 def test_arguments_reach_the_node(project_root):
@@ -75,7 +78,7 @@ def test_arguments_reach_the_node(project_root):
         'use_sim_time': True, 'autostart': False, 'model': 'a.onnx', 'backend': 'onnxruntime',
         'image_transport': 'compressed'}]
     assert node['remappings'] == [('image', '/cam/image_raw'),
-                                  ('camera_info', '/cam/camera_info')]
+                                  ('camera_info', '/cam/camera_info'), ('range', 'range')]
     assert node['arguments'] == ['--ros-args', '--log-level', 'debug']
     assert node['namespace'] == 'robot1'
     assert not node['respawn']
@@ -93,6 +96,24 @@ def test_profile_for_images_is_used_unless_the_environment_has_one(project_root,
     assert node['additional_env'] == {}
 
 
+def test_drone_starts_the_same_node_with_the_parameters_of_a_drone(project_root):
+    path = os.path.join(project_root, 'launch', 'drone.launch.py')
+    (node,) = fake_launch.run(path)
+    assert node['executable'] == 'segformer'
+    assert node['parameters'][0] == '<share of segformer_ros>/config/drone.yaml'
+    (node,) = fake_launch.run(path, image='/down/image', camera_info='/down/info',
+                              range='/sonar', params_file='mine.yaml')
+    assert node['parameters'] == ['mine.yaml', {'use_sim_time': False}]
+    assert node['remappings'] == [('image', '/down/image'), ('camera_info', '/down/info'),
+                                  ('range', '/sonar')]
+
+
+def test_the_drones_parameters_are_the_nodes_and_fit_together(project_root):
+    values = node_values(project_root, 'drone.yaml')
+    assert values['projection.mode'] == 'overhead' and values['cost_profile'] == 'landing'
+    assert combined_fault(values) is None
+
+
 def replay(project_root, **arguments):
     return fake_launch.run(
         os.path.join(project_root, 'launch', 'replay_evaluation.launch.py'), **arguments)
@@ -105,7 +126,7 @@ def test_replay_starts_the_node_on_the_topics_of_the_recording_and_ends_with_the
     assert node['parameters'][1] == {'use_sim_time': True, 'autostart': True, 'model': 'a.onnx',
                                      'image_transport': 'raw'}
     assert node['remappings'] == [('image', '/camera/image_raw'),
-                                  ('camera_info', '/camera/camera_info')]
+                                  ('camera_info', '/camera/camera_info'), ('range', 'range')]
     # A node that died would start again and lose its counts.
     assert not node['respawn']
     assert measuring['executable'] == 'replay_evaluation'
@@ -121,7 +142,8 @@ def test_replay_of_compressed_images_names_the_topic_of_the_recording(project_ro
     node, measuring = replay(
         project_root, bag='b', image='/front/image', camera_info='/front/info', output='out',
         image_transport='compressed', player='package', fail_over='drops=0 latency_p95_ms=80')
-    assert node['remappings'] == [('image', '/front/image'), ('camera_info', '/front/info')]
+    assert node['remappings'] == [('image', '/front/image'), ('camera_info', '/front/info'),
+                                  ('range', 'range')]
     options = make_parser().parse_args(measuring['arguments'])
     assert options.topic == '/front/image/compressed'
     assert (options.output, options.player) == ('out', 'package')
