@@ -60,8 +60,8 @@ def write_color_model(folder, name='colors', classes=4, work=0, white_above=Fals
     return path
 
 
-def write_color_spec(folder, name):
-    """Write ``name.yaml`` and the class table that it names."""
+def write_color_spec(folder, name, size=SIZE):
+    """Write ``name.yaml`` and the class table that it names; ``size`` of the input."""
     table = os.path.join(str(folder), 'colors_classes.yaml')
     with open(table, 'w', encoding='utf-8') as stream:
         stream.write('name: colors\nclasses:\n')
@@ -70,7 +70,7 @@ def write_color_spec(folder, name):
     with open(os.path.join(str(folder), name + '.yaml'), 'w', encoding='utf-8') as stream:
         stream.write('name: {}\nclasses: {}\nnum_classes: {}\nmean: [0, 0, 0]\nstd: [1, 1, 1]\n'
                      'input_size_wh: [{}, {}]\noutput_size_wh: [{}, {}]\n'.format(
-                         name, table, len(COLORS), SIZE, SIZE, SIZE // 4, SIZE // 4))
+                         name, table, len(COLORS), size, size, size // 4, size // 4))
 
 
 def write_color_costs(folder):
