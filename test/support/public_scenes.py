@@ -34,10 +34,7 @@ class Reference:
 
     def __init__(self, model):
         import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model, options,
-                                                     providers=['CPUExecutionProvider'])
+        self._session = onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
 
     def mask(self, image):
         """Return the classes of an (H, W, 3) RGB image."""
