@@ -56,6 +56,7 @@ class Backend(abc.ABC):
 
     def __init__(self) -> None:
         self._opened: Optional[Opened] = None
+        self._begun = False
 
     def open(self) -> 'Backend':
         """
@@ -72,6 +73,7 @@ class Backend(abc.ABC):
         """Release everything; closing twice is allowed."""
         if self._opened is not None:
             self._opened = None
+            self._begun = False
             self._close()
 
     def __enter__(self) -> 'Backend':
@@ -112,9 +114,48 @@ class Backend(abc.ABC):
         :raises InvalidInputError: an input is missing, unknown, or of another dtype or shape
         :raises BackendError: the backend is closed, or the runtime failed
         """
-        state = self._state()
-        check_inputs(state.inputs, inputs)
+        self._check_run(inputs)
         return self._infer(inputs)
+
+    @property
+    def overlaps(self) -> bool:
+        """
+        Tell whether a run leaves the CPU to others, so that :meth:`begin` is of use.
+
+        On the CPU itself other work would only take the network's cores.
+        """
+        return False
+
+    def begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+        """
+        Begin a run that goes on by itself; only where :attr:`overlaps`.
+
+        :param inputs: as for :meth:`infer`; they are copied before this returns
+        :raises InvalidInputError: as :meth:`infer`
+        :raises BackendError: as :meth:`infer`, or a run was begun and not ended
+        """
+        self._check_run(inputs)
+        self._begin(inputs)
+        self._begun = True
+
+    def end(self) -> Dict[str, 'npt.NDArray[Any]']:
+        """
+        Wait for the run that was begun.
+
+        :return: as :meth:`infer`; valid until the next run has ended, so that it may be begun
+        :raises BackendError: the runtime failed, or no run was begun
+        """
+        if not self._begun:
+            raise BackendError('No run was begun', got=type(self).__name__)
+        self._begun = False
+        return self._end()
+
+    def _check_run(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+        state = self._state()
+        if self._begun:
+            raise BackendError('A run is under way', got=type(self).__name__,
+                               remedy='Call end() first.')
+        check_inputs(state.inputs, inputs)
 
     def _state(self) -> Opened:
         if self._opened is None:
@@ -133,6 +174,12 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def _close(self) -> None:
         """Release what ``_open`` took."""
+
+    def _begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+        raise BackendError('Runs cannot be begun', got=type(self).__name__)
+
+    def _end(self) -> Dict[str, 'npt.NDArray[Any]']:
+        raise BackendError('Runs cannot be begun', got=type(self).__name__)
 
 
 def check_inputs(specs: Tuple[TensorSpec, ...],

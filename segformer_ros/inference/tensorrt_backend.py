@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a TensorRT engine (8.2 to 11.x)."""
 
+import contextlib
 from typing import Any
 from typing import Callable
 from typing import Dict
+from typing import Iterator
 from typing import Mapping
 from typing import NamedTuple
 from typing import Optional
@@ -66,7 +68,8 @@ class TensorrtBackend(Backend):
 
     Opening probes for a GPU, imports TensorRT, retains the GPU's primary context, allocates
     every buffer, and runs once. A frame allocates nothing: pinned host arrays, one stream,
-    asynchronous copies, one wait. All calls come from one thread.
+    asynchronous copies, one wait. Where runs overlap with other work, results alternate between
+    two sets of host arrays. All calls come from one thread.
 
     :param engine: what to load
     :param settings: how to run it
@@ -107,20 +110,40 @@ class TensorrtBackend(Backend):
             name='tensorrt', version=api.version, device=device, precision=self._file.precision,
             model_path=self._file.path, details=details))
 
+    @property
+    def overlaps(self) -> bool:
+        """Tell that a run leaves the CPU free; a recorded graph has one place for results."""
+        return not self._settings.cuda_graph
+
     def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+        with self._session_for(inputs) as session:
+            session.run()
+        return session.results
+
+    def _begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+        with self._session_for(inputs) as session:
+            session.begin()
+
+    def _end(self) -> Dict[str, 'npt.NDArray[Any]']:
+        with self._session_for({}) as session:
+            session.wait()
+        return session.results
+
+    @contextlib.contextmanager
+    def _session_for(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> 'Iterator[_Session]':
+        """Lend the session with the context current and the inputs in place."""
         if self._buffers is None or self._session is None:
             raise BackendError('The engine is closed')
         for name, array in inputs.items():
             np.copyto(self._session.host[name], array)
         try:
             with self._buffers.current():
-                self._session.run()
+                yield self._session
         except SegformerRosError:
             raise
         except Exception as error:
             raise BackendError('The GPU failed', got='{}: {}'.format(
                 type(error).__name__, error)) from error
-        return self._session.results
 
     def _close(self) -> None:
         buffers, self._buffers = self._buffers, None
@@ -175,6 +198,7 @@ class _Session:
             self.host[spec.name].fill(0)
             self._addresses[spec.name] = self._buffers.allocate(self.host[spec.name].nbytes)
         self.results = {spec.name: self.host[spec.name] for spec in self.tensors.outputs}
+        self._spare: Dict[str, 'npt.NDArray[Any]'] = {}
         self._io.bind(self._addresses)
         self._launch: Callable[[], None] = self._queue
         # The first run loads kernels; a CUDA graph may only be recorded after one.
@@ -188,14 +212,26 @@ class _Session:
     def run(self) -> None:
         """Copy in, compute, copy out, wait."""
         self._launch()
+        self.wait()
+
+    def begin(self) -> None:
+        """Queue a run whose results do not overwrite those of the one before."""
+        if not self._spare:
+            self._spare = {name: self._buffers.pinned(array.shape, str(array.dtype))
+                           for name, array in self.results.items()}
+        self.results, self._spare = self._spare, self.results
+        self._launch()
+
+    def wait(self) -> None:
+        """Wait until everything queued is done."""
         self._buffers.synchronize()
 
     def _queue(self) -> None:
         for spec in self.tensors.inputs:
             self._buffers.copy_to_device(self._addresses[spec.name], self.host[spec.name])
         self._io.enqueue(self._buffers.stream)
-        for spec in self.tensors.outputs:
-            self._buffers.copy_to_host(self.host[spec.name], self._addresses[spec.name])
+        for name, array in self.results.items():
+            self._buffers.copy_to_host(array, self._addresses[name])
 
     def release(self) -> None:
         """Drop TensorRT's objects; each uses the next one until it is gone."""

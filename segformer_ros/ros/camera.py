@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 from typing import Callable
 from typing import Dict
+from typing import Iterator
 from typing import List
 from typing import Optional
 from typing import Tuple
@@ -25,7 +26,7 @@ from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.statistics import CameraStatistics
 from segformer_ros.ros.throttle import Throttle
-from segformer_ros.ros.worker import Turn
+from segformer_ros.ros.turn import Turn
 from segformer_ros.segmentation.compressed_images import compressed_to_rgb
 from segformer_ros.segmentation.image_decoding import image_to_rgb
 from segformer_ros.segmentation.segmenter import SegmenterSettings
@@ -96,10 +97,14 @@ class Camera:
             if self._open:
                 self._outputs.publish_label_info(threshold)
 
-    def serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> None:
-        """Make and publish the results of one frame; report instead where that fails."""
+    def serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> Iterator[None]:
+        """
+        Make and publish the results of one frame; report instead where that fails.
+
+        :return: the steps, as ``overlap`` takes them; nothing is done before the first
+        """
         try:
-            self._serve(frame, turn, parameters)
+            yield from self._serve(frame, turn, parameters)
         except InvalidInputError as error:
             if not turn.claim():
                 return
@@ -123,7 +128,7 @@ class Camera:
         return {'topic': self._node.resolve_topic_name(self._image_topic()),
                 'bayer and yuv by': self._bridge.status}
 
-    def _serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> None:
+    def _serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> Iterator[None]:
         segmenter = turn.segmenter()
         started = time.monotonic()
         message = frame.message
@@ -137,7 +142,13 @@ class Camera:
         own = next(each for each in parameters.cameras if each.name == self.name)
         # The costmap weighs what it sees by confidence.
         wanted = self._on_mask is not None or self._outputs.wanted(topics.CONFIDENCE)
-        segmentation = segmenter.segment(image, own.rotate, wanted)
+        prepared = segmenter.prepare(image, own.rotate, wanted)
+        yield
+        segmenter.begin(prepared)
+        yield
+        segmenter.end()
+        yield
+        segmentation = segmenter.finish(prepared)
         segmented = time.monotonic()
         with self._gate:
             # The backend was given up meanwhile: another one serves newer frames.

@@ -6,6 +6,7 @@ import time
 import traceback
 from typing import Any
 from typing import Callable
+from typing import Iterator
 from typing import List
 from typing import Optional
 
@@ -35,10 +36,10 @@ from segformer_ros.ros.parameter_server import ParameterServer
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.timers import create_steady_timer
+from segformer_ros.ros.turn import Turn
 from segformer_ros.ros.watchdog import Limits
 from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
-from segformer_ros.ros.worker import Turn
 from segformer_ros.segmentation.allocator import keep_freed_memory
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
@@ -232,9 +233,9 @@ class SegformerNode(LifecycleNode):
             self.get_logger().info(text)
         return Segmenter(model.spec, choice.backend)
 
-    def _serve(self, name: str, frame: Frame, turn: Turn) -> None:
+    def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
         camera = next(each for each in self._cameras if each.name == name)
-        camera.serve(frame, turn, self._settings.current)
+        return camera.serve(frame, turn, self._settings.current)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._worker is not None:

@@ -11,8 +11,8 @@ from typing import Optional
 from segformer_ros.errors import BackendError
 from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.scheduler import Frame
+from segformer_ros.ros.turn import Work
 from segformer_ros.ros.worker import InferenceWorker
-from segformer_ros.ros.worker import Work
 
 FAILURES = 5
 """Frames in a row without a result until the backend is opened anew."""

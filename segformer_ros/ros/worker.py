@@ -5,68 +5,30 @@
 import threading
 import time
 from typing import Callable
+from typing import Iterator
 from typing import List
-from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
 
 from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.backend_provider import BackendProvider
+from segformer_ros.ros.overlap import overlap
+from segformer_ros.ros.overlap import Steps
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.scheduler import Scheduler
+from segformer_ros.ros.turn import Turn
+from segformer_ros.ros.turn import Work
 from segformer_ros.segmentation.segmenter import Segmenter
 
-Serve = Callable[[str, Frame, 'Turn'], None]
+Serve = Callable[[str, Frame, Turn], Optional[Iterator[None]]]
 MakeSegmenter = Callable[[BackendChoice], Segmenter]
 
 PREDECESSOR_TIMEOUT = 10.0
 """Seconds that a backend which failed may take to close before its successor is opened."""
 
-
-class Work(NamedTuple):
-    """
-    What the thread is busy with; a new object each time.
-
-    ``camera`` is None while the backend is opened; ``first`` is true for the first frame of a
-    worker, in which runtimes choose algorithms and fill caches.
-    """
-
-    camera: Optional[str]
-    first: bool
-
-
-class Turn:
-    """
-    One frame's turn on the inference thread.
-
-    :param worker: whose turn it is
-    """
-
-    def __init__(self, worker: 'InferenceWorker') -> None:
-        self._worker = worker
-
-    def segmenter(self) -> Segmenter:
-        """
-        Return the segmenter of the backend that serves at the moment.
-
-        :raises SegformerRosError: no backend can be opened
-        """
-        return self._worker.current_segmenter()
-
-    def claim(self) -> bool:
-        """
-        Ask whether what came of the frame counts: not once the worker was given up with it.
-
-        Of a frame either its result is claimed, or :meth:`InferenceWorker.abandon` gives it
-        back as lost; never both.
-        """
-        return self._worker.claim()
-
-    def note(self, success: bool) -> None:
-        """Count whether the network gave a result, for whoever watches the worker."""
-        self._worker.failures = 0 if success else self._worker.failures + 1
-        self._worker.successes += success
+ASK_PERIOD = 1.0
+"""Seconds after which frames are not overlapped once, so that a better backend may take over."""
 
 
 class InferenceWorker:
@@ -78,7 +40,8 @@ class InferenceWorker:
     :param cameras: names, for the scheduler
     :param provider: asked for its backend before every frame
     :param make_segmenter: called in the thread for every new backend
-    :param serve: called in the thread for every frame; must not raise
+    :param serve: called in the thread for every frame; returns what is left of it in steps (see
+        ``overlap``), or None where it is done; neither may raise
     :param max_rate: frames per second of each camera, 0 for no limit
     :param predecessor: its backend is closed before this one is opened, if it can be
     """
@@ -95,9 +58,10 @@ class InferenceWorker:
         self._changed = threading.Condition()
         self._stopping = False
         self._abandoned = False
-        self._claimed = False
+        self._turns: List[Turn] = []
         self._opened = threading.Event()
         self._segmenter: Optional[Segmenter] = None
+        self._asked = 0.0
         self.choice: Optional[BackendChoice] = None
         """What serves at the moment; replaced, never changed."""
         self.failure: Optional[BaseException] = None
@@ -173,15 +137,7 @@ class InferenceWorker:
             self._stopping = True
             self._changed.notify()
             lost = self._scheduler.clear()
-            if self.work is not None and self.work.camera is not None and not self._claimed:
-                lost.append(self.work.camera)
-            return lost
-
-    def claim(self) -> bool:
-        """Answer :meth:`Turn.claim` for the frame in work."""
-        with self._changed:
-            self._claimed = self._claimed or not self._abandoned
-            return self._claimed
+            return lost + [turn.camera for turn in self._turns if not turn.claimed]
 
     def stop(self, timeout: float) -> bool:
         """
@@ -202,6 +158,10 @@ class InferenceWorker:
 
         :raises SegformerRosError: as the provider or the segmenter raised it
         """
+        if len(self._turns) > 1 and self._segmenter is not None:
+            # The provider might close the backend that runs the frame before.
+            return self._segmenter
+        self._asked = time.monotonic()
         choice = self._provider.current()
         if self._segmenter is None or self.choice is None or \
                 choice.backend is not self.choice.backend:
@@ -221,24 +181,62 @@ class InferenceWorker:
         self.work = None
         self._opened.set()
         try:
+            running: Optional[Steps] = None
             while self.failure is None:
-                job = self._wait_for_frame()
-                if job is None:
+                following = self._take(wait=running is None)
+                if running is None and following is None:
                     break
-                self._serve(job[0], job[1], Turn(self))
-                self.work = None
+                running = self._advance(running, following)
         finally:
             self._segmenter = None
             self._provider.close()
 
-    def _wait_for_frame(self) -> Optional[Tuple[str, Frame]]:
+    def _advance(self, running: Optional[Steps], following: Optional[Steps]) -> Optional[Steps]:
+        if self._may_overlap():
+            running = overlap(running, following)
+        else:
+            for steps in (running, following):
+                if steps is not None:
+                    steps.finish()
+            running = None
+        with self._changed:
+            del self._turns[:len(self._turns) - (running is not None)]
+            # A new object: whoever watches the worker counts from here.
+            self.work = Work(self._turns[0].camera, self.successes == 0) if self._turns else None
+        return running
+
+    def _may_overlap(self) -> bool:
+        return self._segmenter is not None and self._segmenter.backend.overlaps
+
+    def _take(self, wait: bool) -> Optional[Steps]:
+        """Return the next frame, or None: there is none, or it is time to ask the provider."""
+        if not wait and time.monotonic() - self._asked > ASK_PERIOD:
+            return None
+        found = self._wait_for_frame(wait)
+        return None if found is None else Steps(self._serve(found[1].camera, *found))
+
+    def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, Turn]]:
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
                 job = self._scheduler.take(now, self._max_rate)
                 if job is not None:
-                    self._claimed = False
-                    self.work = Work(job[0], self.successes == 0)
-                    return job
+                    camera, frame = job
+                    turn = Turn(camera, self.current_segmenter, self._claim, self._note)
+                    self._turns.append(turn)
+                    if len(self._turns) == 1:
+                        self.work = Work(camera, self.successes == 0)
+                    return frame, turn
+                if not wait:
+                    return None
                 self._changed.wait(self._scheduler.wait_time(now))
         return None
+
+    def _claim(self, turn: Turn) -> bool:
+        with self._changed:
+            turn.claimed = turn.claimed or not self._abandoned
+            return turn.claimed
+
+    def _note(self, success: bool) -> None:
+        self.failures = 0 if success else self.failures + 1
+        self.successes += success

@@ -7,6 +7,7 @@ from typing import Any
 from typing import Dict
 from typing import NamedTuple
 from typing import Optional
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import cv2
@@ -82,9 +83,29 @@ class Segmentation(NamedTuple):
     timings: Timings
 
 
+class Prepared(NamedTuple):
+    """
+    An image on its way through the network; from :meth:`Segmenter.prepare`.
+
+    ``size_wh`` is that of the upright image. ``tensor`` is valid until the next one is prepared,
+    ``seconds`` what that took.
+    """
+
+    tensor: 'npt.NDArray[Any]'
+    size_wh: Tuple[int, int]
+    rotate: int
+    settings: SegmenterSettings
+    with_confidence: bool
+    seconds: float
+
+
 class Segmenter:
     """
     Segment images with one network.
+
+    :meth:`segment` does all. Its steps are :meth:`prepare`, :meth:`begin`, :meth:`end` and
+    :meth:`finish`: where the backend overlaps, one image may be finished and another prepared
+    while the network runs, between ``begin`` and ``end``. At most one is between these two.
 
     Calls must come from one thread at a time: working memory is reused from frame to frame.
 
@@ -103,6 +124,8 @@ class Segmenter:
         self.settings = SegmenterSettings() if settings is None else settings
         self._spec = spec
         self._backend = backend
+        self._outputs: Dict[str, 'npt.NDArray[Any]'] = {}
+        self._begun = self._ran = 0.0
         self._compiled = load_kernels() if compiled is None else compiled
         self._preprocessor = preprocessing.Preprocessor(spec, self._compiled.kernels)
         self._postprocessor = postprocessing.Postprocessor(spec, self._compiled.kernels)
@@ -146,23 +169,66 @@ class Segmenter:
         :raises InvalidInputError: the image or the rotation cannot be used
         :raises BackendError: the network failed, or returned values that are not finite
         """
+        prepared = self.prepare(image, rotate, with_confidence)
+        self.begin(prepared)
+        self.end()
+        return self.finish(prepared)
+
+    def prepare(self, image: 'npt.NDArray[np.uint8]', rotate: int = 0,
+                with_confidence: bool = True) -> Prepared:
+        """
+        Make the network's input of an image, with the settings of this moment.
+
+        :raises InvalidInputError: the image or the rotation cannot be used
+        """
         upright = _upright(image, rotate)
-        settings = self._settings
         started = time.perf_counter()
-        tensor = self._preprocessor.run(upright, settings.resize)
-        prepared = time.perf_counter()
-        outputs = self._backend.infer({self._spec.input_name: tensor})
-        inferred = time.perf_counter()
+        tensor = self._preprocessor.run(upright, self._settings.resize)
+        return Prepared(tensor, (upright.shape[1], upright.shape[0]), rotate, self._settings,
+                        with_confidence, time.perf_counter() - started)
+
+    def begin(self, prepared: Prepared) -> None:
+        """
+        Start the network; where the backend does not overlap it runs here and now.
+
+        :raises BackendError: the network failed
+        """
+        self._begun = time.perf_counter()
+        inputs = {self._spec.input_name: prepared.tensor}
+        if self._backend.overlaps:
+            self._backend.begin(inputs)
+        else:
+            self._outputs = self._backend.infer(inputs)
+
+    def end(self) -> None:
+        """
+        Wait for the network.
+
+        :raises BackendError: the network failed
+        """
+        if self._backend.overlaps:
+            self._outputs = self._backend.end()
+        self._ran = time.perf_counter() - self._begun
+
+    def finish(self, prepared: Prepared) -> Segmentation:
+        """
+        Make mask and confidence; the next run may have been begun, but not ended.
+
+        :param prepared: of the last image whose run ended
+        :raises BackendError: the network returned values that are not finite
+        """
+        started = time.perf_counter()
+        settings = prepared.settings
         mask, confidence = self._postprocessor.run(
-            outputs, (upright.shape[1], upright.shape[0]), settings.postprocess,
-            settings.threshold, with_confidence)
-        if rotate:
-            mask = cv2.rotate(mask, _TURN_BACK[rotate])  # type: ignore[assignment]
+            self._outputs, prepared.size_wh, settings.postprocess, settings.threshold,
+            prepared.with_confidence)
+        if prepared.rotate:
+            turn = _TURN_BACK[prepared.rotate]
+            mask = cv2.rotate(mask, turn)  # type: ignore[assignment]
             if confidence is not None:
-                confidence = cv2.rotate(  # type: ignore[assignment]
-                    confidence, _TURN_BACK[rotate])
+                confidence = cv2.rotate(confidence, turn)  # type: ignore[assignment]
         return Segmentation(mask, confidence, Timings(
-            prepared - started, inferred - prepared, time.perf_counter() - inferred))
+            prepared.seconds, self._ran, time.perf_counter() - started))
 
     def _check_one_run(self) -> None:
         """Learn from a grey image what sizes a network with dynamic outputs really returns."""

@@ -79,3 +79,56 @@ def test_wrong_inputs_are_told_and_the_next_good_one_runs(inputs, message):
         with pytest.raises(InvalidInputError, match=message):
             backend.infer(inputs)
         assert backend.infer({'x': ones(1, 1, 2)})['y'].sum() == 4
+
+
+class Overlapping(Doubling):
+    """Runs by itself; results alternate between two arrays, as those of engines do."""
+
+    overlaps = True
+
+    def __init__(self):
+        super().__init__()
+        self._pending = []
+
+    def _begin(self, inputs):
+        self._pending.append(2 * inputs['x'])
+
+    def _end(self):
+        return {'y': self._pending.pop()}
+
+
+def test_run_is_begun_and_ended_once():
+    with Overlapping() as backend:
+        with pytest.raises(BackendError, match='No run was begun'):
+            backend.end()
+        backend.begin({'x': ones(1, 3, 2)})
+        with pytest.raises(BackendError, match='A run is under way'):
+            backend.begin({'x': ones(1, 3, 2)})
+        with pytest.raises(BackendError, match='A run is under way'):
+            backend.infer({'x': ones(1, 3, 2)})
+        assert backend.end()['y'].sum() == 12
+        with pytest.raises(BackendError, match='No run was begun'):
+            backend.end()
+
+
+def test_inputs_of_a_begun_run_are_checked_and_a_refused_one_is_not_under_way():
+    with Overlapping() as backend:
+        with pytest.raises(InvalidInputError, match='Input tensor does not fit'):
+            backend.begin({'x': ones(1, 3, 4)})
+        assert backend.infer({'x': ones(1, 3, 2)})['y'].sum() == 12
+
+
+def test_backend_opened_again_has_no_run_under_way():
+    backend = Overlapping().open()
+    backend.begin({'x': ones(1, 3, 2)})
+    backend.close()
+    with backend:
+        assert backend.infer({'x': ones(1, 3, 2)})['y'].sum() == 12
+
+
+def test_runs_on_the_cpu_cannot_be_begun():
+    with Doubling() as backend:
+        assert not backend.overlaps
+        with pytest.raises(BackendError, match='Runs cannot be begun'):
+            backend.begin({'x': ones(1, 3, 2)})
+        assert backend.infer({'x': ones(1, 3, 2)})['y'].sum() == 12

@@ -103,11 +103,53 @@ def test_frame_allocates_nothing_on_the_gpu_and_reuses_its_output(
         assert fake_cuda.memory.keys() == before.keys()
 
 
+@pytest.mark.parametrize('version', ['8.2.1', '8.5.1', '10.3.0'])
+@pytest.mark.parametrize('buffers', ['pycuda', 'cuda.bindings'])
+def test_begun_run_leaves_the_logits_of_the_one_before_alone(
+        fake_tensorrt, fake_cuda, tiny_model, frames, expected, version, buffers):
+    module = fake_tensorrt(version)
+    plan = build_plan(module, tiny_model).plan
+    with make_backend(module, plan, buffers=buffers) as backend:
+        assert backend.overlaps
+        backend.begin(frames[0])
+        memory = None
+        for number in range(1, 6):
+            last = backend.end()['logits']
+            backend.begin(frames[number % len(frames)])
+            # Here the last frame is postprocessed.
+            np.testing.assert_allclose(last, expected[(number - 1) % len(frames)], atol=1e-5)
+            memory = memory or set(fake_cuda.memory)
+            assert set(fake_cuda.memory) == memory
+        backend.end()
+        np.testing.assert_allclose(backend.infer(frames[0])['logits'], expected[0], atol=1e-5)
+        assert fake_cuda.stack() == []
+    assert fake_cuda.is_clean()
+
+
+def test_refused_run_is_an_error_where_it_begins_and_the_next_may_begin(
+        fake_tensorrt, tiny_model, frames):
+    module = fake_tensorrt('10.3.0')
+    plan = build_plan(module, tiny_model).plan
+    module = fake_tensorrt('10.3.0', 'enqueue_false_later')
+    with make_backend(module, plan) as backend:
+        refused = 0
+        for frame in frames[:1] * 6:
+            try:
+                backend.begin(frame)
+            except BackendError as error:
+                assert 'refused' in str(error)
+                refused += 1
+            else:
+                backend.end()
+        assert refused >= 3
+
+
 def test_cuda_graph_gives_the_same_logits(fake_tensorrt, fake_cuda, tiny_model, frames, expected):
     module = fake_tensorrt('10.3.0')
     plan = build_plan(module, tiny_model).plan
     with make_backend(module, plan, buffers='cuda.bindings', cuda_graph=True) as backend:
         assert backend.info.details['cuda_graph'] == 'on'
+        assert not backend.overlaps
         for frame, logits in zip(frames, expected):
             np.testing.assert_allclose(backend.infer(frame)['logits'], logits, atol=1e-5)
     assert fake_cuda.is_clean()
