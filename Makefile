@@ -104,12 +104,16 @@ test-colcon: $(VENV)/.test
 	tools/environment/check_colcon.sh
 
 # Where a frame's time goes, beside other ways to write the same: an environment of its own.
-# BENCH_NODE= leaves the node over DDS out; TORCH=torch==2.13.0 adds the transformers example.
-.venv-bench/.installed: requirements/bench.txt requirements/ros.txt
+# BENCH_NODE= leaves the node over DDS out; TORCH=torch==2.13.0 adds the transformers example;
+# BENCH_OPTIONS='--rounds 50' and the like go to the command.
+.venv-bench/.installed: requirements/bench.txt requirements/ros.txt requirements/interfaces.txt \
+		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg)
 	"$(PYTHON)" -m venv --clear .venv-bench
 	touch .venv-bench/COLCON_IGNORE
 	.venv-bench/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
-	.venv-bench/bin/$(PIP_INSTALL) -r requirements/bench.txt
+	.venv-bench/bin/$(PIP_INSTALL) -r requirements/bench.txt -r requirements/interfaces.txt \
+		'setuptools==79.0.1'
+	tools/interfaces/build.sh .venv-bench
 	touch $@
 
 TORCH ?=
@@ -125,9 +129,17 @@ bench: .venv-bench/.installed
 			bench_output/segformer_b0_random.onnx
 		models=(--model bench_output/segformer_b0_random.onnx "$${models[@]}")
 	fi
+	deeplab="$(SHARED)/models/ade20k_mobilenetv2_segformer_io.onnx"
+	if [ -e "$$deeplab" ] && [ -e "$$config" ]; then
+		# It takes and returns what SegFormer-B0 does.
+		cp --no-preserve=mode "$$deeplab" bench_output/ade20k_mobilenetv2.onnx
+		sed s/segformer_b0_random/ade20k_mobilenetv2/ bench_output/segformer_b0_random.yaml \
+			> bench_output/ade20k_mobilenetv2.yaml
+		models+=(--model bench_output/ade20k_mobilenetv2.onnx)
+	fi
 	image="$(SHARED)/images/ade_val/ADE_val_00000001.jpg"
 	[ ! -e "$$image" ] || models+=(--image "$$image")
-	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE)
+	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE) $(BENCH_OPTIONS)
 	cp bench_output/benchmark.md docs/performance.md
 
 # Also part of test-slow; here the results go into the table of docs/reliability.md.

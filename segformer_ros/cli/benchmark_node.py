@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SIZE_WH = (640, 480)
 START_LIMIT_S = 120.0
 IDLE_S = 5.0
+# Without a mask, after which none is under way.
+SETTLE_S = 1.5
 NETWORK_RUNS = 8
 # Of a drive: the machine's speed drifts, so the network runs before, between and after them.
 PARTS = 4
@@ -178,8 +180,10 @@ def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) 
         for arrival in traffic.arrivals():
             first = first or arrival.received
             seen.add(arrival.camera)
-    # Let what is under way come to an end.
-    time.sleep(1.0)
+    time.sleep(SETTLE_S)
+    while traffic.arrivals():
+        # What is under way comes to an end.
+        time.sleep(SETTLE_S)
     return first
 
 
