@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 from typing import Dict
+from typing import Iterator
 from typing import List
 from typing import Optional
 from typing import Tuple
@@ -45,18 +46,15 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     options = make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.WARNING, stream=sys.stderr)
+    os.makedirs(options.output, exist_ok=True)
     try:
-        report = measure(options)
+        # Written again and again: what was measured stays if something later fails.
+        for report in measure(options):
+            paths = _write(report, options.output)
     except SegformerRosError as error:
         print('benchmark: {}'.format(error), file=sys.stderr)
         return 1
-    os.makedirs(options.output, exist_ok=True)
-    for name, content in (('benchmark.json', json.dumps(report, indent=2, sort_keys=True) + '\n'),
-                          ('benchmark.md', markdown(report))):
-        path = os.path.join(options.output, name)
-        with open(path, 'w', encoding='utf-8') as stream:
-            stream.write(content)
-        print(path)
+    print('\n'.join(paths))
     return 0
 
 
@@ -88,33 +86,45 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(options: argparse.Namespace) -> Dict[str, Any]:
+def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     """
     Measure all that the options ask for.
 
+    :return: the report so far, after each model and after the node
     :raises SegformerRosError: a model or a picture cannot be used
     """
     settings = BenchmarkSettings(options.size or [(640, 480), (1280, 720)], options.rounds,
                                  options.patience, options.threads, not options.no_memory)
     picture = _picture(options.image)
     names = options.model or ['segformer_sim']
-    models = []
+    report: Dict[str, Any] = {
+        'machine': machine_facts(), 'versions': _versions(), 'models': [],
+        'date': datetime.date.today().isoformat(), 'command': _command(options)}
     for name in names:
         found = resolve_model(name)
 
         def tell(line: str, prefix: str = found.spec.name) -> None:
             print('{}: {}'.format(prefix, line), file=sys.stderr, flush=True)
 
-        models.append(run_benchmark(found.onnx_path, found.spec, picture, settings, tell))
-    report: Dict[str, Any] = {
-        'machine': machine_facts(), 'versions': _versions(), 'models': models,
-        'date': datetime.date.today().isoformat(), 'command': _command(options)}
+        report['models'].append(
+            run_benchmark(found.onnx_path, found.spec, picture, settings, tell))
+        yield report
     if options.node:
         found = resolve_model(names[0])
         report['node'] = run_node_benchmark(
             found.onnx_path, found.spec, picture, settings.threads, options.node_seconds,
             lambda line: print(line, file=sys.stderr, flush=True))
-    return report
+        yield report
+
+
+def _write(report: Dict[str, Any], folder: str) -> List[str]:
+    paths = []
+    for name, content in (('benchmark.json', json.dumps(report, indent=2, sort_keys=True) + '\n'),
+                          ('benchmark.md', markdown(report))):
+        paths.append(os.path.join(folder, name))
+        with open(paths[-1], 'w', encoding='utf-8') as stream:
+            stream.write(content)
+    return paths
 
 
 def _picture(path: Optional[str]) -> 'npt.NDArray[np.uint8]':

@@ -143,6 +143,7 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
     for row in found['rows']:
         row['overhead_ms'] = 1e3 * race.sum_of(row['name'], pipelines.OVERHEAD)
         row['overhead_cpu_ms'] = 1e3 * race.beside_cpu(row['name'])
+        row['overhead_fastest_ms'] = 1e3 * race.fastest(row['name'], pipelines.OVERHEAD)
     found['kernels'] = load_kernels().origin
     found['labels_differ'] = {
         '{} / {}'.format(one, other): float(np.mean(frame.masks[one] != frame.masks[other]))
@@ -162,8 +163,11 @@ def race_to_json(race: RaceResult, references: Sequence[str]) -> Dict[str, Any]:
     """
     present = [name for name in references if name in race.names]
     rows = [{'name': name, 'cpu_ms': 1e3 * race.cpu(name),
+             'fastest_ms': 1e3 * race.fastest(name),
              'stages_ms': {stage: 1e3 * value for stage, value in race.stages(name).items()},
              'ratio': {other: race.ratio(name, other) for other in present},
-             'cpu_ratio': {other: race.cpu_ratio(name, other) for other in present}}
+             'cpu_ratio': {other: race.cpu_ratio(name, other) for other in present},
+             'fastest_ratio': {other: race.fastest(name) / race.fastest(other)
+                               for other in present}}
             for name in race.names]
     return {'rows': rows, 'rounds': race.rounds, 'counted': race.counted, 'quiet': race.quiet}

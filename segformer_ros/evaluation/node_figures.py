@@ -76,6 +76,8 @@ def figures(run: NodeRun) -> Dict[str, str]:
         'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
             *(run.latency_ms(percent) for percent in (50, 95, 100))),
         'latency p50 / network': '{:.2f}'.format(run.latency_ms(50) / run.network_ms),
+        'fastest latency, fastest network': '{:.1f}, {:.1f} ms'.format(
+            run.latency_ms(0), 1e3 * min(run.network)),
         'images sent, masks': '{}, {}'.format(run.sent, len(run.masks)),
         'superseded': str(run.superseded),
         'lost on the way to the node': str(run.sent - run.received),

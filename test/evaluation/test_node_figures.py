@@ -26,6 +26,7 @@ def test_figures_of_one_camera():
     assert figures['network alone'] == '100.0 ms'
     assert figures['latency p50 / p95 / max'] == '110.0 / 110.0 / 110.0 ms'
     assert figures['latency p50 / network'] == '1.10'
+    assert figures['fastest latency, fastest network'] == '110.0, 90.0 ms'
     assert figures['images sent, masks'] == '10, 10'
     assert figures['processor time a mask'] == '150 ms'
     assert figures['page faults a mask'] == '7'

@@ -30,6 +30,15 @@ def test_ratio_is_the_median_of_pairs_not_the_quotient_of_medians():
     assert result.stages('slow') == {'work': 20, TOTAL: 20}
 
 
+def test_fastest_is_the_least_sum_of_stages_over_all_rounds():
+    row = [Sample({'a': a, 'b': b, TOTAL: a + b}, 0.0, 0.0, stalled)
+           for a, b, stalled in [(1.0, 9.0, 0.0)] * 8 + [(2.0, 3.0, 0.5), (4.0, 0.5, 0.5)]]
+    result = RaceResult({'one': row})
+    assert result.fastest('one') == 4.5
+    assert result.fastest('one', ['a']) == 1.0
+    assert result.fastest('one', ['a', 'b']) == 4.5
+
+
 def test_disturbed_rounds_are_left_out_where_enough_are_quiet():
     quiet, disturbed = [sample(1)] * race.MIN_QUIET_ROUNDS, [sample(9, stalled=0.5)] * 20
     result = RaceResult({'one': quiet + disturbed, 'other': quiet + [sample(1)] * 20})
