@@ -40,6 +40,7 @@ ARGUMENTS = [
     DeclareLaunchArgument('model', default_value='',
                           description='Name or path of the model; empty: as in params_file.'),
     DeclareLaunchArgument('backend', default_value='',
+                          choices=['', 'auto', 'tensorrt', 'onnxruntime'],
                           description='Runtime of the network; empty: as in params_file.'),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
     DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],

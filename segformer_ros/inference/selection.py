@@ -147,6 +147,7 @@ class BackendSelector:
                 job or preparing):
             level = ERROR
         return SelectionStatus(
+            model=self._graphs.original.path,
             requested=self._settings.backend, backend=info.name if info else 'none',
             precision=info.precision if info else 'none', level=level, why=str(self._findings),
             job=job, check=self._engines.check, engine=self._engines.serving,

@@ -69,11 +69,13 @@ class SelectionStatus(NamedTuple):
     """
     What serves and why, for diagnostics.
 
-    ``level`` is ``ok``, ``warn`` (less than could be had) or ``error`` (not what was asked
-    for). ``job`` is what is being built, ``check`` the self-check of the engine in use or of
-    the one that failed last, ``engine`` the name of the engine in use.
+    ``model`` is the file that was chosen. ``level`` is ``ok``, ``warn`` (less than could be
+    had) or ``error`` (not what was asked for). ``job`` is what is being built, ``check`` the
+    self-check of the engine in use or of the one that failed last, ``engine`` the name of the
+    engine in use, ``preparing`` the name of the target that a graph is being prepared for.
     """
 
+    model: str
     requested: str
     backend: str
     precision: str

@@ -3,18 +3,41 @@
 """Where the inference thread gets its network from."""
 
 import abc
+import logging
 import os
+import time
+from typing import Any
+from typing import Callable
+from typing import Mapping
 from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
 
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.inference.backend import Backend
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.inference.cuda_probe import probe_gpu
+from segformer_ros.inference.engine_key import DEFAULT_BUILDER
+from segformer_ros.inference.selection import BackendSelector
+from segformer_ros.inference.selection_status import OK
+from segformer_ros.inference.selection_status import SelectionSettings
+from segformer_ros.inference.selection_status import SelectionStatus
+from segformer_ros.inference.tensorrt_backend import DEFAULT_RUNTIME
 from segformer_ros.model import catalogue
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.resolve import resolve_model
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.segmentation.self_check_frames import self_check_frames
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Inputs = Mapping[str, 'npt.NDArray[Any]']
+
+PROGRESS_PERIOD = 60.0
+"""Seconds between two lines in the log on an engine that is being built."""
+_LOGGER = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):
@@ -29,12 +52,17 @@ class BackendChoice(NamedTuple):
     """
     An open backend, and why it was taken.
 
-    ``fallback`` is true where something better was asked for.
+    ``fallback`` is true where something better was asked for, or could be had. ``spec`` is what
+    the backend takes and returns; None: what the model itself does. ``status`` tells more, for
+    diagnostics. ``on_input`` is to be given every input tensor.
     """
 
     backend: Backend
     reason: str
     fallback: bool = False
+    spec: Optional[ModelSpec] = None
+    status: Optional[SelectionStatus] = None
+    on_input: Optional[Callable[[Inputs], None]] = None
 
 
 class BackendProvider(abc.ABC):
@@ -47,7 +75,7 @@ class BackendProvider(abc.ABC):
     @abc.abstractmethod
     def current(self) -> BackendChoice:
         """
-        Return the backend for the next frame: the same object as before, or a better one.
+        Return the backend for the next frame.
 
         The first call opens one and may take long; later calls must not.
 
@@ -58,21 +86,95 @@ class BackendProvider(abc.ABC):
     def close(self) -> None:
         """Close every backend that was handed out."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether :meth:`advance` has something to do."""
+        return False
 
-class OnnxruntimeProvider(BackendProvider):
-    """One onnxruntime session, for as long as the node is configured."""
+    def advance(self) -> bool:
+        """
+        Take the next step towards a better backend; called between two frames.
 
-    def __init__(self, model: Model, threads: int, reason: str) -> None:
-        self._choice = BackendChoice(OnnxruntimeBackend(model.path, threads=threads), reason)
+        Now and then it takes long: a backend is opened.
+
+        :return: whether another backend serves from now on
+        """
+        return False
+
+    def recover(self, reason: str) -> bool:
+        """
+        Leave a backend that failed in a run for another one, where there is one.
+
+        :return: whether the frame is worth another try
+        """
+        return False
+
+
+class SelectingProvider(BackendProvider):
+    """
+    Hands out what a selector has chosen.
+
+    :param selector: closed
+    """
+
+    def __init__(self, selector: BackendSelector) -> None:
+        self._selector = selector
+        self._choice: Optional[BackendChoice] = None
+        self._told = ('', float('-inf'))
 
     def current(self) -> BackendChoice:
-        """Return the session, opened at the first call."""
-        self._choice.backend.open()
-        return self._choice
+        """Return what serves, opened at the first call."""
+        if self._choice is None:
+            self._choose(self._selector.open())
+        return self._opened()
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a graph is being prepared, or an engine built."""
+        status = None if self._choice is None else self._choice.status
+        return status is not None and (bool(status.preparing) or status.job is not None)
+
+    def advance(self) -> bool:
+        """Take the next step of what is prepared and built; take over what is better."""
+        better = self._selector.poll()
+        self._choose(better or self._opened().backend)
+        self._tell_progress()
+        return better is not None
+
+    def recover(self, reason: str) -> bool:
+        """Leave TensorRT for onnxruntime, for good."""
+        if self._opened().backend.info.name != 'tensorrt':
+            return False
+        self._choose(self._selector.fall_back(reason))
+        return True
 
     def close(self) -> None:
-        """Close the session."""
-        self._choice.backend.close()
+        """Close the backend and end what is being built."""
+        self._choice = None
+        self._selector.close()
+
+    def _opened(self) -> BackendChoice:
+        if self._choice is None:
+            raise ValueError('current() comes first')
+        return self._choice
+
+    def _choose(self, backend: Backend) -> None:
+        status = self._selector.status
+        self._choice = BackendChoice(backend, status.why, status.level != OK,
+                                     self._selector.spec, status, self._selector.offer_frame)
+
+    def _tell_progress(self) -> None:
+        status = self._opened().status
+        if status is None or status.job is None:
+            return
+        job = status.job
+        stage = 'The {} engine is {}'.format(job.precision, {
+            'waiting': 'waiting to be built', 'building': 'being built',
+            'checking': 'being checked'}.get(job.stage, job.stage))
+        now = time.monotonic()
+        if stage != self._told[0] or now - self._told[1] >= PROGRESS_PERIOD:
+            self._told = (stage, now)
+            _LOGGER.info('%s (%.0f s): %s', stage, job.elapsed, job.detail)
 
 
 def find_model(parameters: NodeParameters) -> Model:
@@ -93,7 +195,14 @@ def find_model(parameters: NodeParameters) -> Model:
 
 
 def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
-    """Return the provider that the parameter ``backend`` asks for; opens nothing."""
-    reason = 'asked for' if parameters.backend == 'onnxruntime' else \
-        'the only backend that this version has'
-    return OnnxruntimeProvider(model, parameters.threads, reason)
+    """Return the provider that the parameters ask for; opens nothing."""
+    settings = SelectionSettings(
+        backend=parameters.backend, precision=parameters.precision, threads=parameters.threads,
+        provider=parameters.execution_provider, rewrite=parameters.deployment_graph,
+        cache_root=os.path.expanduser(parameters.engine_cache),
+        runtime=DEFAULT_RUNTIME._replace(device_index=parameters.device,
+                                         cuda_graph=parameters.cuda_graphs),
+        builder=DEFAULT_BUILDER._replace(workspace_mib=parameters.workspace_mib))
+    return SelectingProvider(BackendSelector(
+        model.path, model.spec, settings, lambda: tuple(self_check_frames(model.spec)),
+        probe_gpu))

@@ -15,6 +15,7 @@ from typing import Tuple
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from segformer_ros.errors import BackendError
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros import topics
@@ -142,13 +143,18 @@ class Camera:
         own = next(each for each in parameters.cameras if each.name == self.name)
         # The costmap weighs what it sees by confidence.
         wanted = self._on_mask is not None or self._outputs.wanted(topics.CONFIDENCE)
-        prepared = segmenter.prepare(image, own.rotate, wanted)
-        yield
-        segmenter.begin(prepared)
-        yield
-        segmenter.end()
-        yield
-        segmentation = segmenter.finish(prepared)
+        try:
+            prepared = segmenter.prepare(image, own.rotate, wanted)
+            yield
+            segmenter.begin(prepared)
+            yield
+            segmenter.end()
+            yield
+            segmentation = segmenter.finish(prepared)
+        except BackendError as error:
+            segmenter = turn.recover(segmenter, error)
+            segmenter.settings = settings
+            segmentation = segmenter.segment(image, own.rotate, wanted)
         segmented = time.monotonic()
         with self._gate:
             # The backend was given up meanwhile: another one serves newer frames.

@@ -9,6 +9,8 @@ from typing import Optional
 from typing import Tuple
 
 from segformer_ros.inference.backend import BackendInfo
+from segformer_ros.inference.selection_status import ERROR as SELECTION_ERROR
+from segformer_ros.inference.selection_status import SelectionStatus
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.statistics import CameraReport
 from segformer_ros.ros.statistics import Percentiles
@@ -52,11 +54,12 @@ class NodeState(NamedTuple):
 
 
 class BackendState(NamedTuple):
-    """What runs the network, and why that."""
+    """What runs the network, and why that; ``status`` is None where nothing was chosen."""
 
     info: BackendInfo
     reason: str
     fallback: bool
+    status: Optional[SelectionStatus] = None
 
 
 def node_status(state: NodeState) -> Status:
@@ -78,13 +81,48 @@ def backend_status(state: Optional[BackendState]) -> Status:
         return Status(OK, 'backend', 'none: not configured', [])
     info = state.info
     values = [('backend', info.name), ('version', info.version), ('device', info.device),
-              ('precision', info.precision), ('model', info.model_path),
-              ('why', state.reason)]
+              ('precision', info.precision),
+              ('model', state.status.model if state.status else info.model_path),
+              ('runs', info.model_path), ('why', state.reason)]
     values += sorted(info.details.items())
     message = '{} {} on {}'.format(info.name, info.precision, info.device)
+    if state.status is not None:
+        values += selection_values(state.status)
+        under_way = selection_progress(state.status)
+        if under_way:
+            message = '{}; {}'.format(message, under_way)
     if state.fallback:
-        return Status(WARN, 'backend', '{}: {}'.format(message, state.reason), values)
+        severe = state.status is not None and state.status.level == SELECTION_ERROR
+        level = ERROR if severe else WARN
+        return Status(level, 'backend', '{}: {}'.format(message, state.reason), values)
     return Status(OK, 'backend', message, values)
+
+
+def selection_values(status: SelectionStatus) -> Pairs:
+    """Return what was asked for and what was found out about engines."""
+    values = [('asked for', status.requested)]
+    if status.engine is not None:
+        values.append(('engine', status.engine))
+    if status.check is not None:
+        values.append(('self-check', '{}: {}'.format(
+            'passed' if status.check.passed else 'failed', status.check)))
+    under_way = selection_progress(status)
+    if under_way:
+        values.append(('under way', under_way))
+    if status.job is not None:
+        values.append(('under way, detail', status.job.detail))
+    return values
+
+
+def selection_progress(status: SelectionStatus) -> str:
+    """Return what is being done for a better backend, or nothing."""
+    if status.preparing:
+        return 'preparing the graph for {}'.format(status.preparing)
+    if status.job is None:
+        return ''
+    job = status.job
+    steps = ', step {} of {}'.format(job.step, job.steps) if job.steps else ''
+    return '{} the {} engine for {:.0f} s{}'.format(job.stage, job.precision, job.elapsed, steps)
 
 
 def watchdog_status(state: Optional[WatchdogState]) -> Status:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from typing import Sequence
 from typing import Tuple
 
+from segformer_ros.inference.selection_status import BACKENDS
 from segformer_ros.ros.costmap_parameters import costmap_parameters
 from segformer_ros.ros.costmap_parameters import COSTMAP_ROWS
 from segformer_ros.ros.costmap_parameters import CostmapParameters
@@ -18,7 +19,6 @@ from segformer_ros.ros.parameter_row import LIVE
 from segformer_ros.ros.parameter_row import Row
 from segformer_ros.ros.parameter_row import START
 
-BACKENDS = ('auto', 'onnxruntime')
 TRANSPORTS = ('raw', 'compressed')
 
 NODE_ROWS = (
@@ -36,7 +36,25 @@ NODE_ROWS = (
         'Path of the YAML that describes the model; empty: the known one of that name, or the '
         'file beside the ONNX file with the suffix .yaml.'),
     Row('backend', str, 'auto', CONFIGURE,
-        'Runtime of the network; auto takes the fastest that works.', choices=BACKENDS),
+        'Runtime of the network; auto takes the fastest that works, and serves with onnxruntime '
+        'while an engine is built.', choices=BACKENDS),
+    Row('precision', str, 'fp16', CONFIGURE,
+        'Of TensorRT: fp16 keeps the parts in fp32 that need it, and gives way to fp32 if its '
+        'masks differ.', choices=('fp16', 'fp32')),
+    Row('device', int, 0, CONFIGURE, 'Number of the GPU.', range=(0, 63)),
+    Row('cuda_graphs', bool, False, CONFIGURE,
+        'Replay a frame on the GPU as one recorded graph: less CPU work; needs cuda-python.'),
+    Row('engine_cache', str, '', CONFIGURE,
+        'Folder of the TensorRT engines; empty: the cache folder of the user.'),
+    Row('workspace_mib', int, 0, CONFIGURE,
+        'Memory that building an engine may use for scratch, MiB; 0 chooses by free memory.',
+        range=(0, 65536)),
+    Row('execution_provider', str, '', CONFIGURE,
+        'Execution provider of onnxruntime, such as CUDAExecutionProvider; empty: the fastest '
+        'that gives the same masks.'),
+    Row('deployment_graph', bool, True, CONFIGURE,
+        'Run the graph that is prepared from the model for its runtime, about twice as fast; '
+        'false runs the file as it is.'),
     Row('threads', int, 0, CONFIGURE,
         'CPU threads of the network; 0 takes all of up to two cores, else all but one.',
         range=(0, 256)),
@@ -126,6 +144,13 @@ class NodeParameters(NamedTuple):
     model: str
     model_spec: str
     backend: str
+    precision: str
+    device: int
+    cuda_graphs: bool
+    engine_cache: str
+    workspace_mib: int
+    execution_provider: str
+    deployment_graph: bool
     threads: int
     resize: str
     postprocess: str

@@ -31,6 +31,7 @@ from segformer_ros.ros.diagnostics_publisher import DiagnosticsPublisher
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.label_info import MISSING as LABEL_INFO_MISSING
 from segformer_ros.ros.lifecycle_service import answer_impossible_transitions
+from segformer_ros.ros.log_bridge import LogBridge
 from segformer_ros.ros.outputs import Outputs
 from segformer_ros.ros.parameter_server import ParameterServer
 from segformer_ros.ros.parameters import NodeParameters
@@ -60,6 +61,7 @@ class SegformerNode(LifecycleNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('segformer', **options)
+        self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
         self._worker: Optional[WatchedWorker] = None
         if self._settings.current.keep_memory and not keep_freed_memory():
@@ -97,6 +99,7 @@ class SegformerNode(LifecycleNode):
         else:
             self._release()
         self._diagnostics.destroy()
+        self._log_bridge.remove()
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """
@@ -231,7 +234,7 @@ class SegformerNode(LifecycleNode):
             self.get_logger().warning(text)
         else:
             self.get_logger().info(text)
-        return Segmenter(model.spec, choice.backend)
+        return Segmenter(choice.spec or model.spec, choice.backend, on_input=choice.on_input)
 
     def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
         camera = next(each for each in self._cameras if each.name == name)
@@ -271,7 +274,8 @@ class SegformerNode(LifecycleNode):
         choice = None if self._worker is None else self._worker.choice
         backend = None
         if choice is not None and choice.backend.is_open:
-            backend = BackendState(choice.backend.info, choice.reason, choice.fallback)
+            backend = BackendState(choice.backend.info, choice.reason, choice.fallback,
+                                   choice.status)
         now = time.monotonic()
         watched = None if self._worker is None else self._worker.state
         return [node_status(state), backend_status(backend), watchdog_status(watched)] + [

@@ -6,7 +6,10 @@ from typing import Callable
 from typing import NamedTuple
 from typing import Optional
 
+from segformer_ros.errors import BackendError
 from segformer_ros.segmentation.segmenter import Segmenter
+
+Recover = Callable[[Segmenter, BackendError], Segmenter]
 
 
 class Work(NamedTuple):
@@ -21,6 +24,11 @@ class Work(NamedTuple):
     first: bool
 
 
+def no_recovery(segmenter: Segmenter, error: BackendError) -> Segmenter:
+    """Raise the error again: there is no other segmenter."""
+    raise error
+
+
 class Turn:
     """
     What the worker lends to whoever serves a frame.
@@ -30,13 +38,17 @@ class Turn:
         SegformerRosError where no backend can be opened
     :param claim: see :meth:`claim`
     :param note: told whether the network gave a result, for whoever watches the worker
+    :param recover: takes a segmenter that failed and its error, and returns another one, for the
+        same frame; raises the error where there is no other
     """
 
     def __init__(self, camera: str, segmenter: Callable[[], Segmenter],
-                 claim: 'Callable[[Turn], bool]', note: Callable[[bool], None]) -> None:
+                 claim: 'Callable[[Turn], bool]', note: Callable[[bool], None],
+                 recover: Recover = no_recovery) -> None:
         self.camera = camera
         self.segmenter = segmenter
         self.note = note
+        self.recover = recover
         self.claimed = False
         self._claim = claim
 

@@ -11,6 +11,8 @@ from typing import Optional
 from typing import Sequence
 from typing import Tuple
 
+from segformer_ros.errors import BackendError
+from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.backend_provider import BackendProvider
 from segformer_ros.ros.overlap import overlap
@@ -27,6 +29,8 @@ MakeSegmenter = Callable[[BackendChoice], Segmenter]
 PREDECESSOR_TIMEOUT = 10.0
 """Seconds that a backend which failed may take to close before its successor is opened."""
 
+IMPROVE_PERIOD = 0.25
+"""Seconds between two steps towards a better backend while no image comes."""
 ASK_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
 
@@ -183,13 +187,28 @@ class InferenceWorker:
         try:
             running: Optional[Steps] = None
             while self.failure is None:
+                if running is None and self._provider.is_busy:
+                    self._improve()
                 following = self._take(wait=running is None)
                 if running is None and following is None:
-                    break
+                    if self._stopping:
+                        break
+                    continue
                 running = self._advance(running, following)
         finally:
             self._segmenter = None
             self._provider.close()
+
+    def _improve(self) -> None:
+        """Take a step towards a better backend, and take it over once it is there."""
+        self.work = Work(None, True)
+        try:
+            if self._provider.advance():
+                self.current_segmenter()
+        except SegformerRosError:
+            # The next frame meets the same fault and reports it.
+            self._segmenter = None
+        self.work = None
 
     def _advance(self, running: Optional[Steps], following: Optional[Steps]) -> Optional[Steps]:
         if self._may_overlap():
@@ -216,21 +235,37 @@ class InferenceWorker:
         return None if found is None else Steps(self._serve(found[1].camera, *found))
 
     def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, Turn]]:
+        give_up_at = time.monotonic() + IMPROVE_PERIOD if self._provider.is_busy else None
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
                 job = self._scheduler.take(now, self._max_rate)
                 if job is not None:
                     camera, frame = job
-                    turn = Turn(camera, self.current_segmenter, self._claim, self._note)
+                    turn = Turn(camera, self.current_segmenter, self._claim, self._note,
+                                self._recover)
                     self._turns.append(turn)
                     if len(self._turns) == 1:
                         self.work = Work(camera, self.successes == 0)
                     return frame, turn
-                if not wait:
+                if not wait or (give_up_at is not None and now >= give_up_at):
                     return None
-                self._changed.wait(self._scheduler.wait_time(now))
+                limits = (self._scheduler.wait_time(now),
+                          None if give_up_at is None else give_up_at - now)
+                self._changed.wait(min((each for each in limits if each is not None),
+                                       default=None))
         return None
+
+    def _recover(self, segmenter: Segmenter, error: BackendError) -> Segmenter:
+        if segmenter is self._segmenter:
+            if self._abandoned or self.work is None:
+                raise error
+            # Opening another backend may take longer than a frame.
+            self.work = self.work._replace(first=True)
+            if not self._provider.recover(str(error)):
+                raise error
+            self._segmenter = None
+        return self.current_segmenter()
 
     def _claim(self, turn: Turn) -> bool:
         with self._changed:

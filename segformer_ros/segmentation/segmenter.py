@@ -4,7 +4,9 @@
 
 import time
 from typing import Any
+from typing import Callable
 from typing import Dict
+from typing import Mapping
 from typing import NamedTuple
 from typing import Optional
 from typing import Tuple
@@ -113,17 +115,22 @@ class Segmenter:
     :param backend: open; stays the caller's to close
     :param settings: by default those of ``SegmenterSettings()``; may be replaced between frames
     :param compiled: the image kernels to use; by default those of ``load_kernels``
+    :param on_input: is given each input tensor, by name, that the network has taken; the next
+        frame overwrites it
     :raises ModelError: the opened network does not fit the specification
     :raises ConfigurationError: a setting is unknown or out of range
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend,
                  settings: Optional[SegmenterSettings] = None,
-                 compiled: Optional[Compiled] = None) -> None:
+                 compiled: Optional[Compiled] = None,
+                 on_input: "Optional[Callable[[Mapping[str, 'npt.NDArray[Any]']], None]]" = None
+                 ) -> None:
         spec.check(backend.inputs, backend.outputs)
         self.settings = SegmenterSettings() if settings is None else settings
         self._spec = spec
         self._backend = backend
+        self._on_input = on_input
         self._outputs: Dict[str, 'npt.NDArray[Any]'] = {}
         self._begun = self._ran = 0.0
         self._compiled = load_kernels() if compiled is None else compiled
@@ -199,6 +206,8 @@ class Segmenter:
             self._backend.begin(inputs)
         else:
             self._outputs = self._backend.infer(inputs)
+        if self._on_input is not None:
+            self._on_input(inputs)
 
     def end(self) -> None:
         """

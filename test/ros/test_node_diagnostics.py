@@ -60,7 +60,9 @@ def test_backend_and_node_are_described(peer):
     status, values = watcher.wait('backend', lambda status: status.level == OK)
     assert status.message.startswith('onnxruntime fp32 on ')
     assert values['model'].endswith('colors.onnx')
-    assert values['why']
+    assert '/deployed/colors-onnxruntime-' in values['runs']
+    assert values['asked for'] == 'auto'
+    assert 'No CUDA driver' in values['why']
     assert status.hardware_id
     status, values = watcher.wait('node', lambda status: status.message == 'active')
     assert (status.level, values['enabled'], values['time']) == (OK, 'yes', 'system')

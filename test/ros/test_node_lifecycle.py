@@ -21,7 +21,9 @@ CYCLE = ('configure', 'activate', 'deactivate', 'cleanup')
 
 def slow(folder):
     """Return parameters for an inference of 40 GFLOP on one thread: 0.2 s on a fast core."""
-    return {'model': write_color_model(folder, work=20), 'threads': 1, 'costmap': 'false'}
+    # To prepare a graph of it would take a while.
+    return {'model': write_color_model(folder, work=20), 'threads': 1, 'costmap': 'false',
+            'deployment_graph': 'false'}
 
 
 def blue():

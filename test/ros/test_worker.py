@@ -134,6 +134,87 @@ def test_start_raises_when_the_network_does_not_fit_its_specification():
         start(worker)
 
 
+class ImprovingProvider(ListProvider):
+    """Has a better backend after some steps, and one to fall back to."""
+
+    def __init__(self, first, *steps, **options):
+        super().__init__(first)
+        self._steps = list(steps)
+        self._rest = options.get('rest')
+        self.reasons = []
+
+    @property
+    def is_busy(self):
+        """Tell whether steps are left."""
+        return bool(self._steps)
+
+    def advance(self):
+        """Take one of them: None does nothing, a backend takes over."""
+        step = self._steps.pop(0)
+        if step is not None:
+            self.backends.append(step)
+        return step is not None
+
+    def recover(self, reason):
+        """Take the rest, once."""
+        self.reasons.append(reason)
+        if self._rest is None:
+            return False
+        self.backends.append(self._rest)
+        self._rest = None
+        return True
+
+
+def test_a_better_backend_is_prepared_and_taken_over_while_no_image_comes():
+    first, second = SteppedBackend(), SteppedBackend()
+    provider = ImprovingProvider(first, None, None, second)
+    worker = make_worker(provider, Served())
+    start(worker)
+    wait_until(lambda: worker.choice.backend is second, 'the better backend')
+    assert not provider.is_busy
+    assert worker.stop(10.0)
+    assert len(first.threads | second.threads) == 1
+
+
+def serve_with_recovery(results):
+    def serve(camera, frame, turn):
+        segmenter = turn.segmenter()
+        try:
+            segmenter.segment(IMAGE)
+        except BackendError as error:
+            try:
+                segmenter = turn.recover(segmenter, error)
+                segmenter.segment(IMAGE)
+            except BackendError as last:
+                results.append(str(last))
+                return
+        results.append(segmenter.backend)
+    return serve
+
+
+def test_a_backend_that_fails_gives_way_within_the_frame():
+    first, rest, results = SteppedBackend(failures=['it broke']), SteppedBackend(), []
+    provider = ImprovingProvider(first, rest=rest)
+    worker = make_worker(provider, serve_with_recovery(results))
+    start(worker)
+    worker.offer('a', Frame(0, 0.0))
+    wait_until(lambda: results, 'a result')
+    assert results == [rest]
+    assert 'it broke' in provider.reasons[0]
+    assert worker.stop(10.0)
+
+
+def test_a_failure_with_nothing_to_fall_back_to_is_the_frames_own():
+    results = []
+    worker = make_worker(ImprovingProvider(SteppedBackend(failures=['it broke'])),
+                         serve_with_recovery(results))
+    start(worker)
+    worker.offer('a', Frame(0, 0.0))
+    worker_results = wait_until(lambda: results, 'a result')
+    assert 'it broke' in worker_results[0]
+    assert worker.stop(10.0)
+
+
 def test_a_worker_that_was_given_up_claims_nothing_and_gives_its_frames_back_once():
     gate, claims = threading.Event(), []
 

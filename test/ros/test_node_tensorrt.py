@@ -1,0 +1,176 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The node on a robot with a GPU: masks at once, engines later, and faults that cost no mask."""
+
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+from support.ros_graph import NodeProcess
+from support.ros_graph import TIMEOUT
+from support.segformer_peer import pixels
+from support.segformer_peer import rgb_message
+from support.segformer_peer import SegformerPeer
+from support.status_watcher import ERROR
+from support.status_watcher import OK
+from support.status_watcher import StatusWatcher
+from support.status_watcher import WARN
+from support.tiny_model import BLUE
+from support.tiny_model import color_image
+from support.tiny_model import RED
+
+TEST_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PICTURES = [(color_image([name], 480, 640), number) for name, number in (
+    ('red', RED), ('blue', BLUE))]
+
+
+class Robot:
+    """Starts nodes that share a cache folder, on a robot with a fake GPU."""
+
+    def __init__(self, domain, folder, model):
+        self._domain, self._folder, self._model = domain, folder, model
+
+    def node(self, faults='', version='8.6.1', **parameters):
+        """Return a node's process, not yet started into."""
+        environment = {
+            'FAKE_TENSORRT_VERSION': version, 'FAKE_TENSORRT_FAULTS': faults,
+            'SEGFORMER_ROS_CACHE': str(self._folder / 'cache'),
+            'PYTHONPATH': os.pathsep.join([TEST_ROOT, os.environ.get('PYTHONPATH', '')])}
+        return NodeProcess(self._domain, self._folder, dict(parameters, model=self._model),
+                           module='support.fake_gpu_node', environment=environment)
+
+
+@pytest.fixture
+def robot(domain, tmp_path, color_model):
+    return Robot(domain, tmp_path, color_model)
+
+
+def serve_until(peer, condition):
+    """Send pictures one after another, each once the last mask is there; return how many."""
+    sent = 0
+    while not condition():
+        picture, class_id = PICTURES[sent % 2]
+        assert np.all(pixels(peer.mask_of(rgb_message(picture))) == class_id), sent
+        sent += 1
+        assert sent < 20 * TIMEOUT
+    return sent
+
+
+def is_settled(watcher, name):
+    """Tell whether a backend serves and nothing better is under way."""
+    found = watcher.latest('backend')
+    return found is not None and found[1].get('backend') == name and \
+        'under way' not in found[1]
+
+
+@pytest.mark.parametrize('version', [
+    '8.2.1', pytest.param('10.3.0', marks=pytest.mark.slow)])
+def test_masks_come_at_once_and_none_is_lost_or_changed_when_the_engine_takes_over(
+        robot, domain, version):
+    with robot.node(version=version) as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        assert re.search('onnxruntime [0-9.]+ fp32 on cpu runs', node.log())
+        peer.connect()
+        before = len(peer.masks.messages)
+        sent = serve_until(peer, lambda: is_settled(watcher, 'tensorrt'))
+        sent += serve_until(peer, iter([False] * 4 + [True]).__next__)
+        assert len(peer.masks.messages) - before == sent
+        status, values = watcher.wait('backend', lambda status: status.level == OK)
+        assert status.message == 'tensorrt fp16+fp32 on not probed'
+        assert re.match(r'passed: agreement (1\.0000|0\.99\d\d)', values['self-check'])
+        assert ' live and 5 bundled frames' in values['self-check']
+        assert ' 0 live' not in values['self-check']
+        assert values['engine'].startswith('colors-fp16_fp32-')
+        counts = watcher.wait('camera', lambda status: True)[1]
+        assert (counts['failed'], counts['rejected input']) == ('0', '0')
+        assert 'engine is being built' in node.log() and '[WARN]' not in node.log()
+    with robot.node(version=version) as node, SegformerPeer(domain) as peer:
+        # The engine of the first day serves from the first frame on.
+        peer.wait_for_state('active')
+        serve_until(peer, iter([False] * 2 + [True]).__next__)
+        assert 'engine is being built' not in node.log()
+        assert 'tensorrt {} fp16+fp32'.format(version) in node.log()
+
+
+def test_engine_that_fails_its_self_check_leaves_onnxruntime_and_a_warning_with_the_figures(
+        robot, domain):
+    with robot.node('wrong') as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, lambda: is_settled(watcher, 'onnxruntime'))
+        status, values = watcher.wait('backend', lambda status: status.level == WARN)
+        assert status.message.startswith('onnxruntime fp32 on cpu: ')
+        for precision in ('fp16+fp32', 'fp32'):
+            assert 'no {} engine: agreement 0.'.format(precision) in values['why']
+        assert '(minimum 0.99)' in values['why']
+        assert values['self-check'].startswith('failed: agreement 0.')
+        assert '[WARN]' in node.log()
+
+
+def test_crash_of_the_builder_costs_no_mask_and_is_told(robot, domain):
+    with robot.node('build_kill', precision='fp32') as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, lambda: is_settled(watcher, 'onnxruntime'))
+        _, values = watcher.wait('backend', lambda status: status.level == WARN)
+        assert 'was ended by SIGKILL' in values['why']
+        assert node.is_running()
+
+
+def test_engine_that_fails_in_a_run_gives_way_within_the_same_frame(robot, domain):
+    with robot.node() as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, lambda: is_settled(watcher, 'tensorrt'))
+    with robot.node('enqueue_false_later') as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        assert 'tensorrt 8.6.1' in node.log()
+        serve_until(peer, lambda: is_settled(watcher, 'onnxruntime'))
+        _, values = watcher.wait('backend', lambda status: status.level == WARN)
+        assert 'TensorRT was left: ' in values['why']
+        assert watcher.wait('camera', lambda status: True)[1]['failed'] == '0'
+
+
+@pytest.mark.slow
+def test_engine_whose_loading_kills_the_process_is_given_up_after_three_starts(robot, domain):
+    deaths = 0
+    while True:
+        # As respawn does it: again and again.
+        with robot.node('deserialize_kill_parent', precision='fp32') as node, \
+                SegformerPeer(domain) as peer:
+            peer.wait_for_state('active')
+            watcher = StatusWatcher(peer)
+            publisher = peer.connect()
+            while node.is_running() and not is_settled(watcher, 'onnxruntime'):
+                publisher.publish(rgb_message(PICTURES[0][0]))
+                try:
+                    watcher.wait('backend', lambda status: True, 0.5)
+                except AssertionError:
+                    pass  # it died between two of its messages
+            if node.is_running():
+                _, values = watcher.wait('backend', lambda status: status.level == WARN)
+                assert 'has ended the process 3 times' in values['why']
+                break
+            assert node.wait() == -signal.SIGKILL
+        deaths += 1
+        assert deaths <= 3
+    assert deaths == 3
+
+
+@pytest.mark.skipif(os.path.exists('/dev/nvidiactl'), reason='this machine has a GPU')
+def test_tensorrt_without_a_gpu_is_refused_at_configure_with_the_remedy(
+        domain, tmp_path, color_model):
+    parameters = {'model': color_model, 'backend': 'tensorrt'}
+    with NodeProcess(domain, tmp_path, parameters) as node, SegformerPeer(domain) as peer:
+        status, _ = StatusWatcher(peer).wait('node', lambda status: status.level == ERROR)
+        assert 'Cannot configure: No CUDA driver' in status.message
+        assert 'backend: onnxruntime' in status.message
+        assert peer.state() == 'unconfigured'
+        assert peer.set_parameters(backend='auto') == ''
+        assert peer.change_state('configure') and peer.change_state('activate')
+        peer.mask_of(rgb_message(PICTURES[0][0]))
+        assert node.is_running()
