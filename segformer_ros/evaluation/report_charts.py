@@ -55,11 +55,14 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
     guides = ''.join('<path class="guide" d="M0 {0}H100"/>'.format(number(100 - 100 * place))
                      for place, _ in y_ticks)
     return (
-        '<div class="plot {shape}"><div class="y">{y}</div><div class="area">'
+        '<div class="plot {shape}"><div class="y" style="min-width:{width}ch">{y}</div>'
+        '<div class="area">'
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
         'aria-label="{label}">{guides}{shapes}</svg>{marks}</div>'
         '<div class="x">{x}</div><div class="label">{label}</div></div>').format(
             shape=shape_class, label=html.escape(label), guides=guides, shapes=shapes,
+            # The ticks lie free, so that they stand at their heights; their room is kept here.
+            width=1 + max(len(text) for _, text in y_ticks),
             marks=''.join(_mark(mark) for mark in marks),
             y=''.join('<span style="bottom:{}%">{}</span>'.format(
                 number(100 * place), html.escape(text)) for place, text in y_ticks),
@@ -177,8 +180,8 @@ def nice_top(value: float) -> float:
 
 
 def short(value: float) -> str:
-    """Return a number in three digits or less, without needless zeros."""
-    return '{:.3g}'.format(value) if abs(value) < 1000 else '{:.0f}'.format(value)
+    """Return a number in three digits, or whole with thousands apart; no needless zeros."""
+    return '{:.3g}'.format(value) if abs(value) < 1000 else '{:,.0f}'.format(value)
 
 
 def number(value: float) -> str:

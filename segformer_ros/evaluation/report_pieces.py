@@ -37,8 +37,9 @@ def plural(count: int, word: str) -> str:
 
 def costmap_text(facts: Dict[str, Any]) -> str:
     """Return a sentence on the grids that were made, plain text."""
-    sentence = '{}, {:,} of them compared.'.format(
-        plural(facts['grids'], 'grid'), facts['compared'])
+    sentence = '{}, {}.'.format(
+        plural(facts['grids'], 'grid'), '{:,} of them compared'.format(facts['compared'])
+        if facts['compared'] else 'compared with nothing')
     if facts['without']:
         sentence += ' {} without a grid; the first: {}'.format(
             plural(facts['without'], 'frame'), facts['first_problem'])

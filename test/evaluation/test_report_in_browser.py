@@ -35,6 +35,9 @@ frame.onload = () => {{
     width: root.clientWidth, scrollWidth: root.scrollWidth,
     sticking_out: all.filter(e => free(e) && visible(e) && box(e).right > root.clientWidth + 1)
       .map(e => e.tagName + '.' + e.className + ' ' + Math.round(box(e).right)),
+    covered_ticks: [...inside.querySelectorAll('.plot .y span')]
+      .filter(e => box(e).left < box(e.closest('.plot')).left)
+      .map(e => e.textContent + ' ' + Math.round(box(e).left)),
     pictures: [...inside.images].map(i => [i.naturalWidth, Math.round(box(i).width),
                                            Math.round(box(i).left), Math.round(box(i).top)]),
     headings: [...inside.querySelectorAll('h2')].map(e => e.textContent),
@@ -74,6 +77,8 @@ def report():
                     random.randint(0, 255, (360, 480, 3)).astype(np.uint8), mask, mask)
     frames = 3000
     timings = random.gamma(9.0, 0.002, (frames, 4))
+    # A stall of twelve seconds: the axis needs room for a long number.
+    timings[700, 2] = 12.0
     confusion = random.randint(0, 10 ** 6, (11, 12))
     truth = confusion.sum(axis=1)
     iou = np.linspace(0.95, 0.0, 11)
@@ -138,6 +143,7 @@ def found(request, browser, report, tmp_path_factory):
 def test_nothing_sticks_out_of_the_page(found):
     assert found['scrollWidth'] == found['width']
     assert found['sticking_out'] == []
+    assert found['covered_ticks'] == []
 
 
 def test_every_section_and_every_mark_is_drawn(found):
