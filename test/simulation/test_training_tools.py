@@ -83,6 +83,15 @@ def test_export_fits_the_contract_and_keeps_unseen_classes_silent(trained, proje
     assert logits[0, [c for c in range(150) if c not in (3, 140)]].max() < -40
 
 
+def test_export_gives_the_network_another_input_size(trained, project_root, tmp_path):
+    path = str(tmp_path / 'model.onnx')
+    tool(project_root, 'export_onnx.py', '--checkpoint',
+         os.path.join(trained[0], 'checkpoint.pt'), '--out', path, '--size', '96', '64')
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    logits = session.run(['logits'], {'pixel_values': np.zeros((1, 3, 64, 96), np.float32)})[0]
+    assert logits.shape == (1, 150, 16, 24)
+
+
 def test_image_without_a_label_is_named(project_root, tmp_path):
     os.makedirs(str(tmp_path / 'train' / 'images'))
     os.makedirs(str(tmp_path / 'train' / 'labels'))

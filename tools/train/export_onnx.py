@@ -9,6 +9,8 @@ its place with a logit far below the others.
 """
 
 import argparse
+from typing import Optional
+from typing import Tuple
 
 from network import SegFormer
 import numpy as np
@@ -39,13 +41,15 @@ def widened(network: SegFormer, classes: list, outputs: int) -> SegFormer:
     return network
 
 
-def export(checkpoint: str, out: str, outputs: int) -> float:
+def export(checkpoint: str, out: str, outputs: int,
+           size_wh: Optional[Tuple[int, int]] = None) -> float:
     """
     Export and compare with onnxruntime.
 
     :param checkpoint: file that train.py wrote
     :param out: ONNX file to write
     :param outputs: number of classes of the label space (150 for ADE20K)
+    :param size_wh: of the network's input, pixels; as it was trained where None
     :return: largest difference of logits between PyTorch and onnxruntime
     """
     state = torch.load(checkpoint, weights_only=False, map_location='cpu')
@@ -56,7 +60,7 @@ def export(checkpoint: str, out: str, outputs: int) -> float:
     network = SegFormer(len(classes))
     network.load_state_dict(state['average'])
     network = widened(network, classes, outputs).eval()
-    width, height = state['size_wh']
+    width, height = size_wh or state['size_wh']
     example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     torch.onnx.export(network, (example,), out, opset_version=_OPSET, dynamo=False,
                       input_names=['pixel_values'], output_names=['logits'],
@@ -78,8 +82,10 @@ def main() -> None:
     parser.add_argument('--checkpoint', required=True)
     parser.add_argument('--out', required=True)
     parser.add_argument('--outputs', type=int, default=150)
+    parser.add_argument('--size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'),
+                        help="of the network's input; by default as it was trained")
     options = parser.parse_args()
-    worst = export(options.checkpoint, options.out, options.outputs)
+    worst = export(options.checkpoint, options.out, options.outputs, options.size)
     if worst > _TOLERANCE:
         raise SystemExit('onnxruntime differs from PyTorch by {:.2e}'.format(worst))
     print('{}: onnxruntime agrees with PyTorch to {:.1e}'.format(options.out, worst))
