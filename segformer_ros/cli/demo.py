@@ -18,6 +18,8 @@ from segformer_ros.cli.progress import ProgressLine
 from segformer_ros.errors import SegformerRosError
 
 WORLDS = ('indoor', 'outdoor')
+RATE = 2.5
+"""Images a second; of the world's time too."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -74,8 +76,10 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
     classes = load_class_table('ade20k')
     report = DemoReport(classes)
     remaps = {'image': '/camera/image_raw', 'camera_info': '/camera/camera_info'}
-    with ChildProcess('segformer_ros.cli.segformer', os.path.join(options.output, 'segformer.log'),
-                      {'model': options.model}, remaps) as node, DemoListener() as listener:
+    log = os.path.join(options.output, 'segformer.log')
+    parameters = {'model': options.model, 'ground_frame': 'base_link'}
+    with ChildProcess('segformer_ros.cli.segformer', log, parameters, remaps) as node, \
+            DemoListener() as listener:
         await_node(node, listener, options.patience)
         for world in options.world or WORLDS:
             drive(world, options, node, listener, report)
@@ -91,8 +95,9 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
     for name in [path, *DemoPictures(report.frames, classes, titles, notes).write(options.output)]:
         print(name)
     for world, figures in summary['worlds'].items():
-        print('{}: mIoU {mean_iou:.3f}, pixel accuracy {pixel_accuracy:.3f}, {frames} images, '
-              '{rate} per second'.format(world, **figures))
+        print('{}: mIoU {mean_iou:.3f}, pixel accuracy {pixel_accuracy:.3f}, costmap right in '
+              '{costmap_agreement} of its cells, {frames} images, {rate} per second'.format(
+                  world, **figures))
     print('all: mIoU {mean_iou:.3f} over the {count} classes that occur'.format(
         count=len(summary['all']['iou']), **summary['all']))
     return summary
@@ -121,11 +126,17 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
 
     :raises SegformerRosError: a node failed, or nothing came for too long
     """
+    from segformer_ros.costmap.cost_table import load_cost_table
+    from segformer_ros.evaluation.demo_truth import grid_pair
+    from segformer_ros.simulation.world import World
+    # The cost profiles are named as the worlds.
+    listener.begin(world)
+    truth, costs = World(world, options.seed), load_cost_table(world, report.classes)
     parameters = {
         'world': world, 'seed': options.seed, 'frames': options.frames,
         'width': options.size[0], 'height': options.size[1],
         # The node, and the listener of this process.
-        'wait_for_subscribers': 2, 'rate': 2.5}
+        'wait_for_subscribers': 2, 'rate': RATE}
     log = os.path.join(options.output, 'camera_{}.log'.format(world))
     progress = ProgressLine(world, format_amount='{:.3g} frames'.format)
     with ChildProcess('segformer_ros.cli.simulated_camera', log, parameters,
@@ -134,8 +145,9 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
         last = time.monotonic()
         ended: Optional[float] = None
         while done < options.frames:
-            for frame in listener.wait(0.1):
-                report.add(world, frame)
+            for heard in listener.wait(0.1):
+                report.add(world, heard.frame._replace(
+                    grids=grid_pair(truth, costs, heard.grid, RATE)))
                 done += 1
                 last = time.monotonic()
                 progress.update(done, options.frames)

@@ -10,8 +10,8 @@ from typing import Optional
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from segformer_ros.evaluation.confusion import ConfusionMatrix
+from segformer_ros.evaluation.grid_agreement import compare_grids
 from segformer_ros.evaluation.grid_pictures import GridPair
 from segformer_ros.evaluation.metrics import score
 from segformer_ros.model.classes import ClassTable
@@ -47,7 +47,7 @@ class DemoReport:
     """
 
     def __init__(self, classes: ClassTable) -> None:
-        self._classes = classes
+        self.classes = classes
         self.frames: Dict[str, List[DemoFrame]] = {}
         """In order of arrival, by world."""
 
@@ -60,16 +60,19 @@ class DemoReport:
         Return the figures, ready for JSON.
 
         ``mean_iou`` averages the classes that occur in the truth (0..1), over all worlds under
-        ``all``. Rates are frames a second from first to last stamp; latencies are seconds.
+        ``all``. ``costmap_agreement``: share of the cells that the costmap knows in the state
+        (free, costly, lethal) that is true of the place, None without costmaps. Rates are
+        frames a second from first to last stamp; latencies are seconds.
         """
-        everything = ConfusionMatrix(len(self._classes))
+        everything = ConfusionMatrix(len(self.classes))
         worlds = {}
         for world, frames in self.frames.items():
-            matrix = ConfusionMatrix(len(self._classes))
+            matrix = ConfusionMatrix(len(self.classes))
             for frame in frames:
                 matrix.add(frame.truth, frame.mask)
             everything.merge(matrix)
-            worlds[world] = dict(self._figures(matrix), **_pace(frames))
+            worlds[world] = dict(self._figures(matrix), costmap_agreement=_agreement(frames),
+                                 **_pace(frames))
         return {'worlds': worlds, 'all': self._figures(everything)}
 
     def _figures(self, matrix: ConfusionMatrix) -> Dict[str, Any]:
@@ -79,7 +82,14 @@ class DemoReport:
         return {
             'mean_iou': round(float(np.mean(scores.iou[occurring])), 4),
             'pixel_accuracy': round(scores.pixel_accuracy, 4),
-            'iou': {self._classes.names[i]: round(float(scores.iou[i]), 4) for i in occurring}}
+            'iou': {self.classes.names[i]: round(float(scores.iou[i]), 4) for i in occurring}}
+
+
+def _agreement(frames: List[DemoFrame]) -> Optional[float]:
+    counts = [compare_grids(frame.grids.costmap, frame.grids.truth) for frame in frames
+              if frame.grids is not None]
+    known = sum(count.both_known for count in counts)
+    return round(sum(count.same_state for count in counts) / known, 4) if known else None
 
 
 def _pace(frames: List[DemoFrame]) -> Dict[str, Any]:

@@ -9,6 +9,8 @@ import sys
 
 from PIL import Image
 import pytest
+from segformer_ros.evaluation.grid_pictures import FREE_COLOR
+from segformer_ros.evaluation.grid_pictures import ROBOT_COLOR
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
@@ -31,12 +33,16 @@ def test_demo_writes_figures_pictures_and_an_animation(tmp_path):
     for figures in summary['worlds'].values():
         assert 1 <= figures['frames'] <= 3
         assert 0.0 < figures['mean_iou'] <= 1.0
+        # Most of what the costmap knows is free ground, which is seen as such.
+        assert 0.5 < figures['costmap_agreement'] <= 1.0
     frames = sum(figures['frames'] for figures in summary['worlds'].values())
     with Image.open(str(tmp_path / 'demo.gif')) as animation:
         assert animation.n_frames == frames
     for world in summary['worlds']:
         with Image.open(str(tmp_path / (world + '.png'))) as still:
-            assert still.width > 3 * 160
+            assert 2 * 160 < still.width < still.height
+            colors = {color for _, color in still.convert('RGB').getcolors(1 << 20)}
+            assert {FREE_COLOR, ROBOT_COLOR} <= colors
     assert 'mIoU' in done.stdout
 
 
