@@ -59,7 +59,9 @@ def play(options: argparse.Namespace) -> None:
     import rclpy
     from segformer_ros.evaluation.bag_files import find_bags
     from segformer_ros.evaluation.bag_reader import BagPartReader
+    from segformer_ros.evaluation.bag_reader import is_latched
     from segformer_ros.evaluation.replay_input import ReadAhead
+    from segformer_ros.evaluation.replay_input import refuse_ros1
     from segformer_ros.evaluation.replay_input import stored_messages
     from segformer_ros.ros.bag_player import BagPlayer
     from segformer_ros.ros.bag_player import Pace
@@ -71,14 +73,16 @@ def play(options: argparse.Namespace) -> None:
         raise ConfigurationError('Not one recording', got='{} in {}'.format(
             len(bags), options.bag), expected='one')
     parts = bags[0].parts
+    refuse_ros1(parts)
     rclpy.init(args=[])
     try:
         node = rclpy.create_node('bag_player')
         player = BagPlayer(node, Pace(options.rate, options.clock))
         with BagPartReader(parts[0]) as reader:
-            for topic in reader.topics():
-                if topic.messages and (topic.name in options.topics or not options.topics):
-                    player.advertise(topic.name, topic.type_name)
+            for connection in reader.connections():
+                if connection.msgcount and (not options.topics
+                                            or connection.topic in options.topics):
+                    player.advertise(connection.topic, connection.msgtype, is_latched(connection))
         # Subscribers need the publishers for some time before they hear them.
         time.sleep(options.delay)
         messages = ReadAhead(stored_messages(parts, options.topics))

@@ -21,6 +21,7 @@ from segformer_ros.evaluation.bag_reader import BagPartReader
 from segformer_ros.evaluation.bag_reader import COMPRESSED_IMAGE
 from segformer_ros.evaluation.bag_reader import IMAGE
 from segformer_ros.evaluation.bag_reader import import_rosbags
+from segformer_ros.evaluation.bag_reader import latched_qos
 from segformer_ros.evaluation.bag_source import BagSource
 from segformer_ros.evaluation.frames import Frame
 from segformer_ros.evaluation.sinks import file_name
@@ -67,6 +68,8 @@ class AnnotatedBag(FrameSink):
             raise ConfigurationError('Recording exists already', got=self.path,
                                      remedy='Choose another folder, or remove it.')
         _, self._rosbag2, self._typesys = import_rosbags()
+        # As the live node's: RViz's Map display asks for a latched topic.
+        self._qos = {COSTMAP: [latched_qos()]}
         self._types = self._typesys.get_typestore(self._typesys.Stores.ROS2_JAZZY)
         self._palette = palette
         self._writer = self._rosbag2.Writer(
@@ -190,6 +193,7 @@ class AnnotatedBag(FrameSink):
         type_name = message.__msgtype__
         if topic not in self._outputs:
             self._outputs[topic] = self._writer.add_connection(
-                topic, type_name, typestore=self._types)
+                topic, type_name, typestore=self._types,
+                offered_qos_profiles=self._qos.get(topic, []))
         self._writer.write(self._outputs[topic], time_ns,
                            self._types.serialize_cdr(message, type_name))

@@ -190,6 +190,27 @@ def import_rosbags() -> Tuple[Any, Any, Any]:
     return rosbag1, rosbag2, typesys
 
 
+def latched_qos() -> Any:
+    """Return the library's description of a reliable, transient local topic of depth 1."""
+    from rosbags import interfaces
+    endless = interfaces.QosTime(2147483647, 4294967295)
+    return interfaces.Qos(
+        interfaces.QosHistory.KEEP_LAST, 1, interfaces.QosReliability.RELIABLE,
+        interfaces.QosDurability.TRANSIENT_LOCAL, endless, endless,
+        interfaces.QosLiveliness.AUTOMATIC, endless, False)
+
+
+def is_latched(connection: Any) -> bool:
+    """
+    Tell whether the recorded publisher of a topic was transient local.
+
+    :param connection: the library's, of a rosbag2 recording
+    """
+    from rosbags import interfaces
+    return any(profile.durability == interfaces.QosDurability.TRANSIENT_LOCAL
+               for profile in connection.ext.offered_qos_profiles)
+
+
 def _zstd() -> Any:
     # In the standard library from 3.14 on; rosbags brings it on older Pythons.
     name = 'compression.zstd' if sys.version_info >= (3, 14) else 'backports.zstd'

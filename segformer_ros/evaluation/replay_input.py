@@ -88,9 +88,7 @@ def find_recording(path: str, wanted: Optional[str] = None) -> Recording:
         raise ConfigurationError('Not one recording', got='{} in {}'.format(len(bags), path),
                                  expected='one bag', remedy='Replay them one by one.')
     bag = bags[0]
-    if any(part.storage == 'ros1' for part in bag.parts):
-        raise ConfigurationError('ROS 1 bags cannot be played', got=path,
-                                 remedy='Convert it: "rosbags-convert --src OLD.bag --dst NEW".')
+    refuse_ros1(bag.parts)
     topic, images = '', 0
     known: Set[str] = set()
     for part in bag.parts:
@@ -106,6 +104,19 @@ def find_recording(path: str, wanted: Optional[str] = None) -> Recording:
     played = [name for name in (topic, camera_info_topic(topic), TF, TF_STATIC) if name in known]
     folder = path if os.path.isfile(path) else os.path.dirname(bag.parts[0].path)
     return Recording(bag.name, folder, bag.parts, topic, tuple(played), images)
+
+
+def refuse_ros1(parts: Sequence[BagPart]) -> None:
+    """
+    Return if the messages of a recording mean something to ROS 2.
+
+    :raises ConfigurationError: they do not
+    """
+    for part in parts:
+        if part.storage == 'ros1':
+            raise ConfigurationError(
+                'ROS 1 bags cannot be played', got=part.path,
+                remedy='Convert it: "rosbags-convert --src OLD.bag --dst NEW".')
 
 
 def stored_messages(parts: Sequence[BagPart], topics: Collection[str]) -> Iterator[Stored]:

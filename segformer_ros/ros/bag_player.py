@@ -66,14 +66,15 @@ class BagPlayer:
         self._first_ns = 0
         self._next_tick = 0.0
 
-    def advertise(self, topic: str, type_name: str) -> None:
+    def advertise(self, topic: str, type_name: str, is_latched: bool = False) -> None:
         """
         Create the publisher of a topic; a type that is not installed is told and left out.
 
-        Reliable, which matches every subscriber. Static transforms are latched.
+        Reliable, which matches every subscriber. Static transforms are latched in any case.
 
         :param topic: absolute name
         :param type_name: such as ``sensor_msgs/msg/Image``
+        :param is_latched: as it was recorded
         """
         if topic in self._publishers or topic in self._unknown:
             return
@@ -85,7 +86,7 @@ class BagPlayer:
             return
         self._publishers[topic] = self._node.create_publisher(message_type, topic, QoSProfile(
             depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic == TF_STATIC
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
             else DurabilityPolicy.VOLATILE))
 
     def play(self, messages: Iterable[Stored]) -> Played:

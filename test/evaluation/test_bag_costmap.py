@@ -12,6 +12,7 @@ from segformer_ros.evaluation import annotated_bag
 from segformer_ros.evaluation.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.bag_files import find_bags
 from segformer_ros.evaluation.bag_reader import BagPartReader
+from segformer_ros.evaluation.bag_reader import is_latched
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.inputs import InputOptions
@@ -114,6 +115,8 @@ def run(color_case, tmp_path):
 def grids_of(path):
     bag, = find_bags(path)
     with BagPartReader(bag.parts[0]) as reader:
+        assert {connection.topic for connection in reader.connections()
+                if is_latched(connection)} == {annotated_bag.COSTMAP}
         return [reader.deserialize(data, connection.msgtype)
                 for connection, _, data in reader.messages([annotated_bag.COSTMAP])]
 

@@ -86,6 +86,22 @@ def test_relative_times_are_kept_and_scaled(domain, tmp_path):
     assert heard[3] - heard[0] < 10.0
 
 
+def test_topic_that_was_latched_is_latched_again(domain, tmp_path):
+    path = tmp_path / 'latched'
+    with bags.BagWriter(path) as bag:
+        bag.image(0, topic='/map_picture', is_latched=True)
+        bag.image(20)
+    with Peer(domain) as peer:
+        images = peer.subscribe(Image, bags.CAMERA)
+        child = player(domain, str(path), '--rate', '0.8')
+        peer.wait_for_publisher('/map_picture')
+        picture = peer.subscribe(Image, '/map_picture', LATCHED)
+        picture.wait()
+        output = child.communicate(timeout=TIMEOUT)[0]
+    assert len(picture.messages) == 1, output
+    assert images.messages
+
+
 def test_type_that_is_not_installed_is_left_out_with_a_word(domain, tmp_path):
     path = tmp_path / 'strange'
     with bags.BagWriter(path) as bag:
@@ -101,6 +117,7 @@ def test_type_that_is_not_installed_is_left_out_with_a_word(domain, tmp_path):
 
 def test_what_cannot_be_played_is_told(domain, tmp_path):
     for arguments, text in ((['/no/bag'], 'Input not found'),
+                            ([bags.write_bag(tmp_path / 'old.bag', 1, 'ros1')], 'ROS 1 bags'),
                             ([bags.write_bag(tmp_path / 'bag', 1), '--rate', '0'],
                              'Impossible speed')):
         child = player(domain, *arguments)

@@ -70,12 +70,14 @@ class BagWriter:
         """Return a message; ``type_name`` as in ``nav_msgs/OccupancyGrid``."""
         return self._types.types[type_name.replace('/', '/msg/')](**fields)
 
-    def write(self, topic, message, number, delay_ns=0):
+    def write(self, topic, message, number, delay_ns=0, is_latched=False):
         """Write any message as if it was received at the stamp of frame ``number``."""
+        from segformer_ros.evaluation.bag_reader import latched_qos
         type_name = message.__msgtype__
         if topic not in self._connections:
+            options = {'offered_qos_profiles': [latched_qos()]} if is_latched else {}
             self._connections[topic] = self._writer.add_connection(
-                topic, type_name, typestore=self._types)
+                topic, type_name, typestore=self._types, **options)
         serialize = self._types.serialize_ros1 if self._is_ros1 else self._types.serialize_cdr
         self.write_bytes(topic, bytes(serialize(message, type_name)), number, delay_ns)
 
@@ -85,7 +87,7 @@ class BagWriter:
                            START_S * 10 ** 9 + number * 10 ** 8 + delay_ns, data)
 
     def image(self, number, pixels=None, topic=CAMERA, encoding='rgb8', padding=0,
-              delay_ns=0, stamp_number=None):
+              delay_ns=0, stamp_number=None, is_latched=False):
         """Write an Image message; ``padding`` bytes are added to every row."""
         pixels = picture(number) if pixels is None else pixels
         rows = pixels.reshape(pixels.shape[0], -1)
@@ -94,7 +96,7 @@ class BagWriter:
             header=self.header(number if stamp_number is None else stamp_number),
             height=pixels.shape[0], width=pixels.shape[1], encoding=encoding, is_bigendian=0,
             step=rows.shape[1], data=rows.reshape(-1).copy())
-        self.write(topic, message, number, delay_ns)
+        self.write(topic, message, number, delay_ns, is_latched)
 
     def compressed(self, number, pixels=None, topic=CAMERA + '/compressed', data=None):
         """Write a CompressedImage message; PNG unless ``data`` is given."""
