@@ -28,7 +28,7 @@ def load_self_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
     try:
         with Image.open(path) as picture:
             grey = np.array(picture.convert('L'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise ConfigurationError('Self mask cannot be read', got='{} ({})'.format(path, error),
                                  expected='a PNG') from error
     body = np.where(grey > 0, np.uint8(255), np.uint8(0))

@@ -218,7 +218,8 @@ class EngineCache:
             return parse_record(name, _read_no_follow(json_path))
         except FileNotFoundError:
             return None
-        except (SegformerRosError, OSError, ValueError, TypeError, KeyError) as error:
+        except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
+                RecursionError) as error:
             self.delete(name, str(error))
             return None
 

@@ -55,7 +55,7 @@ class GraphCache:
                 facts = self._read_from(folder)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (OSError, ValueError, ModelError) as error:
+            except (OSError, ValueError, RecursionError, ModelError) as error:
                 _LOGGER.warning('Cached graph is not used, it is made again: %s', error)
                 continue
             return facts
@@ -102,8 +102,8 @@ class GraphCache:
         sidecar = os.path.join(folder, self._name() + '.json')
         check_private_file(sidecar)
         with open(sidecar, encoding='utf-8') as stream:
-            facts: Dict[str, Any] = json.load(stream)
-        if facts.get('key') != self._key:
+            facts: Any = json.load(stream)
+        if not isinstance(facts, dict) or facts.get('key') != self._key:
             raise ValueError('{} belongs to another model'.format(sidecar))
         facts['path'] = None
         if facts.get('sha256') is not None:
@@ -111,7 +111,7 @@ class GraphCache:
             check_private_file(facts['path'])
             if sha256_of(facts['path']) != facts['sha256']:
                 raise ValueError('{} is damaged'.format(facts['path']))
-        return facts
+        return dict(facts)
 
     def _write_to(self, folder: str, facts: Dict[str, Any],
                   graph: Optional[str]) -> Dict[str, Any]:

@@ -3,6 +3,7 @@
 """Class tables of checkpoints whose config.json names the classes (id2label)."""
 
 import json
+import re
 from typing import Any
 from typing import Dict
 from typing import List
@@ -18,6 +19,8 @@ _ALSO_DYNAMIC = (
     'elephant', 'horse', 'motorbike', 'motorcycle', 'motorcyclist', 'pedestrian', 'rider',
     'sheep', 'trailer', 'train', 'tram', 'vehicle')
 
+_ID = re.compile(r'[0-9]{1,9}\Z')
+
 
 def class_table_from_huggingface(path: str) -> ClassTable:
     """
@@ -32,7 +35,8 @@ def class_table_from_huggingface(path: str) -> ClassTable:
     """
     labels = _id2label(path)
     if sorted(labels) != list(range(len(labels))):
-        missing = sorted(set(range(max(labels) + 1)) - set(labels))
+        # Of N ids with gaps one below N is missing; the largest id may be anything.
+        missing = [class_id for class_id in range(len(labels)) if class_id not in labels]
         raise ConfigurationError(
             'Ids of id2label in {} have gaps'.format(path),
             got='{} ids, the first missing one is {}'.format(
@@ -61,7 +65,7 @@ def _id2label(path: str) -> Dict[int, str]:
     try:
         with open(path, encoding='utf-8') as stream:
             config: Any = json.load(stream)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError('Hugging Face config cannot be read', got='{} ({})'.format(
             path, error), expected='the config.json of a checkpoint') from error
     labels = config.get('id2label') if isinstance(config, dict) else None
@@ -70,7 +74,7 @@ def _id2label(path: str) -> Dict[int, str]:
                                  expected='a mapping from id to name')
     result = {}
     for key, label in labels.items():
-        if not key.isdigit() or not isinstance(label, str):
+        if not _ID.match(key) or not isinstance(label, str):
             raise ConfigurationError('Wrong entry of id2label in {}'.format(path),
                                      got='{!r}: {!r}'.format(key, label),
                                      expected='"number": "name"')

@@ -33,7 +33,7 @@ def read_preprocessor(path: str) -> Preprocessor:
     try:
         with open(path, encoding='utf-8') as stream:
             config: Any = json.load(stream)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             'Preprocessor config cannot be read', got='{} ({})'.format(path, error),
             expected='the preprocessor_config.json of a checkpoint') from error

@@ -48,7 +48,9 @@ def read_mapping(path: str) -> Dict[str, Any]:
         raise ConfigurationError(
             'YAML file cannot be read', got='{} ({})'.format(path, error),
             expected='a readable UTF-8 text file') from error
-    except yaml.YAMLError as error:
+    # PyYAML lets through what int, float and datetime say of a scalar, and nests as deep as
+    # Python's stack.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             'Not valid YAML', got='{}: {}'.format(path, ' '.join(str(error).split())),
             remedy='Correct the file at that line.') from error

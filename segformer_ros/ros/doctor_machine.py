@@ -192,7 +192,8 @@ def _engine_findings(folder: str) -> List[Finding]:
             cache_dir.check_private_file(path)
             with open(path, 'rb') as stream:
                 record = parse_record(stem, stream.read())
-        except (SegformerRosError, OSError, ValueError, TypeError, KeyError) as error:
+        except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
+                RecursionError) as error:
             findings.append(Finding(WARN, 'engine', '{}: not usable: {}'.format(name, error),
                                     'Nothing to do: the node deletes it and builds another.'))
             continue

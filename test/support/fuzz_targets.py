@@ -1,0 +1,235 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Everything that reads what somebody else wrote, as functions of bytes.
+
+Each target returns whether the bytes were accepted. An error of the package's own family is an
+answer; anything else that comes out is a fault, whoever finds it: hypothesis in the tests, or
+atheris in tools/fuzz.
+"""
+
+import array
+import os
+import struct
+import tempfile
+import types
+
+import numpy as np
+from segformer_ros.costmap.camera_info import calibration_of
+from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.depth_image import decode_compressed_depth
+from segformer_ros.costmap.depth_image import depth_of_image
+from segformer_ros.costmap.pose_buffer import PoseBuffer
+from segformer_ros.costmap.self_mask import load_self_mask
+from segformer_ros.costmap.self_mask import self_mask_from
+from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.classes import load_grouping
+from segformer_ros.model.huggingface import class_table_from_huggingface
+from segformer_ros.model.onnx_header import read_onnx_header
+from segformer_ros.model.preprocessor import read_preprocessor
+from segformer_ros.model.spec import load_model_spec
+from segformer_ros.segmentation.compressed_images import compressed_to_rgb
+from segformer_ros.segmentation.compressed_images import encode_jpeg
+from segformer_ros.segmentation.compressed_images import encode_png
+from segformer_ros.segmentation.encodings import ENCODINGS
+from segformer_ros.segmentation.image_decoding import image_to_rgb
+
+ENCODING_NAMES = sorted(ENCODINGS) + ['', '32FC1', 'jpeg', 'bayer_', 'mono8 ']
+LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'thin_prism', '', 'other')
+_FOLDER = tempfile.mkdtemp(prefix='segformer_ros_fuzz')
+_ADE = load_class_table('ade20k')
+
+
+class Numbers:
+    """Takes numbers from bytes, zeros where they are used up."""
+
+    def __init__(self, data):
+        self._data = data
+        self._at = 0
+
+    def take(self, code):
+        """Return the next number of a struct code."""
+        size = struct.calcsize(code)
+        piece = self._data[self._at:self._at + size].ljust(size, b'\0')
+        self._at += size
+        return struct.unpack('<' + code, piece)[0]
+
+    def rest(self):
+        """Return the bytes that are left."""
+        return self._data[self._at:]
+
+
+def _file(data, suffix):
+    path = os.path.join(_FOLDER, 'input' + suffix)
+    with open(path, 'wb') as stream:
+        stream.write(data)
+    return path
+
+
+def _accepts(function, *arguments):
+    try:
+        function(*arguments)
+    except SegformerRosError:
+        return False
+    return True
+
+
+def onnx_header(data):
+    """Read an ONNX file's header."""
+    return _accepts(read_onnx_header, _file(data, '.onnx'))
+
+
+def model_yaml(data):
+    """Read a model's specification."""
+    return _accepts(load_model_spec, _file(data, '.yaml'))
+
+
+def classes_yaml(data):
+    """Read a class table, and the same as a grouping."""
+    path = _file(data, '.yaml')
+    return _accepts(load_class_table, path) | _accepts(load_grouping, path, _ADE)
+
+
+def costs_yaml(data):
+    """Read a cost profile."""
+    return _accepts(load_cost_table, _file(data, '.yaml'), _ADE)
+
+
+def config_json(data):
+    """Read the class names of a checkpoint."""
+    return _accepts(class_table_from_huggingface, _file(data, '.json'))
+
+
+def preprocessor_json(data):
+    """Read the preprocessing of a checkpoint."""
+    return _accepts(read_preprocessor, _file(data, '.json'))
+
+
+def engine_record(data):
+    """Find the record of an engine: the cache deletes what it cannot read, and goes on."""
+    os.chmod(_FOLDER, 0o700)
+    path = _file(data, '-engine.json')
+    os.chmod(path, 0o600)
+    return bool(EngineCache(_FOLDER).records())
+
+
+def image(data):
+    """Read a sensor_msgs/Image."""
+    numbers = Numbers(data)
+    encoding = ENCODING_NAMES[numbers.take('B') % len(ENCODING_NAMES)]
+    # Small sizes mostly, so that some fit the data; at times those that no machine has.
+    wide = numbers.take('B') % 8 == 0
+    height, width, step = (numbers.take('I' if wide else 'B') for _ in range(3))
+    message = types.SimpleNamespace(
+        height=height, width=width, step=step * (1 if wide else 4), encoding=encoding,
+        is_bigendian=numbers.take('B') % 3, data=numbers.rest())
+    return _accepts(image_to_rgb, message)
+
+
+def depth_image(data):
+    """Read a depth image, raw and compressed."""
+    numbers = Numbers(data)
+    message = types.SimpleNamespace(
+        encoding=('16UC1', '32FC1', 'mono8')[numbers.take('B') % 3],
+        height=numbers.take('B'), width=numbers.take('B'), step=numbers.take('H') % 600,
+        is_bigendian=numbers.take('B') % 2, data=array.array('B', numbers.rest()))
+    text = '{}; compressedDepth png'.format(message.encoding)
+    return _accepts(depth_of_image, message) | _accepts(
+        decode_compressed_depth, bytes(message.data), text)
+
+
+def compressed_image(data):
+    """Read a sensor_msgs/CompressedImage."""
+    return _accepts(compressed_to_rgb, types.SimpleNamespace(format='jpeg', data=data))
+
+
+def camera_info(data):
+    """Read a CameraInfo and use it."""
+    numbers = Numbers(data)
+    small = numbers.take('B') % 2
+    code = 'B' if small else 'I'
+    roi = types.SimpleNamespace(x_offset=numbers.take(code), y_offset=numbers.take(code),
+                                width=numbers.take(code), height=numbers.take(code))
+    info = types.SimpleNamespace(
+        width=numbers.take(code), height=numbers.take(code), roi=roi,
+        binning_x=numbers.take(code) % 300, binning_y=numbers.take(code) % 300,
+        distortion_model=LENSES[numbers.take('B') % len(LENSES)],
+        d=[numbers.take('d') for _ in range(numbers.take('B') % 15)],
+        k=[numbers.take('d') for _ in range(9)], r=[numbers.take('d') for _ in range(9)],
+        p=[numbers.take('d') for _ in range(12)])
+
+    def use():
+        for rectified in (False, True):
+            CameraModel(calibration_of(info), rectified=rectified).unproject(
+                [0.0, 3.0, 1e9], [0.0, 2.0, -1e9])
+    return _accepts(use)
+
+
+def transforms(data):
+    """Take transforms in and look one up."""
+    numbers = Numbers(data)
+    poses = PoseBuffer()
+    frames = ['', 'a', 'b', 'c', '/a', 'd']
+
+    def use():
+        stamp = numbers.take('d')
+        poses.insert(frames[numbers.take('B') % 6], frames[numbers.take('B') % 6], stamp,
+                     [numbers.take('d') for _ in range(3)],
+                     [numbers.take('d') for _ in range(4)], bool(numbers.take('B') % 2))
+        poses.lookup('a', 'c', stamp)
+        poses.lookup('c', 'b')
+    return sum(_accepts(use) for _ in range(6)) > 0
+
+
+def self_mask(data):
+    """Read the robot's own body from a picture or a polygon."""
+    return _accepts(load_self_mask, _file(data, '.png'), (32, 24)) | _accepts(
+        self_mask_from, data.decode('utf-8', 'replace'), (32, 24))
+
+
+TARGETS = {function.__name__: function for function in (
+    onnx_header, model_yaml, classes_yaml, costs_yaml, config_json, preprocessor_json,
+    engine_record, image, depth_image, compressed_image, camera_info, transforms, self_mask)}
+
+
+def seeds(root):
+    """
+    Return good inputs of each target, to start from.
+
+    :param root: of the checkout
+    """
+    def read(*parts):
+        with open(os.path.join(root, *parts), 'rb') as stream:
+            return stream.read()
+
+    rgb = np.zeros((6, 8, 3), np.uint8)
+    png, jpeg = bytes(encode_png(rgb)), bytes(encode_jpeg(rgb, 80))
+    record = (b'{"format": 1, "name": "input-engine", "key": {}, "plan_sha256": null, '
+              b'"plan_bytes": 0, "built": {}, "check": null, "failure": "", "failed_builds": 0, '
+              b'"unfinished_loads": 0}')
+    json_text = (b'{"id2label": {"0": "wall", "1": "floor"}, "num_labels": 2, '
+                 b'"size": {"height": 64, "width": 64}, "image_mean": [0.1, 0.2, 0.3], '
+                 b'"image_std": [1, 1, 1], "rescale_factor": 0.00392156862745098}')
+    return {
+        'onnx_header': [read('test', 'data', 'tiny_segformer.onnx')],
+        'model_yaml': [read('config', 'models', 'segformer_sim.yaml')],
+        'classes_yaml': [read('config', 'classes', 'camvid.yaml'),
+                         read('config', 'groups', 'indoor.yaml')],
+        'costs_yaml': [read('config', 'costs', 'landing.yaml')],
+        'config_json': [json_text], 'preprocessor_json': [json_text], 'engine_record': [record],
+        'image': [bytes([ENCODING_NAMES.index(name), 1, 4, 4, step // 4, 0])
+                  + bytes(step * rows) for name, step, rows in (
+                      ('rgb8', 12, 4), ('mono8', 4, 4), ('bayer_rggb8', 8, 4), ('nv12', 4, 6),
+                      ('yuyv', 8, 4), ('rgba16', 32, 4))],
+        'depth_image': [bytes([1, 2, 2, 8, 0, 0]) + bytes(16), bytes([0, 2, 2, 4, 0, 0]) + png],
+        'compressed_image': [png, jpeg],
+        'camera_info': [bytes([1, 0, 0, 0, 0, 64, 48, 0, 0, 0, 5]) + struct.pack(
+            '<35d', *([0.0] * 5 + [50, 0, 32, 0, 50, 24, 0, 0, 1] + [1, 0, 0, 0, 1, 0, 0, 0, 1]
+                      + [50, 0, 32, 0, 0, 50, 24, 0, 0, 0, 1, 0]))],
+        'transforms': [b''.join(struct.pack('<dBB7dB', 1.0, parent, child, 0.1, 0.2, 0.3,
+                                            0.0, 0.0, 0.0, 1.0, 0)
+                                for parent, child in ((1, 2), (2, 3), (1, 5)))],
+        'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
