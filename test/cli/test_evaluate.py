@@ -113,6 +113,10 @@ def test_compare_reads_two_reports_and_evaluates_nothing(case, tmp_path, capsys)
     (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'speed=1'],
      'Unknown setting of the reference'),
     (['BAG', '--compare', 'a', 'b'], 'takes no recordings'),
+    (['BAG', '--depth-topic', '/depth'], 'No costmap to compare'),
+    (['BAG', '--costmap', 'indoor', '--depth-topic', '/depth', '--grid-topic', '/map'],
+     'Two references for the costmap'),
+    (['BAG', '--costmap', 'submarine'], 'submarine'),
     (['BAG', '--model', 'no_such_model'], 'no_such_model')])
 def test_mistakes_end_with_a_message_and_status_one(case, tmp_path, capsys, arguments, message):
     names = {'BAG': case.bag, 'MODEL': case.network[1]}
@@ -145,6 +149,19 @@ def test_masks_and_recording_are_written_beside_the_reports(case, tmp_path):
                     '--write-bag', str(tmp_path / 'bags')) == 0
     assert len(os.listdir(str(tmp_path / 'masks' / 'run'))) == 4
     assert sorted(os.listdir(str(tmp_path / 'bags' / 'run'))) == ['metadata.yaml', 'run.mcap']
+
+
+def test_costmap_without_poses_is_told_and_its_bound_does_not_hold(case, tmp_path, capsys):
+    profile = tmp_path / 'costs.yaml'
+    profile.write_text('name: colors\ncosts: {red: 0, green: 40, blue: lethal, white: ignore}\n')
+    # Two processes: what each has counted comes together.
+    assert case.run(case.bag, tmp_path / 'out', '--costmap', str(profile), '--workers', '2',
+                    '--fail-under', 'grid_agreement=0.5') == 3
+    printed = capsys.readouterr()
+    assert 'Costmap: 0 grids, compared with nothing. 4 frames without a grid; the first: ' in \
+        printed.out
+    assert 'No CameraInfo' in printed.out
+    assert 'FAILED: grid_agreement has no value' in printed.err
 
 
 def test_help_tells_the_exit_status(capsys):
