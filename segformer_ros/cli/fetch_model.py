@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``fetch_model``: bring the weights of a model into the cache."""
+"""The command ``fetch_model``: bring the weights of a model into the cache, ready to run."""
 
 import argparse
 import logging
@@ -18,6 +18,12 @@ from segformer_ros.model import store
 from segformer_ros.model.catalogue import Download
 from segformer_ros.model.catalogue import load_download
 from segformer_ros.model.catalogue import model_names
+from segformer_ros.model.catalogue import spec_path
+from segformer_ros.model.graph import UNCHANGED
+from segformer_ros.model.graph_child import TIMEOUT_S
+from segformer_ros.model.graph_queue import GraphQueue
+from segformer_ros.model.graph_target import ONNXRUNTIME
+from segformer_ros.model.spec import load_model_spec
 
 INTERRUPTED = 130
 """Exit status that a shell gives for SIGINT."""
@@ -77,9 +83,24 @@ def _fetch(options: argparse.Namespace) -> int:
         line.finish()
     print('{}: checked, {}'.format(options.name, bytes_text(os.path.getsize(path))),
           file=sys.stderr)
+    _prepare_graph(options.name, path)
     # Alone on stdout, so that a script can take it.
     print(path)
     return 0
+
+
+def _prepare_graph(name: str, path: str) -> None:
+    """Make now what the node's first start would have to make."""
+    graphs = GraphQueue(path, load_model_spec(spec_path(name)))
+    try:
+        graphs.request(ONNXRUNTIME)
+        graphs.wait(TIMEOUT_S)
+        prepared = graphs.find(ONNXRUNTIME)
+    finally:
+        graphs.close()
+    if prepared is not None and prepared.changes != UNCHANGED:
+        print('{}: graph for onnxruntime prepared, {}: {}'.format(
+            name, prepared.changes, prepared.path), file=sys.stderr)
 
 
 def _print_license(source: Download) -> None:

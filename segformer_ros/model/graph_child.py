@@ -79,8 +79,9 @@ class GraphChild:
         if status is None:
             return 'the child process took longer than {:.0f} s'.format(TIMEOUT_S)
         if status:
+            lines = _read(self._words).splitlines()
             return 'the child process ended with status {}: {}'.format(
-                status, _read(self._words)[-_LAST_WORDS:])
+                status, lines[-1][-_LAST_WORDS:] if lines else 'without a word')
         return str(json.loads(_read(self._answer))['detail'])
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 """The command fetch_model: what it prints where, and its exit status."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +11,13 @@ import threading
 
 import pytest
 from segformer_ros.cli import fetch_model
+from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.model.spec import ModelSpec
 from support import tiny_catalogue
 from support.file_server import serve
 from support.tiny_catalogue import CONTENT
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @pytest.fixture
@@ -37,6 +42,32 @@ def test_path_alone_goes_to_stdout_and_the_rest_to_stderr(mirror, capfd):
     assert 'License of Tiny Weights\nhttps://example.com/license\n\nFor tests only.' in err
     assert '100 %  102.4 kB of 102.4 kB' in err
     assert 'tiny: checked, 102.4 kB' in err
+
+
+def test_weights_that_no_graph_can_be_made_of_are_kept_as_they_are(mirror, capfd, caplog):
+    # The tiny catalogue's bytes are no ONNX at all.
+    assert fetch_model.main(['tiny', '--accept-license']) == 0
+    out, err = capfd.readouterr()
+    assert '{} is used as it is'.format(out.strip()) in caplog.text
+    assert 'graph for onnxruntime prepared' not in err
+
+
+def test_graph_is_prepared_beside_fetched_weights(tmp_path, monkeypatch, capfd):
+    pytest.importorskip('onnx')
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+    model = shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'),
+                        str(tmp_path / 'model.onnx'))
+    monkeypatch.setattr(fetch_model.store, 'fetch', lambda *arguments: model)
+    monkeypatch.setattr(fetch_model, 'load_model_spec', lambda path: ModelSpec(
+        'tiny', 'ade20k', 7, input_size_wh=(64, 64), output_size_wh=(16, 16)))
+    assert fetch_model.main(['segformer_b0_ade20k', '--accept-license']) == 0
+    out, err = capfd.readouterr()
+    assert out == model + '\n'
+    prepared = err.strip().rsplit(' ', 1)[-1]
+    assert 'graph for onnxruntime prepared, folded: ' + prepared in err
+    assert os.path.dirname(prepared) == str(tmp_path / 'deployed')
+    with OnnxruntimeBackend(prepared) as network:
+        assert network.inputs[0].dtype == 'uint8'
 
 
 def test_license_is_shown_and_not_assumed(mirror, capfd):
