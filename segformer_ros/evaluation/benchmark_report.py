@@ -46,6 +46,7 @@ def markdown(report: Dict[str, Any]) -> str:
               'Each table is one run: in each round every way takes its turn, in random order.',
               'Times are medians. A ratio is the median of the quotients within the rounds.',
               '"Fastest" is the least of all rounds: what the work takes if nothing disturbs it.',
+              'For the time beside the network ours run more rounds than the others.',
               '"CPU" is processor time over all threads; it is disturbed less by other work.']
     for model in report['models']:
         lines += _model(model)
