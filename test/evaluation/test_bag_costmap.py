@@ -140,6 +140,30 @@ def test_wall_stands_in_the_written_grid_where_it_stands_in_the_world(run, tmp_p
     assert free_x.max() < WALL
 
 
+def test_reader_of_the_makers_of_foxglove_decodes_every_topic_by_the_file_alone(run, tmp_path):
+    reader = pytest.importorskip('mcap.reader')
+    decoder = pytest.importorskip('mcap_ros2.decoder')
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'))
+    path = bags.storage_file(tmp_path / 'annotated' / 'scene')
+    seen = {}
+    with open(path, 'rb') as stream:
+        for schema, channel, message, decoded in reader.make_reader(
+                stream, decoder_factories=[decoder.DecoderFactory()]).iter_decoded_messages():
+            seen.setdefault(channel.topic, []).append((schema.name, message.log_time, decoded))
+    assert {topic: entries[0][0] for topic, entries in seen.items()} == {
+        bags.CAMERA: 'sensor_msgs/msg/Image', DEPTH: 'sensor_msgs/msg/Image',
+        '/camera/camera_info': 'sensor_msgs/msg/CameraInfo', '/tf': 'tf2_msgs/msg/TFMessage',
+        '/tf_static': 'tf2_msgs/msg/TFMessage', annotated_bag.MASK: 'sensor_msgs/msg/Image',
+        annotated_bag.CONFIDENCE: 'sensor_msgs/msg/Image',
+        annotated_bag.OVERLAY: 'sensor_msgs/msg/CompressedImage',
+        annotated_bag.COSTMAP: 'nav_msgs/msg/OccupancyGrid'}
+    _, time_ns, grid = seen[annotated_bag.COSTMAP][-1]
+    assert (grid.header.frame_id, grid.header.stamp.sec) == ('odom', bags.START_S)
+    assert len(grid.data) == grid.info.width * grid.info.height
+    assert time_ns == seen[annotated_bag.MASK][-1][1]
+    assert bytes(seen[annotated_bag.OVERLAY][0][2].data[:2]) == b'\xff\xd8'
+
+
 def test_grid_agrees_with_the_one_from_depth(run, tmp_path):
     report = run(write_scene(tmp_path / 'scene', 12), depth=DEPTH)
     document = report.document
