@@ -24,6 +24,7 @@ def share_folder(folder):
 
 COMMANDS = [
     'bag_player = segformer_ros.cli.bag_player:main',
+    'benchmark = segformer_ros.cli.benchmark:main',
     'build_engine = segformer_ros.cli.build_engine:main',
     'demo = segformer_ros.cli.demo:main',
     'doctor = segformer_ros.cli.doctor:main',
