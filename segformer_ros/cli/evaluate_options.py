@@ -8,6 +8,8 @@ from typing import Dict
 from typing import Optional
 from typing import Tuple
 
+from segformer_ros.costmap.settings import CONTACT
+from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.evaluation.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.evaluator import comparison_of
@@ -90,6 +92,8 @@ def make_parser() -> argparse.ArgumentParser:
     options = CostmapOptions('')
     grid.add_argument('--costmap', metavar='PROFILE',
                       help='make the costmap: indoor, outdoor, landing, or a YAML file')
+    grid.add_argument('--projection', choices=(CONTACT, OVERHEAD), default=options.mode,
+                      help='for a camera that looks ahead, or down')
     grid.add_argument('--odom-frame', default=options.odom_frame, help='of the grid')
     grid.add_argument('--ground-frame', default=options.ground_frame,
                       help='frame of the robot on the floor')
@@ -170,7 +174,7 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
             options.depth_topic, options.grid_topic), expected='one')
     return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
                           options.camera_info or '', options.depth_topic or '',
-                          options.grid_topic or '')
+                          options.grid_topic or '', options.projection)
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],

@@ -19,6 +19,7 @@ from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.poses import CameraPose
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import TransformError
 from segformer_ros.evaluation.annotated_bag import AnnotatedBag
@@ -49,6 +50,7 @@ class CostmapOptions(NamedTuple):
     on the floor; where ``odom_frame`` is the same frame, every image stands for itself.
     ``camera_info`` is a topic, empty for the one beside the image. The grid is compared with
     ``depth``, a topic of registered depth images, or with ``reference``, one of OccupancyGrids.
+    ``mode`` is that of ``ProjectionSettings``: a camera that looks ahead, or down.
     """
 
     profile: str
@@ -57,6 +59,7 @@ class CostmapOptions(NamedTuple):
     camera_info: str = ''
     depth: str = ''
     reference: str = ''
+    mode: str = CostmapSettings().projection.mode
 
 
 class BagCostmap:
@@ -75,7 +78,7 @@ class BagCostmap:
                  topic: str, classes: ClassTable) -> None:
         self.options = options
         self.counts = GridCounts()
-        settings = CostmapSettings()
+        settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
         costs = load_cost_table(options.profile, classes)
         self._pipeline = CostmapPipeline(settings, costs)
         self._truth = CostmapPipeline(settings, costs)

@@ -121,6 +121,20 @@ def grids_of(path):
                 for connection, _, data in reader.messages([annotated_bag.COSTMAP])]
 
 
+def lethal_x(message):
+    """Return x of the centres of the lethal cells of an OccupancyGrid."""
+    info = message.info
+    _, columns = np.nonzero(message.data.reshape(info.height, info.width) == 100)
+    return info.origin.position.x + (columns + 0.5) * info.resolution
+
+
+def test_camera_that_looks_down_sees_everything_on_the_ground(run, tmp_path):
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'), mode='overhead')
+    x = lethal_x(grids_of(os.path.join(str(tmp_path / 'annotated'), 'scene'))[-1])
+    # What stands as a wall in the other mode lies on the ground behind its foot.
+    assert x.max() > WALL + 0.5
+
+
 def test_wall_stands_in_the_written_grid_where_it_stands_in_the_world(run, tmp_path):
     report = run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'))
     assert report.document['costmap']['grids'] == 3
@@ -129,8 +143,7 @@ def test_wall_stands_in_the_written_grid_where_it_stands_in_the_world(run, tmp_p
     assert {message.header.frame_id for message in messages} == {'odom'}
     info = messages[-1].info
     values = messages[-1].data.reshape(info.height, info.width)
-    _, columns = np.nonzero(values == 100)
-    x = info.origin.position.x + (columns + 0.5) * info.resolution
+    x = lethal_x(messages[-1])
     assert len(x) >= 10
     # One cell for the grid, one for a row of pixels (0.1 m at this distance).
     assert np.abs(x - WALL).max() < 0.15
