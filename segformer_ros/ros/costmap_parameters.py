@@ -37,7 +37,7 @@ OWN_ROWS = (
         'Pixels across ~/category_mask and ~/points.', range=bounds_of('category_width')),
     Row('odom_frame', str, 'odom', CONFIGURE,
         'Frame of the grid, in which the robot moves without jumps. Equal to ground_frame: there '
-        'is no odometry, and each image stands for itself.'),
+        'is no odometry, each image stands for itself, and one sighting makes a mark.'),
     Row('ground_frame', str, 'base_footprint', CONFIGURE,
         "Frame of the robot whose plane z = 0 is the ground; the clouds' frame."),
     Row('transform_tolerance', float, 0.2, LIVE,
@@ -154,4 +154,8 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
             field: type(getattr(default, field))(values['{}.{}'.format(group, field)])
             for field in meanings})
     settings = CostmapSettings(category_width=own['category_width'], **groups)
+    if own['odom_frame'] == own['ground_frame']:
+        # Nothing can add up over several images: one sighting has to be enough for a mark.
+        settings = settings._replace(fusion=settings.fusion._replace(
+            mark_threshold=bounds_of('mark_threshold')[0]))
     return CostmapParameters(settings=settings, **own)

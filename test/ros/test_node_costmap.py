@@ -32,6 +32,8 @@ from vision_msgs.msg import LabelInfo
 from visualization_msgs.msg import Marker
 
 CELL = 0.05
+# Metres: a logit of the test network covers three rows of the picture, a tenth of a metre at 3 m.
+NEAR = 0.15
 
 
 @pytest.fixture(scope='module')
@@ -71,8 +73,8 @@ def test_obstacle_ground_and_costs_stand_at_their_true_places_in_odom(robot):
     # Contacts by the renderer, which shares no code with the node.
     truth = SCENE.contacts(PINHOLE, robot.camera_pose(), 4.0)
     lethal = grid.lethal()
-    assert distances(truth, lethal).max() < 2.5 * CELL
-    assert distances(lethal, truth).max() < 2.5 * CELL
+    assert distances(truth, lethal).max() < NEAR
+    assert distances(lethal, truth).max() < NEAR
     assert grid.at(1.8, -0.2) == 0
     assert grid.at(2.4, 0.9) == 50
     assert grid.at(3.6, -0.2) == -1  # behind the box
@@ -109,7 +111,7 @@ def test_clouds_have_the_images_stamp_the_robots_frame_and_fields_for_nav2(robot
     assert np.allclose(points[:, 2], 0.2) and set(costs) == {100}
     in_odom = points[:, :2].dot(robot.pose[:2, :2].T) + robot.pose[:2, 3]
     truth = SCENE.contacts(PINHOLE, robot.camera_pose(), 5.0)
-    assert distances(in_odom, truth).max() < 2.5 * CELL
+    assert distances(in_odom, truth).max() < NEAR
     points, _ = cloud_points(clears)
     assert np.all(points[:, 2] == 0.0) and np.isfinite(points).all()
     assert len(points) > 30

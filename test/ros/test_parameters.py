@@ -63,6 +63,15 @@ def test_every_number_of_the_costmap_room_is_a_parameter_and_comes_back():
     assert (changed.fusion.min_blob, changed.category_width) == (7, 64)
 
 
+def test_without_odometry_one_sighting_of_an_obstacle_is_enough():
+    alone = costmap_parameters(defaults(odom_frame='base_link', ground_frame='base_link'))
+    fusion = alone.settings.fusion
+    # Log-odds of one sighting with a confidence of a tenth.
+    assert 0.1 * fusion.occupied_gain > fusion.mark_threshold
+    assert not alone.has_odometry
+    assert fusion == CostmapSettings().fusion._replace(mark_threshold=fusion.mark_threshold)
+
+
 def test_snapshot_of_one_unnamed_camera():
     found = snapshot(defaults(rotate=180, max_rate=10))
     assert [camera[:3] for camera in found.cameras] == [('', 'raw', 180)]

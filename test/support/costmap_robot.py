@@ -107,6 +107,12 @@ class CostmapRobot(SegformerPeer):
         self.moving.publish(TFMessage(transforms=[
             transform_message(stamp, 'odom', 'base_link', self.pose)]))
 
+    def send_beam(self, base_from_beam):
+        """Say where a range finder is mounted, beside the camera."""
+        self.fixed.publish(TFMessage(transforms=[
+            transform_message(Time(), 'base_link', self.frame_id, self.mount),
+            transform_message(Time(), 'base_link', 'beam', base_from_beam)]))
+
     def look(self, scene=SCENE, stamp=None, with_pose=True, frame_id=None):
         """Publish what the camera sees; return the header."""
         stamp = stamp or self.now()
