@@ -109,8 +109,11 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
         pose = CameraPose(way.base_pose(time), way.base_from_optical)
         # Stamps of zero are refused.
         stage.process('front', Frame(mask, None, camera, pose, 1.0 + time))
+        grid = stage.occupancy(1.0 + time)
+        # What leaves the grid is forgotten, also if the robot comes back.
+        contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]
         if number % EVERY == EVERY - 1:
-            total += count(stage.occupancy(1.0 + time), world, contacts, costs)
+            total += count(grid, world, contacts, costs)
     return DriveFigures(*[int(value) for value in total])
 
 
