@@ -13,7 +13,7 @@ CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simu
 	test/test_errors.py test/test_imports.py test/test_resources.py
 NOT_SLOW := -m "not slow and not linter"
 
-.PHONY: help demo test test-slow test-main test-core test-torch test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-main test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -57,7 +57,7 @@ test: $(VENV)/.test
 test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.test test-torch
+test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow
 
 # Export and training need PyTorch: an environment of its own, left out where pip has none.
@@ -74,6 +74,21 @@ test-torch:
 		cat requirements/torch.txt tools/export/requirements.txt > .venv-torch/.installed
 	fi
 	.venv-torch/bin/python -m pytest test/tools test/simulation/test_training_tools.py
+
+# A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
+test-tensorrt-rtx:
+	@python=$$(tools/environment/find_python.sh 3.11)
+	if ! cmp -s requirements/tensorrt_rtx.txt .venv-tensorrt-rtx/.installed; then
+		echo "building .venv-tensorrt-rtx: TensorRT for RTX"
+		"$${python:-$(PYTHON)}" -m venv --clear .venv-tensorrt-rtx
+		touch .venv-tensorrt-rtx/COLCON_IGNORE
+		if ! .venv-tensorrt-rtx/bin/$(PIP_INSTALL) -r requirements/tensorrt_rtx.txt; then
+			echo "test-tensorrt-rtx: the wheels cannot be had here; these tests are left out" >&2
+			exit 0
+		fi
+		cp requirements/tensorrt_rtx.txt .venv-tensorrt-rtx/.installed
+	fi
+	.venv-tensorrt-rtx/bin/python -m pytest test/inference/test_tensorrt_rtx.py
 
 # The core again on the oldest and newest Python, and its array code on numpy 1 with OpenCV 4.
 test-core:

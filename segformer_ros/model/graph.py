@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 # Raised with every change of what is written, so that cached graphs are made again.
-REVISION = 1
+REVISION = 2
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'

@@ -32,8 +32,13 @@ def add_input(writer: GraphWriter, spec: ModelSpec, target: Target) -> Tuple[str
     if not target.uint8_input:
         return spec.input_name, [1.0, 1.0, 1.0]
     with writer.scope('input'):
-        planes = writer.transpose(spec.input_name, 0, 3, 1, 2)
-        levels = writer.op('Cast', [planes], to=import_onnx().TensorProto.FLOAT)
+        levels = spec.input_name
+        if not target.cast_first:
+            # Bytes are moved four times faster than floats.
+            levels = writer.transpose(levels, 0, 3, 1, 2)
+        levels = writer.op('Cast', [levels], to=import_onnx().TensorProto.FLOAT)
+        if target.cast_first:
+            levels = writer.transpose(levels, 0, 3, 1, 2)
         mean = np.reshape(spec.mean, (3, 1, 1)) * WHITE
         centred = writer.op('Sub', [levels, writer.constant(mean, 'mean')])
     return centred, [1.0 / (WHITE * std) for std in spec.std]

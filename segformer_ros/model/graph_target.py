@@ -18,6 +18,7 @@ class Target(NamedTuple):
     ``uint8_input`` takes (1, H, W, 3) RGB and normalises in the graph; else the input stays
     float32 (1, 3, H, W). Logits come out as (1, h, w, classes): the argmax over neighbouring
     values is ten times faster than over planes. ``logsumexp`` adds an output (1, h, w).
+    ``cast_first`` makes floats of a uint8 input before anything else touches it.
     ``fused_attention`` uses onnxruntime's own operation where the installed one has it.
     """
 
@@ -26,6 +27,7 @@ class Target(NamedTuple):
     uint8_input: bool
     logsumexp: bool
     fused_attention: bool
+    cast_first: bool
 
     def deployed_spec(self, spec: ModelSpec) -> ModelSpec:
         """Return the specification of the graph made for this target from one of ``spec``."""
@@ -37,13 +39,14 @@ class Target(NamedTuple):
 
 # On a CPU log-sum-exp costs the graph 3 ms of two threads and numpy 1.5 ms of one, so it is
 # left to numpy. On a GPU it is as good as free.
-ONNXRUNTIME = Target('onnxruntime', 13, True, False, True)
+ONNXRUNTIME = Target('onnxruntime', 13, True, False, True, False)
 # Other execution providers of onnxruntime take the fused operation from the CPU provider, and
 # lose more by the detour than it saves: OpenVINO 0.58 instead of 0.44 of the original's time.
-ONNXRUNTIME_PORTABLE = Target('onnxruntime_portable', 13, True, False, False)
-# TensorRT before 8.5 takes no uint8 input, before 8.6 no LayerNormalization.
-TENSORRT_8_2 = Target('tensorrt_8_2', 13, False, True, False)
-TENSORRT_8_6 = Target('tensorrt_8_6', 17, True, True, False)
+ONNXRUNTIME_PORTABLE = Target('onnxruntime_portable', 13, True, False, False, False)
+# TensorRT before 8.5 takes no uint8 input, before 8.6 no LayerNormalization. No version does
+# anything with uint8 but cast it: TensorRT for RTX 1.7 refuses to transpose it.
+TENSORRT_8_2 = Target('tensorrt_8_2', 13, False, True, False, True)
+TENSORRT_8_6 = Target('tensorrt_8_6', 17, True, True, False, True)
 TARGETS: Dict[str, Target] = {
     target.name: target for target in (
         ONNXRUNTIME, ONNXRUNTIME_PORTABLE, TENSORRT_8_2, TENSORRT_8_6)}

@@ -8,18 +8,20 @@ answers None, and the way back to onnxruntime is taken for real.
 """
 
 import os
+import shutil
 import time
 
 import pytest
-
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ModelError
+from segformer_ros.inference.deployment import deployed_engine_model
 from segformer_ros.inference.engine_builder import EngineJob
 from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_key import DEFAULT_BUILDER
 from segformer_ros.inference.engine_tasks import engine_tasks
 from segformer_ros.inference.engine_tasks import EngineModel
 from segformer_ros.inference.engine_trial import Frames
+from segformer_ros.inference.live_frames import convert_frame
 from segformer_ros.inference.memory_plan import Attempt
 from segformer_ros.inference.selection import BackendSelector
 from segformer_ros.inference.selection_status import SelectionSettings
@@ -93,13 +95,17 @@ def test_b0_builds_in_fp32_and_smaller_in_mixed_precision(runtime, b0_models, op
     assert len(mixed) < 0.9 * len(plan)
 
 
-def test_shipped_model_builds_in_both_precisions(runtime, tmp_path, nano):
+def test_graph_of_the_shipped_model_builds_in_both_precisions(runtime, tmp_path, nano):
     try:
         model = resolve_model(SHIPPED)
     except ModelError as error:
         pytest.skip('the shipped model is missing: {}'.format(error))
+    # What the node and build_engine hand to TensorRT.
+    source = deployed_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
+                                   load_tensorrt(MODULE))
+    assert source.spec.input_dtype == 'uint8'
     for precision in ('fp32', 'fp16+fp32'):
-        facts, plan = build(runtime, model.onnx_path, model.spec, precision, tmp_path, nano)
+        facts, plan = build(runtime, source.path, source.spec, precision, tmp_path, nano)
         assert facts['precision'] == precision
         assert len(plan) > 100000
 
@@ -138,13 +144,15 @@ def test_node_falls_back_to_onnxruntime_and_says_why(runtime, tmp_path, tiny_mod
     try:
         backend = selector.open()
         give_up_at = time.monotonic() + PATIENCE_S
-        while selector.status.job is not None and time.monotonic() < give_up_at:
-            backend.infer(frames[0])
-            selector.offer_frame(frames[0])
+        while (selector.status.job is not None or selector.status.preparing) \
+                and time.monotonic() < give_up_at:
+            frame = convert_frame(frames[0], tiny_spec, selector.spec)
+            backend.infer(frame)
+            selector.offer_frame(frame)
             backend = selector.poll() or backend
             time.sleep(0.02)
         assert backend.info.name == 'onnxruntime'
-        backend.infer(frames[0])
+        backend.infer(convert_frame(frames[0], tiny_spec, selector.spec))
         status = selector.status
         assert status.level == WARN
         assert 'no fp16+fp32 engine' in status.why and 'no fp32 engine' in status.why

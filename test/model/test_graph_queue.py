@@ -7,11 +7,11 @@ import os
 import time
 
 import pytest
-
 from segformer_ros.model import graph
 from segformer_ros.model.graph_queue import GraphQueue
 from segformer_ros.model.graph_target import ONNXRUNTIME
 from segformer_ros.model.graph_target import TENSORRT_8_2
+from segformer_ros.model.graph_target import TENSORRT_8_6
 from segformer_ros.model.spec import ModelSpec
 from support.exported_segformer import export_segformer
 from support.exported_segformer import TINY
@@ -58,6 +58,15 @@ def test_graphs_come_one_after_another_and_are_there_at_once_the_next_time(queue
         assert again.find(target) == found
     again.request(ONNXRUNTIME)
     assert again.preparing == ''
+
+
+@pytest.mark.parametrize('target', [TENSORRT_8_2, TENSORRT_8_6])
+def test_graphs_for_tensorrt_do_nothing_with_a_uint8_input_but_cast_it(path, target):
+    prepared = graph.prepare(path, SPEC, target)
+    assert prepared.changes == graph.FOLDED
+    readers = [node.op_type for node in onnx.load(prepared.path).graph.node
+               if SPEC.input_name in node.input]
+    assert readers == (['Cast'] if prepared.spec.input_dtype == 'uint8' else ['Conv'])
 
 
 def test_poll_tells_once_that_a_graph_has_come(queue):

@@ -482,6 +482,12 @@ class _Module:
         for spec in header.inputs + header.outputs:
             if not hasattr(self.DataType, _TRT_DTYPE[spec.dtype]):
                 return [self.ParserError('{} is not supported'.format(spec.dtype), -1)]
+        levels = {spec.name for spec in header.inputs if spec.dtype == 'uint8'}
+        for number, node in enumerate(nodes):
+            # As TensorRT for RTX 1.7.1 answers.
+            if node.op != 'Cast' and levels.intersection(node.inputs):
+                return [self.ParserError(
+                    '{}: first input has type UInt8'.format(node.op), number)]
         self._fill(network, content, header, nodes, weights)
         return []
 
