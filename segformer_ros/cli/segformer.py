@@ -8,10 +8,12 @@ from typing import Optional
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down."""
+    from segformer_ros.ros.stop_request import StopRequest
+    stop = StopRequest()
     from segformer_ros.ros.process import run_node
     from segformer_ros.ros.segformer_node import SegformerNode
     return run_node(SegformerNode, SegformerNode.close, args,
-                    is_hopeless=lambda node: node.is_hopeless)
+                    is_hopeless=lambda node: node.is_hopeless, stop=stop)
 
 
 if __name__ == '__main__':

@@ -181,10 +181,23 @@ class PoseBuffer:
         while chain[-1] in self._edges:
             parent = self._edges[chain[-1]].parent
             if parent in chain:
+                if self._forget_stale(chain[chain.index(parent):]):
+                    return self._chain(frame)
                 raise TransformError('Transforms form a loop', got=' -> '.join(chain + [parent]),
                                      remedy='Give each frame one parent.')
             chain.append(parent)
         return chain
+
+    def _forget_stale(self, loop: List[str]) -> bool:
+        """Forget the edge of a loop that nobody publishes any more; tell whether there was one."""
+        moving = [child for child in loop if not self._edges[child].static]
+        newest = max([edge.stamps[-1] for edge in self._edges.values() if not edge.static],
+                     default=-math.inf)
+        stale = [child for child in moving
+                 if self._edges[child].stamps[-1] < newest - self.cache_time]
+        for child in stale:
+            del self._edges[child]
+        return bool(stale)
 
     def _unknown(self, frame: str) -> TransformError:
         known = sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})

@@ -3,9 +3,7 @@
 """Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
 
 import os
-import signal
 import traceback
-from types import FrameType
 from typing import Callable
 from typing import List
 from typing import Optional
@@ -18,6 +16,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from segformer_ros.errors import SegformerRosError
+from segformer_ros.ros.stop_request import StopRequest
 
 AnyNode = TypeVar('AnyNode', bound=Node)
 
@@ -29,28 +28,11 @@ WRONG_START = 2
 """Exit status where a parameter given at start cannot be used."""
 
 
-class StopRequest:
-    """
-    Set by the first SIGINT or SIGTERM; a second one ends the process at once.
-
-    rclpy's own handlers invalidate the context first, after which nothing can be published
-    any more, not even that nothing is seen.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
-        self.requested = True
-        signal.signal(number, signal.SIG_DFL)
-
-
 def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
              args: Optional[List[str]] = None,
              is_done: Callable[[AnyNode], bool] = lambda node: False,
-             is_hopeless: Callable[[AnyNode], bool] = lambda node: False) -> int:
+             is_hopeless: Callable[[AnyNode], bool] = lambda node: False,
+             stop: Optional[StopRequest] = None) -> int:
     """
     Spin one node until it is asked to stop, or has done its work.
 
@@ -60,10 +42,11 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param is_done: asked again and again; by default a node's work never ends
     :param is_hopeless: asked again and again; where true the process ends at once, with
         :data:`HOPELESS`, past threads that would keep an orderly end from coming
+    :param stop: made before the imports, where those take long; by default one is made here
     :return: exit status
     """
+    stop = StopRequest() if stop is None else stop
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stop = StopRequest()
     try:
         try:
             node = make_node()

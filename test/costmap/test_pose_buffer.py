@@ -176,3 +176,16 @@ def test_broken_transforms_are_refused(arguments, words):
         buffer.insert(*arguments)
     with pytest.raises(TransformError):
         buffer.lookup('a', 'b', 1.0)
+
+
+def test_a_loop_is_over_once_the_wrong_transform_has_not_come_for_the_cache_time():
+    poses = PoseBuffer(cache_time=2.0)
+    turn = (0.0, 0.0, 0.0, 1.0)
+    poses.insert('odom', 'base_link', 0.0, (1.0, 0.0, 0.0), turn)
+    poses.insert('base_link', 'odom', 0.0, (-1.0, 0.0, 0.0), turn)
+    for stamp in (1.0, 2.0):
+        poses.insert('odom', 'base_link', stamp, (1.0, 0.0, 0.0), turn)
+        with pytest.raises(TransformError, match='loop'):
+            poses.lookup('odom', 'base_link', stamp)
+    poses.insert('odom', 'base_link', 2.5, (3.0, 0.0, 0.0), turn)
+    assert poses.lookup('odom', 'base_link', 2.5)[0, 3] == 3.0

@@ -15,7 +15,7 @@ from support.striped_camera import striped_picture
 from support.striped_camera import StripedCamera
 
 RATE = 10.0
-SETTLE = 1.0
+SETTLE = 3.0
 """Seconds after which a mask that has not come will not come."""
 
 
@@ -62,6 +62,10 @@ class Subject:
 
     def begin(self):
         """Forget what was before: a fault is going to happen."""
+        # Masks of images from before come first.
+        self.camera.paused = True
+        time.sleep(0.5)
+        self.camera.paused = False
         self.worst = {}
         return time.monotonic(), dict(self.camera.counts)
 
@@ -73,11 +77,18 @@ class Subject:
 
     def finish(self, begun):
         """Let masks that are under way arrive; return the images without one, and judge."""
-        started, before = begun
+        _, before = begun
         self.served_again(time.monotonic())
         self.camera.paused = True
-        time.sleep(SETTLE)
-        counts = {key: value - before[key] for key, value in self.camera.counts.items()}
+        deadline = time.monotonic() + SETTLE
+
+        def balance():
+            counts = {key: value - before[key] for key, value in self.camera.counts.items()}
+            return counts, counts['sent'] - counts['masks']
+        time.sleep(0.3)
+        while balance()[1] != 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        counts, _ = balance()
         self.camera.paused = False
         assert counts['wrong'] == 0, counts
         assert counts['for spoiled'] == 0, counts
@@ -99,3 +110,12 @@ class Subject:
             self.worst[task] = max(self.worst.get(task, 0), level)
             self.status[task] = (time.monotonic(), level, status.message,
                                  {pair.key: pair.value for pair in status.values})
+
+
+FEW = 4
+"""Images that a loaded machine may lose without any fault: newer ones come before their turn."""
+
+
+def told(lost):
+    """Return what is lost, as a row says it."""
+    return '{} images'.format(lost) if lost else 'none'
