@@ -153,9 +153,10 @@ class CostGrid:
                                                              np.float32(fusion.free_limit)))
         self._average(cells, weights, observation.ground_costs[free], stamp)
         self._ground_time[cells] = np.maximum(self._ground_time[cells], stamp)
-        for (evidence, times, _), seen in zip(self._layers(),
-                                              (observation.static, observation.dynamic)):
-            raised = evidence[seen.cells] + np.float32(fusion.occupied_gain) * seen.weights
+        for (evidence, times, _), seen, gain in zip(
+                self._layers(), (observation.static, observation.dynamic),
+                (fusion.occupied_gain, fusion.dynamic_gain)):
+            raised = evidence[seen.cells] + np.float32(gain) * seen.weights
             evidence[seen.cells] = np.minimum(raised, np.float32(fusion.occupied_limit))
             times[seen.cells] = np.maximum(times[seen.cells], stamp)
 

@@ -74,16 +74,19 @@ class FusionSettings(NamedTuple):
     """
     From frames to a lasting grid.
 
-    Obstacle evidence is a log-odds sum: ``occupied_gain`` per sighting, ``free_gain`` per
-    sighting of ground, both times confidence and range weight, kept within ``free_limit`` and
-    ``occupied_limit``; from ``mark_threshold`` on a cell is lethal. A lethal cell that is not seen
-    again stays so for ``static_decay_time`` seconds, one held by a class that moves for
-    ``dynamic_decay_time``. Ground costs are exponential averages with weight
+    Obstacle evidence is a log-odds sum: ``occupied_gain`` per sighting, ``dynamic_gain`` per
+    sighting of a class that moves (it stands elsewhere in the next image, so one sighting at a
+    confidence of a quarter, which is usual at the border of a person, has to be enough),
+    ``free_gain`` per sighting of ground, all times confidence and range weight, kept within
+    ``free_limit`` and ``occupied_limit``; from ``mark_threshold`` on a cell is lethal. A lethal
+    cell that is not seen again stays so for ``static_decay_time`` seconds, one held by a class
+    that moves for ``dynamic_decay_time``. Ground costs are exponential averages with weight
     ``cost_gain`` for the new value. A cell not seen for ``forget_time`` seconds is unknown.
     ``min_blob`` is the least number of touching lethal cells that is published.
     """
 
     occupied_gain: float = 0.85
+    dynamic_gain: float = 2.5
     free_gain: float = 0.4
     occupied_limit: float = 3.5
     free_limit: float = -0.85
@@ -141,7 +144,8 @@ _BOUNDS: Dict[str, Tuple[float, float]] = {
     'min_run': (1, 100), 'max_gap': (0, 100), 'obstacle_z': (0.0, 2.0), 'overhang': (0.0, 50.0),
     'ground_tolerance': (0.005, 1.0), 'tolerance_slope': (0.0, 0.5), 'max_height': (0.1, 10.0),
     'min_points': (1, 1000), 'max_points': (1000, 10000000),
-    'occupied_gain': (0.05, 10.0), 'free_gain': (0.0, 10.0), 'occupied_limit': (0.1, 50.0),
+    'occupied_gain': (0.05, 10.0), 'dynamic_gain': (0.05, 10.0), 'free_gain': (0.0, 10.0),
+    'occupied_limit': (0.1, 50.0),
     'free_limit': (-50.0, 0.0), 'mark_threshold': (0.05, 50.0),
     'static_decay_time': (0.1, 3600.0), 'dynamic_decay_time': (0.1, 3600.0),
     'cost_gain': (0.01, 1.0), 'forget_time': (0.1, 3600.0), 'min_blob': (1, 1000),

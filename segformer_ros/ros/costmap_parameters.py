@@ -75,6 +75,7 @@ _MEANINGS: Dict[str, Dict[str, str]] = {
         'max_points': 'Pixels that are used of a larger depth image.'},
     'fusion': {
         'occupied_gain': 'Log-odds that one sighting of an obstacle adds.',
+        'dynamic_gain': 'Log-odds that one sighting of a person, animal or vehicle adds.',
         'free_gain': 'Log-odds that one sighting of ground takes away.',
         'occupied_limit': 'Upper limit of the log-odds.',
         'free_limit': 'Lower limit of the log-odds.',

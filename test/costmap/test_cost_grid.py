@@ -277,3 +277,14 @@ def test_strongest_keeps_each_cell_once_with_its_greatest_weight(pairs):
                       np.array([pair[1] for pair in pairs], np.float32))
     assert dict(zip(found.cells.tolist(), found.weights)) == expected
     assert len(found.cells) == len(expected)
+
+
+@pytest.mark.parametrize('confidence, expected', [(0.25, 100), (0.2, -1)])
+def test_one_sighting_of_something_that_moves_is_enough_at_a_quarter_of_confidence(
+        confidence, expected):
+    grid = grid_with()
+    grid.fuse(seen(dynamic=[7], weight=confidence), 10.0)
+    assert grid.to_occupancy(10.0)[0, 7] == expected
+    # A wall is still there in the next image.
+    grid.fuse(seen(static=[6], weight=confidence), 10.0)
+    assert grid.to_occupancy(10.0)[0, 6] == -1
