@@ -20,8 +20,11 @@ from segformer_ros.ros.stop_request import StopRequest
 
 AnyNode = TypeVar('AnyNode', bound=Node)
 
-SPIN_TIMEOUT = 0.2
-"""Seconds until a signal is noticed: Python runs its handlers between two waits of rcl."""
+SPIN_TIMEOUT = 0.5
+"""
+Seconds until a signal is noticed: Python runs its handlers between two waits of rcl. Each wait
+builds rcl's wait set anew, which is most of what an idle node costs.
+"""
 HOPELESS = 3
 """Exit status where only another process can help; launch files start it anew."""
 WRONG_START = 2

@@ -45,7 +45,7 @@ from segformer_ros.segmentation.allocator import keep_freed_memory
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
 
-WATCH_PERIOD = 0.2
+WATCH_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
