@@ -79,6 +79,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
     parser.add_argument('--node', action='store_true',
                         help='measure the first model\'s node over DDS too; needs ROS')
+    parser.add_argument('--only-node', action='store_true',
+                        help='measure nothing but that')
+    parser.add_argument('--append', action='store_true',
+                        help='keep what benchmark.json in the folder has of other models, and of '
+                        'the node if it is not measured now')
     parser.add_argument('--node-seconds', type=float, default=20.0, metavar='SECONDS',
                         help='of images, a scenario of --node (default: %(default)g)')
     parser.add_argument('--output', default='bench_output', metavar='FOLDER',
@@ -97,24 +102,39 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
                                  options.patience, options.threads, not options.no_memory)
     picture = _picture(options.image)
     names = options.model or ['segformer_sim']
-    report: Dict[str, Any] = {
-        'machine': machine_facts(), 'versions': _versions(), 'models': [],
-        'date': datetime.date.today().isoformat(), 'command': _command(options)}
-    for name in names:
+    report = _earlier(os.path.join(options.output, 'benchmark.json')) if options.append else {
+        'models': [], 'commands': []}
+    # How many processes want the cores: with more than there are cores figures are pessimistic.
+    load = ', '.join('{:.1f}'.format(value) for value in os.getloadavg())
+    report.update(machine=dict(machine_facts(), load_average=load), versions=_versions(),
+                  date=datetime.date.today().isoformat())
+    report['commands'].append(_command(options))
+    for name in [] if options.only_node else names:
         found = resolve_model(name)
 
         def tell(line: str, prefix: str = found.spec.name) -> None:
             print('{}: {}'.format(prefix, line), file=sys.stderr, flush=True)
 
-        report['models'].append(
-            run_benchmark(found.onnx_path, found.spec, picture, settings, tell))
+        report['models'] = [
+            model for model in report['models'] if model['name'] != found.spec.name] + [
+            run_benchmark(found.onnx_path, found.spec, picture, settings, tell)]
         yield report
-    if options.node:
+    if options.node or options.only_node:
         found = resolve_model(names[0])
         report['node'] = run_node_benchmark(
             found.onnx_path, found.spec, picture, settings.threads, options.node_seconds,
             lambda line: print(line, file=sys.stderr, flush=True))
         yield report
+
+
+def _earlier(path: str) -> Dict[str, Any]:
+    try:
+        with open(path, encoding='utf-8') as stream:
+            report: Dict[str, Any] = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError('No figures to append to', got='{}: {}'.format(path, error),
+                                 remedy='Leave --append out.') from error
+    return report
 
 
 def _write(report: Dict[str, Any], folder: str) -> List[str]:
@@ -165,7 +185,8 @@ def _command(options: argparse.Namespace) -> str:
     words += ['--rounds', str(options.rounds)]
     if options.threads:
         words += ['--threads', str(options.threads)]
-    return ' '.join(words + (['--node'] if options.node else []))
+    return ' '.join(words + [option for option, given in (
+        ('--node', options.node), ('--only-node', options.only_node)) if given])
 
 
 if __name__ == '__main__':

@@ -30,7 +30,7 @@ def markdown(report: Dict[str, Any]) -> str:
     """
     Return the page.
 
-    :param report: ``machine``, ``versions``, ``date``, ``command``, ``models`` (from
+    :param report: ``machine``, ``versions``, ``date``, ``commands``, ``models`` (from
         ``run_benchmark``) and optionally ``node``
     """
     lines = [
@@ -40,7 +40,8 @@ def markdown(report: Dict[str, Any]) -> str:
         'Nothing here was measured on a Jetson or another GPU.', '',
         '| | |', '|---|---|']
     facts = dict(report['machine'], **report['versions'])
-    facts.update(date=report['date'], command='`{}`'.format(report['command']))
+    facts.update(date=report['date'], commands=', '.join(
+        '`{}`'.format(command) for command in report['commands']))
     lines += ['| {} | {} |'.format(key, value) for key, value in facts.items()]
     lines += ['',
               'Each table is one run: in each round every way takes its turn, in random order.',

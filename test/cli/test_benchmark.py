@@ -62,6 +62,36 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
         os.path.join(output, 'benchmark.json'), os.path.join(output, 'benchmark.md')]
 
 
+def test_second_run_replaces_its_own_models_and_keeps_the_others(model, tmp_path):
+    output = str(tmp_path / 'out')
+    os.mkdir(output)
+    path = os.path.join(output, 'benchmark.json')
+
+    def write(models):
+        with open(path, 'w', encoding='utf-8') as stream:
+            json.dump({'models': models, 'commands': ['benchmark --early'], 'node': None}, stream)
+
+    write([])
+    arguments = ['--model', model, '--output', output, '--append', '--no-memory'] + ARGUMENTS
+    assert benchmark.main(arguments) == 0
+    with open(path, encoding='utf-8') as stream:
+        first = json.load(stream)['models'][0]
+    write([dict(first, name='other'), dict(first, threads=99)])
+    assert benchmark.main(arguments) == 0
+    with open(path, encoding='utf-8') as stream:
+        report = json.load(stream)
+    assert [(found['name'], found['threads']) for found in report['models']] == [
+        ('other', 1), ('tiny', 1)]
+    assert [command.split()[:2] for command in report['commands']] == [
+        ['benchmark', '--early'], ['benchmark', '--model']]
+
+
+def test_appending_to_nothing_is_refused(model, tmp_path, capsys):
+    output = str(tmp_path / 'none')
+    assert benchmark.main(['--model', model, '--output', output, '--append'] + ARGUMENTS) == 1
+    assert 'No figures to append to' in capsys.readouterr().err
+
+
 def test_missing_model_is_told_in_one_line(capsys):
     assert benchmark.main(['--model', '/none/there.onnx']) == 1
     assert capsys.readouterr().err.startswith('benchmark: ')
