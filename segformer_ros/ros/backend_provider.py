@@ -13,6 +13,7 @@ from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.inference.backend import Backend
 from segformer_ros.inference.cuda_probe import probe_gpu
@@ -28,6 +29,7 @@ from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.resolve import resolve_model
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
 if TYPE_CHECKING:
@@ -206,3 +208,15 @@ def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
     return SelectingProvider(BackendSelector(
         model.path, model.spec, settings, lambda: tuple(self_check_frames(model.spec)),
         probe_gpu))
+
+
+def make_segmenter(choice: BackendChoice, model: Model, logger: RcutilsLogger) -> Segmenter:
+    """Return the segmenter of an open backend, and say which one it is and why."""
+    info = choice.backend.info
+    text = '{} {} {} on {} runs {}: {}.'.format(
+        info.name, info.version, info.precision, info.device, info.model_path, choice.reason)
+    if choice.fallback:
+        logger.warning(text)
+    else:
+        logger.info(text)
+    return Segmenter(choice.spec or model.spec, choice.backend, on_input=choice.on_input)

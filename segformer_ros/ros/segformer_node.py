@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: transitions, parameters, the enable service, diagnostics."""
 
-import time
 import traceback
 from typing import Any
 from typing import Callable
@@ -16,13 +15,12 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros import backend_provider
 from segformer_ros.ros import topics
-from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.backend_provider import Model
 from segformer_ros.ros.camera import Camera
+from segformer_ros.ros.camera_set import CameraSet
 from segformer_ros.ros.costmap_host import CostmapHost
 from segformer_ros.ros.diagnostics import backend_status
 from segformer_ros.ros.diagnostics import BackendState
-from segformer_ros.ros.diagnostics import camera_status
 from segformer_ros.ros.diagnostics import node_status
 from segformer_ros.ros.diagnostics import NodeState
 from segformer_ros.ros.diagnostics import Status
@@ -42,7 +40,6 @@ from segformer_ros.ros.watchdog import Limits
 from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.segmentation.allocator import keep_freed_memory
-from segformer_ros.segmentation.segmenter import Segmenter
 from std_srvs.srv import SetBool
 
 WATCH_PERIOD = 0.5
@@ -66,7 +63,7 @@ class SegformerNode(LifecycleNode):
         self._worker: Optional[WatchedWorker] = None
         if self._settings.current.keep_memory and not keep_freed_memory():
             self.get_logger().info('This C library has no settings for keep_memory.')
-        self._cameras: List[Camera] = []
+        self._cameras = CameraSet()
         self._enabled = True
         self._trouble = ''
         self._missing = ''
@@ -159,9 +156,9 @@ class SegformerNode(LifecycleNode):
         worker.start()
         self._worker = worker
         on_mask = self._costmap.configure(parameters, model.classes)
-        for camera in parameters.cameras:
-            self._cameras.append(Camera(
-                self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask))
+        self._cameras = CameraSet([
+            Camera(self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask)
+            for camera in parameters.cameras])
 
     def _make_worker(self, model: Model, fallback: bool,
                      predecessor: Optional[InferenceWorker]) -> InferenceWorker:
@@ -171,16 +168,15 @@ class SegformerNode(LifecycleNode):
         return InferenceWorker(
             [camera.name for camera in parameters.cameras],
             backend_provider.make_provider(parameters, model),
-            lambda choice: self._make_segmenter(choice, model), self._serve,
+            lambda choice: backend_provider.make_segmenter(choice, model, self.get_logger()),
+            self._serve,
             parameters.max_rate, predecessor)
 
     def _limits(self) -> Limits:
         return Limits(self._settings.current.hang_timeout, self._settings.current.open_timeout)
 
     def _on_lost(self, name: str, why: str) -> None:
-        for camera in self._cameras:
-            if camera.name == name:
-                camera.statistics.note_error(why, rejected=False)
+        self._cameras.note_lost(name, why)
 
     def _on_hang(self, text: str) -> None:
         self.get_logger().error(text)
@@ -202,16 +198,12 @@ class SegformerNode(LifecycleNode):
     def _start_cameras(self) -> None:
         # Switched off by ~/enable they stay off until that is taken back.
         if self._enabled:
-            for camera in self._cameras:
-                camera.start(self._settings.current.threshold)
+            self._cameras.start(self._settings.current.threshold)
 
     def _stop_cameras(self) -> None:
-        for camera in self._cameras:
-            camera.stop()
-        forgotten = [] if self._worker is None else self._worker.clear()
-        for camera in self._cameras:
-            if camera.name in forgotten:
-                camera.statistics.note_drop()
+        self._cameras.stop()
+        if self._worker is not None:
+            self._cameras.note_forgotten(self._worker.clear())
 
     def _release(self) -> None:
         self._stop()
@@ -220,33 +212,20 @@ class SegformerNode(LifecycleNode):
             self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
                                     'left behind.'.format(STOP_TIMEOUT))
         self._worker = None
-        for camera in self._cameras:
-            camera.destroy()
-        self._cameras = []
+        self._cameras.destroy()
+        self._cameras = CameraSet()
         self._costmap.release()
         self._settings.locked = False
 
-    def _make_segmenter(self, choice: BackendChoice, model: Model) -> Segmenter:
-        info = choice.backend.info
-        text = '{} {} {} on {} runs {}: {}.'.format(
-            info.name, info.version, info.precision, info.device, info.model_path, choice.reason)
-        if choice.fallback:
-            self.get_logger().warning(text)
-        else:
-            self.get_logger().info(text)
-        return Segmenter(choice.spec or model.spec, choice.backend, on_input=choice.on_input)
-
     def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
-        camera = next(each for each in self._cameras if each.name == name)
-        return camera.serve(frame, turn, self._settings.current)
+        return self._cameras.serve(name, frame, turn, self._settings.current)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._worker is not None:
             self._worker.set_max_rate(now.max_rate)
         self._costmap.apply(now)
         if before.threshold != now.threshold:
-            for camera in self._cameras:
-                camera.publish_label_info(now.threshold)
+            self._cameras.publish_label_info(now.threshold)
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self._enabled = request.data
@@ -276,9 +255,7 @@ class SegformerNode(LifecycleNode):
         if choice is not None and choice.backend.is_open:
             backend = BackendState(choice.backend.info, choice.reason, choice.fallback,
                                    choice.status)
-        now = time.monotonic()
         watched = None if self._worker is None else self._worker.state
-        return [node_status(state), backend_status(backend), watchdog_status(watched)] + [
-            camera_status(camera.name, camera.statistics.report(now), state, parameters,
-                          camera.facts()) for camera in self._cameras
-        ] + [self._costmap.status(state, parameters)]
+        return [node_status(state), backend_status(backend), watchdog_status(watched),
+                *self._cameras.statuses(state, parameters),
+                self._costmap.status(state, parameters)]
