@@ -19,6 +19,7 @@ from segformer_ros.evaluation.job import Job
 from segformer_ros.evaluation.label_folder import MATCHES
 from segformer_ros.evaluation.label_map import SAME
 from segformer_ros.evaluation.network import BACKENDS
+from segformer_ros.evaluation.network import GRAPHS
 from segformer_ros.evaluation.network import NetworkChoice
 from segformer_ros.evaluation.runner import RunSettings
 from segformer_ros.evaluation.scale import Scale
@@ -54,6 +55,9 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--backend', choices=BACKENDS, default=BACKENDS[0], help='runtime')
     network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
                          help='of a TensorRT engine')
+    network.add_argument('--graph', choices=GRAPHS, default=GRAPHS[0],
+                         help='the one that is prepared for the runtime, as in the live node, or '
+                              'the file as it is')
     network.add_argument('--threads', type=int, default=0, help='of the runtime; 0: its choice')
     network.add_argument('--resize', default=defaults.resize, help='pillow or opencv')
     network.add_argument('--postprocess', default=defaults.postprocess, help='exact or fast')
@@ -180,7 +184,8 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],
              changes: Dict[str, str]) -> NetworkChoice:
     values: Dict[str, Any] = {
-        'backend': options.backend, 'precision': options.precision, 'resize': options.resize,
+        'backend': options.backend, 'precision': options.precision, 'graph': options.graph,
+        'resize': options.resize,
         'postprocess': options.postprocess, 'threshold': options.threshold}
     values.update(changes)
     settings = SegmenterSettings(values['resize'], values['postprocess'],
@@ -189,12 +194,13 @@ def _network(options: argparse.Namespace, model: str, spec: Optional[str],
     threads = options.threads
     if not threads and options.workers > 1:
         threads = max(1, default_threads() // options.workers)
-    return NetworkChoice(model, spec, values['backend'], threads, values['precision'], settings)
+    return NetworkChoice(model, spec, values['backend'], threads, values['precision'], settings,
+                         values['graph'])
 
 
 def _setting(text: str) -> Tuple[str, str]:
     name, equals, value = text.partition('=')
-    known = ('backend', 'precision', 'resize', 'postprocess', 'threshold')
+    known = ('backend', 'precision', 'graph', 'resize', 'postprocess', 'threshold')
     if not equals or name not in known:
         raise ConfigurationError('Unknown setting of the reference', got=repr(text),
                                  expected='NAME=VALUE with one of ' + ', '.join(known))

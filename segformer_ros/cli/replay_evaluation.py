@@ -163,10 +163,12 @@ def await_active(listener: Any, node: Optional[ChildProcess], patience: float) -
             return
         if level == ERROR_LEVEL or time.monotonic() > deadline:
             raise BackendError(
-                'The node does not get active', got=message or 'no diagnostics',
-                expected='active within {:g} s'.format(patience),
+                'The node does not get active' if message != 'active' else
+                'The node has no such camera', got=message or 'no diagnostics',
+                expected='an active node with the camera that is asked for, within {:g} s'.format(
+                    patience),
                 remedy='Its last words:\n{}'.format(node.last_words()) if node else
-                'See its log.')
+                'See its log, --node and --camera.')
 
 
 def await_last_mask(listener: Any, node: Optional[ChildProcess], before: List[int],

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any
 from typing import Callable
 from typing import Dict
-from typing import List
 from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
@@ -16,7 +15,8 @@ from typing import Type
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.inference.backend import Backend
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.inference.selection import BackendSelector
+from segformer_ros.inference.selection_status import SelectionSettings
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.resolve import resolve_model
@@ -26,8 +26,13 @@ from segformer_ros.segmentation.segmenter import SegmenterSettings
 
 BACKENDS = ('onnxruntime', 'tensorrt')
 
-# Building an engine takes minutes on a Jetson; how often to look whether it is done.
-POLL_S = 0.5
+# The graph that is prepared for a runtime, as the live node runs it by default, or the file as
+# it is.
+GRAPHS = ('deployment', 'original')
+
+# Preparing a graph takes seconds, building an engine minutes on a Jetson; how often to look
+# whether it is done.
+POLL_S = 0.1
 
 
 class NetworkChoice(NamedTuple):
@@ -36,7 +41,7 @@ class NetworkChoice(NamedTuple):
 
     ``model`` is a name of the catalogue or a path, ``spec_path`` its specification where it
     does not lie beside it. ``threads`` 0 leaves the number to the backend. ``precision`` is
-    fp16 or fp32, for TensorRT.
+    fp16 or fp32, for TensorRT. ``graph`` is one of :data:`GRAPHS`.
     """
 
     model: str
@@ -45,6 +50,7 @@ class NetworkChoice(NamedTuple):
     threads: int = 0
     precision: str = 'fp16'
     settings: SegmenterSettings = SegmenterSettings()
+    graph: str = GRAPHS[0]
 
 
 class Network:
@@ -62,25 +68,27 @@ class Network:
 
     def __init__(self, choice: NetworkChoice,
                  sample_inputs: 'Callable[[ModelSpec], Sequence[Dict[str, Any]]]') -> None:
-        if choice.backend not in BACKENDS:
-            raise ConfigurationError('Unknown backend', got=repr(choice.backend),
-                                     expected=' or '.join(BACKENDS))
+        for value, known, what in ((choice.backend, BACKENDS, 'backend'),
+                                   (choice.graph, GRAPHS, 'graph')):
+            if value not in known:
+                raise ConfigurationError('Unknown ' + what, got=repr(value),
+                                         expected=' or '.join(known))
         self.choice = choice
         found = resolve_model(choice.model, choice.spec_path)
         self.spec = found.spec
         self.classes: ClassTable = load_class_table(found.spec.classes)
-        self._close: List[Callable[[], None]] = []
-        if choice.backend == 'onnxruntime':
-            self.backend: Backend = OnnxruntimeBackend(found.onnx_path, choice.threads)
-            self.backend.open()
-            self._close.append(self.backend.close)
-        else:
-            self.backend = self._open_tensorrt(found.onnx_path, sample_inputs)
+        self._selector = BackendSelector(
+            found.onnx_path, found.spec, SelectionSettings(
+                backend=choice.backend, precision=choice.precision, threads=choice.threads,
+                rewrite=choice.graph == GRAPHS[0]),
+            lambda: sample_inputs(found.spec))
         try:
-            self.segmenter = Segmenter(found.spec, self.backend, choice.settings)
+            self.backend = self._open()
+            self.segmenter = Segmenter(self._selector.spec, self.backend, choice.settings)
         except BaseException:
             self.close()
             raise
+        self._is_rewritten = self._selector.spec != found.spec
 
     def __enter__(self) -> 'Network':
         """Return the open network."""
@@ -93,8 +101,7 @@ class Network:
 
     def close(self) -> None:
         """Close the backend; closing twice is allowed."""
-        while self._close:
-            self._close.pop()()
+        self._selector.close()
 
     def facts(self) -> Dict[str, Any]:
         """Return what ran, for the report; no path, so that reports of two machines compare."""
@@ -103,29 +110,19 @@ class Network:
         return {
             'model': self.spec.name, 'classes': self.classes.name,
             'backend': info.name, 'backend_version': info.version, 'device': info.device,
-            'precision': info.precision, 'details': dict(info.details),
+            'precision': info.precision, 'graph': GRAPHS[0 if self._is_rewritten else 1],
+            'details': dict(info.details),
             'resize': settings.resize, 'postprocess': settings.postprocess,
             'threshold': settings.threshold}
 
-    def _open_tensorrt(self, onnx_path: str, sample_inputs: Callable[
-            [ModelSpec], Sequence[Dict[str, Any]]]) -> Backend:
-        from segformer_ros.inference.selection import BackendSelector
-        from segformer_ros.inference.selection_status import SelectionSettings
-        selector = BackendSelector(
-            onnx_path, self.spec,
-            SelectionSettings(backend='tensorrt', precision=self.choice.precision,
-                              threads=self.choice.threads),
-            lambda: sample_inputs(self.spec))
-        self._close.append(selector.close)
-        try:
-            backend = selector.open()
-            while selector.status.job is not None:
-                backend = selector.poll() or backend
-                time.sleep(POLL_S)
-            if backend.info.name != 'tensorrt':
-                raise BackendError('TensorRT cannot run this model', got=selector.status.why,
-                                   remedy='Evaluate with onnxruntime, or build the engine first.')
-        except BaseException:
-            self.close()
-            raise
+    def _open(self) -> Backend:
+        """Open what serves for good: nothing changes between the first frame and the last."""
+        selector = self._selector
+        backend = selector.open()
+        while selector.status.preparing or selector.status.job is not None:
+            time.sleep(POLL_S)
+            backend = selector.poll() or backend
+        if backend.info.name != self.choice.backend:
+            raise BackendError('TensorRT cannot run this model', got=selector.status.why,
+                               remedy='Evaluate with onnxruntime, or build the engine first.')
         return backend

@@ -66,7 +66,7 @@ def render_html(report: Report) -> str:
 def _header(document: Dict[str, Any]) -> str:
     network = document['network']
     chips = ['{} {}'.format(network['backend'], network['backend_version']),
-             network['precision'], network['device'],
+             network['precision'], network['graph'] + ' graph', network['device'],
              '{} resize'.format(network['resize']),
              '{} postprocessing'.format(network['postprocess'])]
     if network['threshold']:

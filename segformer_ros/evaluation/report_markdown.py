@@ -45,10 +45,11 @@ def render_markdown(report: Report) -> str:
     document = report.document
     network = document['network']
     lines = ['# {}'.format(escaped(network['model'])), '',
-             '{}, {}. {} {}, {}, {} resize, {} postprocessing.'.format(
+             '{}, {}. {} {}, {}, {} graph, {} resize, {} postprocessing.'.format(
                  plural(document['frames'], 'frame'), plural(len(document['inputs']), 'input'),
                  network['backend'], network['backend_version'], network['precision'],
-                 network['resize'], network['postprocess']), '', _against(document), '']
+                 network['graph'], network['resize'], network['postprocess']), '',
+             _against(document), '']
     lines += _left_out(document)
     if document['costmap']:
         lines += ['Costmap: ' + costmap_text(document['costmap']), '']

@@ -31,6 +31,20 @@ def test_facts_name_what_runs(color_case):
     assert not backend.is_open
 
 
+def test_graph_is_that_of_the_live_node_unless_the_original_is_asked_for(color_case):
+    masks = {}
+    for graph in ('deployment', 'original'):
+        with Network(color_case.choice._replace(graph=graph), lambda spec: []) as network:
+            assert network.facts()['graph'] == graph
+            name, = [spec.name for spec in network.backend.inputs]
+            dtypes = {spec.name: np.dtype(spec.dtype) for spec in network.backend.inputs}
+            assert (dtypes[name] == np.uint8) == (graph == 'deployment')
+            masks[graph] = network.segmenter.segment(color_case.image(0)).mask
+    assert np.mean(masks['deployment'] == masks['original']) > 0.99
+    with pytest.raises(ConfigurationError, match=r"graph: got 'mine'; expected deployment or or"):
+        Network(color_case.choice._replace(graph='mine'), lambda spec: [])
+
+
 def test_unknown_backend_is_refused(color_case):
     with pytest.raises(ConfigurationError, match=r"'cuda'; expected onnxruntime or tensorrt"):
         Network(color_case.choice._replace(backend='cuda'), lambda spec: [])
@@ -46,7 +60,8 @@ def test_tensorrt_is_never_replaced_silently(color_case):
 def test_new_engine_is_checked_with_the_first_frames_of_the_input(color_case):
     bag, = find_bags(color_case.bag('samples', SAMPLES + 2))
     source = BagSource('samples', 'samples', bag.parts[0], bags.CAMERA)
-    with Network(color_case.choice, lambda spec: []) as network:
+    choice = color_case.choice._replace(graph='original')
+    with Network(choice, lambda spec: []) as network:
         inputs = sample_inputs(source, network.spec, 'pillow')
         outputs = [network.backend.infer(sample)['logits'].copy() for sample in inputs]
     assert len(inputs) == SAMPLES

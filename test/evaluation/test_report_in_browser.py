@@ -88,7 +88,8 @@ def report():
                'frames': 1} for number in range(12)]
     document = {
         'network': {'model': 'segformer_b0_ade20k', 'backend': 'onnxruntime', 'device': 'cpu',
-                    'backend_version': '1.32.0', 'precision': 'fp32', 'resize': 'pillow',
+                    'backend_version': '1.32.0', 'precision': 'fp32', 'graph': 'original',
+                    'resize': 'pillow',
                     'postprocess': 'exact', 'threshold': 0.25},
         'against': 'labels', 'mapping': 'ade20k_to_camvid', 'classes': list(table.names),
         'colors': table.colors.tolist(), 'rotate': 180, 'frames': frames,

@@ -27,8 +27,25 @@ RAW, COMPRESSED = '/camera/image_raw', '/camera/image_raw/compressed'
 
 
 @pytest.fixture(scope='module')
-def peers(tmp_path_factory, shared):
-    """Return by topic the other sides of one node with a raw and a compressed camera."""
+def evaluated(shared, tmp_path_factory):
+    """Return the masks by stamp that the command evaluate makes of the raw images, without ROS."""
+    folder = tmp_path_factory.mktemp('evaluated')
+    spec = folder / 'stand_in.yaml'
+    spec.write_text('name: stand_in\nclasses: ade20k\nnum_classes: 150\n', encoding='utf-8')
+    assert evaluate([shared('bags/camvid_mcap'), '--topic', RAW, '--model', shared(MODEL),
+                     '--spec', str(spec), '--save-masks', str(folder / 'masks'),
+                     '--output', str(folder / 'report')]) == 0
+    files = (folder / 'masks' / 'camvid_mcap').iterdir()
+    return {path.stem: np.asarray(PillowImage.open(path)) for path in files}
+
+
+@pytest.fixture(scope='module')
+def peers(tmp_path_factory, shared, evaluated):
+    """
+    Return by topic the other sides of one node with a raw and a compressed camera.
+
+    After the evaluation: it has prepared the graph that the node shall run from its first frame.
+    """
     pytest.importorskip('rosbags')
     folder = tmp_path_factory.mktemp('node')
     spec = folder / 'stand_in.yaml'
@@ -75,19 +92,6 @@ def expected(reference, shared):
     bag = shared('bags/camvid_mcap')
     return {topic: [reference.mask(picture(message)) for _, message in bag_messages(bag, topic)]
             for topic in (RAW, COMPRESSED)}
-
-
-@pytest.fixture(scope='module')
-def evaluated(shared, tmp_path_factory):
-    """Return the masks by stamp that the command evaluate makes of the raw images, without ROS."""
-    folder = tmp_path_factory.mktemp('evaluated')
-    spec = folder / 'stand_in.yaml'
-    spec.write_text('name: stand_in\nclasses: ade20k\nnum_classes: 150\n', encoding='utf-8')
-    assert evaluate([shared('bags/camvid_mcap'), '--topic', RAW, '--model', shared(MODEL),
-                     '--spec', str(spec), '--save-masks', str(folder / 'masks'),
-                     '--output', str(folder / 'report')]) == 0
-    files = (folder / 'masks' / 'camvid_mcap').iterdir()
-    return {path.stem: np.asarray(PillowImage.open(path)) for path in files}
 
 
 def picture(message):

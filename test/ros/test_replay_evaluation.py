@@ -59,6 +59,10 @@ def check_counts(document):
 
 def test_recorded_street_is_replayed_and_measured(domain, tmp_path, shared, color_model):
     bag = shared('bags/camvid_mcap')
+    # First, so that the graph that both run is prepared when the node starts.
+    assert evaluate([bag, '--topic', '/camera/image_raw', '--model', color_model,
+                     '--save-masks', str(tmp_path / 'offline'),
+                     '--output', str(tmp_path / 'evaluation')]) == 0
     with Peer(domain) as peer:
         heard = peer.subscribe(Image, '/segformer/mask', 50)
         status, output, document = replay(
@@ -80,9 +84,6 @@ def test_recorded_street_is_replayed_and_measured(domain, tmp_path, shared, colo
     assert document['player'] == 'bag_player of this package'
     assert '| stamp to mask |' in output
     # The masks are those of the evaluation without ROS, byte for byte.
-    assert evaluate([bag, '--topic', '/camera/image_raw', '--model', color_model,
-                     '--save-masks', str(tmp_path / 'offline'),
-                     '--output', str(tmp_path / 'evaluation')]) == 0
     live = masks_in(tmp_path / 'live' / 'camvid_mcap')
     offline = masks_in(tmp_path / 'offline' / 'camvid_mcap')
     assert len(offline) == IMAGES
@@ -113,6 +114,11 @@ def test_running_node_is_measured_with_ros2_bag_and_a_bound(domain, tmp_path, sh
             check_counts(document)
             assert document['player'] == 'ros2 bag play'
         log = (tmp_path / 'second' / 'player.log').read_text()
+        status, output, document = replay(
+            domain, tmp_path / 'third', bag, '--running', '--topic', '/camera/image_raw',
+            '--camera', 'front', '--patience', '5')
+        assert (status, document) == (1, None)
+        assert 'The node has no such camera: got active' in output
     assert "stand-in for ros2 bag play: {{'bag_file': {!r}, 'storage': 'sqlite3'".format(
         bag) in log
 
