@@ -138,6 +138,9 @@ def _node(node: Dict[str, Any]) -> List[str]:
     for scenario in node['scenarios']:
         lines += ['', '### Node, {}'.format(scenario['name']), '']
         lines += _goal_table(scenario['goals'], ('measured',))
+        if scenario['slowdown']:
+            lines += ['', '**Disturbed:** other processes held the cores; the median run of the '
+                      'bare network took {:.1f} times its fastest.'.format(scenario['slowdown'])]
         lines += ['', '| figure | value |', '|---|---|']
         lines += ['| {} | {} |'.format(key, value)
                   for key, value in scenario['figures'].items()]

@@ -18,6 +18,8 @@ LATENCY_GOAL = 1.15
 IDLE_GOAL = 0.02
 SHARE_GOAL = 0.1
 AGE_GOAL = 1.2
+# A median run of the bare network this much above the fastest one: others held the cores.
+DISTURBED = 1.3
 ANSWER_GOAL_MS = 50.0
 
 
@@ -127,11 +129,16 @@ def goals(run: NodeRun) -> List[Tuple[str, float, float]]:
 
 def to_json(name: str, run: NodeRun) -> Dict[str, Any]:
     """
-    Return name, figures and goals of a run for the report.
+    Return name, figures and goals of a run for the report, and how far it was disturbed.
+
+    ``slowdown`` is that of the bare network's median beside its fastest run, None if it ran
+    undisturbed.
 
     :raises InvalidInputError: no mask came
     """
-    return {'name': name, 'figures': figures(run), 'goals': goals(run)}
+    slowdown = run.network_ms / (1e3 * min(run.network))
+    return {'name': name, 'figures': figures(run), 'goals': goals(run),
+            'slowdown': slowdown if slowdown > DISTURBED else None}
 
 
 def _answers_ms(run: NodeRun) -> float:

@@ -76,6 +76,12 @@ def test_camera_that_was_never_served_counts():
     assert goals(run)['largest deviation from an equal share, %'][1] == pytest.approx(100.0)
 
 
+def test_run_tells_how_far_others_slowed_the_network_down():
+    assert node_figures.to_json('calm', ALONE)['slowdown'] is None
+    busy = node_figures.to_json('busy', ALONE._replace(network=[0.1, 0.2, 0.3]))
+    assert (busy['name'], busy['slowdown']) == ('busy', pytest.approx(2.0))
+
+
 def test_run_without_a_mask_is_an_error():
     with pytest.raises(InvalidInputError, match='No mask came'):
         node_figures.figures(ALONE._replace(masks=[]))
