@@ -11,6 +11,7 @@ from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.observation import GroundPoints
 from segformer_ros.costmap.observation import Obstacles
 from segformer_ros.costmap.points import ground_cloud
+from segformer_ros.costmap.points import moved_cloud
 from segformer_ros.costmap.points import obstacle_cloud
 from segformer_ros.costmap.points import organized_cloud
 from segformer_ros.costmap.points import POINT_DTYPE
@@ -59,3 +60,20 @@ def test_an_organized_cloud_is_packed_little_endian():
     packed = organized_cloud(points)
     assert packed.flags.c_contiguous and packed.dtype == np.dtype('<f4')
     assert struct.unpack_from('<fff', packed.tobytes(), 12) == (6.0, 7.0, 8.0)
+
+
+def test_a_moved_cloud_has_other_places_and_the_same_rest():
+    points = GroundPoints(floats(1.0, -2.0), floats(0.5, 3.0), np.array([0, 1], np.uint8),
+                          floats(0.25, 0.75))
+    cloud = ground_cloud(points, COSTS)
+    # A quarter turn to the left, a metre up.
+    pose = np.array([[0.0, -1.0, 0.0, 10.0], [1.0, 0.0, 0.0, 20.0], [0.0, 0.0, 1.0, 1.0],
+                     [0.0, 0.0, 0.0, 1.0]])
+    moved = moved_cloud(cloud, pose)
+    assert moved['x'].tolist() == [9.5, 7.0]
+    assert moved['y'].tolist() == [21.0, 18.0]
+    assert moved['z'].tolist() == [1.0, 1.0]
+    for field in ('label', 'cost', 'confidence'):
+        assert np.array_equal(moved[field], cloud[field])
+    assert cloud['x'].tolist() == [1.0, -2.0]
+    assert len(moved_cloud(cloud[:0], pose)) == 0

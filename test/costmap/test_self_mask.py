@@ -8,6 +8,7 @@ import pytest
 
 from segformer_ros.costmap.self_mask import load_self_mask
 from segformer_ros.costmap.self_mask import polygon_self_mask
+from segformer_ros.costmap.self_mask import self_mask_from
 from segformer_ros.errors import ConfigurationError
 
 
@@ -59,3 +60,18 @@ def test_pictures_that_cannot_be_meant_are_refused(tmp_path):
     (tmp_path / 'text.png').write_text('no picture')
     with pytest.raises(ConfigurationError, match='cannot be read'):
         load_self_mask(str(tmp_path / 'text.png'), (4, 4))
+
+
+def test_a_parameter_names_a_polygon_or_a_picture(tmp_path):
+    size = (20, 10)
+    corners = [0.0, 0.5, 1.0, 0.5, 1.0, 1.0, 0.0, 1.0]
+    assert np.array_equal(self_mask_from('0 0.5  1 0.5 1 1 0 1.0', size),
+                          polygon_self_mask(corners, size))
+    picture = np.zeros((10, 20), np.uint8)
+    picture[7:] = 9
+    path = save(tmp_path, picture)
+    assert np.array_equal(self_mask_from(path, size), load_self_mask(path, size))
+    with pytest.raises(ConfigurationError, match='cannot be read'):
+        self_mask_from('0 0.5 1 half', size)
+    with pytest.raises(ConfigurationError, match='incomplete'):
+        self_mask_from('0 0.5 1', size)
