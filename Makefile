@@ -156,6 +156,7 @@ bench: .venv-bench/.installed
 	[ ! -e "$$image" ] || models+=(--image "$$image")
 	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE) $(BENCH_OPTIONS)
 	cp bench_output/benchmark.md docs/performance.md
+	cp bench_output/benchmark.json docs/performance.json
 
 # Also part of test-slow; here the results go into the table of docs/reliability.md.
 faults: $(VENV)/.test

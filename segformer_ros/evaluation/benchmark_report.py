@@ -49,6 +49,10 @@ def markdown(report: Dict[str, Any]) -> str:
               '"Fastest" is the least of all rounds: what the work takes if nothing disturbs it.',
               'For the time beside the network ours run more rounds than the others.',
               '"CPU" is processor time over all threads; it is disturbed less by other work.']
+    if not all(model['network']['quiet'] for model in report['models']):
+        lines += ['', '**Other processes held the cores while this was measured.** Milliseconds '
+                  'are several times those of an idle machine, and no verdict on goals in '
+                  'milliseconds. Ratios, memory and processor time suffer less.']
     for model in report['models']:
         lines += _model(model)
     if report.get('node'):
