@@ -21,6 +21,7 @@ from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import HIGHEST_COST
 from segformer_ros.costmap.cost_table import LETHAL
+from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.frame import Frame
 from segformer_ros.costmap.frame import Occupancy
 from segformer_ros.costmap.pipeline import CostmapPipeline
@@ -104,7 +105,7 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
     for number in range(int(length / STEP) + 1):
         time = number * STEP / SPEED
         picture = renderer.render(world, way.camera_pose(time), time)
-        contacts = np.concatenate([contacts, seen_contacts(world, picture)])
+        contacts = np.concatenate([contacts, seen_contacts(world, picture, costs)])
         mask = picture.labels if labels_of is None else labels_of(picture)
         pose = CameraPose(way.base_pose(time), way.base_from_optical)
         # Stamps of zero are refused.
@@ -117,9 +118,9 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
     return DriveFigures(*[int(value) for value in total])
 
 
-def seen_contacts(world: World, picture: Picture) -> 'Floats':
+def seen_contacts(world: World, picture: Picture, costs: CostTable) -> 'Floats':
     """
-    Return where rays on the ground first meet something that stands on it, as far as in view.
+    Return where rays on the ground first meet what stands there, or water, as far as in view.
 
     :return: (N, 2) metres in the world, within 4 m of the camera
     """
@@ -130,8 +131,7 @@ def seen_contacts(world: World, picture: Picture) -> 'Floats':
     unit = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     along = np.arange(0.2, NEAR, _ALONG)
     places = pose[:2, 3] + unit[:, None] * along[None, :, None]
-    standing = obstacle_classes(world, places[..., 0], places[..., 1], picture.time, 0.0,
-                                TOUCHES) != NONE
+    standing = _blocked(world, places[..., 0], places[..., 1], picture.time, (0.0, TOUCHES), costs)
     met = standing.any(axis=1)
     points = places[met, standing[met].argmax(axis=1)]
     return points[_in_view(world, picture, points)]
@@ -149,7 +149,7 @@ def count(occupancy: Occupancy, world: World, contacts: 'Floats', costs: CostTab
     cells, inside = geometry.indices(contacts[:, 0], contacts[:, 1])
     feet.reshape(-1)[cells[inside]] = 1
     x, y = np.meshgrid(*geometry.centers())
-    filled = (obstacle_classes(world, x, y, 0.0, LOWEST, TALLEST) != NONE).astype(np.uint8)
+    filled = _blocked(world, x, y, 0.0, (LOWEST, TALLEST), costs).astype(np.uint8)
     lethal = (values == LETHAL).astype(np.uint8)
     # What stands between two cell centres is known by its feet.
     off = _apart(np.maximum(filled, feet))[lethal > 0]
@@ -158,6 +158,14 @@ def count(occupancy: Occupancy, world: World, contacts: 'Floats', costs: CostTab
     return np.array([feet.sum(), (_apart(lethal)[feet > 0] <= 1).sum(), lethal.sum(),
                      (off <= 1).sum(), (off > 3).sum(), ground.sum(),
                      (np.abs(values[ground] - wanted) <= 1).sum()], np.int64)
+
+
+def _blocked(world: World, x: 'Floats', y: 'Floats', time: float, band: Tuple[float, float],
+             costs: CostTable) -> 'npt.NDArray[np.bool_]':
+    """Return where something stands within a band of heights, or the ground itself is lethal."""
+    standing = obstacle_classes(world, x, y, time, band[0], band[1]) != NONE
+    lethal = costs.kinds[ground_classes(world, x, y)] == OBSTACLE
+    return np.asarray(standing | lethal, np.bool_)
 
 
 def _apart(flags: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':

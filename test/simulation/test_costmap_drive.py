@@ -32,7 +32,7 @@ def test_seen_feet_stand_in_the_picture_right_above_ground_in_each_column(room):
     center = 0.5 * (costmap_drive.WIDTH - 1), 0.5 * (costmap_drive.HEIGHT - 1)
     picture = Renderer(pinhole_rays(640, 480, 500.0, 500.0, *center)).render(
         room, way.camera_pose(1.0), 1.0)
-    feet = costmap_drive.seen_contacts(room, picture)
+    feet = costmap_drive.seen_contacts(room, picture, COSTS)
     assert len(feet) > 100
     pose = picture.camera_to_world
     local = np.concatenate([feet, np.zeros((len(feet), 1))], axis=1) - pose[:3, 3]
