@@ -89,8 +89,8 @@ class CameraPoses:
         if parameters.settings.projection.mode == OVERHEAD:
             return self._overhead(ground_from_camera, frame_id, stamp_ns, parameters)
         if ground_from_camera is None:
-            ground_from_camera = self._transforms.lookup(parameters.ground_frame, frame_id,
-                                                        stamp_ns)
+            ground_from_camera = self._transforms.lookup(
+                parameters.ground_frame, frame_id, stamp_ns)
         return CameraPose(self._odometry(stamp_ns, parameters), ground_from_camera)
 
     def _odometry(self, stamp_ns: int, parameters: CostmapParameters) -> 'Matrix':
@@ -120,8 +120,8 @@ class CameraPoses:
         if abs(age) > RANGE_MAX_AGE:
             raise TransformError('Range and image are too far apart', got='{:.3f} s'.format(age),
                                  expected='at most {} s'.format(RANGE_MAX_AGE))
-        odom_from_sensor = self._transforms.lookup(parameters.odom_frame, reading.frame_id,
-                                                  reading.stamp_ns)
+        odom_from_sensor = self._transforms.lookup(
+            parameters.odom_frame, reading.frame_id, reading.stamp_ns)
         # The camera may sit above or below the range finder.
         return height_from_range(reading.distance, odom_from_sensor) + float(
             odom_from_camera[2, 3] - odom_from_sensor[2, 3])
