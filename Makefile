@@ -162,7 +162,7 @@ bench: .venv-bench/.installed
 faults: $(VENV)/.test
 	@mkdir -p faults_output
 	FAULTS_JSON=faults_output/faults.json $(BIN)/python -m pytest -m slow test/faults || true
-	$(BIN)/python tools/write_fault_table.py faults_output/faults.json docs/reliability.md
+	$(BIN)/python tools/write_fault_table.py docs/reliability.md faults_output/faults.json
 
 MINUTES ?= 60
 soak: $(VENV)/.test

@@ -9,10 +9,18 @@ import sys
 BEGIN, END = '<!-- faults: made by make faults -->', '<!-- end of faults -->'
 
 
-def main(results, page):
-    """Replace the table; return 1 where a fault was not survived."""
-    with open(results, encoding='utf-8') as stream:
-        found = json.load(stream)
+def main(page, *results):
+    """
+    Replace the table; return 1 where a fault was not survived.
+
+    Of a test that stands in several files of results the last one counts.
+    """
+    rows = {}
+    for path in results:
+        with open(path, encoding='utf-8') as stream:
+            found = json.load(stream)
+        rows.update((row['test'], row) for row in found['rows'])
+    found['rows'] = list(rows.values())
     with open(page, encoding='utf-8') as stream:
         text = stream.read()
     head, rest = text.split(BEGIN)
