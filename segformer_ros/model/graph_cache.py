@@ -83,7 +83,7 @@ class GraphCache:
         beside = os.path.join(self._model_folder, BESIDE)
         if os.path.isdir(beside):
             yield beside
-        elif create and os.access(self._model_folder, os.W_OK):
+        elif create and _is_meant_to_be_written(self._model_folder):
             try:
                 os.mkdir(beside, 0o755)
             except OSError as error:
@@ -125,6 +125,11 @@ class GraphCache:
             if name.startswith(self._prefix) and not name.startswith(self._name()):
                 os.unlink(os.path.join(folder, name))
         return self._read_from(folder)
+
+
+def _is_meant_to_be_written(folder: str) -> bool:
+    # Root may write anywhere; a folder without any permission to write is no place all the same.
+    return bool(os.stat(folder).st_mode & 0o222) and os.access(folder, os.W_OK)
 
 
 def _put(folder: str, name: str, content: bytes) -> None:

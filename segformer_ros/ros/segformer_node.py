@@ -40,6 +40,7 @@ from segformer_ros.ros.watchdog import Limits
 from segformer_ros.ros.watchdog import WatchedWorker
 from segformer_ros.ros.worker import InferenceWorker
 from segformer_ros.segmentation.allocator import keep_freed_memory
+from segformer_ros.segmentation.allocator import return_freed_memory
 from std_srvs.srv import SetBool
 
 WATCH_PERIOD = 0.5
@@ -216,6 +217,7 @@ class SegformerNode(LifecycleNode):
         self._cameras = CameraSet()
         self._costmap.release()
         self._settings.locked = False
+        return_freed_memory()
 
     def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
         return self._cameras.serve(name, frame, turn, self._settings.current)

@@ -34,3 +34,18 @@ def keep_freed_memory() -> bool:
         return False
     taken = [mallopt(_NUMBERS[name], size) == 1 for name, size in SETTINGS.items()]
     return all(taken)
+
+
+def return_freed_memory() -> bool:
+    """
+    Hand memory that was freed back to the kernel, whatever the settings say.
+
+    malloc_trim(3) of glibc: milliseconds, so between two configurations and not between frames.
+
+    :return: whether there was any; false with C libraries other than glibc
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return False
+    return bool(trim(0))

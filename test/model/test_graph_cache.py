@@ -64,6 +64,16 @@ def test_entry_lies_in_the_users_cache_where_the_model_folder_takes_none(
     assert open_cache(model).read() == written
 
 
+def test_folder_that_nobody_may_write_to_is_left_alone_even_by_root(model, cache_root, graph):
+    model.parent.chmod(0o555)
+    try:
+        written = open_cache(model).write({'changes': 'folded'}, graph)
+        assert os.path.dirname(written['path']) == str(cache_root / 'graphs')
+        assert not (model.parent / 'deployed').exists()
+    finally:
+        model.parent.chmod(0o755)
+
+
 def test_no_folder_that_takes_files_is_an_error(model, cache_root, graph):
     (model.parent / 'deployed').write_bytes(b'')
     cache_root.write_bytes(b'')

@@ -131,9 +131,7 @@ def test_fifty_cycles_leave_no_memory_threads_or_files_behind(domain, tmp_path, 
                     peer.mask_of(rgb_message(color_image(['red', 'blue'], 480, 640)))
             figures.append((node.resident_mb(), node.threads(), node.descriptors()))
         tenth, fiftieth = figures[9], figures[49]
-        # With a costmap (the small network's classes have no costs) freed arrays wander by 14 MB,
-        # without a trend over 500 cycles.
-        assert fiftieth[0] - tenth[0] < {'small': 10.0, 'real': 20.0}[network], figures
+        assert fiftieth[0] - tenth[0] < 10.0, figures
         assert fiftieth[1:] == tenth[1:], figures
 
 
