@@ -14,6 +14,7 @@ from typing import Optional
 
 from segformer_ros.cli import dds_environment
 from segformer_ros.cli.child_process import ChildProcess
+from segformer_ros.cli.own_arguments import own_arguments
 from segformer_ros.cli.progress import ProgressLine
 from segformer_ros.errors import SegformerRosError
 
@@ -48,11 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results."""
-    given = sys.argv[1:] if args is None else args
-    # Launch files add ROS arguments to whatever they start.
-    if '--ros-args' in given:
-        given = given[:given.index('--ros-args')]
-    options = make_parser().parse_args(given)
+    options = make_parser().parse_args(own_arguments(args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     dds_environment.carry_images()
     dds_environment.keep_apart()

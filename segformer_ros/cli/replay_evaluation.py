@@ -16,6 +16,7 @@ from typing import Optional
 from segformer_ros.cli import dds_environment
 from segformer_ros.cli.child_process import ChildCommand
 from segformer_ros.cli.child_process import ChildProcess
+from segformer_ros.cli.own_arguments import own_arguments
 from segformer_ros.cli.replay_options import DONE
 from segformer_ros.cli.replay_options import FAILED
 from segformer_ros.cli.replay_options import GATE_CLOSED
@@ -52,11 +53,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    given = sys.argv[1:] if args is None else args
-    # Launch files add ROS arguments to whatever they start.
-    if '--ros-args' in given:
-        given = given[:given.index('--ros-args')]
-    options = make_parser().parse_args(given)
+    options = make_parser().parse_args(own_arguments(args))
     try:
         return _run(options)
     except SegformerRosError as error:

@@ -1,0 +1,18 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Commands ignore what launch files add for ROS."""
+
+import sys
+
+import pytest
+from segformer_ros.cli.own_arguments import own_arguments
+
+
+@pytest.mark.parametrize('given, own', [
+    ([], []), (['--frames', '3'], ['--frames', '3']),
+    (['--frames', '3', '--ros-args', '-r', '__node:=demo'], ['--frames', '3']),
+    (['--ros-args'], [])])
+def test_arguments_of_ros_are_left_out(given, own, monkeypatch):
+    assert own_arguments(given) == own
+    monkeypatch.setattr(sys, 'argv', ['demo'] + given)
+    assert own_arguments(None) == own
