@@ -209,8 +209,10 @@ class CostmapStage:
         if not parameters.has_odometry:
             self._pipeline.clear()
         name = camera.parameters.name
+        # First, so that a clock and its stamps that go back together count as one jump.
+        clock_went_back = self._watch_clock()
         result = self._pipeline.process(name, frame, self._clock.seconds() or None)
-        if result.cleared:
+        if result.cleared and not clock_went_back:
             self._note_jump('Stamps of {} went back'.format(camera.topic))
         costmap_frames.publish(camera, message, frame, result, parameters)
         if camera.outputs.bundle_wanted():
@@ -228,15 +230,20 @@ class CostmapStage:
 
     def _publish_grid(self) -> None:
         parameters = self._parameters.costmap
-        if self._clock.went_back(parameters.settings.time.jump_back):
-            self._poses.clear()
-            self._note_jump('The clock went back')
+        self._watch_clock()
         now, moment = self._clock.seconds(), time.monotonic()
         self._outputs.publish(
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
             self._pipeline.occupancy(now), parameters,
             lambda: self._pipeline.landing_site(now), moment)
         self._ticks.note_served(moment, '', (0, 0), {})
+
+    def _watch_clock(self) -> bool:
+        went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
+        if went_back:
+            self._poses.clear()
+            self._note_jump('The clock went back')
+        return went_back
 
     def _publish_label_infos(self) -> None:
         for camera in self._cameras.values():
