@@ -14,14 +14,14 @@ FIRST_SEED = 2000000
 KINDS = ('indoor', 'outdoor', 'indoor', 'outdoor', 'aerial')
 
 
-def held_out_frames(count):
-    """Yield frames of 320 x 240 with exact labels; every seed a world of its own."""
+def held_out_frames(count, size_wh=(320, 240)):
+    """Yield frames with exact labels; every seed a world of its own."""
     for index in range(count):
         seed = FIRST_SEED + index
         world = World(KINDS[index % len(KINDS)], seed, 'held_out')
         random = np.random.RandomState(seed)
-        renderer = Renderer(rays_with_view(320, 240, random.uniform(60.0, 80.0)),
-                            random_sensor(random))
+        rays = rays_with_view(size_wh[0], size_wh[1], random.uniform(60.0, 80.0))
+        renderer = Renderer(rays, random_sensor(random))
         view = random_view(world, random)
         yield renderer.render(world, view.camera_to_world, view.time)
 
