@@ -83,6 +83,12 @@ def _quadratic(a: Any, b: Any, c: Any) -> Tuple[Any, Any]:
     scale = 1.0 / np.maximum(a, 1e-12)
     near = np.where(hit, (-b - root) * scale, np.inf)
     far = np.where(hit, (-b + root) * scale, -np.inf)
+    # A line along a cylinder's axis never crosses its side: it runs inside or outside for good.
+    along = np.asarray(a) < 1e-12
+    if np.any(along):
+        inside = np.asarray(c) <= 0
+        near = np.where(along, np.where(inside, -np.inf, np.inf), near)
+        far = np.where(along, np.where(inside, np.inf, -np.inf), far)
     return near, far
 
 

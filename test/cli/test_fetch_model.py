@@ -118,7 +118,9 @@ def test_wrong_use_is_told(mirror, capfd, arguments, message):
 
 
 STARTER = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test']
 from support import tiny_catalogue
 tiny_catalogue.use(sys.argv[2])
