@@ -13,7 +13,6 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROFILE = os.path.join(ROOT, 'config', 'fastdds.xml')
 
 
 def main():
@@ -23,13 +22,12 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--output', default='soak_output', help='folder of soak.json, soak.png')
     options = parser.parse_args()
-    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-        os.environ[variable] = PROFILE
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     sys.path.insert(0, os.path.join(ROOT, 'test'))
     sys.path.insert(0, ROOT)
     from support import soak
     from support import soak_plot
+    from support.ros_fixtures import use_own_transport
+    use_own_transport()
     os.makedirs(options.output, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         report = soak.Soak(folder, options.minutes, options.seed).run()

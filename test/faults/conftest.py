@@ -8,14 +8,15 @@ import platform
 import time
 
 import pytest
+from support.ros_fixtures import color_model
+from support.ros_fixtures import domain
+from support.ros_fixtures import use_own_transport
+
+__all__ = ['color_model', 'domain']
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'config')
-PROFILE = os.path.abspath(os.path.join(CONFIG, 'fastdds.xml'))
-for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-    os.environ[variable] = PROFILE
-os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+use_own_transport()
 
 ROWS = []
 
@@ -68,21 +69,6 @@ def pytest_sessionfinish(session):
                            os.cpu_count(), platform.machine(), platform.python_version()),
                        'rows': ROWS}, stream, indent=1)
             stream.write('\n')
-
-
-@pytest.fixture
-def domain():
-    """Lend a ROS domain to one test."""
-    from support.ros_graph import private_domain
-    with private_domain() as domain_id:
-        yield domain_id
-
-
-@pytest.fixture(scope='session')
-def color_model(tmp_path_factory):
-    """Return the path of a network that names colours."""
-    from support.tiny_model import write_color_model
-    return write_color_model(tmp_path_factory.mktemp('model'))
 
 
 @pytest.fixture(scope='module')

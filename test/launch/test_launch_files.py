@@ -7,6 +7,7 @@ import os
 
 import pytest
 from segformer_ros import resources
+from segformer_ros.cli.dds_environment import PROFILE_VARIABLES
 from segformer_ros.cli.replay_options import make_parser
 from segformer_ros.ros.parameter_checks import combined_fault
 from support import fake_launch
@@ -16,7 +17,7 @@ import yaml
 
 @pytest.fixture(autouse=True)
 def no_profile_in_the_environment(monkeypatch):
-    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+    for name in PROFILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -3,17 +3,13 @@
 """Two minutes of what ``make soak`` does, and that its books would show a loss."""
 
 import copy
-import os
 
 import pytest
+from support.ros_fixtures import use_own_transport
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-PROFILE = os.path.abspath(os.path.join(
-    os.path.dirname(__file__), '..', '..', 'config', 'fastdds.xml'))
-for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-    os.environ[variable] = PROFILE
-os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+use_own_transport()
 
 
 @pytest.mark.slow
