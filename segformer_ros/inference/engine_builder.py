@@ -67,8 +67,8 @@ class JobProgress(NamedTuple):
     """
     Where a job is.
 
-    ``stage`` is ``waiting``, ``building`` or ``checking``; ``elapsed`` seconds since the stage
-    began; ``step`` of ``steps`` where TensorRT tells (10 and later), else 0 of 0.
+    ``stage`` is ``waiting``, ``building``, ``checking`` or ``loading``; ``elapsed`` seconds since
+    the stage began; ``step`` of ``steps`` where TensorRT tells (10 and later), else 0 of 0.
     """
 
     precision: str

@@ -62,7 +62,7 @@ class EngineShelf:
 
     def load(self, record: EngineRecord) -> Backend:
         """
-        Open an engine in this thread.
+        Open an engine; any thread may, while no other uses the shelf.
 
         A plan that TensorRT does not take is deleted, so that it is built again; the second
         time it is given up.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TensorRT's side of the choice: cached engines, and the building of missing ones."""
 
+import logging
 from typing import Any
 from typing import Callable
 from typing import Mapping
@@ -18,6 +19,7 @@ from segformer_ros.inference.deployment import engine_target
 from segformer_ros.inference.engine_builder import EngineJob
 from segformer_ros.inference.engine_builder import JobProgress
 from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_opening import EngineOpening
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_shelf import EngineShelf
 from segformer_ros.inference.engine_tasks import engine_tasks
@@ -38,10 +40,18 @@ from segformer_ros.model.spec import ModelSpec
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+OPENING_LIMIT_S = 120.0
+"""Seconds after which loading an engine is called hanging; the node serves on without it."""
+CLOSING_LIMIT_S = 20.0
+"""Seconds that closing waits for an engine that is being loaded; below the node's own limit."""
+_LOGGER = logging.getLogger(__name__)
+
 
 class EngineSource:
     """
     Gives the best engine there is, and a better one later. One thread calls everything.
+
+    An engine that was built while another backend serves is opened in a thread of its own.
 
     :param settings: what the user chose
     :param graphs: of the model
@@ -63,6 +73,7 @@ class EngineSource:
         self._shelf: Optional[EngineShelf] = None
         self._spec = graphs.original.spec
         self._job: Optional[EngineJob] = None
+        self._opening: Optional[EngineOpening] = None
         self._live = LiveFrames()
         self._live_spec = self._spec
         self.serving: Optional[str] = None
@@ -77,8 +88,9 @@ class EngineSource:
 
     @property
     def progress(self) -> Optional[JobProgress]:
-        """Return where the building of an engine is, if one is being built."""
-        return None if self._job is None else self._job.progress
+        """Return where the building or loading of an engine is, if there is one."""
+        under_way = self._opening or self._job
+        return None if under_way is None else under_way.progress
 
     def look(self) -> None:
         """
@@ -141,6 +153,8 @@ class EngineSource:
 
     def poll(self) -> Optional[OpenNetwork]:
         """Take the next step of the build; return its engine, checked and open, at the end."""
+        if self._opening is not None:
+            return self._poll_opening(self._opening)
         if self._job is None or self._shelf is None:
             return None
         precision = self._job.progress.precision
@@ -151,13 +165,13 @@ class EngineSource:
             self.check = record.check or self.check
             if not record.usable:
                 raise BackendError('The self-check failed', got=record.verdict)
-            engine = self._shelf.load(record)
         except SegformerRosError as error:
             self._fall_short(precision, error)
             self.begin()
             return None
         self._job = None
-        return self._give(engine, record)
+        self._opening = EngineOpening(record, self._shelf.load)
+        return None
 
     def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]'], spec: ModelSpec) -> None:
         """Keep a copy of an input tensor of ``spec``; free while nothing is being built."""
@@ -169,7 +183,11 @@ class EngineSource:
         self._live.offer(inputs)
 
     def close(self) -> None:
-        """End the build and close the cache; closing twice is allowed."""
+        """End what is being built or loaded, close the cache; closing twice is allowed."""
+        opening, self._opening = self._opening, None
+        if opening is not None and not opening.close(CLOSING_LIMIT_S):
+            _LOGGER.error('An engine has been loading for %.0f s; its thread is left behind.',
+                          opening.elapsed)
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
@@ -178,6 +196,22 @@ class EngineSource:
             shelf.close()
         self._api = None
         self._live.clear()
+
+    def _poll_opening(self, opening: EngineOpening) -> Optional[OpenNetwork]:
+        try:
+            engine = opening.poll()
+        except SegformerRosError as error:
+            self._opening = None
+            self._fall_short(opening.precision, error)
+            self.begin()
+            return None
+        if engine is not None:
+            self._opening = None
+            return self._give(engine, opening.record)
+        if opening.elapsed > OPENING_LIMIT_S:
+            self._fall_short(opening.precision, 'loading it has not ended within {:.0f} s'.format(
+                OPENING_LIMIT_S))
+        return None
 
     def _stock(self) -> None:
         """Look what engines there are, once the graph is there that they are built from."""

@@ -4,8 +4,9 @@
 Which backend serves, why, and when a better one takes over.
 
 The inference thread drives this: ``open()`` serves within seconds, ``poll()`` between two frames
-does a little work and sometimes returns a better backend. Everything of CUDA happens in that
-thread; building and the first trial happen in another process.
+does a little work and sometimes returns a better backend. Every run happens in that thread. An
+engine that was built meanwhile is loaded in a thread beside it, so that no frame waits for that;
+building and the first trial happen in another process.
 """
 
 import logging

@@ -172,7 +172,7 @@ class SelectingProvider(BackendProvider):
         job = status.job
         stage = 'The {} engine is {}'.format(job.precision, {
             'waiting': 'waiting to be built', 'building': 'being built',
-            'checking': 'being checked'}.get(job.stage, job.stage))
+            'checking': 'being checked', 'loading': 'being loaded'}.get(job.stage, job.stage))
         now = time.monotonic()
         if stage != self._told[0] or now - self._told[1] >= PROGRESS_PERIOD:
             self._told = (stage, now)

@@ -5,11 +5,14 @@
 import os
 import re
 import signal
+import time
 
 import numpy as np
 import pytest
+from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess
 from support.ros_graph import TIMEOUT
+from support.ros_graph import wait_until
 from support.segformer_peer import pixels
 from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
@@ -17,6 +20,7 @@ from support.status_watcher import ERROR
 from support.status_watcher import OK
 from support.status_watcher import StatusWatcher
 from support.status_watcher import WARN
+from support.striped_camera import StripedCamera
 from support.tiny_model import BLUE
 from support.tiny_model import color_image
 from support.tiny_model import RED
@@ -93,6 +97,31 @@ def test_masks_come_at_once_and_none_is_lost_or_changed_when_the_engine_takes_ov
         serve_until(peer, iter([False] * 2 + [True]).__next__)
         assert 'engine is being built' not in node.log()
         assert 'tensorrt {} fp16+fp32'.format(version) in node.log()
+
+
+def test_camera_that_runs_free_loses_no_image_while_an_engine_is_loaded_for_two_seconds(
+        robot, domain):
+    with robot.node('deserialize_slow', precision='fp32') as node, \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        peer.connect()
+        camera = StripedCamera(peer, '/image', 10.0)
+        camera.wait_for_subscriber()
+        peer.node.create_subscription(Image, peer.output('mask'), camera.judge, 50)
+        before = watcher.wait('camera', lambda status: True)[1]
+        camera.begin()
+        try:
+            node.wait_for_log('engine is being loaded')
+            wait_until(lambda: is_settled(watcher, 'tensorrt'), 'the engine', 2 * TIMEOUT)
+            since = time.monotonic()
+            wait_until(lambda: camera.newest_right > since, 'a mask of the engine')
+        finally:
+            camera.stop()
+        wait_until(lambda: camera.counts['right'] == camera.counts['sent'],
+                   lambda: str(camera.counts))
+        counts = watcher.wait('camera', lambda status: True)[1]
+        assert counts['dropped for newer ones'] == before['dropped for newer ones']
 
 
 def test_engine_that_fails_its_self_check_leaves_onnxruntime_and_a_warning_with_the_figures(

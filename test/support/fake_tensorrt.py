@@ -42,6 +42,7 @@ FAULTS = {
     'deserialize_none_once': 'the first plan is not taken (marks $FAKE_TENSORRT_MARK)',
     'deserialize_kill': 'the process is killed while it loads a plan',
     'deserialize_kill_parent': 'loading kills the process unless it is a builder process',
+    'deserialize_slow': 'loading takes two seconds unless it is a builder process',
     'context_none': 'no execution context',
     'enqueue_false': 'no inference is accepted',
     'enqueue_false_later': 'no inference is accepted after the third',
@@ -569,6 +570,8 @@ class _Module:
         if 'deserialize_kill' in faults or (
                 'deserialize_kill_parent' in faults and 'build_worker' not in ' '.join(sys.argv)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if 'deserialize_slow' in faults and 'build_worker' not in ' '.join(sys.argv):
+            time.sleep(2.0)
         if 'deserialize_none' in faults:
             return None
         mark = os.environ.get('FAKE_TENSORRT_MARK', '')
