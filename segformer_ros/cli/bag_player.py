@@ -8,6 +8,7 @@ import time
 from typing import List
 from typing import Optional
 
+from segformer_ros.cli.own_arguments import own_arguments
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import SegformerRosError
 
@@ -38,9 +39,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: 0 played to the end, 1 not, with a message
     """
-    from rclpy.utilities import remove_ros_args
-    given = sys.argv[1:] if args is None else args
-    options = make_parser().parse_args(remove_ros_args(['bag_player'] + given)[1:])
+    options = make_parser().parse_args(own_arguments(args))
     try:
         play(options)
     except SegformerRosError as error:

@@ -9,11 +9,11 @@ from typing import Optional
 
 def own_arguments(args: Optional[List[str]]) -> List[str]:
     """
-    Return the arguments without those that are ROS's.
-
-    Launch files add ``--ros-args ...`` to the end of whatever they start.
+    Return the arguments without those that are ROS's, which launch files add.
 
     :param args: of the command line, without the program's name; None takes the process's own
     """
+    from rclpy.utilities import remove_ros_args
     given = sys.argv[1:] if args is None else args
-    return given[:given.index('--ros-args')] if '--ros-args' in given else list(given)
+    # The first one is taken for the program's name.
+    return list(remove_ros_args([''] + given)[1:])

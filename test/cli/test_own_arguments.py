@@ -7,10 +7,13 @@ import sys
 import pytest
 from segformer_ros.cli.own_arguments import own_arguments
 
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
 
 @pytest.mark.parametrize('given, own', [
     ([], []), (['--frames', '3'], ['--frames', '3']),
     (['--frames', '3', '--ros-args', '-r', '__node:=demo'], ['--frames', '3']),
+    (['--ros-args', '-p', 'x:=1', '--', '--frames', '3'], ['--frames', '3']),
     (['--ros-args'], [])])
 def test_arguments_of_ros_are_left_out(given, own, monkeypatch):
     assert own_arguments(given) == own
