@@ -9,14 +9,17 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
+from support import soak_robot
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
 from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
 from support.soak_faults import FAULTS
+from support.soak_faults import SWITCHING
 from support.striped_camera import striped_picture
 from support.striped_camera import StripedCamera
+from support.tiny_model import write_color_costs
 from support.tiny_model import write_color_model
 
 CAMERAS = ('front', 'rear')
@@ -50,14 +53,18 @@ class Soak:
         self.samples = []
         self.peer = None
         self.node = None
-        self._cameras = {}
+        self.robot = None
+        self.cameras = {}
+        self.oldest = 0.0
+        """Seconds, the greatest age of a known cell that the node owned to."""
         self._diagnostics = {}
         self._inboxes = []
 
     def run(self):
         """Return the report."""
-        parameters = {'model': write_color_model(self._folder), 'threads': 1,
-                      'cameras': '[{}]'.format(', '.join(CAMERAS))}
+        parameters = dict(write_color_costs(self._folder), **soak_robot.PARAMETERS)
+        parameters.update({'model': write_color_model(self._folder), 'threads': 1,
+                           'cameras': '[{}]'.format(', '.join(CAMERAS))})
         with private_domain() as domain, \
                 NodeProcess(domain, self._folder, parameters) as node, \
                 SegformerPeer(domain, CAMERAS[0]) as first, \
@@ -69,20 +76,24 @@ class Soak:
             for name, peer in zip(CAMERAS, (first, second)):
                 # Until nothing is lost for want of discovery.
                 peer.mask_of(rgb_message(striped_picture([0, 1, 2, 3], 64, 48)))
-                self._cameras[name] = StripedCamera(peer, '/{}/image'.format(name), RATE)
-                self._cameras[name].wait_for_subscriber()
+                self.cameras[name] = StripedCamera(peer, '/{}/image'.format(name), RATE)
+                self.cameras[name].wait_for_subscriber()
             for name, peer in zip(CAMERAS, (first, second)):
                 peer.node.create_subscription(
-                    Image, peer.output('mask'), self._cameras[name].judge, 50)
+                    Image, peer.output('mask'), self.cameras[name].judge, 50)
             self._wait_for_judges(first, second)
             self._inboxes = [first.masks, second.masks]
+            self.robot = soak_robot.SoakRobot(second, self.cameras)
+            wait_until(lambda: self.robot.counts['grids'], 'a grid')
             base = self._counts_now()
-            for camera in self._cameras.values():
+            for camera in self.cameras.values():
                 camera.begin()
+            self.robot.begin()
             self._disturb(node)
-            for camera in self._cameras.values():
+            for camera in self.cameras.values():
                 camera.stop()
             time.sleep(1.0)
+            self.robot.stop()
             end = self._counts_now()
             running = node.is_running()
             log = node.log()
@@ -90,7 +101,7 @@ class Soak:
 
     def _wait_for_judges(self, *peers):
         for name, peer in zip(CAMERAS, peers):
-            camera = self._cameras[name]
+            camera = self.cameras[name]
 
             def judged(peer=peer, camera=camera):
                 peer.mask_of(rgb_message(striped_picture([0, 1, 2, 3], 64, 48)))
@@ -111,10 +122,10 @@ class Soak:
                     # Every disturbance once before any comes again.
                     deck = self.random.sample(FAULTS, len(FAULTS))
                 fault = deck.pop()
-                camera = self.random.choice(sorted(self._cameras))
+                camera = self.random.choice(sorted(self.cameras))
                 self.faults.append({'at': round(time.monotonic() - started, 2),
                                     'fault': fault.__name__, 'camera': camera})
-                fault(self, self._cameras[camera])
+                fault(self, self.cameras[camera])
             time.sleep(5.0)
         finally:
             stop.set()
@@ -129,7 +140,7 @@ class Soak:
             now = time.monotonic()
             for inbox in self._inboxes:
                 inbox.messages.clear()  # they are not needed any more, and would fill memory
-            latencies = [each for camera in self._cameras.values()
+            latencies = [each for camera in self.cameras.values()
                          for each in camera.take_latencies()]
             before, cpu = cpu, node.cpu_seconds()
             self.samples.append({
@@ -137,14 +148,16 @@ class Soak:
                 'threads': node.threads(), 'descriptors': node.descriptors(),
                 'cpu': round((cpu - before) / SAMPLE_EVERY, 3), 'masks': len(latencies),
                 'latency_ms': round(1e3 * statistics.median(latencies), 2) if latencies
-                else None,
-                'wrong': sum(camera.counts['wrong'] for camera in self._cameras.values())})
+                else None, 'known_cells': self.robot.known,
+                'wrong': sum(camera.counts['wrong'] for camera in self.cameras.values())})
 
     def _on_diagnostics(self, message):
         for status in message.status:
             task = status.name.partition(': ')[2]
+            values = {pair.key: pair.value for pair in status.values}
+            if task == 'costmap':
+                self.oldest = max(self.oldest, float(values.get('oldest known cell [s]', 0.0)))
             if task.startswith('camera '):
-                values = {pair.key: pair.value for pair in status.values}
                 self._diagnostics[task.partition(' ')[2]] = (time.monotonic(), {
                     key: int(values[name]) for key, name in COUNTED.items()})
 
@@ -157,7 +170,7 @@ class Soak:
 
     def _report(self, base, end, running, log):
         cameras = {}
-        for name, camera in self._cameras.items():
+        for name, camera in self.cameras.items():
             node = {key: end[name][key] - base[name][key] for key in COUNTED}
             cameras[name] = dict(
                 camera.counts, node=node, worst_share_right=camera.worst,
@@ -166,9 +179,10 @@ class Soak:
                 masks_lost_on_the_way=node['published'] - camera.counts['masks'],
                 images_not_received=camera.counts['sent'] - node['received'])
         return {'minutes': self._minutes, 'seed': self.seed, 'cameras': cameras,
+                'costmap': dict(self.robot.report(), oldest_cell_s=self.oldest),
                 'faults': self.faults, 'samples': self.samples,
                 'longest_silence_s': round(max(
-                    camera.longest_gap for camera in self._cameras.values()), 2),
+                    camera.longest_gap for camera in self.cameras.values()), 2),
                 'memory': memory_growth(self.samples), 'complaints': self.complaints,
                 'tracebacks': log.count('Traceback'), 'running': running}
 
@@ -208,6 +222,8 @@ def faults_of(report):
         if camera['right'] < 0.5 * camera['sent']:
             wrong.append('{}: {} right masks of {} images'.format(
                 name, camera['right'], camera['sent']))
+    wrong += soak_robot.faults_of(report['costmap'], len(report['cameras']) * sum(
+        fault['fault'] in SWITCHING for fault in report['faults']))
     if report['longest_silence_s'] > BACK_WITHIN:
         wrong.append('no mask for {} s'.format(report['longest_silence_s']))
     return wrong

@@ -7,6 +7,11 @@ import time
 
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
+from support.soak_robot import FORGET
+
+SLACK = 2.0
+"""Seconds for the last grid to come on a busy machine."""
 
 
 def pause(soak, camera):
@@ -108,6 +113,43 @@ def clock_ahead(soak, camera):
     camera.shift_s = 0
 
 
+def blind(soak, camera):
+    """Stop every camera until the grid must know nothing, and see that it does not."""
+    cameras = soak.cameras.values()
+    for each in cameras:
+        each.paused = True
+    time.sleep(FORGET + SLACK)
+    if soak.robot.known:
+        soak.complaints.append('{} cells known {} s after the last image'.format(
+            soak.robot.known, FORGET + SLACK))
+    for each in cameras:
+        each.paused = False
+
+
+def without_poses(soak, camera):
+    """Say nothing of where the robot is until the grid must know nothing, and see that."""
+    soak.robot.poses_on = False
+    time.sleep(FORGET + SLACK)
+    if soak.robot.known:
+        soak.complaints.append('{} cells known {} s after the last pose'.format(
+            soak.robot.known, FORGET + SLACK))
+    soak.robot.poses_on = True
+
+
+def clear_costmap(soak, camera):
+    """Have the grid emptied."""
+    soak.peer.call(Trigger, '/segformer/clear_costmap', Trigger.Request())
+
+
+def other_costmap(soak, camera):
+    """Change how the grid is made."""
+    refusal = soak.peer.set_parameters(
+        projection__max_range=soak.random.uniform(3.0, 6.0),
+        fusion__occupied_gain=soak.random.uniform(0.5, 1.0))
+    if refusal:
+        soak.complaints.append(refusal)
+
+
 def starved(soak, camera):
     """Give the node no processor for a second."""
     soak.node.signal(signal.SIGSTOP)
@@ -115,6 +157,8 @@ def starved(soak, camera):
     soak.node.signal(signal.SIGCONT)
 
 
+SWITCHING = ('inactive', 'switched_off')
+"""After these one empty cloud of each camera says that nothing is seen."""
 FAULTS = (pause, other_size, other_encoding, other_frame, bad_image, new_publisher,
           wrong_parameter, live_parameter, inactive, switched_off, viewer, clock_back,
-          clock_ahead, starved)
+          clock_ahead, blind, without_poses, clear_costmap, other_costmap, starved)

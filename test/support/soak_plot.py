@@ -9,6 +9,7 @@ from PIL import ImageFont
 WIDTH, PANEL, LEFT, RIGHT, TOP = 1200, 190, 90, 20, 34
 PANELS = (('rss_mb', 'resident memory [MB]', (31, 97, 141)),
           ('latency_ms', 'from image to mask, median [ms]', (175, 96, 26)),
+          ('known_cells', 'cells that the costmap knows', (20, 120, 130)),
           ('threads', 'threads', (30, 132, 73)),
           ('descriptors', 'open files', (125, 60, 152)))
 INK, GRID, TICK = (40, 40, 40), (222, 222, 222), (235, 180, 180)

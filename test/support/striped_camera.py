@@ -43,6 +43,8 @@ class StripedCamera:
         """Added to the stamp of the pictures."""
         self.spoil = None
         """Changes the next message so that it must be refused."""
+        self.before_sending = None
+        """Called with each message and the codes of its stripes before it goes out."""
         self.counts = {'sent': 0, 'spoiled': 0, 'masks': 0, 'right': 0, 'wrong': 0,
                        'unknown': 0, 'for spoiled': 0}
         self.worst = 1.0
@@ -150,6 +152,8 @@ class StripedCamera:
                 self.counts['spoiled'] += 1
             while len(self._sent) > KEPT:
                 del self._sent[next(iter(self._sent))]
+        if self.before_sending is not None:
+            self.before_sending(message, codes)
         with self._publisher_lock:
             if self._publisher is not None:
                 self._publisher.publish(message)
