@@ -13,7 +13,11 @@ def own_arguments(args: Optional[List[str]]) -> List[str]:
 
     :param args: of the command line, without the program's name; None takes the process's own
     """
-    from rclpy.utilities import remove_ros_args
     given = sys.argv[1:] if args is None else args
+    try:
+        from rclpy.utilities import remove_ros_args
+    except ImportError:
+        # Without ROS nothing adds any; the command tells what it lacks.
+        return list(given)
     # The first one is taken for the program's name.
     return list(remove_ros_args([''] + given)[1:])
