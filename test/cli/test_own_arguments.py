@@ -7,6 +7,7 @@ import sys
 import pytest
 from segformer_ros.cli.own_arguments import own_arguments
 
+
 @pytest.mark.parametrize('given, own', [
     ([], []), (['--frames', '3'], ['--frames', '3']),
     (['--frames', '3', '--ros-args', '-r', '__node:=demo'], ['--frames', '3']),
