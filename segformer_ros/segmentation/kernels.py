@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from segformer_ros.segmentation.pillow_resize import ResizeAxis
 
 
+# As in kernels.c; 1 is that memory is short.
+_NOT_FINITE = 2
+
+
 class _Axis(ctypes.Structure):
     """``Axis`` of kernels.c."""
 
@@ -48,9 +52,9 @@ class Kernels:
         axis, kernel = ctypes.POINTER(_Axis), ctypes.POINTER(_Filter)
         library.grid_statistics.argtypes = [
             pointer, long_integer, integer, integer, pointer, pointer, pointer]
-        library.upsampled_argmax.argtypes = [
-            pointer, integer, integer, pointer, pointer, pointer, axis, axis, ctypes.c_float,
-            pointer, pointer]
+        library.exact_mask.argtypes = [
+            pointer, integer, integer, integer, pointer, pointer, pointer, axis, axis,
+            ctypes.c_float, pointer, pointer]
         library.resize_antialiased.argtypes = [pointer, long_integer, kernel, kernel, pointer]
         library.normalize_to_planes.argtypes = [pointer, long_integer, pointer, pointer]
         library.normalize_to_planes.restype = None
@@ -73,25 +77,34 @@ class Kernels:
             raise not_finite_error()
         return GridWinners(labels, peak, logsumexp)
 
-    def upsampled_argmax(
-            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, grid: GridWinners,
-            rows: UpsamplingAxis, cols: UpsamplingAxis, log_threshold: float,
-            with_confidence: bool,
+    def exact_mask(
+            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: UpsamplingAxis,
+            cols: UpsamplingAxis, log_threshold: float, with_confidence: bool,
+            logsumexp: 'Optional[npt.NDArray[np.float32]]' = None,
     ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]':
         """
-        Return mask and confidence, (H, W) each.
+        Return mask and confidence, (H, W) each: the argmax of the upsampled logits.
 
         :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
-        :param grid: their winners, with log-sum-exp if confidence or threshold are wanted
         :param log_threshold: logarithm of the threshold; minus infinity turns it off
+        :param logsumexp: (h, w) of the logits, if the network gives it
+        :raises BackendError: a logit is not finite
         """
         height, width, classes = _shape(logits, nhwc)
+        labels = np.empty((height, width), np.uint8)
+        peak = np.empty((height, width), np.float32)
+        given = logsumexp is not None
+        if not given and (with_confidence or log_threshold > -np.inf):
+            logsumexp = np.empty((height, width), np.float32)
         mask = np.empty((len(rows.lower), len(cols.lower)), np.uint8)
         confidence = np.empty_like(mask) if with_confidence else None
-        if self._library.upsampled_argmax(
-                _address(logits), classes, nhwc, _address(grid.labels), _address(grid.peak),
-                _address(grid.logsumexp), _axis(rows, height), _axis(cols, width),
-                log_threshold, _address(mask), _address(confidence)):
+        status = self._library.exact_mask(
+            _address(logits), classes, nhwc, given, _address(labels), _address(peak),
+            _address(logsumexp), _axis(rows, height), _axis(cols, width), log_threshold,
+            _address(mask), _address(confidence))
+        if status == _NOT_FINITE:
+            raise not_finite_error()
+        if status:
             raise MemoryError('no memory for the mask of {} x {} pixels'.format(
                 mask.shape[1], mask.shape[0]))
         return mask, confidence

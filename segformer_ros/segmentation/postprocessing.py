@@ -66,32 +66,25 @@ class Postprocessor:
         :raises BackendError: an output is not finite
         """
         logits = outputs[self._spec.output_name][0]
-        given = outputs[self._spec.logsumexp_name][0] if self._spec.logsumexp_name else None
         needs_logsumexp = with_confidence or threshold > 0.0
-        if needs_logsumexp and given is not None and not np.isfinite(given).all():
-            raise not_finite_error()
-        compute = needs_logsumexp and given is None
-        if self._kernels is None:
-            if not self._nhwc:
-                logits = self._transpose(logits)
-            grid = grid_winners(logits, self._scratch if compute else None)
-        else:
-            grid = self._kernels.grid_winners(logits, self._nhwc, compute)
-        if needs_logsumexp and given is not None:
-            grid = grid._replace(logsumexp=np.ascontiguousarray(given))
-        return self._upsample(logits, grid, size_wh, method, threshold, with_confidence)
-
-    def _upsample(self, logits: 'npt.NDArray[np.float32]', grid: GridWinners,
-                  size_wh: Tuple[int, int], method: str, threshold: float,
-                  with_confidence: bool) -> 'MaskAndConfidence':
-        height, width = grid.labels.shape
+        given = None
+        if needs_logsumexp and self._spec.logsumexp_name:
+            given = np.ascontiguousarray(outputs[self._spec.logsumexp_name][0])
+            if not np.isfinite(given).all():
+                raise not_finite_error()
+        width, height = self._spec.output_size_wh
         rows, cols = upsampling_axis(height, size_wh[1]), upsampling_axis(width, size_wh[0])
+        if self._kernels is not None and method == 'exact':
+            return self._kernels.exact_mask(logits, self._nhwc, rows, cols,
+                                            log_threshold(threshold), with_confidence, given)
+        if self._kernels is None and not self._nhwc:
+            logits = self._transpose(logits)
+        grid = self._winners(logits, needs_logsumexp and given is None)
+        if given is not None:
+            grid = grid._replace(logsumexp=given)
         if method == 'fast':
             mask = grid.labels.take(cols.nearest, axis=1).take(rows.nearest, axis=0)
             excess = grid_excess(grid, rows, cols)
-        elif self._kernels is not None:
-            return self._kernels.upsampled_argmax(logits, self._nhwc, grid, rows, cols,
-                                                  log_threshold(threshold), with_confidence)
         else:
             mask, excess = upsampled_argmax(logits, grid, rows, cols)
         if excess is None:
@@ -99,6 +92,11 @@ class Postprocessor:
         if threshold > 0.0:
             clear_below(mask, excess, threshold)
         return mask, confidence_levels(excess) if with_confidence else None
+
+    def _winners(self, logits: 'npt.NDArray[np.float32]', with_logsumexp: bool) -> GridWinners:
+        if self._kernels is not None:
+            return self._kernels.grid_winners(logits, self._nhwc, with_logsumexp)
+        return grid_winners(logits, self._scratch if with_logsumexp else None)
 
     def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
         # OpenCV's blocked transposition takes half the time of numpy's copy.
