@@ -142,14 +142,12 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
             idle = _cpu_share(node.pid, IDLE_S)
             before = _counts(traffic, cameras)
             traffic.arrivals()
-            network, answers = bare(), []
-            sent, cpu, page_faults = 0, 0.0, 0
+            network, drives = bare(), []
+            cpu, page_faults = 0.0, 0
             for _ in range(PARTS):
                 start = _usage(node.pid)
-                part, heard = traffic.drive(scenario.rate, seconds / PARTS, scenario.staggered)
+                drives.append(traffic.drive(scenario.rate, seconds / PARTS, scenario.staggered))
                 end = _usage(node.pid)
-                sent += part
-                answers += heard
                 cpu += end.cpu - start.cpu
                 page_faults += end.page_faults - start.page_faults
                 network += bare()
@@ -159,8 +157,11 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
             peak = _peak_mb(node.pid)
             node.check()
     return NodeRun(
-        cameras, scenario.rate, sent, arrivals, answers, counts['received'], counts['published'],
-        counts['dropped for newer ones'], network, cpu, idle, page_faults, first_mask, peak)
+        cameras, scenario.rate, sum(part.sent for part in drives), arrivals,
+        [last for part in drives for last in part.last],
+        [answer for part in drives for answer in part.answers], counts['received'],
+        counts['published'], counts['dropped for newer ones'], network, cpu, idle, page_faults,
+        first_mask, peak)
 
 
 def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) -> float:

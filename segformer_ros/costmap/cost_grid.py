@@ -84,6 +84,8 @@ class CostGrid:
         self._static_time = np.full(cells, _NEVER)
         self._dynamic_time = np.full(cells, _NEVER)
         self._time = _NEVER
+        # Nothing is known and nothing fades: an idle grid costs nothing.
+        self._blank = True
 
     def recenter(self, x: float, y: float) -> bool:
         """
@@ -119,7 +121,7 @@ class CostGrid:
         if passed <= 0.0:
             return
         self._time = stamp
-        if not math.isfinite(passed):
+        if self._blank or not math.isfinite(passed):
             return
         threshold = self.fusion.mark_threshold
         for evidence, times, decay_time in self._layers():
@@ -140,6 +142,7 @@ class CostGrid:
         :param stamp: of the image, seconds
         """
         self.advance(stamp)
+        self._blank = False
         fusion = self.fusion
         obstacle = np.zeros(self._static.shape, np.bool_)
         obstacle[observation.static.cells] = True
@@ -188,10 +191,13 @@ class CostGrid:
         """
         self.advance(stamp)
         shape = (self.geometry.height, self.geometry.width)
+        if self._blank:
+            return np.full(shape, UNKNOWN, np.int8)
         known = self._ground_time >= self._time - self.fusion.forget_time
         costs = np.clip(np.rint(self._costs), 0, HIGHEST_COST).astype(np.int8)
         grid = np.where(known, costs, np.int8(UNKNOWN)).reshape(shape)
         grid[self.lethal_cells()] = LETHAL
+        self._blank = not (known.any() or self._static.any() or self._dynamic.any())
         return grid
 
     def oldest_age(self, stamp: float) -> float:
@@ -203,6 +209,8 @@ class CostGrid:
         :param stamp: now, seconds
         """
         grid = self.to_occupancy(stamp).reshape(-1)
+        if self._blank:
+            return 0.0
         seen = np.maximum(self._static_time, self._dynamic_time)
         times = np.where(grid == LETHAL, np.maximum(seen, self._ground_time),
                          self._ground_time)[grid != UNKNOWN]

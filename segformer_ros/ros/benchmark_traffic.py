@@ -39,6 +39,20 @@ class Arrival(NamedTuple):
     received: float
 
 
+class Drive(NamedTuple):
+    """
+    What was sent, and what was heard beside masks.
+
+    ``sent`` counts images; ``answers`` are the seconds that each answer to ``get_parameters``
+    took; ``last`` holds camera and stamp of each camera's last image, which no newer one
+    supersedes however long it waits.
+    """
+
+    sent: int
+    answers: List[float]
+    last: List[Tuple[str, float]]
+
+
 class Traffic:
     """
     A node of its own that sends images and gathers masks, diagnostics and answers.
@@ -99,22 +113,21 @@ class Traffic:
         """
         Send one image, stamped now.
 
-        :return: its stamp, seconds
+        :return: its stamp, seconds, as the mask's will read
         """
         image = self._image
-        stamp = time.time()
-        image.header.stamp.sec = int(stamp)
-        image.header.stamp.nanosec = int((stamp - int(stamp)) * 1e9)
+        now = time.time()
+        image.header.stamp.sec = int(now)
+        image.header.stamp.nanosec = int((now - int(now)) * 1e9)
         self._images[camera].publish(image)
-        return stamp
+        return _seconds(image.header.stamp)
 
-    def drive(self, rate: float, seconds: float, staggered: bool) -> Tuple[int, List[float]]:
+    def drive(self, rate: float, seconds: float, staggered: bool) -> Drive:
         """
         Send images of every camera at a steady rate and ask for a parameter meanwhile.
 
         :param rate: of each camera, Hz
         :param staggered: spread the cameras over the period, or let them send at once
-        :return: images sent, and seconds that each answer to ``get_parameters`` took
         """
         period = 1.0 / rate
         shift = period / len(self._cameras) if staggered else 0.0
@@ -123,15 +136,16 @@ class Traffic:
                      for number in range(int(seconds * rate))
                      for index, name in enumerate(self._cameras))
         answers: List[float] = []
+        last: Dict[str, float] = {}
         next_question = ASK_EVERY_S
         for moment, name in due:
             time.sleep(max(0.0, started + moment - time.monotonic()))
-            self.send(name)
+            last[name] = self.send(name)
             if moment >= next_question:
                 self._ask(answers)
                 next_question += ASK_EVERY_S
         time.sleep(DRAIN_S)
-        return len(due), answers
+        return Drive(len(due), answers, list(last.items()))
 
     def camera_values(self, camera: str) -> Dict[str, str]:
         """Return the node's diagnostics of a camera, not older than this call."""
@@ -159,10 +173,13 @@ class Traffic:
             self._executor.spin_once(timeout_sec=SPIN_S)
 
     def _on_mask(self, camera: str, mask: Any) -> None:
-        stamp = mask.header.stamp
-        self._arrivals.append(Arrival(camera, stamp.sec + 1e-9 * stamp.nanosec, time.time()))
+        self._arrivals.append(Arrival(camera, _seconds(mask.header.stamp), time.time()))
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
             self._values[status.name] = {entry.key: entry.value for entry in status.values}
         self._heard = time.monotonic()
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec + 1e-9 * stamp.nanosec)

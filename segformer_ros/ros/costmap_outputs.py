@@ -28,6 +28,7 @@ from segformer_ros.ros import topics
 from segformer_ros.ros.costmap_parameters import CostmapParameters
 from segformer_ros.ros.label_info import label_info_message
 from segformer_ros.ros.label_info import label_info_type
+from segformer_ros.ros.publishers import create_output
 from segformer_ros.ros.topics import Topic
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
@@ -56,8 +57,8 @@ class _Publishers:
             message_type = label_info_type() if row.type_name == topics.LABEL_INFO.type_name \
                 else TYPES[row.type_name]
             if message_type is not None:
-                self._by_topic[row] = node.create_publisher(
-                    message_type, topics.output_name(camera, row), row.profile())
+                self._by_topic[row] = create_output(
+                    node, message_type, topics.output_name(camera, row), row)
 
     def has(self, topic: Topic) -> bool:
         return topic in self._by_topic

@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import KeyValue
 from rclpy.node import Node
 from segformer_ros.ros import topics
 from segformer_ros.ros.diagnostics import Status
+from segformer_ros.ros.publishers import create_output
 from segformer_ros.ros.timers import create_steady_timer
 
 PERIOD = 1.0
@@ -30,8 +31,8 @@ class DiagnosticsPublisher:
         self._node = node
         self._statuses = statuses
         self._host = socket.gethostname()
-        self._publisher = node.create_publisher(
-            DiagnosticArray, topics.DIAGNOSTICS.name, topics.DIAGNOSTICS.profile())
+        self._publisher = create_output(
+            node, DiagnosticArray, topics.DIAGNOSTICS.name, topics.DIAGNOSTICS)
         self._timer = create_steady_timer(node, PERIOD, self.publish)
 
     def publish(self) -> None:

@@ -14,6 +14,7 @@ from segformer_ros.ros import topics
 from segformer_ros.ros.label_info import label_info_message
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.parameters import NodeParameters
+from segformer_ros.ros.publishers import create_output
 from segformer_ros.ros.topics import Topic
 from segformer_ros.segmentation import palette as pictures
 from segformer_ros.segmentation.compressed_images import encode_jpeg
@@ -52,8 +53,8 @@ class Outputs:
             message_type = label_info_type() if topic is topics.LABEL_INFO \
                 else TYPES[topic.type_name]
             if message_type is not None:
-                self._publishers[topic] = node.create_publisher(
-                    message_type, topics.output_name(camera, topic), topic.profile())
+                self._publishers[topic] = create_output(
+                    node, message_type, topics.output_name(camera, topic), topic)
 
     def wanted(self, topic: Topic) -> bool:
         """Tell whether somebody subscribes."""

@@ -11,7 +11,7 @@ from segformer_ros.evaluation.node_figures import NodeRun
 # Ten images of 5 Hz, each answered after 110 ms by a network of 100 ms.
 ALONE = NodeRun(
     cameras=[''], rate=5.0, sent=10,
-    masks=[('', 0.2 * number, 0.2 * number + 0.11) for number in range(10)],
+    masks=[('', 0.2 * number, 0.2 * number + 0.11) for number in range(10)], last=[('', 1.8)],
     answers=[0.002] * 9 + [0.08], received=10, published=10, superseded=0,
     network=[0.1, 0.09, 0.3], cpu=1.5, idle=0.015, page_faults=70, first_mask=1.25,
     peak_mb=200.4)
@@ -91,3 +91,12 @@ def test_no_answer_at_all_is_said_and_misses_the_goal():
     run = ALONE._replace(answers=[])
     assert node_figures.figures(run)['get_parameters p95'] == 'no answer'
     assert goals(run)['get_parameters p95, ms'] == (50.0, float('inf'))
+
+
+def test_ages_leave_out_the_last_image_of_a_camera_which_nothing_supersedes():
+    run = ALONE._replace(
+        cameras=['left', 'right'], masks=[('left', 0.0, 0.2), ('right', 0.0, 0.3),
+                                          ('left', 0.2, 0.6), ('right', 0.2, 0.9)],
+        last=[('left', 0.2), ('right', 0.2)])
+    assert goals(run)['age of the oldest mask, ms'] == pytest.approx((320.0, 300.0))
+    assert node_figures.figures(run)['latency p50 / p95 / max'].endswith(' / 700.0 ms')
