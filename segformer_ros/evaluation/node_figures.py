@@ -29,10 +29,10 @@ class NodeRun(NamedTuple):
 
     ``rate`` is each camera's, Hz; ``masks`` holds camera, stamp and arrival of each mask,
     seconds of one clock; ``last`` camera and stamp of images after which a camera stopped, so
-    that none superseded them however long they waited; ``answers`` seconds that each answer to ``get_parameters`` took;
-    ``received``, ``published`` and ``superseded`` are the node's own counts; ``network``
-    seconds of bare runs; ``cpu`` the node's processor seconds meanwhile, ``idle`` its share of
-    a core without images; ``page_faults`` minor ones meanwhile.
+    that none superseded them however long they waited; ``answers`` seconds that each answer to
+    ``get_parameters`` took; ``received``, ``published`` and ``superseded`` are the node's own
+    counts; ``network`` seconds of bare runs; ``cpu`` the node's processor seconds meanwhile,
+    ``idle`` its share of a core without images; ``page_faults`` minor ones meanwhile.
     """
 
     cameras: Sequence[str]

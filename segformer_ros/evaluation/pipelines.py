@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 from typing import Callable
 from typing import Dict
-from typing import List
 from typing import Mapping
 from typing import Optional
 from typing import TYPE_CHECKING
@@ -161,38 +160,41 @@ def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) 
     Return the straightforward pipeline of OpenCV and numpy.
 
     OpenCV's bilinear resize, numpy's normalisation, OpenCV's upsampling of all logits with the
-    classes as channels, argmax over the last axis.
+    classes as channels, argmax over the last axis. At its best: the large arrays are kept from
+    frame to frame, since giving 100 MB back and taking them anew costs as much as filling them.
     """
+    height, width = spec.output_size_wh[::-1]
+    planes = np.empty((height, width, spec.num_classes), np.float32)
+    upsampled = np.empty(frame.size_wh[::-1] + (spec.num_classes,), np.float32)
+
     def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
         small: Any = cv2.resize(image, spec.input_size_wh, interpolation=cv2.INTER_LINEAR)
         return _normalise(small, spec)
 
     def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
-        planes = np.ascontiguousarray(logits[0].transpose(1, 2, 0))
-        labels: 'npt.NDArray[np.uint8]' = upsample_channels(
-            planes, frame.size_wh).argmax(axis=2).astype(np.uint8)
+        np.copyto(planes, logits[0].transpose(1, 2, 0))
+        upsample_channels(planes, upsampled)
+        labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(axis=2).astype(np.uint8)
         return labels
 
     return _plain_pipeline(name, frame, backend, spec, pre, post)
 
 
 def upsample_channels(planes: 'npt.NDArray[np.float32]',
-                      size_wh: 'tuple[int, int]') -> 'npt.NDArray[np.float32]':
+                      upsampled: 'npt.NDArray[np.float32]') -> None:
     """
-    Return (H, W, C) from (h, w, C), in one call where this OpenCV takes C channels.
+    Fill (H, W, C) from (h, w, C), in one call where this OpenCV takes C channels.
 
     OpenCV 4 does, and is several times faster for it.
     """
-    channels = planes.shape[2]
+    height, width, channels = upsampled.shape
     if channels <= MOST_CHANNELS or int(cv2.__version__.split('.')[0]) < 5:
-        return cv2.resize(planes, size_wh,  # type: ignore[return-value]
-                          interpolation=cv2.INTER_LINEAR)
-    parts: List[Any] = [
-        cv2.resize(np.ascontiguousarray(planes[:, :, start:start + MOST_CHANNELS]), size_wh,
-                   interpolation=cv2.INTER_LINEAR)
-        for start in range(0, channels, MOST_CHANNELS)]
-    return np.concatenate([part if part.ndim == 3 else part[:, :, np.newaxis]
-                           for part in parts], axis=2)
+        cv2.resize(planes, (width, height), upsampled, interpolation=cv2.INTER_LINEAR)
+        return
+    for start in range(0, channels, MOST_CHANNELS):
+        part: Any = cv2.resize(np.ascontiguousarray(planes[:, :, start:start + MOST_CHANNELS]),
+                               (width, height), interpolation=cv2.INTER_LINEAR)
+        upsampled[:, :, start:start + MOST_CHANNELS] = part.reshape(height, width, -1)
 
 
 def fill_message(values: 'npt.NDArray[np.uint8]') -> 'array.array[int]':

@@ -70,8 +70,8 @@ def test_transformers_pipeline_is_left_out_without_torch(backend, monkeypatch):
 @pytest.mark.parametrize('channels', [3, 150])
 def test_upsampling_of_many_channels_is_bilinear(channels):
     planes = np.random.RandomState(0).normal(size=(6, 5, channels)).astype(np.float32)
-    upsampled = pipelines.upsample_channels(planes, (20, 18))
-    assert upsampled.shape == (18, 20, channels)
+    upsampled = np.full((18, 20, channels), np.nan, np.float32)
+    pipelines.upsample_channels(planes, upsampled)
     expected = upsample(planes.transpose(2, 0, 1), (20, 18)).transpose(1, 2, 0)
     np.testing.assert_allclose(upsampled, expected, atol=1e-5)
 
