@@ -32,6 +32,7 @@ from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
 from segformer_ros.model.graph import prepare
 from segformer_ros.model.graph_target import ONNXRUNTIME
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.allocator import keep_freed_memory
 from segformer_ros.segmentation.compiled import load_kernels
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
     :return: what JSON can hold
     :raises SegformerRosError: the model cannot be run
     """
+    # As the node does, whose pipeline this is.
+    keep_freed_memory()
     threads = settings.threads or default_threads()
     result: Dict[str, Any] = {'name': spec.name, 'input_size_wh': list(spec.input_size_wh),
                               'threads': threads, 'frames': {}, 'memory': {}}
