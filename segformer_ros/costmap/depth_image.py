@@ -10,12 +10,15 @@ quantised (compressed_depth_image_transport): depth = a / (value - b).
 
 import struct
 from typing import Any
+from typing import Optional
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from segformer_ros.errors import InvalidInputError
+from segformer_ros.picture_size import png_size
+from segformer_ros.picture_size import PNG_START
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -81,9 +84,7 @@ def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np
         raise InvalidInputError('RVL depth compression is not supported',
                                 got=repr(message_format), expected='png',
                                 remedy="Set the publisher's compressedDepth format to png.")
-    # OpenCV aborts on an empty buffer; a PNG has at least its signature.
-    picture = (cv2.imdecode(np.frombuffer(data, np.uint8, offset=_HEADER.size),
-                            cv2.IMREAD_UNCHANGED) if len(data) > _HEADER.size + 8 else None)
+    picture = _png_picture(data[_HEADER.size:])
     if picture is None or picture.ndim != 2 or picture.dtype != np.uint16:
         raise InvalidInputError('Compressed depth image is damaged',
                                 got='{} bytes'.format(len(data)),
@@ -95,3 +96,11 @@ def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np
         depth = np.float32(scale) / (picture.astype(np.float32) - np.float32(offset))
     depth[picture == 0] = np.nan
     return depth
+
+
+def _png_picture(data: bytes) -> 'Optional[npt.NDArray[Any]]':
+    """Return what a PNG holds, None if it is none."""
+    if not data.startswith(PNG_START):
+        return None
+    png_size(data)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -9,14 +9,16 @@ import cv2
 import numpy as np
 
 from segformer_ros.errors import InvalidInputError
+from segformer_ros.picture_size import jpeg_size
+from segformer_ros.picture_size import JPEG_START
+from segformer_ros.picture_size import png_size
+from segformer_ros.picture_size import PNG_START
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-JPEG_START = b'\xff\xd8'
 JPEG_SCAN = b'\xff\xda'
 JPEG_END = b'\xff\xd9'
-PNG_START = b'\x89PNG\r\n\x1a\n'
 PNG_END = b'IEND\xaeB`\x82'
 REMEDY = 'Check the link to the camera; the frame is left out.'
 
@@ -30,7 +32,7 @@ def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
 
     :param message: any object with the fields of ``sensor_msgs/CompressedImage``
     :return: (H, W, 3) uint8 RGB
-    :raises InvalidInputError: empty, truncated, damaged, or another format
+    :raises InvalidInputError: empty, truncated, damaged, too large, or another format
     """
     data = bytes(message.data)
     _check_complete(data, message.format)
@@ -91,3 +93,8 @@ def _check_complete(data: bytes, format_text: str) -> None:
     if not complete:
         raise InvalidInputError('Compressed image is truncated', got=got,
                                 expected='data up to its end marker', remedy=REMEDY)
+    # Before a decoder takes memory for what the header says.
+    if data.startswith(PNG_START):
+        png_size(data)
+    else:
+        jpeg_size(data)

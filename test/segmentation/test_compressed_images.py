@@ -78,7 +78,11 @@ def test_jpeg_may_be_followed_by_padding():
     (encoded('JPEG')[:-2], 'truncated'),
     (encoded('JPEG')[:400], 'truncated'),
     (encoded('PNG')[:-9], 'truncated'),
-    (b'\xff\xd8' + bytes(50) + b'\xff\xda\xff\xd9', 'cannot be decoded'),
+    (b'\xff\xd8' + bytes(50) + b'\xff\xda\xff\xd9', 'JPEG has no marker at byte 2'),
+    (b'\xff\xd8\xff\xc0\x00\x08\x08\x00\x10\x00\x10\x00\xff\xda\x00\x02\xff\xd9',
+     'cannot be decoded'),
+    (encoded('PNG')[:8] + b'\0\0\0\x0dIHDR\0\1\0\0\0\1\0\0' + encoded('PNG')[24:],
+     '65536 x 65536 pixels'),
 ])
 def test_what_is_no_whole_picture_is_refused(data, text):
     with pytest.raises(InvalidInputError, match=text):
