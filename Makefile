@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simulation \
 	test/test_errors.py test/test_imports.py test/test_resources.py
-NOT_SLOW := -m "not slow and not linter"
+NOT_SLOW := -m "not slow and not linter and not once"
 
 .PHONY: help demo test test-slow test-main test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
@@ -55,7 +55,7 @@ test: $(VENV)/.test
 	echo "make test: all green"
 
 test-main: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations=15
 
 test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow

@@ -7,7 +7,7 @@ Measure how many landing sites over simulated lands are wholly free, with config
 Prints a Markdown table: with the true labels, and with those of a network.
 
 usage: measure_landing_sites.py [--model segformer_sim] [--labels true,network]
-                                [--frames 240] [--seed 200]
+                                [--min-confidence 77] [--frames 240] [--seed 200]
 """
 
 import argparse
@@ -34,18 +34,21 @@ def no_samples(spec):
     return []
 
 
-def measure(labels, frames, seed, network):
+def measure(labels, options, network):
     """Return one row of the table."""
     settings = costmap_parameters(node_values(ROOT, 'drone.yaml')).settings
+    if options.min_confidence is not None:
+        settings = settings._replace(
+            projection=settings.projection._replace(min_confidence=options.min_confidence))
     costs = load_cost_table('landing', load_class_table('ade20k'))
     labels_of = None if labels == 'true' else (
-        lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
+        lambda picture: network.segmenter.segment(picture.image)[:2])
     line = ProgressLine(labels, format_amount='{:.3g} frames'.format)
-    figures = survey(settings, costs, frames, seed, labels_of,
-                     lambda done: line.update(done, frames))
+    figures = survey(settings, costs, options.frames, options.seed, labels_of,
+                     lambda done: line.update(done, options.frames))
     line.finish()
     shares = {name: '{:.1f} %'.format(100.0 * share) for name, share in figures.shares().items()}
-    return (labels if labels == 'true' else network.spec.name, frames, figures.reported,
+    return (labels if labels == 'true' else network.spec.name, options.frames, figures.reported,
             '{} ({})'.format(figures.free, shares['free']), figures.possible,
             '{} ({})'.format(figures.found, shares['found']))
 
@@ -55,13 +58,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('--model', default='segformer_sim', help='name or path')
     parser.add_argument('--labels', default='true,network', help='true, network or both')
+    parser.add_argument('--min-confidence', type=int,
+                        help='0 to 255; by default that of config/drone.yaml')
     parser.add_argument('--frames', type=int, default=240)
     parser.add_argument('--seed', type=int, default=200, help='of the first land')
     options = parser.parse_args()
     print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
     with Network(NetworkChoice(options.model), no_samples) as network:
         for labels in options.labels.split(','):
-            row = measure(labels, options.frames, options.seed, network)
+            row = measure(labels, options, network)
             print('| {} |'.format(' | '.join(str(value) for value in row)), flush=True)
 
 

@@ -18,6 +18,7 @@ from segformer_ros.costmap.poses import CameraPose
 from segformer_ros.costmap.poses import mount_pose
 from segformer_ros.costmap.poses import planar_pose
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.evaluation.race import Contender
 from segformer_ros.evaluation.race import Run
 from segformer_ros.model.classes import load_class_table
@@ -33,19 +34,22 @@ CAMERA_HEIGHT, CAMERA_PITCH = 0.8, math.radians(15.0)
 SWAY = math.radians(0.5)
 
 
-def costmap_contender(mask: 'npt.NDArray[np.uint8]', mount: str) -> Contender:
+def costmap_contender(mask: 'npt.NDArray[np.uint8]', mount: str,
+                      size: float = GridSettings().size) -> Contender:
     """
-    Return the default costmap, 10 m at 0.05 m, over a robot that drives ahead.
+    Return the default costmap, at 0.05 m, over a robot that drives ahead.
 
     :param mask: (H, W) class ids of ADE20K
     :param mount: FIXED, or MOVING for a camera whose pose over the ground changes each frame
+    :param size: side of the grid, metres
     """
     height, width = mask.shape
     focal = 500.0 * width / 640.0
     camera = CameraModel(Calibration(width, height, 'plumb_bob', (), (
         focal, 0.0, width / 2.0, 0.0, focal, height / 2.0, 0.0, 0.0, 1.0)))
-    pipeline = CostmapPipeline(CostmapSettings(), load_cost_table(
-        'indoor', load_class_table('ade20k')))
+    pipeline = CostmapPipeline(
+        CostmapSettings(grid=GridSettings(size=size)),
+        load_cost_table('indoor', load_class_table('ade20k')))
     confidence = np.full_like(mask, 200)
     counter = itertools.count(1)
 

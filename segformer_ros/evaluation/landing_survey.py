@@ -6,6 +6,7 @@ from typing import Callable
 from typing import Dict
 from typing import NamedTuple
 from typing import Optional
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import cv2
@@ -43,7 +44,8 @@ SKYWARD = 1000.0
 # Of each land: so many frames.
 FRAMES = 4
 
-LabelsOf = Callable[[Picture], 'npt.NDArray[np.uint8]']
+MaskAndConfidence = Tuple['npt.NDArray[np.uint8]', Optional['npt.NDArray[np.uint8]']]
+LabelsOf = Callable[[Picture], MaskAndConfidence]
 
 
 class LandingFigures(NamedTuple):
@@ -76,7 +78,8 @@ def survey(settings: CostmapSettings, costs: CostTable, count: int, first_seed: 
     :param costs: the profile
     :param count: frames
     :param first_seed: of the first land, and of heights and places
-    :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
+    :param labels_of: picture to ADE20K mask (H, W) and confidence 0..255 or None; None takes the
+        true labels
     :param tell: called with the number of frames done
     """
     center = 0.5 * (WIDTH - 1), 0.5 * (HEIGHT - 1)
@@ -91,10 +94,11 @@ def survey(settings: CostmapSettings, costs: CostTable, count: int, first_seed: 
                             random.uniform(-3.1, 3.1), random.uniform(-0.2, 0.2))
         pose[:2, 3] = random.uniform(-25.0, 25.0), random.uniform(-15.0, 15.0)
         picture = renderer.render(world, pose, random.uniform(0.0, 60.0))
-        mask = picture.labels if labels_of is None else labels_of(picture)
+        mask, confidence = (picture.labels, None) if labels_of is None else labels_of(picture)
         stage = CostmapPipeline(settings, costs)
         # Stamps of zero are refused.
-        stage.process('down', Frame(mask, None, camera, pose_above_ground(pose, pose[2, 3]), 1.0))
+        stage.process('down', Frame(mask, confidence, camera,
+                                    pose_above_ground(pose, pose[2, 3]), 1.0))
         site = stage.landing_site(1.0)
         truth = LandingTruth(world, picture, costs, settings)
         possible = truth.largest_radius() >= settings.landing.min_radius

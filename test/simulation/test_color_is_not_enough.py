@@ -12,6 +12,8 @@ from segformer_ros.simulation.textures import CLASSES
 from segformer_ros.simulation.trajectory import random_view
 from segformer_ros.simulation.world import World
 
+pytestmark = pytest.mark.once
+
 KINDS = ('indoor', 'indoor', 'outdoor', 'outdoor', 'aerial')
 BINS = 32
 

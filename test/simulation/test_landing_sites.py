@@ -16,6 +16,8 @@ from segformer_ros.simulation.world import World
 from support.node_parameters import node_values
 
 ADE20K = load_class_table('ade20k')
+pytestmark = pytest.mark.once
+
 COSTS = load_cost_table('landing', ADE20K)
 
 
@@ -45,7 +47,7 @@ def test_labels_that_call_everything_grass_give_sites_that_are_not_free(settings
     told = []
     figures = landing_survey.survey(
         settings, COSTS, 8, 100,
-        lambda picture: np.full(picture.labels.shape, grass, np.uint8), told.append)
+        lambda picture: (np.full(picture.labels.shape, grass, np.uint8), None), told.append)
     assert figures.reported == 8 and figures.free < 8
     assert figures.shares()['free'] == figures.free / 8.0
     assert told == list(range(1, 9))
@@ -66,3 +68,11 @@ def test_truth_of_one_disc_is_that_of_each_of_its_places(settings):
     for number in range(0, x.size, 97):
         at = LandingSite(x.flat[number], y.flat[number], 1e-3, 0.0)
         assert truth.is_free(at) == free.flat[number]
+
+
+def test_where_the_network_is_unsure_nothing_is_reported(settings):
+    figures = landing_survey.survey(
+        settings, COSTS, 4, 100,
+        lambda picture: (picture.labels, np.full(picture.labels.shape, 76, np.uint8)))
+    assert settings.projection.min_confidence == 77
+    assert figures.reported == 0

@@ -38,6 +38,7 @@ def fisheye_rays(width, height, half_angle):
 LENSES = {'pinhole': rays_with_view(64, 48, 80.0), 'fisheye': fisheye_rays(48, 48, 1.7)}
 
 
+@pytest.mark.once
 @settings(max_examples=24, deadline=None)
 @given(kind=strategies.sampled_from(['indoor', 'outdoor', 'aerial']),
        seed=strategies.integers(0, 2 ** 32 - 1), lens=strategies.sampled_from(sorted(LENSES)))
@@ -61,6 +62,7 @@ def test_unprojected_depth_lies_on_the_surface_that_the_label_names(kind, seed, 
         assert label in oracle.classes_at(world, primitives, point, slack)
 
 
+@pytest.mark.once
 @settings(max_examples=12, deadline=None)
 @given(kind=strategies.sampled_from(['indoor', 'outdoor', 'aerial']),
        seed=strategies.integers(0, 10 ** 6))
