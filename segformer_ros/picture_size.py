@@ -10,6 +10,7 @@ OpenCV 5.0 four gigabytes and ten seconds (found by fuzzing); a robot has neithe
 import struct
 from typing import Tuple
 
+from PIL import Image
 from segformer_ros.errors import InvalidInputError
 
 JPEG_START = b'\xff\xd8'
@@ -18,6 +19,9 @@ MOST_PIXELS = 1 << 26
 """Larger than what any camera sends (61 megapixels in 2026), and 200 MB as RGB."""
 MOST_CHUNKS = 1 << 16
 """Of a PNG; encoders make one of each 8 KiB and more."""
+
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a picture that is missing, damaged or far too large."""
 
 _CHUNK = struct.Struct('>I4s')
 _CHUNK_FRAME = 12  # length, kind and checksum

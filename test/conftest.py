@@ -3,6 +3,7 @@
 """What every test may use: support modules and the shared test material."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,11 @@ PROJECT_ROOT = os.path.dirname(TEST_ROOT)
 for folder in (TEST_ROOT, PROJECT_ROOT):
     if folder not in sys.path:
         sys.path.insert(0, folder)
+
+
+# Shells start what runs in their background with SIGINT ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')

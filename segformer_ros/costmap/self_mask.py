@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 from segformer_ros.errors import ConfigurationError
+from segformer_ros.picture_size import PILLOW_ERRORS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,7 +29,7 @@ def load_self_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
     try:
         with Image.open(path) as picture:
             grey = np.array(picture.convert('L'))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise ConfigurationError('Self mask cannot be read', got='{} ({})'.format(path, error),
                                  expected='a PNG') from error
     body = np.where(grey > 0, np.uint8(255), np.uint8(0))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import InvalidInputError
+from segformer_ros.picture_size import PILLOW_ERRORS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -118,7 +119,7 @@ def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
     try:
         with Image.open(path) as picture:
             values = np.array(picture)
-    except (OSError, SyntaxError, ValueError) as error:
+    except PILLOW_ERRORS as error:
         raise InvalidInputError('Label file cannot be read', got='{} ({})'.format(path, error),
                                 expected='a PNG of label values') from error
     if values.ndim == 3:

@@ -60,7 +60,8 @@ def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
         size = [size.get('width'), size.get('height')]
     elif isinstance(size, int):
         size = [size, size]
-    if len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
+    if not isinstance(size, list) or len(size) != 2 \
+            or not all(type(n) is int and n > 0 for n in size):
         raise ConfigurationError(
             'Wrong size in {}'.format(path), got=config['size'],
             expected='width and height: the network is given one size')

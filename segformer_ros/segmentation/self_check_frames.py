@@ -13,6 +13,7 @@ from segformer_ros import resources
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.inference.engine_trial import Frame
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.picture_size import PILLOW_ERRORS
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
 FOLDER = 'config/self_check'
@@ -47,7 +48,7 @@ def _tensors(spec: ModelSpec, paths: Sequence[str]) -> List[Frame]:
         try:
             with Image.open(path) as picture:
                 image = np.asarray(picture.convert('RGB'))
-        except OSError as error:
+        except PILLOW_ERRORS as error:
             raise InvalidInputError('Picture cannot be read', got='{} ({})'.format(
                 path, error)) from error
         # The tensor is the preprocessor's own and holds the next picture soon.

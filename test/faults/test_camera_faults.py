@@ -45,8 +45,9 @@ def neighbour(subject, *arguments):
 def test_camera_stops_and_comes_back(subject, row):
     """Camera stops for four seconds."""
     begun = subject.begin()
+    subject.served_again(begun[0])
     subject.camera.paused = True
-    stopped = time.monotonic()
+    stopped = subject.camera.newest_right
     warned = subject.wait_for_status('camera', lambda level, *_: level == WARN) - stopped
     assert 1.0 < warned + 0.2 < 1.0 + DIAGNOSTICS_PERIOD + MACHINE
     time.sleep(max(0.0, 4.0 - (time.monotonic() - stopped)))
