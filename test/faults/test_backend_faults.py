@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support.fault_subject import Subject
+from support.fault_subject import told
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
 from support.tiny_model import write_color_model
@@ -142,3 +143,24 @@ def test_lifecycle_while_a_backend_hangs(faulty, row):
         assert faulty.peer.change_state(transition)
     row.back_s = faulty.served_again(time.monotonic())
     row.did, row.lost = 'all taken', '{} images'.format(faulty.finish(begun))
+
+
+@pytest.mark.parametrize('fault, text, when', [
+    ('build_kill', 'ended by SIGKILL', 'while it builds an engine'),
+    ('deserialize_kill', 'SIGKILL', 'while it tries an engine')])
+def test_child_that_builds_an_engine_dies(tmp_path, row, fault, text, when):
+    """Child process dies ..."""
+    row.fault = row.fault.replace('...', when)
+    environment = {'FAKE_TENSORRT_VERSION': '8.6.1', 'FAKE_TENSORRT_FAULTS': fault,
+                   'SEGFORMER_ROS_CACHE': str(tmp_path / 'cache'), 'PYTHONPATH': os.pathsep.join(
+                       [TEST_ROOT, os.environ.get('PYTHONPATH', '')])}
+    parameters = {'model': write_color_model(tmp_path), 'precision': 'fp32'}
+    with private_domain() as domain, Subject(
+            domain, tmp_path, parameters, module='support.fake_gpu_node',
+            environment=environment) as subject:
+        begun = subject.begin()
+        subject.wait_for_status('backend', lambda level, _, values: level == WARN
+                                and text in values['why'], 90.0)
+        row.back_s = subject.served_again(time.monotonic())
+        row.lost = told(subject.finish(begun))
+    row.did = 'onnxruntime served on; WARN names the signal'
