@@ -34,6 +34,7 @@ ARGUMENTS = [
                           description='Name or path of the model; empty: as in params_file.'),
     DeclareLaunchArgument('backend', default_value='',
                           description='Runtime of the network; empty: as in params_file.'),
+    DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
     DeclareLaunchArgument('output', default_value='replay_evaluation',
                           description='Folder for replay.md and replay.json.'),
     DeclareLaunchArgument('rate', default_value='1.0', description='Times the speed of life.'),
@@ -59,17 +60,32 @@ def start_measurement(context):
     topic = given('image')
     if given('image_transport') == 'compressed':
         topic += '/compressed'
-    arguments = [given('bag'), '--running', '--topic', topic, '--rate', given('rate'),
-                 '--player', given('player'), '--output', given('output')]
+    node = '/'.join([''] + [part for part in given('namespace').split('/') if part]
+                    + ['segformer'])
+    arguments = [given('bag'), '--running', '--node', node, '--topic', topic,
+                 '--rate', given('rate'), '--player', given('player'),
+                 '--output', given('output')]
     for bound in given('fail_over').split():
         arguments += ['--fail-over', bound]
     return [Node(package='segformer_ros', executable='replay_evaluation', output='screen',
-                 arguments=arguments, on_exit=Shutdown(reason='the replay is over'))]
+                 arguments=arguments, on_exit=end)]
+
+
+def end(event, context):
+    """
+    Return what ends the launch once the measurement is over.
+
+    :raises RuntimeError: it failed, or a bound does not hold; only this makes ros2 launch fail
+    """
+    if event.returncode != 0:
+        raise RuntimeError('replay_evaluation ended with exit status {}'.format(event.returncode))
+    return [Shutdown(reason='the replay is over')]
 
 
 def generate_launch_description():
     """Return what is to be started."""
-    passed_on = ['image', 'image_transport', 'camera_info', 'params_file', 'model', 'backend']
+    passed_on = ['image', 'image_transport', 'camera_info', 'params_file', 'model', 'backend',
+                 'namespace']
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([SHARE, 'launch', 'segformer.launch.py'])),

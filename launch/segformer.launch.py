@@ -55,7 +55,7 @@ ARGUMENTS = [
                           description='Start the node again two seconds after it died.'),
     DeclareLaunchArgument('fastdds_profile', default_value=in_config('fastdds.xml'),
                           description='Fast DDS profile with room for images. Not used where '
-                          'the environment names one already; empty: none.'),
+                          'the environment names one already; none: that of Fast DDS.'),
     DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
                           description='Open RViz with the mask over the image.'),
 ]
@@ -72,7 +72,8 @@ def start_node(context):
                      if given(name))
     environment = {}
     profile = given('fastdds_profile')
-    if profile and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
+    # ros2 launch takes no empty values from a command line.
+    if profile not in ('', 'none') and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
         environment = dict.fromkeys(PROFILE_VARIABLES, profile)
     return [Node(
         package='segformer_ros', executable='segformer', name='segformer',

@@ -8,12 +8,14 @@ import time
 from typing import List
 from typing import Optional
 
+from segformer_ros.cli import dds_environment
 from segformer_ros.cli.own_arguments import own_arguments
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import SegformerRosError
 
 DONE = 0
 FAILED = 1
+INTERRUPTED = 130
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,14 +39,18 @@ def main(args: Optional[List[str]] = None) -> int:
     Run the command.
 
     :param args: of the command line, without the program's name
-    :return: 0 played to the end, 1 not, with a message
+    :return: 0 played to the end, 1 not, with a message; 130 interrupted
     """
     options = make_parser().parse_args(own_arguments(args))
+    dds_environment.carry_images()
     try:
         play(options)
     except SegformerRosError as error:
         print('bag_player: {}'.format(error), file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print('\nInterrupted.', file=sys.stderr)
+        return INTERRUPTED
     return DONE
 
 

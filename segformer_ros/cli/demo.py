@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(args: Optional[List[str]] = None) -> int:
-    """Run the demo; the exit status is 0 if every world gave results."""
+    """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
     options = make_parser().parse_args(own_arguments(args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     dds_environment.carry_images()
@@ -58,6 +58,9 @@ def main(args: Optional[List[str]] = None) -> int:
     except SegformerRosError as error:
         print('demo: {}'.format(error), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('\nInterrupted.', file=sys.stderr)
+        return 130
     return 0
 
 

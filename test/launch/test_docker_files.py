@@ -95,6 +95,11 @@ def test_services_use_files_commands_and_arguments_that_exist(project_root):
     assert 'cache' in compose(project_root)['volumes']
 
 
+def test_containers_are_stopped_by_the_signal_that_launch_passes_on(project_root):
+    for jetpack in JETPACKS:
+        assert dict(instructions(project_root, jetpack))['STOPSIGNAL'] == 'SIGINT'
+
+
 def test_cache_of_the_image_is_the_volume(project_root):
     for jetpack in JETPACKS:
         assert 'SEGFORMER_ROS_CACHE=/cache' in read(

@@ -4,6 +4,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from segformer_ros import resources
@@ -90,8 +91,9 @@ def test_profile_for_images_is_used_unless_the_environment_has_one(project_root,
     assert set(node['additional_env'].values()) == {
         '<share of segformer_ros>/config/fastdds.xml'}
     assert len(node['additional_env']) == 2
-    (node,) = segformer(project_root, fastdds_profile='')
-    assert node['additional_env'] == {}
+    for none in ('none', ''):
+        (node,) = segformer(project_root, fastdds_profile=none)
+        assert node['additional_env'] == {}
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', 'own.xml')
     (node,) = segformer(project_root)
     assert node['additional_env'] == {}
@@ -131,7 +133,11 @@ def test_replay_starts_the_node_on_the_topics_of_the_recording_and_ends_with_the
     # A node that died would start again and lose its counts.
     assert not node['respawn']
     assert measuring['executable'] == 'replay_evaluation'
-    assert isinstance(measuring['on_exit'], fake_launch.Shutdown)
+    (last,) = measuring['on_exit'](SimpleNamespace(returncode=0), None)
+    assert isinstance(last, fake_launch.Shutdown)
+    # ros2 launch takes no notice of exit statuses, but of errors.
+    with pytest.raises(RuntimeError, match='exit status 3'):
+        measuring['on_exit'](SimpleNamespace(returncode=3), None)
     options = make_parser().parse_args(measuring['arguments'])
     assert (options.bag, options.topic, options.rate) == ('runs/monday', '/camera/image_raw', 0.5)
     assert options.running
@@ -149,6 +155,14 @@ def test_replay_of_compressed_images_names_the_topic_of_the_recording(project_ro
     assert options.topic == '/front/image/compressed'
     assert (options.output, options.player) == ('out', 'package')
     assert options.fail_over == ['drops=0', 'latency_p95_ms=80']
+
+
+@pytest.mark.parametrize('namespace, node', [
+    ('', '/segformer'), ('robot1', '/robot1/segformer'), ('/a/b/', '/a/b/segformer')])
+def test_replay_measures_the_node_in_its_namespace(project_root, namespace, node):
+    started, measuring = replay(project_root, bag='b', namespace=namespace)
+    assert started['namespace'] == namespace
+    assert make_parser().parse_args(measuring['arguments']).node == node
 
 
 def test_wrong_choice_is_refused(project_root):

@@ -4,8 +4,10 @@
 
 import os
 import signal
+import time
 
 import pytest
+from segformer_ros.ros.stop_request import SAME_REQUEST
 from std_srvs.srv import Trigger
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
@@ -33,8 +35,7 @@ class Faulty(Node):
 
     def close(self):
         self.get_logger().info('closed in order')
-        if {hang}:
-            time.sleep(1000)
+        time.sleep({seconds})
 
 
 sys.exit(run_node(Faulty, Faulty.close))
@@ -44,8 +45,9 @@ sys.exit(run_node(Faulty, Faulty.close))
 @pytest.fixture
 def start(domain, tmp_path):
     """Return a function that starts a node whose timer always fails."""
-    def run(hang=False):
-        (tmp_path / 'faulty_node.py').write_text(FAULTY.format(hang=hang), encoding='utf-8')
+    def run(seconds_to_close=0):
+        (tmp_path / 'faulty_node.py').write_text(
+            FAULTY.format(seconds=seconds_to_close), encoding='utf-8')
         path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
         return NodeProcess(domain, tmp_path, module='faulty_node',
                            environment={'PYTHONPATH': path})
@@ -63,9 +65,19 @@ def test_a_fault_in_a_callback_is_told_and_other_callbacks_go_on(domain, start):
 
 
 def test_a_second_signal_ends_a_process_that_hangs_while_closing(start):
-    with start(hang=True) as node:
+    with start(seconds_to_close=1000) as node:
+        node.wait_for_log('deliberate')
+        node.signal(signal.SIGINT)
+        node.wait_for_log('closed in order')
+        time.sleep(SAME_REQUEST)
+        node.signal(signal.SIGINT)
+        assert node.wait() == -signal.SIGINT
+
+
+def test_ctrl_c_that_launch_passes_on_once_more_is_one_request(start):
+    with start(seconds_to_close=0.5) as node:
         node.wait_for_log('deliberate')
         node.signal(signal.SIGINT)
         node.wait_for_log('closed in order')
         node.signal(signal.SIGINT)
-        assert node.wait() == -signal.SIGINT
+        assert node.wait() == 0
