@@ -8,7 +8,7 @@ OpenCV 5.0 four gigabytes and ten seconds (found by fuzzing); a robot has neithe
 """
 
 import struct
-from typing import Tuple
+from typing import NamedTuple
 
 from PIL import Image
 from segformer_ros.errors import InvalidInputError
@@ -35,17 +35,28 @@ _SCAN, _END = 0xda, 0xd9
 _REMEDY = 'Check the link to the camera and its driver; the frame is left out.'
 
 
-def png_size(data: bytes) -> Tuple[int, int]:
+class PictureHeader(NamedTuple):
+    """
+    What was read: pixels, and the bytes that belong to the picture.
+
+    Decoders are to be given no byte more: OpenCV 5.0 reads on behind the end of a PNG.
+    """
+
+    width: int
+    height: int
+    length: int
+
+
+def png_header(data: bytes) -> PictureHeader:
     """
     Walk over the chunks of a PNG.
 
     :param data: the whole file, beginning with its signature
-    :return: width and height in pixels
-    :raises InvalidInputError: a chunk leaves the data, there is no header or end, the picture is
-        animated, or has no pixels or more than MOST_PIXELS
+    :raises InvalidInputError: a chunk leaves the data, there is no header, content or end, the
+        picture is animated, or has no pixels or more than MOST_PIXELS
     """
-    size = (0, 0)
-    at = len(PNG_START)
+    width = height = 0
+    at, has_content = len(PNG_START), False
     for number in range(MOST_CHUNKS):
         if at + _CHUNK_FRAME > len(data):
             raise _damaged('PNG ends within its chunk {}'.format(number), data)
@@ -55,22 +66,24 @@ def png_size(data: bytes) -> Tuple[int, int]:
         if (kind == b'IHDR') != (number == 0):
             raise _damaged('PNG header is not its first chunk', data)
         if number == 0:
-            size = _IHDR.unpack_from(data, at + 8)
-            _check_pixels(*size)
+            width, height = _IHDR.unpack_from(data, at + 8)
+            _check_pixels(width, height)
         if kind == b'acTL':
             raise _damaged('PNG is animated', data)
-        if kind == b'IEND':
-            return size
+        has_content = has_content or kind == b'IDAT'
         at += length + _CHUNK_FRAME
+        if kind == b'IEND':
+            if not has_content:
+                raise _damaged('PNG has no content', data)
+            return PictureHeader(width, height, at)
     raise _damaged('PNG of more than {} chunks'.format(MOST_CHUNKS), data)
 
 
-def jpeg_size(data: bytes) -> Tuple[int, int]:
+def jpeg_header(data: bytes) -> PictureHeader:
     """
     Walk over the segments of a JPEG up to its frame header.
 
     :param data: the whole file, beginning with its marker
-    :return: width and height in pixels
     :raises InvalidInputError: a segment leaves the data, there is no frame header before the
         first scan, or the picture has no pixels or more than MOST_PIXELS
     """
@@ -90,7 +103,7 @@ def jpeg_size(data: bytes) -> Tuple[int, int]:
         if marker in _FRAMES and at + 2 + _SOF.size <= len(data):
             _, _, height, width = _SOF.unpack_from(data, at + 2)
             _check_pixels(width, height)
-            return width, height
+            return PictureHeader(width, height, len(data))
         length, = _SEGMENT.unpack_from(data, at + 2)
         if length < 2:
             raise _damaged('JPEG segment of {} bytes at byte {}'.format(length, at), data)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from segformer_ros import picture_size
 from segformer_ros.errors import InvalidInputError
-from segformer_ros.picture_size import jpeg_size
+from segformer_ros.picture_size import jpeg_header
 from segformer_ros.picture_size import MOST_PIXELS
-from segformer_ros.picture_size import png_size
+from segformer_ros.picture_size import png_header
 
 
 def encoded(suffix, width, height, options=()):
@@ -42,9 +42,11 @@ END = chunk(b'IEND', b'')
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([1, 50, 100]), st.booleans())
 def test_sizes_of_encoded_pictures_are_read(width, height, quality, progressive):
-    assert png_size(encoded('.png', width, height)) == (width, height)
+    data = encoded('.png', width, height)
+    assert png_header(data + b'more') == (width, height, len(data))
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
-    assert jpeg_size(encoded('.jpg', width, height, options)) == (width, height)
+    data = encoded('.jpg', width, height, options)
+    assert jpeg_header(data) == (width, height, len(data))
 
 
 @settings(deadline=None, max_examples=30)
@@ -52,14 +54,14 @@ def test_sizes_of_encoded_pictures_are_read(width, height, quality, progressive)
 def test_no_beginning_of_a_png_counts_as_whole(data):
     whole = encoded('.png', 20, 10)
     with pytest.raises(InvalidInputError):
-        png_size(whole[:data.draw(st.integers(8, len(whole) - 1))])
+        png_header(whole[:data.draw(st.integers(8, len(whole) - 1))])
 
 
 def test_fill_bytes_and_thumbnails_before_the_frame_header_are_skipped():
     whole = encoded('.jpg', 30, 20)
     thumbnail = encoded('.jpg', 3, 2)
     segment = b'\xff\xe1' + struct.pack('>H', 2 + len(thumbnail)) + thumbnail
-    assert jpeg_size(whole[:2] + b'\xff\xff' + segment + whole[2:]) == (30, 20)
+    assert jpeg_header(whole[:2] + b'\xff\xff' + segment + whole[2:])[:2] == (30, 20)
 
 
 @pytest.mark.parametrize('data, got', [
@@ -71,10 +73,11 @@ def test_fill_bytes_and_thumbnails_before_the_frame_header_are_skipped():
     (png(ihdr(5, 5), ihdr(5, 5), END), 'PNG header is not its first chunk'),
     (png(ihdr(5, 5), chunk(b'acTL', bytes(8)), END), 'PNG is animated'),
     (png(ihdr(5, 5)), 'PNG ends within its chunk 1'),
+    (png(ihdr(5, 5), END, b'\xff' * 20), 'PNG has no content'),
 ])
 def test_png_that_a_decoder_must_not_see_is_refused(data, got):
     with pytest.raises(InvalidInputError, match=got):
-        png_size(data)
+        png_header(data)
 
 
 @pytest.mark.parametrize('data, got', [
@@ -89,11 +92,11 @@ def test_png_that_a_decoder_must_not_see_is_refused(data, got):
 ])
 def test_jpeg_that_a_decoder_must_not_see_is_refused(data, got):
     with pytest.raises(InvalidInputError, match=got):
-        jpeg_size(data)
+        jpeg_header(data)
 
 
 def test_png_of_ever_more_chunks_comes_to_an_end(monkeypatch):
     monkeypatch.setattr(picture_size, 'MOST_CHUNKS', 5)
     with pytest.raises(InvalidInputError, match='more than 5 chunks'):
-        png_size(png(ihdr(5, 5), *[chunk(b'tEXt', b'')] * 9, END))
+        png_header(png(ihdr(5, 5), *[chunk(b'tEXt', b'')] * 9, END))
     assert MOST_PIXELS >= 61e6

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from segformer_ros.errors import InvalidInputError
-from segformer_ros.picture_size import png_size
+from segformer_ros.picture_size import png_header
 from segformer_ros.picture_size import PNG_START
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def _png_picture(data: bytes) -> 'Optional[npt.NDArray[Any]]':
     """Return what a PNG holds, None if it is none."""
     if not data.startswith(PNG_START):
         return None
-    png_size(data)
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return cv2.imdecode(np.frombuffer(data, np.uint8, png_header(data).length),
+                        cv2.IMREAD_UNCHANGED)

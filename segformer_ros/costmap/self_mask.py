@@ -75,6 +75,9 @@ def self_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
     try:
         corners = [float(word) for word in text.split()]
     except ValueError:
+        if '\0' in text:
+            raise ConfigurationError('Self mask is neither a path nor a polygon',
+                                     got=repr(text[:80]), expected='no byte of zero') from None
         return load_self_mask(os.path.expanduser(text), size_wh)
     return polygon_self_mask(corners, size_wh)
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from segformer_ros.errors import InvalidInputError
-from segformer_ros.picture_size import jpeg_size
+from segformer_ros.picture_size import jpeg_header
 from segformer_ros.picture_size import JPEG_START
-from segformer_ros.picture_size import png_size
+from segformer_ros.picture_size import png_header
 from segformer_ros.picture_size import PNG_START
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
     """
     data = bytes(message.data)
     _check_complete(data, message.format)
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8),
+    # Before a decoder takes memory for what the header says.
+    header = png_header(data) if data.startswith(PNG_START) else jpeg_header(data)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8, header.length),
                        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if bgr is None:
         raise InvalidInputError(
@@ -93,8 +95,3 @@ def _check_complete(data: bytes, format_text: str) -> None:
     if not complete:
         raise InvalidInputError('Compressed image is truncated', got=got,
                                 expected='data up to its end marker', remedy=REMEDY)
-    # Before a decoder takes memory for what the header says.
-    if data.startswith(PNG_START):
-        png_size(data)
-    else:
-        jpeg_size(data)
