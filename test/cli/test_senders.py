@@ -1,0 +1,59 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that send images use a transport that carries them, and end quietly when told to."""
+
+import os
+
+import pytest
+from segformer_ros.cli import bag_player
+from segformer_ros.cli import demo
+from segformer_ros.cli import simulated_camera
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+
+
+@pytest.fixture(autouse=True)
+def no_profile(monkeypatch):
+    """Start without a profile, and leave what the tests themselves use behind."""
+    for name in VARIABLES + ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        # Setting it first has monkeypatch restore it, whatever the command does.
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+
+
+def profiles():
+    return {os.path.basename(os.environ.get(name, '')) for name in VARIABLES}
+
+
+def test_simulated_camera_sends_through_enough_shared_memory(monkeypatch):
+    seen = []
+    monkeypatch.setattr('segformer_ros.ros.process.run_node',
+                        lambda *arguments, **options: seen.append(profiles()) or 0)
+    assert simulated_camera.main([]) == 0
+    assert seen == [{'fastdds.xml'}]
+
+
+def test_bag_player_sends_through_enough_shared_memory(monkeypatch):
+    seen = []
+    monkeypatch.setattr(bag_player, 'play', lambda options: seen.append(profiles()))
+    assert bag_player.main(['a_bag']) == bag_player.DONE
+    assert seen == [{'fastdds.xml'}]
+
+
+def interrupt(*arguments):
+    """Do what Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_player_without_a_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(bag_player, 'play', interrupt)
+    assert bag_player.main(['a_bag']) == bag_player.INTERRUPTED
+    assert capsys.readouterr().err == '\nInterrupted.\n'
+
+
+def test_ctrl_c_ends_the_demo_without_a_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(demo, 'run', interrupt)
+    assert demo.main([]) == 130
+    assert capsys.readouterr().err == '\nInterrupted.\n'
