@@ -35,8 +35,24 @@ class ClockWatch:
         :param now: the clock's time in seconds, or None where there is no clock (bags offline)
         :param oldest: seconds behind the clock at which an image says nothing any more
         :return: whether time went back; all earlier stamps are forgotten then
-        :raises InvalidInputError: a stamp that is zero, not finite, ahead of the clock, or too
-            old; nothing has changed then
+        :raises InvalidInputError: as :meth:`check_stamp`; nothing has changed then
+        """
+        self.check_stamp(stamp, now, oldest)
+        last = self._images.get(camera, -math.inf)
+        jumped = stamp < last - self.settings.jump_back
+        if jumped:
+            self._images = {}
+        self._images[camera] = stamp
+        return jumped
+
+    def check_stamp(self, stamp: float, now: Optional[float], oldest: float) -> None:
+        """
+        Compare an image's stamp with the clock; nothing is remembered.
+
+        :param stamp: seconds
+        :param now: the clock's time in seconds, or None where there is no clock
+        :param oldest: seconds behind the clock at which an image says nothing any more
+        :raises InvalidInputError: a stamp that is zero, not finite, ahead of the clock, or too old
         """
         if not (math.isfinite(stamp) and stamp > 0.0):
             raise InvalidInputError('Image has no time stamp', got=stamp,
@@ -49,12 +65,6 @@ class ClockWatch:
                                                    'ahead of' if stamp > now else 'behind'),
                 expected='at most {} s ahead and {} s behind'.format(self.settings.future, oldest),
                 remedy='Synchronise the clocks; with a bag or a simulation set use_sim_time.')
-        last = self._images.get(camera, -math.inf)
-        jumped = stamp < last - self.settings.jump_back
-        if jumped:
-            self._images = {}
-        self._images[camera] = stamp
-        return jumped
 
     def check_now(self, now: float) -> bool:
         """

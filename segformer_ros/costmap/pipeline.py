@@ -89,6 +89,16 @@ class CostmapPipeline:
         self._self_masks[camera] = self_mask
         self._cameras.pop(camera, None)
 
+    def check_stamp(self, stamp: float, now: Optional[float] = None) -> None:
+        """
+        Look whether a frame's stamp can be believed, before its pose is looked for.
+
+        :param stamp: seconds
+        :param now: the clock's time in seconds; None where there is no clock
+        :raises InvalidInputError: as :meth:`process` for stamps
+        """
+        self._clock.check_stamp(stamp, now, self.settings.fusion.forget_time)
+
     def process(self, name: str, frame: Frame, now: Optional[float] = None) -> FrameResult:
         """
         Take in one frame.

@@ -13,7 +13,6 @@ from segformer_ros.costmap.points import moved_cloud
 from segformer_ros.costmap.poses import CameraPose
 from segformer_ros.costmap.poses import inverse
 from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.errors import InvalidInputError
 from segformer_ros.ros.camera_poses import CameraPoses
 from segformer_ros.ros.costmap_camera import CostmapCamera
 from segformer_ros.ros.costmap_camera import MaskFrame
@@ -39,12 +38,7 @@ def find_view(camera: CostmapCamera, message: MaskFrame, poses: CameraPoses,
     Return pose and depth of a mask.
 
     :raises TransformError: one of them is missing; it may still come
-    :raises InvalidInputError: the mask can never be used
     """
-    if message.stamp_ns <= 0:
-        raise InvalidInputError('Image has no time stamp', got=message.stamp_ns,
-                                expected='nanoseconds above 0',
-                                remedy='Fill header.stamp in the camera driver.')
     pose = poses.pose_of(camera.parameters, message.header.frame_id, message.stamp_ns, parameters)
     return View(pose, camera.depth_at(message.stamp_ns))
 

@@ -28,6 +28,7 @@ from segformer_ros.ros.node_clock import NodeClock
 from segformer_ros.ros.parameters import NodeParameters
 from segformer_ros.ros.statistics import CameraStatistics
 from segformer_ros.ros.throttle import Throttle
+from segformer_ros.ros.transforms import NANOSECONDS
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -184,6 +185,9 @@ class CostmapStage:
         parameters = self._parameters
         started = time.monotonic()
         try:
+            # Before the pose: where clocks disagree, that is why there is none.
+            self._pipeline.check_stamp(message.stamp_ns / NANOSECONDS,
+                                       self._clock.seconds() or None)
             try:
                 view = costmap_frames.find_view(camera, message, self._poses, parameters.costmap)
             except TransformError:
