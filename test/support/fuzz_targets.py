@@ -10,6 +10,7 @@ atheris in tools/fuzz.
 
 import array
 import atexit
+import json
 import os
 import shutil
 import struct
@@ -26,6 +27,10 @@ from segformer_ros.costmap.pose_buffer import PoseBuffer
 from segformer_ros.costmap.self_mask import load_self_mask
 from segformer_ros.costmap.self_mask import self_mask_from
 from segformer_ros.errors import SegformerRosError
+from segformer_ros.evaluation.mcap_recovery import find_truncation
+from segformer_ros.evaluation.mcap_recovery import MAGIC
+from segformer_ros.evaluation.mcap_recovery import RepairedFile
+from segformer_ros.evaluation.mcap_recovery import TAIL
 from segformer_ros.inference.engine_cache import EngineCache
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
@@ -33,6 +38,9 @@ from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.onnx_header import read_onnx_header
 from segformer_ros.model.preprocessor import read_preprocessor
 from segformer_ros.model.spec import load_model_spec
+from segformer_ros.ros.parameter_checks import fault
+from segformer_ros.ros.parameters import camera_rows
+from segformer_ros.ros.parameters import node_rows
 from segformer_ros.segmentation.compressed_images import compressed_to_rgb
 from segformer_ros.segmentation.compressed_images import encode_jpeg
 from segformer_ros.segmentation.compressed_images import encode_png
@@ -46,6 +54,7 @@ LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'thin_prism', '', '
 _FOLDER = tempfile.mkdtemp(prefix='segformer_ros_fuzz',
                            dir='/dev/shm' if os.access('/dev/shm', os.W_OK) else None)
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+ROWS = tuple(node_rows()) + tuple(camera_rows(['']))
 _ADE = load_class_table('ade20k')
 
 
@@ -196,9 +205,32 @@ def self_mask(data):
         self_mask_from, data.decode('utf-8', 'replace'), (32, 24))
 
 
+def parameters(data):
+    """Give every parameter a value that somebody sets, as JSON."""
+    try:
+        value = json.loads(data.decode('utf-8'))
+    except (ValueError, RecursionError):
+        return False
+    return any(fault(row, value) is None for row in ROWS)
+
+
+def mcap(data):
+    """Find the sound part of a recording; with its new end it must be whole."""
+    path = _file(data, '.mcap')
+    truncation = find_truncation(path)
+    if truncation is None:
+        return data.startswith(MAGIC)
+    with RepairedFile(path, truncation).open() as stream:
+        repaired = stream.read()
+    assert repaired == data[:truncation.sound_end] + TAIL
+    assert find_truncation(_file(repaired, '-repaired.mcap')) is None
+    return True
+
+
 TARGETS = {function.__name__: function for function in (
     onnx_header, model_yaml, classes_yaml, costs_yaml, config_json, preprocessor_json,
-    engine_record, image, depth_image, compressed_image, camera_info, transforms, self_mask)}
+    engine_record, image, depth_image, compressed_image, camera_info, transforms, self_mask,
+    parameters, mcap)}
 
 
 def seeds(root):
@@ -239,4 +271,7 @@ def seeds(root):
         'transforms': [b''.join(struct.pack('<dBB7dB', 1.0, parent, child, 0.1, 0.2, 0.3,
                                             0.0, 0.0, 0.0, 1.0, 0)
                                 for parent, child in ((1, 2), (2, 3), (1, 5)))],
+        'parameters': [b'0.5', b'"indoor"', b'true', b'["front", "left"]', b'3'],
+        'mcap': [MAGIC + record + TAIL for record in (b'', b'\x01' + struct.pack('<Q', 3) + b'abc')]
+        + [MAGIC + b'\x05' + struct.pack('<Q', 9) + b'cut'],
         'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
