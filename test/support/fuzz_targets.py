@@ -272,6 +272,6 @@ def seeds(root):
                                             0.0, 0.0, 0.0, 1.0, 0)
                                 for parent, child in ((1, 2), (2, 3), (1, 5)))],
         'parameters': [b'0.5', b'"indoor"', b'true', b'["front", "left"]', b'3'],
-        'mcap': [MAGIC + record + TAIL for record in (b'', b'\x01' + struct.pack('<Q', 3) + b'abc')]
-        + [MAGIC + b'\x05' + struct.pack('<Q', 9) + b'cut'],
+        'mcap': [MAGIC + TAIL, MAGIC + b'\x01' + struct.pack('<Q', 3) + b'abc' + TAIL,
+                 MAGIC + b'\x05' + struct.pack('<Q', 9) + b'cut'],
         'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
