@@ -10,10 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simulation \
-	test/test_errors.py test/test_imports.py test/test_resources.py
+	test/test_errors.py test/test_imports.py test/test_resources.py test/test_picture_size.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-main test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-main test-lint test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -48,14 +48,18 @@ $(VENV)/.test: $(VENV)/.ros requirements/test.txt
 demo: $(VENV)/.ros
 	@$(BIN)/python -m segformer_ros.cli.demo --output demo_output
 
-# The core runs beside the main ones: each keeps one of two cores busy.
+# The core runs beside the main ones: each keeps one of two cores busy. The linters follow the
+# core, which ends first.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j2 test-main test-core
+	@$(MAKE) --no-print-directory -j2 test-main test-core test-lint
 	$(MAKE) --no-print-directory test-colcon
 	echo "make test: all green"
 
 test-main: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" --durations=15
+	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15
+
+test-lint: $(VENV)/.test
+	$(BIN)/python -m pytest -m linter 2>&1 | sed -u "s/^/[lint] /"
 
 test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow
