@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to the node while it is soaked: one function for each disturbance."""
 
+import itertools
 import signal
 import time
 
@@ -10,6 +11,7 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 from support.soak_robot import FORGET
 
+FRAMES = itertools.count()
 SLACK = 2.0
 """Seconds for the last grid to come on a busy machine."""
 
@@ -32,8 +34,8 @@ def other_encoding(soak, camera):
 
 
 def other_frame(soak, camera):
-    """Change the frame id."""
-    camera.frame_id = 'camera_{}'.format(soak.random.randrange(1000))
+    """Change the frame id to one that no camera had: TF would place it where that one is."""
+    camera.frame_id = 'camera_{}'.format(next(FRAMES))
 
 
 def bad_image(soak, camera):
