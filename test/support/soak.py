@@ -16,6 +16,7 @@ from support.ros_graph import wait_until
 from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
 from support.soak_faults import FAULTS
+from support.soak_faults import FRAMES
 from support.soak_faults import SWITCHING
 from support.striped_camera import striped_picture
 from support.striped_camera import StripedCamera
@@ -77,6 +78,7 @@ class Soak:
                 # Until nothing is lost for want of discovery.
                 peer.mask_of(rgb_message(striped_picture([0, 1, 2, 3], 64, 48)))
                 self.cameras[name] = StripedCamera(peer, '/{}/image'.format(name), RATE)
+                self.cameras[name].frame_id = 'camera_{}'.format(next(FRAMES))
                 self.cameras[name].wait_for_subscriber()
             for name, peer in zip(CAMERAS, (first, second)):
                 peer.node.create_subscription(
