@@ -1,8 +1,11 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Environment variables of DDS, to be set before rclpy starts; children inherit them."""
+"""What a command arranges for DDS: environment variables before rclpy starts, and its output."""
 
+import contextlib
 import os
+import sys
+from typing import Iterator
 
 from segformer_ros import resources
 
@@ -13,6 +16,24 @@ def carry_images() -> None:
     """Choose a transport with room for images, unless the environment names one."""
     for variable in PROFILE_VARIABLES:
         os.environ.setdefault(variable, resources.find('config/fastdds.xml'))
+
+
+@contextlib.contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """
+    Send to stderr what libraries write to stdout themselves.
+
+    Fast DDS tells there of ports that killed processes left behind, in the middle of JSON.
+    """
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)
 
 
 def keep_apart() -> None:

@@ -11,6 +11,7 @@ from typing import List
 from typing import Optional
 from typing import Tuple
 
+from segformer_ros.cli.dds_environment import stdout_kept_clean
 from segformer_ros.ros.doctor_finding import ERROR
 from segformer_ros.ros.doctor_finding import Finding
 from segformer_ros.ros.doctor_finding import render_json
@@ -39,7 +40,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as end:
         return USAGE if end.code else 0
-    graph, parameters = _look_at_graph(options)
+    with stdout_kept_clean():
+        graph, parameters = _look_at_graph(options)
     values = {row.name: row.default for row in NODE_ROWS if row.name in MODEL_PARAMETERS}
     for name in MODEL_PARAMETERS:
         given = getattr(options, name)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from segformer_ros.cli import bag_player
+from segformer_ros.cli import dds_environment
 from segformer_ros.cli import demo
 from segformer_ros.cli import simulated_camera
 
@@ -57,3 +58,10 @@ def test_ctrl_c_ends_the_demo_without_a_traceback(monkeypatch, capsys):
     monkeypatch.setattr(demo, 'run', interrupt)
     assert demo.main([]) == 130
     assert capsys.readouterr().err == '\nInterrupted.\n'
+
+
+def test_what_libraries_write_to_stdout_goes_to_stderr_while_json_is_made(capfd):
+    with dds_environment.stdout_kept_clean():
+        os.write(1, b'noise of a library')
+    os.write(1, b'{}')
+    assert capfd.readouterr() == ('{}', 'noise of a library')

@@ -128,7 +128,7 @@ def test_raw_image(raw, bad, text):
     (compressed(encode_jpeg(PICTURE, 95)[:-2]), 'Compressed image is truncated'),
     (compressed(encode_png(PICTURE)[:-20], 'png'), 'Compressed image is truncated'),
     (compressed(b'\xff\xd8' + bytes(80) + b'\xff\xda\xff\xd9', 'corrupt'),
-     "Compressed image cannot be decoded: got 86 bytes, format 'corrupt'"),
+     r'Picture is damaged: got JPEG has no marker at byte 2 \(86 bytes\)'),
 ], ids=['empty', 'text', 'truncated JPEG', 'truncated PNG', 'corrupt JPEG'])
 def test_compressed_image(jpeg, bad, text):
     jpeg.assert_refused(bad, text)
