@@ -13,7 +13,7 @@ CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simu
 	test/test_errors.py test/test_imports.py test/test_resources.py test/test_picture_size.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-main test-ros test-lint test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-main test-ros test-cli test-lint test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -50,7 +50,7 @@ demo: $(VENV)/.ros
 
 # Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-lint
+	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-cli test-lint
 	$(MAKE) --no-print-directory test-colcon
 	echo "make test: all green"
 
@@ -58,9 +58,9 @@ test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 \
 		--ignore=test/ros --ignore=test/cli
 
-test-ros: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 test/ros test/cli \
-		2>&1 | sed -u "s/^/[ros] /"
+test-ros test-cli: test-%: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 test/$* \
+		2>&1 | sed -u "s/^/[$*] /"
 
 test-lint: $(VENV)/.test
 	$(BIN)/python -m pytest -m linter 2>&1 | sed -u "s/^/[lint] /"
