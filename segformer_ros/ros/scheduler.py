@@ -2,13 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which camera is served next: newest frame only, the least recently served first."""
 
+from collections import deque
+from statistics import median
 from typing import Any
+from typing import Deque
 from typing import Dict
 from typing import List
 from typing import NamedTuple
 from typing import Optional
 from typing import Sequence
 from typing import Tuple
+
+
+INTERVALS = 5
+"""Of the last so many the median is a camera's period: one lost frame or one burst is nothing."""
+PERIOD_SHARE = 0.25
+"""Of a period, the most that a frame is held; below 1, or a fast camera would never be served."""
+LATE_SHARE = 0.25
+"""Of the patience, the most that the next frame may be late before the older one is served."""
 
 
 class Frame(NamedTuple):
@@ -25,6 +36,9 @@ class Scheduler:
     "Waited longest" would starve a camera whose frames come just after another's; the camera
     whose turn lies furthest back cannot be starved.
 
+    A frame that will be superseded in a moment is held for its successor: nearly a camera period
+    of age is saved for a little of the network's time.
+
     :param cameras: names; the order decides between cameras that were never served
     """
 
@@ -33,6 +47,8 @@ class Scheduler:
         self._due: Dict[str, float] = {camera: float('-inf') for camera in cameras}
         # From the least to the most recently served.
         self._turns: List[str] = list(cameras)
+        self._arrivals: Dict[str, Deque[float]] = {
+            camera: deque(maxlen=INTERVALS + 1) for camera in cameras}
 
     def offer(self, camera: str, frame: Frame) -> bool:
         """
@@ -42,30 +58,36 @@ class Scheduler:
         """
         replaced = self._slots[camera] is not None
         self._slots[camera] = frame
+        self._arrivals[camera].append(frame.arrived)
         return replaced
 
-    def take(self, now: float, max_rate: float) -> Optional[Tuple[str, Frame]]:
+    def take(self, now: float, max_rate: float,
+             patience: float = 0.0) -> Optional[Tuple[str, Frame]]:
         """
         Return the next camera and its frame, and empty its slot.
 
         :param now: seconds, from the same clock at every call
         :param max_rate: frames per second of each camera; 0 is no limit
-        :return: None where no frame waits or none is due
+        :param patience: seconds for which a frame is held at most where a newer one is about to
+            come
+        :return: None where no frame waits, none is due or the next one is held
         """
-        for camera in self._turns:
-            frame = self._slots[camera]
-            if frame is None or (max_rate > 0 and self._due[camera] > now):
-                continue
-            self._slots[camera] = None
-            self._turns.remove(camera)
-            self._turns.append(camera)
-            self._note_turn(camera, now, max_rate)
-            return camera, frame
-        return None
+        found = self._next(now, max_rate)
+        if found is None or self._held_until(found[0], now, patience) > now:
+            return None
+        camera, frame = found
+        self._slots[camera] = None
+        self._turns.remove(camera)
+        self._turns.append(camera)
+        self._note_turn(camera, now, max_rate)
+        return camera, frame
 
-    def wait_time(self, now: float) -> Optional[float]:
-        """Return the seconds until a waiting frame is due; None where no frame waits."""
-        waiting = [self._due[camera] for camera in self._turns if self._slots[camera] is not None]
+    def wait_time(self, now: float, max_rate: float, patience: float = 0.0) -> Optional[float]:
+        """Return the seconds until ``take`` gives a frame; None where no frame waits."""
+        found = self._next(now, max_rate)
+        if found is not None:
+            return self._held_until(found[0], now, patience) - now
+        waiting = [self._due[name] for name, frame in self._slots.items() if frame is not None]
         return max(0.0, min(waiting) - now) if waiting else None
 
     def clear(self) -> List[str]:
@@ -74,6 +96,26 @@ class Scheduler:
         for camera in self._slots:
             self._slots[camera] = None
         return held
+
+    def _next(self, now: float, max_rate: float) -> Optional[Tuple[str, Frame]]:
+        """Return the frame that is due of the camera whose turn lies furthest back."""
+        for camera in self._turns:
+            frame = self._slots[camera]
+            if frame is not None and (max_rate <= 0 or self._due[camera] <= now):
+                return camera, frame
+        return None
+
+    def _held_until(self, camera: str, now: float, patience: float) -> float:
+        """Return when a camera's frame may be served; ``now`` where nothing newer is near."""
+        arrivals = self._arrivals[camera]
+        if patience <= 0.0 or len(arrivals) <= INTERVALS:
+            return now
+        times = list(arrivals)
+        period = median([after - before for before, after in zip(times, times[1:])])
+        patience = min(patience, PERIOD_SHARE * period)
+        expected = times[-1] + period
+        latest = expected + LATE_SHARE * patience
+        return latest if expected - patience < now < latest else now
 
     def _note_turn(self, camera: str, now: float, max_rate: float) -> None:
         if max_rate <= 0:

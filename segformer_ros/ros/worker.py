@@ -33,6 +33,8 @@ IMPROVE_PERIOD = 0.25
 """Seconds between two steps towards a better backend while no image comes."""
 ASK_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
+PATIENCE_SHARE = 0.1
+"""Of a frame's time, the most that a frame is held for a newer one that is about to come."""
 
 
 class InferenceWorker:
@@ -66,6 +68,7 @@ class InferenceWorker:
         self._opened = threading.Event()
         self._segmenter: Optional[Segmenter] = None
         self._asked = 0.0
+        self._patience = 0.0
         self.choice: Optional[BackendChoice] = None
         """What serves at the moment; replaced, never changed."""
         self.failure: Optional[BaseException] = None
@@ -194,7 +197,9 @@ class InferenceWorker:
                     if self._stopping:
                         break
                     continue
+                began = time.monotonic()
                 running = self._advance(running, following)
+                self._patience = PATIENCE_SHARE * (time.monotonic() - began)
         finally:
             self._segmenter = None
             self._provider.close()
@@ -239,7 +244,9 @@ class InferenceWorker:
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
-                job = self._scheduler.take(now, self._max_rate)
+                # Not while another frame runs on a GPU: waiting would cost its overlap.
+                patience = self._patience if wait else 0.0
+                job = self._scheduler.take(now, self._max_rate, patience)
                 if job is not None:
                     camera, frame = job
                     turn = Turn(camera, self.current_segmenter, self._claim, self._note,
@@ -250,7 +257,7 @@ class InferenceWorker:
                     return frame, turn
                 if not wait or (give_up_at is not None and now >= give_up_at):
                     return None
-                limits = (self._scheduler.wait_time(now),
+                limits = (self._scheduler.wait_time(now, self._max_rate, patience),
                           None if give_up_at is None else give_up_at - now)
                 self._changed.wait(min((each for each in limits if each is not None),
                                        default=None))

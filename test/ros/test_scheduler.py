@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras are served fairly, with their newest frames, at most as often as allowed."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def frame(number):
 def test_nothing_waits_at_first():
     scheduler = Scheduler(['a'])
     assert scheduler.take(0.0, 0.0) is None
-    assert scheduler.wait_time(0.0) is None
+    assert scheduler.wait_time(0.0, 0.0) is None
 
 
 def test_only_the_newest_frame_is_served_and_the_older_ones_are_told():
@@ -69,7 +71,7 @@ def test_mean_rate_is_the_lower_of_limit_and_camera(rate, camera_rate, expected)
             scheduler.offer('a', frame(arrivals.pop(0)))
         if scheduler.take(now, rate) is not None:
             served += 1
-        wait = scheduler.wait_time(now)
+        wait = scheduler.wait_time(now, rate)
         moments = arrivals[:1] + ([now + max(wait, 1e-6)] if wait is not None else [])
         now = min(moments) if moments else seconds
     assert served / seconds == pytest.approx(expected, rel=0.03)
@@ -82,7 +84,7 @@ def test_limit_holds_each_camera_by_itself():
     assert {scheduler.take(0.0, 1.0)[0], scheduler.take(0.0, 1.0)[0]} == {'a', 'b'}
     scheduler.offer('a', frame(1))
     assert scheduler.take(0.5, 1.0) is None
-    assert scheduler.wait_time(0.5) == pytest.approx(0.5)
+    assert scheduler.wait_time(0.5, 1.0) == pytest.approx(0.5)
     assert scheduler.take(1.0, 1.0) == ('a', frame(1))
 
 
@@ -111,3 +113,65 @@ def test_clear_forgets_what_waits_and_counts_it():
     scheduler.offer('a', frame(0))
     assert scheduler.clear() == ['a']
     assert scheduler.take(0.0, 0.0) is None
+
+
+def serve(arrivals, service, patience, cameras='a', until=20.0):
+    """
+    Run the worker's loop on simulated time; return the camera and age of each frame's start.
+
+    :param arrivals: (moment, camera)
+    """
+    scheduler = Scheduler(cameras)
+    waiting, starts, now = sorted(arrivals), [], 0.0
+    while now < until:
+        while waiting and waiting[0][0] <= now:
+            moment, camera = waiting.pop(0)
+            scheduler.offer(camera, Frame(None, moment))
+        job = scheduler.take(now, 0.0, patience)
+        if job is not None:
+            starts.append((job[0], now - job[1].arrived))
+            now += service
+            continue
+        wait = scheduler.wait_time(now, 0.0, patience)
+        moments = [moment for moment, _ in waiting[:1]] + (
+            [] if wait is None else [now + max(wait, 1e-6)])
+        now = min(moments) if moments else until
+    return starts
+
+
+@pytest.mark.parametrize('rate, service', [
+    (5.0, 0.09), (30.0, 0.085), (30.0, 0.071), (200.0, 0.085), (7.0, 0.3)])
+def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service):
+    """No frame starts older than the period less the patience, for a tenth of the frames."""
+    arrivals = [(n / rate, 'a') for n in range(int(20 * rate))]
+    patience = 0.1 * service
+    with_patience = serve(arrivals, service, patience)[6:]
+    without = serve(arrivals, service, 0.0)[6:]
+    oldest = max(age for _, age in with_patience)
+    assert oldest <= 1.0 / rate - min(patience, 0.25 / rate) + 1e-9
+    assert len(with_patience) >= 0.9 * len(without)
+    assert sum(age for _, age in with_patience) / len(with_patience) <= \
+        sum(age for _, age in without) / len(without) + 1e-9
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3))
+def test_patience_costs_little_whatever_the_cameras_do(seed, service):
+    """Arrivals of no pattern at all: a wait that was in vain is short, and nobody starves."""
+    random = Random(seed)
+    arrivals = [(random.uniform(0.0, 20.0), random.choice('ab')) for _ in range(400)]
+    starts = serve(arrivals, service, 0.1 * service, 'ab')
+    without = serve(arrivals, service, 0.0, 'ab')
+    assert len(starts) >= 0.85 * len(without)
+    assert abs(sum(1 if camera == 'a' else -1 for camera, _ in starts)) <= \
+        0.1 * len(starts) + abs(sum(1 if camera == 'a' else -1 for camera, _ in without))
+
+
+def test_camera_that_stops_is_waited_for_a_little_longer_than_its_period():
+    arrivals = [(0.1 * n, 'a') for n in range(10)]
+    scheduler = Scheduler('a')
+    for moment, camera in arrivals:
+        scheduler.offer(camera, Frame(moment, moment))
+    assert scheduler.take(0.995, 0.0, 0.01) is None
+    assert scheduler.wait_time(0.995, 0.0, 0.01) == pytest.approx(0.0075)
+    assert scheduler.take(1.0026, 0.0, 0.01)[1].arrived == arrivals[-1][0]
