@@ -7,7 +7,7 @@ Measure how right the costmap is on drives of 20 m through simulated worlds.
 Prints a Markdown table: with the true labels, and with those of a network.
 
 usage: measure_costmap_drive.py [--model segformer_sim] [--labels true,network]
-                                [--worlds indoor:0,outdoor:0] [--length 20]
+                                [--worlds indoor:0,outdoor:0] [--length 20] [--let-down 0]
 """
 
 import argparse
@@ -31,12 +31,12 @@ def no_samples(spec):
     return []
 
 
-def measure(kind, seed, labels, length, network):
+def measure(kind, seed, labels, options, network):
     """Return one row of the table."""
     costs = load_cost_table(kind, load_class_table('ade20k'))
     labels_of = None if labels == 'true' else (
         lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
-    figures = drive(kind, seed, costs, labels_of, length)
+    figures = drive(kind, seed, costs, labels_of, options.length, options.let_down)
     shares = {name: '{:.2f} %'.format(100.0 * share)
               for name, share in figures.shares().items()}
     return ('{} {}'.format(kind, seed), labels if labels == 'true' else network.spec.name,
@@ -51,13 +51,15 @@ def main():
     parser.add_argument('--labels', default='true,network', help='true, network or both')
     parser.add_argument('--worlds', default='indoor:0,outdoor:0', help='kind:seed,...')
     parser.add_argument('--length', type=float, default=20.0, help='metres')
+    parser.add_argument('--let-down', type=float, default=0.0, metavar='METRES',
+                        help='what hangs lower than that reaches down to the ground')
     options = parser.parse_args()
     print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
     with Network(NetworkChoice(options.model), no_samples) as network:
         for labels in options.labels.split(','):
             for world in options.worlds.split(','):
                 kind, seed = world.split(':')
-                row = measure(kind, int(seed), labels, options.length, network)
+                row = measure(kind, int(seed), labels, options, network)
                 print('| {} |'.format(' | '.join(str(value) for value in row)), flush=True)
 
 

@@ -83,7 +83,7 @@ class DriveFigures(NamedTuple):
 
 
 def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] = None,
-          length: float = 20.0) -> DriveFigures:
+          length: float = 20.0, let_down: float = 0.0) -> DriveFigures:
     """
     Drive along a world's route with the default settings and count.
 
@@ -92,8 +92,10 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
     :param costs: the profile
     :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
     :param length: metres
+    :param let_down: metres; what hangs lower than that reaches down to the ground
     """
     world = World(kind, seed)
+    world.let_down(let_down)
     world.walkers = []
     way = Trajectory(world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
     renderer = Renderer(pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))

@@ -13,6 +13,8 @@ from segformer_ros.simulation.outdoor import build_street
 from segformer_ros.simulation.people import walker_pose
 from segformer_ros.simulation.people import walker_primitives
 from segformer_ros.simulation.scene import Scene
+from segformer_ros.simulation.shapes import BOX
+from segformer_ros.simulation.shapes import CYLINDER
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import ROOM
 from segformer_ros.simulation.textures import TextureBank
@@ -62,6 +64,16 @@ class World:
                 ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
                 np.array([half_x, half_y, height / 2]), 0))
 
+    def let_down(self, below: float) -> None:
+        """
+        Have nothing hang low: bed frames, quilts, and cabinets that stick out over their plinths.
+
+        :param below: metres; upright boxes and cylinders whose underside lies above the ground,
+            but lower than that, reach down to it from now on
+        """
+        self._static = [_let_down(shape) if 0.0 < _underside(shape) < below else shape
+                        for shape in self._static]
+
     def primitives(self, time: float) -> List[Primitive]:
         """
         Return every shape of the world, furniture first, then people.
@@ -88,3 +100,15 @@ class World:
             if np.hypot(place[0] - x, place[1] - y) > PERSONAL_SPACE:
                 moving.extend(walker_primitives(walker, time))
         return self._static + moving
+
+
+def _underside(shape: Primitive) -> float:
+    """Return the height of a level underside, metres; 0 for what has none."""
+    upright = shape.kind in (BOX, CYLINDER) and abs(shape.rotation[2, 2]) > 0.999
+    return float(shape.center[2] - shape.half[2]) if upright else 0.0
+
+
+def _let_down(shape: Primitive) -> Primitive:
+    middle = 0.5 * (shape.center[2] + shape.half[2])
+    return shape._replace(center=np.append(shape.center[:2], middle),
+                          half=np.append(shape.half[:2], middle))

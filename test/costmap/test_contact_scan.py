@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where obstacles meet the ground, compared with a rendered plane with boxes."""
 
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -84,6 +85,8 @@ def test_azimuth_is_monotone_once_around():
 @settings(deadline=None, max_examples=40)
 @given(st.floats(1.5, 3.5), st.floats(-0.7, 0.7), st.floats(0, 3.1), st.floats(0.2, 0.6),
        st.floats(-0.15, 0.15), st.floats(0.25, 0.5), st.floats(0.5, 1.2))
+# Its foot lies below the picture in all bins but the outermost, by a row.
+@example(1.5, -0.564453125, 0.265625, 0.47265625, 0.0, 0.25, 1.125)
 def test_contacts_lie_on_the_outline_of_the_box(x, y, yaw, size, roll, pitch, height):
     box = Box(x, y, size, 0.5 * size, WALL, yaw)
     mount = mount_pose(height, pitch, roll, 0.1, -0.05, 0.1)
@@ -92,8 +95,11 @@ def test_contacts_lie_on_the_outline_of_the_box(x, y, yaw, size, roll, pitch, he
     found = scan_of(scene.render(PINHOLE, mount).labels, table)
     points, truth = points_of(found, table), scene.contacts(PINHOLE, mount, 4.0)
     limit = contact_limit(np.hypot(x, y) + size, height)
-    # Where the foot lies below the picture, what is seen above it projects behind it.
-    off = outline_distance(points, box)[found.foot_seen[np.isfinite(found.contact)]]
+    # Where the foot lies below the picture, what is seen above it projects behind it. The bin
+    # beside such a one may be on the outline, and one row of ground is no witness.
+    seen = found.foot_seen | ~np.isfinite(found.contact)
+    seen = seen & np.append(seen[1:], True) & np.append(True, seen[:-1])
+    off = outline_distance(points, box)[seen[np.isfinite(found.contact)]]
     assert len(off) == 0 or off.max() < limit
     if len(truth):
         between = np.hypot(*(truth[:, None] - points[None]).transpose(2, 0, 1))
