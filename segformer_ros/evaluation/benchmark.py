@@ -64,6 +64,7 @@ class Networks(NamedTuple):
     deployed_spec: ModelSpec
     deployed_path: str
     detail: str
+    threads: int
 
 
 def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint8]',
@@ -114,7 +115,7 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
     with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
             OnnxruntimeBackend(prepared.path, threads=threads) as deployed:
         yield Networks(original, spec, deployed, prepared.spec, prepared.path,
-                       '{}: {}'.format(prepared.changes, prepared.detail))
+                       '{}: {}'.format(prepared.changes, prepared.detail), threads)
 
 
 def _bare(name: str, backend: Backend, spec: ModelSpec) -> Contender:
@@ -136,7 +137,8 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
                  settings: BenchmarkSettings) -> Dict[str, Any]:
     contenders: List[Optional[Contender]] = [
         pipelines.our_pipeline(name, frame, networks.deployed, networks.deployed_spec, resize,
-                               with_confidence) for name, resize, with_confidence in (
+                               with_confidence, networks.threads)
+        for name, resize, with_confidence in (
             (PLAIN, 'opencv', True), (FAITHFUL, 'pillow', True), (BARE, 'opencv', False))]
     contenders += [
         pipelines.transformers_pipeline(TRANSFORMERS, frame, networks.original,

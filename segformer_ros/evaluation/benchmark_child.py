@@ -67,7 +67,8 @@ def main() -> int:
     frame = Frame(cv2.resize(  # type: ignore[arg-type]
         coarse, tuple(request['size_wh']), interpolation=cv2.INTER_LINEAR))
     with OnnxruntimeBackend(request['onnx_path'], threads=request['threads']) as backend:
-        pipeline = our_pipeline('ours', frame, backend, ModelSpec(**fields), 'pillow', True)
+        pipeline = our_pipeline('ours', frame, backend, ModelSpec(**fields), 'pillow', True,
+                                request['threads'])
         pipeline.run()
         # Wall clock: the parent's moment of starting has no other clock in common with ours.
         first_mask = time.time() - request['started']

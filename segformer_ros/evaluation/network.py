@@ -84,7 +84,8 @@ class Network:
             lambda: sample_inputs(found.spec))
         try:
             self.backend = self._open()
-            self.segmenter = Segmenter(self._selector.spec, self.backend, choice.settings)
+            self.segmenter = Segmenter(self._selector.spec, self.backend, choice.settings,
+                                       threads=choice.threads)
         except BaseException:
             self.close()
             raise

@@ -101,10 +101,11 @@ class Frame:
 
 
 def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, resize: str,
-                 with_confidence: bool) -> Contender:
+                 with_confidence: bool, threads: int) -> Contender:
     """Return the pipeline of the node, without ROS."""
     metered = MeteredBackend(backend)
-    segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize))
+    segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize),
+                          threads=threads)
 
     def run() -> Run:
         cv2.setNumThreads(OUR_OPENCV_THREADS)

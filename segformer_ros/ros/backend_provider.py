@@ -210,7 +210,8 @@ def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
         probe_gpu))
 
 
-def make_segmenter(choice: BackendChoice, model: Model, logger: RcutilsLogger) -> Segmenter:
+def make_segmenter(choice: BackendChoice, model: Model, threads: int,
+                   logger: RcutilsLogger) -> Segmenter:
     """Return the segmenter of an open backend, and say which one it is and why."""
     info = choice.backend.info
     text = '{} {} {} on {} runs {}: {}.'.format(
@@ -219,4 +220,5 @@ def make_segmenter(choice: BackendChoice, model: Model, logger: RcutilsLogger) -
         logger.warning(text)
     else:
         logger.info(text)
-    return Segmenter(choice.spec or model.spec, choice.backend, on_input=choice.on_input)
+    return Segmenter(choice.spec or model.spec, choice.backend, on_input=choice.on_input,
+                     threads=threads)

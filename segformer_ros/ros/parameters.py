@@ -56,7 +56,8 @@ NODE_ROWS = (
         'Run the graph that is prepared from the model for its runtime, about twice as fast; '
         'false runs the file as it is.'),
     Row('threads', int, 0, CONFIGURE,
-        'CPU threads of the network; 0 takes all of up to two cores, else all but one.',
+        'CPU threads of the network, and of what runs before and after it (four at most); 0 takes '
+        'all of up to two cores, else all but one.',
         range=(0, 256)),
     Row('resize', str, 'pillow', LIVE,
         'Filter that brings images to network size: pillow as the network was trained, opencv '

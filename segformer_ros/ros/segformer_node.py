@@ -169,7 +169,8 @@ class SegformerNode(LifecycleNode):
         return InferenceWorker(
             [camera.name for camera in parameters.cameras],
             backend_provider.make_provider(parameters, model),
-            lambda choice: backend_provider.make_segmenter(choice, model, self.get_logger()),
+            lambda choice: backend_provider.make_segmenter(choice, model, parameters.threads,
+                                                           self.get_logger()),
             self._serve,
             parameters.max_rate, predecessor)
 

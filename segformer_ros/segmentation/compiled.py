@@ -43,7 +43,7 @@ COMPILERS = ('cc', 'gcc', 'clang')
 # Fused multiply-add would round otherwise than numpy does. errno and floating-point traps are
 # not looked at, and giving them up lets the compiler vectorise comparisons.
 FLAGS = ('-std=c99', '-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math',
-         '-fopenmp-simd', '-fPIC', '-shared')
+         '-fopenmp-simd', '-fPIC', '-shared', '-pthread')
 NATIVE = {'x86_64': '-march=native', 'aarch64': '-mcpu=native'}
 COMPILE_TIMEOUT_S = 120.0
 
@@ -116,12 +116,13 @@ def _check(kernels: Kernels) -> None:
                          output_size_wh=(11, 9))
         given = logits if layout == 'nhwc' else logits.transpose(2, 0, 1).copy()
         (mask, confidence), expected = [
-            Postprocessor(spec, each).run({'logits': given[np.newaxis]}, (70, 40), 'exact', 0.1,
-                                          True) for each in (kernels, None)]
+            Postprocessor(spec, each, threads=2).run(
+                {'logits': given[np.newaxis]}, (70, 40), 'exact', 0.1, True)
+            for each in (kernels, None)]
         same = np.array_equal(mask, expected[0]) and confidence is not None \
             and expected[1] is not None \
             and abs(confidence.astype(int) - expected[1]).max() <= 1
-        tensor, plain = [Preprocessor(spec, each).run(image, 'pillow')
+        tensor, plain = [Preprocessor(spec, each, threads=2).run(image, 'pillow')
                          for each in (kernels, None)]
         if not same or not np.array_equal(tensor, plain):
             raise BackendError('The compiled kernels give other results than numpy',

@@ -8,14 +8,74 @@
  * Plain C99: the compiler vectorises the fixed-length inner loops on x86-64 and ARM alike.
  * It must not fuse multiply and add (-ffp-contract=off): the twins do not. Confidence alone may
  * differ by its last level, and fuses them by name.
- * Arguments are checked by the Python side. Nothing is kept between calls.
+ * Arguments are checked by the Python side. Nothing is kept between calls: threads are begun for
+ * one picture, which takes 0.03 ms, and end with it.
  */
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Pieces of work that threads take one after another, whichever is free. */
+#define MOST_THREADS 4
+typedef struct {
+    void (*piece)(void *work, int32_t thread, int32_t number);
+    void *work;
+    int32_t pieces, next;
+    pthread_mutex_t lock;
+} Sharing;
+
+typedef struct {
+    Sharing *sharing;
+    int32_t thread;
+} Seat;
+
+static void *take_pieces(void *argument)
+{
+    Seat *seat = argument;
+    Sharing *sharing = seat->sharing;
+    for (;;) {
+        pthread_mutex_lock(&sharing->lock);
+        int32_t number = sharing->next++;
+        pthread_mutex_unlock(&sharing->lock);
+        if (number >= sharing->pieces) {
+            return NULL;
+        }
+        sharing->piece(sharing->work, seat->thread, number);
+    }
+}
+
+/* The caller works too, and alone where no thread can be had. */
+static void share(void (*piece)(void *, int32_t, int32_t), void *work, int32_t pieces,
+                  int32_t threads)
+{
+    Sharing sharing = {piece, work, pieces, 0, PTHREAD_MUTEX_INITIALIZER};
+    Seat seats[MOST_THREADS];
+    pthread_t others[MOST_THREADS];
+    int32_t begun = 1;
+    for (int32_t n = 0; n < threads; n++) {
+        seats[n].sharing = &sharing;
+        seats[n].thread = n;
+    }
+    while (begun < threads
+           && pthread_create(&others[begun], NULL, take_pieces, &seats[begun]) == 0) {
+        begun++;
+    }
+    take_pieces(&seats[0]);
+    for (int32_t n = 1; n < begun; n++) {
+        pthread_join(others[n], NULL);
+    }
+    pthread_mutex_destroy(&sharing.lock);
+}
+
+static inline int32_t threads_for(int32_t threads, int32_t pieces)
+{
+    threads = threads < pieces ? threads : pieces;
+    return threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
+}
 
 #define LANES 16
 #define MAX_CLASSES 255
@@ -63,7 +123,7 @@ static inline float exp_of_negative(float x)
     p = MULTIPLY_ADD(p, r, 1.6666665459e-1f);
     p = MULTIPLY_ADD(p, r, 5.0000001201e-1f);
     p = MULTIPLY_ADD(p, r * r, r) + 1.0f;
-    return float_of(bits_of(p) + ((int32_t)n << 23));
+    return float_of((int32_t)((uint32_t)bits_of(p) + ((uint32_t)(int32_t)n << 23)));
 }
 
 /* ln(x) for a sum of exponentials, 1 <= x <= 255, by the polynomial of Cephes (logf). */
@@ -252,8 +312,9 @@ typedef struct {
     const float *logits;
     int32_t classes, nhwc;
     int64_t point_stride, class_stride;
-    const uint8_t *labels;
-    const float *peak, *logsumexp; /* logsumexp NULL: no confidence */
+    uint8_t *labels; /* these three are of the thread that fills them */
+    float *peak;
+    float *logsumexp; /* NULL: no confidence; overwritten unless it was given */
     Axis rows, cols;
 } Job;
 
@@ -536,67 +597,121 @@ static void fill_row_of_cells(const Job *job, Scratch *s, int32_t cell_row, uint
 
 enum { DONE, NO_MEMORY, NOT_FINITE };
 
-/* Winner of every pixel; with logsumexp also the confidence (unless NULL) and the threshold.
- * Statistics of the grid are made one row ahead of the pixels, so that logits which both need
- * are in the cache. labels and peak (grid points) are overwritten; so is logsumexp (or NULL),
- * unless it is `given`. */
-int exact_mask(const float *logits, int32_t classes, int32_t nhwc, int32_t given,
-               uint8_t *labels, float *peak, float *logsumexp, const Axis *rows,
-               const Axis *cols, float log_threshold, uint8_t *mask, uint8_t *confidence)
+/* Rows of cells that a thread fills at a time: the grid row where two pieces meet is looked at
+ * twice, and sixteen pieces of a 128 x 128 grid leave no thread waiting for long. */
+#define PIECE 8
+
+typedef struct {
+    Job job[MOST_THREADS]; /* each with its own labels, peak and logsumexp */
+    Scratch scratch[MOST_THREADS];
+    int32_t bad[MOST_THREADS];
+    int32_t given, with_excess;
+    float log_threshold;
+    uint8_t *mask, *confidence;
+} Picture;
+
+/* Fills some rows of cells. Statistics of the grid are made one row ahead of the pixels, so that
+ * logits which both need are in the cache. */
+static void fill_piece(void *work, int32_t thread, int32_t number)
 {
+    Picture *picture = work;
+    Job *job = &picture->job[thread];
+    Scratch *s = &picture->scratch[thread];
+    const Axis *rows = &job->rows, *cols = &job->cols;
     int64_t points = (int64_t)rows->grid * cols->grid;
-    Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : points, labels, peak,
-               logsumexp, *rows, *cols};
-    int with_excess = logsumexp != NULL;
+    int32_t begin = number * PIECE;
+    int32_t end = rows->cells - begin < PIECE ? rows->cells : begin + PIECE;
+    float *wanted = picture->given ? NULL : job->logsumexp;
+    /* A smaller picture leaves rows out; what is not finite is told all the same. */
+    int64_t known = begin == 0 ? 0
+        : (int64_t)rows->lower[rows->cell_start[begin]] * cols->grid;
+    int64_t limit = end == rows->cells ? points
+        : (int64_t)rows->lower[rows->cell_start[end]] * cols->grid;
+    for (int32_t row_of_cells = begin; row_of_cells < end; row_of_cells++) {
+        int32_t first_row = rows->cell_start[row_of_cells];
+        int32_t end_row = rows->cell_start[row_of_cells + 1];
+        int64_t needed = ((int64_t)rows->upper[first_row] + 1) * cols->grid;
+        if (known < needed) {
+            picture->bad[thread] |= statistics_of(
+                job->logits, points, job->classes, job->nhwc, known, needed,
+                job->labels, job->peak, wanted);
+            known = needed;
+        }
+        if (picture->bad[thread]) {
+            return;
+        }
+        fill_row_of_cells(job, s, row_of_cells, picture->mask, picture->with_excess);
+        for (int32_t row = first_row; picture->with_excess && row < end_row; row++) {
+            int64_t pixel = (int64_t)row * cols->pixels;
+            finish_row(s->excess + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
+                       picture->log_threshold, picture->mask + pixel,
+                       picture->confidence ? picture->confidence + pixel : NULL);
+        }
+    }
+    picture->bad[thread] |= statistics_of(
+        job->logits, points, job->classes, job->nhwc, known, limit, job->labels, job->peak,
+        wanted);
+}
+
+/* Winner of every pixel; with_excess also the confidence (unless NULL) and the threshold, for
+ * which logsumexp (grid points) is computed unless it is given (not NULL). */
+int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *logsumexp,
+               int32_t with_excess, const Axis *rows, const Axis *cols, float log_threshold,
+               uint8_t *mask, uint8_t *confidence, int32_t threads)
+{
+    size_t grid = (size_t)cols->grid, pixels = (size_t)cols->pixels;
+    size_t points = (size_t)rows->grid * grid;
+    int32_t pieces = (rows->cells + PIECE - 1) / PIECE;
+    threads = threads_for(threads, pieces);
+    Picture picture;
+    memset(&picture, 0, sizeof picture);
+    picture.given = logsumexp != NULL;
+    picture.with_excess = with_excess;
+    picture.log_threshold = log_threshold;
+    picture.mask = mask;
+    picture.confidence = confidence;
     int32_t tallest = 1;
     for (int32_t cell = 0; cell < rows->cells; cell++) {
         int32_t height = rows->cell_start[cell + 1] - rows->cell_start[cell];
         tallest = height > tallest ? height : tallest;
     }
-    size_t grid = (size_t)cols->grid, pixels = (size_t)cols->pixels;
-    size_t floats = 3 * (grid + 1) + (with_excess ? (2 + (size_t)tallest) * pixels : 0);
-    float *memory = malloc(floats * sizeof(float) + grid * sizeof(int32_t)
-                           + (size_t)cols->cells + (grid + 8) + grid * (size_t)classes);
+    size_t floats = 3 * (grid + 1) + (with_excess ? (2 + (size_t)tallest) * pixels : 0)
+        + (with_excess && !picture.given ? 2 : 1) * points;
+    size_t bytes = floats * sizeof(float) + grid * sizeof(int32_t) + (size_t)cols->cells
+        + (grid + 8) + grid * (size_t)classes + points;
+    bytes = (bytes + 127) / 64 * 64; /* threads share no line of the cache */
+    char *memory = malloc(bytes * (size_t)threads);
     if (memory == NULL) {
         return NO_MEMORY;
     }
-    Scratch s;
-    s.bound = memory;
-    s.high = s.bound + grid + 1;
-    s.difference = s.high + grid + 1;
-    s.line[0] = s.difference + grid + 1;
-    s.line[1] = s.line[0] + (with_excess ? pixels : 0);
-    s.line_row[0] = s.line_row[1] = -1;
-    s.excess = s.line[1] + (with_excess ? pixels : 0);
-    s.count = (int32_t *)(memory + floats);
-    s.mixed = (uint8_t *)(s.count + grid);
-    s.hit = s.mixed + cols->cells;
-    s.found = s.hit + grid + 8;
-    float *wanted = given ? NULL : logsumexp;
-    int64_t known = 0;
-    int bad = 0;
-    for (int32_t cell_row = 0; cell_row < rows->cells; cell_row++) {
-        int32_t first_row = rows->cell_start[cell_row], end_row = rows->cell_start[cell_row + 1];
-        int64_t needed = ((int64_t)rows->upper[first_row] + 1) * cols->grid;
-        if (known < needed) {
-            bad = statistics_of(logits, points, classes, nhwc, known, needed, labels, peak,
-                                wanted);
-            known = needed;
-        }
-        if (bad) {
-            break;
-        }
-        fill_row_of_cells(&job, &s, cell_row, mask, with_excess);
-        for (int32_t row = first_row; with_excess && row < end_row; row++) {
-            int64_t pixel = (int64_t)row * cols->pixels;
-            finish_row(s.excess + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
-                       log_threshold, mask + pixel, confidence ? confidence + pixel : NULL);
+    for (int32_t n = 0; n < threads; n++) {
+        Scratch *s = &picture.scratch[n];
+        s->bound = (float *)(memory + bytes * (size_t)n);
+        s->high = s->bound + grid + 1;
+        s->difference = s->high + grid + 1;
+        s->line[0] = s->difference + grid + 1;
+        s->line[1] = s->line[0] + (with_excess ? pixels : 0);
+        s->line_row[0] = s->line_row[1] = -1;
+        s->excess = s->line[1] + (with_excess ? pixels : 0);
+        float *peak = s->excess + (with_excess ? (size_t)tallest * pixels : 0);
+        s->count = (int32_t *)(s->bound + floats);
+        s->mixed = (uint8_t *)(s->count + grid);
+        s->hit = s->mixed + cols->cells;
+        s->found = s->hit + grid + 8;
+        uint8_t *labels = s->found + grid * (size_t)classes;
+        Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : (int64_t)points,
+                   labels, peak,
+                   picture.given ? (float *)logsumexp : with_excess ? peak + points : NULL, *rows, *cols};
+        picture.job[n] = job;
+    }
+    share(fill_piece, &picture, pieces, threads);
+    free(memory);
+    for (int32_t n = 0; n < threads; n++) {
+        if (picture.bad[n]) {
+            return NOT_FINITE;
         }
     }
-    /* A smaller picture leaves rows out; what is not finite is told all the same. */
-    bad = bad || statistics_of(logits, points, classes, nhwc, known, points, labels, peak, wanted);
-    free(memory);
-    return bad ? NOT_FINITE : DONE;
+    return DONE;
 }
 
 /* Pillow's antialiased resize of 8-bit RGB: columns first, then rows, each rounded to 8 bits.
@@ -684,36 +799,63 @@ static void mix_lines(const uint8_t *lines, size_t wide, int32_t kept, int32_t f
     }
 }
 
-/* image: (in rows, in cols, 3), rows `step` bytes apart; result: (out rows, out cols, 3).
- * Returns 1 when memory is short. */
-int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
-                       const Filter *cols, uint8_t *result)
+typedef struct {
+    const uint8_t *image;
+    int64_t step;
+    const Filter *rows, *cols;
+    uint8_t *result;
+    char *memory;
+    size_t bytes; /* of memory, for each thread */
+    int32_t pieces;
+} Resizing;
+
+static void resize_piece(void *work, int32_t thread, int32_t number)
 {
+    Resizing *r = work;
+    const Filter *rows = r->rows, *cols = r->cols;
     size_t wide = 4 * (size_t)cols->out, widened = 4 * (size_t)(cols->in + cols->most);
-    int32_t kept = rows->most, done = 0;
-    int32_t *sum = malloc(wide * sizeof *sum + wide * (size_t)kept + wide + widened);
-    if (sum == NULL) {
-        return 1;
-    }
+    int32_t *sum = (int32_t *)(r->memory + r->bytes * (size_t)thread);
+    int32_t kept = rows->most;
     uint8_t *lines = (uint8_t *)(sum + wide);
     uint8_t *mixed = lines + wide * (size_t)kept;
     uint8_t *source = mixed + wide;
     memset(source, 0, widened); /* weights of 0 look beyond the last pixel */
-    for (int32_t y = 0; y < rows->out; y++) {
+    int32_t begin = (int32_t)((int64_t)rows->out * number / r->pieces);
+    int32_t end = (int32_t)((int64_t)rows->out * (number + 1) / r->pieces);
+    int32_t done = begin < end ? rows->first[begin] : 0;
+    for (int32_t y = begin; y < end; y++) {
         int32_t first = rows->first[y], taps = rows->taps[y];
         for (; done < first + taps; done++) {
-            widen_line(image + done * step, cols->in, source);
+            widen_line(r->image + done * r->step, cols->in, source);
             resize_line(source, cols, lines + wide * (size_t)(done % kept));
         }
         mix_lines(lines, wide, kept, first, taps, rows->weight + (int64_t)y * rows->most, sum,
                   mixed);
-        uint8_t *target = result + 3 * (int64_t)y * cols->out;
+        uint8_t *target = r->result + 3 * (int64_t)y * cols->out;
         for (int32_t x = 0; x < cols->out - 1; x++) {
             memcpy(target + 3 * x, mixed + 4 * x, 4); /* the next pixel overwrites the fourth */
         }
         memcpy(target + 3 * (cols->out - 1), mixed + 4 * (cols->out - 1), 3);
     }
-    free(sum);
+}
+
+/* image: (in rows, in cols, 3), rows `step` bytes apart; result: (out rows, out cols, 3).
+ * Returns 1 when memory is short. */
+int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
+                       const Filter *cols, uint8_t *result, int32_t threads)
+{
+    size_t wide = 4 * (size_t)cols->out, widened = 4 * (size_t)(cols->in + cols->most);
+    size_t bytes = wide * sizeof(int32_t) + wide * (size_t)rows->most + wide + widened;
+    bytes = (bytes + 127) / 64 * 64;
+    threads = threads_for(threads, rows->out);
+    /* Lines where two pieces meet are resized twice: one piece for each thread. */
+    Resizing resizing = {image, step, rows, cols, result, malloc(bytes * (size_t)threads), bytes,
+                         threads};
+    if (resizing.memory == NULL) {
+        return 1;
+    }
+    share(resize_piece, &resizing, threads, threads);
+    free(resizing.memory);
     return 0;
 }
 

@@ -53,9 +53,10 @@ class Kernels:
         library.grid_statistics.argtypes = [
             pointer, long_integer, integer, integer, pointer, pointer, pointer]
         library.exact_mask.argtypes = [
-            pointer, integer, integer, integer, pointer, pointer, pointer, axis, axis,
-            ctypes.c_float, pointer, pointer]
-        library.resize_antialiased.argtypes = [pointer, long_integer, kernel, kernel, pointer]
+            pointer, integer, integer, pointer, integer, axis, axis, ctypes.c_float, pointer,
+            pointer, integer]
+        library.resize_antialiased.argtypes = [
+            pointer, long_integer, kernel, kernel, pointer, integer]
         library.normalize_to_planes.argtypes = [pointer, long_integer, pointer, pointer]
         library.normalize_to_planes.restype = None
         self._library = library
@@ -80,7 +81,7 @@ class Kernels:
     def exact_mask(
             self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: UpsamplingAxis,
             cols: UpsamplingAxis, log_threshold: float, with_confidence: bool,
-            logsumexp: 'Optional[npt.NDArray[np.float32]]' = None,
+            logsumexp: 'Optional[npt.NDArray[np.float32]]' = None, threads: int = 1,
     ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]':
         """
         Return mask and confidence, (H, W) each: the argmax of the upsampled logits.
@@ -88,20 +89,16 @@ class Kernels:
         :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
         :param log_threshold: logarithm of the threshold; minus infinity turns it off
         :param logsumexp: (h, w) of the logits, if the network gives it
+        :param threads: that share the work, four at most
         :raises BackendError: a logit is not finite
         """
         height, width, classes = _shape(logits, nhwc)
-        labels = np.empty((height, width), np.uint8)
-        peak = np.empty((height, width), np.float32)
-        given = logsumexp is not None
-        if not given and (with_confidence or log_threshold > -np.inf):
-            logsumexp = np.empty((height, width), np.float32)
         mask = np.empty((len(rows.lower), len(cols.lower)), np.uint8)
         confidence = np.empty_like(mask) if with_confidence else None
         status = self._library.exact_mask(
-            _address(logits), classes, nhwc, given, _address(labels), _address(peak),
-            _address(logsumexp), _axis(rows, height), _axis(cols, width), log_threshold,
-            _address(mask), _address(confidence))
+            _address(logits), classes, nhwc, _address(logsumexp),
+            with_confidence or log_threshold > -np.inf, _axis(rows, height), _axis(cols, width),
+            log_threshold, _address(mask), _address(confidence), threads)
         if status == _NOT_FINITE:
             raise not_finite_error()
         if status:
@@ -110,16 +107,18 @@ class Kernels:
         return mask, confidence
 
     def resize_antialiased(self, image: 'npt.NDArray[np.uint8]', rows: 'ResizeAxis',
-                           cols: 'ResizeAxis', result: 'npt.NDArray[np.uint8]') -> None:
+                           cols: 'ResizeAxis', result: 'npt.NDArray[np.uint8]',
+                           threads: int = 1) -> None:
         """
         Resize as Pillow's BILINEAR does.
 
         :param image: (H, W, 3) RGB, rows may be padded
         :param result: (h, w, 3), overwritten
+        :param threads: that share the work, four at most
         """
         if self._library.resize_antialiased(
                 image.ctypes.data, image.strides[0], _filter(rows, image.shape[0]),
-                _filter(cols, image.shape[1]), _address(result)):
+                _filter(cols, image.shape[1]), _address(result), threads):
             raise MemoryError('no memory to resize {} x {} pixels'.format(
                 image.shape[1], image.shape[0]))
 

@@ -37,11 +37,13 @@ class Postprocessor:
 
     :param spec: of the network
     :param kernels: compiled ones, or None for numpy and OpenCV
+    :param threads: of compiled kernels, four at most; no session may run beside them
     """
 
-    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels]) -> None:
+    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels], threads: int = 1) -> None:
         self._spec = spec
         self._kernels = kernels
+        self._threads = threads
         width, height = spec.output_size_wh
         self._nhwc = spec.output_layout == 'nhwc'
         if kernels is None:
@@ -76,7 +78,8 @@ class Postprocessor:
         rows, cols = upsampling_axis(height, size_wh[1]), upsampling_axis(width, size_wh[0])
         if self._kernels is not None and method == 'exact':
             return self._kernels.exact_mask(logits, self._nhwc, rows, cols,
-                                            log_threshold(threshold), with_confidence, given)
+                                            log_threshold(threshold), with_confidence, given,
+                                            self._threads)
         if self._kernels is None and not self._nhwc:
             logits = self._transpose(logits)
         grid = self._winners(logits, needs_logsumexp and given is None)

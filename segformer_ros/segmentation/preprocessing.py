@@ -28,11 +28,13 @@ class Preprocessor:
 
     :param spec: of the network
     :param kernels: compiled ones, or None for Pillow and OpenCV
+    :param threads: of compiled kernels, four at most; no session may run beside them
     """
 
-    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels]) -> None:
+    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels], threads: int = 1) -> None:
         self._spec = spec
         self._kernels = kernels
+        self._threads = threads
         levels = np.arange(256, dtype=np.float64) / 255.0
         self._table = np.stack([(levels - mean) / std for mean, std in zip(spec.mean, spec.std)]
                                ).astype(np.float32)
@@ -74,7 +76,8 @@ class Preprocessor:
             cv2.resize(image, (width, height), self._small, interpolation=cv2.INTER_LINEAR)
         elif self._kernels is not None:
             self._kernels.resize_antialiased(image, resize_axis(image.shape[0], height),
-                                             resize_axis(image.shape[1], width), self._small)
+                                             resize_axis(image.shape[1], width), self._small,
+                                             self._threads)
         else:
             # Two steps fix the order of the axes: from version 13 on Pillow starts with the
             # rows of upright images, and rounds some values otherwise.

@@ -18,6 +18,7 @@ import numpy as np
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.inference.backend import Backend
+from segformer_ros.inference.onnxruntime_backend import default_threads
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation import preprocessing
@@ -117,6 +118,8 @@ class Segmenter:
     :param compiled: the image kernels to use; by default those of ``load_kernels``
     :param on_input: is given each input tensor, by name, that the network has taken; the next
         frame overwrites it
+    :param threads: of the image kernels, which run before and after the network and not beside
+        it; 0 takes :func:`default_threads`
     :raises ModelError: the opened network does not fit the specification
     :raises ConfigurationError: a setting is unknown or out of range
     """
@@ -124,8 +127,8 @@ class Segmenter:
     def __init__(self, spec: ModelSpec, backend: Backend,
                  settings: Optional[SegmenterSettings] = None,
                  compiled: Optional[Compiled] = None,
-                 on_input: "Optional[Callable[[Mapping[str, 'npt.NDArray[Any]']], None]]" = None
-                 ) -> None:
+                 on_input: "Optional[Callable[[Mapping[str, 'npt.NDArray[Any]']], None]]" = None,
+                 threads: int = 0) -> None:
         spec.check(backend.inputs, backend.outputs)
         self.settings = SegmenterSettings() if settings is None else settings
         self._spec = spec
@@ -134,8 +137,10 @@ class Segmenter:
         self._outputs: Dict[str, 'npt.NDArray[Any]'] = {}
         self._begun = self._ran = 0.0
         self._compiled = load_kernels() if compiled is None else compiled
-        self._preprocessor = preprocessing.Preprocessor(spec, self._compiled.kernels)
-        self._postprocessor = postprocessing.Postprocessor(spec, self._compiled.kernels)
+        threads = threads or default_threads()
+        kernels = self._compiled.kernels
+        self._preprocessor = preprocessing.Preprocessor(spec, kernels, threads)
+        self._postprocessor = postprocessing.Postprocessor(spec, kernels, threads)
         if any(size is None for output in backend.outputs for size in output.shape):
             self._check_one_run()
 

@@ -38,8 +38,8 @@ def stripes(height=96, width=128):
 
 def test_all_pipelines_agree_on_the_resize_that_they_share(backend):
     spec, frame = color_spec(), Frame(stripes())
-    contenders = [pipelines.our_pipeline('plain', frame, backend, spec, 'opencv', True),
-                  pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True),
+    contenders = [pipelines.our_pipeline('plain', frame, backend, spec, 'opencv', True, 1),
+                  pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True, 1),
                   pipelines.opencv_pipeline('opencv', frame, backend, spec)]
     for contender in contenders:
         run = contender.run()
@@ -55,7 +55,7 @@ def test_all_pipelines_agree_on_the_resize_that_they_share(backend):
 def test_transformers_pipeline_agrees_with_the_faithful_one(backend):
     pytest.importorskip('torch')
     spec, frame = color_spec(), Frame(stripes())
-    pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', False).run()
+    pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', False, 1).run()
     contender = pipelines.transformers_pipeline('transformers', frame, backend, spec)
     assert set(contender.run().stages) == STAGES
     assert np.mean(frame.masks['faithful'] != frame.masks['transformers']) < 1e-3

@@ -36,7 +36,7 @@ def random_logits(classes, shape_hw, smooth, seed=0):
 
 
 def run(kernels, logits, size_wh, layout='nchw', method='exact', threshold=0.0,
-        with_confidence=True, logsumexp=None):
+        with_confidence=True, logsumexp=None, threads=3):
     """Postprocess logits (C, h, w)."""
     spec = ModelSpec('test', 'ade20k', len(logits), output_layout=layout,
                      output_size_wh=logits.shape[:0:-1],
@@ -45,7 +45,8 @@ def run(kernels, logits, size_wh, layout='nchw', method='exact', threshold=0.0,
     outputs = {'logits': given_logits[np.newaxis]}
     if logsumexp is not None:
         outputs['lse'] = logsumexp[np.newaxis]
-    return Postprocessor(spec, kernels).run(outputs, size_wh, method, threshold, with_confidence)
+    return Postprocessor(spec, kernels, threads).run(outputs, size_wh, method, threshold,
+                                                     with_confidence)
 
 
 def levels(logits, size_wh):
@@ -199,6 +200,31 @@ def test_a_log_sum_exp_from_the_network_is_used(kernels, layout):
     assert np.abs(own[1].astype(int) - given_one[1]).max() <= 1
     doubled = run(kernels, logits, (50, 40), layout, logsumexp=logsumexp + np.float32(np.log(2)))
     assert np.abs(own[1] / 2.0 - doubled[1]).max() <= 1.0
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize(('classes', 'shape_hw', 'size_wh'), SIZES)
+def test_the_number_of_threads_changes_nothing(compiled_kernels, classes, shape_hw, size_wh,
+                                               layout):
+    logits = random_logits(classes, shape_hw, smooth=True)
+    results = [run(compiled_kernels.kernels, logits, size_wh, layout, threshold=0.1,
+                   threads=threads) for threads in (1, 2, 4, 100)]
+    for mask, confidence in results[1:]:
+        assert (mask == results[0][0]).all()
+        assert (confidence == results[0][1]).all()
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize('size_wh', [(40, 30), (200, 160), (5, 3)])
+def test_a_logit_that_is_not_finite_is_found_whichever_thread_meets_it(
+        compiled_kernels, layout, size_wh):
+    logits = random_logits(4, (40, 12), smooth=False)
+    for row in range(40):
+        spoiled = logits.copy()
+        spoiled[2, row, 7] = np.nan
+        for threads in (1, 4):
+            with pytest.raises(BackendError, match='not finite'):
+                run(compiled_kernels.kernels, spoiled, size_wh, layout, threads=threads)
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])

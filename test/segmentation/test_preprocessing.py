@@ -42,15 +42,23 @@ def normalized(pixels, spec=SPEC):
 def test_pillow_resize_is_pillows_to_the_last_bit(kernels, size_wh):
     image = random_image(size_wh)
     spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
-    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    tensor = Preprocessor(spec, kernels, 3).run(image, 'pillow')
     assert (tensor[0] == pillow_resize(image, (512, 512))).all()
+
+
+@pytest.mark.parametrize('size_wh', SIZES_WH)
+def test_the_number_of_threads_does_not_change_the_resize(compiled_kernels, size_wh):
+    image = random_image(size_wh)
+    first, *others = [Preprocessor(SPEC, compiled_kernels.kernels, threads).run(image, 'pillow')
+                      for threads in (1, 2, 4, 100)]
+    assert all((other == first).all() for other in others)
 
 
 @pytest.mark.parametrize('size_wh', SIZES_WH)
 def test_pillow_in_one_step_differs_by_rounding_at_most(kernels, size_wh):
     image = random_image(size_wh)
     spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
-    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    tensor = Preprocessor(spec, kernels, 3).run(image, 'pillow')
     one_step = np.asarray(Image.fromarray(image).resize((512, 512), BILINEAR))
     assert np.abs(tensor[0].astype(int) - one_step).max() <= 1
     if size_wh[0] > size_wh[1]:
@@ -66,7 +74,7 @@ def test_pillow_resize_is_exact_for_any_sizes(kernels, width, height, out_width,
     image = random_image((width, height), seed)
     spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc',
                          input_size_wh=(out_width, out_height))
-    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    tensor = Preprocessor(spec, kernels, 3).run(image, 'pillow')
     assert (tensor[0] == pillow_resize(image, (out_width, out_height))).all()
 
 
@@ -76,7 +84,7 @@ def test_uniform_images_stay_uniform(kernels, value):
     spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc')
     for size_wh in ((640, 480), (1919, 1079), (3, 3)):
         image = np.full((size_wh[1], size_wh[0], 3), value, np.uint8)
-        assert (Preprocessor(spec, kernels).run(image, 'pillow') == value).all()
+        assert (Preprocessor(spec, kernels, 3).run(image, 'pillow') == value).all()
 
 
 @pytest.mark.smoke
@@ -124,7 +132,7 @@ def test_red_stays_first(kernels):
     image = np.zeros((8, 8, 3), np.uint8)
     image[..., 0] = 255
     spec = SPEC._replace(input_size_wh=(4, 4), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    tensor = Preprocessor(spec, kernels).run(image, 'pillow')
+    tensor = Preprocessor(spec, kernels, 3).run(image, 'pillow')
     assert tensor[0, :, 0, 0].tolist() == [1.0, 0.0, 0.0]
 
 
