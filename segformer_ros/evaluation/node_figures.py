@@ -84,6 +84,9 @@ def figures(run: NodeRun) -> Dict[str, str]:
         raise InvalidInputError('No mask came', got='{} images sent'.format(run.sent))
     result = {
         'network alone': '{:.1f} ms'.format(run.network_ms),
+        'network alone p95 / max': '{:.1f} / {:.1f} ms of {} runs'.format(
+            *(1e3 * float(np.percentile(run.network, percent)) for percent in (95, 100)),
+            len(run.network)),
         'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
             *(run.latency_ms(percent) for percent in (50, 95, 100))),
         'latency p50 / network': '{:.2f}'.format(run.latency_ms(50) / run.network_ms),
