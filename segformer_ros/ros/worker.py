@@ -33,7 +33,7 @@ IMPROVE_PERIOD = 0.25
 """Seconds between two steps towards a better backend while no image comes."""
 ASK_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
-PATIENCE_SHARE = 0.1
+PATIENCE_SHARE = 0.3
 """Of a frame's time, the most that a frame is held for a newer one that is about to come."""
 
 
