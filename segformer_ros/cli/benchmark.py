@@ -139,7 +139,7 @@ def _earlier(path: str) -> Dict[str, Any]:
 
 def _write(report: Dict[str, Any], folder: str) -> List[str]:
     paths = []
-    for name, content in (('benchmark.json', json.dumps(report, indent=2, sort_keys=True) + '\n'),
+    for name, content in (('benchmark.json', json.dumps(report, indent=2) + '\n'),
                           ('benchmark.md', markdown(report))):
         paths.append(os.path.join(folder, name))
         with open(paths[-1], 'w', encoding='utf-8') as stream:

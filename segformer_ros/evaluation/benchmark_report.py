@@ -96,9 +96,7 @@ def _model(model: Dict[str, Any]) -> List[str]:
         lines += [''] + _goal_table(wanted, ('median', 'fastest'))
     lines += ['', '### Network alone', '']
     lines += _race(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
-    # A file that was written with sorted keys has 1280 before 640.
-    for size in sorted(model['frames'], key=_width):
-        frames = model['frames'][size]
+    for size, frames in model['frames'].items():
         lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
         lines += _race(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
         lines += ['', 'Kernels: {}.'.format(frames['kernels'])]
@@ -111,7 +109,7 @@ def _model(model: Dict[str, Any]) -> List[str]:
                   '| frames | imports MB | peak above MB | process start to first mask s |',
                   '|---|---|---|---|']
         lines += ['| {} | {imports_mb:.0f} | {above_imports_mb:.0f} | {first_mask_s:.2f} |'.format(
-            size, **model['memory'][size]) for size in sorted(model['memory'], key=_width)]
+            size, **figures) for size, figures in model['memory'].items()]
     return lines
 
 
@@ -158,10 +156,6 @@ def _goal_table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> List[s
             '|---|---|' + '---|' * len(columns)] + [
         '| {} | {:.4g} | {} |'.format(row[0], row[1], ' | '.join(
             _number(value, row[1]) for value in row[2:])) for row in rows]
-
-
-def _width(size: str) -> int:
-    return int(size.partition('x')[0])
 
 
 def _row(race: Dict[str, Any], name: str) -> Dict[str, Any]:

@@ -62,18 +62,9 @@ def test_no_camera_waits_longer_than_every_other_one_takes(rounds):
     (10.0, 30.0, 10.0), (20.0, 30.0, 20.0), (7.0, 30.0, 7.0), (50.0, 30.0, 30.0),
     (0.0, 30.0, 30.0)])
 def test_mean_rate_is_the_lower_of_limit_and_camera(rate, camera_rate, expected):
-    scheduler = Scheduler(['a'])
-    seconds, served, now = 20, 0, 0.0
-    arrivals = [n / camera_rate for n in range(int(seconds * camera_rate))]
-    # The worker's loop on simulated time: wake for each arrival and for each due moment.
-    while now < seconds:
-        if arrivals and arrivals[0] <= now:
-            scheduler.offer('a', frame(arrivals.pop(0)))
-        if scheduler.take(now, rate) is not None:
-            served += 1
-        wait = scheduler.wait_time(now, rate)
-        moments = arrivals[:1] + ([now + max(wait, 1e-6)] if wait is not None else [])
-        now = min(moments) if moments else seconds
+    seconds = 20
+    arrivals = [(n / camera_rate, 'a') for n in range(int(seconds * camera_rate))]
+    served = len(serve(arrivals, 0.0, 0.0, max_rate=rate, until=seconds))
     assert served / seconds == pytest.approx(expected, rel=0.03)
 
 
@@ -115,7 +106,7 @@ def test_clear_forgets_what_waits_and_counts_it():
     assert scheduler.take(0.0, 0.0) is None
 
 
-def serve(arrivals, service, patience, cameras='a', until=20.0):
+def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
     """
     Run the worker's loop on simulated time; return the camera and age of each frame's start.
 
@@ -127,12 +118,12 @@ def serve(arrivals, service, patience, cameras='a', until=20.0):
         while waiting and waiting[0][0] <= now:
             moment, camera = waiting.pop(0)
             scheduler.offer(camera, Frame(None, moment))
-        job = scheduler.take(now, 0.0, patience)
+        job = scheduler.take(now, max_rate, patience)
         if job is not None:
             starts.append((job[0], now - job[1].arrived))
             now += service
             continue
-        wait = scheduler.wait_time(now, 0.0, patience)
+        wait = scheduler.wait_time(now, max_rate, patience)
         moments = [moment for moment, _ in waiting[:1]] + (
             [] if wait is None else [now + max(wait, 1e-6)])
         now = min(moments) if moments else until
