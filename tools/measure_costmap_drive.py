@@ -26,11 +26,6 @@ COLUMNS = ('world', 'labels', 'contacts', 'marked within 1 cell', 'marks',
            'right within 1 cell', 'beyond 3 cells', 'ground cells', 'right cost')
 
 
-def no_samples(spec):
-    """Return no inputs: onnxruntime needs none to check itself with."""
-    return []
-
-
 def measure(kind, seed, labels, options, network):
     """Return one row of the table."""
     costs = load_cost_table(kind, load_class_table('ade20k'))
@@ -55,7 +50,8 @@ def main():
                         help='what hangs lower than that reaches down to the ground')
     options = parser.parse_args()
     print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
-    with Network(NetworkChoice(options.model), no_samples) as network:
+    # onnxruntime needs no samples to check itself with.
+    with Network(NetworkChoice(options.model), lambda spec: []) as network:
         for labels in options.labels.split(','):
             for world in options.worlds.split(','):
                 kind, seed = world.split(':')

@@ -12,9 +12,10 @@ from typing import Sequence
 from typing import Tuple
 
 from segformer_ros.errors import BackendError
-from segformer_ros.errors import SegformerRosError
 from segformer_ros.ros.backend_provider import BackendChoice
 from segformer_ros.ros.backend_provider import BackendProvider
+from segformer_ros.ros.current_segmenter import CurrentSegmenter
+from segformer_ros.ros.current_segmenter import MakeSegmenter
 from segformer_ros.ros.overlap import overlap
 from segformer_ros.ros.overlap import Steps
 from segformer_ros.ros.scheduler import Frame
@@ -24,7 +25,6 @@ from segformer_ros.ros.turn import Work
 from segformer_ros.segmentation.segmenter import Segmenter
 
 Serve = Callable[[str, Frame, Turn], Optional[Iterator[None]]]
-MakeSegmenter = Callable[[BackendChoice], Segmenter]
 
 PREDECESSOR_TIMEOUT = 10.0
 """Seconds that a backend which failed may take to close before its successor is opened."""
@@ -55,8 +55,7 @@ class InferenceWorker:
     def __init__(self, cameras: Sequence[str], provider: BackendProvider,
                  make_segmenter: MakeSegmenter, serve: Serve, max_rate: float,
                  predecessor: 'Optional[InferenceWorker]' = None) -> None:
-        self._provider = provider
-        self._make_segmenter = make_segmenter
+        self._current = CurrentSegmenter(provider, make_segmenter)
         self._serve = serve
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
@@ -66,11 +65,7 @@ class InferenceWorker:
         self._abandoned = False
         self._turns: List[Turn] = []
         self._opened = threading.Event()
-        self._segmenter: Optional[Segmenter] = None
-        self._asked = 0.0
         self._patience = 0.0
-        self.choice: Optional[BackendChoice] = None
-        """What serves at the moment; replaced, never changed."""
         self.failure: Optional[BaseException] = None
         """Why the backend could not be opened."""
         self.failures = 0
@@ -100,6 +95,11 @@ class InferenceWorker:
             self._thread.join()
             raise self.failure
         return True
+
+    @property
+    def choice(self) -> Optional[BackendChoice]:
+        """Return what serves at the moment, None before the backend is open."""
+        return self._current.choice
 
     @property
     def is_open(self) -> bool:
@@ -159,30 +159,13 @@ class InferenceWorker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def current_segmenter(self) -> Segmenter:
-        """
-        Return the segmenter of the provider's backend; only for the inference thread.
-
-        :raises SegformerRosError: as the provider or the segmenter raised it
-        """
-        if len(self._turns) > 1 and self._segmenter is not None:
-            # The provider might close the backend that runs the frame before.
-            return self._segmenter
-        self._asked = time.monotonic()
-        choice = self._provider.current()
-        if self._segmenter is None or self.choice is None or \
-                choice.backend is not self.choice.backend:
-            self._segmenter = self._make_segmenter(choice)
-        self.choice = choice
-        return self._segmenter
-
     def _run(self) -> None:
         predecessor, self._predecessor = self._predecessor, None
         if predecessor is not None:
             # Two networks at once may be more than the memory holds.
             predecessor.stop(PREDECESSOR_TIMEOUT)
         try:
-            self.current_segmenter()
+            self._current.get()
         except BaseException as error:  # wait_until_open() raises it
             self.failure = error
         self.work = None
@@ -190,8 +173,10 @@ class InferenceWorker:
         try:
             running: Optional[Steps] = None
             while self.failure is None:
-                if running is None and self._provider.is_busy:
-                    self._improve()
+                if running is None and self._current.is_improving:
+                    self.work = Work(None, True)
+                    self._current.improve()
+                    self.work = None
                 following = self._take(wait=running is None)
                 if running is None and following is None:
                     if self._stopping:
@@ -201,22 +186,10 @@ class InferenceWorker:
                 running = self._advance(running, following)
                 self._patience = PATIENCE_SHARE * (time.monotonic() - began)
         finally:
-            self._segmenter = None
-            self._provider.close()
-
-    def _improve(self) -> None:
-        """Take a step towards a better backend, and take it over once it is there."""
-        self.work = Work(None, True)
-        try:
-            if self._provider.advance():
-                self.current_segmenter()
-        except SegformerRosError:
-            # The next frame meets the same fault and reports it.
-            self._segmenter = None
-        self.work = None
+            self._current.close()
 
     def _advance(self, running: Optional[Steps], following: Optional[Steps]) -> Optional[Steps]:
-        if self._may_overlap():
+        if self._current.overlaps:
             running = overlap(running, following)
         else:
             for steps in (running, following):
@@ -229,18 +202,15 @@ class InferenceWorker:
             self.work = Work(self._turns[0].camera, self.successes == 0) if self._turns else None
         return running
 
-    def _may_overlap(self) -> bool:
-        return self._segmenter is not None and self._segmenter.backend.overlaps
-
     def _take(self, wait: bool) -> Optional[Steps]:
         """Return the next frame, or None: there is none, or it is time to ask the provider."""
-        if not wait and time.monotonic() - self._asked > ASK_PERIOD:
+        if not wait and self._current.unasked_for > ASK_PERIOD:
             return None
         found = self._wait_for_frame(wait)
         return None if found is None else Steps(self._serve(found[1].camera, *found))
 
     def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, Turn]]:
-        give_up_at = time.monotonic() + IMPROVE_PERIOD if self._provider.is_busy else None
+        give_up_at = time.monotonic() + IMPROVE_PERIOD if self._current.is_improving else None
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
@@ -249,7 +219,7 @@ class InferenceWorker:
                 job = self._scheduler.take(now, self._max_rate, patience)
                 if job is not None:
                     camera, frame = job
-                    turn = Turn(camera, self.current_segmenter, self._claim, self._note,
+                    turn = Turn(camera, self._get_segmenter, self._claim, self._note,
                                 self._recover)
                     self._turns.append(turn)
                     if len(self._turns) == 1:
@@ -263,16 +233,17 @@ class InferenceWorker:
                                        default=None))
         return None
 
+    def _get_segmenter(self) -> Segmenter:
+        return self._current.get(may_change=len(self._turns) < 2)
+
     def _recover(self, segmenter: Segmenter, error: BackendError) -> Segmenter:
-        if segmenter is self._segmenter:
+        if self._current.is_current(segmenter):
             if self._abandoned or self.work is None:
                 raise error
             # Opening another backend may take longer than a frame.
             self.work = self.work._replace(first=True)
-            if not self._provider.recover(str(error)):
-                raise error
-            self._segmenter = None
-        return self.current_segmenter()
+            self._current.replace(error)
+        return self._get_segmenter()
 
     def _claim(self, turn: Turn) -> bool:
         with self._changed:
