@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.settings import bounds_of
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import LandingSettings
 
@@ -23,15 +24,22 @@ if TYPE_CHECKING:
 _HALF_DIAGONAL = math.sqrt(0.5)
 # The grid holds this many times the height on its side: a view of 90 degrees, and some margin.
 _HEIGHTS = 2.5
+# A grid has settings of its own bounds, whatever the height.
+_SCALED = ('size', 'resolution', 'block')
 
 
 class LandingSite(NamedTuple):
-    """A free disc in the grid's frame, metres; ``cost`` is the mean of its cells, 0..98."""
+    """
+    A free disc in the grid's frame, metres; ``cost`` is the mean of its cells, 0..98.
+
+    ``z`` is the height of the ground in that frame, where it is known.
+    """
 
     x: float
     y: float
     radius: float
     cost: float
+    z: float = 0.0
 
 
 def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
@@ -70,7 +78,8 @@ def grid_for_height(base: GridSettings, height: float, current: GridSettings) ->
     Return the grid that suits a height: as many cells as ``base``, larger by powers of two.
 
     It changes only when the height has left the present size by a quarter, since a new grid
-    starts empty.
+    starts empty. It grows no farther than the bounds of its settings: above that height it
+    holds the middle of the view.
 
     :param base: grid on the ground
     :param height: of the camera above the ground, metres
@@ -80,6 +89,8 @@ def grid_for_height(base: GridSettings, height: float, current: GridSettings) ->
     if 0.5 * current.size / 1.25 <= needed <= current.size or (
             current.size == base.size and needed <= base.size):
         return current
-    scale = 2.0 ** max(0, math.ceil(math.log(max(needed, 1e-3) / base.size, 2.0)))
-    return base._replace(size=base.size * scale, resolution=base.resolution * scale,
-                         block=base.block * scale)
+    room = min(bounds_of(name)[1] / getattr(base, name) for name in _SCALED)
+    steps = min(math.ceil(math.log(max(needed, 1e-3) / base.size, 2.0)),
+                math.floor(math.log(room, 2.0)))
+    scale = 2.0 ** max(0, steps)
+    return base._replace(**{name: getattr(base, name) * scale for name in _SCALED})

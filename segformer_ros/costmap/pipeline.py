@@ -7,9 +7,11 @@ A node's callback is: convert the messages, call :meth:`CostmapPipeline.process`
 result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one thread, or a lock.
 """
 
+import math
 import time
 from typing import Dict
 from typing import Optional
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,7 @@ from segformer_ros.costmap.ground_projection import GroundProjector
 from segformer_ros.costmap.landing import find_landing_site
 from segformer_ros.costmap.landing import grid_for_height
 from segformer_ros.costmap.landing import LandingSite
+from segformer_ros.costmap.observation import Observation
 from segformer_ros.costmap.observation import Projection
 from segformer_ros.costmap.overhead_projection import OverheadProjector
 from segformer_ros.costmap.points import ground_cloud
@@ -37,6 +40,8 @@ from segformer_ros.costmap.poses import CameraPose
 from segformer_ros.costmap.poses import check_camera_pose
 from segformer_ros.costmap.settings import check
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import FusionSettings
+from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.errors import InvalidInputError
 
@@ -62,7 +67,9 @@ class CostmapPipeline:
         self._clock = ClockWatch(settings.time)
         self._cameras: Dict[str, _Camera] = {}
         self._self_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
-        self._below = (0.0, 0.0)
+        self._latest: Dict[str, Tuple[Observation, float]] = {}
+        self._newest = -math.inf
+        self._below = (0.0, 0.0, 0.0)
 
     def apply(self, settings: CostmapSettings) -> None:
         """
@@ -71,9 +78,10 @@ class CostmapPipeline:
         :raises ConfigurationError: out of bounds; nothing has changed then
         """
         check(settings)
-        if settings.grid != self.settings.grid:
-            self._grid_settings = settings.grid
-            self._grid = CostGrid(settings.grid, settings.fusion)
+        follows_height = settings.projection.mode == OVERHEAD
+        if settings.grid != self.settings.grid or (
+                settings.grid != self._grid_settings and not follows_height):
+            self._replace_grid(settings.grid, settings.fusion)
         self._grid.fusion = settings.fusion
         self._clock.settings = settings.time
         self.settings = settings
@@ -99,7 +107,8 @@ class CostmapPipeline:
         """
         self._clock.check_stamp(stamp, now, self.settings.fusion.forget_time)
 
-    def process(self, name: str, frame: Frame, now: Optional[float] = None) -> FrameResult:
+    def process(self, name: str, frame: Frame, now: Optional[float] = None,
+                keep: bool = True) -> FrameResult:
         """
         Take in one frame.
 
@@ -108,20 +117,30 @@ class CostmapPipeline:
 
         :param name: of the camera
         :param now: the clock's time in seconds; None where there is no clock (bags offline)
+        :param keep: False where nobody knows how the robot moves: the grid then holds the newest
+            frame of each camera alone
         :raises InvalidInputError: sizes or types that do not fit, a zero stamp, one ahead of the
             clock, or one older than ``fusion.forget_time``; the grid is unchanged
-        :raises TransformError: a pose that shows no ground; the grid is unchanged
+        :raises TransformError: a pose that shows no ground; nothing of the frame is in the grid
         """
         started = time.perf_counter()
         camera = self._camera(name, frame)
         check_camera_pose(frame.pose)
         jumped = self._clock.check_image(name, frame.stamp, now, self.settings.fusion.forget_time)
         if jumped:
+            self.clear()
+        if not keep:
             self._grid.clear()
         self._follow(frame.pose)
         projection = camera.project(frame, self.costs, self._grid, self.settings)
         projected = time.perf_counter()
-        self._grid.fuse(projection.observation, frame.stamp)
+        if keep:
+            self._grid.fuse(projection.observation, frame.stamp)
+        else:
+            self._latest[name] = projection.observation, frame.stamp
+            for observation, stamp in sorted(self._latest.values(), key=_stamp_of):
+                self._grid.fuse(observation, stamp)
+        self._newest = max(self._newest, frame.stamp)
         timings = StageTimings(projected - started, time.perf_counter() - projected)
         return FrameResult(
             obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
@@ -150,7 +169,7 @@ class CostmapPipeline:
         :param now: seconds, on the clock of the image stamps
         """
         if self._clock.check_now(now):
-            self._grid.clear()
+            self.clear()
         return Occupancy(self._grid.to_occupancy(now), self._grid.geometry)
 
     def oldest_age(self, now: float) -> float:
@@ -158,13 +177,28 @@ class CostmapPipeline:
         return self._grid.oldest_age(now)
 
     def landing_site(self, now: float) -> Optional[LandingSite]:
-        """Return the best landing site in the grid at a time, or None; see landing.py."""
-        return find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
-                                 self.settings.landing, self._below)
+        """
+        Return the best landing site in the grid at a time, or None; see landing.py.
+
+        None too where no image is younger than ``landing.max_age``.
+        """
+        if now - self._newest > self.settings.landing.max_age:
+            return None
+        x, y, ground = self._below
+        site = find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
+                                 self.settings.landing, (x, y))
+        return None if site is None else site._replace(z=ground)
 
     def clear(self) -> None:
         """Forget every cell, as ``~/clear_costmap`` asks."""
         self._grid.clear()
+        self._latest = {}
+        self._newest = -math.inf
+
+    def _replace_grid(self, grid: GridSettings, fusion: FusionSettings) -> None:
+        self._grid = CostGrid(grid, fusion)
+        self._grid_settings = grid
+        self._latest = {}
 
     def _camera(self, name: str, frame: Frame) -> '_Camera':
         width, height = frame.camera.size_wh
@@ -183,13 +217,13 @@ class CostmapPipeline:
 
     def _follow(self, pose: CameraPose) -> None:
         odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)
-        self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]))
+        self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]),
+                       float(pose.odom_from_ground[2, 3]))
         if self.settings.projection.mode == OVERHEAD:
             fitting = grid_for_height(self.settings.grid, float(pose.ground_from_camera[2, 3]),
                                       self._grid_settings)
             if fitting != self._grid_settings:
-                self._grid_settings = fitting
-                self._grid = CostGrid(fitting, self.settings.fusion)
+                self._replace_grid(fitting, self.settings.fusion)
         self._grid.recenter(float(pose.odom_from_ground[0, 3]),
                             float(pose.odom_from_ground[1, 3]))
 
@@ -231,6 +265,10 @@ class _Camera:
         return self._categories.project(labels, _flat(frame.confidence), frame.camera, mount,
                                         self._ground.table(frame.camera, mount), found, costs,
                                         lookup)
+
+
+def _stamp_of(latest: Tuple[Observation, float]) -> float:
+    return latest[1]
 
 
 def _flat(image: 'Optional[npt.NDArray[np.uint8]]') -> 'Optional[npt.NDArray[np.uint8]]':

@@ -10,6 +10,7 @@ y down. Quaternions are (x, y, z, w) as in geometry_msgs.
 import math
 from typing import NamedTuple
 from typing import Sequence
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,12 +170,15 @@ def pose_above_ground(odom_from_camera: 'Matrix', height: float) -> CameraPose:
     return CameraPose(odom_from_ground, ground_from_camera)
 
 
-def height_from_range(distance: float, odom_from_sensor: 'Matrix') -> float:
+def height_from_range(distance: float, odom_from_sensor: 'Matrix',
+                      limits: Tuple[float, float] = (0.0, 0.0)) -> float:
     """
     Return the height of a range finder above level ground.
 
     :param distance: sensor_msgs/Range.range, metres along the sensor's x axis
     :param odom_from_sensor: (4, 4) pose of its frame
+    :param limits: sensor_msgs/Range.min_range and max_range, metres; a reading outside them is
+        none, as that message says; nothing is checked where the second is not above the first
     :raises InvalidInputError: no echo, or a sensor tilted by more than 60 degrees from straight
         down, where a range says little about the height
     """
@@ -182,6 +186,10 @@ def height_from_range(distance: float, odom_from_sensor: 'Matrix') -> float:
     if not (math.isfinite(distance) and distance > 0.0):
         raise InvalidInputError('Range finder has no echo', got=distance,
                                 expected='a finite distance above 0')
+    low, high = limits
+    if low < high and not low <= distance <= high:
+        raise InvalidInputError('Range finder has no echo', got=distance,
+                                expected='{} to {}, the limits in its message'.format(low, high))
     if down < 0.5:
         raise InvalidInputError(
             'Range finder does not point down', got='{:.0f} degrees from straight down'.format(

@@ -11,6 +11,8 @@ from segformer_ros.errors import ConfigurationError
 
 CONTACT = 'contact'
 OVERHEAD = 'overhead'
+MOST_CELLS = 2048
+"""Cells on a side of the grid; the grid then takes 150 MB, at 36 bytes a cell."""
 
 
 class GridSettings(NamedTuple):
@@ -117,12 +119,14 @@ class LandingSettings(NamedTuple):
 
     ``min_radius``: metres, of the drone with its margin. ``clearance``: metres left between the
     disc and anything that is not free; it covers height and pose errors. ``max_cost``: 0..98,
-    the most that landable ground may cost.
+    the most that landable ground may cost. ``max_age``: seconds since the newest image, beyond
+    which no site is told: somebody may have walked there meanwhile.
     """
 
     min_radius: float = 0.5
     clearance: float = 0.2
     max_cost: int = 20
+    max_age: float = 3.0
 
 
 class CostmapSettings(NamedTuple):
@@ -150,6 +154,7 @@ _BOUNDS: Dict[str, Tuple[float, float]] = {
     'static_decay_time': (0.1, 3600.0), 'dynamic_decay_time': (0.1, 3600.0),
     'cost_gain': (0.01, 1.0), 'forget_time': (0.1, 3600.0), 'min_blob': (1, 1000),
     'min_radius': (0.05, 50.0), 'clearance': (0.0, 20.0), 'max_cost': (0, 98),
+    'max_age': (0.1, 60.0),
     'category_width': (16, 4096), 'jump_back': (0.0, 60.0), 'future': (0.0, 60.0)}
 
 
@@ -174,9 +179,8 @@ def check(*groups: Any) -> None:
             if not low <= value <= high:
                 raise ConfigurationError('Setting {!r} is out of bounds'.format(name), got=value,
                                          expected='{} .. {}'.format(low, high))
-        if isinstance(group, GridSettings) and group.size < 2.0 * group.block:
-            raise ConfigurationError('Grid is smaller than two blocks', got=group.size,
-                                     expected='a size of {} m or more'.format(2.0 * group.block))
+        if isinstance(group, GridSettings):
+            _check_grid(group)
         if isinstance(group, ProjectionSettings) and group.mode not in (CONTACT, OVERHEAD):
             raise ConfigurationError('Unknown projection mode', got=repr(group.mode),
                                      expected='{!r} or {!r}'.format(CONTACT, OVERHEAD))
@@ -185,6 +189,18 @@ def check(*groups: Any) -> None:
         if isinstance(group, CostmapSettings):
             check(group.grid, group.projection, group.depth, group.fusion, group.time,
                   group.landing)
+
+
+def _check_grid(grid: GridSettings) -> None:
+    if grid.size < 2.0 * grid.block:
+        raise ConfigurationError('Grid is smaller than two blocks', got=grid.size,
+                                 expected='a size of {} m or more'.format(2.0 * grid.block))
+    if grid.size > MOST_CELLS * grid.resolution:
+        raise ConfigurationError(
+            'Grid has too many cells', got='{} m with cells of {} m'.format(
+                grid.size, grid.resolution),
+            expected='at most {} cells a side'.format(MOST_CELLS),
+            remedy='Lower grid.size, or raise grid.resolution.')
 
 
 def _check_fusion(fusion: FusionSettings) -> None:

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a camera was when it took an image: from transforms, its mount, a range finder."""
 
+import collections
 import threading
+from typing import Deque
 from typing import NamedTuple
 from typing import Optional
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +33,21 @@ RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
 
 
+RANGE_READINGS = 256
+"""Readings that are kept: more than a second of any range finder in use."""
+
+
 class RangeReading(NamedTuple):
-    """One sensor_msgs/Range: metres along the beam, its frame and stamp."""
+    """
+    One sensor_msgs/Range: metres along the beam, its frame and stamp.
+
+    ``limits``: what the sensor can measure, metres; (0, 0) where the driver does not say.
+    """
 
     distance: float
     frame_id: str
     stamp_ns: int
+    limits: Tuple[float, float] = (0.0, 0.0)
 
 
 class CameraPoses:
@@ -48,7 +60,7 @@ class CameraPoses:
     def __init__(self, transforms: Transforms) -> None:
         self._transforms = transforms
         self._lock = threading.Lock()
-        self._range: Optional[RangeReading] = None
+        self._ranges: Deque[RangeReading] = collections.deque(maxlen=RANGE_READINGS)
 
     @property
     def source(self) -> str:
@@ -59,16 +71,16 @@ class CameraPoses:
         """Forget what moves: time went back."""
         self._transforms.clear()
         with self._lock:
-            self._range = None
+            self._ranges.clear()
 
     def destroy(self) -> None:
         """Take no more messages."""
         self._transforms.destroy()
 
-    def set_range(self, reading: RangeReading) -> None:
+    def add_range(self, reading: RangeReading) -> None:
         """Take the newest reading of the range finder that looks down."""
         with self._lock:
-            self._range = reading
+            self._ranges.append(reading)
 
     def pose_of(self, camera: CameraParameters, frame_id: str, stamp_ns: int,
                 parameters: CostmapParameters) -> CameraPose:
@@ -111,8 +123,7 @@ class CameraPoses:
 
     def _height(self, odom_from_camera: 'Matrix', stamp_ns: int,
                 parameters: CostmapParameters) -> float:
-        with self._lock:
-            reading = self._range
+        reading = self._range_at(stamp_ns)
         if reading is None:
             raise TransformError('No range was received', expected='a message on the topic range',
                                  remedy='Check the topic name, or set height_source: tf.')
@@ -123,5 +134,12 @@ class CameraPoses:
         odom_from_sensor = self._transforms.lookup(
             parameters.odom_frame, reading.frame_id, reading.stamp_ns)
         # The camera may sit above or below the range finder.
-        return height_from_range(reading.distance, odom_from_sensor) + float(
+        return height_from_range(reading.distance, odom_from_sensor, reading.limits) + float(
             odom_from_camera[2, 3] - odom_from_sensor[2, 3])
+
+    def _range_at(self, stamp_ns: int) -> Optional[RangeReading]:
+        with self._lock:
+            readings = sorted(self._ranges, key=lambda reading: reading.stamp_ns)
+        # The last one before the image: where its pose is known, so is that of the sensor.
+        before = [reading for reading in readings if reading.stamp_ns <= stamp_ns]
+        return before[-1] if before else readings[0] if readings else None

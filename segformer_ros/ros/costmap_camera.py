@@ -70,8 +70,8 @@ class CostmapCamera:
         self.parameters = parameters
         self.statistics = CameraStatistics(time.monotonic())
         self._log = Throttle(node.get_logger(), time.monotonic)
-        self.last_header: Optional[Header] = None
-        """Of the newest clouds."""
+        self.cloud_frame = ''
+        """Of the newest clouds; empty before the first."""
         self.topic = node.resolve_topic_name(topics.input_name(parameters.name, topics.IMAGE))
         self._rectified = parameters.rectified == 'yes' or (
             parameters.rectified == 'auto' and is_rectified(self.topic))

@@ -80,6 +80,11 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
                 '{}nothing new for {:.1f} s: {}'.format(prefix, report.since_served, cause))
     if report.erring:
         return WARN, '{}last mask was of no use: {}'.format(prefix, report.last_error)
+    fading = parameters.costmap.settings.fusion.dynamic_decay_time
+    if report.input_age is not None and report.input_age > fading:
+        return WARN, ('{}masks come {:.1f} s after their images, and what moves has faded by then:'
+                      ' raise fusion.dynamic_decay_time above {} s'.format(
+                          prefix, report.input_age, fading))
     return None
 
 
@@ -98,6 +103,8 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
     for camera, report in costmap.reports.items():
         prefix = camera + ': ' if camera else ''
         values += [
+            (prefix + 'mask age [s]', 'unknown' if report.input_age is None else '{:.2f}'.format(
+                report.input_age)),
             (prefix + 'masks used', str(report.published)),
             (prefix + 'masks dropped for newer ones', str(report.dropped)),
             (prefix + 'masks of no use', str(report.failed + report.rejected)),

@@ -67,4 +67,4 @@ def publish(camera: CostmapCamera, message: MaskFrame, frame: Frame, result: Fra
         frame_id = message.header.frame_id
     header = Header(stamp=message.header.stamp, frame_id=frame_id)
     camera.outputs.publish_clouds(header, result)
-    camera.last_header = header
+    camera.cloud_frame = frame_id

@@ -129,8 +129,9 @@ class CostmapHost:
     def _on_range(self, message: Range) -> None:
         stamp = message.header.stamp
         if self._poses is not None:
-            self._poses.set_range(RangeReading(
-                message.range, message.header.frame_id, stamp.sec * 10 ** 9 + stamp.nanosec))
+            self._poses.add_range(RangeReading(
+                message.range, message.header.frame_id, stamp.sec * 10 ** 9 + stamp.nanosec,
+                (message.min_range, message.max_range)))
 
     def _on_clear(self, request: Any, response: Any) -> Any:
         if self._stage is None:

@@ -92,7 +92,7 @@ def landing_messages(header: Header, site: Optional[LandingSite]
     if site is None:
         marker.action = Marker.DELETE
         return None, marker
-    pose = Pose(position=Point(x=site.x, y=site.y, z=0.0), orientation=Quaternion(w=1.0))
+    pose = Pose(position=Point(x=site.x, y=site.y, z=site.z), orientation=Quaternion(w=1.0))
     diameter = 2.0 * site.radius
     marker.action = Marker.ADD
     marker.pose = pose

@@ -142,17 +142,19 @@ class GridOutputs:
         self._next_masks = float('-inf')
 
     def publish(self, header: Header, occupancy: Occupancy, parameters: CostmapParameters,
-                find_landing_site: Callable[[], Optional[LandingSite]], now: float) -> None:
+                find_landing_site: Callable[[], Optional[LandingSite]], now: float,
+                with_masks: bool = False) -> None:
         """
         Publish one grid and what is made of it.
 
         :param header: frame of the grid
         :param find_landing_site: called only where somebody wants to know
         :param now: seconds of a clock that never goes back
+        :param with_masks: whether the filter masks follow at once, though it is not their time
         """
         self._publishers.publish(topics.COSTMAP, costmap_messages.occupancy_grid(
             header, occupancy.values, occupancy.geometry))
-        if now >= self._next_masks:
+        if with_masks or now >= self._next_masks:
             self._next_masks = now + MASK_PERIOD
             self._publish_masks(header, occupancy, parameters)
         if self._publishers.subscribers(topics.LANDING_SITE) or \
@@ -169,7 +171,8 @@ class GridOutputs:
     def _publish_masks(self, header: Header, occupancy: Occupancy,
                        parameters: CostmapParameters) -> None:
         for topic in (topics.KEEPOUT_MASK, topics.SPEED_MASK):
-            if not self._publishers.subscribers(topic):
+            # One that was published is latched: whoever comes later gets it, so it is kept right.
+            if topic not in self._masks and not self._publishers.subscribers(topic):
                 continue
             if topic is topics.KEEPOUT_MASK:
                 mask = keepout_mask(occupancy.values, occupancy.geometry, parameters.keepout_cost)

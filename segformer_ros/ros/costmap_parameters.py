@@ -81,7 +81,8 @@ _MEANINGS: Dict[str, Dict[str, str]] = {
         'free_limit': 'Lower limit of the log-odds.',
         'mark_threshold': 'Log-odds from which a cell is lethal.',
         'static_decay_time': 'Seconds that an unseen obstacle stays.',
-        'dynamic_decay_time': 'Seconds that an unseen person, animal or vehicle stays.',
+        'dynamic_decay_time': 'Seconds after its last image that an unseen person, animal or '
+                              'vehicle stays.',
         'cost_gain': 'Weight of a new cost of ground against the remembered one.',
         'forget_time': 'Seconds after which an unseen cell is unknown.',
         'min_blob': 'Touching lethal cells that are published at least.'},
@@ -91,7 +92,8 @@ _MEANINGS: Dict[str, Dict[str, str]] = {
     'landing': {
         'min_radius': 'Least radius of a landing site, metres.',
         'clearance': 'Metres between a landing site and anything not free.',
-        'max_cost': 'Highest cost of ground to land on.'},
+        'max_cost': 'Highest cost of ground to land on.',
+        'max_age': 'Seconds since the newest image, beyond which no site is told.'},
 }
 
 

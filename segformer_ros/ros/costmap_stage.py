@@ -103,9 +103,10 @@ class CostmapStage:
             if not self._open:
                 return
             for camera in self._cameras.values():
-                camera.outputs.publish_nothing_seen(camera.last_header or Header(
+                # Of now: Nav2 drops a cloud whose stamp has left its transforms' ten seconds.
+                camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
-                    frame_id=self._parameters.costmap.ground_frame))
+                    frame_id=camera.cloud_frame or self._parameters.costmap.ground_frame))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -114,7 +115,7 @@ class CostmapStage:
         with self._lock:
             if self._open:
                 self._pipeline.clear()
-                self._publish_grid()
+                self._publish_grid(with_masks=True)
                 self._open = False
 
     def destroy(self) -> None:
@@ -131,7 +132,9 @@ class CostmapStage:
         frame = MaskFrame(header, segmentation.mask, segmentation.confidence, info,
                           time.monotonic(), self._session)
         statistics = self._cameras[name].statistics
-        statistics.note_arrival(frame.arrived, frame.stamp_ns, None)
+        clock = self._clock.seconds()
+        statistics.note_arrival(frame.arrived, frame.stamp_ns,
+                                clock - frame.stamp_ns / NANOSECONDS if clock else None)
         if self._worker.offer(name, frame):
             statistics.note_drop()
 
@@ -162,7 +165,7 @@ class CostmapStage:
         with self._lock:
             self._pipeline.clear()
             if self._open:
-                self._publish_grid()
+                self._publish_grid(with_masks=True)
 
     def state(self) -> CostmapState:
         """Return the figures of this moment, for diagnostics."""
@@ -210,12 +213,11 @@ class CostmapStage:
             return
         parameters = self._parameters.costmap
         frame = costmap_frames.make_frame(camera, message, view, self._pipeline)
-        if not parameters.has_odometry:
-            self._pipeline.clear()
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._watch_clock()
-        result = self._pipeline.process(name, frame, self._clock.seconds() or None)
+        result = self._pipeline.process(name, frame, self._clock.seconds() or None,
+                                        parameters.has_odometry)
         if result.cleared and not clock_went_back:
             self._note_jump('Stamps of {} went back'.format(camera.topic))
         costmap_frames.publish(camera, message, frame, result, parameters)
@@ -232,14 +234,14 @@ class CostmapStage:
         except Exception:  # the next grid may succeed, and Nav2 needs one
             self._log.error('grid', 'No grid: {}'.format(traceback.format_exc()))
 
-    def _publish_grid(self) -> None:
+    def _publish_grid(self, with_masks: bool = False) -> None:
         parameters = self._parameters.costmap
         self._watch_clock()
         now, moment = self._clock.seconds(), time.monotonic()
         self._outputs.publish(
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
             self._pipeline.occupancy(now), parameters,
-            lambda: self._pipeline.landing_site(now), moment)
+            lambda: self._pipeline.landing_site(now), moment, with_masks)
         self._ticks.note_served(moment, '', (0, 0), {})
 
     def _watch_clock(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from segformer_ros.costmap.camera_model import Calibration
 from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.costmap.cost_grid import CostGrid
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.frame import Frame
 from segformer_ros.costmap.landing import find_landing_site
@@ -21,6 +22,7 @@ from segformer_ros.costmap.poses import BODY_FROM_OPTICAL
 from segformer_ros.costmap.poses import pose_above_ground
 from segformer_ros.costmap.poses import turn
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import LandingSettings
 from segformer_ros.costmap.settings import OVERHEAD
@@ -120,6 +122,39 @@ def test_the_grid_grows_with_the_height_and_does_not_flutter():
         assert current.size / current.resolution == pytest.approx(base.size / base.resolution)
         sizes.append(current.size)
     assert sizes == [10, 10, 20, 20, 20, 20, 80, 80, 80, 80, 40, 10, 10]
+
+
+@pytest.mark.parametrize('height', [60.0, 70.0, 130.0, 1000.0])
+def test_very_high_up_the_grid_keeps_the_largest_size_that_its_settings_allow(height):
+    base = GridSettings()
+    fitting = grid_for_height(base, height, base)
+    CostGrid(fitting, FusionSettings())  # raises where a setting is out of bounds
+    assert fitting.size == 160.0 and fitting.resolution == pytest.approx(0.8)
+    assert grid_for_height(base, height, fitting) == fitting
+
+
+def test_a_drone_high_above_its_largest_grid_is_served_and_comes_down_to_a_fine_one():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    grass = np.full((PINHOLE.height, PINHOLE.width), ADE20K.id_of('grass'), np.uint8)
+    for stamp, height, side in ((10.0, 130.0, 160.0), (11.0, 131.0, 160.0), (12.0, 3.0, 10.0)):
+        pose = pose_above_ground(drone_pose(0.0, 0.0, height), height)
+        stage.process('down', Frame(grass, None, CAMERA, pose, stamp))
+        occupancy = stage.occupancy(stamp)
+        assert occupancy.geometry.resolution * occupancy.geometry.width == pytest.approx(side)
+        assert (occupancy.values == 0).any()
+
+
+def test_the_site_lies_on_the_ground_and_is_told_only_while_somebody_looks():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    grass = np.full((PINHOLE.height, PINHOLE.width), ADE20K.id_of('grass'), np.uint8)
+    # The odometry's zero lies 5 m below the ground: it says 13 m where there are 8.
+    pose = pose_above_ground(drone_pose(0.0, 0.0, 13.0), 8.0)
+    stage.process('down', Frame(grass, None, CAMERA, pose, 10.0))
+    assert stage.landing_site(10.0).z == pytest.approx(5.0)
+    age = SETTINGS.landing.max_age
+    assert stage.landing_site(10.0 + age - 0.01) is not None
+    assert stage.landing_site(10.0 + age + 0.01) is None
+    assert (stage.occupancy(10.0 + age + 0.01).values == 0).any()
 
 
 def test_a_drone_above_grass_lands_below_itself_and_keeps_off_water():

@@ -16,6 +16,7 @@ from segformer_ros.costmap.poses import planar_pose
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
+from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.errors import ConfigurationError
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import TransformError
@@ -119,6 +120,34 @@ def test_several_cameras_fill_one_grid():
     occupancy = stage.occupancy(10.1)
     assert value_at(occupancy, 2.0, 0.0) == 0 and value_at(occupancy, -2.0, 0.0) == 0
     assert value_at(occupancy, 0.0, 2.0) == -1
+
+
+def test_without_odometry_the_grid_holds_the_newest_frame_of_each_camera_alone():
+    near, far = (Scene(FLOOR, (), (Box(x, 0.0, 0.3, 0.6, WALL),), SKY).render(
+        PINHOLE, MOUNT).labels for x in (1.6, 2.6))
+    behind = mount_pose(0.8, 0.35, yaw=np.pi)
+    stage = pipeline()
+    for stamp, name, mask, mount in ((10.0, 'front', near, MOUNT), (10.1, 'rear', near, behind),
+                                     (10.2, 'front', far, MOUNT), (10.15, 'rear', near, behind)):
+        stage.process(name, frame(mask, stamp, mount=mount), keep=False)
+    occupancy = stage.occupancy(10.3)
+    assert (values_around(occupancy, 2.45, 0.0, 0.2) == 100).any()
+    assert not (values_around(occupancy, 1.45, 0.0, 0.2) == 100).any()
+    assert (values_around(occupancy, -1.45, 0.0, 0.2) == 100).any()
+    stage.clear()
+    stage.process('front', frame(far, 10.4), keep=False)
+    assert not (values_around(stage.occupancy(10.4), -1.45, 0.0, 0.2) == 100).any()
+
+
+def test_leaving_the_overhead_mode_restores_the_grid_that_was_asked_for():
+    overhead = SETTINGS._replace(projection=SETTINGS.projection._replace(mode=OVERHEAD))
+    stage = pipeline(overhead)
+    high = mount_pose(30.0, np.pi / 2)
+    stage.process('front', frame(FLOOR_ONLY, 10.0, mount=high))
+    assert stage.occupancy(10.0).geometry.resolution > SETTINGS.grid.resolution
+    stage.apply(SETTINGS)
+    geometry = stage.occupancy(10.1).geometry
+    assert (geometry.resolution, geometry.width) == (SETTINGS.grid.resolution, 200)
 
 
 def test_without_new_frames_everything_becomes_unknown_in_time():

@@ -94,6 +94,10 @@ def test_a_tilted_range_finder_is_higher_than_its_cosine_says():
     assert poses.height_from_range(5.0, tilted) == pytest.approx(5.0 * np.cos(0.4))
     with pytest.raises(InvalidInputError, match='no echo'):
         poses.height_from_range(float('inf'), down)
+    for distance in (0.1, 12.01):
+        with pytest.raises(InvalidInputError, match='0.2 to 12.0, the limits'):
+            poses.height_from_range(distance, down, (0.2, 12.0))
+    assert poses.height_from_range(12.0, down, (0.2, 12.0)) == pytest.approx(12.0)
     with pytest.raises(InvalidInputError, match='does not point down'):
         poses.height_from_range(5.0, np.eye(4))
 

@@ -20,6 +20,8 @@ def test_the_defaults_pass():
     (GridSettings(resolution=0.0), "'resolution' is out of bounds: got 0.0; expected 0.01 .. 2"),
     (GridSettings(size=float('nan')), "'size'"),
     (GridSettings(size=1.5), 'smaller than two blocks'),
+    (GridSettings(size=200.0), 'too many cells: got 200.0 m with cells of 0.05 m; expected at '
+                               'most 2048 cells a side'),
     (ProjectionSettings(mode='sideways'), "Unknown projection mode: got 'sideways'"),
     (ProjectionSettings(max_range=-1.0), "'max_range'"),
     (FusionSettings(mark_threshold=4.0), 'No cell could ever be lethal'),

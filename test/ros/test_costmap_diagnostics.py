@@ -76,6 +76,16 @@ def test_a_slow_grid_is_told_and_an_unknown_rate_is_not():
     assert status({'': used(10.0)}, grid_rate=None).level == OK
 
 
+def test_masks_so_late_that_what_moves_has_faded_are_told():
+    late = used(10.0)
+    for age, level in ((1.4, OK), (1.6, WARN)):
+        late.note_arrival(10.0, 1, age)
+        found = status({'': late})
+        assert found.level == level
+        assert dict(found.values)['mask age [s]'] == '{:.2f}'.format(age)
+    assert 'raise fusion.dynamic_decay_time above 1.5 s' in found.message
+
+
 def test_what_is_off_says_why():
     assert status(None, trouble='Unknown class name.')[:3] == (
         ERROR, 'costmap', 'off: Unknown class name.')
