@@ -110,12 +110,12 @@ class PolynomialLens(Lens):
         gain = _horner(self._over, s)
         if self._under[:3].any():
             gain = gain / _horner(self._under, s)
-        xd = x * gain
-        yd = y * gain
-        if self._p1 or self._p2:
-            two_xy = 2.0 * x * y
-            xd = xd + self._p1 * two_xy + self._p2 * (s + 2.0 * x * x)
-            yd = yd + self._p1 * (s + 2.0 * y * y) + self._p2 * two_xy
+        if not (self._p1 or self._p2):
+            xd, yd = x * gain, y * gain
+        else:
+            # x gain + 2 p1 x y + p2 (s + 2 x x), and likewise for y: what is common taken out.
+            common = gain + (2.0 * self._p1) * y + (2.0 * self._p2) * x
+            xd, yd = x * common + self._p2 * s, y * common + self._p1 * s
         if self._prism.any():
             s1, s2, s3, s4 = self._prism.tolist()
             xd = xd + (s1 + s2 * s) * s

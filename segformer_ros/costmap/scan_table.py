@@ -138,13 +138,21 @@ def pixel_indices(camera: CameraModel, camera_from_ground: 'npt.NDArray[np.float
     :return: indices into the flattened mask, H * W where a point is not in view
     """
     rows = [[float(value) for value in row] for row in camera_from_ground[:3]]
-    u, v = camera.project(*[row[0] * x + (row[1] * y + row[3]) for row in rows])
+    return _pixels_in_view(camera, *[row[0] * x + (row[1] * y + row[3]) for row in rows])
+
+
+def _pixels_in_view(camera: CameraModel, x: 'Floats', y: 'Floats', z: 'Floats'
+                    ) -> 'npt.NDArray[np.intp]':
+    u, v = camera.project(x, y, z)
     width, height = camera.size_wh
-    u, v = np.rint(u), np.rint(v)
+    np.rint(u, out=u)
+    np.rint(v, out=v)
     # Comparisons with NaN are false, which is what is wanted; float32 is exact to 16 million.
     with np.errstate(invalid='ignore'):
         seen = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        return np.where(seen, v * width + u, width * height).astype(np.intp)
+        v *= width
+        v += u
+        return np.where(seen, v, np.float32(width * height)).astype(np.intp)
 
 
 def view_rays(camera: CameraModel) -> ViewRays:
@@ -191,13 +199,17 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
     directions = (middles[:, :1] * heading
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
+    # The optical frame sees a bin's samples on a line that starts at the foot point.
     camera_from_ground = inverse(ground_from_camera)
+    start_x, start_y, start_z = (camera_from_ground[:3, :2].dot(foot)
+                                 + camera_from_ground[:3, 3]).tolist()
+    lines = directions.dot(camera_from_ground[:3, :2].T.astype(np.float32))
     pixels = np.empty((bins, len(ranges)), np.intp)
     block = max(1, _BLOCK // len(ranges))
     for part in (slice(low, low + block) for low in range(0, bins, block)):
-        pixels[part] = pixel_indices(camera, camera_from_ground,
-                                     directions[part, :1] * ranges + np.float32(foot[0]),
-                                     directions[part, 1:] * ranges + np.float32(foot[1]))
+        pixels[part] = _pixels_in_view(camera, lines[part, :1] * ranges + start_x,
+                                       lines[part, 1:2] * ranges + start_y,
+                                       lines[part, 2:] * ranges + start_z)
     in_view = pixels < camera.size_wh[0] * camera.size_wh[1]
     if self_mask is not None:
         outside = np.concatenate([self_mask.reshape(-1) != 0, [True]])

@@ -146,12 +146,16 @@ def test_the_height_of_a_drone_is_that_of_odometry_or_of_its_range_finder():
     camera, costmap = setup(**{'projection.mode': 'overhead', 'height_source': 'range'})
     with pytest.raises(TransformError, match='No range was received'):
         poses.pose_of(camera, 'eye', SECOND, costmap)
-    poses.set_range(RangeReading(6.0, 'beam', SECOND))
+    poses.add_range(RangeReading(6.0, 'beam', SECOND))
     found = poses.pose_of(camera, 'eye', SECOND, costmap)
     assert found.ground_from_camera[2, 3] == pytest.approx(6.25)
     assert found.odom_from_ground[:3, 3] == pytest.approx([1.0, 2.0, 23.75])
+    # One after the image: its pose may not be known yet, and one before is at hand.
+    poses.add_range(RangeReading(9.0, 'later', SECOND + 20000000))
+    found = poses.pose_of(camera, 'eye', SECOND, costmap)
+    assert found.ground_from_camera[2, 3] == pytest.approx(6.25)
     with pytest.raises(TransformError, match='too far apart'):
         poses.pose_of(camera, 'eye', 3 * SECOND, costmap)
-    poses.set_range(RangeReading(float('inf'), 'beam', SECOND))
+    poses.add_range(RangeReading(float('inf'), 'beam', SECOND))
     with pytest.raises(InvalidInputError, match='no echo'):
         poses.pose_of(camera, 'eye', SECOND, costmap)
