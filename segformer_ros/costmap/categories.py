@@ -6,7 +6,8 @@ The bundle for ros-navigation/semantic_segmentation_layer, made from one ordinar
 That layer wants a mask of few categories, a confidence image and an organised cloud, all of one
 size, and takes the cloud from a depth camera. Here the cloud is the mask's own projection onto
 the ground: ground that is seen has a point, the foot of an obstacle has one, and everything else
-(above an obstacle's foot, behind it, above the horizon) is NaN, which the layer skips.
+(above an obstacle's foot, behind it, above the horizon) is NaN, which the layer skips. Where
+there is a depth camera, its places are taken.
 """
 
 from typing import NamedTuple
@@ -81,17 +82,45 @@ class CategoryProjector:
                 self._reach < contact + _FOOT_PIXELS * self._covered)
         points = self._points.copy()
         points[~(floor | foot) | ~self._inside] = np.nan
-        sure = (np.full(shown.shape, 255, np.uint8) if confidences is None
-                else confidences[self._pixels])
-        return CategoryBundle(lookup[shown], sure, points)
+        return CategoryBundle(lookup[shown], _sureness(confidences, self._pixels), points)
+
+    def measured(self, labels: 'npt.NDArray[np.uint8]',
+                 confidences: 'Optional[npt.NDArray[np.uint8]]',
+                 depth: 'npt.NDArray[np.float32]', camera: CameraModel,
+                 ground_from_camera: 'npt.NDArray[np.float64]', limits: Tuple[float, float],
+                 costs: CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+        """
+        Make the bundle of one frame with a registered depth image.
+
+        Ground and obstacles have their measured point, down to the last pixel.
+
+        :param labels: (H * W + 1,) from prepared_labels
+        :param confidences: (H * W,) 0..255, or None for full confidence
+        :param depth: (H, W) float32 metres along the optical axis; 0, NaN or inf: none
+        :param ground_from_camera: (4, 4)
+        :param limits: metres from the camera's foot point, and above the ground, beyond which a
+            point is left out
+        :param costs: tells ground and obstacles from what is ignored
+        :param lookup: (256,) class id to group id
+        """
+        pixels = _pixels_of(camera.size_wh, self.width)
+        shown = labels[pixels]
+        kinds = costs.kinds[shown]
+        rays = camera.rays().reshape(-1, 3)[pixels]
+        distance = depth.reshape(-1)[pixels].astype(np.float32)
+        with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+            points = rays * (distance / rays[..., 2])[..., None]
+            x, y, z = (points.dot(row.astype(np.float32)) for row in ground_from_camera[:3, :3])
+            told = ((distance > 0.0) & (rays[..., 2] > 0.0) & np.isfinite(points).all(axis=-1)
+                    & (np.hypot(x, y) <= limits[0])
+                    & (z + np.float32(ground_from_camera[2, 3]) <= limits[1])
+                    & ((kinds == GROUND) | (kinds == OBSTACLE)))
+        points[~told] = np.nan
+        return CategoryBundle(lookup[shown], _sureness(confidences, pixels), points)
 
     def _place(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]',
                table: ScanTable) -> None:
-        width, height = camera.size_wh
-        size = small_size(camera.size_wh, self.width)
-        columns = ((np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp)
-        rows = ((np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp)
-        self._pixels = rows[:, None] * width + columns
+        self._pixels = _pixels_of(camera.size_wh, self.width)
         rays = camera.rays().reshape(-1, 3)[self._pixels]
         down = -rays.dot(ground_from_camera[2, :3].astype(np.float32))
         with np.errstate(invalid='ignore', divide='ignore'):
@@ -102,9 +131,23 @@ class CategoryProjector:
         self._bins, self._inside = table.bins_of(x, y)
         self._reach = np.hypot(x, y)
         self._inside &= self._reach <= table.ranges[-1]
-        focal = camera.fy * size[1] / height
+        focal = camera.fy * len(self._pixels) / camera.size_wh[1]
         self._covered = (table.height ** 2 + self._reach ** 2) / (table.height * focal)
         self._table, self._camera = table, camera
+
+
+def _pixels_of(size_wh: Tuple[int, int], bundle_width: int) -> 'npt.NDArray[np.intp]':
+    """Return the pixels of the mask, (h, w) indices, that a bundle shows."""
+    width, height = size_wh
+    size = small_size(size_wh, bundle_width)
+    columns = ((np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp)
+    rows = ((np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp)
+    return rows[:, None] * width + columns
+
+
+def _sureness(confidences: 'Optional[npt.NDArray[np.uint8]]', pixels: 'npt.NDArray[np.intp]'
+              ) -> 'npt.NDArray[np.uint8]':
+    return np.full(pixels.shape, 255, np.uint8) if confidences is None else confidences[pixels]
 
 
 def small_size(size_wh: Tuple[int, int], width: int) -> Tuple[int, int]:

@@ -261,6 +261,10 @@ class _Camera:
                    lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
         labels = self._labels(frame, settings)
         mount = frame.pose.ground_from_camera
+        if frame.depth is not None:
+            return self._categories.measured(
+                labels, _flat(frame.confidence), frame.depth, frame.camera, mount,
+                (settings.projection.max_range, settings.depth.max_height), costs, lookup)
         found = self._ground.scan(labels, frame.camera, frame.pose, costs)
         return self._categories.project(labels, _flat(frame.confidence), frame.camera, mount,
                                         self._ground.table(frame.camera, mount), found, costs,

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Matrix = npt.NDArray[np.float64]
 
 
+MOST_FRAMES = 4096
+"""Frames that are kept; robots have some hundreds, a broken publisher may invent one a message."""
+
+
 class _Edge:
     """The history of one child in its parent; a static one has a single entry for all times."""
 
@@ -114,7 +118,7 @@ class PoseBuffer:
         :param quaternion: x, y, z, w
         :param static: it holds for all times (/tf_static)
         :raises InvalidInputError: empty or equal names, numbers that are not finite, a
-            quaternion near zero
+            quaternion near zero, one frame more than MOST_FRAMES
         """
         parent, child = parent.lstrip('/'), child.lstrip('/')
         if not parent or not child or parent == child:
@@ -127,6 +131,10 @@ class PoseBuffer:
                 child, parent, list(translation), stamp))
         rotation = unit_quaternion(quaternion)
         edge = self._edges.get(child)
+        if edge is None and len(self._edges) >= MOST_FRAMES:
+            raise InvalidInputError('Transforms of too many frames', got='a further one',
+                                    expected='at most {}'.format(MOST_FRAMES),
+                                    remedy='Find who publishes a new name each time.')
         if edge is None or edge.parent != parent or edge.static != static:
             # A child has one parent; its history under another one has no meaning now.
             edge = self._edges[child] = _Edge(parent, static)

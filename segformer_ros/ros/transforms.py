@@ -114,15 +114,15 @@ class BufferedTransforms(Transforms):
                     self._buffer.insert(entry.header.frame_id, child, stamp, position, turn,
                                         static)
                 except InvalidInputError as error:
-                    self._tell(child, str(error))
+                    self._tell(str(error))
                     continue
                 if not static:
                     self._newest[child] = max(stamp, self._newest.get(child, stamp))
 
-    def _tell(self, child: str, text: str) -> None:
-        # Once for each frame that follows another: a broken publisher repeats itself.
-        if child != self._refused:
-            self._refused = child
+    def _tell(self, text: str) -> None:
+        # Once for each text that follows another: a broken publisher repeats itself.
+        if text != self._refused:
+            self._refused = text
             self._node.get_logger().warning('Transform ignored: {}'.format(text))
 
 

@@ -283,6 +283,30 @@ def test_the_category_bundle_shows_ground_and_feet_alone():
     assert not shown[bundle.mask == UNLABELED].any()
 
 
+def test_with_a_depth_image_the_bundle_has_the_measured_places():
+    # A board that hangs half a metre up: flat ground would put its lower edge at 4 m.
+    scene = Scene(FLOOR, (), (Box(2.0, 0.0, 0.2, 0.8, WALL, height=1.0, bottom=0.5),), SKY)
+    view = scene.render(PINHOLE, MOUNT)
+    depth = view.depth.astype(np.float32)
+    depth[~np.isfinite(depth)] = 0.0
+    lookup = np.full(256, UNLABELED, np.uint8)
+    lookup[[FLOOR, WALL]] = 0, 2
+    stage = pipeline(SETTINGS._replace(category_width=320))
+    bundle = stage.categories('front', frame(view.labels, 10.0, depth=depth), lookup)
+    shown = np.isfinite(bundle.points[..., 2])
+    np.testing.assert_allclose(bundle.points[shown][:, 2], depth[shown], rtol=1e-6)
+    rows, columns = np.nonzero(shown)
+    np.testing.assert_allclose(bundle.points[shown][:, 0], (columns - PINHOLE.cx) / PINHOLE.f
+                               * depth[shown], atol=1e-4)
+    ground = bundle.points[shown].astype(np.float64).dot(MOUNT[:3, :3].T) + MOUNT[:3, 3]
+    board = ground[bundle.mask[shown] == 2]
+    assert len(board) > 1000 and board[:, 2].min() > 0.49
+    assert board[:, 0].min() > 1.89 and board[:, 0].max() < 2.11
+    assert not shown[(depth == 0.0) | (bundle.mask == UNLABELED)].any()
+    farthest = np.hypot(ground[:, 0], ground[:, 1]).max()
+    assert 4.5 < farthest <= SETTINGS.projection.max_range
+
+
 def test_the_bundle_is_never_larger_than_the_mask():
     stage = pipeline(SETTINGS._replace(category_width=1000))
     bundle = stage.categories('front', frame(FLOOR_ONLY, 10.0), np.zeros(256, np.uint8))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.costmap.pose_buffer import MOST_FRAMES
 from segformer_ros.costmap.pose_buffer import PoseBuffer
 from segformer_ros.errors import InvalidInputError
 from segformer_ros.errors import TransformError
@@ -176,6 +177,17 @@ def test_broken_transforms_are_refused(arguments, words):
         buffer.insert(*arguments)
     with pytest.raises(TransformError):
         buffer.lookup('a', 'b', 1.0)
+
+
+def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
+    buffer = PoseBuffer()
+    for number in range(MOST_FRAMES):
+        buffer.insert('odom', 'frame_{}'.format(number), 1.0, (0, 0, 0), NO_TURN)
+    with pytest.raises(InvalidInputError, match='too many frames: got a further one'):
+        buffer.insert('odom', 'one more', 1.0, (0, 0, 0), NO_TURN)
+    # Those that are known go on.
+    buffer.insert('odom', 'frame_7', 2.0, (3.0, 0, 0), NO_TURN)
+    assert buffer.lookup('odom', 'frame_7', 2.0)[0, 3] == 3.0
 
 
 def test_a_loop_is_over_once_the_wrong_transform_has_not_come_for_the_cache_time():
