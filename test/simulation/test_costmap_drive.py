@@ -4,13 +4,20 @@
 
 import numpy as np
 import pytest
+from segformer_ros.costmap.camera_model import Calibration
+from segformer_ros.costmap.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.frame import Frame
 from segformer_ros.costmap.frame import Occupancy
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.poses import CameraPose
+from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.evaluation import costmap_drive
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.simulation.ground_truth import NONE
 from segformer_ros.simulation.ground_truth import obstacle_classes
+from segformer_ros.simulation.people import walker_pose
 from segformer_ros.simulation.renderer import pinhole_rays
 from segformer_ros.simulation.renderer import Renderer
 from segformer_ros.simulation.shapes import BOX
@@ -78,6 +85,50 @@ def test_what_hangs_low_can_be_let_down_to_the_ground(room):
                 1e-9 < shape.center[2] - shape.half[2] < 0.35]
     for one, other in zip(before, after):
         assert other.center[2] + other.half[2] == pytest.approx(one.center[2] + one.half[2])
+
+
+def test_the_trail_of_a_person_who_walks_through_a_room_is_gone_within_the_decay_time():
+    world = World('indoor', 0)
+    way = Trajectory(world, 1.0, costmap_drive.CAMERA_HEIGHT, costmap_drive.CAMERA_PITCH)
+    base = way.base_pose(0.0)
+    ahead, aside = base[:2, 0], base[:2, 1]
+    # Across the view two metres ahead, and out of it again.
+    ends = [tuple(base[:2, 3] + 2.2 * ahead + side * aside) for side in (-2.5, 2.5)]
+    pace = 1.2
+    world.walkers = [world.walkers[0]._replace(start=ends[0], end=ends[1], speed=pace, phase=0.0)]
+    renderer = Renderer(pinhole_rays(320, 240, 250.0, 250.0, 159.5, 119.5))
+    camera = CameraModel(Calibration(320, 240, 'none', (), (
+        250.0, 0.0, 159.5, 0.0, 250.0, 119.5, 0.0, 0.0, 1.0)))
+    stage = CostmapPipeline(CostmapSettings(), COSTS)
+    person = ADE20K.id_of('person')
+    last_seen = None
+    marked = 0
+    for time in np.arange(0.0, 5.0 / pace, 0.1):
+        picture = renderer.render(world, way.camera_pose(0.0), time)
+        pose = CameraPose(base, way.base_from_optical)
+        stage.process('front', Frame(picture.labels, None, camera, pose, 1.0 + time))
+        if (picture.labels == person).any():
+            last_seen = 1.0 + time
+            x, y, _, _ = walker_pose(world.walkers[0], time)
+            marked += lethal_near(stage.occupancy(1.0 + time), x, y) > 0
+    # The person was in the grid on most of the way through the view.
+    assert last_seen is not None and last_seen < 1.0 + time and marked > 12
+    trail = [tuple(base[:2, 3] + 2.2 * ahead + side * aside) for side in np.arange(-1.0, 1.05, 0.1)]
+    world.walkers = []
+    free = [place for place in trail if (obstacle_classes(
+        world, *np.meshgrid(*(value + np.arange(-0.4, 0.41, 0.05) for value in place)), 0.0,
+        0.0, 2.0) == NONE).all()]
+    assert len(free) > 8
+    gone = stage.occupancy(last_seen + CostmapSettings().fusion.dynamic_decay_time + 0.01)
+    assert [lethal_near(gone, *place) for place in free] == [0] * len(free)
+    # What stands still is there for its own time.
+    assert (gone.values == 100).sum() > 50
+
+
+def lethal_near(occupancy, x, y):
+    """Count marks within a step of a place."""
+    xs, ys = np.meshgrid(*occupancy.geometry.centers())
+    return int((occupancy.values[np.hypot(xs - x, ys - y) < 0.35] == 100).sum())
 
 
 @pytest.mark.slow
