@@ -113,7 +113,8 @@ def test_the_trail_of_a_person_who_walks_through_a_room_is_gone_within_the_decay
             marked += lethal_near(stage.occupancy(1.0 + time), x, y) > 0
     # The person was in the grid on most of the way through the view.
     assert last_seen is not None and last_seen < 1.0 + time and marked > 12
-    trail = [tuple(base[:2, 3] + 2.2 * ahead + side * aside) for side in np.arange(-1.0, 1.05, 0.1)]
+    trail = [tuple(base[:2, 3] + 2.2 * ahead + side * aside)
+             for side in np.arange(-1.0, 1.05, 0.1)]
     world.walkers = []
     free = [place for place in trail if (obstacle_classes(
         world, *np.meshgrid(*(value + np.arange(-0.4, 0.41, 0.05) for value in place)), 0.0,
