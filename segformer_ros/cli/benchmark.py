@@ -131,7 +131,7 @@ def _earlier(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding='utf-8') as stream:
             report: Dict[str, Any] = json.load(stream)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError('No figures to append to', got='{}: {}'.format(path, error),
                                  remedy='Leave --append out.') from error
     return report

@@ -80,7 +80,7 @@ def _bags_of_folder(folder: str, name: str, files: List[str]) -> List[Bag]:
     if METADATA in files:
         try:
             return [_bag_with_metadata(folder, name)]
-        except (ConfigurationError, KeyError, TypeError, ValueError) as error:
+        except (ConfigurationError, KeyError, TypeError, ValueError, OverflowError) as error:
             note = '{} cannot be used ({}: {}); the storage files are read without it'.format(
                 METADATA, type(error).__name__, ' '.join(str(error).split()))
             return [_bag_of_files(folder, name, loose, note)]

@@ -55,7 +55,7 @@ def read_json(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding='utf-8') as stream:
             document = json.load(stream)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError('Report cannot be read', got='{} ({})'.format(path, error),
                                  expected='a report.json of evaluate') from error
     found = document.get('format') if isinstance(document, dict) else None

@@ -27,8 +27,13 @@ LABELS = [
     b'{"id2label": {"' + b'1' * 6000 + b'": "a"}}',
     '{{"id2label": {{"{}": "a"}}}}'.format(chr(0xb2)).encode('utf-8'),
     b'{"id2label": {"999999999": "a"}}', b'{"id2label": {"-1": "a"}}']
+BAGS = [
+    b'rosbag2_bagfile_information: {relative_file_paths: [a.mcap], topics_with_message_count: '
+    b'[{message_count: ' + count + b', topic_metadata: {name: a}}]}'
+    for count in (b'.inf', b'.nan', b'a', b'[1]', b'-.inf')]
 KNOWN = {'model_yaml': YAML, 'classes_yaml': YAML, 'costs_yaml': YAML,
-         'config_json': JSON + LABELS, 'preprocessor_json': JSON, 'engine_record': JSON,
+         'mapping_yaml': YAML, 'graph_record': JSON, 'report_json': JSON,
+         'bag_metadata': YAML + BAGS, 'config_json': JSON + LABELS, 'preprocessor_json': JSON, 'engine_record': JSON,
          'self_mask': [b'a\0b', b'1e999 nan', b'0 0 1 1 1e300 -1e300']}
 
 

@@ -10,6 +10,7 @@ atheris in tools/fuzz.
 
 import array
 import atexit
+import importlib.util
 import json
 import os
 import shutil
@@ -27,13 +28,21 @@ from segformer_ros.costmap.pose_buffer import PoseBuffer
 from segformer_ros.costmap.self_mask import load_self_mask
 from segformer_ros.costmap.self_mask import self_mask_from
 from segformer_ros.errors import SegformerRosError
+from segformer_ros.evaluation.bag_files import BagPart
+from segformer_ros.evaluation.bag_files import find_bags
+from segformer_ros.evaluation.bag_reader import BagPartReader
+from segformer_ros.evaluation.label_map import load_label_map
 from segformer_ros.evaluation.mcap_recovery import find_truncation
 from segformer_ros.evaluation.mcap_recovery import MAGIC
 from segformer_ros.evaluation.mcap_recovery import RepairedFile
 from segformer_ros.evaluation.mcap_recovery import TAIL
+from segformer_ros.evaluation.report_json import FORMAT
+from segformer_ros.evaluation.report_json import read_json
 from segformer_ros.inference.engine_cache import EngineCache
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
+from segformer_ros.model.graph_cache import GraphCache
+from segformer_ros.model.graph_cache import SHORT_KEY
 from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.onnx_header import read_onnx_header
 from segformer_ros.model.preprocessor import read_preprocessor
@@ -54,6 +63,7 @@ LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'thin_prism', '', '
 _FOLDER = tempfile.mkdtemp(prefix='segformer_ros_fuzz',
                            dir='/dev/shm' if os.access('/dev/shm', os.W_OK) else None)
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+KEY = '0123456789abcdef' * 4
 ROWS = tuple(node_rows()) + tuple(camera_rows(['']))
 _ADE = load_class_table('ade20k')
 
@@ -227,10 +237,73 @@ def mcap(data):
     return True
 
 
+def mapping_yaml(data):
+    """Read which classes of a network stand for which of the labels."""
+    return _accepts(load_label_map, _file(data, '.yaml'))
+
+
+def graph_record(data):
+    """Find the record of a deployment graph: what cannot be read is as if it were not there."""
+    folder = os.path.join(_FOLDER, 'deployed')
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with open(os.path.join(folder, 'input-cpu-{}.json'.format(KEY[:SHORT_KEY])), 'wb') as stream:
+        stream.write(data)
+    return GraphCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', KEY).read() is not None
+
+
+def bag_metadata(data):
+    """Find the parts of a recording by its metadata.yaml, or without it."""
+    folder = os.path.join(_FOLDER, 'bag')
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, 'metadata.yaml'), 'wb') as stream:
+        stream.write(data)
+    return not any(bag.notes for bag in find_bags(folder))
+
+
+def bag_file(data):
+    """Read a recording in each of its storages, to the last message."""
+    def read(part):
+        with BagPartReader(part) as reader:
+            reader.topics()
+            for connection, _, message in reader.messages():
+                reader.deserialize(message, connection.msgtype)
+    return any([_accepts(read, BagPart(_file(data, suffix), storage)) for suffix, storage in (
+        ('.db3', 'sqlite3'), ('.mcap', 'mcap'), ('.bag', 'ros1'))])
+
+
+def report_json(data):
+    """Read the report of an evaluation."""
+    return _accepts(read_json, _file(data, '.json'))
+
+
 TARGETS = {function.__name__: function for function in (
     onnx_header, model_yaml, classes_yaml, costs_yaml, config_json, preprocessor_json,
     engine_record, image, depth_image, compressed_image, camera_info, transforms, self_mask,
-    parameters, mcap)}
+    parameters, mcap, mapping_yaml, graph_record, bag_metadata, report_json)}
+if importlib.util.find_spec('rosbags') is not None:
+    TARGETS['bag_file'] = bag_file
+METADATA = b'''rosbag2_bagfile_information:
+  relative_file_paths: [small.mcap]
+  topics_with_message_count:
+  - {message_count: 12, topic_metadata: {name: /camera/image_raw}}
+'''
+
+
+def _recordings():
+    """Return the bytes of recordings of one small image, where rosbags is installed."""
+    if 'bag_file' not in TARGETS:
+        return {}
+    from support.bags import storage_file
+    from support.bags import write_bag
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for storage in ('sqlite3', 'mcap'):
+            path = storage_file(write_bag(os.path.join(folder, storage), 1, storage))
+            with open(path, 'rb') as stream:
+                found.append(stream.read())
+        with open(write_bag(os.path.join(folder, 'one.bag'), 1, 'ros1'), 'rb') as stream:
+            found.append(stream.read())
+    return {'bag_file': found}
 
 
 def seeds(root):
@@ -251,7 +324,7 @@ def seeds(root):
     json_text = (b'{"id2label": {"0": "wall", "1": "floor"}, "num_labels": 2, '
                  b'"size": {"height": 64, "width": 64}, "image_mean": [0.1, 0.2, 0.3], '
                  b'"image_std": [1, 1, 1], "rescale_factor": 0.00392156862745098}')
-    return {
+    return dict(_recordings(), **{
         # Small: what a real network has much of, its weights, is not looked at.
         'onnx_header': [onnx_writer.segmenter(output_shape=(1, 3, 4, 4))],
         'model_yaml': [read('config', 'models', 'segformer_sim.yaml')],
@@ -274,4 +347,8 @@ def seeds(root):
         'parameters': [b'0.5', b'"indoor"', b'true', b'["front", "left"]', b'3'],
         'mcap': [MAGIC + TAIL, MAGIC + b'\x01' + struct.pack('<Q', 3) + b'abc' + TAIL,
                  MAGIC + b'\x05' + struct.pack('<Q', 9) + b'cut'],
-        'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
+        'mapping_yaml': [read('config', 'mappings', 'ade20k_to_camvid.yaml')],
+        'graph_record': ['{{"key": "{}", "sha256": null}}'.format(KEY).encode('ascii')],
+        'bag_metadata': [METADATA],
+        'report_json': [json.dumps({'format': FORMAT, 'inputs': [], 'per_frame': []}).encode()],
+        'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']})
