@@ -169,8 +169,13 @@ bench: .venv-bench/.installed
 # Also part of test-slow; here the results go into the table of docs/reliability.md.
 faults: $(VENV)/.test
 	@mkdir -p faults_output
-	FAULTS_JSON=faults_output/faults.json $(BIN)/python -m pytest -m slow test/faults || true
+	rm -f faults_output/faults.json
+	status=0
+	FAULTS_JSON=faults_output/faults.json $(BIN)/python -m pytest -m slow test/faults || status=$$?
+	# 1: tests failed, which their rows say; any other status: not every test was run.
+	[ $$status -le 1 ] || exit $$status
 	$(BIN)/python tools/write_fault_table.py docs/reliability.md faults_output/faults.json
+	exit $$status
 
 MINUTES ?= 60
 soak: $(VENV)/.test

@@ -25,7 +25,7 @@ STATUS = {WARN: 1, ERROR: 2}
 """Exit status by the worst finding; 0 where all is well."""
 USAGE = 64
 """Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
-MODEL_PARAMETERS = ('model', 'model_spec', 'backend')
+MODEL_PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache')
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -41,12 +41,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except SystemExit as end:
         return USAGE if end.code else 0
     with stdout_kept_clean():
-        graph, parameters = _look_at_graph(options)
+        graph, parameters, serves = _look_at_graph(options)
     values = {row.name: row.default for row in NODE_ROWS if row.name in MODEL_PARAMETERS}
     for name in MODEL_PARAMETERS:
         given = getattr(options, name)
         values[name] = parameters.get(name, values[name]) if given is None else given
-    findings = machine_findings(values['model'], values['model_spec'], values['backend']) + graph
+    findings = machine_findings(serves=serves, **values) + graph
     sys.stdout.write(render_json(findings) if options.json else render_text(findings))
     return STATUS.get(worst(findings), 0)
 
@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
                         help='topic to look at where no active node says which one it reads')
     parser.add_argument('--camera-info', default='camera_info', metavar='TOPIC', help='likewise')
     for name, what in (('model', 'name or path'), ('model_spec', 'path of its YAML'),
-                       ('backend', 'runtime that is wanted')):
+                       ('backend', 'runtime that is wanted'),
+                       ('engine_cache', 'folder of the engines')):
         parser.add_argument('--' + name.replace('_', '-'), dest=name, metavar='TEXT',
                             help='{} (default: what the running node has)'.format(what))
     parser.add_argument('--no-ros', action='store_true', help='look at the machine alone')
@@ -83,9 +84,9 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str, Any]]:
+def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str, Any], bool]:
     if options.no_ros:
-        return [], {}
+        return [], {}, False
     try:
         import rclpy
         from rclpy.context import Context
@@ -94,7 +95,7 @@ def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str
     except ImportError as error:
         return [Finding(ERROR, 'ros', 'cannot be used: {}'.format(error),
                         'Source the setup file of ROS 2 and of the workspace, or give '
-                        '--no-ros.')], {}
+                        '--no-ros.')], {}, False
     context = Context()
     rclpy.init(args=[], context=context)
     try:
@@ -105,7 +106,7 @@ def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str
             observer.close()
     finally:
         context.try_shutdown()
-    return graph_findings(facts), facts.parameters
+    return graph_findings(facts), facts.parameters, facts.state == 'active'
 
 
 if __name__ == '__main__':

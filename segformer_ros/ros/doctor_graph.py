@@ -9,6 +9,7 @@ from typing import Dict
 from typing import List
 from typing import NamedTuple
 from typing import Optional
+from typing import Sequence
 from typing import Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -33,8 +34,10 @@ DISCOVERY = 5.0
 """Seconds within which a node on a busy machine is found; more than DDS needs."""
 ANSWER = 5.0
 """Seconds that a service may take."""
-PARAMETERS = ('model', 'model_spec', 'backend', 'use_sim_time', 'costmap', 'odom_frame',
-              'ground_frame')
+PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache', 'use_sim_time', 'cameras',
+              'costmap', 'odom_frame', 'ground_frame')
+DEPTH_TRANSPORT = 'depth_transport'
+"""Parameter of each camera that says whether, and how, the node reads its depth."""
 BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Latched publishers give what they sent before; one that is volatile matches too, with best
 # effort and volatile only, so there are two subscriptions.
@@ -153,7 +156,8 @@ class GraphObserver:
         if running:
             answers, state, parameters = self._ask()
         counters = [(self._counter(image_topic), self._counter(info_topic))
-                    for image_topic, info_topic in self._inputs(running, image, camera_info)]
+                    for image_topic, info_topic in
+                    self._inputs(running, parameters, image, camera_info)]
         for qos in (QoSProfile(depth=100), LATCHED):
             self._node.create_subscription(TFMessage, '/tf_static', self._on_static, qos)
         self._node.create_subscription(TFMessage, '/tf', self._on_dynamic, BEST_EFFORT)
@@ -172,13 +176,20 @@ class GraphObserver:
 
     def _ask(self) -> Tuple[bool, str, Dict[str, Any]]:
         state = self._call(GetState, 'get_state', GetState.Request())
-        values = self._call(GetParameters, 'get_parameters',
-                            GetParameters.Request(names=list(PARAMETERS)))
+        values = self._parameters(list(PARAMETERS))
         if state is None or values is None:
             return False, '', {}
-        return True, str(state.current_state.label), {
-            name: parameter_value_to_python(value)
-            for name, value in zip(PARAMETERS, values.values)}
+        values.update(self._parameters([
+            '{}.{}'.format(camera, DEPTH_TRANSPORT) if camera else DEPTH_TRANSPORT
+            for camera in values.get('cameras') or ['']]) or {})
+        return True, str(state.current_state.label), values
+
+    def _parameters(self, names: List[str]) -> Optional[Dict[str, Any]]:
+        answer = self._call(GetParameters, 'get_parameters', GetParameters.Request(names=names))
+        if answer is None:
+            return None
+        return {name: parameter_value_to_python(value)
+                for name, value in zip(names, answer.values)}
 
     def _call(self, service_type: Any, name: str, request: Any) -> Any:
         client = self._node.create_client(service_type, '{}/{}'.format(self._target, name))
@@ -190,7 +201,8 @@ class GraphObserver:
         finally:
             self._node.destroy_client(client)
 
-    def _inputs(self, running: bool, image: str, camera_info: str) -> List[Tuple[str, str]]:
+    def _inputs(self, running: bool, parameters: Dict[str, Any], image: str,
+                camera_info: str) -> List[Tuple[str, str]]:
         if not running:
             return [(image, camera_info)]
         space, _, name = self._target.rpartition('/')
@@ -199,12 +211,16 @@ class GraphObserver:
         for topic, types in sorted(read):
             for type_name in types:
                 by_type.setdefault(type_name, []).append(topic)
-        images = by_type.get('sensor_msgs/msg/Image', []) + \
-            by_type.get('sensor_msgs/msg/CompressedImage', [])
+        # The costmap alone reads depth.
+        transports = [value for name, value in parameters.items()
+                      if name.endswith(DEPTH_TRANSPORT)] if parameters.get('costmap') else []
+        images = \
+            pictures(by_type.get('sensor_msgs/msg/Image', []), transports.count('raw')) + \
+            pictures(by_type.get('sensor_msgs/msg/CompressedImage', []),
+                     transports.count('compressed'))
         infos = by_type.get('sensor_msgs/msg/CameraInfo', [])
-        # Inactive nodes read nothing; a depth image is no picture.
-        images = [topic for topic in images if 'depth' not in topic] or [image]
-        return [(topic, _beside(topic, infos) or camera_info) for topic in images]
+        # Inactive nodes read nothing.
+        return [(topic, _beside(topic, infos) or camera_info) for topic in images or [image]]
 
     def _counter(self, topic: str) -> _Counter:
         name = self._node.resolve_topic_name(topic)
@@ -251,6 +267,25 @@ class GraphObserver:
                 return False
             self._executor.spin_once(timeout_sec=min(left, 0.1))
         return True
+
+
+def pictures(topics: Sequence[str], depths: int) -> List[str]:
+    """
+    Return those of some image topics that are no depth images.
+
+    :param depths: how many the node reads; whose names say most of depth, those are they
+    """
+    named = sorted((topic for topic in topics if any(_depth_words(topic))), key=_depth_words,
+                   reverse=True)
+    return [topic for topic in topics if topic not in named[:depths]]
+
+
+def _depth_words(topic: str) -> Tuple[int, int]:
+    # Words, since aligned_depth_to_color is depth, and oak_depthai the name of a driver; all of
+    # them, since the colour image of a depth_camera has the word in its namespace, too.
+    parts = topic.lower().split('/')
+    words = [word for part in parts for word in part.split('_')]
+    return (words.count('depth') + words.count('compresseddepth'), parts.count('depth'))
 
 
 def _beside(image: str, infos: List[str]) -> Optional[str]:

@@ -37,16 +37,21 @@ RELEASED = 1767225600
 """Seconds of 2026-01-01: no clock that is right stands before the package was written."""
 
 
-def machine_findings(model: str, model_spec: str, backend: str) -> List[Finding]:
+def machine_findings(model: str, model_spec: str, backend: str, engine_cache: str,
+                     serves: bool) -> List[Finding]:
     """
     Return everything that can be looked at without ROS.
 
     :param model: as the parameter of that name
     :param model_spec: as the parameter of that name
     :param backend: as the parameter of that name
+    :param engine_cache: as the parameter of that name
+    :param serves: whether a node serves on this machine already
     """
+    root = os.path.abspath(os.path.expanduser(engine_cache)) if engine_cache \
+        else cache_dir.cache_root()
     return (model_findings(model, model_spec) + runtime_findings(backend) +
-            cache_findings(cache_dir.cache_root()) + memory_findings(available_memory()) +
+            cache_findings(root) + memory_findings(available_memory(), serves) +
             clock_findings(time.time()))
 
 
@@ -105,7 +110,7 @@ def cache_findings(root: str) -> List[Finding]:
     """
     Tell whether the cache can be used, and what engines lie in it; changes nothing.
 
-    :param root: of models and engines
+    :param root: of the folder of engines
     """
     folder = os.path.join(root, FOLDER)
     existing = root
@@ -115,7 +120,8 @@ def cache_findings(root: str) -> List[Finding]:
     if not os.access(existing, os.W_OK):
         findings.append(Finding(
             WARN, 'cache', '{} cannot be written to'.format(existing),
-            'Make it writable, or set {} to another folder.'.format(cache_dir.CACHE_VARIABLE)))
+            'Make it writable, or set engine_cache or {} to another folder.'.format(
+                cache_dir.CACHE_VARIABLE)))
     for path in (root, folder):
         fault = _not_private(path)
         if fault:
@@ -128,14 +134,15 @@ def cache_findings(root: str) -> List[Finding]:
     return findings + _engine_findings(folder)
 
 
-def memory_findings(free: int) -> List[Finding]:
+def memory_findings(free: int, serves: bool) -> List[Finding]:
     """
-    Tell whether the free memory lets the node serve, and engines be built.
+    Tell whether the free memory lets the node start, and engines be built.
 
     :param free: bytes
+    :param serves: whether a node does already, which then has its memory
     """
     text = '{:.0f} MB can be had'.format(free / 1e6)
-    if free < SERVING_MEMORY:
+    if free < SERVING_MEMORY and not serves:
         return [Finding(ERROR, 'memory', '{}, the node needs about {:.0f} MB'.format(
             text, SERVING_MEMORY / 1e6), 'End other programs, or add swap (zram).')]
     if free < MINIMUM_FREE:

@@ -32,8 +32,8 @@ def graph_findings(facts: GraphFacts) -> List[Finding]:
     findings = node_findings(facts)
     for camera in facts.cameras:
         findings += image_findings(camera.image, bool(facts.parameters.get('use_sim_time')))
-        findings += info_findings(camera)
-    return findings + transform_findings(facts) + time_findings(facts)
+        findings += _for_costmap(facts, info_findings(camera))
+    return findings + _for_costmap(facts, transform_findings(facts)) + time_findings(facts)
 
 
 def node_findings(facts: GraphFacts) -> List[Finding]:
@@ -150,6 +150,14 @@ def time_findings(facts: GraphFacts) -> List[Finding]:
                         'Set use_sim_time for the node where images come from a simulator or '
                         'a bag.')]
     return [Finding(OK, 'time', 'simulated' if simulated else 'of the system')]
+
+
+def _for_costmap(facts: GraphFacts, findings: List[Finding]) -> List[Finding]:
+    if facts.parameters.get('costmap', True):
+        return findings
+    return [finding if finding.level == OK else
+            Finding(OK, finding.subject, '{} (costmap is false: not needed)'.format(
+                finding.text.rstrip('.'))) for finding in findings]
 
 
 def _silent(topic: TopicFacts, level: str, remedy: str) -> List[Finding]:

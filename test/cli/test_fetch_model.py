@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from segformer_ros.cli import fetch_model
@@ -135,8 +136,11 @@ def test_control_c_ends_with_130_and_a_plain_sentence(mirror, project_root):
         [sys.executable, '-c', STARTER, project_root, str(mirror.folder)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     try:
+        deadline = time.monotonic() + 60.0
         while not mirror.requests:
             assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, 'no request came'
+            time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
     finally:

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""One row of the fault table for each test; ``FAULTS_JSON`` names the file they go to."""
+"""One row of the fault table for each collected test; ``FAULTS_JSON`` names their file."""
 
 import json
 import os
@@ -18,7 +18,9 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 use_own_transport()
 
-ROWS = []
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+PHASES = ('setup', 'call', 'teardown')
+ROWS = {}
 
 
 class Row:
@@ -34,40 +36,58 @@ class Row:
         self.did = ''
         self.back_s = None
         self.lost = ''
+        self.passed = set()
+        """Which of :data:`PHASES` went well."""
+
+    def as_dict(self, test, case):
+        """Return what the table says of it."""
+        return {'test': test, 'fault': self.fault.replace('...', case).rstrip('.'),
+                'did': self.did, 'lost': self.lost,
+                'back_s': None if self.back_s is None else round(self.back_s, 2),
+                'passed': self.passed.issuperset(PHASES)}
+
+
+def row_of(item):
+    """Return the row of a test, which there is from its collection on."""
+    # With "..." the test fills in the case; else a sentence without its full stop.
+    text = item.function.__doc__ or item.name
+    return ROWS.setdefault(item.nodeid, Row(text.strip().split('\n')[0]))
+
+
+def case_of(item):
+    """Return what stands for "..." where the test itself came to say nothing."""
+    return item.callspec.id if hasattr(item, 'callspec') else '...'
 
 
 @pytest.fixture
 def row(request):
     """Return the row of this test; its first docstring line is the fault's name."""
-    # With "..." the test fills in the case; else a sentence without its full stop.
-    filled = Row(request.function.__doc__.strip().split('\n')[0])
+    filled = row_of(request.node)
     yield filled
-    report = getattr(request.node, 'report_of_call', None)
-    good = report is not None and report.passed
-    ROWS.append({'test': request.node.nodeid, 'fault': filled.fault.rstrip('.'), 'did': filled.did,
-                 'back_s': None if filled.back_s is None else round(filled.back_s, 2),
-                 'lost': filled.lost, 'passed': good})
-    if good:
+    if 'call' in filled.passed:
         assert filled.did, 'the test does not say what the node did'
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Let the fixture know how its test went."""
+    """Note how each phase of a test went: a node that does not start or end is a fault, too."""
     outcome = yield
-    if outcome.get_result().when == 'call':
-        item.report_of_call = outcome.get_result()
+    report = outcome.get_result()
+    if report.passed:
+        row_of(item).passed.add(report.when)
 
 
 def pytest_sessionfinish(session):
-    """Write the rows, if a file was named."""
+    """Write the rows of all tests that were collected, if a file was named."""
     path = os.environ.get('FAULTS_JSON')
-    if path and ROWS:
+    rows = [row_of(item).as_dict(item.nodeid, case_of(item)) for item in session.items
+            if str(item.path).startswith(FOLDER + os.sep)]
+    if path and rows and not session.config.option.collectonly:
         with open(path, 'w', encoding='utf-8') as stream:
             json.dump({'date': time.strftime('%Y-%m-%d', time.gmtime()),
                        'machine': '{} cores of {}, Python {}'.format(
                            os.cpu_count(), platform.machine(), platform.python_version()),
-                       'rows': ROWS}, stream, indent=1)
+                       'rows': rows}, stream, indent=1)
             stream.write('\n')
 
 

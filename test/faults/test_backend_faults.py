@@ -3,11 +3,13 @@
 """Backends that fail, lie or hang, in a node under a camera that goes on."""
 
 import os
+import signal
 import time
 
 import pytest
 from support.fault_subject import Subject
 from support.fault_subject import told
+from support.faulty_process import FaultFile
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
 from support.tiny_model import write_color_model
@@ -17,20 +19,8 @@ pytestmark = pytest.mark.slow
 OK, WARN, ERROR = range(3)
 TEST_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
 HANG_TIMEOUT = 1.0
-
-
-class FaultFile:
-    """What the backend reads before each run; replaced in one step."""
-
-    def __init__(self, folder):
-        self.path = os.path.join(str(folder), 'fault')
-        self.write('ok')
-
-    def write(self, text):
-        """Make the backend do something from its next run on."""
-        with open(self.path + '.new', 'w', encoding='ascii') as stream:
-            stream.write(text)
-        os.replace(self.path + '.new', self.path)
+FIRST_OPEN_TIMEOUT = 30.0
+"""Seconds: the first backend of a process imports its runtime."""
 
 
 @pytest.fixture
@@ -40,10 +30,11 @@ def faulty(tmp_path):
     environment = {'FAULT_FILE': fault.path, 'PYTHONPATH': os.pathsep.join(
         [TEST_ROOT, os.environ.get('PYTHONPATH', '')])}
     parameters = {'model': write_color_model(tmp_path), 'hang_timeout': HANG_TIMEOUT,
-                  'open_timeout': 2.0}
+                  'open_timeout': FIRST_OPEN_TIMEOUT}
     with private_domain() as domain, Subject(
             domain, tmp_path, parameters, module='support.faulty_node',
             environment=environment) as subject:
+        assert subject.peer.set_parameters(open_timeout=2.0) == ''
         subject.fault = fault
         yield subject
         fault.write('ok')
@@ -114,11 +105,12 @@ def test_every_backend_hangs(tmp_path, row):
     environment = {'FAULT_FILE': fault.path, 'PYTHONPATH': os.pathsep.join(
         [TEST_ROOT, os.environ.get('PYTHONPATH', '')])}
     parameters = {'model': write_color_model(tmp_path), 'hang_timeout': 0.6,
-                  'open_timeout': 1.0}
+                  'open_timeout': FIRST_OPEN_TIMEOUT}
     started = time.monotonic()
     with private_domain() as domain:
         with Subject(domain, tmp_path, parameters, module='support.faulty_node',
                      environment=environment) as subject:
+            assert subject.peer.set_parameters(open_timeout=1.0) == ''
             fault.write('hang')
             started = time.monotonic()
             wait_until(lambda: not subject.process.is_running(), 'the end')
@@ -143,6 +135,30 @@ def test_lifecycle_while_a_backend_hangs(faulty, row):
         assert faulty.peer.change_state(transition)
     row.back_s = faulty.served_again(time.monotonic())
     row.did, row.lost = 'all taken', '{} images'.format(faulty.finish(begun))
+
+
+def test_node_without_processor(faulty, row):
+    """Node gets no processor for three seconds."""
+    # What the watchdog saw of the frame before, and a second of the standstill, would be a hang.
+    assert faulty.peer.set_parameters(hang_timeout=1.4) == ''
+    begun = faulty.begin()
+    faulty.fault.write('hang')
+    faulty.process.wait_for_log('number 1 hangs')
+    # Two looks see the frame in work, and half a second of it.
+    time.sleep(1.0)
+    faulty.process.signal(signal.SIGSTOP)
+    time.sleep(3.0)
+    faulty.process.signal(signal.SIGCONT)
+    # Long enough for a look before the backend answers, too short for another one.
+    time.sleep(0.1)
+    faulty.fault.write('ok')
+    row.back_s = faulty.served_again(time.monotonic())
+    faulty.wait_for_status('watchdog', lambda *_: True)
+    assert faulty.worst['watchdog'] == OK
+    assert faulty.status['watchdog'][3]['backends replaced'] == '0'
+    lost = faulty.finish(begun)
+    row.did, row.lost = 'served on; the watchdog did not blame the backend', \
+        '{} images of that time'.format(lost)
 
 
 @pytest.mark.parametrize('fault, text, when', [

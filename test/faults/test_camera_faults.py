@@ -12,16 +12,13 @@ import time
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
-from support.fault_subject import FEW
 from support.fault_subject import told
+from support.ros_graph import TIMEOUT
 from support.ros_graph import wait_until
 
 pytestmark = pytest.mark.slow
 
 OK, WARN, ERROR = range(3)
-DIAGNOSTICS_PERIOD = 1.0
-MACHINE = 1.5
-"""Seconds that a message may take on a machine with other work."""
 TEST_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
 
 
@@ -43,6 +40,14 @@ def neighbour(subject, *arguments):
         child.wait()
 
 
+def assert_told_in_time(subject, after, level):
+    """No entry that knew of so long a silence had a lower level."""
+    silent = [(found, float(values['since last mask [s]']))
+              for found, values in subject.entries('camera')]
+    assert any(seconds > after for _, seconds in silent), silent
+    assert all(found >= level for found, seconds in silent if seconds > after), silent
+
+
 def test_camera_stops_and_comes_back(subject, row):
     """Camera stops for four seconds."""
     begun = subject.begin()
@@ -50,13 +55,13 @@ def test_camera_stops_and_comes_back(subject, row):
     subject.camera.paused = True
     stopped = subject.camera.newest_right
     warned = subject.wait_for_status('camera', lambda level, *_: level == WARN) - stopped
-    assert 1.0 < warned + 0.2 < 1.0 + DIAGNOSTICS_PERIOD + MACHINE
+    assert 1.0 < warned + 0.2 < TIMEOUT
+    assert_told_in_time(subject, 1.0, WARN)
     time.sleep(max(0.0, 4.0 - (time.monotonic() - stopped)))
     subject.camera.paused = False
     row.back_s = subject.served_again(time.monotonic())
     subject.wait_for_status('camera', lambda level, *_: level == OK)
-    lost = subject.finish(begun)
-    assert lost <= FEW
+    lost = subject.finish(begun, refused=0)
     row.did = 'WARN {:.1f} s after the last image, served at once'.format(warned)
     row.lost = told(lost)
 
@@ -68,7 +73,8 @@ def test_camera_never_comes_back_turns_to_error(subject, row):
     subject.camera.disconnect()
     stopped = subject.camera.newest_right
     after = subject.wait_for_status('camera', lambda level, *_: level == ERROR) - stopped
-    assert 2.0 < after + 0.2 < 2.0 + DIAGNOSTICS_PERIOD + MACHINE
+    assert 2.0 < after + 0.2 < TIMEOUT
+    assert_told_in_time(subject, 2.0, ERROR)
     subject.camera.reconnect()
     row.back_s = subject.served_again(time.monotonic())
     lost = subject.finish(begun)
@@ -145,19 +151,6 @@ def test_subscriber_that_never_reads(subject, row):
     row.lost = '{} of {} images made way for newer ones'.format(lost, sent)
 
 
-def test_node_without_processor(subject, row):
-    """Node gets no processor for three seconds."""
-    begun = subject.begin()
-    subject.process.signal(signal.SIGSTOP)
-    time.sleep(3.0)
-    subject.process.signal(signal.SIGCONT)
-    row.back_s = subject.served_again(time.monotonic())
-    assert subject.worst.get('watchdog', OK) == OK
-    lost = subject.finish(begun)
-    row.did, row.lost = 'served on; the watchdog did not blame the backend', \
-        '{} images of that time'.format(lost)
-
-
 def test_domain_flooded(subject, row):
     """DDS domain flooded with other traffic for four seconds."""
     begun = subject.begin()
@@ -179,8 +172,7 @@ def test_stamps_jump(subject, row, shift):
     time.sleep(1.5)
     subject.camera.shift_s = 0
     row.back_s = subject.served_again(time.monotonic())
-    lost = subject.finish(begun)
-    assert lost <= FEW
+    lost = subject.finish(begun, refused=0)
     row.did, row.lost = 'masks with the stamp of their image; counted and logged', told(lost)
     subject.wait_for_status('camera', lambda level, _, values: int(
         values['stamps that went back']) >= 1 and abs(float(values['input age [s]'])) < 60.0)
@@ -200,8 +192,7 @@ def test_camera_info_wrong_and_changing(subject, row):
         time.sleep(0.02)
     row.back_s = subject.served_again(time.monotonic())
     subject.peer.node.destroy_publisher(publisher)
-    lost = subject.finish(begun)
-    assert lost <= FEW
+    lost = subject.finish(begun, refused=0)
     row.did, row.lost = 'masks went on: they need none', told(lost)
 
 
@@ -216,7 +207,7 @@ def test_bad_images_between_good_ones(subject, row):
         wait_until(lambda: subject.camera.spoil is None, 'a spoilt image')
         time.sleep(0.1)
     row.back_s = subject.served_again(time.monotonic())
-    lost = subject.finish(begun)
-    assert 10 <= lost <= 10 + FEW
+    lost = subject.finish(begun, refused=10)
+    assert lost >= 10
     row.did = 'refused with the reason, the good ones served'
     row.lost = '{} images, 10 of them bad'.format(lost)

@@ -3,8 +3,15 @@
 """Every promise of docs/reliability.md names tests that exist, and no fault is left out."""
 
 import ast
+import collections
+import json
 import os
 import re
+import shutil
+import subprocess
+import sys
+
+import pytest
 
 
 def page(project_root):
@@ -31,8 +38,105 @@ def test_every_promise_is_held_by_a_test_that_exists(project_root):
             assert name in functions(os.path.join(project_root, path)), (path, name)
 
 
-def test_no_fault_in_the_table_failed(project_root):
+def fault_table(project_root):
+    """Return the faults of the table in its order, and all of its text."""
     text = page(project_root)
     table = text[text.index('<!-- faults'):text.index('<!-- end of faults')]
-    assert table.count('\n| ') > 40
+    rows = [line.split('|')[1].strip() for line in table.split('\n') if line.startswith('| ')]
+    assert rows.pop(0) == 'fault'
+    return rows, table
+
+
+def collected_faults(project_root):
+    """Return how many cases of each fault there are; "..." stands in its name for the case."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '--collect-only', '-q', '-p', 'no:cacheprovider',
+         '-m', 'slow', 'test/faults'], cwd=project_root, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, universal_newlines=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    tests = re.findall(r'^(test/\S+?\.py)::(\w+)', done.stdout, re.MULTILINE)
+    texts = [functions(os.path.join(project_root, path))[name] for path, name in tests]
+    return collections.Counter(
+        text if text.endswith('...') else text.rstrip('.') for text in texts)
+
+
+def missing_and_unknown(faults, rows):
+    """Return the faults with too few rows, and the rows that are of no fault."""
+    left, missing = list(rows), []
+    # Whole names first: a name with a case fits some of them as well.
+    for fault in sorted(faults, key=lambda fault: '...' in fault):
+        pattern = '.+'.join(re.escape(part) for part in fault.split('...'))
+        fitting = [row for row in left if re.fullmatch(pattern, row)]
+        if len(fitting) != faults[fault]:
+            missing.append('{}: {} rows of {}'.format(fault, len(fitting), faults[fault]))
+        left = [row for row in left if row not in fitting]
+    return missing, left
+
+
+def test_table_has_every_collected_fault_and_none_failed(project_root):
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    rows, table = fault_table(project_root)
+    faults = collected_faults(project_root)
+    assert missing_and_unknown(faults, rows) == ([], [])
+    assert '{0} faults, {0} green.'.format(len(rows)) in table
     assert 'FAILED' not in table
+
+
+FAULTS = '''
+import pytest
+
+
+@pytest.fixture
+def node():
+    raise OSError('does not start')
+
+
+@pytest.fixture
+def hanging_node():
+    yield
+    raise OSError('does not end')
+
+
+def test_good(row):
+    """Camera stops."""
+    row.did = 'served on'
+
+
+@pytest.mark.parametrize('case', ['lies'])
+def test_set_up(node, row, case):
+    """Backend ..."""
+
+
+def test_tear_down(hanging_node, row):
+    """Backend hangs."""
+    row.did = 'served on'
+
+
+def test_after(row):
+    """Disk is full."""
+    row.did = 'served on'
+'''
+
+
+def test_each_collected_fault_has_a_row_which_is_red_unless_all_of_its_test_went_well(
+        project_root, tmp_path):
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    shutil.copy(os.path.join(project_root, 'test', 'faults', 'conftest.py'), str(tmp_path))
+    (tmp_path / 'test_some.py').write_text(FAULTS, encoding='utf-8')
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '--maxfail', '2', '.'],
+        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        env=dict(os.environ, FAULTS_JSON=str(tmp_path / 'faults.json'),
+                 PYTHONPATH=os.path.join(project_root, 'test')), check=False)
+    assert done.returncode == 1, done.stdout.decode()
+    with open(str(tmp_path / 'faults.json'), encoding='utf-8') as stream:
+        rows = json.load(stream)['rows']
+    assert {row['fault']: row['passed'] for row in rows} == {
+        'Camera stops': True, 'Backend lies': False, 'Backend hangs': False,
+        'Disk is full': False}
+
+
+def test_fault_without_a_row_and_a_row_without_a_fault_are_noticed():
+    faults = collections.Counter({'Backend ...': 2, 'Backend hangs': 1, 'Camera stops': 1})
+    assert missing_and_unknown(faults, ['Backend fails', 'Backend hangs', 'Camera falls']) == (
+        ['Camera stops: 0 rows of 1', 'Backend ...: 1 rows of 2'], ['Camera falls'])

@@ -9,6 +9,7 @@ import sys
 
 from geometry_msgs.msg import TransformStamped
 import pytest
+from segformer_ros.cli import doctor as doctor_command
 from segformer_ros.inference.engine_cache import EngineCache
 from segformer_ros.ros import doctor_machine
 from segformer_ros.ros.doctor_finding import ERROR
@@ -16,11 +17,15 @@ from segformer_ros.ros.doctor_finding import Finding
 from segformer_ros.ros.doctor_finding import OK
 from segformer_ros.ros.doctor_finding import render_text
 from segformer_ros.ros.doctor_finding import WARN
+from segformer_ros.ros.doctor_graph import pictures
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
+from support.costmap_robot import color_parameters
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
+from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
+from support.tiny_model import color_image
 from tf2_msgs.msg import TFMessage
 
 
@@ -50,17 +55,19 @@ def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_mo
                         arguments=['-r', 'image_raw:=image']), SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
         peer.masks.wait()
-        status, findings = doctor(domain, '--seconds', '4')
+        status, findings = doctor(domain, '--seconds', '10')
     graph = [finding for finding in findings if finding.subject in (
-        'node', 'model', 'image', 'camera_info', 'stamp', 'tf', 'time')]
+        'node', 'model', 'image', 'camera_info', 'tf', 'time')]
     assert [finding for finding in graph if finding.level != OK] == []
     assert of(findings, 'node')[0].text == '/segformer is active'
     # What the node has is looked at, not the default.
     assert color_model in of(findings, 'model')[0].text
     rate, size = of(findings, 'image')
-    assert float(rate.text.split(' Hz')[0].split()[-1]) == pytest.approx(10.0, rel=0.5)
+    assert 1.0 < float(rate.text.split(' Hz')[0].split()[-1]) < 15.0
     assert 'reliable, volatile' in rate.text
     assert size.text == "96 x 72 rgb8 in frame 'camera_optical_frame'"
+    # How old images are is the machine's business.
+    assert of(findings, 'stamp')[0].text.startswith('/image: ')
     assert {finding.text for finding in of(findings, 'tf')} == {
         'base_link from camera_optical_frame', 'odom from camera_optical_frame'}
     assert any(finding.text.startswith('watchdog: ') for finding in of(findings, 'node says'))
@@ -99,7 +106,7 @@ def test_wrong_camera_info_looping_frames_and_a_depth_image_are_told(domain):
                 edges.append(edge)
             frames.publish(TFMessage(transforms=edges))
         peer.node.create_timer(0.1, tick)
-        status, findings = doctor(domain, '--seconds', '2', '--model', 'segformer_sim')
+        status, findings = doctor(domain, '--seconds', '10', '--model', 'segformer_sim')
     assert status == 2
     assert any(finding.level == ERROR and "got '32FC1'" in finding.text
                and 'holds measurements' in finding.remedy for finding in of(findings, 'image'))
@@ -125,6 +132,69 @@ def test_an_inactive_node_is_told_with_the_command(domain, tmp_path, color_model
         _, findings = doctor(domain, '--seconds', '0.2')
     node, = of(findings, 'node')
     assert node.remedy == 'ros2 lifecycle set /segformer configure'
+
+
+def test_names_with_depth_in_a_driver_are_pictures_and_no_costmap_needs_no_places(
+        domain, tmp_path, color_model):
+    parameters = {'model': color_model, 'threads': 1, 'costmap': 'false'}
+    with NodeProcess(domain, tmp_path, parameters,
+                     arguments=['-r', 'image:=/oak_depthai/rgb/image_raw']), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        image = peer.publisher(Image, '/oak_depthai/rgb/image_raw', 5)
+        peer.node.create_timer(0.1, lambda: image.publish(rgb_message(color_image(['red']))))
+        _, findings = doctor(domain, '--seconds', '10')
+    assert all(finding.level == OK for finding in of(findings, 'image')), findings
+    assert of(findings, 'image')[0].text.startswith('/oak_depthai/rgb/image_raw: ')
+    info, = of(findings, 'camera_info')
+    assert info == Finding(OK, 'camera_info',
+                           'nobody publishes /camera_info (costmap is false: not needed)')
+    frames, = of(findings, 'tf')
+    assert (frames.level, frames.remedy) == (OK, '')
+    assert frames.text.startswith('no transform on /tf')
+
+
+def test_depth_that_the_costmap_reads_is_no_picture_and_a_missing_camera_info_is_a_warning(
+        domain, tmp_path):
+    parameters = color_parameters(tmp_path, depth_transport='raw')
+    with NodeProcess(domain, tmp_path, parameters, arguments=[
+            '-r', 'image:=/depth_camera/image_raw',
+            '-r', 'depth:=/depth_camera/depth/image_raw']), SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        _, findings = doctor(domain, '--seconds', '0.2')
+    assert [finding.text for finding in of(findings, 'image')] == [
+        'nobody publishes /depth_camera/image_raw']
+    assert of(findings, 'camera_info')[0].level == WARN
+    assert of(findings, 'tf')[0].level == WARN
+
+
+@pytest.mark.parametrize('topics, depths, expected', [
+    (['/oak_depthai/rgb/image_raw'], 0, ['/oak_depthai/rgb/image_raw']),
+    (['/camera/aligned_depth_to_color/image_raw', '/camera/color/image_raw'], 1,
+     ['/camera/color/image_raw']),
+    (['/depth_camera/depth/image_raw', '/depth_camera/rgb/image_raw'], 1,
+     ['/depth_camera/rgb/image_raw']),
+    (['/camera/depth/image_raw/compressedDepth', '/camera/rgb/image_raw/compressed'], 1,
+     ['/camera/rgb/image_raw/compressed']),
+    (['/front/depth', '/front/image', '/rear/depth', '/rear/image'], 2,
+     ['/front/image', '/rear/image']),
+    # Two cameras may read one depth image.
+    (['/depth', '/front/image', '/rear/image'], 2, ['/front/image', '/rear/image'])])
+def test_depth_images_are_told_by_whole_words(topics, depths, expected):
+    assert pictures(topics, depths) == expected
+
+
+def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monkeypatch, capsys):
+    cache = tmp_path / 'engines of the node'
+    cache.mkdir()
+    os.chmod(str(cache), 0o777)
+    monkeypatch.setattr(doctor_command, '_look_at_graph',
+                        lambda options: ([], {'engine_cache': str(cache)}, True))
+    monkeypatch.setattr(doctor_machine, 'available_memory', lambda: 400 * 2 ** 20)
+    assert doctor_command.main(['--json']) == 2
+    findings = [Finding(**each) for each in json.loads(capsys.readouterr().out)['findings']]
+    assert of(findings, 'cache')[0].text == '{} is writable for others'.format(cache)
+    assert of(findings, 'memory')[0].level == WARN
 
 
 def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):
@@ -157,10 +227,12 @@ def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
     assert not record.exists()
 
 
-@pytest.mark.parametrize('free, level', [(2 ** 30 * 4, OK), (600 * 2 ** 20, WARN),
-                                         (100 * 2 ** 20, ERROR)])
-def test_memory_levels(free, level):
-    assert doctor_machine.memory_findings(free)[0].level == level
+@pytest.mark.parametrize('free, serves, level', [
+    (2 ** 30 * 4, False, OK), (600 * 2 ** 20, False, WARN), (100 * 2 ** 20, False, ERROR),
+    (2 ** 30 * 4, True, OK), (100 * 2 ** 20, True, WARN)])
+def test_little_memory_is_an_error_for_a_start_and_a_warning_once_a_node_serves(
+        free, serves, level):
+    assert doctor_machine.memory_findings(free, serves)[0].level == level
 
 
 def test_clock_that_was_never_set_is_an_error():

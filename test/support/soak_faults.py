@@ -6,14 +6,18 @@ import itertools
 import signal
 import time
 
+from nav_msgs.msg import OccupancyGrid
+import numpy as np
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
+from support.costmap_robot import LATCHED
+from support.ros_graph import TIMEOUT
 from support.soak_robot import FORGET
 
 FRAMES = itertools.count()
-SLACK = 2.0
-"""Seconds for the last grid to come on a busy machine."""
+MARGIN = 1.0
+"""Seconds between the stamps of the last image that is used and of the last grid of it."""
 
 
 def pause(soak, camera):
@@ -120,10 +124,7 @@ def blind(soak, camera):
     cameras = soak.cameras.values()
     for each in cameras:
         each.paused = True
-    time.sleep(FORGET + SLACK)
-    if soak.robot.known:
-        soak.complaints.append('{} cells known {} s after the last image'.format(
-            soak.robot.known, FORGET + SLACK))
+    must_forget(soak, 'image')
     for each in cameras:
         each.paused = False
 
@@ -131,11 +132,37 @@ def blind(soak, camera):
 def without_poses(soak, camera):
     """Say nothing of where the robot is until the grid must know nothing, and see that."""
     soak.robot.poses_on = False
-    time.sleep(FORGET + SLACK)
-    if soak.robot.known:
-        soak.complaints.append('{} cells known {} s after the last pose'.format(
-            soak.robot.known, FORGET + SLACK))
+    must_forget(soak, 'pose')
     soak.robot.poses_on = True
+
+
+def must_forget(soak, what):
+    """
+    Wait for a grid that is stamped so late that it must know nothing.
+
+    How late a grid comes is the machine's business: what it may know is judged by its stamp.
+
+    :param what: the node has just got the last of
+    """
+    last = soak.peer.node.get_clock().now().nanoseconds
+    late = []
+
+    def judge(grid):
+        age = 1e-9 * (grid.header.stamp.sec * 10 ** 9 + grid.header.stamp.nanosec - last)
+        if age > FORGET + MARGIN:
+            late.append((int(np.count_nonzero(np.frombuffer(grid.data, np.int8) != -1)), age))
+    subscription = soak.peer.node.create_subscription(
+        OccupancyGrid, '/segformer/costmap', judge, LATCHED)
+    deadline = time.monotonic() + TIMEOUT
+    while not late and time.monotonic() < deadline:
+        time.sleep(0.05)
+    soak.peer.node.destroy_subscription(subscription)
+    if not late:
+        soak.complaints.append('no grid for {} s after the last {}'.format(TIMEOUT, what))
+    for known, age in late:
+        if known:
+            soak.complaints.append('{} cells known {:.2f} s after the last {}'.format(
+                known, age, what))
 
 
 def clear_costmap(soak, camera):
