@@ -33,7 +33,8 @@ BAGS = [
     for count in (b'.inf', b'.nan', b'a', b'[1]', b'-.inf')]
 KNOWN = {'model_yaml': YAML, 'classes_yaml': YAML, 'costs_yaml': YAML,
          'mapping_yaml': YAML, 'graph_record': JSON, 'report_json': JSON,
-         'bag_metadata': YAML + BAGS, 'config_json': JSON + LABELS, 'preprocessor_json': JSON, 'engine_record': JSON,
+         'bag_metadata': YAML + BAGS,
+         'config_json': JSON + LABELS, 'preprocessor_json': JSON, 'engine_record': JSON,
          'self_mask': [b'a\0b', b'1e999 nan', b'0 0 1 1 1e300 -1e300']}
 
 

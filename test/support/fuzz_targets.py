@@ -267,8 +267,9 @@ def bag_file(data):
             reader.topics()
             for connection, _, message in reader.messages():
                 reader.deserialize(message, connection.msgtype)
-    return any([_accepts(read, BagPart(_file(data, suffix), storage)) for suffix, storage in (
-        ('.db3', 'sqlite3'), ('.mcap', 'mcap'), ('.bag', 'ros1'))])
+    accepted = [_accepts(read, BagPart(_file(data, suffix), storage)) for suffix, storage in (
+        ('.db3', 'sqlite3'), ('.mcap', 'mcap'), ('.bag', 'ros1'))]
+    return any(accepted)
 
 
 def report_json(data):
@@ -324,7 +325,7 @@ def seeds(root):
     json_text = (b'{"id2label": {"0": "wall", "1": "floor"}, "num_labels": 2, '
                  b'"size": {"height": 64, "width": 64}, "image_mean": [0.1, 0.2, 0.3], '
                  b'"image_std": [1, 1, 1], "rescale_factor": 0.00392156862745098}')
-    return dict(_recordings(), **{
+    found = {
         # Small: what a real network has much of, its weights, is not looked at.
         'onnx_header': [onnx_writer.segmenter(output_shape=(1, 3, 4, 4))],
         'model_yaml': [read('config', 'models', 'segformer_sim.yaml')],
@@ -351,4 +352,6 @@ def seeds(root):
         'graph_record': ['{{"key": "{}", "sha256": null}}'.format(KEY).encode('ascii')],
         'bag_metadata': [METADATA],
         'report_json': [json.dumps({'format': FORMAT, 'inputs': [], 'per_frame': []}).encode()],
-        'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']})
+        'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
+    found.update(_recordings())
+    return found
