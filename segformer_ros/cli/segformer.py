@@ -12,8 +12,9 @@ def main(args: Optional[List[str]] = None) -> int:
     stop = StopRequest()
     from segformer_ros.ros.process import run_node
     from segformer_ros.ros.segformer_node import SegformerNode
-    return run_node(SegformerNode, SegformerNode.close, args,
-                    is_hopeless=lambda node: node.is_hopeless, stop=stop)
+    return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested),
+                    SegformerNode.close, args, is_hopeless=lambda node: node.is_hopeless,
+                    stop=stop, leaves_threads=lambda node: node.leaves_threads)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 """Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
 
 import os
+import sys
 import traceback
 from typing import Callable
 from typing import List
@@ -35,7 +36,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
              args: Optional[List[str]] = None,
              is_done: Callable[[AnyNode], bool] = lambda node: False,
              is_hopeless: Callable[[AnyNode], bool] = lambda node: False,
-             stop: Optional[StopRequest] = None) -> int:
+             stop: Optional[StopRequest] = None,
+             leaves_threads: Callable[[AnyNode], bool] = lambda node: False) -> int:
     """
     Spin one node until it is asked to stop, or has done its work.
 
@@ -44,8 +46,11 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param args: command line with ROS arguments; None takes the process's own
     :param is_done: asked again and again; by default a node's work never ends
     :param is_hopeless: asked again and again; where true the process ends at once, with
-        :data:`HOPELESS`, past threads that would keep an orderly end from coming
+        :data:`HOPELESS`, past threads that would keep an orderly end from coming; unless it was
+        asked to stop
     :param stop: made before the imports, where those take long; by default one is made here
+    :param leaves_threads: asked once the node is closed; where true the process ends past its
+        interpreter, since a runtime aborts whose threads work while it is torn down
     :return: exit status
     """
     stop = StopRequest() if stop is None else stop
@@ -61,7 +66,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         try:
             while not stop.requested and rclpy.ok() and not is_done(node):
                 _spin_once(executor, node)
-                if is_hopeless(node):
+                if is_hopeless(node) and not stop.requested:
                     os._exit(HOPELESS)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too
@@ -71,6 +76,10 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
             node.destroy_node()
     finally:
         rclpy.try_shutdown()
+    if leaves_threads(node):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

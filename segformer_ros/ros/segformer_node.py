@@ -13,8 +13,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
 from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.onnxruntime_backend import CPU_PROVIDER
 from segformer_ros.ros import backend_provider
 from segformer_ros.ros import topics
+from segformer_ros.ros.autostart import start_by_itself
 from segformer_ros.ros.backend_provider import Model
 from segformer_ros.ros.camera import Camera
 from segformer_ros.ros.camera_set import CameraSet
@@ -26,6 +28,8 @@ from segformer_ros.ros.diagnostics import NodeState
 from segformer_ros.ros.diagnostics import Status
 from segformer_ros.ros.diagnostics import watchdog_status
 from segformer_ros.ros.diagnostics_publisher import DiagnosticsPublisher
+from segformer_ros.ros.hung_workers import HungWorkers
+from segformer_ros.ros.hung_workers import MAX_HUNG
 from segformer_ros.ros.label_info import label_info_type
 from segformer_ros.ros.label_info import MISSING as LABEL_INFO_MISSING
 from segformer_ros.ros.lifecycle_service import answer_impossible_transitions
@@ -53,15 +57,18 @@ class SegformerNode(LifecycleNode):
     """
     Camera images in, semantic masks out.
 
+    :param is_stopping: asked while configure waits; where true it fails instead of waiting on
     :param options: of rclpy's ``Node``
     :raises ConfigurationError: a parameter given at start cannot be used
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, is_stopping: Callable[[], bool] = lambda: False, **options: Any) -> None:
         super().__init__('segformer', **options)
+        self._is_stopping = is_stopping
         self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
         self._worker: Optional[WatchedWorker] = None
+        self._hung = HungWorkers()
         if self._settings.current.keep_memory and not keep_freed_memory():
             self.get_logger().info('This C library has no settings for keep_memory.')
         self._cameras = CameraSet()
@@ -78,7 +85,7 @@ class SegformerNode(LifecycleNode):
         create_steady_timer(self, WATCH_PERIOD, self._on_watch)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
-            self._autostart = create_steady_timer(self, 0.0, self._on_autostart)
+            start_by_itself(self, self._hung, is_stopping)
 
     @property
     def lifecycle_state(self) -> str:
@@ -87,8 +94,13 @@ class SegformerNode(LifecycleNode):
 
     @property
     def is_hopeless(self) -> bool:
-        """Tell whether so many backends hang that only another process can help."""
-        return self._worker is not None and self._worker.is_hopeless
+        """Tell whether backends hang in such a way that only another process can help."""
+        return self._hung.is_hopeless
+
+    @property
+    def leaves_threads(self) -> bool:
+        """Tell whether threads hang that nothing but the end of the process ends."""
+        return bool(self._hung)
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -109,7 +121,10 @@ class SegformerNode(LifecycleNode):
             return self._attempt('configure', self._configure)
         except SegformerRosError as error:
             self._trouble = 'Cannot configure: {}'.format(error)
-            self.get_logger().error(self._trouble)
+            if self._is_stopping():
+                self.get_logger().info(self._trouble)  # nobody's fault
+            else:
+                self.get_logger().error(self._trouble)
             self._release()
             return TransitionCallbackReturn.FAILURE
 
@@ -151,11 +166,10 @@ class SegformerNode(LifecycleNode):
         parameters = self._settings.current
         model = backend_provider.find_model(parameters)
         self._settings.locked = True
-        worker = WatchedWorker(
+        worker = self._worker = WatchedWorker(
             lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
-            self._limits, self._on_lost, self._on_hang)
-        worker.start()
-        self._worker = worker
+            self._limits, self._on_lost, self._on_hang, self._hung)
+        worker.start(self._is_stopping)
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = CameraSet([
             Camera(self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask)
@@ -165,7 +179,9 @@ class SegformerNode(LifecycleNode):
                      predecessor: Optional[InferenceWorker]) -> InferenceWorker:
         parameters = self._settings.current
         if fallback:
-            parameters = parameters._replace(backend='onnxruntime')
+            # What runs on every machine: a provider that was named may be what failed.
+            parameters = parameters._replace(backend='onnxruntime',
+                                             execution_provider=CPU_PROVIDER)
         return InferenceWorker(
             [camera.name for camera in parameters.cameras],
             backend_provider.make_provider(parameters, model),
@@ -213,6 +229,11 @@ class SegformerNode(LifecycleNode):
             # Its camera gates are closed, so it cannot publish through what is destroyed now.
             self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
                                     'left behind.'.format(STOP_TIMEOUT))
+        self._hung.prune()
+        if self._worker is not None and self._hung:
+            self.get_logger().warning(
+                'Threads that hang and are left behind: {}; with {} the process ends.'.format(
+                    len(self._hung), MAX_HUNG))
         self._worker = None
         self._cameras.destroy()
         self._cameras = CameraSet()
@@ -241,12 +262,6 @@ class SegformerNode(LifecycleNode):
         response.message = 'enabled' if self._enabled else 'disabled'
         self.get_logger().info('Masks are {}.'.format(response.message))
         return response
-
-    def _on_autostart(self) -> None:
-        self._autostart.cancel()
-        if self.lifecycle_state == 'unconfigured' and \
-                self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
 
     def _statuses(self) -> List[Status]:
         parameters = self._settings.current

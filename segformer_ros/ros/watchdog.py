@@ -10,8 +10,9 @@ from typing import Optional
 
 from segformer_ros.errors import BackendError
 from segformer_ros.ros.backend_provider import BackendChoice
+from segformer_ros.ros.busy_time import BusyTime
+from segformer_ros.ros.hung_workers import HungWorkers
 from segformer_ros.ros.scheduler import Frame
-from segformer_ros.ros.turn import Work
 from segformer_ros.ros.worker import InferenceWorker
 
 FAILURES = 5
@@ -20,17 +21,10 @@ RELAPSE = 600.0
 """Seconds within which a second fault is not taken for an accident: the fallback serves."""
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts at most; the first is made at once, then 1, 2, 4, ... s."""
-MAX_HUNG = 4
-"""
-Threads that hang at once. Each keeps a network in memory, and nothing but the end of the process
-frees it: with so many the node asks for that end, and whoever started it starts it anew.
-"""
-
-LONGEST_STEP = 1.0
-"""
-Seconds between two checks that count at most: while the whole process gets no processor its
-backend cannot answer either.
-"""
+OPEN_STEP = 0.1
+"""Seconds between two looks whether the backend is open, or a request to stop came."""
+OPEN_GRACE = 2.0
+"""Seconds that a backend which is being opened may take to come to an end at such a request."""
 
 MakeWorker = Callable[[bool, Optional[InferenceWorker]], InferenceWorker]
 
@@ -71,41 +65,63 @@ class WatchedWorker:
     :param limits: asked at every check
     :param on_lost: called with the camera whose frame a worker was given up with, and why
     :param on_trouble: called with a sentence for the log when a backend is replaced
+    :param hung: takes the threads that are given up; it outlives this
     """
 
     def __init__(self, make_worker: MakeWorker, limits: Callable[[], Limits],
-                 on_lost: Callable[[str, str], None], on_trouble: Callable[[str], None]) -> None:
+                 on_lost: Callable[[str, str], None], on_trouble: Callable[[str], None],
+                 hung: HungWorkers) -> None:
         self._make_worker = make_worker
         self._limits = limits
         self._on_lost = on_lost
         self._on_trouble = on_trouble
-        self._hung: List[InferenceWorker] = []
+        self._hung = hung
         self._attempts = 0
         self._replaced = 0
         self._fallback = False
         self._trouble = ''
         self._last = ''
         self._not_before = 0.0
-        self._last_check = time.monotonic()
         self._replaced_at = float('-inf')
-        self._watched: Optional[Work] = None
-        self._busy = 0.0
+        self._busy = BusyTime()
         self._worker = make_worker(False, None)
 
-    def start(self) -> None:
+    def start(self, is_stopping: Callable[[], bool]) -> None:
         """
-        Start the thread and wait until the backend is open.
+        Start the thread and wait until the backend is open; the fallback's, where that hangs.
 
-        :raises SegformerRosError: as the provider or the segmenter raised it, or it took longer
-            than the limit
+        :param is_stopping: asked meanwhile; where true nothing is waited for any more
+        :raises SegformerRosError: as the provider or the segmenter raised it, or the fallback
+            hung as well, or the process shall stop
         """
-        limit = self._limits().open or None
+        self._hung.prune()
         self._worker.begin()
-        if not self._worker.wait_until_open(limit):
-            self._worker.abandon()
-            raise BackendError(
-                'The backend was not open in time', got='{:.1f} s'.format(limit or 0.0),
-                remedy='Raise open_timeout if this machine needs longer, or set backend.')
+        if self._opens_in_time(is_stopping):
+            return
+        self._fallback = True
+        self._replace(self._worker, 'The backend was not open after {:.1f} s'.format(
+            self._busy.seconds), time.monotonic(), hangs=True)
+        if not self._hung.is_hopeless:
+            if self._opens_in_time(is_stopping):
+                return
+            self._give_up(self._worker)
+        raise BackendError(
+            'No backend was open in time, nor the fallback', got='no answer',
+            expected='one within {:.1f} s'.format(self._limits().open),
+            remedy='Raise open_timeout if this machine needs longer, or set backend; a thread '
+            'that hangs is left behind until the process ends, so start that anew.')
+
+    def _opens_in_time(self, is_stopping: Callable[[], bool]) -> bool:
+        while not self._worker.wait_until_open(OPEN_STEP):
+            if is_stopping():
+                self._worker.abandon()
+                if not self._worker.stop(OPEN_GRACE):
+                    self._give_up(self._worker)
+                raise BackendError('The backend was not open yet', got='a request to stop')
+            self._busy.look(self._worker.work, time.monotonic())
+            if self._is_hanging():
+                return False
+        return True
 
     @property
     def choice(self) -> Optional[BackendChoice]:
@@ -117,11 +133,6 @@ class WatchedWorker:
         """Return what was seen."""
         return WatchdogState(self._trouble, self._last, self._replaced, len(self._hung),
                              self._fallback)
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Tell whether only another process can help."""
-        return len(self._hung) >= MAX_HUNG
 
     def offer(self, camera: str, frame: Frame) -> bool:
         """
@@ -146,35 +157,27 @@ class WatchedWorker:
         """
         Let the frame in work finish, close the backend and join the thread.
 
-        :param timeout: seconds to wait
-        :return: whether no thread is left behind
+        :param timeout: seconds to wait; what hangs already is not waited for
+        :return: False where the wait was in vain; the thread counts among those that hang then
         """
-        ended = self._worker.stop(timeout)
-        return ended and not any(worker.is_alive for worker in self._hung)
+        if self._worker in self._hung or self._worker.stop(timeout):
+            return True
+        self._give_up(self._worker)
+        return False
 
     def check(self) -> None:
         """Look whether the worker still works; replace it where it does not."""
         now = time.monotonic()
-        self._note_busy(now)
-        self._hung = [worker for worker in self._hung if worker.is_alive]
+        self._busy.look(self._worker.work, now)
+        self._hung.prune()
         worker = self._worker
         if worker.successes and not worker.failures and self._trouble:
             self._trouble = ''
             self._attempts = 0
         wrong = self._what_is_wrong(worker)
-        if not wrong or now < self._not_before or self.is_hopeless:
+        if not wrong or now < self._not_before or self._hung.is_hopeless:
             return
-        self._replace(worker, wrong, now)
-
-    def _note_busy(self, now: float) -> None:
-        step = min(now - self._last_check, LONGEST_STEP)
-        self._last_check = now
-        work = self._worker.work
-        if work is not self._watched:
-            # It began after the last check at the earliest.
-            self._watched, self._busy = work, 0.0
-        elif work is not None:
-            self._busy += step
+        self._replace(worker, wrong, now, self._is_hanging())
 
     def _what_is_wrong(self, worker: InferenceWorker) -> str:
         if worker.is_open and worker.failure is not None:
@@ -182,17 +185,16 @@ class WatchedWorker:
         if worker.failures >= FAILURES:
             return 'The network gave nothing for {} frames in a row'.format(worker.failures)
         if self._is_hanging():
-            return 'The backend has not answered for {:.1f} s'.format(self._busy)
+            return 'The backend has not answered for {:.1f} s'.format(self._busy.seconds)
         return ''
 
     def _is_hanging(self) -> bool:
-        work, limits = self._watched, self._limits()
-        if work is None:
+        work, limits = self._busy.work, self._limits()
+        if work is None or not self._busy.is_certain:
             return False
-        return 0.0 < (limits.open if work.first else limits.run) < self._busy
+        return 0.0 < (limits.open if work.first else limits.run) < self._busy.seconds
 
-    def _replace(self, worker: InferenceWorker, wrong: str, now: float) -> None:
-        hangs = self._is_hanging()
+    def _replace(self, worker: InferenceWorker, wrong: str, now: float, hangs: bool) -> None:
         self._attempts += 1
         self._replaced += 1
         self._fallback = self._fallback or now - self._replaced_at < RELAPSE
@@ -203,13 +205,17 @@ class WatchedWorker:
         for camera in worker.abandon():
             self._on_lost(camera, wrong)
         if hangs:
-            self._hung.append(worker)
-            if self.is_hopeless:
+            self._hung.add(worker)
+            if self._hung.is_hopeless:
                 self._tell('{}, as have {} before it; the process ends, to be started '
                            'anew'.format(wrong, len(self._hung) - 1))
                 return
         self._worker = self._make_worker(self._fallback, None if hangs else worker)
         self._worker.begin()
+
+    def _give_up(self, worker: InferenceWorker) -> None:
+        worker.abandon()
+        self._hung.add(worker)
 
     def _tell(self, text: str) -> None:
         self._trouble = self._last = text

@@ -2,87 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backend that hangs, fails or gives rubbish: no mask is made of it, and it is replaced."""
 
-import os
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
-import numpy as np
 import pytest
-from support.ros_graph import NodeProcess
+from support.faulty_process import faulty_node
 from support.ros_graph import wait_until
-from support.segformer_peer import pixels
 from support.segformer_peer import rgb_message
-from support.segformer_peer import SegformerPeer
-from support.tiny_model import BLUE
 from support.tiny_model import color_image
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
-TEST_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 LIMITS = {'hang_timeout': 0.8, 'open_timeout': 30.0, 'threads': 1}
-
-
-class FaultyNode:
-    """A node whose backend a test can break, and its other side."""
-
-    def __init__(self, process, peer, path):
-        self.process = process
-        self.peer = peer
-        self._path = path
-        self._inbox = peer.subscribe(DiagnosticArray, '/diagnostics')
-
-    def let(self, fault):
-        """Make the backend do something from its next run on."""
-        write(self._path, fault)
-
-    def send(self):
-        """Send a blue picture and return its stamp."""
-        return self.peer.send(rgb_message(color_image(['blue'])))
-
-    def status(self, task, condition):
-        """Return the next diagnostics entry of a task that fulfils the condition."""
-        def found(message):
-            return [each for each in message.status
-                    if each.name == 'segformer: ' + task and condition(each)]
-        return found(self._inbox.wait(found, after=len(self._inbox.messages)))[0]
-
-    def serves_again(self):
-        """Send pictures until one gets its mask, and look at that one."""
-        stamps, before = [], len(self.peer.masks.messages)
-
-        def answered():
-            stamps.append(self.send())
-            time.sleep(0.1)
-            return [mask for mask in self.peer.masks.messages[before:]
-                    if mask.header.stamp in stamps]
-        mask = wait_until(answered, lambda: 'a mask:\n' + self.process.log())[0]
-        assert np.all(pixels(mask) == BLUE)
-
-    def counts(self):
-        """Return the camera's books at rest."""
-        values = {pair.key: pair.value for pair in self.status('camera', lambda _: True).values}
-        return {key: int(values[key]) for key in (
-            'received', 'published', 'dropped for newer ones', 'rejected input', 'failed')}
-
-
-def write(path, fault):
-    # In one step: the node reads it at any moment.
-    temporary = str(path) + '.new'
-    with open(temporary, 'w', encoding='ascii') as stream:
-        stream.write(fault)
-    os.replace(temporary, str(path))
+LONG = 20.0
+"""Seconds; no machine stands still for so long, so that nothing is taken for a hang."""
 
 
 @pytest.fixture
 def node(domain, tmp_path, color_model):
-    path = tmp_path / 'fault'
-    write(path, 'ok')
-    environment = {'FAULT_FILE': str(path), 'PYTHONPATH': os.pathsep.join(
-        [os.path.abspath(TEST_ROOT), os.environ.get('PYTHONPATH', '')])}
-    with NodeProcess(domain, tmp_path, dict(LIMITS, model=color_model),
-                     module='support.faulty_node', environment=environment) as process, \
-            SegformerPeer(domain) as peer:
-        peer.wait_for_state('active')
-        found = FaultyNode(process, peer, path)
+    with faulty_node(domain, tmp_path, dict(LIMITS, model=color_model)) as found:
+        found.peer.wait_for_state('active')
         found.serves_again()
         yield found
 
@@ -102,24 +39,22 @@ def test_hanging_backend_is_told_replaced_and_its_late_result_thrown_away(node):
     wait_until(lambda: node.process.threads() < threads, 'the end of the thread that hung')
     node.serves_again()
     assert late not in [mask.header.stamp for mask in node.peer.masks.messages]
-    time.sleep(0.5)
-    after = node.counts()
-    gained = {key: after[key] - before[key] for key in after}
-    assert gained['received'] == sum(gained.values()) - gained['received']
-    assert gained['failed'] >= 1
+
+    def gained_when_even():
+        after = node.counts()
+        gained = {key: after[key] - before[key] for key in after}
+        return gained if gained['received'] == sum(gained.values()) - gained['received'] else None
+    assert wait_until(gained_when_even, lambda: 'even books: {}, before {}'.format(
+        node.counts(), before))['failed'] >= 1
 
 
 def test_second_hang_brings_the_fallback_for_good(node):
-    assert node.peer.set_parameters(open_timeout=0.8) == ''
+    node.let('hang 1')
+    node.send_until_logged('it is opened anew')
+    # A first frame might take as long as an opening.
+    node.serves_again()
     node.let('hang 2')
-    node.send()
-    node.process.wait_for_log('it is opened anew')
-    publisher = node.peer.connect()
-
-    def fell_back():
-        publisher.publish(rgb_message(color_image(['blue'])))
-        return 'the fallback is opened' in node.process.log()
-    wait_until(fell_back, 'the fallback')
+    node.send_until_logged('the fallback is opened')
     node.serves_again()
     assert 'number 3, onnxruntime' in node.process.log()
     status = node.status('watchdog', lambda status: status.level == WARN)
@@ -132,6 +67,26 @@ def test_when_every_backend_hangs_the_process_ends_to_be_started_anew(node):
     # The fallback waits for its first frame longer than for others.
     assert node.peer.set_parameters(open_timeout=0.8) == ''
     node.let('hang')
+    assert_ends_for_a_new_start(node)
+
+
+def test_threads_that_hang_are_counted_over_cleanup_and_configure(node):
+    for number in (1, 2, 3):
+        # In each cycle one hangs and its successor serves.
+        node.let('hang {}'.format(2 * number - 1))
+        node.send_until_logged('it is opened anew', number)
+        node.serves_again()
+        assert node.peer.change_state('deactivate') and node.peer.change_state('cleanup')
+        node.process.wait_for_log('hang and are left behind: {}'.format(number))
+        # Nobody waited for them.
+        assert 'has not answered for 30 s' not in node.process.log()
+        assert node.peer.change_state('configure') and node.peer.change_state('activate')
+        node.serves_again()
+    node.let('hang 7')
+    assert_ends_for_a_new_start(node)
+
+
+def assert_ends_for_a_new_start(node):
     publisher = node.peer.connect()
 
     def ended():
@@ -140,7 +95,7 @@ def test_when_every_backend_hangs_the_process_ends_to_be_started_anew(node):
         return not node.process.is_running()
     wait_until(ended, lambda: 'the end:\n' + node.process.log())
     assert node.process.wait() == 3
-    assert 'the process ends, to be started anew' in node.process.log()
+    assert 'as have 3 before it; the process ends, to be started anew' in node.process.log()
 
 
 @pytest.mark.parametrize('fault, text', [
@@ -149,14 +104,12 @@ def test_when_every_backend_hangs_the_process_ends_to_be_started_anew(node):
     ('nan', 'No mask: .*not finite|No mask: .*NaN'),
 ])
 def test_failing_backend_gives_no_mask_and_is_replaced(node, fault, text):
+    assert node.peer.set_parameters(hang_timeout=LONG) == ''
     node.let(fault + ' 1')
     masks = len(node.peer.masks.messages)
     stamps = [node.send()]
     node.process.wait_for_log(text)
-    while 'frames in a row' not in node.process.log():
-        stamps.append(node.send())
-        time.sleep(0.1)
-        assert len(stamps) < 100
+    stamps += node.send_until_logged('frames in a row')
     node.serves_again()
     assert 'number 2, auto' in node.process.log()
     served = [mask.header.stamp for mask in node.peer.masks.messages[masks:]]
@@ -165,6 +118,7 @@ def test_failing_backend_gives_no_mask_and_is_replaced(node, fault, text):
 
 
 def test_one_failure_replaces_nothing(node):
+    assert node.peer.set_parameters(hang_timeout=LONG) == ''
     node.let('raise')
     node.send()
     node.process.wait_for_log('No mask: The test lets the network fail')
@@ -174,11 +128,9 @@ def test_one_failure_replaces_nothing(node):
 
 
 def test_backend_that_cannot_be_opened_anew_is_tried_again_until_it_can(node):
+    assert node.peer.set_parameters(hang_timeout=LONG) == ''
     node.let('refuse')
-    for _ in range(8):
-        node.send()
-        time.sleep(0.1)
-    node.process.wait_for_log('cannot be opened: The test lets no backend open')
+    node.send_until_logged('cannot be opened: The test lets no backend open')
     status = node.status('watchdog', lambda status: status.level == ERROR)
     assert 'cannot be opened' in status.message
     node.let('ok')
@@ -188,8 +140,7 @@ def test_backend_that_cannot_be_opened_anew_is_tried_again_until_it_can(node):
 
 def test_lifecycle_goes_on_while_a_backend_hangs(node):
     node.let('hang 1')
-    node.send()
-    node.process.wait_for_log('it is opened anew')
+    node.send_until_logged('it is opened anew')
     assert node.peer.change_state('deactivate') and node.peer.change_state('cleanup')
     assert node.peer.change_state('configure') and node.peer.change_state('activate')
     node.serves_again()

@@ -6,7 +6,8 @@ The node as it is, with a backend that does what a file says.
 ``python -m support.faulty_node`` stands in for ``segformer``; ``FAULT_FILE`` names the file. It
 holds one word, and may hold the number of the last backend that is faulty: ``hang 1`` lets the
 first backend of the process hang, and every later one work. The words: ``ok``, ``hang`` (until
-the word is another one), ``raise``, ``bug``, ``nan``, ``refuse`` (it runs not and opens not).
+the word is another one), ``stuck`` (likewise, while it is opened), ``endless`` (likewise, with
+the runtime at work), ``raise``, ``bug``, ``nan``, ``refuse`` (it runs not and opens not).
 """
 
 import itertools
@@ -31,6 +32,17 @@ def fault_of(number):
     return words[0] if len(words) == 1 or number <= int(words[1]) else 'ok'
 
 
+def hang(number, word, do=lambda: time.sleep(0.02)):
+    """Return what the file says once it is something else than that word."""
+    fault = fault_of(number)
+    if fault == word:
+        print('number {} hangs'.format(number), flush=True)
+    while fault == word:
+        do()
+        fault = fault_of(number)
+    return fault
+
+
 class FaultyBackend(OnnxruntimeBackend):
     """onnxruntime, until the file says something else."""
 
@@ -39,16 +51,14 @@ class FaultyBackend(OnnxruntimeBackend):
         self._number = number
 
     def _open(self):
-        if fault_of(self._number) == 'refuse':
+        hang(self._number, 'endless', super()._open)
+        if hang(self._number, 'stuck') == 'refuse':
             raise BackendError('The test lets no backend open')
         return super()._open()
 
     def _infer(self, inputs):
         outputs = super()._infer(inputs)
-        fault = fault_of(self._number)
-        while fault == 'hang':
-            time.sleep(0.02)
-            fault = fault_of(self._number)
+        fault = hang(self._number, 'hang')
         if fault in ('raise', 'refuse'):
             raise BackendError('The test lets the network fail')
         if fault == 'bug':

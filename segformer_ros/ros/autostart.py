@@ -1,0 +1,34 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Configure and activate without a lifecycle manager."""
+
+from typing import Callable
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import TransitionCallbackReturn
+from segformer_ros.ros.hung_workers import HungWorkers
+from segformer_ros.ros.timers import create_steady_timer
+
+
+def start_by_itself(node: LifecycleNode, hung: HungWorkers,
+                    is_stopping: Callable[[], bool]) -> None:
+    """
+    Do so once, as soon as the node is spun.
+
+    :param node: before it is spun
+    :param hung: the node's; asked for the end of the process where a backend hung and no other
+        opened, since nobody else would try again
+    :param is_stopping: tells whether the process shall end in order anyway
+    """
+    def run() -> None:
+        timer.cancel()
+        if node._state_machine.current_state[1] != 'unconfigured':
+            return
+        hung_before = hung.total
+        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            node.trigger_activate()
+        elif hung.total > hung_before and not is_stopping():
+            node.get_logger().fatal('No backend opens; the process ends, to be started anew.')
+            hung.ask_for_end()
+
+    timer = create_steady_timer(node, 0.0, run)
