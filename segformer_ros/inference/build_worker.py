@@ -31,6 +31,8 @@ from segformer_ros.inference import engine_trial
 from segformer_ros.inference import network_builder
 from segformer_ros.inference.cuda_buffers import open_buffers
 from segformer_ros.inference.cuda_probe import probe_gpu
+from segformer_ros.inference.engine_files import EngineStorageError
+from segformer_ros.inference.engine_files import storage_errors
 from segformer_ros.inference.tensorrt_api import load_tensorrt
 from segformer_ros.inference.tensorrt_backend import EngineLoadError
 
@@ -114,8 +116,10 @@ def _build(values: Dict[str, Any], reporter: Reporter) -> Dict[str, Any]:
     reporter.progress('importing TensorRT')
     api = load_tensorrt(request.tensorrt_module)
     built = network_builder.build_engine(api, request, reporter.progress)
-    with open(request.plan_path, 'wb') as stream:
-        stream.write(built.plan)
+    with storage_errors(os.path.dirname(request.plan_path), 'writing a plan of {} MiB'.format(
+            len(built.plan) >> 20)):
+        with open(request.plan_path, 'wb') as stream:
+            stream.write(built.plan)
     return {
         'plan_sha256': hashlib.sha256(built.plan).hexdigest(), 'precision': built.precision,
         'fp32_parts': built.fp32_parts, 'parts': built.parts,
@@ -142,6 +146,8 @@ def _try(values: Dict[str, Any], reporter: Reporter) -> Dict[str, Any]:
 def _kind(error: SegformerRosError) -> str:
     if isinstance(error, EngineLoadError):
         return 'load'
+    if isinstance(error, EngineStorageError):
+        return 'storage'
     return 'model' if isinstance(error, ModelError) else 'backend'
 
 

@@ -22,6 +22,8 @@ from segformer_ros.inference import engine_trial
 from segformer_ros.inference import memory_plan
 from segformer_ros.inference.cuda_probe import GpuInfo
 from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.inference.engine_files import EngineStorageError
+from segformer_ros.inference.engine_files import storage_errors
 from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_key import EngineKey
 from segformer_ros.inference.engine_key import entry_name
@@ -110,6 +112,7 @@ class EngineJob:
 
         :return: the record, usable or rejected, when the job is done; None before
         :raises BackendError: the engine cannot be built or tried
+        :raises EngineStorageError: the cache's folder cannot be used; nothing is counted
         :raises ModelError: TensorRT cannot read the model
         """
         if self._done is None:
@@ -181,8 +184,7 @@ class EngineJob:
         attempts = yield from self._affordable_attempts()
         for attempt in attempts:
             self._begin('building', 'workspace {} MiB, tactic sources {}'.format(*attempt))
-            plan_path = self._cache.temporary('.plan')
-            try:
+            with self._cache.borrowed('.plan') as plan_path:
                 outcome = yield from self._work('build', self._build_request(
                     plan_path, attempt)._asdict())
                 if outcome.result is not None:
@@ -191,9 +193,10 @@ class EngineJob:
                     return self._cache.store(
                         self._task.model_name, self._task.key, plan_path,
                         facts.pop('plan_sha256'), facts)
-            finally:
-                if os.path.exists(plan_path):
-                    os.unlink(plan_path)
+            if outcome.kind == 'storage':
+                # Less memory would not help, and it is no failure of the engine to be counted.
+                raise EngineStorageError('The engine cannot be stored',
+                                         got=outcome.problem.rstrip('.'))
             if outcome.kind == 'model':
                 raise ModelError('TensorRT cannot build this model', got=outcome.problem)
             problems.append('with {}: {}'.format(attempt, outcome.problem))
@@ -226,9 +229,10 @@ class EngineJob:
 
     def _try(self, record: EngineRecord) -> Generator[None, None, WorkerOutcome]:
         self._begin('checking', record.name)
-        frames_path = self._cache.temporary('.frames')
-        try:
-            engine_trial.save_frames(frames_path, self._frames())
+        frames = self._frames()
+        with self._cache.borrowed('.frames') as frames_path:
+            with storage_errors(self._cache.folder, 'writing frames for the self-check'):
+                engine_trial.save_frames(frames_path, frames)
             values = record._asdict()
             values['check'] = None
             outcome = yield from self._work('try', engine_trial.TrialRequest(
@@ -240,13 +244,14 @@ class EngineJob:
                 buffers=self._task.runtime.buffers,
                 probe_gpu=self._task.runtime.probe)._asdict())
             return outcome
-        finally:
-            os.unlink(frames_path)
 
     def _work(self, operation: str,
               request: Dict[str, Any]) -> Generator[None, None, WorkerOutcome]:
-        worker = WorkerProcess(operation, request)
-        self._worker = worker
+        try:
+            worker = self._worker = WorkerProcess(operation, request)
+        except OSError as error:
+            raise BackendError('The process for engines does not start', got=error.strerror,
+                               remedy='Free memory on the robot. ' + FORCE_HINT) from error
         started = time.monotonic()
         try:
             while True:

@@ -7,15 +7,16 @@ Loading a plan is running code from it, so an engine is never fetched from elsew
 and files belong to the user alone, and its digest is compared before TensorRT sees a byte. Each
 engine is two files: ``<name>.plan``, and ``<name>.json`` with the key, the plan's digest, how it
 was built and how its self-check went. The JSON is written last: without it there is no engine.
+
+Where the folder cannot be used, because the disk is full or for another reason, every method
+raises EngineStorageError.
 """
 
-import contextlib
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
-import time
 from typing import Any
 from typing import ContextManager
 from typing import Dict
@@ -25,6 +26,10 @@ from typing import Tuple
 
 from segformer_ros.errors import ModelError
 from segformer_ros.errors import SegformerRosError
+from segformer_ros.inference.engine_files import EngineFiles
+from segformer_ros.inference.engine_files import EngineStorageError
+from segformer_ros.inference.engine_files import read_no_follow
+from segformer_ros.inference.engine_files import storage_errors
 from segformer_ros.inference.engine_key import EngineKey
 from segformer_ros.inference.engine_key import entry_name
 from segformer_ros.inference.engine_record import EngineRecord
@@ -47,12 +52,18 @@ class EngineCache:
     The engines in one private folder.
 
     :param folder: exists and is private: :func:`open_cache` sees to that
-    :param is_temporary: :meth:`close` deletes it
+    :param temporary_because: why this is no lasting folder, if so: :meth:`close` deletes it
     """
 
-    def __init__(self, folder: str, is_temporary: bool = False) -> None:
+    def __init__(self, folder: str, temporary_because: str = '') -> None:
         self.folder = folder
-        self.is_temporary = is_temporary
+        self.temporary_because = temporary_because
+        self._files = EngineFiles(folder)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether the engines are gone after :meth:`close`."""
+        return bool(self.temporary_because)
 
     def close(self) -> None:
         """Delete the folder if it is a temporary one."""
@@ -61,7 +72,7 @@ class EngineCache:
 
     def path(self, name: str, suffix: str) -> str:
         """Return the path of a file that belongs to an engine."""
-        return os.path.join(self.folder, name + suffix)
+        return self._files.path(name + suffix)
 
     def lock(self, name: str) -> ContextManager[None]:
         """
@@ -69,7 +80,7 @@ class EngineCache:
 
         :raises ModelError: another process holds it
         """
-        return cache_dir.exclusive_lock(self.path(name, '.lock'), timeout_s=0.0)
+        return self._files.lock(name + '.lock')
 
     def find(self, model_name: str, key: EngineKey) -> Optional[EngineRecord]:
         """
@@ -95,7 +106,7 @@ class EngineCache:
         plan_path = self.path(record.name, '.plan')
         try:
             cache_dir.check_private_file(plan_path)
-            plan = _read_no_follow(plan_path)
+            plan = read_no_follow(plan_path)
         except OSError as error:
             raise ModelError('Engine file cannot be read', got='{}: {}'.format(
                 plan_path, error.strerror)) from error
@@ -115,13 +126,19 @@ class EngineCache:
         :param plan_sha256: of that file, as its builder computed it
         :param built: facts for people
         """
-        record = EngineRecord(entry_name(model_name, key), key.to_json(), plan_sha256,
-                              os.path.getsize(temporary_plan), built, None, '', 0, 0)
+        name = entry_name(model_name, key)
+        with storage_errors(self.folder, 'measuring the plan of {}'.format(name)):
+            size = os.path.getsize(temporary_plan)
+        record = EngineRecord(name, key.to_json(), plan_sha256, size, built, None, '', 0, 0)
         # A record of an older plan must not lie beside the new one for a moment.
-        self._unlink(record.name, '.json')
-        os.chmod(temporary_plan, 0o600)
-        cache_dir.replace_durably(temporary_plan, self.path(record.name, '.plan'))
-        self._write(record)
+        self._files.delete(name + '.json')
+        try:
+            self._files.put(temporary_plan, name + '.plan')
+            self._write(record)
+        except EngineStorageError:
+            # Without a record it would only take space.
+            self._files.discard(self.path(name, '.plan'))
+            raise
         return record
 
     def record_failure(self, model_name: str, key: EngineKey, failure: str,
@@ -135,8 +152,8 @@ class EngineCache:
         before = self._read_or_delete(name)
         count = GIVEN_UP_AFTER if final else 1 + (before.failed_builds if before else 0)
         record = EngineRecord(name, key.to_json(), None, 0, {}, None, failure, count, 0)
-        self._write(record)
-        self._unlink(name, '.plan')
+        self._write(record, 'writing down about an engine: {}'.format(failure))
+        self._files.delete(name + '.plan')
         return record
 
     def set_check(self, record: EngineRecord, check: SelfCheck,
@@ -152,7 +169,7 @@ class EngineCache:
             record = record._replace(plan_sha256=None, plan_bytes=0)
         self._write(record)
         if not check.passed:
-            self._unlink(record.name, '.plan')
+            self._files.delete(record.name + '.plan')
         return record
 
     def suspect(self, record: EngineRecord) -> EngineRecord:
@@ -171,12 +188,13 @@ class EngineCache:
         """Delete an engine and say so."""
         _log.warning('Engine %s is deleted: %s', name, reason)
         for suffix in ('.json', '.plan'):
-            self._unlink(name, suffix)
+            self._files.delete(name + suffix)
 
     def records(self) -> Tuple[EngineRecord, ...]:
         """Return the records of every engine, the most recently used first."""
-        names = [name[:-5] for name in os.listdir(self.folder) if name.endswith('.json')]
-        found = [(self._used_at(name), self._read_or_delete(name)) for name in names]
+        names = [name[:-5] for name in self._files.names() if name.endswith('.json')]
+        found = [(self._files.modified(name + '.json'), self._read_or_delete(name))
+                 for name in names]
         found.sort(key=lambda pair: -pair[0])
         return tuple(record for _, record in found if record is not None)
 
@@ -194,28 +212,27 @@ class EngineCache:
             self.delete(name, 'not among the {} most recently used'.format(keep))
             deleted.append(name)
         known = {record.name for record in self.records()}
-        for file_name in os.listdir(self.folder):
+        for file_name in self._files.names():
             stem, suffix = os.path.splitext(file_name)
             orphan = suffix == '.plan' and stem not in known
-            if (orphan or file_name.startswith('.tmp-')) and self._age(file_name) > STALE_SECONDS:
-                os.unlink(os.path.join(self.folder, file_name))
+            if (orphan or file_name.startswith('.tmp-')) and \
+                    self._files.age(file_name) > STALE_SECONDS:
+                self._files.delete(file_name)
         return deleted
 
     def temporary(self, suffix: str) -> str:
         """Create an empty private file in the cache's folder and return its path."""
-        descriptor, path = tempfile.mkstemp(prefix='.tmp-', suffix=suffix, dir=self.folder)
-        os.close(descriptor)
-        return path
+        return self._files.temporary(suffix)
 
-    def _unlink(self, name: str, suffix: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(name, suffix))
+    def borrowed(self, suffix: str) -> ContextManager[str]:
+        """Lend an empty private file in the cache's folder, deleted at the end if still there."""
+        return self._files.borrowed(suffix)
 
     def _read_or_delete(self, name: str) -> Optional[EngineRecord]:
         json_path = self.path(name, '.json')
         try:
             cache_dir.check_private_file(json_path)
-            return parse_record(name, _read_no_follow(json_path))
+            return parse_record(name, read_no_follow(json_path))
         except FileNotFoundError:
             return None
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
@@ -227,23 +244,8 @@ class EngineCache:
         self._write(record)
         return record
 
-    def _write(self, record: EngineRecord) -> None:
-        temporary = self.temporary('.json')
-        with open(temporary, 'wb') as stream:
-            stream.write(format_record(record))
-        cache_dir.replace_durably(temporary, self.path(record.name, '.json'))
-
-    def _used_at(self, name: str) -> float:
-        try:
-            return os.lstat(self.path(name, '.json')).st_mtime
-        except FileNotFoundError:
-            return 0.0
-
-    def _age(self, file_name: str) -> float:
-        try:
-            return time.time() - os.lstat(os.path.join(self.folder, file_name)).st_mtime
-        except FileNotFoundError:
-            return 0.0
+    def _write(self, record: EngineRecord, doing: str = '') -> None:
+        self._files.write(record.name + '.json', format_record(record), doing)
 
 
 def open_cache(root: str = '') -> EngineCache:
@@ -255,23 +257,19 @@ def open_cache(root: str = '') -> EngineCache:
 
     :param root: by default :func:`segformer_ros.model.cache_dir.cache_root`
     :raises ModelError: others may write to the folder, it belongs to another user, or is a link
+    :raises EngineStorageError: nor can a temporary folder be made
     """
     try:
         folder = cache_dir.private_folder(root or cache_dir.cache_root(), FOLDER)
         cache = EngineCache(folder)
-        os.unlink(cache.temporary('.probe'))
-        return cache
-    except (ModelError, OSError) as error:
-        unwritable = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
-        if not unwritable:
+        with cache.borrowed('.probe'):
+            return cache
+    except (ModelError, EngineStorageError) as error:
+        if not isinstance(error.__cause__, OSError):
             raise
-        folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
-        _log.warning('%s Engines are kept in %s until the next start and must then be built '
-                     'again.', error, folder)
-        return EngineCache(folder, is_temporary=True)
-
-
-def _read_no_follow(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, 'rb') as stream:
-        return stream.read()
+        with storage_errors('temporary folder', 'making it, since: {}'.format(error)):
+            folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
+        reason = '{} Engines are kept in {} until the next start and must then be built ' \
+                 'again.'.format(error, folder)
+        _log.warning('%s', reason)
+        return EngineCache(folder, temporary_because=reason)

@@ -84,6 +84,8 @@ def parse_record(name: str, content: bytes) -> EngineRecord:
     if values.get('name') != name:
         raise ValueError('named {!r} inside'.format(values.get('name')))
     for field, kinds in _FIELDS.items():
+        if field not in values:
+            raise TypeError('{} is missing'.format(field))
         if not isinstance(values.get(field), kinds):
             raise TypeError('{} is a {}'.format(field, type(values.get(field)).__name__))
     if values['check'] is not None:

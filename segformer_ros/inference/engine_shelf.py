@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engines of one model on this robot: which are there, which may be loaded, which to build."""
 
+import contextlib
 from typing import Dict
 from typing import Iterator
 from typing import List
@@ -15,6 +16,7 @@ from segformer_ros.inference.backend import Backend
 from segformer_ros.inference.engine_builder import EngineTask
 from segformer_ros.inference.engine_builder import FORCE_HINT
 from segformer_ros.inference.engine_cache import EngineCache
+from segformer_ros.inference.engine_files import EngineStorageError
 from segformer_ros.inference.engine_key import entry_name
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_record import GIVEN_UP_AFTER
@@ -40,10 +42,16 @@ class EngineShelf:
         self._spec = spec
         self._builds: Dict[str, int] = {}
         self._failed_loads: Dict[str, int] = {}
+        self.unrecorded: Optional[EngineStorageError] = None
+        """Why the end of a load could not be written down, if so."""
         cache.prune(in_use=tuple(_name(task) for task in self._tasks))
 
     def usable(self) -> Iterator[EngineRecord]:
-        """Give the engines that passed their self-check and can be loaded now, best first."""
+        """
+        Give the engines that passed their self-check and can be loaded now, best first.
+
+        :raises EngineStorageError: the cache's folder cannot be used
+        """
         for task in self._tasks:
             record = self.cache.find(task.model_name, task.key)
             if record is None or not record.usable:
@@ -67,6 +75,8 @@ class EngineShelf:
         A plan that TensorRT does not take is deleted, so that it is built again; the second
         time it is given up.
 
+        :raises EngineStorageError: it cannot be written down that the load begins, without
+            which an engine that kills the process would do so at every start
         :raises BackendError: it cannot be opened here and now
         :raises ModelError: its plan was changed, or does not fit the specification
         """
@@ -78,12 +88,14 @@ class EngineShelf:
             self._spec.check(backend.inputs, backend.outputs)
         except SegformerRosError as error:
             backend.close()
-            if isinstance(error, (EngineLoadError, ModelError)):
-                self._drop(record, error)
-            else:
-                self.cache.end_load(record)
+            with self._recording():
+                if isinstance(error, (EngineLoadError, ModelError)):
+                    self._drop(record, error)
+                else:
+                    self.cache.end_load(record)
             raise
-        self.cache.end_load(record)
+        with self._recording():
+            self.cache.end_load(record)
         return backend
 
     def next_task(self, serving: Optional[str]) -> Optional[EngineTask]:
@@ -121,6 +133,15 @@ class EngineShelf:
     def close(self) -> None:
         """Close the cache."""
         self.cache.close()
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineStorageError as error:
+            # What became of the load counts more than its record: without that the next start
+            # tries the engine in a process of its own first.
+            self.unrecorded = error
 
     def _drop(self, record: EngineRecord, error: SegformerRosError) -> None:
         failures = self._failed_loads.get(record.name, 0) + 1

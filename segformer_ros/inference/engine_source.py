@@ -19,6 +19,7 @@ from segformer_ros.inference.deployment import engine_target
 from segformer_ros.inference.engine_builder import EngineJob
 from segformer_ros.inference.engine_builder import JobProgress
 from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_files import EngineStorageError
 from segformer_ros.inference.engine_opening import EngineOpening
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_shelf import EngineShelf
@@ -76,6 +77,7 @@ class EngineSource:
         self._opening: Optional[EngineOpening] = None
         self._live = LiveFrames()
         self._live_spec = self._spec
+        self._can_store = True
         self.serving: Optional[str] = None
         """Name of the engine that was given last."""
         self.check: Optional[SelfCheck] = None
@@ -118,16 +120,19 @@ class EngineSource:
         Return the best cached engine, open, if there is one that passed its self-check.
 
         :raises ModelError: TensorRT was asked for, and the cache folder cannot be trusted
+        :raises EngineStorageError: TensorRT was asked for, and no folder can hold engines
         """
         self._stock()
         if self._shelf is None:
             return None
-        for record in self._shelf.usable():
-            precision = str(record.key['precision'])
-            try:
-                return self._give(self._shelf.load(record), record)
-            except SegformerRosError as error:
-                self._fall_short(precision, error)
+        try:
+            for record in self._shelf.usable():
+                try:
+                    return self._give(self._shelf.load(record), record)
+                except SegformerRosError as error:
+                    self._fail(str(record.key['precision']), error)
+        except EngineStorageError as error:
+            self._leave_cache(error)
         return None
 
     def begin(self) -> None:
@@ -137,11 +142,14 @@ class EngineSource:
             if self._api is not None:
                 self._graphs.request(engine_target(self._api))
             return
-        task = self._shelf.next_task(self.serving)
-        if task is not None:
-            self._job = EngineJob(self._shelf.cache, task, self._frames, wait_for_memory=True)
-        for precision, verdict in self._shelf.rejections(self.serving):
-            self._fall_short(precision, verdict)
+        try:
+            for precision, verdict in self._shelf.rejections(self.serving):
+                self._fall_short(precision, verdict)
+            task = self._shelf.next_task(self.serving) if self._can_store else None
+            if task is not None:
+                self._job = EngineJob(self._shelf.cache, task, self._frames, wait_for_memory=True)
+        except EngineStorageError as error:
+            self._leave_cache(error)
 
     def on_graph(self) -> Optional[OpenNetwork]:
         """Take the next step now that a graph has come; return a cached engine made of it."""
@@ -166,7 +174,7 @@ class EngineSource:
             if not record.usable:
                 raise BackendError('The self-check failed', got=record.verdict)
         except SegformerRosError as error:
-            self._fall_short(precision, error)
+            self._fail(precision, error)
             self.begin()
             return None
         self._job = None
@@ -202,7 +210,7 @@ class EngineSource:
             engine = opening.poll()
         except SegformerRosError as error:
             self._opening = None
-            self._fall_short(opening.precision, error)
+            self._fail(opening.precision, error)
             self.begin()
             return None
         if engine is not None:
@@ -224,9 +232,12 @@ class EngineSource:
                 return
             tasks = engine_tasks(EngineModel(prepared.path, prepared.spec), settings.precision,
                                  self._api, settings.runtime, settings.builder, self._gpu)
-            self._shelf = EngineShelf(tasks, open_cache(settings.cache_root), prepared.spec)
+            cache = open_cache(settings.cache_root)
+            self._shelf = EngineShelf(tasks, cache, prepared.spec)
             self._spec = prepared.spec
-        except ModelError as error:
+            if cache.is_temporary:
+                self._findings.fall_short('cache', cache.temporary_because)
+        except (ModelError, EngineStorageError) as error:
             self._api = None
             if settings.backend == 'tensorrt':
                 raise
@@ -236,6 +247,7 @@ class EngineSource:
         self.serving = record.name
         self.check = record.check
         self._live.clear()
+        self._look_for_unrecorded()
         return OpenNetwork(engine, self._spec, 'engine {}: {}'.format(record.name, record.verdict))
 
     def _frames(self) -> Frames:
@@ -243,6 +255,20 @@ class EngineSource:
             self._live.frames(self._live_spec, self._spec),
             tuple(convert_frame(frame, self._graphs.original.spec, self._spec)
                   for frame in self._bundled_frames()))
+
+    def _fail(self, precision: str, error: SegformerRosError) -> None:
+        self._fall_short(precision, error)
+        # Another build would take its minutes and end in the same way.
+        self._can_store = self._can_store and not isinstance(error, EngineStorageError)
+        self._look_for_unrecorded()
+
+    def _look_for_unrecorded(self) -> None:
+        if self._shelf is not None and self._shelf.unrecorded is not None:
+            self._leave_cache(self._shelf.unrecorded)
+
+    def _leave_cache(self, error: EngineStorageError) -> None:
+        self._can_store = False
+        self._findings.fall_short('cache', str(error))
 
     def _fall_short(self, precision: str, reason: object) -> None:
         self._findings.fall_short(precision, 'no {} engine: {}'.format(precision, reason))

@@ -14,6 +14,7 @@ from typing import Tuple
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ModelError
 from segformer_ros.inference import precision as precisions
+from segformer_ros.inference.engine_files import EngineFiles
 from segformer_ros.inference.tensorrt_api import TensorrtApi
 from segformer_ros.model import cache_dir
 from segformer_ros.model.mixed_precision import mixed_precision
@@ -69,6 +70,7 @@ def build_engine(api: TensorrtApi, request: BuildRequest,
 
     :raises ModelError: TensorRT cannot read the model
     :raises BackendError: TensorRT could not build, or the precision cannot be had here
+    :raises EngineStorageError: the timing cache cannot be written; the larger plan could not be
     """
     trt = api.module
     # The default logger prints warnings and errors; whoever started this process reads them.
@@ -184,11 +186,8 @@ def _load_timing_cache(config: Any, path: str) -> Optional[Any]:
 
 
 def _save_timing_cache(config: Any, path: str) -> None:
-    temporary = '{}.{}'.format(path, os.getpid())
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, 'wb') as stream:
-        stream.write(bytes(config.get_timing_cache().serialize()))
-    os.replace(temporary, path)
+    folder, file_name = os.path.split(path)
+    EngineFiles(folder).write(file_name, bytes(config.get_timing_cache().serialize()))
 
 
 def _monitor(trt: Any, on_progress: ProgressCallback) -> Optional[Any]:

@@ -36,8 +36,8 @@ class WorkerOutcome(NamedTuple):
     """
     How the worker ended.
 
-    ``result`` is None after a failure, which ``problem`` then describes. ``kind`` is ``load``
-    or ``model`` where the worker said so, ``crash`` where it died without a word, else
+    ``result`` is None after a failure, which ``problem`` then describes. ``kind`` is ``load``,
+    ``model`` or ``storage`` where the worker said so, ``crash`` where it died without a word, else
     ``backend``; empty after success.
     """
 

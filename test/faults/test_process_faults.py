@@ -284,16 +284,16 @@ def test_download_killed(tmp_path, row):
 
 ENGINE = '''
 import resource
-import signal
 import sys
 from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.engine_files import EngineStorageError
 cache = open_cache(sys.argv[1])
 record, = cache.records()
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
 try:
     cache.begin_load(record)
-except OSError:
+except EngineStorageError as error:
+    print(error)
     raise SystemExit(7)
 '''
 
@@ -301,11 +301,18 @@ except OSError:
 def test_no_room_for_an_engine_record(tmp_path, row):
     """No room where an engine's record is written."""
     cache = stored_engine(tmp_path / 'cache')
-    status = subprocess.call([sys.executable, '-c', ENGINE, str(tmp_path / 'cache')])
-    assert status == 7
+    before = sorted(os.listdir(cache.folder))
+    child = subprocess.run([sys.executable, '-c', ENGINE, str(tmp_path / 'cache')],
+                           stdout=subprocess.PIPE, universal_newlines=True)
+    assert child.returncode == 7
+    # An error of the package's own, for which the node serves with onnxruntime and says why.
+    assert 'File too large' in child.stdout and cache.folder in child.stdout
+    assert 'Free space there, or set engine_cache' in child.stdout
+    assert sorted(os.listdir(cache.folder)) == before
     assert_intact(cache)
     started = time.monotonic()
     record = cache.find('b0', KEY)
     assert cache.end_load(cache.begin_load(record)) == record
     row.back_s = time.monotonic() - started
-    row.did, row.lost = 'an error; the engine and its old record stayed whole', 'nothing'
+    row.did = 'an error with the folder and the remedy; the engine and its old record stayed whole'
+    row.lost = 'nothing'

@@ -6,14 +6,19 @@ import importlib
 import os
 import shutil
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from segformer_ros.errors import BackendError
 from segformer_ros.inference import engine_builder
 from segformer_ros.inference import pycuda_buffers
 from segformer_ros.inference.ctypes_driver import CtypesDriver
 from segformer_ros.inference.cuda_probe import GpuInfo
+from segformer_ros.inference.selection import BackendSelector
+from segformer_ros.inference.selection_status import SelectionSettings
+from segformer_ros.inference.tensorrt_backend import RuntimeSettings
 from segformer_ros.model.spec import ModelSpec
 from support.fake_device import device
 from support.fake_libcuda import FakeLibcuda
@@ -24,6 +29,7 @@ FAKE_MODULE = 'support.fake_tensorrt'
 NANO = GpuInfo(number=0, name='NVIDIA Tegra X1', compute_capability=(5, 3), multiprocessors=1,
                driver_version=10020, driver_release='# R32 (release), REVISION: 7.1',
                total_memory=4 << 30, integrated=True)
+PATIENCE_S = 120.0
 TINY_SPEC = ModelSpec(name='tiny', classes='ade20k', num_classes=7, input_size_wh=(64, 64),
                       output_size_wh=(16, 16))
 
@@ -110,3 +116,56 @@ def frames():
         made.append({'pixel_values': np.ascontiguousarray(
             np.kron(coarse, np.ones((1, 1, 8, 8))), np.float32)})
     return made
+
+
+class Robot:
+    """Drives selectors as the inference thread does: a frame, a poll, a frame."""
+
+    def __init__(self, model, spec, frames, gpu, cache_root, fake_tensorrt):
+        self.model, self.spec, self.frames, self.gpu = model, spec, frames, gpu
+        self.cache_root, self._use = cache_root, fake_tensorrt
+        self.masks = []
+        self.selectors = []
+
+    def selector(self, version='8.6.1', faults='', backend='auto', precision='fp16', gpu=True):
+        """Return a closed selector on a robot with this TensorRT."""
+
+        def probe(index):
+            if not gpu:
+                raise BackendError('No CUDA driver', remedy='Use backend: onnxruntime.')
+            return self.gpu
+
+        runtime = RuntimeSettings(tensorrt_module=self._use(version, faults), probe=False)
+        made = BackendSelector(
+            self.model, self.spec, SelectionSettings(
+                backend=backend, precision=precision, cache_root=self.cache_root,
+                runtime=runtime, rewrite=False),
+            lambda: self.frames[:3], probe)
+        self.selectors.append(made)
+        return made
+
+    def drive(self, selector, backend, until):
+        """Infer and poll until a condition holds; return the backend in use then."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        number = 0
+        while not until(selector):
+            assert time.monotonic() < give_up_at, selector.status
+            frame = self.frames[number % len(self.frames)]
+            logits = backend.infer(frame)['logits']
+            assert np.isfinite(logits).all()
+            self.masks.append((number % len(self.frames), logits.argmax(axis=1).copy()))
+            selector.offer_frame(frame)
+            backend = selector.poll() or backend
+            number += 1
+            # The rate of a camera: the builder needs the processor, too.
+            time.sleep(0.02)
+        return backend
+
+
+@pytest.fixture
+def robot(tiny_model, tiny_spec, frames, nano, tmp_path, fake_tensorrt):
+    """Return a robot with a GPU and an empty cache."""
+    made = Robot(tiny_model, tiny_spec, frames, nano, str(tmp_path / 'cache'), fake_tensorrt)
+    yield made
+    for selector in made.selectors:
+        selector.close()

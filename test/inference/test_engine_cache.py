@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 from hypothesis import given
@@ -222,10 +223,10 @@ def test_unwritable_folder_gives_way_to_a_temporary_one_with_a_warning(tmp_path,
 
 
 def test_folder_where_nothing_can_be_created_gives_way_too(tmp_path, monkeypatch, caplog):
-    def full(self, suffix):
+    def full(**options):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(engine_cache.EngineCache, 'temporary', full)
+    monkeypatch.setattr(tempfile, 'mkstemp', full)
     cache = open_cache(str(tmp_path / 'root'))
     assert cache.is_temporary
     assert 'No space left' in caplog.text

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 
-import numpy as np
 import pytest
 from segformer_ros.errors import BackendError
 from segformer_ros.errors import ConfigurationError
@@ -23,59 +22,6 @@ from segformer_ros.model import graph
 from segformer_ros.model import graph_target
 
 PATIENCE_S = 120.0
-
-
-class Robot:
-    """Drives selectors as the inference thread does: a frame, a poll, a frame."""
-
-    def __init__(self, model, spec, frames, gpu, cache_root, fake_tensorrt):
-        self.model, self.spec, self.frames, self.gpu = model, spec, frames, gpu
-        self.cache_root, self._use = cache_root, fake_tensorrt
-        self.masks = []
-        self.selectors = []
-
-    def selector(self, version='8.6.1', faults='', backend='auto', precision='fp16', gpu=True):
-        """Return a closed selector on a robot with this TensorRT."""
-
-        def probe(index):
-            if not gpu:
-                raise BackendError('No CUDA driver', remedy='Use backend: onnxruntime.')
-            return self.gpu
-
-        runtime = RuntimeSettings(tensorrt_module=self._use(version, faults), probe=False)
-        made = BackendSelector(
-            self.model, self.spec, SelectionSettings(
-                backend=backend, precision=precision, cache_root=self.cache_root,
-                runtime=runtime, rewrite=False),
-            lambda: self.frames[:3], probe)
-        self.selectors.append(made)
-        return made
-
-    def drive(self, selector, backend, until):
-        """Infer and poll until a condition holds; return the backend in use then."""
-        give_up_at = time.monotonic() + PATIENCE_S
-        number = 0
-        while not until(selector):
-            assert time.monotonic() < give_up_at, selector.status
-            frame = self.frames[number % len(self.frames)]
-            logits = backend.infer(frame)['logits']
-            assert np.isfinite(logits).all()
-            self.masks.append((number % len(self.frames), logits.argmax(axis=1).copy()))
-            selector.offer_frame(frame)
-            backend = selector.poll() or backend
-            number += 1
-            # The rate of a camera: the builder needs the processor, too.
-            time.sleep(0.02)
-        return backend
-
-
-@pytest.fixture
-def robot(tiny_model, tiny_spec, frames, nano, tmp_path, fake_tensorrt):
-    """Return a robot with a GPU and an empty cache."""
-    made = Robot(tiny_model, tiny_spec, frames, nano, str(tmp_path / 'cache'), fake_tensorrt)
-    yield made
-    for selector in made.selectors:
-        selector.close()
 
 
 def is_idle(selector):

@@ -31,21 +31,59 @@ TEST_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PICTURES = [(color_image([name], 480, 640), number) for name, number in (
     ('red', RED), ('blue', BLUE))]
 
+FULL_DISK = """
+import errno
+import os
+import runpy
+
+
+def fsync(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+os.fsync = fsync
+runpy.run_module('support.fake_gpu_node', run_name='__main__')
+"""
+HANGING_PROVIDER = """
+import threading
+from segformer_ros.cli.segformer import main
+from segformer_ros.inference.onnxruntime_backend import CPU_PROVIDER
+from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+
+opening = OnnxruntimeBackend._open
+
+
+def _open(backend):
+    if backend._providers[0] != CPU_PROVIDER:
+        threading.Event().wait()
+    return opening(backend)
+
+
+OnnxruntimeBackend._open = _open
+raise SystemExit(main())
+"""
+
 
 class Robot:
     """Starts nodes that share a cache folder, on a robot with a fake GPU."""
 
     def __init__(self, domain, folder, model):
         self._domain, self._folder, self._model = domain, folder, model
+        self.engines = str(folder / 'cache' / 'engines')
 
-    def node(self, faults='', version='8.6.1', **parameters):
-        """Return a node's process, not yet started into."""
+    def node(self, faults='', version='8.6.1', code='', **parameters):
+        """Return a node's process, not yet started into; ``code`` is run in its place."""
+        module = 'support.fake_gpu_node'
+        if code:
+            module = 'other_node'
+            (self._folder / (module + '.py')).write_text(code, encoding='ascii')
         environment = {
             'FAKE_TENSORRT_VERSION': version, 'FAKE_TENSORRT_FAULTS': faults,
             'SEGFORMER_ROS_CACHE': str(self._folder / 'cache'),
-            'PYTHONPATH': os.pathsep.join([TEST_ROOT, os.environ.get('PYTHONPATH', '')])}
+            'PYTHONPATH': os.pathsep.join(
+                [TEST_ROOT, str(self._folder), os.environ.get('PYTHONPATH', '')])}
         return NodeProcess(self._domain, self._folder, dict(parameters, model=self._model),
-                           module='support.fake_gpu_node', environment=environment)
+                           module=module, environment=environment)
 
 
 @pytest.fixture
@@ -164,6 +202,47 @@ def test_engine_that_fails_in_a_run_gives_way_within_the_same_frame(robot, domai
         _, values = watcher.wait('backend', lambda status: status.level == WARN)
         assert 'TensorRT was left: ' in values['why']
         assert watcher.wait('camera', lambda status: True)[1]['failed'] == '0'
+
+
+@pytest.mark.parametrize('is_built', [False, True], ids=['no engine yet', 'good engine'])
+def test_full_disk_leaves_onnxruntime_and_a_warning_with_the_remedy(robot, domain, is_built):
+    if is_built:
+        with robot.node(precision='fp32'), SegformerPeer(domain) as peer:
+            peer.wait_for_state('active')
+            watcher = StatusWatcher(peer)
+            serve_until(peer, lambda: is_settled(watcher, 'tensorrt'))
+    with robot.node(code=FULL_DISK, precision='fp32') as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, lambda: is_settled(watcher, 'onnxruntime'))
+        _, values = watcher.wait('backend', lambda status: status.level == WARN)
+        assert 'no fp32 engine: ' in values['why']
+        assert 'No space left on device' in values['why']
+        assert robot.engines in values['why']
+        assert 'Free space there, or set engine_cache' in values['why']
+        serve_until(peer, iter([False] * 2 + [True]).__next__)
+        status, _ = watcher.wait('watchdog', lambda status: True)
+        assert status.level == OK
+        assert 'Fault' not in node.log() and 'Traceback' not in node.log()
+    if is_built:
+        # With space again the engine is as good as before.
+        with robot.node(precision='fp32') as node, SegformerPeer(domain) as peer:
+            peer.wait_for_state('active')
+            serve_until(peer, iter([False] * 2 + [True]).__next__)
+            assert 'engine is being built' not in node.log()
+
+
+def test_fallback_is_not_the_provider_that_hung(robot, domain):
+    with robot.node(code=HANGING_PROVIDER, backend='onnxruntime', open_timeout=2.0,
+                    execution_provider='AzureExecutionProvider') as node, \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, iter([False] * 2 + [True]).__next__)
+        status, values = watcher.wait('watchdog', lambda status: status.level == WARN)
+        assert status.message.startswith('the fallback serves: The backend was not open')
+        assert (values['backends replaced'], values['threads that hang']) == ('1', '1')
+        assert re.search('onnxruntime [0-9.]+ fp32 on cpu runs', node.log())
 
 
 @pytest.mark.slow
