@@ -8,6 +8,11 @@ import sys
 
 import pytest
 
+try:
+    from hypothesis import settings
+except ImportError:
+    settings = None
+
 TEST_ROOT = os.path.dirname(os.path.abspath(__file__))
 PROJECT_ROOT = os.path.dirname(TEST_ROOT)
 
@@ -20,6 +25,11 @@ for folder in (TEST_ROOT, PROJECT_ROOT):
 # Shells start what runs in their background with SIGINT ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# CI judges a change, not a draw; everyday runs go on looking for new examples.
+if settings is not None and os.environ.get('SEGFORMER_ROS_STRICT_SKIPS'):
+    settings.register_profile('repeatable', derandomize=True)
+    settings.load_profile('repeatable')
 
 
 @pytest.fixture(scope='session')

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several cameras, compressed input, remapped topics, limited rates."""
 
+import time
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.segmentation.compressed_images import encode_png
@@ -18,6 +22,8 @@ from support.tiny_model import color_image
 from support.tiny_model import RED
 from support.tiny_model import WHITE
 from support.tiny_model import write_color_model
+
+DAY = 86400
 
 
 def test_each_named_camera_has_its_own_topics_and_parameters(domain, tmp_path):
@@ -58,6 +64,10 @@ def test_cameras_share_a_busy_network_fairly_and_old_frames_are_dropped(domain, 
         connected = [len(peer.masks.messages) for peer in peers]
         sent = 0
 
+        def served():
+            return [len(peer.masks.messages) - first_ones for peer, first_ones in zip(
+                peers, connected)]
+
         def enough():
             # b and c always just after a: whoever "waited longest" would be a, for ever.
             nonlocal sent
@@ -65,12 +75,13 @@ def test_cameras_share_a_busy_network_fairly_and_old_frames_are_dropped(domain, 
             for peer in peers:
                 message.header.stamp.sec = 0
                 peer.send(message)
-            return sum(len(peer.masks.messages) for peer in peers) >= 30
-        wait_until(enough, '30 masks', timeout=120.0)
-        served = [len(peer.masks.messages) - first_ones for peer, first_ones in zip(
-            peers, connected)]
-        assert max(served) - min(served) <= 3, served
-        assert sent > max(served)
+            found = served()
+            return found if min(found) >= 10 else None
+        found = wait_until(enough, '10 masks of each', timeout=300.0)
+        # Equal turns, but for some that a camera misses where this sender is held up between two
+        # images; who is preferred has twice as many at least.
+        assert max(found) <= 1.5 * min(found), found
+        assert sent > max(found)
 
 
 def test_rate_limit_drops_frames_and_can_be_lifted_while_running(domain, tmp_path, color_model):
@@ -83,14 +94,36 @@ def test_rate_limit_drops_frames_and_can_be_lifted_while_running(domain, tmp_pat
         image.header.stamp.sec = 0
         peer.mask_of(image)
         before = len(peer.masks.messages)
-        for _ in range(5):
+        for _ in range(4):
             image.header.stamp.sec = 0
-            newest = peer.send(image)
-        assert peer.parameter('max_rate') == 0.01  # an answer that was given after the images
+            peer.send(image)
+        newest = send_until_it_arrives(peer, image)
         assert len(peer.masks.messages) == before
         assert peer.set_parameters(max_rate=0.0) == ''
         peer.masks.wait(lambda mask: mask.header.stamp == newest, after=before)
         assert len(peer.masks.messages) == before + 1
+
+
+def send_until_it_arrives(peer, image):
+    """Send an image until diagnostics tell of the newest, so that none is under way; its stamp."""
+    diagnostics = peer.subscribe(DiagnosticArray, '/diagnostics')
+
+    def stamp_that_arrived():
+        # A day later than the one before, to be told apart by its age.
+        image.header.stamp.sec += DAY
+        stamp = peer.send(image)
+
+        def arrived(message):
+            ages = [float(pair.value) for status in message.status
+                    if status.name == 'segformer: camera'
+                    for pair in status.values if pair.key == 'input age [s]']
+            return time.time() - ages[0] > stamp.sec - DAY / 2
+        try:
+            diagnostics.wait(arrived, timeout=5.0)
+        except AssertionError:
+            return None
+        return Time(sec=stamp.sec, nanosec=stamp.nanosec)
+    return wait_until(stamp_that_arrived, 'the newest image in the node')
 
 
 def test_remapping_image_moves_the_compressed_topic_with_it(domain, tmp_path, color_model):

@@ -17,7 +17,7 @@ from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
-from support.costmap_robot import SENSOR_DATA_50
+from support.costmap_robot import RELIABLE_50
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
@@ -50,7 +50,7 @@ def whole(request):
 
 def watch(robot):
     robot.grids = robot.subscribe(OccupancyGrid, '/segformer/costmap', LATCHED)
-    robot.clouds = robot.subscribe(PointCloud2, '/segformer/obstacle_points', SENSOR_DATA_50)
+    robot.clouds = robot.subscribe(PointCloud2, '/segformer/obstacle_points', RELIABLE_50)
     robot.diagnostics = robot.subscribe(DiagnosticArray, '/diagnostics')
 
 
@@ -149,21 +149,26 @@ def test_what_is_put_right_is_seen_again_and_told(robot):
 
 
 def test_an_image_waits_for_a_transform_that_comes_later(robot):
-    assert robot.set_parameters(transform_tolerance=5.0) == ''
-    robot.look_until(lambda: GridView(robot.grids.messages[-1]).known() > 500, 'a seen grid')
-    time.sleep(0.5)
-    before = len(robot.clouds.messages)
-    masks = len(robot.masks.messages)
-    header = robot.look(with_pose=False)
-    robot.masks.wait(lambda mask: mask.header.stamp == header.stamp, after=masks)
-    time.sleep(0.3)
-    assert len(robot.clouds.messages) == before
-    # An image between two poses is seen from between them.
-    later = robot.now()
-    robot.send_pose(later)
-    cloud = robot.clouds.wait(after=before)
-    assert cloud.header.stamp == header.stamp
-    assert robot.set_parameters(transform_tolerance=0.05) == ''
+    # An image older than forget_time would be refused when its pose comes.
+    assert robot.set_parameters(transform_tolerance=5.0, fusion__forget_time=60.0) == ''
+    try:
+        robot.look_to_the_end(robot.clouds)
+        clouds = len(robot.clouds.messages)
+        sent = len(robot.sent)
+
+        def without_pose():
+            return [header.stamp for header in robot.sent[sent:]]
+        robot.look_until(lambda: any(mask.header.stamp in without_pose()
+                                     for mask in robot.masks.messages),
+                         'the mask of an image without a pose', with_pose=False)
+        time.sleep(0.3)
+        assert len(robot.clouds.messages) == clouds
+        # An image between two poses is seen from between them.
+        robot.send_pose(robot.now())
+        cloud = robot.clouds.wait(after=clouds)
+        assert cloud.header.stamp in without_pose()
+    finally:
+        assert robot.set_parameters(transform_tolerance=0.05, fusion__forget_time=1.5) == ''
 
 
 def test_a_clock_that_goes_back_clears_the_grid_and_all_goes_on(domain, tmp_path):
@@ -177,17 +182,19 @@ def test_a_clock_that_goes_back_clears_the_grid_and_all_goes_on(domain, tmp_path
         def seen_at(seconds):
             def seen():
                 clock.publish(Clock(clock=Time(sec=seconds)))
-                grid = GridView(robot.grids.messages[-1])
-                return grid.known() > 500 and grid.message.header.stamp.sec == seconds
+                return any(message.header.stamp.sec == seconds and GridView(message).known() > 500
+                           for message in robot.grids.messages[-1:])
             clock.publish(Clock(clock=Time(sec=seconds)))
             robot.look_until(seen, 'a grid at {} s'.format(seconds), stamp=Time(sec=seconds))
         seen_at(500)
-        time.sleep(0.5)
+        robot.look_to_the_end(robot.clouds, stamp=Time(sec=500, nanosec=1))
+
+        def emptied(message):
+            # Each time anew: /clock is best effort, and the same time again is no jump.
+            clock.publish(Clock(clock=Time(sec=20)))
+            return message.header.stamp.sec == 20 and GridView(message).known() == 0
         # A reset simulation: the grid is empty before any new image comes.
-        before = len(robot.grids.messages)
-        clock.publish(Clock(clock=Time(sec=20)))
-        robot.grids.wait(lambda message: message.header.stamp.sec == 20
-                         and GridView(message).known() == 0, after=before)
+        robot.grids.wait(emptied, after=len(robot.grids.messages))
         assert 'The clock went back: the costmap is cleared.' in node.log()
         # Transforms of the old time do not stand in the way of the new ones.
         seen_at(21)

@@ -83,6 +83,9 @@ def test_a_time_that_went_back_far_does_not_stand_in_the_way_of_new_transforms(t
         transforms, 'odom', 'eye', 20 * SECOND) is not None, 'the second time')
     assert known(transforms, 'odom', 'eye', 500 * SECOND) is None
     assert transforms.lookup('odom', 'base', 20 * SECOND)[0, 3] == pytest.approx(2.0)
+    # What was sent last comes last: then none is under way that would fill what is cleared.
+    send(21.0, planar_pose(2.0, 0.0, 0.0))
+    wait_until(lambda: known(transforms, 'odom', 'base', 21 * SECOND) is not None, 'the last one')
     transforms.clear()
     assert known(transforms, 'odom', 'base', 20 * SECOND) is None
     # What never moves is kept.

@@ -26,6 +26,7 @@ from support.plane_scene import Patch
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
 from support.ros_graph import TIMEOUT
+from support.ros_graph import wait_until
 from support.segformer_peer import SegformerPeer
 from support.tiny_model import BLUE
 from support.tiny_model import COLORS
@@ -48,6 +49,8 @@ SIZE = 320
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SENSOR_DATA_50 = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE_50 = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+"""For what comes once: not Nav2's, but nothing is lost."""
 LABELS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -88,6 +91,8 @@ class CostmapRobot(SegformerPeer):
                0.0])
         self.pose = planar_pose(0.4, 0.1, 0.1)
         """odom from base_link."""
+        self.sent = []
+        """Headers of all images."""
 
     def now(self):
         """Return the machine's time as a stamp."""
@@ -125,6 +130,7 @@ class CostmapRobot(SegformerPeer):
         if self.info is not None:
             self.info.header = header
             self._info.publish(self.info)
+        self.sent.append(header)
         self._image.publish(rgb8_image(header, colors[labels]))
         return header
 
@@ -138,6 +144,21 @@ class CostmapRobot(SegformerPeer):
             if found:
                 return found
             assert time.monotonic() < deadline, 'not within {:.0f} s: {}'.format(TIMEOUT, what)
+
+    def look_to_the_end(self, clouds, **arguments):
+        """
+        Look once more, until no image is in work any more; return the last one's cloud.
+
+        :param clouds: reliable inbox of ``obstacle_points``
+        """
+        def cloud_of_a_new_look():
+            stamp = self.look(**arguments).stamp
+            try:
+                return clouds.wait(lambda cloud: cloud.header.stamp == stamp, timeout=5.0)
+            except AssertionError:  # lost on its way, or too old to be of use when it came
+                return None
+        # Images come to the costmap in their order.
+        return wait_until(cloud_of_a_new_look, 'the cloud of the last image')
 
 
 class GridView:
