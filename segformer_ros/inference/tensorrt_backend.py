@@ -39,7 +39,8 @@ class RuntimeSettings(NamedTuple):
     How engines are run.
 
     ``buffers`` is ``auto`` or a name of ``cuda_buffers.LIBRARIES``. ``cuda_graph`` replays copies
-    and kernels as one recorded graph: less CPU work per frame where launching dominates.
+    and kernels as one recorded graph: less CPU work per frame where launching dominates; ``auto``
+    then passes over libraries that have no graphs.
     ``probe`` asks the driver for a GPU first; tests without one turn it off.
     """
 
@@ -90,7 +91,8 @@ class TensorrtBackend(Backend):
         api = tensorrt_api.load_tensorrt(self._settings.tensorrt_module)
         plan = self._file.read()
         try:
-            self._buffers = open_buffers(self._settings.device_index, self._settings.buffers)
+            self._buffers = open_buffers(self._settings.device_index, self._settings.buffers,
+                                         self._settings.cuda_graph)
             with self._buffers.current():
                 self._session = _Session(api, plan, self._file.path, self._buffers)
                 if self._settings.cuda_graph:
@@ -170,6 +172,7 @@ class _Session:
         self._engine: Any = None
         self._context: Any = None
         self._io: Any = None
+        self._in_work = False
         try:
             self._load(api, plan, path)
         except BaseException:
@@ -211,6 +214,7 @@ class _Session:
 
     def run(self) -> None:
         """Copy in, compute, copy out, wait."""
+        self._in_work = True
         self._launch()
         self.wait()
 
@@ -220,11 +224,13 @@ class _Session:
             self._spare = {name: self._buffers.pinned(array.shape, str(array.dtype))
                            for name, array in self.results.items()}
         self.results, self._spare = self._spare, self.results
+        self._in_work = True
         self._launch()
 
     def wait(self) -> None:
         """Wait until everything queued is done."""
         self._buffers.synchronize()
+        self._in_work = False
 
     def _queue(self) -> None:
         for spec in self.tensors.inputs:
@@ -235,11 +241,16 @@ class _Session:
 
     def release(self) -> None:
         """Drop TensorRT's objects; each uses the next one until it is gone."""
-        if self._io is not None:
-            self._io.release()
-        self._context = None
-        self._engine = None
-        self._runtime = None
+        try:
+            if self._in_work:
+                # The frame before this one may be what failed: its run goes on using all of it.
+                self.wait()
+        finally:
+            if self._io is not None:
+                self._io.release()
+            self._context = None
+            self._engine = None
+            self._runtime = None
 
 
 def _device_memory(engine: Any) -> int:

@@ -146,8 +146,15 @@ class Camera:
         try:
             prepared = segmenter.prepare(image, own.rotate, wanted)
             yield
-            segmenter.begin(prepared)
+            refused: Optional[BackendError] = None
+            try:
+                segmenter.begin(prepared)
+            except BackendError as error:
+                # To recover closes the backend, whose results the frame before still reads.
+                refused = error
             yield
+            if refused is not None:
+                raise refused
             segmenter.end()
             yield
             segmentation = segmenter.finish(prepared)

@@ -126,6 +126,24 @@ def test_begun_run_leaves_the_logits_of_the_one_before_alone(
     assert fake_cuda.is_clean()
 
 
+@pytest.mark.parametrize('is_ended', [False, True])
+def test_closing_waits_for_a_run_that_was_begun(
+        fake_tensorrt, fake_cuda, tiny_model, frames, is_ended):
+    module = fake_tensorrt('10.3.0')
+    backend = make_backend(module, build_plan(module, tiny_model).plan).open()
+    backend.begin(frames[0])
+    if is_ended:
+        backend.end()
+    stream, = fake_cuda.streams.values()
+    assert bool(stream['queue']) != is_ended
+    stream['queue'].append(lambda: events().append('run ended'))
+    del events()[:]
+    backend.close()
+    assert events() == ([] if is_ended else ['run ended']) + [
+        'context gone', 'engine gone', 'runtime gone']
+    assert fake_cuda.is_clean()
+
+
 def test_refused_run_is_an_error_where_it_begins_and_the_next_may_begin(
         fake_tensorrt, tiny_model, frames):
     module = fake_tensorrt('10.3.0')
@@ -152,6 +170,14 @@ def test_cuda_graph_gives_the_same_logits(fake_tensorrt, fake_cuda, tiny_model, 
         assert not backend.overlaps
         for frame, logits in zip(frames, expected):
             np.testing.assert_allclose(backend.infer(frame)['logits'], logits, atol=1e-5)
+    assert fake_cuda.is_clean()
+
+
+def test_cuda_graph_is_to_be_had_though_pycuda_is_installed(fake_tensorrt, fake_cuda, tiny_model):
+    module = fake_tensorrt('10.3.0')
+    plan = build_plan(module, tiny_model).plan
+    with make_backend(module, plan, cuda_graph=True) as backend:
+        assert backend.info.details['buffers'] == 'cuda.bindings.driver'
     assert fake_cuda.is_clean()
 
 
