@@ -16,6 +16,7 @@ classifier is pinned to 32 bits and the obey flag is set; from 10 on, the flag a
 
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -37,10 +38,12 @@ FAULTS = {
     'build_kill': 'the process is killed while it builds',
     'build_hang': 'building never ends',
     'build_slow': 'building takes two seconds',
+    'build_waits': 'building waits until there is a file $FAKE_TENSORRT_MARK',
     'no_fast_fp16': 'the GPU has no fast FP16',
     'deserialize_none': 'no plan is taken',
     'deserialize_none_once': 'the first plan is not taken (marks $FAKE_TENSORRT_MARK)',
     'deserialize_kill': 'the process is killed while it loads a plan',
+    'deserialize_crash': 'the process crashes while it loads a plan',
     'deserialize_kill_parent': 'loading kills the process unless it is a builder process',
     'deserialize_slow': 'loading takes two seconds unless it is a builder process',
     'context_none': 'no execution context',
@@ -562,6 +565,9 @@ class _Module:
             os.kill(os.getpid(), signal.SIGKILL)
         if 'build_hang' in self._faults:
             time.sleep(600.0)
+        while 'build_waits' in self._faults and not os.path.exists(
+                os.environ['FAKE_TENSORRT_MARK']):
+            time.sleep(0.02)
         if 'build_slow' in self._faults:
             time.sleep(2.0)
 
@@ -570,6 +576,9 @@ class _Module:
         if 'deserialize_kill' in faults or (
                 'deserialize_kill_parent' in faults and 'build_worker' not in ' '.join(sys.argv)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if 'deserialize_crash' in faults:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.kill(os.getpid(), signal.SIGSEGV)
         if 'deserialize_slow' in faults and 'build_worker' not in ' '.join(sys.argv):
             time.sleep(2.0)
         if 'deserialize_none' in faults:

@@ -117,6 +117,11 @@ class StripedCamera:
             if right:
                 self.newest_right = max(self.newest_right, sent)
 
+    def unanswered_since(self, moment):
+        """Return how many pictures that were sent after a moment have no mask."""
+        with self._lock:
+            return sum(sent > moment for _, _, _, sent in self._sent.values())
+
     def take_latencies(self):
         """Return the seconds from sending to mask since the last call."""
         with self._lock:
