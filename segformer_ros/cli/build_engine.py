@@ -25,6 +25,7 @@ from segformer_ros.inference.engine_cache import EngineCache
 from segformer_ros.inference.engine_cache import KEPT_ENGINES
 from segformer_ros.inference.engine_cache import open_cache
 from segformer_ros.inference.engine_key import BuilderSettings
+from segformer_ros.inference.engine_key import DEFAULT_BUILDER
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_tasks import engine_tasks
 from segformer_ros.inference.engine_trial import Frames
@@ -87,18 +88,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--force', action='store_true',
                         help='build again what is there or was given up')
     parser.add_argument('--verify', action='store_true',
-                        help='check an engine again; without a model: compare every digest')
+                        help='check the engine of the model again, and build it first where '
+                             'there is none; without a model: compare every digest')
     parser.add_argument('--list', action='store_true', help='list the engines and end')
     parser.add_argument('--prune', nargs='?', type=int, const=KEPT_ENGINES, metavar='KEEP',
                         help='delete all but the KEEP most recently used engines '
                              '(default: %(const)s)')
-    parser.add_argument('--cache', default='', metavar='FOLDER', help='cache folder')
+    parser.add_argument('--cache', default='', metavar='FOLDER',
+                        help='cache folder, as the parameter engine_cache of the node')
     parser.add_argument('--workspace', type=int, default=0, metavar='MIB',
-                        help='workspace of the builder; 0: by free memory')
+                        help='workspace of the builder; 0: by free memory. The node takes the '
+                             'engine only if its parameter workspace_mib says the same')
     parser.add_argument('--optimization-level', type=int, choices=range(6),
-                        help='0 builds fast, 5 builds long (TensorRT 8.6 and later)')
+                        help='0 builds fast, 5 builds long (TensorRT 8.6 and later). To '
+                             'measure with: the node does not take the engine')
     parser.add_argument('--tf32', action='store_true',
-                        help='permit TensorFloat-32 in the fp32 parts')
+                        help='permit TensorFloat-32 in the fp32 parts. To measure with: the '
+                             'node does not take the engine')
     parser.add_argument('--buffers', choices=('auto',) + tuple(LIBRARIES), default='auto',
                         help='library for GPU memory (default: %(default)s)')
     parser.add_argument('--device', type=int, default=0, help='number of the GPU')
@@ -116,8 +122,8 @@ def _build(options: argparse.Namespace, cache: EngineCache,
                               device_index=options.device, probe=probe is None)
     api = load_tensorrt(options.tensorrt_module)
     source = deployed_engine_model(model.onnx_path, model.spec, api)
-    tasks = engine_tasks(source, options.precision, api, runtime, BuilderSettings(
-        options.workspace, options.optimization_level, options.tf32), gpu)
+    builder = BuilderSettings(options.workspace, options.optimization_level, options.tf32)
+    tasks = engine_tasks(source, options.precision, api, runtime, builder, gpu)
     print('{} on {}, TensorRT {}, cache {}'.format(source.path, gpu, api.version, cache.folder))
     failures = []
     for task in tasks:
@@ -132,10 +138,28 @@ def _build(options: argparse.Namespace, cache: EngineCache,
             continue
         print(_report(record))
         if record.usable:
+            for warning in _unlike_the_node(builder):
+                print(warning)
             return 0
         failures.append('{}: {}'.format(task.key.precision, record.verdict))
     raise BackendError('No engine can be used', got='; '.join(failures),
                        remedy='The node serves with onnxruntime meanwhile.')
+
+
+def _unlike_the_node(builder: BuilderSettings) -> List[str]:
+    """Return a line for each option that keeps a node with its defaults from this engine."""
+    lines = []
+    if builder.workspace_mib != DEFAULT_BUILDER.workspace_mib:
+        lines.append('WARN: --workspace {0}: the node takes this engine only with the parameter '
+                     'workspace_mib: {0}.'.format(builder.workspace_mib))
+    for option, chosen, default in (
+            ('--optimization-level', builder.optimization_level,
+             DEFAULT_BUILDER.optimization_level),
+            ('--tf32', builder.tf32, DEFAULT_BUILDER.tf32)):
+        if chosen != default:
+            lines.append('WARN: {}: the node never takes this engine, since it has no such '
+                         'parameter; build without the option for it.'.format(option))
+    return lines
 
 
 def _prepare(cache: EngineCache, task: EngineTask, options: argparse.Namespace) -> None:

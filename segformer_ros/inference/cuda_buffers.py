@@ -85,8 +85,9 @@ class CudaBuffers(abc.ABC):
         :raises BackendError: the library has no graphs, or the work cannot be recorded
         """
         raise BackendError('CUDA graphs are not available', got=self.description,
-                           expected='cuda-python, or the built-in driver binding',
-                           remedy='Choose buffers: cuda.bindings, or leave cuda_graph off.')
+                           expected='a driver of CUDA 11.4 or later, through cuda-python or '
+                                    'the built-in driver binding; pycuda has no graphs',
+                           remedy='Set cuda_graphs: false, or upgrade the driver (JetPack).')
 
 
 def _open_pycuda(index: int) -> CudaBuffers:
@@ -111,14 +112,17 @@ LIBRARIES: Dict[str, Callable[[int], CudaBuffers]] = {
     'cuda.bindings': _open_cuda_bindings,
     'ctypes': _open_ctypes,
 }
+WITHOUT_GRAPHS = ('pycuda',)
 
 
-def open_buffers(index: int = 0, library: str = 'auto') -> CudaBuffers:
+def open_buffers(index: int = 0, library: str = 'auto',
+                 with_graphs: bool = False) -> CudaBuffers:
     """
     Retain the primary context of a GPU through the first library that can be imported.
 
     :param index: of the GPU
     :param library: ``auto``, or one of ``LIBRARIES``
+    :param with_graphs: ``auto`` passes over libraries that cannot record CUDA graphs
     :raises BackendError: no such library, or the GPU cannot be used
     """
     if library != 'auto':
@@ -127,7 +131,7 @@ def open_buffers(index: int = 0, library: str = 'auto') -> CudaBuffers:
                                expected='auto or one of {}'.format(', '.join(LIBRARIES)))
         names = [library]
     else:
-        names = list(LIBRARIES)
+        names = [name for name in LIBRARIES if not (with_graphs and name in WITHOUT_GRAPHS)]
     missing: List[str] = []
     for name in names:
         try:

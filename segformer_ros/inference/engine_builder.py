@@ -5,7 +5,6 @@
 import contextlib
 import logging
 import os
-import re
 import time
 from typing import Any
 from typing import Callable
@@ -27,6 +26,7 @@ from segformer_ros.inference.engine_files import storage_errors
 from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_key import EngineKey
 from segformer_ros.inference.engine_key import entry_name
+from segformer_ros.inference.engine_key import timing_cache_name
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_trial import Frames
 from segformer_ros.inference.network_builder import BuildRequest
@@ -158,6 +158,14 @@ class EngineJob:
                 figures = outcome.result
                 check = self_check_from_json(figures.pop('check'))
                 return self._cache.set_check(record, check, figures)
+            if outcome.kind == 'killed':
+                # The engine is not to blame: it stays as it is, unchecked.
+                raise BackendError(
+                    'The self-check was cut short; memory may have run out',
+                    got='{}\n{} MiB of memory are free now'.format(
+                        outcome.problem, memory_plan.available_memory() >> 20),
+                    remedy='Free memory on the robot, or add swap; the next start checks this '
+                           'engine again.')
             crashed = outcome.kind == 'crash' and outcome.last_phase in engine_trial.ENGINE_PHASES
             if outcome.kind != 'load' and not crashed:
                 raise BackendError('The self-check could not be run', got=outcome.problem,
@@ -242,6 +250,7 @@ class EngineJob:
                 tensorrt_module=self._task.runtime.tensorrt_module,
                 device_index=self._task.runtime.device_index,
                 buffers=self._task.runtime.buffers,
+                cuda_graph=self._task.runtime.cuda_graph,
                 probe_gpu=self._task.runtime.probe)._asdict())
             return outcome
 
@@ -268,8 +277,7 @@ class EngineJob:
 
     def _build_request(self, plan_path: str, attempt: memory_plan.Attempt) -> BuildRequest:
         key = self._task.key
-        timing_cache = 'timing-{}.cache'.format(re.sub(
-            '[^A-Za-z0-9.]+', '_', '{} {}'.format(key.tensorrt_version, key.gpu_name)))
+        timing_cache = timing_cache_name(key.tensorrt_version, key.gpu_name)
         return BuildRequest(
             model_path=self._task.model_path, plan_path=plan_path, precision=key.precision,
             shapes={spec.name: [size or 1 for size in spec.shape]

@@ -32,6 +32,7 @@ from segformer_ros.inference.engine_files import read_no_follow
 from segformer_ros.inference.engine_files import storage_errors
 from segformer_ros.inference.engine_key import EngineKey
 from segformer_ros.inference.engine_key import entry_name
+from segformer_ros.inference.engine_key import timing_cache_name
 from segformer_ros.inference.engine_record import EngineRecord
 from segformer_ros.inference.engine_record import format_record
 from segformer_ros.inference.engine_record import GIVEN_UP_AFTER
@@ -41,7 +42,8 @@ from segformer_ros.model import cache_dir
 
 FOLDER = 'engines'
 KEPT_ENGINES = 8
-# An unfinished file of a killed process; no build takes that long.
+# Of an unfinished file of a killed process, and of what lies beside engines; no build takes
+# that long.
 STALE_SECONDS = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -200,7 +202,10 @@ class EngineCache:
 
     def prune(self, keep: int = KEPT_ENGINES, in_use: Tuple[str, ...] = ()) -> List[str]:
         """
-        Delete all but the most recently used engines, and what killed processes left.
+        Delete all but the most recently used engines, and what belongs to none.
+
+        That is what killed processes left, lock files that nobody holds, and what a TensorRT
+        measured on a GPU that no engine here is for.
 
         :param keep: how many stay, those in use counted
         :param in_use: names that stay in any case
@@ -211,14 +216,25 @@ class EngineCache:
         for name in others[max(keep - len(in_use), 0):]:
             self.delete(name, 'not among the {} most recently used'.format(keep))
             deleted.append(name)
-        known = {record.name for record in self.records()}
+        self._prune_orphans(in_use)
+        return deleted
+
+    def _prune_orphans(self, in_use: Tuple[str, ...]) -> None:
+        records = self.records()
+        known = {record.name for record in records}
+        timings = {timing_cache_name(str(record.key.get('tensorrt_version')),
+                                     str(record.key.get('gpu_name'))) for record in records}
         for file_name in self._files.names():
             stem, suffix = os.path.splitext(file_name)
-            orphan = suffix == '.plan' and stem not in known
-            if (orphan or file_name.startswith('.tmp-')) and \
-                    self._files.age(file_name) > STALE_SECONDS:
+            orphan = file_name.startswith('.tmp-') or {
+                '.plan': stem not in known, '.lock': stem not in known.union(in_use),
+                '.cache': file_name not in timings}.get(suffix, False)
+            if not orphan or self._files.age(file_name) <= STALE_SECONDS:
+                continue
+            if suffix == '.lock':
+                self._files.delete_lock(file_name)
+            else:
                 self._files.delete(file_name)
-        return deleted
 
     def temporary(self, suffix: str) -> str:
         """Create an empty private file in the cache's folder and return its path."""
@@ -255,12 +271,17 @@ def open_cache(root: str = '') -> EngineCache:
     A folder that cannot be written to gives way to a temporary one, with a warning: engines
     are then built again after a restart. A folder that is not private is an error.
 
-    :param root: by default :func:`segformer_ros.model.cache_dir.cache_root`
+    :param root: relative to the working directory, ``~`` is the home folder; by default
+        :func:`segformer_ros.model.cache_dir.cache_root`
     :raises ModelError: others may write to the folder, it belongs to another user, or is a link
     :raises EngineStorageError: nor can a temporary folder be made
     """
     try:
-        folder = cache_dir.private_folder(root or cache_dir.cache_root(), FOLDER)
+        with storage_errors(root, 'looking for the working directory'):
+            # The builder process has another working directory. A slash at the end would hide
+            # that the folder is a link.
+            path = os.path.abspath(os.path.expanduser(root or cache_dir.cache_root()))
+        folder = cache_dir.private_folder(path, FOLDER)
         cache = EngineCache(folder)
         with cache.borrowed('.probe'):
             return cache

@@ -117,6 +117,14 @@ class EngineFiles:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(file_name))
 
+    def delete_lock(self, file_name: str) -> None:
+        """Delete a lock file, unless somebody holds it."""
+        try:
+            with self.lock(file_name):
+                self.delete(file_name)
+        except ModelError as error:
+            _log.debug('%s stays: %s', file_name, error)
+
     def discard(self, path: str) -> None:
         """Delete a temporary file, if it is there; what cannot be deleted now is pruned later."""
         try:

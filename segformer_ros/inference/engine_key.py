@@ -84,6 +84,12 @@ def engine_key(model_sha256: str, inputs: Sequence[TensorSpec], api: TensorrtApi
         optimization_level=settings.optimization_level)
 
 
+def timing_cache_name(tensorrt_version: str, gpu_name: str) -> str:
+    """Return the name of the file of what one TensorRT measured on one kind of GPU."""
+    return 'timing-{}.cache'.format(
+        re.sub('[^A-Za-z0-9.]+', '_', '{} {}'.format(tensorrt_version, gpu_name)))
+
+
 def entry_name(model_name: str, key: EngineKey) -> str:
     """
     Return a file name without suffix for an engine.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LOADING = 'loading the engine'
 RUNNING = 'running the engine'
-# A process that dies in one of these was killed by the engine.
+# A process that crashes in one of these was ended by the engine.
 ENGINE_PHASES = (LOADING, RUNNING)
 TIMED_RUNS = 40
 
@@ -55,6 +55,7 @@ class TrialRequest(NamedTuple):
     tensorrt_module: str
     device_index: int
     buffers: str
+    cuda_graph: bool
     probe_gpu: bool
 
 
@@ -117,7 +118,7 @@ def run_trial(request: TrialRequest, on_progress: ProgressCallback) -> Dict[str,
     on_progress(LOADING, 0, 0)
     engine = TensorrtBackend(engine_file(cache, record), RuntimeSettings(
         tensorrt_module=request.tensorrt_module, device_index=request.device_index,
-        buffers=request.buffers, probe=request.probe_gpu))
+        buffers=request.buffers, cuda_graph=request.cuda_graph, probe=request.probe_gpu))
     with engine:
         on_progress(RUNNING, 0, len(everything))
         candidate, finite = _masks(engine, everything, request)

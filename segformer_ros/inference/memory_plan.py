@@ -23,11 +23,29 @@ MIB = 1 << 20
 MINIMUM_FREE = 768 * MIB
 
 _MEMINFO = '/proc/meminfo'
-# (limit, use) of the process's control group, version 2 then 1.
-_CGROUP = (
-    ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'),
-    ('/sys/fs/cgroup/memory/memory.limit_in_bytes',
-     '/sys/fs/cgroup/memory/memory.usage_in_bytes'),
+
+
+class ControlGroup(NamedTuple):
+    """
+    Where a container's memory is told.
+
+    ``limit`` and ``use`` are files with a number; ``reclaimable`` is a line of the file
+    ``statistics``.
+    """
+
+    limit: str
+    use: str
+    statistics: str
+    reclaimable: str
+
+
+# Version 2, then 1.
+_CGROUPS = (
+    ControlGroup('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current',
+                 '/sys/fs/cgroup/memory.stat', 'inactive_file'),
+    ControlGroup('/sys/fs/cgroup/memory/memory.limit_in_bytes',
+                 '/sys/fs/cgroup/memory/memory.usage_in_bytes',
+                 '/sys/fs/cgroup/memory/memory.stat', 'total_inactive_file'),
 )
 
 
@@ -51,22 +69,24 @@ _LADDER = (
 
 
 def available_memory(meminfo: str = _MEMINFO,
-                     cgroup: Tuple[Tuple[str, str], ...] = _CGROUP) -> int:
+                     groups: Tuple[ControlGroup, ...] = _CGROUPS) -> int:
     """
     Return the bytes that this process can still get from the machine.
 
     The kernel's estimate MemAvailable, or what is left of the container's limit if that is
-    less.
+    less. Files that were read once count as use of the container until others need the memory;
+    those that were not read again lately are taken for free, as Kubernetes does.
 
     :param meminfo: the kernel's table
-    :param cgroup: pairs of files with limit and use
+    :param groups: of the process
     """
     free = _mem_available(meminfo)
-    for limit_path, use_path in cgroup:
-        limit = _number(limit_path)
-        use = _number(use_path)
+    for group in groups:
+        limit = _number(group.limit)
+        use = _number(group.use)
         if limit is not None and use is not None:
-            free = min(free, max(limit - use, 0))
+            in_work = max(use - _reclaimable(group), 0)
+            free = min(free, max(limit - in_work, 0))
     return free
 
 
@@ -99,6 +119,17 @@ def _mem_available(path: str) -> int:
             if line.startswith('MemAvailable:'):
                 return int(line.split()[1]) * 1024
     raise OSError('no MemAvailable in {}'.format(path))
+
+
+def _reclaimable(group: ControlGroup) -> int:
+    if not os.path.exists(group.statistics):
+        return 0
+    with open(group.statistics, encoding='ascii') as stream:
+        for line in stream:
+            name, _, value = line.partition(' ')
+            if name == group.reclaimable:
+                return int(value)
+    return 0
 
 
 def _number(path: str) -> Optional[int]:

@@ -38,7 +38,8 @@ class OpenNetwork(NamedTuple):
 
 
 def request_graphs(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool) -> None:
-    """Begin to prepare what :func:`open_onnxruntime` would like to run."""
+    """Begin to prepare what :func:`open_onnxruntime` would like to run; bound the wait for it."""
+    graphs.longest_wait = settings.graph_patience
     for plan in _plans(settings, has_gpu):
         graphs.request(_target(plan))
 

@@ -3,6 +3,7 @@
 """What may be chosen about backends, and what is told about the choice made."""
 
 import logging
+import math
 from typing import Dict
 from typing import NamedTuple
 from typing import Optional
@@ -52,7 +53,8 @@ class SelectionSettings(NamedTuple):
 
     ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
     is onnxruntime's execution provider; empty: the fastest that works. ``rewrite`` lets every
-    runtime run the graph that was made for it; False runs the file as it is.
+    runtime run the graph that was made for it; False runs the file as it is. Opening waits for
+    such a graph for ``graph_patience`` seconds at most: the caller may not wait longer itself.
     """
 
     backend: str = 'auto'
@@ -63,6 +65,7 @@ class SelectionSettings(NamedTuple):
     cache_root: str = ''
     runtime: RuntimeSettings = DEFAULT_RUNTIME
     builder: BuilderSettings = DEFAULT_BUILDER
+    graph_patience: float = math.inf
 
 
 class SelectionStatus(NamedTuple):

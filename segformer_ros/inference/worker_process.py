@@ -37,8 +37,9 @@ class WorkerOutcome(NamedTuple):
     How the worker ended.
 
     ``result`` is None after a failure, which ``problem`` then describes. ``kind`` is ``load``,
-    ``model`` or ``storage`` where the worker said so, ``crash`` where it died without a word, else
-    ``backend``; empty after success.
+    ``model`` or ``storage`` where the worker said so; ``killed`` where it was ended by SIGKILL, as
+    the kernel does when memory runs out; ``crash`` where it died in another way without a word;
+    else ``backend``; empty after success.
     """
 
     result: Optional[Dict[str, Any]]
@@ -142,7 +143,8 @@ class WorkerProcess:
         if self._final is not None and 'text' in self._final:
             text = self._final['text'] + ('\n' + printed if printed else '')
             return WorkerOutcome(None, self._final['kind'], text, phase)
-        return WorkerOutcome(None, 'crash', 'the process {} while {}{}'.format(
+        kind = 'killed' if status == -signal.SIGKILL else 'crash'
+        return WorkerOutcome(None, kind, 'the process {} while {}{}'.format(
             _how_it_ended(status), phase, '\n' + printed if printed else ''), phase)
 
     def _read_events(self) -> None:

@@ -3,7 +3,6 @@
 """The user's cache folder, and what makes a file in it trustworthy and whole."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import stat
@@ -120,37 +119,28 @@ def exclusive_lock(path: str, on_wait: Optional[Callable[[], None]] = None,
     """
     Hold the lock file ``path`` among the processes and threads of this machine.
 
-    The kernel drops the lock when its holder dies, so none is ever stale. The file stays:
-    deleting it would let two processes hold two different files of that name.
+    The kernel drops the lock when its holder dies, so none is ever stale. The file stays. Only
+    who holds it may delete it: others then find that what they opened is gone, and begin anew.
 
     :param on_wait: called once if another holder must be waited for
     :param timeout_s: seconds to wait; ``None`` waits as long as the other needs
     :raises ModelError: the lock file cannot be opened, or the time is up
     """
+    descriptor = _acquire(path, on_wait, timeout_s)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ModelError('Lock file cannot be opened', got='{}: {}'.format(path, error.strerror),
-                         remedy='Make its folder writable.') from error
-    try:
-        _acquire(descriptor, path, on_wait, timeout_s)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: str, on_wait: Optional[Callable[[], None]],
-             timeout_s: Optional[float]) -> None:
+def _acquire(path: str, on_wait: Optional[Callable[[], None]],
+             timeout_s: Optional[float]) -> int:
     give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
     told = False
     while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise ModelError('File lock failed', got='{}: {}'.format(path, error.strerror),
-                                 remedy='Put the cache on a file system with locks.') from error
+        descriptor = _open_lock(path)
+        if _try_lock(descriptor, path):
+            return descriptor
         if on_wait is not None and not told:
             on_wait()
             told = True
@@ -158,3 +148,29 @@ def _acquire(descriptor: int, path: str, on_wait: Optional[Callable[[], None]],
             raise ModelError('Another process holds the lock', got=path,
                              remedy='Wait for it, or end it.')
         time.sleep(LOCK_POLL_S)
+
+
+def _open_lock(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ModelError('Lock file cannot be opened', got='{}: {}'.format(path, error.strerror),
+                         remedy='Make its folder writable.') from error
+
+
+def _try_lock(descriptor: int, path: str) -> bool:
+    """Lock an open file if it is free and still the one at the path; else close it."""
+    with contextlib.ExitStack() as closing:
+        closing.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        except (BlockingIOError, PermissionError, FileNotFoundError):
+            # Held by another, or deleted by the one that held it last.
+            return False
+        except OSError as error:
+            raise ModelError('File lock failed', got='{}: {}'.format(path, error.strerror),
+                             remedy='Put the cache on a file system with locks.') from error
+        if held:
+            closing.pop_all()
+        return held

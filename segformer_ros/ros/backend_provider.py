@@ -4,6 +4,7 @@
 
 import abc
 import logging
+import math
 import os
 import time
 from typing import Any
@@ -204,7 +205,9 @@ def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
         cache_root=os.path.expanduser(parameters.engine_cache),
         runtime=DEFAULT_RUNTIME._replace(device_index=parameters.device,
                                          cuda_graph=parameters.cuda_graphs),
-        builder=DEFAULT_BUILDER._replace(workspace_mib=parameters.workspace_mib))
+        builder=DEFAULT_BUILDER._replace(workspace_mib=parameters.workspace_mib),
+        # The other half is for opening the backend then.
+        graph_patience=parameters.open_timeout / 2.0 or math.inf)
     return SelectingProvider(BackendSelector(
         model.path, model.spec, settings, lambda: tuple(self_check_frames(model.spec)),
         probe_gpu))

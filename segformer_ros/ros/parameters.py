@@ -43,7 +43,8 @@ NODE_ROWS = (
         'masks differ.', choices=('fp16', 'fp32')),
     Row('device', int, 0, CONFIGURE, 'Number of the GPU.', range=(0, 63)),
     Row('cuda_graphs', bool, False, CONFIGURE,
-        'Replay a frame on the GPU as one recorded graph: less CPU work; needs cuda-python.'),
+        'Replay a frame on the GPU as one recorded graph: less CPU work; needs a driver of CUDA '
+        '11.4 or later. pycuda, which has no graphs, is then passed over.'),
     Row('engine_cache', str, '', CONFIGURE,
         'Folder of the TensorRT engines; empty: the cache folder of the user.'),
     Row('workspace_mib', int, 0, CONFIGURE,

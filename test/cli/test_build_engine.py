@@ -14,6 +14,7 @@ from segformer_ros.cli import build_engine
 from segformer_ros.inference import engine_builder
 from segformer_ros.inference.cuda_probe import GpuInfo
 from segformer_ros.inference.engine_cache import open_cache
+from segformer_ros.inference.worker_process import WorkerProcess
 from support.thread_worker import ThreadWorker
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -70,6 +71,26 @@ def test_second_run_builds_nothing_and_force_does(command, capsys):
     assert 'building' in capsys.readouterr().err
 
 
+def test_options_that_hide_the_engine_from_the_node_are_named(command, capsys):
+    assert command(command.model, '--precision', 'fp32') == 0
+    assert 'WARN' not in capsys.readouterr().out
+    assert command(command.model, '--precision', 'fp32', '--workspace', '64', '--tf32',
+                   '--optimization-level', '1') == 0
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith('WARN')]
+    assert [line.split(':')[1].strip() for line in warnings] == [
+        '--workspace 64', '--optimization-level', '--tf32']
+    assert 'workspace_mib: 64' in warnings[0]
+
+
+def test_relative_cache_folder_is_found_by_the_builder_process(
+        command, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(engine_builder, 'WorkerProcess', WorkerProcess)
+    monkeypatch.chdir(tmp_path)
+    assert command('--cache', 'relative', 'tiny.onnx', '--precision', 'fp32') == 0
+    assert 'usable' in capsys.readouterr().out
+    assert [record.usable for record in open_cache(str(tmp_path / 'relative')).records()] == [True]
+
+
 def test_own_pictures_are_checked_too(command, capsys, tmp_path):
     folder = tmp_path / 'pictures'
     folder.mkdir()
@@ -99,6 +120,12 @@ def test_verify_runs_the_check_again(command, capsys):
     assert again.usable
     assert again.plan_sha256 == record.plan_sha256
     assert command(command.model, '--verify', faults='wrong') == 1
+
+
+def test_verify_builds_what_is_not_there(command, capsys):
+    assert command(command.model, '--verify') == 0
+    printed = capsys.readouterr()
+    assert 'building' in printed.err and 'usable' in printed.out
 
 
 def test_verify_without_a_model_compares_digests(command, capsys):

@@ -178,6 +178,23 @@ def test_auto_takes_pycuda_first_then_cuda_python(fake_cuda, monkeypatch):
     buffers.close()
 
 
+def test_auto_passes_over_pycuda_where_graphs_are_wanted(fake_cuda, monkeypatch, open_library):
+    monkeypatch.setitem(cuda_buffers.LIBRARIES, 'ctypes', lambda index: open_library('ctypes'))
+    buffers = cuda_buffers.open_buffers(with_graphs=True)
+    assert buffers.description == 'cuda.bindings.driver'
+    buffers.close()
+    # Undone here: later, the real modules' place would be given to the fake ones.
+    with monkeypatch.context() as patch:
+        for name in ('cuda', 'cuda.bindings'):
+            patch.setitem(sys.modules, name, None)
+        buffers = cuda_buffers.open_buffers(with_graphs=True)
+    assert buffers.description.startswith('ctypes')
+    buffers.close()
+    buffers = cuda_buffers.open_buffers(0, 'pycuda', with_graphs=True)
+    assert buffers.description == 'pycuda 2022.1'
+    buffers.close()
+
+
 def test_nothing_to_be_found_names_all_that_was_tried(fake_cuda, monkeypatch):
     for name in ('pycuda', 'cuda', 'cuda.bindings'):
         monkeypatch.setitem(sys.modules, name, None)

@@ -36,8 +36,10 @@ def cache(tmp_path):
 def make_task(fake_tensorrt, tiny_model, tiny_spec, nano):
     """Return a function that makes the task of one engine."""
 
-    def make(version, faults='', wish='fp32', model=tiny_model, builder=DEFAULT_BUILDER):
-        runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version, faults), probe=False)
+    def make(version, faults='', wish='fp32', model=tiny_model, builder=DEFAULT_BUILDER,
+             **options):
+        runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version, faults), probe=False,
+                                  **options)
         return engine_tasks(
             EngineModel(model, tiny_spec), wish, load_tensorrt(runtime.tensorrt_module), runtime,
             builder, nano)[0]
@@ -102,6 +104,14 @@ def test_mixed_engine_is_strongly_typed_from_10_on(make_task, run, version):
     assert record.usable
     assert record.built['precision'] == 'fp16+fp32'
     assert 0 < record.built['fp32_parts'] < record.built['parts']
+
+
+def test_engine_is_checked_with_graphs_where_the_node_uses_them(make_task, run, cache):
+    task = make_task('8.6.1', buffers='pycuda', cuda_graph=True)
+    with pytest.raises(BackendError, match=r'could not be run.*graphs.*cuda_graphs: false'):
+        run(task)
+    assert not cache.find('tiny', task.key).rejected
+    assert run(make_task('8.6.1', cuda_graph=True)).usable
 
 
 def test_progress_of_the_builder_arrives(make_task, run):
@@ -191,13 +201,31 @@ def test_plan_that_is_not_taken_is_built_again_once(make_task, run, tmp_path, mo
 
 
 @pytest.mark.real_process
-@pytest.mark.parametrize('faults', ['deserialize_none', 'deserialize_kill'])
+@pytest.mark.parametrize('faults', ['deserialize_none', 'deserialize_crash'])
 def test_plan_that_is_never_taken_is_given_up_for_good(make_task, run, cache, faults):
     task = make_task('8.6.1', faults=faults)
     with pytest.raises(BackendError, match='built again and still not loaded'):
         run(task)
     assert cache.find('tiny', task.key).rejected
     assert not os.path.exists(cache.path(entry_name('tiny', task.key), '.plan'))
+
+
+@pytest.mark.real_process
+def test_check_that_the_kernel_ends_for_memory_says_nothing_about_the_engine(
+        make_task, run, cache):
+    task = make_task('8.6.1', faults='deserialize_kill')
+    for _ in range(3):
+        with pytest.raises(BackendError, match='memory may have run out') as caught:
+            run(task)
+        assert 'SIGKILL while loading the engine' in str(caught.value)
+        assert 'MiB of memory are free now' in str(caught.value)
+        assert 'the next start' in str(caught.value)
+        record = cache.find('tiny', task.key)
+        assert (record.rejected, record.failed_builds) == (False, 0)
+    # With memory, the engine that was built first passes.
+    checked = run(make_task('8.6.1'))
+    assert checked.usable
+    assert checked.plan_sha256 == record.plan_sha256
 
 
 @pytest.mark.real_process

@@ -205,8 +205,27 @@ def test_folder_that_is_not_private_is_an_error(tmp_path):
         open_cache(str(root))
     root.chmod(0o700)
     (tmp_path / 'link').symlink_to(root)
-    with pytest.raises(ModelError, match='symbolic link'):
-        open_cache(str(tmp_path / 'link'))
+    for end in ('', '/', '//', '/.'):
+        with pytest.raises(ModelError, match='symbolic link'):
+            open_cache(str(tmp_path / 'link') + end)
+
+
+def test_relative_folder_is_the_same_for_processes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert open_cache('relative').folder == str(tmp_path / 'relative' / 'engines')
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    assert open_cache('~/cache').folder == str(tmp_path / 'home' / 'cache' / 'engines')
+
+
+def test_relative_folder_without_a_working_directory_gives_way(tmp_path, monkeypatch, caplog):
+    gone = tmp_path / 'gone'
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    cache = open_cache('relative')
+    assert cache.is_temporary
+    assert 'relative: No such file or directory while looking for' in caplog.text
+    cache.close()
 
 
 def test_unwritable_folder_gives_way_to_a_temporary_one_with_a_warning(tmp_path, caplog):
@@ -262,6 +281,31 @@ def test_pruning_removes_what_killed_processes_left(cache):
         os.utime(os.path.join(cache.folder, name), (old, old))
     assert cache.prune() == []
     assert names(cache) == ['.tmp-new.plan', kept.name + '.json', kept.name + '.plan']
+
+
+def make_old(cache, name):
+    """Make a file, if it is not there, that nothing has touched for two days."""
+    with open(os.path.join(cache.folder, name), 'ab'):
+        pass
+    old = time.time() - 2 * engine_cache.STALE_SECONDS
+    os.utime(os.path.join(cache.folder, name), (old, old))
+
+
+def test_pruning_removes_locks_and_timings_that_belong_to_no_engine(cache):
+    kept = store(cache)
+    for name in (kept.name + '.lock', 'planned.lock', 'gone.lock', 'held.lock',
+                 'timing-8.2.1.8_NVIDIA_Tegra_X1.cache', 'timing-8.0.1_NVIDIA_Tegra_X1.cache'):
+        make_old(cache, name)
+    for name in ('new.lock', 'timing-10.3.0_Orin.cache'):
+        with open(os.path.join(cache.folder, name), 'wb'):
+            pass
+    with cache.lock('held'):
+        cache.prune(in_use=('planned',))
+    assert names(cache) == sorted([
+        kept.name + '.json', kept.name + '.lock', kept.name + '.plan', 'planned.lock', 'held.lock',
+        'new.lock', 'timing-8.2.1.8_NVIDIA_Tegra_X1.cache', 'timing-10.3.0_Orin.cache'])
+    cache.prune(in_use=('planned',))
+    assert 'held.lock' not in names(cache)
 
 
 KILLED_WRITER = """

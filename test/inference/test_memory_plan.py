@@ -9,6 +9,7 @@ import pytest
 
 from segformer_ros.inference import memory_plan
 from segformer_ros.inference.memory_plan import Attempt
+from segformer_ros.inference.memory_plan import ControlGroup
 
 MIB = 1 << 20
 
@@ -30,9 +31,31 @@ def test_free_memory_is_the_kernels_estimate(tmp_path):
     (str(100 * MIB), str(200 * MIB), 0), (str(9000 * MIB), '0', 2000)])
 def test_limit_of_the_container_counts_if_it_is_lower(tmp_path, limit, use, expected_mib):
     meminfo = write(tmp_path / 'meminfo', 'MemAvailable: 2048000 kB\n')
-    files = (write(tmp_path / 'max', limit + '\n'), write(tmp_path / 'current', use + '\n'))
-    absent = (str(tmp_path / 'no'), str(tmp_path / 'nothing'))
-    assert memory_plan.available_memory(meminfo, (absent, files)) == expected_mib * MIB
+    group = ControlGroup(write(tmp_path / 'max', limit + '\n'),
+                         write(tmp_path / 'current', use + '\n'),
+                         str(tmp_path / 'no stat'), 'inactive_file')
+    absent = ControlGroup(*[str(tmp_path / 'nothing')] * 3, reclaimable='inactive_file')
+    assert memory_plan.available_memory(meminfo, (absent, group)) == expected_mib * MIB
+
+
+@pytest.mark.parametrize('line, expected_mib', [
+    ('inactive_file {}'.format(900 * MIB), 1000), ('inactive_file {}'.format(9000 * MIB), 1500),
+    ('total_inactive_file {}'.format(900 * MIB), 100), ('', 100)])
+def test_pages_of_files_that_the_container_read_once_are_free(tmp_path, line, expected_mib):
+    meminfo = write(tmp_path / 'meminfo', 'MemAvailable: 2048000 kB\n')
+    group = ControlGroup(
+        write(tmp_path / 'max', '{}\n'.format(1500 * MIB)),
+        write(tmp_path / 'current', '{}\n'.format(1400 * MIB)),
+        write(tmp_path / 'stat', 'anon 5\nactive_file 7\n' + line + '\nslab 9\n'),
+        'inactive_file')
+    assert memory_plan.available_memory(meminfo, (group,)) == expected_mib * MIB
+
+
+def test_both_versions_of_control_groups_name_their_own_line():
+    two, one = memory_plan._CGROUPS
+    assert (two.reclaimable, one.reclaimable) == ('inactive_file', 'total_inactive_file')
+    assert two.statistics == '/sys/fs/cgroup/memory.stat'
+    assert one.statistics == '/sys/fs/cgroup/memory/memory.stat'
 
 
 def test_machine_that_runs_this_has_memory():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The selector serves at once, swaps to a checked engine, and says why it does not."""
 
+import math
 import os
 import shutil
 import time
@@ -292,13 +293,16 @@ def test_each_runtime_gets_the_graph_made_for_it(
             assert outputs['logsumexp'].shape == (1, 16, 16)
 
 
+@pytest.mark.parametrize('patience', [(0.0, math.inf), (PATIENCE_S, 0.0)])
 def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_spec, frames,
-                                                        monkeypatch, tmp_path):
+                                                        monkeypatch, tmp_path, patience):
     pytest.importorskip('onnx')
-    monkeypatch.setattr(selection_module, 'GRAPH_PATIENCE_S', 0.0)
+    own, settings = patience
+    monkeypatch.setattr(selection_module, 'GRAPH_PATIENCE_S', own)
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
     path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
-    selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='onnxruntime'), list)
+    selector = BackendSelector(path, tiny_spec, SelectionSettings(
+        backend='onnxruntime', graph_patience=settings), list)
     robot.selectors.append(selector)
     backend = selector.open()
     assert (selector.spec, backend.info.model_path) == (tiny_spec, path)

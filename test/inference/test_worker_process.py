@@ -82,7 +82,7 @@ def test_failure_comes_back_with_its_kind(build_request):
 
 def test_crash_tells_the_signal_the_phase_and_the_last_words(build_request):
     outcome = finish(WorkerProcess('build', build_request('build_kill')))
-    assert outcome.kind == 'crash'
+    assert outcome.kind == 'killed'
     assert outcome.last_phase == 'building'
     assert 'was ended by SIGKILL while building' in outcome.problem
     assert '[E] about to die' in outcome.problem

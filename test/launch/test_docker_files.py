@@ -109,8 +109,9 @@ def test_cache_of_the_image_is_the_volume(project_root):
 def test_camera_services_publish_where_the_node_listens(project_root):
     services = compose(project_root)['services']
     assert '/camera/image_raw' in services['segformer']['command']
-    for name in ('usb_camera', 'csi_camera'):
-        assert '__ns:=/camera' in services[name]['command']
+    assert '__ns:=/camera' in services['usb_camera']['command']
+    # gscam's topics are called camera/image_raw and camera/camera_info.
+    assert '__ns' not in services['csi_camera']['command']
     assert '/tmp/argus_socket:/tmp/argus_socket' in services['csi_camera']['volumes']
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache folder: where it lies, who may own it, and that its lock excludes."""
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -150,6 +151,26 @@ def test_lock_of_another_process_is_waited_for_and_reported_once(tmp_path):
         holder.wait()
         holder.stdin.close()
         holder.stdout.close()
+
+
+def test_lock_whose_file_its_last_holder_deleted_is_not_held_twice(tmp_path, monkeypatch):
+    lock = str(tmp_path / 'lock')
+    locking = fcntl.flock
+    held = []
+
+    def flock(descriptor, operation):
+        # Between the opening of the file and its locking, the one who held it deletes it.
+        if not held:
+            held.append(descriptor)
+            os.unlink(lock)
+        locking(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    with cache_dir.exclusive_lock(lock, timeout_s=5.0):
+        assert held
+        with pytest.raises(ModelError, match='Another process holds the lock'):
+            with cache_dir.exclusive_lock(lock, timeout_s=0.0):
+                raise AssertionError('both hold the lock')
 
 
 def test_lock_is_free_again_after_an_error_inside(tmp_path):

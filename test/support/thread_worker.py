@@ -29,10 +29,13 @@ class ThreadWorker:
         self._thread = threading.Thread(target=build_worker.serve, args=(
             values, build_worker.Reporter(self._stream)))
         self._thread.start()
+        self._polled = False
 
     def poll(self):
-        """Return the outcome once the thread has ended."""
-        ended = not self._thread.is_alive()
+        """Return the outcome once the thread has ended; never the first time."""
+        # A process takes its time to start, so a job is always seen at work; a thread may not.
+        ended = self._polled and not self._thread.is_alive()
+        self._polled = True
         final = None
         for line in self._stream.getvalue().splitlines(True):
             if line.endswith('\n'):
