@@ -11,7 +11,7 @@ from segformer_ros.errors import SegformerRosError
 from segformer_ros.inference.backend import Backend
 from segformer_ros.inference.engine_trial import Frame
 from segformer_ros.inference.live_frames import convert_frame
-from segformer_ros.inference.onnxruntime_backend import CPU_PROVIDER
+from segformer_ros.inference.providers import named_plans
 from segformer_ros.inference.providers import open_fastest
 from segformer_ros.inference.providers import provider_plans
 from segformer_ros.inference.providers import ProviderPlan
@@ -95,8 +95,7 @@ def _target(plan: ProviderPlan) -> Target:
 
 def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[ProviderPlan, ...]:
     if settings.provider:
-        return (ProviderPlan(settings.provider, {}, settings.threads,
-                             settings.provider == CPU_PROVIDER),)
+        return named_plans(settings.provider, settings.threads)
     return provider_plans(_available_providers(), has_gpu, settings.threads)
 
 

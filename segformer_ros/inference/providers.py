@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     Frame = Mapping[str, npt.NDArray[Any]]
 
+CUDA, OPENVINO, XNNPACK = (
+    'CUDAExecutionProvider', 'OpenVINOExecutionProvider', 'XnnpackExecutionProvider')
 # Runs of each provider in a trial; the fastest counts, since others may hold the cores.
 TIMED_RUNS = 5
 # A provider that is not faster by this much is not worth another library in the process.
@@ -47,13 +49,15 @@ class ProviderPlan(NamedTuple):
 
     ``threads`` is the session's own pool. ``fused_attention`` tells whether onnxruntime's CPU
     operations may be in the graph (``ONNXRUNTIME``), or only standard ones
-    (``ONNXRUNTIME_PORTABLE``).
+    (``ONNXRUNTIME_PORTABLE``). ``named`` tells that the user asked for it: it need not be faster
+    than another one, and an error of its start is not passed over.
     """
 
     provider: str
     options: Dict[str, str]
     threads: int
     fused_attention: bool
+    named: bool = False
 
     def open(self, model_path: str) -> Backend:
         """
@@ -92,20 +96,36 @@ def provider_plans(available: Sequence[str], has_gpu: bool,
     :param threads: 0 takes ``default_threads()``
     """
     threads = threads or default_threads()
-    plans: List[ProviderPlan] = []
-    if has_gpu and 'CUDAExecutionProvider' in available:
-        plans.append(ProviderPlan('CUDAExecutionProvider', {}, threads, False))
-    if 'OpenVINOExecutionProvider' in available:
-        # float32: bfloat16, which some CPUs make faster, changes 0.6 to 1.6 % of the labels.
-        plans.append(ProviderPlan('OpenVINOExecutionProvider', {
-            'device_type': 'CPU', 'precision': 'FP32', 'num_of_threads': str(threads)},
-            threads, False))
-    if 'XnnpackExecutionProvider' in available:
-        # It has threads of its own; two pools would fight for the cores.
-        plans.append(ProviderPlan('XnnpackExecutionProvider', {
-            'intra_op_num_threads': str(threads)}, 1, False))
+    plans = [_accelerator(name, threads) for name in (CUDA, OPENVINO, XNNPACK)
+             if name in available and (has_gpu or name != CUDA)]
     plans.append(ProviderPlan(CPU_PROVIDER, {}, threads, True))
     return tuple(plans)
+
+
+def named_plans(provider: str, threads: int = 0) -> Tuple[ProviderPlan, ...]:
+    """
+    Return the plan of a provider that the user asks for, and the CPU to compare it with.
+
+    :param provider: any name that onnxruntime knows
+    :param threads: 0 takes ``default_threads()``
+    """
+    threads = threads or default_threads()
+    if provider == CPU_PROVIDER:
+        return (ProviderPlan(CPU_PROVIDER, {}, threads, True, named=True),)
+    # Of one graph, so that no second one is prepared for the comparison alone.
+    return (_accelerator(provider, threads)._replace(named=True),
+            ProviderPlan(CPU_PROVIDER, {}, threads, False))
+
+
+def _accelerator(provider: str, threads: int) -> ProviderPlan:
+    if provider == OPENVINO:
+        # float32: bfloat16, which some CPUs make faster, changes 0.6 to 1.6 % of the labels.
+        return ProviderPlan(provider, {'device_type': 'CPU', 'precision': 'FP32',
+                                       'num_of_threads': str(threads)}, threads, False)
+    if provider == XNNPACK:
+        # It has threads of its own; two pools would fight for the cores.
+        return ProviderPlan(provider, {'intra_op_num_threads': str(threads)}, 1, False)
+    return ProviderPlan(provider, {}, threads, False)
 
 
 def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPlan], str],
@@ -115,11 +135,13 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
 
     With the CPU alone nothing is tried. Otherwise it takes seconds.
 
-    :param plans: from :func:`provider_plans`; the last one is the reference
+    :param plans: from :func:`provider_plans` or :func:`named_plans`; the last one is the
+        reference
     :param graph_for: path of the model for a plan
     :param spec: of those models, which all have the same inputs and outputs
     :param frames: input tensors to compare on
-    :raises BackendError: onnxruntime is not installed or cannot run
+    :raises BackendError: onnxruntime is not installed or cannot run, or a named provider does
+        not start
     :raises ModelError: the model cannot be loaded
     """
     reference = plans[-1]
@@ -132,6 +154,9 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
         try:
             candidate = plan.open(graph_for(plan))
         except SegformerRosError as error:
+            if plan.named:
+                serving.backend.close()
+                raise
             refusals.append('{} does not start: {}'.format(plan.provider, error))
             continue
         try:
@@ -144,7 +169,7 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
                               live_frames=0, bundled_frames=len(frames))
         why = '{} takes {:.2f} of the time of {}, {}'.format(
             plan.provider, seconds / best_time, serving.plan.provider, check)
-        if check.passed and seconds < WORTHWHILE * best_time:
+        if check.passed and (plan.named or seconds < WORTHWHILE * best_time):
             serving.backend.close()
             serving, best_time = Choice(candidate, plan, why), seconds
         else:

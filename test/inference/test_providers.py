@@ -6,8 +6,10 @@ import logging
 
 import numpy as np
 import pytest
+from segformer_ros.errors import SegformerRosError
 from segformer_ros.inference.onnxruntime_backend import CPU_PROVIDER
 from segformer_ros.inference.onnxruntime_backend import default_threads
+from segformer_ros.inference.providers import named_plans
 from segformer_ros.inference.providers import open_fastest
 from segformer_ros.inference.providers import provider_plans
 from segformer_ros.inference.providers import ProviderPlan
@@ -48,6 +50,32 @@ def test_accelerators_come_before_the_cpu_and_cuda_needs_a_gpu():
                      'XnnpackExecutionProvider', CPU_PROVIDER]
     names = [plan.provider for plan in provider_plans(available, has_gpu=False)]
     assert names == ['OpenVINOExecutionProvider', 'XnnpackExecutionProvider', CPU_PROVIDER]
+
+
+def test_named_provider_is_set_up_as_in_a_trial_and_compared_with_the_cpu():
+    plans = named_plans('OpenVINOExecutionProvider', threads=3)
+    trial = provider_plans(['OpenVINOExecutionProvider'], False, threads=3)[0]
+    assert plans[0] == trial._replace(named=True)
+    assert [plan.provider for plan in plans] == ['OpenVINOExecutionProvider', CPU_PROVIDER]
+    assert plans[1].fused_attention is plans[0].fused_attention
+    assert [plan.provider for plan in named_plans(CPU_PROVIDER)] == [CPU_PROVIDER]
+
+
+@pytest.mark.parametrize('scale, taken', [(1.0, True), (-1.0, False)])
+def test_named_provider_need_not_be_faster_but_right(network, tmp_path, frames, scale, taken):
+    other = write_color_network(tmp_path / 'other.onnx', scale=scale)
+    named = OTHER._replace(named=True)
+    choice = open_fastest((named, CPU), lambda plan: other if plan is named else network, SPEC,
+                          frames)
+    assert (choice.plan is named) is taken
+    assert taken or 'agreement' in choice.why
+    choice.backend.close()
+
+
+def test_named_provider_that_does_not_start_is_an_error(network, frames):
+    named = ProviderPlan('NoSuchExecutionProvider', {}, 1, False, named=True)
+    with pytest.raises(SegformerRosError, match='NoSuchExecutionProvider'):
+        open_fastest((named, CPU), lambda plan: network, SPEC, frames)
 
 
 def test_threads_are_given_to_one_pool_only():
