@@ -13,6 +13,7 @@ from typing import List
 from typing import NamedTuple
 from typing import Sequence
 from typing import Set
+from typing import Tuple
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SIZE_WH = (640, 480)
+REST_LIMIT_S = 30.0
 START_LIMIT_S = 120.0
 IDLE_S = 5.0
 # Without a mask, after which none is under way.
@@ -151,9 +153,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
                 cpu += end.cpu - start.cpu
                 page_faults += end.page_faults - start.page_faults
                 network += bare()
-            arrivals = traffic.arrivals()
-            counts = {key: value - before[key]
-                      for key, value in _counts(traffic, cameras).items()}
+            arrivals, counts = _await_the_rest(traffic, cameras, before)
             peak = _peak_mb(node.pid)
             node.check()
     return NodeRun(
@@ -186,6 +186,20 @@ def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) 
         # What is under way comes to an end.
         time.sleep(SETTLE_S)
     return first
+
+
+def _await_the_rest(traffic: Any, cameras: Sequence[str], before: Dict[str, int]
+                    ) -> Tuple[List[Any], Dict[str, int]]:
+    """Return the masks that came and what the node counted, once the two agree or never will."""
+    deadline = time.monotonic() + REST_LIMIT_S
+    arrivals: List[Any] = []
+    while True:
+        counts = {key: value - before[key] for key, value in _counts(traffic, cameras).items()}
+        arrivals += traffic.arrivals()
+        done = counts['published'] + counts['dropped for newer ones']
+        if (counts['received'] <= done and counts['published'] <= len(arrivals)) or \
+                time.monotonic() > deadline:
+            return arrivals, counts
 
 
 def _counts(traffic: Any, cameras: Sequence[str]) -> Dict[str, int]:

@@ -12,7 +12,7 @@ from segformer_ros.inference.engine_key import BuilderSettings
 from segformer_ros.inference.engine_key import engine_key
 from segformer_ros.inference.tensorrt_api import TensorrtApi
 from segformer_ros.inference.tensorrt_backend import RuntimeSettings
-from segformer_ros.model.digest import sha256_of
+from segformer_ros.model.digest import model_digest
 from segformer_ros.model.spec import ModelSpec
 
 
@@ -32,7 +32,7 @@ def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi, runtime: Runti
     :param wish: ``fp16`` or ``fp32``
     :raises ConfigurationError: another wish
     """
-    digest = sha256_of(model.path)
+    digest = model_digest(model.path)
     inputs = (model.spec.input_tensor(),)
     return tuple(
         EngineTask(

@@ -7,6 +7,7 @@ import os
 
 from segformer_ros.errors import ModelError
 from segformer_ros.model.catalogue import RemoteFile
+from segformer_ros.model.onnx_header import read_onnx_header
 
 BLOCK_BYTES = 1 << 20
 
@@ -14,6 +15,27 @@ BLOCK_BYTES = 1 << 20
 def sha256_of(path: str) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     return _digest(path, hashlib.sha256())
+
+
+def model_digest(onnx_path: str) -> str:
+    """
+    Return a digest of an ONNX file and of the files beside it that hold its weights.
+
+    :return: the file's SHA-256 where it holds all weights itself
+    :raises ModelError: unreadable, damaged, or no ONNX file, or a file of weights is missing
+    """
+    found = sha256_of(onnx_path)
+    external = read_onnx_header(onnx_path).external_files
+    if not external:
+        return found
+    state = hashlib.sha256(found.encode('ascii'))
+    for name in external:
+        path = os.path.join(os.path.dirname(os.path.abspath(onnx_path)), name)
+        if not os.path.isfile(path):
+            raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
+                             remedy='Copy the file beside the model.')
+        state.update('{} {}'.format(name, sha256_of(path)).encode('utf-8'))
+    return state.hexdigest()
 
 
 def git_blob_sha1_of(path: str) -> str:

@@ -28,7 +28,7 @@ from segformer_ros.errors import BackendError
 from segformer_ros.errors import ModelError
 from segformer_ros.model import graph_io
 from segformer_ros.model import graph_verify
-from segformer_ros.model.digest import sha256_of
+from segformer_ros.model.digest import model_digest
 from segformer_ros.model.graph_attention import has_fused_attention
 from segformer_ros.model.graph_build import build
 from segformer_ros.model.graph_cache import GraphCache
@@ -47,6 +47,8 @@ REVISION = 2
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
+FAILURES, MOST_FAILURES = 'runtime_failures', 3
+"""Of the cache's facts: how often the runtime failed, and after how many that is the answer."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -76,10 +78,10 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
     :param spec: of the original
     :param target: the runtime that it is for
     :param pictures: (H, W, 3) RGB at the input's size to compare with, by default made ones
-    :raises ModelError: the file is missing
+    :raises ModelError: the file is missing, or no ONNX file
     """
     cache = open_cache(onnx_path, spec, target)
-    facts = cache.read()
+    facts = usable(cache.read())
     if facts is None:
         try:
             import_onnx()
@@ -87,6 +89,8 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
             return left_alone(onnx_path, spec, str(error))
         with tempfile.TemporaryDirectory(prefix='segformer_ros_graph_') as folder:
             facts, graph = _make(onnx_path, spec, target, folder, pictures)
+            if facts[FAILURES]:
+                facts[FAILURES] += (cache.read() or {}).get(FAILURES, 0)
             try:
                 facts = cache.write(facts, graph)
             except ModelError as error:
@@ -98,16 +102,27 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> GraphCache:
     """
     Return where the graph of this model lies or will lie.
 
-    :raises ModelError: the file is missing
+    :raises ModelError: the file is missing, or no ONNX file
     """
     if not os.path.isfile(onnx_path):
         raise ModelError('Model file not found', got=onnx_path, expected='an ONNX file',
                          remedy='Check the path, or fetch a model: fetch_model.')
     # What the runtime is decides which operations may be used, and was compared with.
     key = hashlib.sha256(json.dumps(
-        [REVISION, sha256_of(onnx_path), spec, target, _runtime_version()],
+        [REVISION, model_digest(onnx_path), spec, target, _runtime_version()],
         sort_keys=True).encode('utf-8')).hexdigest()
     return GraphCache(onnx_path, target.name, key)
+
+
+def usable(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """
+    Return the cache's facts, or None where the graph is to be made, again perhaps.
+
+    Where the runtime failed, for want of memory say, it may do better at the next start.
+    """
+    if facts is None or 0 < facts.get(FAILURES, 0) < MOST_FAILURES:
+        return None
+    return facts
 
 
 def from_facts(onnx_path: str, spec: ModelSpec, target: Target,
@@ -121,7 +136,7 @@ def from_facts(onnx_path: str, spec: ModelSpec, target: Target,
 
 def left_alone(onnx_path: str, spec: ModelSpec, reason: str) -> Prepared:
     """Return the original, and say so loudly."""
-    _LOGGER.warning('%s is used as it is, about half as fast as it could be: %s', onnx_path,
+    _LOGGER.warning('%s is used as it is; a graph for this runtime would be faster: %s', onnx_path,
                     reason)
     return Prepared(onnx_path, spec, UNCHANGED, reason)
 
@@ -132,8 +147,10 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     """Return facts and path of the most thorough rewrite that agrees with the original."""
     _LOGGER.info('Preparing %s for %s: once, a few seconds', onnx_path, target.name)
     if (spec.input_layout, spec.input_dtype, spec.output_layout) != ('nchw', 'float32', 'nchw'):
-        return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export'}, None
+        return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export',
+                FAILURES: 0}, None
     refusals: List[str] = []
+    failures = 0
     model = import_onnx().load(onnx_path)
     rewrites: Tuple[Tuple[str, Callable[[], Tuple[Any, str]]], ...] = (
         (FOLDED, lambda: _fold(model, spec, target)),
@@ -146,17 +163,18 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             agreement = graph_verify.compare(onnx_path, spec, path, target.deployed_spec(spec),
                                              pictures)
         except (NotRecognisedError, BackendError) as error:
+            failures = failures or int(isinstance(error, BackendError))
             refusals.append('{}: {}'.format(changes, error))
             continue
         if agreement.is_exact:
             detail = '; '.join([outline, str(agreement)] + refusals)
             level = logging.INFO if changes == FOLDED else logging.WARNING
             _LOGGER.log(level, '%s for %s, %s: %s', onnx_path, target.name, changes, detail)
-            return {'changes': changes, 'detail': detail,
+            return {'changes': changes, 'detail': detail, FAILURES: failures,
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, path
         refusals.append('{}: {}'.format(changes, agreement))
-    return {'changes': UNCHANGED, 'detail': '; '.join(refusals)}, None
+    return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
 
 
 def _fold(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:

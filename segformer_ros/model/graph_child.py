@@ -107,7 +107,7 @@ def prepare_in_child(onnx_path: str, spec: ModelSpec,
     :raises ModelError: the file is missing
     """
     cache = graph.open_cache(onnx_path, spec, target)
-    facts = cache.read()
+    facts = graph.usable(cache.read())
     if facts is None:
         problem = _run(onnx_path, spec, target)
         facts = cache.read()

@@ -42,10 +42,11 @@ class GraphQueue:
         self.longest_wait = math.inf
         """Seconds that :meth:`wait` takes at most, whatever it is asked."""
 
-    def find(self, target: Target) -> Optional[graph.Prepared]:
+    def find(self, target: Target, is_made: bool = False) -> Optional[graph.Prepared]:
         """
         Return the graph for a target if it is there, or if there will never be one.
 
+        :param is_made: it was just prepared, and what came of it is taken as it is
         :return: None while it is not prepared: :meth:`request` it
         :raises ModelError: the model file is missing
         """
@@ -53,6 +54,8 @@ class GraphQueue:
             return self.original
         if target not in self._found:
             facts = self._cache(target).read()
+            if not is_made:
+                facts = graph.usable(facts)
             if facts is not None:
                 self._found[target] = graph.from_facts(
                     self.original.path, self.original.spec, target, facts)
@@ -76,7 +79,7 @@ class GraphQueue:
         self._child.close()
         self._child = None
         target = self._wanted.pop(0)
-        if self.find(target) is None:
+        if self.find(target, is_made=True) is None:
             self._leave_alone(target, words)
         self._begin()
         return True

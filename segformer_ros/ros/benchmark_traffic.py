@@ -20,6 +20,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from segformer_ros.errors import BackendError
 from segformer_ros.ros import topics
 from sensor_msgs.msg import Image
 
@@ -28,7 +29,7 @@ SPIN_S = 0.05
 # How long after the last image its mask may come before it counts as lost.
 DRAIN_S = 1.5
 ASK_EVERY_S = 0.25
-FRESH_DIAGNOSTICS_S = 2.5
+FRESH_DIAGNOSTICS_S = 30.0
 
 
 class Arrival(NamedTuple):
@@ -148,13 +149,20 @@ class Traffic:
         return Drive(len(due), answers, list(last.items()))
 
     def camera_values(self, camera: str) -> Dict[str, str]:
-        """Return the node's diagnostics of a camera, not older than this call."""
+        """
+        Return the node's diagnostics of a camera, not older than this call.
+
+        :raises BackendError: none came
+        """
         asked = time.monotonic()
-        while self._heard < asked and time.monotonic() < asked + FRESH_DIAGNOSTICS_S:
-            time.sleep(SPIN_S)
         ending = 'camera {}'.format(camera) if camera else 'camera'
-        return next((values for name, values in self._values.items()
-                     if name.endswith(ending)), {})
+        while time.monotonic() < asked + FRESH_DIAGNOSTICS_S:
+            found = [values for name, values in self._values.items() if name.endswith(ending)]
+            if found and self._heard >= asked:
+                return found[0]
+            time.sleep(SPIN_S)
+        raise BackendError('The node tells nothing about a camera', got='no entry {!r}'.format(
+            ending), expected='one on /diagnostics within {:.0f} s'.format(FRESH_DIAGNOSTICS_S))
 
     def prepare(self, pixels: bytes) -> None:
         """Make the image that every camera sends; bgr8, of the size given."""

@@ -54,7 +54,7 @@ NODE_ROWS = (
         'Execution provider of onnxruntime, such as CUDAExecutionProvider; empty: the fastest '
         'that gives the same masks.'),
     Row('deployment_graph', bool, True, CONFIGURE,
-        'Run the graph that is prepared from the model for its runtime, about twice as fast; '
+        'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
         'false runs the file as it is.'),
     Row('threads', int, 0, CONFIGURE,
         'CPU threads of the network, and of what runs before and after it (four at most); 0 takes '

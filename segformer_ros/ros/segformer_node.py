@@ -9,6 +9,7 @@ from typing import Iterator
 from typing import List
 from typing import Optional
 
+import cv2
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -65,6 +66,8 @@ class SegformerNode(LifecycleNode):
     def __init__(self, is_stopping: Callable[[], bool] = lambda: False, **options: Any) -> None:
         super().__init__('segformer', **options)
         self._is_stopping = is_stopping
+        # Its pool would take the cores from a session that runs beside.
+        cv2.setNumThreads(1)
         self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
         self._worker: Optional[WatchedWorker] = None

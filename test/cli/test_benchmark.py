@@ -38,7 +38,7 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
     assert found['deployment'].startswith('folded')
     rows = {row['name']: row for row in found['network']['rows']}
     assert rows['original']['ratio'] == {'original': 1.0}
-    assert 0 < rows['deployed']['ratio']['original'] < 10
+    assert rows['deployed']['ratio']['original'] > 0
     frames = found['frames']['80x60']
     names = [row['name'] for row in frames['rows']]
     assert names[:3] == ['ours, opencv resize', 'ours, pillow resize', 'ours, mask only']

@@ -88,9 +88,20 @@ def test_every_contender_runs_once_a_round_and_once_before():
 def test_search_for_quiet_rounds_ends_at_its_limit(monkeypatch):
     # A pressure that always grows: no round is ever quiet.
     monkeypatch.setattr(race, 'stalled_seconds', time.perf_counter)
-    result = run_race([Contender('one', lambda: Run({'work': 1.0}))], rounds=3, time_limit=0.2)
-    assert not result.quiet
-    assert result.rounds > 3
+    done = []
+
+    def run():
+        done.append(1)
+        return Run({'work': 1.0})
+
+    # A busy machine may be held up for the whole limit: then a longer one shows the search.
+    for limit in (0.2, 2.0, 20.0):
+        del done[:]
+        result = run_race([Contender('one', run)], rounds=3, time_limit=limit)
+        assert not result.quiet
+        if result.rounds > 3:
+            break
+    assert result.rounds > 3 and len(done) >= result.rounds
 
 
 def test_sample_holds_total_and_processor_time_beside_the_network():

@@ -11,6 +11,7 @@ from hypothesis import strategies
 import numpy as np
 import pytest
 
+from segformer_ros.errors import BackendError
 from segformer_ros.errors import ModelError
 from segformer_ros.model import graph
 from segformer_ros.model.graph_target import ONNXRUNTIME
@@ -72,6 +73,65 @@ def run(path, spec, picture):
     if spec.output_layout == 'nhwc':
         outputs[spec.output_name] = outputs[spec.output_name].transpose(0, 3, 1, 2)
     return {name: value[0] for name, value in outputs.items()}
+
+
+def test_weights_in_a_file_beside_the_model_belong_to_its_key(tmp_path):
+    path, spec = write(tmp_path)
+    model = onnx.load(path)
+    picture = photo(SIZE_WH)
+
+    def save(scale):
+        for weight in model.graph.initializer:
+            if len(weight.dims) == 4:
+                array = numpy_helper.to_array(weight) * np.float32(scale)
+                weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+        for name in ('network.onnx', 'network.onnx.data'):
+            if os.path.exists(str(tmp_path / name)):
+                os.unlink(str(tmp_path / name))
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        onnx.save(copy, path, save_as_external_data=True, all_tensors_to_one_file=True,
+                  location='network.onnx.data', size_threshold=0)
+
+    save(1.0)
+    assert read_onnx_header(path).external_files == ('network.onnx.data',)
+    with open(path, 'rb') as stream:
+        first_file = stream.read()
+    before = graph.prepare(path, spec)
+    assert before.changes == graph.FOLDED
+    # Trained further: the ONNX file itself says nothing about it.
+    save(1.1)
+    with open(path, 'rb') as stream:
+        assert stream.read() == first_file
+    after = graph.prepare(path, spec)
+    assert after.path != before.path
+    assert_same_logits(run(after.path, after.spec, picture)['logits'],
+                       run(path, spec, picture)['logits'])
+    os.unlink(str(tmp_path / 'network.onnx.data'))
+    with pytest.raises(ModelError, match=r'Weights of the model are missing.*network\.onnx\.data'):
+        graph.prepare(path, spec)
+
+
+def test_runtime_that_fails_once_is_asked_again_at_the_next_start_but_not_for_ever(
+        tmp_path, monkeypatch):
+    path, spec = write(tmp_path)
+    compared = []
+
+    def compare(*arguments):
+        compared.append(arguments)
+        raise BackendError('Graph cannot be run', got='bad allocation')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(graph.graph_verify, 'compare', compare)
+        assert graph.prepare(path, spec).changes == graph.UNCHANGED
+    assert graph.prepare(path, spec).changes == graph.FOLDED
+    (tmp_path / 'other').mkdir()
+    other, spec = write(tmp_path / 'other')
+    monkeypatch.setattr(graph.graph_verify, 'compare', compare)
+    del compared[:]
+    for _ in range(graph.MOST_FAILURES + 2):
+        assert graph.prepare(other, spec).changes == graph.UNCHANGED
+    assert len(compared) == 2 * graph.MOST_FAILURES  # folded, and with its ends alone
 
 
 def assert_same_logits(one, other):
