@@ -104,25 +104,33 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     names = options.model or ['segformer_sim']
     report = _earlier(os.path.join(options.output, 'benchmark.json')) if options.append else {
         'models': [], 'commands': []}
+    facts = {'machine': machine_facts(), 'versions': _versions()}
+    for key, found in facts.items():
+        earlier = {name: value for name, value in report.get(key, found).items()
+                   if name != 'load_average'}
+        if earlier != found:
+            raise ConfigurationError('Figures of another {} are not continued'.format(
+                {'machine': 'machine', 'versions': 'set of versions'}[key]), got=found,
+                expected=earlier, remedy='Leave --append out, or give another --output.')
     # How many processes want the cores: with more than there are cores figures are pessimistic.
     load = ', '.join('{:.1f}'.format(value) for value in os.getloadavg())
-    report.update(machine=dict(machine_facts(), load_average=load), versions=_versions(),
-                  date=datetime.date.today().isoformat())
-    report['commands'].append(_command(options))
+    today = datetime.date.today().isoformat()
+    report.update(facts, date=today)
+    report['commands'].append('{} # {}, load average {}'.format(_command(options), today, load))
     for name in [] if options.only_node else names:
-        found = resolve_model(name)
+        model = resolve_model(name)
 
-        def tell(line: str, prefix: str = found.spec.name) -> None:
+        def tell(line: str, prefix: str = model.spec.name) -> None:
             print('{}: {}'.format(prefix, line), file=sys.stderr, flush=True)
 
         report['models'] = [
-            model for model in report['models'] if model['name'] != found.spec.name] + [
-            run_benchmark(found.onnx_path, found.spec, picture, settings, tell)]
+            each for each in report['models'] if each['name'] != model.spec.name] + [
+            run_benchmark(model.onnx_path, model.spec, picture, settings, tell)]
         yield report
     if options.node or options.only_node:
-        found = resolve_model(names[0])
+        model = resolve_model(names[0])
         report['node'] = run_node_benchmark(
-            found.onnx_path, found.spec, picture, settings.threads, options.node_seconds,
+            model.onnx_path, model.spec, picture, settings.threads, options.node_seconds,
             lambda line: print(line, file=sys.stderr, flush=True))
         yield report
 
@@ -186,7 +194,8 @@ def _command(options: argparse.Namespace) -> str:
     if options.threads:
         words += ['--threads', str(options.threads)]
     return ' '.join(words + [option for option, given in (
-        ('--node', options.node), ('--only-node', options.only_node)) if given])
+        ('--node', options.node), ('--only-node', options.only_node),
+        ('--append', options.append), ('--no-memory', options.no_memory)) if given])
 
 
 if __name__ == '__main__':

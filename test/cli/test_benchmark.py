@@ -86,6 +86,16 @@ def test_second_run_replaces_its_own_models_and_keeps_the_others(model, tmp_path
         ['benchmark', '--early'], ['benchmark', '--model']]
 
 
+def test_figures_of_another_machine_are_not_continued(model, tmp_path, capsys):
+    output = tmp_path / 'out'
+    output.mkdir()
+    (output / 'benchmark.json').write_text(json.dumps(
+        {'models': [], 'commands': [], 'machine': {'cores': '999'}, 'versions': {}}))
+    assert benchmark.main(['--model', model, '--output', str(output), '--append'] +
+                          ARGUMENTS) == 1
+    assert 'Figures of another machine are not continued' in capsys.readouterr().err
+
+
 def test_appending_to_nothing_is_refused(model, tmp_path, capsys):
     output = str(tmp_path / 'none')
     assert benchmark.main(['--model', model, '--output', output, '--append'] + ARGUMENTS) == 1
