@@ -5,7 +5,7 @@ The weights of Pillow's antialiased bilinear resize (``Image.BILINEAR``).
 
 The checkpoint was trained with that filter: a triangle as wide as the step between output
 pixels, so that nothing is skipped when an image shrinks. OpenCV's INTER_LINEAR looks at two
-samples a row whatever the step, and changes 1 to 3 % of the labels.
+samples a row whatever the step, and changes up to 4 % of the labels.
 
 Columns are resized first and rounded to 8 bits, then rows, as Pillow did up to version 12. Version
 13 starts with the rows where an image is higher than wide; single values then differ by 1 of 255.

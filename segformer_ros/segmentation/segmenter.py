@@ -39,7 +39,7 @@ class SegmenterSettings(NamedTuple):
     What may change between two frames.
 
     ``resize`` is ``pillow`` (the filter that the checkpoint was trained with) or ``opencv``
-    (faster; 1 to 3 % of the labels differ). ``postprocess`` is ``exact``, or ``fast`` (argmax
+    (faster; up to 4 % of the labels differ). ``postprocess`` is ``exact``, or ``fast`` (argmax
     at the size of the logits: an approximation). ``threshold`` is the confidence 0..1 below
     which a pixel becomes UNLABELED; 0 turns it off.
     """

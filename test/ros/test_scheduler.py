@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import pytest
 from segformer_ros.ros.scheduler import Frame
 from segformer_ros.ros.scheduler import Scheduler
+from segformer_ros.ros.worker import PATIENCE_SHARE
 
 
 def frame(number):
@@ -130,12 +131,13 @@ def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
     return starts
 
 
+@pytest.mark.parametrize('share', [0.1, PATIENCE_SHARE])
 @pytest.mark.parametrize('rate, service', [
     (5.0, 0.09), (30.0, 0.085), (30.0, 0.071), (200.0, 0.085), (7.0, 0.3)])
-def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service):
+def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service, share):
     """No frame starts older than the period less the patience, for a tenth of the frames."""
     arrivals = [(n / rate, 'a') for n in range(int(20 * rate))]
-    patience = 0.1 * service
+    patience = share * service
     with_patience = serve(arrivals, service, patience)[6:]
     without = serve(arrivals, service, 0.0)[6:]
     oldest = max(age for _, age in with_patience)
@@ -146,12 +148,12 @@ def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3))
-def test_patience_costs_little_whatever_the_cameras_do(seed, service):
+@given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3), st.sampled_from([0.1, PATIENCE_SHARE]))
+def test_patience_costs_little_whatever_the_cameras_do(seed, service, share):
     """Arrivals of no pattern at all: a wait that was in vain is short, and nobody starves."""
     random = Random(seed)
     arrivals = [(random.uniform(0.0, 20.0), random.choice('ab')) for _ in range(400)]
-    starts = serve(arrivals, service, 0.1 * service, 'ab')
+    starts = serve(arrivals, service, share * service, 'ab')
     without = serve(arrivals, service, 0.0, 'ab')
     assert len(starts) >= 0.85 * len(without)
     assert abs(sum(1 if camera == 'a' else -1 for camera, _ in starts)) <= \
