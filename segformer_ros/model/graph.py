@@ -78,7 +78,7 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
     :param spec: of the original
     :param target: the runtime that it is for
     :param pictures: (H, W, 3) RGB at the input's size to compare with, by default made ones
-    :raises ModelError: the file is missing, or no ONNX file
+    :raises ModelError: the file is missing, or one of its weights
     """
     cache = open_cache(onnx_path, spec, target)
     facts = usable(cache.read())
@@ -102,7 +102,7 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> GraphCache:
     """
     Return where the graph of this model lies or will lie.
 
-    :raises ModelError: the file is missing, or no ONNX file
+    :raises ModelError: the file is missing, or one of its weights
     """
     if not os.path.isfile(onnx_path):
         raise ModelError('Model file not found', got=onnx_path, expected='an ONNX file',
