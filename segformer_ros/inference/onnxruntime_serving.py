@@ -38,8 +38,7 @@ class OpenNetwork(NamedTuple):
 
 
 def request_graphs(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool) -> None:
-    """Begin to prepare what :func:`open_onnxruntime` would like to run; bound the wait for it."""
-    graphs.longest_wait = settings.graph_patience
+    """Begin to prepare what :func:`open_onnxruntime` would like to run."""
     for plan in _plans(settings, has_gpu):
         graphs.request(_target(plan))
 

@@ -111,7 +111,7 @@ def named_plans(provider: str, threads: int = 0) -> Tuple[ProviderPlan, ...]:
     """
     threads = threads or default_threads()
     if provider == CPU_PROVIDER:
-        return (ProviderPlan(CPU_PROVIDER, {}, threads, True, named=True),)
+        return (ProviderPlan(CPU_PROVIDER, {}, threads, True),)
     # Of one graph, so that no second one is prepared for the comparison alone.
     return (_accelerator(provider, threads)._replace(named=True),
             ProviderPlan(CPU_PROVIDER, {}, threads, False))

@@ -88,7 +88,8 @@ class BackendSelector:
             try:
                 self._engines.look()
                 engine = self._engines.take_cached()
-                self._serve(engine or self._open_onnxruntime(GRAPH_PATIENCE_S))
+                self._serve(engine or self._open_onnxruntime(
+                    min(GRAPH_PATIENCE_S, self._settings.graph_patience)))
                 self._engines.begin()
             except SegformerRosError:
                 self.close()

@@ -4,7 +4,6 @@
 
 import importlib.util
 import logging
-import math
 import time
 from typing import Dict
 from typing import List
@@ -39,8 +38,6 @@ class GraphQueue:
         self._found: Dict[Target, graph.Prepared] = {}
         self._wanted: List[Target] = []
         self._child: Optional[GraphChild] = None
-        self.longest_wait = math.inf
-        """Seconds that :meth:`wait` takes at most, whatever it is asked."""
 
     def find(self, target: Target, is_made: bool = False) -> Optional[graph.Prepared]:
         """
@@ -86,7 +83,7 @@ class GraphQueue:
 
     def wait(self, seconds: float) -> None:
         """Wait until nothing is being prepared any more, or the time is up."""
-        deadline = time.monotonic() + min(seconds, self.longest_wait)
+        deadline = time.monotonic() + seconds
         while self._child is not None and time.monotonic() < deadline:
             if not self.poll():
                 time.sleep(_POLL_S)

@@ -20,6 +20,7 @@ from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
 from support.costmap_robot import PINHOLE
 from support.costmap_robot import SCENE
+from support.costmap_robot import stamp_seconds
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
@@ -85,7 +86,7 @@ class Watched:
 
         :param go_on: called again and again; gives the node nothing of use
         """
-        started, last = time.monotonic(), seconds_of(self.robot.now())
+        started, last = time.monotonic(), stamp_seconds(self.robot.now())
         before = len(self.grids.messages)
 
         def knows_nothing():
@@ -94,7 +95,7 @@ class Watched:
             return not self.grid().known()
         wait_until(knows_nothing, lambda: '{} cells are known'.format(self.grid().known()))
         took = time.monotonic() - started
-        ages = [seconds_of(grid.header.stamp) - last for grid in self.grids.messages[before:]
+        ages = [stamp_seconds(grid.header.stamp) - last for grid in self.grids.messages[before:]
                 if GridView(grid).known()]
         assert max(ages, default=0.0) < FORGET + MARGIN, ages
         return took
@@ -110,11 +111,6 @@ class Watched:
         wait_until(told, lambda: str(self.status))
         assert self.grid().known() == 0
         return took, self.status[2].split('; ')[0]
-
-
-def seconds_of(stamp):
-    """Return a stamp in seconds."""
-    return stamp.sec + 1e-9 * stamp.nanosec
 
 
 @pytest.fixture(scope='module')

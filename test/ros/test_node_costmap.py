@@ -26,6 +26,7 @@ from support.costmap_robot import PINHOLE
 from support.costmap_robot import RELIABLE_50
 from support.costmap_robot import SCENE
 from support.costmap_robot import SENSOR_DATA_50
+from support.costmap_robot import stamp_seconds
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from support.ros_graph import wait_until
@@ -50,13 +51,12 @@ def robot(tmp_path_factory):
 
 
 def seconds(message):
-    return message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+    return stamp_seconds(message.header.stamp)
 
 
 def now(robot):
     """Return what the node's clock says as well: it is the machine's."""
-    stamp = robot.now()
-    return stamp.sec + 1e-9 * stamp.nanosec
+    return stamp_seconds(robot.now())
 
 
 def newest(robot):

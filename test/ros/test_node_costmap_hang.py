@@ -4,19 +4,16 @@
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
+from support.costmap_robot import RELIABLE_50
+from support.costmap_robot import stamp_seconds
 from support.faulty_process import faulty_node
 
 FORGET = 1.5
-
-
-def seconds(stamp):
-    return stamp.sec + 1e-9 * stamp.nanosec
 
 
 def test_clouds_stop_and_the_grid_keeps_its_rate_and_is_unknown_in_time(domain, tmp_path):
@@ -25,17 +22,17 @@ def test_clouds_stop_and_the_grid_keeps_its_rate_and_is_unknown_in_time(domain, 
         'fusion.forget_time': FORGET})
     with faulty_node(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
         grids = robot.subscribe(OccupancyGrid, '/segformer/costmap', LATCHED)
-        clouds = robot.subscribe(PointCloud2, '/segformer/obstacle_points', QoSProfile(depth=50))
+        clouds = robot.subscribe(PointCloud2, '/segformer/obstacle_points', RELIABLE_50)
         robot.wait_for_state('active')
         robot.look_until(lambda: grids.messages and len(GridView(
             grids.messages[-1]).lethal()) >= 8, 'the box in the grid')
         node.let('hang')
         before = len(grids.messages)
         robot.look_until(lambda: GridView(grids.messages[-1]).known() == 0, 'the grid to fade')
-        fading = [(seconds(message.header.stamp), GridView(message).known())
+        fading = [(stamp_seconds(message.header.stamp), GridView(message).known())
                   for message in grids.messages[before:]]
-        sent = [seconds(header.stamp) for header in robot.sent]
-        shown = [seconds(message.header.stamp) for message in clouds.messages]
+        sent = [stamp_seconds(header.stamp) for header in robot.sent]
+        shown = [stamp_seconds(message.header.stamp) for message in clouds.messages]
         # Each cloud is that of an image, and none came of the images that hang.
         assert set(shown) <= set(sent) and max(shown) < sent[-1] - 0.5
         # What the grid knew when it knew it last was younger than it may get, and gone then.

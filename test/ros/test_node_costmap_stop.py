@@ -12,13 +12,11 @@ from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
+from support.costmap_robot import stamp_seconds
 from support.ros_graph import NodeProcess
+from support.ros_graph import wait_until
 
 MASKS = ('keepout_mask', 'speed_mask')
-
-
-def seconds(stamp):
-    return stamp.sec + 1e-9 * stamp.nanosec
 
 
 def lasting_parameters(folder):
@@ -47,11 +45,11 @@ def test_deactivating_leaves_no_keepout_no_speed_limit_and_a_cloud_that_nav2_tak
         frame_id = clouds.messages[-1].header.frame_id
         # The camera dies; much later somebody stops the node.
         time.sleep(3.0)
-        stopped = seconds(robot.now())
+        stopped = stamp_seconds(robot.now())
         assert robot.change_state('deactivate')
         empty = clouds.wait(lambda message: message.width == 0)
         assert len(empty.fields) == 6 and empty.header.frame_id == frame_id
-        assert seconds(empty.header.stamp) >= stopped
+        assert stamp_seconds(empty.header.stamp) >= stopped
         for name, inbox in masks.items():
             inbox.wait(lambda message, name=name: is_blank(message, name))
         # Whoever comes now gets no old mask either.
@@ -71,11 +69,9 @@ def test_clearing_the_costmap_clears_the_filter_masks_at_once(domain, tmp_path):
             inbox.messages and not is_blank(inbox.messages[-1], name)
             for name, inbox in masks.items()), 'masks')
         # The last images may still be in work; they fill the grid again, so ask until it is empty.
-        deadline = time.monotonic() + 60.0
-        while True:
+        def is_cleared():
             assert robot.call(Trigger, '/segformer/clear_costmap', Trigger.Request()).success
             time.sleep(0.3)
-            if GridView(grids.messages[-1]).known() == 0 and all(
-                    is_blank(inbox.messages[-1], name) for name, inbox in masks.items()):
-                break
-            assert time.monotonic() < deadline, 'masks are left'
+            return GridView(grids.messages[-1]).known() == 0 and all(
+                is_blank(inbox.messages[-1], name) for name, inbox in masks.items())
+        wait_until(is_cleared, 'empty masks')

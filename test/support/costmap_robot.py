@@ -161,6 +161,11 @@ class CostmapRobot(SegformerPeer):
         return wait_until(cloud_of_a_new_look, 'the cloud of the last image')
 
 
+def stamp_seconds(stamp):
+    """Return a stamp in seconds."""
+    return stamp.sec + 1e-9 * stamp.nanosec
+
+
 class GridView:
     """An OccupancyGrid message as an array with places."""
 
