@@ -68,6 +68,7 @@ def test_clearing_the_costmap_clears_the_filter_masks_at_once(domain, tmp_path):
         robot.look_until(lambda: all(
             inbox.messages and not is_blank(inbox.messages[-1], name)
             for name, inbox in masks.items()), 'masks')
+
         # The last images may still be in work; they fill the grid again, so ask until it is empty.
         def is_cleared():
             assert robot.call(Trigger, '/segformer/clear_costmap', Trigger.Request()).success
