@@ -4,7 +4,7 @@
 """
 Write the class table of ADE20K with colours that tell its classes apart.
 
-Familiar classes are anchored (sky is blue, trees are green); see model/colors.py for the rest.
+Familiar classes are anchored (sky is blue, trees are green); see model/huggingface.py for the rest.
 
 usage: choose_class_colors.py NAMES.csv MOVING_NAMES > config/classes/ade20k.yaml
 NAMES.csv has a column 'name' in id order; MOVING_NAMES is a comma-separated list.
@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from segformer_ros.model.classes import ClassTable  # noqa: E402, I100
-from segformer_ros.model.colors import distinct_colors  # noqa: E402
+from segformer_ros.model.huggingface import distinct_colors  # noqa: E402
 from segformer_ros.model.huggingface import class_table_to_yaml  # noqa: E402
 
 ANCHORS = {

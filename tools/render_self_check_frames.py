@@ -7,10 +7,10 @@ import os
 import numpy as np
 from PIL import Image
 
-from segformer_ros.simulation.renderer import rays_with_view
-from segformer_ros.simulation.renderer import Renderer
-from segformer_ros.simulation.trajectory import random_view
-from segformer_ros.simulation.world import World
+from segformer_ros.simulation.render.renderer import rays_with_view
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.world.trajectory import random_view
+from segformer_ros.simulation.world.world import World
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                       'config', 'self_check')

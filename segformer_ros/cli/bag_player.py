@@ -8,10 +8,10 @@ import time
 from typing import List
 from typing import Optional
 
-from segformer_ros.cli import dds_environment
-from segformer_ros.cli.own_arguments import own_arguments
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import SegformerRosError
+from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support.ros_environment import own_arguments
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import SegformerRosError
 
 DONE = 0
 FAILED = 1
@@ -62,14 +62,14 @@ def play(options: argparse.Namespace) -> None:
     :raises SegformerRosError: it cannot be read, or an option makes no sense
     """
     import rclpy
-    from segformer_ros.evaluation.bag_files import find_bags
-    from segformer_ros.evaluation.bag_reader import BagPartReader
-    from segformer_ros.evaluation.bag_reader import is_latched
-    from segformer_ros.evaluation.replay_input import ReadAhead
-    from segformer_ros.evaluation.replay_input import refuse_ros1
-    from segformer_ros.evaluation.replay_input import stored_messages
-    from segformer_ros.ros.bag_player import BagPlayer
-    from segformer_ros.ros.bag_player import Pace
+    from segformer_ros.evaluation.sources.bag_files import find_bags
+    from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+    from segformer_ros.evaluation.sources.bag_reader import is_latched
+    from segformer_ros.evaluation.replay.recording import ReadAhead
+    from segformer_ros.evaluation.replay.recording import refuse_ros1
+    from segformer_ros.evaluation.replay.recording import stored_messages
+    from segformer_ros.ros.peers.bag_player import BagPlayer
+    from segformer_ros.ros.peers.bag_player import Pace
     if options.rate <= 0 or options.clock < 0 or options.delay < 0:
         raise ConfigurationError('Impossible speed', got='rate {}, clock {}, delay {}'.format(
             options.rate, options.clock, options.delay), expected='a rate above 0')

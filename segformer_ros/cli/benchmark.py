@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 
 from segformer_ros.cli.benchmark_node import run_node_benchmark
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import SegformerRosError
-from segformer_ros.evaluation.benchmark import BenchmarkSettings
-from segformer_ros.evaluation.benchmark import run_benchmark
-from segformer_ros.evaluation.benchmark_report import markdown
-from segformer_ros.evaluation.performance import machine_facts
-from segformer_ros.model.graph_verify import sample_pictures
-from segformer_ros.model.resolve import resolve_model
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.evaluation.benchmark.benchmark import BenchmarkSettings
+from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
+from segformer_ros.evaluation.benchmark.report import markdown
+from segformer_ros.evaluation.metrics.performance import machine_facts
+from segformer_ros.model.optimize.verify import sample_pictures
+from segformer_ros.model.weights.resolve import resolve_model
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from segformer_ros.cli import dds_environment
-from segformer_ros.cli.child_process import ChildProcess
-from segformer_ros.errors import BackendError
-from segformer_ros.evaluation.node_figures import NodeRun
-from segformer_ros.evaluation.node_figures import to_json
-from segformer_ros.inference.backend import Backend
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
-from segformer_ros.model.graph import prepare
-from segformer_ros.model.inspection import Draft
+from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.common.errors import BackendError
+from segformer_ros.evaluation.benchmark.node import NodeRun
+from segformer_ros.evaluation.benchmark.node import to_json
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.model.optimize.optimize import prepare
+from segformer_ros.model.onnx_file.inspection import Draft
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.spec_files import write_spec
+from segformer_ros.model.onnx_file.inspection import write_spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -127,7 +127,7 @@ def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
 def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
                   seconds: float, bare: Callable[[], List[float]], log_path: str) -> NodeRun:
     try:
-        from segformer_ros.ros.benchmark_traffic import Traffic
+        from segformer_ros.ros.peers.benchmark_traffic import Traffic
     except ImportError as error:
         raise BackendError('The node cannot be measured without ROS', got=error,
                            remedy='Source a ROS 2 installation, or leave --node out.') from error

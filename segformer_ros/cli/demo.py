@@ -12,11 +12,11 @@ from typing import Dict
 from typing import List
 from typing import Optional
 
-from segformer_ros.cli import dds_environment
-from segformer_ros.cli.child_process import ChildProcess
-from segformer_ros.cli.own_arguments import own_arguments
-from segformer_ros.cli.progress import ProgressLine
-from segformer_ros.errors import SegformerRosError
+from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.ros_environment import own_arguments
+from segformer_ros.cli.support.progress import ProgressLine
+from segformer_ros.common.errors import SegformerRosError
 
 WORLDS = ('indoor', 'outdoor')
 RATE = 2.5
@@ -71,10 +71,10 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
     :return: what summary.json holds
     :raises SegformerRosError: a node failed, or nothing came for too long
     """
-    from segformer_ros.evaluation.demo_pictures import DemoPictures
-    from segformer_ros.evaluation.demo_report import DemoReport
+    from segformer_ros.evaluation.demo.pictures import DemoPictures
+    from segformer_ros.evaluation.demo.report import DemoReport
     from segformer_ros.model.classes import load_class_table
-    from segformer_ros.ros.demo_listener import DemoListener
+    from segformer_ros.ros.peers.demo_listener import DemoListener
     os.makedirs(options.output, exist_ok=True)
     # The world's labels are ADE20K's, whatever the model.
     classes = load_class_table('ade20k')
@@ -131,8 +131,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
     :raises SegformerRosError: a node failed, or nothing came for too long
     """
     from segformer_ros.costmap.cost_table import load_cost_table
-    from segformer_ros.evaluation.demo_truth import grid_pair
-    from segformer_ros.simulation.world import World
+    from segformer_ros.evaluation.demo.truth import grid_pair
+    from segformer_ros.simulation.world.world import World
     # The cost profiles are named as the worlds.
     listener.begin(world)
     truth, costs = World(world, options.seed), load_cost_table(world, report.classes)

@@ -11,15 +11,15 @@ from typing import List
 from typing import Optional
 from typing import Tuple
 
-from segformer_ros.cli.dds_environment import stdout_kept_clean
-from segformer_ros.ros.doctor_finding import ERROR
-from segformer_ros.ros.doctor_finding import Finding
-from segformer_ros.ros.doctor_finding import render_json
-from segformer_ros.ros.doctor_finding import render_text
-from segformer_ros.ros.doctor_finding import WARN
-from segformer_ros.ros.doctor_finding import worst
-from segformer_ros.ros.doctor_machine import machine_findings
-from segformer_ros.ros.parameters import NODE_ROWS
+from segformer_ros.cli.support.ros_environment import stdout_kept_clean
+from segformer_ros.ros.doctor.finding import ERROR
+from segformer_ros.ros.doctor.finding import Finding
+from segformer_ros.ros.doctor.finding import render_json
+from segformer_ros.ros.doctor.finding import render_text
+from segformer_ros.ros.doctor.finding import WARN
+from segformer_ros.ros.doctor.finding import worst
+from segformer_ros.ros.doctor.machine import machine_findings
+from segformer_ros.ros.parameters.node import NODE_ROWS
 
 STATUS = {WARN: 1, ERROR: 2}
 """Exit status by the worst finding; 0 where all is well."""
@@ -90,8 +90,8 @@ def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str
     try:
         import rclpy
         from rclpy.context import Context
-        from segformer_ros.ros.doctor_graph import GraphObserver
-        from segformer_ros.ros.doctor_topics import graph_findings
+        from segformer_ros.ros.doctor.graph import GraphObserver
+        from segformer_ros.ros.doctor.topics import graph_findings
     except ImportError as error:
         return [Finding(ERROR, 'ros', 'cannot be used: {}'.format(error),
                         'Source the setup file of ROS 2 and of the workspace, or give '

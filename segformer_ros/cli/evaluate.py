@@ -7,29 +7,222 @@ import logging
 import os
 import sys
 import tempfile
+from typing import Any
+from typing import Dict
 from typing import List
 from typing import Optional
+from typing import Tuple
 
-from segformer_ros.cli.evaluate_options import DONE
-from segformer_ros.cli.evaluate_options import FAILED
-from segformer_ros.cli.evaluate_options import GATE_CLOSED
-from segformer_ros.cli.evaluate_options import INTERRUPTED
-from segformer_ros.cli.evaluate_options import make_parser
-from segformer_ros.cli.evaluate_options import make_request
-from segformer_ros.cli.progress import ProgressLine
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import SegformerRosError
-from segformer_ros.evaluation import gates
-from segformer_ros.evaluation.compare import compare_reports
-from segformer_ros.evaluation.compare import regressions
-from segformer_ros.evaluation.compare_markdown import render_comparison
+from segformer_ros.cli.support.progress import ProgressLine
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.costmap.settings import CONTACT
+from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.evaluation.evaluator import comparison_of
 from segformer_ros.evaluation.evaluator import evaluate
-from segformer_ros.evaluation.report import Report
-from segformer_ros.evaluation.report_html import write_html
-from segformer_ros.evaluation.report_json import read_json
-from segformer_ros.evaluation.report_json import write_json
-from segformer_ros.evaluation.report_markdown import render_markdown
-from segformer_ros.evaluation.report_markdown import write_markdown
+from segformer_ros.evaluation.evaluator import Request
+from segformer_ros.evaluation.metrics.label_map import SAME
+from segformer_ros.evaluation.report import thresholds as gates
+from segformer_ros.evaluation.report.compare import compare_reports
+from segformer_ros.evaluation.report.compare import regressions
+from segformer_ros.evaluation.report.compare import render_comparison
+from segformer_ros.evaluation.report.document import Report
+from segformer_ros.evaluation.report.html_page import write_html
+from segformer_ros.evaluation.report.json_file import read_json
+from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.report.markdown import render_markdown
+from segformer_ros.evaluation.report.markdown import write_markdown
+from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.network import BACKENDS
+from segformer_ros.evaluation.run.network import GRAPHS
+from segformer_ros.evaluation.run.network import NetworkChoice
+from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.runner import RunSettings
+from segformer_ros.evaluation.sources.inputs import InputOptions
+from segformer_ros.evaluation.sources.label_folder import MATCHES
+from segformer_ros.inference.onnxrt.backend import default_threads
+from segformer_ros.segmentation.segmenter import ROTATIONS
+from segformer_ros.segmentation.segmenter import SegmenterSettings
+
+DONE = 0
+FAILED = 1
+GATE_CLOSED = 3
+INTERRUPTED = 130
+
+EXIT_STATUS = (
+    'Exit status: {} done; {} could not be done, with a message; 2 wrong arguments; {} a bound '
+    'does not hold, or frames were left out with --strict.'.format(DONE, FAILED, GATE_CLOSED))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    defaults = SegmenterSettings()
+    parser = argparse.ArgumentParser(
+        prog='evaluate', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description='Run every frame of recordings or photos through a network and report how '
+                    'good and how fast it is.', epilog=EXIT_STATUS)
+    parser.add_argument('inputs', nargs='*', metavar='INPUT',
+                        help='bag (mcap, sqlite3, ROS 1), folder of bags, or folder of photos')
+    parser.add_argument('-o', '--output', default='evaluation',
+                        help='folder for report.html, report.md and report.json')
+    network = parser.add_argument_group('network')
+    network.add_argument('--model', default='segformer_b0_ade20k',
+                         help='name, NAME:VARIANT, or ONNX file')
+    network.add_argument('--spec', help='its YAML file, where it does not lie beside the model')
+    network.add_argument('--backend', choices=BACKENDS, default=BACKENDS[0], help='runtime')
+    network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
+                         help='of a TensorRT engine')
+    network.add_argument('--graph', choices=GRAPHS, default=GRAPHS[0],
+                         help='the one that is prepared for the runtime, as in the live node, or '
+                              'the file as it is')
+    network.add_argument('--threads', type=int, default=0, help='of the runtime; 0: its choice')
+    network.add_argument('--resize', default=defaults.resize, help='pillow or opencv')
+    network.add_argument('--postprocess', default=defaults.postprocess, help='exact or fast')
+    network.add_argument('--threshold', type=float, default=defaults.threshold,
+                         help='confidence below which a pixel has no class')
+    network.add_argument('--rotate', type=int, choices=ROTATIONS, default=0,
+                         help='clockwise degrees that bring the image upright')
+    what = parser.add_argument_group('what to compare with')
+    what.add_argument('--labels', help='folder of label PNGs for the bags, or for the photos')
+    what.add_argument('--match', choices=MATCHES, default=MATCHES[0],
+                      help='find label files by stamp or by order')
+    what.add_argument('--label-list', help='file with the label files in the order of the images')
+    what.add_argument('--label-topic', help='topic of mono8 labels with the stamps of the images')
+    what.add_argument('--mapping', help='mapping of the classes: ade20k, ade20k_to_camvid, '
+                                        'ade20k_to_cityscapes, or a YAML file')
+    what.add_argument('--reference-masks', help='masks of an earlier --save-masks')
+    what.add_argument('--reference-model', help='second network: name or ONNX file')
+    what.add_argument('--reference-spec', help='YAML file of the second network')
+    what.add_argument('--reference-setting', action='append', default=[], metavar='NAME=VALUE',
+                      help='what differs for the second network, such as precision=fp32')
+    reading = parser.add_argument_group('reading')
+    reading.add_argument('--topic', action='append', default=[],
+                         help='image topic or pattern; may be given again')
+    reading.add_argument('--split', default='validation', help='of a data set')
+    scale = parser.add_argument_group('scale')
+    scale.add_argument('--workers', type=int, default=1, help='processes on this machine')
+    scale.add_argument('--scheduler', help='Dask cluster, such as tcp://host:8786')
+    output = parser.add_argument_group('output')
+    output.add_argument('--save-masks', metavar='FOLDER', help='write every mask as PNG')
+    output.add_argument('--write-bag', metavar='FOLDER',
+                        help='write the bags again with mask, confidence and overlay topics')
+    output.add_argument('--worst', type=int, default=RunSettings().worst,
+                        help='worst frames to show')
+    output.add_argument('--no-boundary', action='store_true', help='leave boundary IoU out')
+    grid = parser.add_argument_group('costmap of bags')
+    options = CostmapOptions('')
+    grid.add_argument('--costmap', metavar='PROFILE',
+                      help='make the costmap: indoor, outdoor, landing, or a YAML file')
+    grid.add_argument('--projection', choices=(CONTACT, OVERHEAD), default=options.mode,
+                      help='for a camera that looks ahead, or down')
+    grid.add_argument('--odom-frame', default=options.odom_frame, help='of the grid')
+    grid.add_argument('--ground-frame', default=options.ground_frame,
+                      help='frame of the robot on the floor')
+    grid.add_argument('--camera-info', help='topic; by default the one beside the images')
+    grid.add_argument('--depth-topic',
+                      help='registered depth images, whose costmap is taken as true')
+    grid.add_argument('--grid-topic', help='OccupancyGrids that are taken as true')
+    gate = parser.add_argument_group('for continuous integration')
+    gate.add_argument('--strict', action='store_true', help='fail if any frame is left out')
+    gate.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
+                      help='such as miou=0.35 or iou:road=0.7')
+    gate.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
+                      help='such as latency_p95_ms=80')
+    gate.add_argument('--baseline', metavar='REPORT', help='earlier report.json to compare with')
+    gate.add_argument('--max-regression', action='append', default=[], metavar='[NAME=]NUMBER',
+                      help='allowed loss against the baseline; a number alone is of miou')
+    gate.add_argument('--compare', nargs=2, metavar=('BEFORE', 'AFTER'),
+                      help='compare two reports and evaluate nothing')
+    return parser
+
+
+def make_request(options: argparse.Namespace) -> Request:
+    """
+    Return what a command line asks for.
+
+    :param options: parsed
+    :raises ConfigurationError: options that do not go together
+    """
+    if not options.inputs:
+        raise ConfigurationError('Nothing to evaluate', expected='bags or folders of photos')
+    references = [options.labels, options.label_topic, options.reference_masks,
+                  options.reference_model]
+    if len([reference for reference in references if reference]) > 1:
+        raise ConfigurationError(
+            'More than one thing to compare with', got=', '.join(
+                text for text in references if text),
+            expected='one of --labels, --label-topic, --reference-masks, --reference-model')
+    is_reference = bool(options.reference_masks or options.reference_model)
+    has_labels = bool(options.labels or options.label_topic or options.mapping)
+    if options.write_bag and options.scheduler:
+        raise ConfigurationError('--write-bag does not work on a cluster', got=options.scheduler,
+                                 remedy='Take --workers on one machine instead.')
+    if options.workers < 1:
+        raise ConfigurationError('Too few workers', got=options.workers, expected='1 or more')
+    mapping = options.mapping or SAME
+    network = _network(options, options.model, options.spec, {})
+    reference = None
+    if options.reference_model:
+        changes = dict(_setting(text) for text in options.reference_setting)
+        reference = _network(options, options.reference_model, options.reference_spec, changes)
+    labels = options.labels or options.reference_masks
+    return Request(
+        paths=tuple(options.inputs),
+        inputs=InputOptions(
+            topics=tuple(options.topic), labels=labels, label_match=options.match,
+            label_list=options.label_list, label_topic=options.label_topic,
+            # A mapping says what the label files beside photos mean.
+            wants_labels=bool(labels or (options.mapping and not is_reference)),
+            split=options.split),
+        job=Job(network=network, reference=reference, mapping=mapping,
+                run=RunSettings(rotate=options.rotate, with_boundary=not options.no_boundary,
+                                worst=options.worst),
+                save_masks=options.save_masks, write_bag=options.write_bag,
+                costmap=_costmap(options)),
+        scale=Scale(options.workers, options.scheduler),
+        against=comparison_of(has_labels, is_reference))
+
+
+def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
+    if not options.costmap:
+        if options.depth_topic or options.grid_topic:
+            raise ConfigurationError('No costmap to compare',
+                                     got=options.depth_topic or options.grid_topic,
+                                     expected='--costmap PROFILE beside it')
+        return None
+    if options.depth_topic and options.grid_topic:
+        raise ConfigurationError('Two references for the costmap', got='{} and {}'.format(
+            options.depth_topic, options.grid_topic), expected='one')
+    return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
+                          options.camera_info or '', options.depth_topic or '',
+                          options.grid_topic or '', options.projection)
+
+
+def _network(options: argparse.Namespace, model: str, spec: Optional[str],
+             changes: Dict[str, str]) -> NetworkChoice:
+    values: Dict[str, Any] = {
+        'backend': options.backend, 'precision': options.precision, 'graph': options.graph,
+        'resize': options.resize,
+        'postprocess': options.postprocess, 'threshold': options.threshold}
+    values.update(changes)
+    settings = SegmenterSettings(values['resize'], values['postprocess'],
+                                 float(values['threshold']))
+    settings.check()
+    threads = options.threads
+    if not threads and options.workers > 1:
+        threads = max(1, default_threads() // options.workers)
+    return NetworkChoice(model, spec, values['backend'], threads, values['precision'], settings,
+                         values['graph'])
+
+
+def _setting(text: str) -> Tuple[str, str]:
+    name, equals, value = text.partition('=')
+    known = ('backend', 'precision', 'graph', 'resize', 'postprocess', 'threshold')
+    if not equals or name not in known:
+        raise ConfigurationError('Unknown setting of the reference', got=repr(text),
+                                 expected='NAME=VALUE with one of ' + ', '.join(known))
+    return name, value
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

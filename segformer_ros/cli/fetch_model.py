@@ -9,20 +9,20 @@ import sys
 from typing import List
 from typing import Optional
 
-from segformer_ros.cli.progress import bytes_text
-from segformer_ros.cli.progress import ProgressLine
-from segformer_ros.errors import ModelError
-from segformer_ros.errors import SegformerRosError
-from segformer_ros.model import cache_dir
-from segformer_ros.model import store
-from segformer_ros.model.catalogue import Download
-from segformer_ros.model.catalogue import load_download
-from segformer_ros.model.catalogue import model_names
-from segformer_ros.model.catalogue import spec_path
-from segformer_ros.model.graph import UNCHANGED
-from segformer_ros.model.graph_child import TIMEOUT_S
-from segformer_ros.model.graph_queue import GraphQueue
-from segformer_ros.model.graph_target import ONNXRUNTIME
+from segformer_ros.cli.support.progress import bytes_text
+from segformer_ros.cli.support.progress import ProgressLine
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import private_files as cache_dir
+from segformer_ros.model.weights import store
+from segformer_ros.model.weights.catalogue import Download
+from segformer_ros.model.weights.catalogue import load_download
+from segformer_ros.model.weights.catalogue import model_names
+from segformer_ros.model.weights.catalogue import spec_path
+from segformer_ros.model.optimize.optimize import UNCHANGED
+from segformer_ros.model.optimize.worker import TIMEOUT_S
+from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.spec import load_model_spec
 
 INTERRUPTED = 130

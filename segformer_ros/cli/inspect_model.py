@@ -9,21 +9,21 @@ from typing import List
 from typing import Optional
 from typing import Tuple
 
-from segformer_ros.cli.progress import bytes_text
-from segformer_ros.errors import ModelError
-from segformer_ros.errors import SegformerRosError
-from segformer_ros.model import tensorrt_limits
+from segformer_ros.cli.support.progress import bytes_text
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.huggingface import class_table_from_huggingface
-from segformer_ros.model.inspection import Draft
-from segformer_ros.model.inspection import draft_spec
-from segformer_ros.model.inspection import Knowledge
-from segformer_ros.model.inspection import name_from
-from segformer_ros.model.onnx_header import OnnxHeader
-from segformer_ros.model.onnx_header import read_onnx_header
-from segformer_ros.model.preprocessor import read_preprocessor
-from segformer_ros.model.spec_files import write_spec
+from segformer_ros.model.onnx_file.inspection import Draft
+from segformer_ros.model.onnx_file.inspection import draft_spec
+from segformer_ros.model.onnx_file.inspection import Knowledge
+from segformer_ros.model.onnx_file.inspection import name_from
+from segformer_ros.model.onnx_file.header import OnnxHeader
+from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.huggingface import read_preprocessor
+from segformer_ros.model.onnx_file.inspection import write_spec
 
 WIDTH = 99
 LABEL_WIDTH = 14
@@ -140,8 +140,8 @@ def _print_classes(draft: Draft, table: Optional[ClassTable]) -> None:
 
 
 def _print_tensorrt(header: OnnxHeader) -> None:
-    label = 'TensorRT {}'.format(tensorrt_limits.OLDEST)
-    found = tensorrt_limits.violations(header)
+    label = 'TensorRT {}'.format(inspection.OLDEST)
+    found = inspection.violations(header)
     _print_row(label, 'does not fit' if found else 'fits')
     for text in found:
         _print_row('', text)

@@ -8,10 +8,10 @@ from typing import Optional
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down."""
-    from segformer_ros.ros.stop_request import StopRequest
+    from segformer_ros.ros.node.stop_signal import StopRequest
     stop = StopRequest()
-    from segformer_ros.ros.process import run_node
-    from segformer_ros.ros.segformer_node import SegformerNode
+    from segformer_ros.ros.node.process import run_node
+    from segformer_ros.ros.node.segformer_node import SegformerNode
     return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested),
                     SegformerNode.close, args, is_hopeless=lambda node: node.is_hopeless,
                     stop=stop, leaves_threads=lambda node: node.leaves_threads)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.model import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common import strict_yaml
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import resolve
 

@@ -10,43 +10,86 @@ result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one 
 import math
 import time
 from typing import Dict
+from typing import NamedTuple
 from typing import Optional
 from typing import Tuple
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.costmap.categories import CategoryBundle
-from segformer_ros.costmap.categories import CategoryProjector
-from segformer_ros.costmap.cells import prepared_labels
-from segformer_ros.costmap.clock_watch import ClockWatch
-from segformer_ros.costmap.cost_grid import CostGrid
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.depth_projection import DepthProjector
-from segformer_ros.costmap.frame import Frame
-from segformer_ros.costmap.frame import FrameResult
-from segformer_ros.costmap.frame import Occupancy
-from segformer_ros.costmap.frame import StageTimings
-from segformer_ros.costmap.ground_projection import GroundProjector
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.geometry.transforms import check_camera_pose
+from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.landing import find_landing_site
 from segformer_ros.costmap.landing import grid_for_height
 from segformer_ros.costmap.landing import LandingSite
+from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.observation import Observation
 from segformer_ros.costmap.observation import Projection
-from segformer_ros.costmap.overhead_projection import OverheadProjector
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
-from segformer_ros.costmap.poses import CameraPose
-from segformer_ros.costmap.poses import check_camera_pose
+from segformer_ros.costmap.projection.cells import prepared_labels
+from segformer_ros.costmap.projection.depth import DepthProjector
+from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.overhead import OverheadProjector
+from segformer_ros.costmap.projection.semantic_layer import CategoryBundle
+from segformer_ros.costmap.projection.semantic_layer import CategoryProjector
 from segformer_ros.costmap.settings import check
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.errors import InvalidInputError
+from segformer_ros.costmap.time_jumps import ClockWatch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+
+class Frame(NamedTuple):
+    """
+    One image of one camera, as plain numbers.
+
+    ``mask`` (H, W) uint8 class ids; ``confidence`` (H, W) uint8 or None; ``camera`` describes
+    the mask's pixels and must be the same object until CameraInfo changes; ``stamp`` seconds;
+    ``depth`` (H, W) float32 metres where a depth camera is used.
+    """
+
+    mask: 'npt.NDArray[np.uint8]'
+    confidence: 'Optional[npt.NDArray[np.uint8]]'
+    camera: CameraModel
+    pose: CameraPose
+    stamp: float
+    depth: 'Optional[npt.NDArray[np.float32]]' = None
+
+
+class StageTimings(NamedTuple):
+    """Seconds of one frame: from pixels to cells, and into the grid (fading included)."""
+
+    project: float
+    fuse: float
+
+
+class FrameResult(NamedTuple):
+    """
+    What one frame gives beside the grid: clouds in the ground frame, (N,) of POINT_DTYPE.
+
+    ``cleared`` tells that the frame's stamp went back in time, so that the grid was cleared
+    first.
+    """
+
+    obstacle_points: 'npt.NDArray[np.void]'
+    ground_points: 'npt.NDArray[np.void]'
+    cleared: bool
+    timings: StageTimings
+
+
+class Occupancy(NamedTuple):
+    """The grid at a time; ``values`` (height, width) int8: -1, 0..98 or 100."""
+
+    values: 'npt.NDArray[np.int8]'
+    geometry: GridGeometry
 
 
 class CostmapPipeline:

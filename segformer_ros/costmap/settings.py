@@ -7,7 +7,7 @@ from typing import Dict
 from typing import NamedTuple
 from typing import Tuple
 
-from segformer_ros.errors import ConfigurationError
+from segformer_ros.common.errors import ConfigurationError
 
 CONTACT = 'contact'
 OVERHEAD = 'overhead'

@@ -9,20 +9,20 @@ from typing import NamedTuple
 from typing import Optional
 from typing import Tuple
 
-from segformer_ros.errors import InvalidInputError
-from segformer_ros.evaluation.inputs import find_inputs
-from segformer_ros.evaluation.inputs import InputOptions
-from segformer_ros.evaluation.job import find_label_map
-from segformer_ros.evaluation.job import Job
-from segformer_ros.evaluation.report import build_report
-from segformer_ros.evaluation.report import LABELS
-from segformer_ros.evaluation.report import NOTHING
-from segformer_ros.evaluation.report import REFERENCE
-from segformer_ros.evaluation.report import Report
-from segformer_ros.evaluation.scale import run_sources
-from segformer_ros.evaluation.scale import Scale
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources.inputs import find_inputs
+from segformer_ros.evaluation.sources.inputs import InputOptions
+from segformer_ros.evaluation.run.job import find_label_map
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.report.document import build_report
+from segformer_ros.evaluation.report.document import LABELS
+from segformer_ros.evaluation.report.document import NOTHING
+from segformer_ros.evaluation.report.document import REFERENCE
+from segformer_ros.evaluation.report.document import Report
+from segformer_ros.evaluation.run.parallel import run_sources
+from segformer_ros.evaluation.run.parallel import Scale
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.weights.resolve import resolve_model
 
 # Called with the frames done so far and the expected number of all, None if not known.
 OnProgress = Callable[[int, Optional[int]], None]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.model import strict_yaml
-from segformer_ros.resources import find
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common import strict_yaml
+from segformer_ros.common.resources import find
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -2,16 +2,92 @@
 # SPDX-License-Identifier: Apache-2.0
 """Class tables of checkpoints whose config.json names the classes (id2label)."""
 
+import itertools
 import json
 import re
 from typing import Any
 from typing import Dict
 from typing import List
+from typing import Mapping
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
 
-from segformer_ros.errors import ConfigurationError
+import numpy as np
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.colors import distinct_colors
+from segformer_ros.model.spec import IMAGENET_MEAN
+from segformer_ros.model.spec import IMAGENET_STD
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Rgb = Tuple[int, int, int]
+
+_LATTICE_STEP = 15
+# Anchored colours keep at least this distance from each other. Of 16, 18, 20, 21, 22 and 24 it
+# gives the 150 classes of ADE20K the largest smallest distance: 17.0.
+_ANCHOR_DISTANCE = 20.0
+
+
+def distinct_colors(names: Sequence[str],
+                    anchors: Optional[Mapping[str, Rgb]] = None) -> List[Rgb]:
+    """
+    Return one colour for every name, far from all others and from black.
+
+    Anchored names first take the free colour nearest to their anchor. Every other name then
+    takes the colour farthest from all taken ones (farthest-point sampling), by Euclidean
+    distance in CIELAB (CIE 1976), where 2.3 is just noticeable. There is no randomness.
+
+    :param names: at most 255, all different
+    :param anchors: wanted colours of some names (a sky is blue), in order of precedence
+    :return: (red, green, blue), 0..255, in the order of the names
+    """
+    levels = range(0, 256, _LATTICE_STEP)
+    candidates = list(itertools.product(levels, levels, levels))
+    lab = lab_of_rgb(candidates)
+    nearest_taken = _distance(lab, (0, 0, 0))
+    chosen: Dict[str, Rgb] = {}
+
+    def take(name: str, index: int) -> None:
+        chosen[name] = candidates[index]
+        np.minimum(nearest_taken, _distance(lab, candidates[index]), out=nearest_taken)
+
+    for name, anchor in (anchors or {}).items():
+        if name in names:
+            distance = _distance(lab, anchor)
+            distance[nearest_taken < _ANCHOR_DISTANCE] = np.inf
+            take(name, int(np.argmin(distance)))
+    for name in names:
+        if name not in chosen:
+            take(name, int(np.argmax(nearest_taken)))
+    return [chosen[name] for name in names]
+
+
+def lab_of_rgb(rgb: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
+    """
+    Convert sRGB to CIELAB (D65), by IEC 61966-2-1 and CIE 15.
+
+    :param rgb: (N, 3), 0..255
+    :return: (N, 3): L 0..100, a, b
+    """
+    value = np.asarray(rgb, dtype=np.float64) / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375],
+                       [0.2126729, 0.7151522, 0.0721750],
+                       [0.0193339, 0.1191920, 0.9503041]])
+    xyz = linear.dot(to_xyz.T) / to_xyz.sum(axis=1)
+    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = root.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+def _distance(lab: 'npt.NDArray[np.float64]', rgb: Rgb) -> 'npt.NDArray[np.float64]':
+    return np.asarray(np.linalg.norm(lab - lab_of_rgb([rgb]), axis=1))
+
 
 # What moves in Cityscapes, Mapillary Vistas, COCO and Pascal VOC, beside ADE20K's.
 _ALSO_DYNAMIC = (
@@ -93,3 +169,69 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
                 expected='names that differ before the first comma',
                 remedy='Rename one of them in the file.')
         first[name] = class_id
+
+
+_RESCALE = 1.0 / 255.0
+
+
+class Preprocessor(NamedTuple):
+    """Size (width, height) in pixels if stated; mean and std of RGB values in 0..1."""
+
+    input_size_wh: Optional[Tuple[int, int]]
+    mean: Tuple[float, float, float]
+    std: Tuple[float, float, float]
+
+
+def read_preprocessor(path: str) -> Preprocessor:
+    """
+    Read size, mean and std of a checkpoint's preprocessing.
+
+    :raises ConfigurationError: unreadable, or a preprocessing that this package does not do
+    """
+    try:
+        with open(path, encoding='utf-8') as stream:
+            config: Any = json.load(stream)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            'Preprocessor config cannot be read', got='{} ({})'.format(path, error),
+            expected='the preprocessor_config.json of a checkpoint') from error
+    if not isinstance(config, dict):
+        raise ConfigurationError('Preprocessor config is no mapping', got=path)
+    factor = config.get('rescale_factor', _RESCALE)
+    if not config.get('do_rescale', True) or not isinstance(factor, float) \
+            or abs(factor - _RESCALE) > 1e-6:
+        raise ConfigurationError(
+            'Wrong rescaling in {}'.format(path), got=factor, expected='1/255',
+            remedy='Fold the factor into image_mean and image_std.')
+    if not config.get('do_normalize', True):
+        return Preprocessor(_size(config, path), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return Preprocessor(_size(config, path),
+                        _triple(config, 'image_mean', IMAGENET_MEAN, path),
+                        _triple(config, 'image_std', IMAGENET_STD, path))
+
+
+def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
+    size = config.get('size')
+    if not config.get('do_resize', True) or size is None:
+        return None
+    if isinstance(size, dict):
+        size = [size.get('width'), size.get('height')]
+    elif isinstance(size, int):
+        size = [size, size]
+    if not isinstance(size, list) or len(size) != 2 \
+            or not all(type(n) is int and n > 0 for n in size):
+        raise ConfigurationError(
+            'Wrong size in {}'.format(path), got=config['size'],
+            expected='width and height: the network is given one size')
+    return size[0], size[1]
+
+
+def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float],
+            path: str) -> Tuple[float, float, float]:
+    values = config.get(key, default)
+    if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(
+            type(value) in (int, float) and 0 <= value <= 1 for value in values):
+        raise ConfigurationError('Wrong {} in {}'.format(key, path), got=values,
+                                 expected='three numbers, of RGB values in 0..1')
+    red, green, blue = values
+    return float(red), float(green), float(blue)

@@ -11,11 +11,33 @@ from typing import Optional
 from typing import Sequence
 from typing import Tuple
 
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import ModelError
-from segformer_ros.model import strict_yaml
+from segformer_ros.common import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import ModelError
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.tensor_spec import TensorSpec
+
+
+class TensorSpec(NamedTuple):
+    """
+    One input or output tensor as the runtime reports it.
+
+    ``dtype`` is a numpy name (``float32``, ``uint8``); a dimension of ``None`` is dynamic.
+    """
+
+    name: str
+    dtype: str
+    shape: Tuple[Optional[int], ...]
+
+    def __str__(self) -> str:
+        """Return ``name dtype[1, 3, ?, ?]``."""
+        shape = ', '.join('?' if size is None else str(size) for size in self.shape)
+        return '{} {}[{}]'.format(self.name, self.dtype, shape)
+
+    def accepts(self, shape: Tuple[int, ...]) -> bool:
+        """Tell whether an array of this shape fits, dynamic dimensions being free."""
+        return len(shape) == len(self.shape) and all(
+            want is None or want == have for want, have in zip(self.shape, shape))
+
 
 # Of RGB values in 0..1; the figures of the ILSVRC-2012 training set that the checkpoint's
 # preprocessor_config.json names.

@@ -14,6 +14,8 @@ The result is that of the full computation, except where two classes are equal t
 rounding. Equal values go to the lower class id.
 """
 
+import functools
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 from typing import Tuple
@@ -21,12 +23,111 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
-from segformer_ros.segmentation.grid_winners import GridWinners
-from segformer_ros.segmentation.upsampling import UpsamplingAxis
+from segformer_ros.common.errors import BackendError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+
+class GridWinners(NamedTuple):
+    """The winning class of every grid point, (h, w) each."""
+
+    labels: 'npt.NDArray[np.uint8]'
+    """class ids; of equal logits the lower id"""
+    peak: 'npt.NDArray[np.float32]'
+    """their logits"""
+    logsumexp: Optional['npt.NDArray[np.float32]']
+    """over the classes, or None when not asked for"""
+
+
+def grid_winners(logits: 'npt.NDArray[np.float32]',
+                 scratch: Optional['npt.NDArray[np.float32]']) -> GridWinners:
+    """
+    Return winners, and the log-sum-exp if there is room to compute it.
+
+    :param logits: (h, w, C) C-contiguous
+    :param scratch: overwritten, of the same shape; None: no log-sum-exp
+    :raises BackendError: a logit is not finite
+    """
+    # Minimum and maximum pass NaN on, and meet every infinity.
+    if not np.isfinite([logits.min(), logits.max()]).all():
+        raise not_finite_error()
+    labels = logits.argmax(axis=2)
+    classes = logits.shape[2]
+    first = np.arange(labels.size).reshape(labels.shape) * classes
+    peak = logits.reshape(-1)[first + labels]
+    logsumexp = None
+    if scratch is not None:
+        np.subtract(logits, peak[:, :, np.newaxis], out=scratch)
+        flat = scratch.reshape(-1, classes)
+        cv2.exp(flat, flat)
+        logsumexp = peak + np.log(scratch.sum(axis=2))
+    return GridWinners(labels.astype(np.uint8), peak, logsumexp)
+
+
+def not_finite_error() -> BackendError:
+    """Return what is raised instead of a mask made from NaN or infinity."""
+    return BackendError(
+        'The network returned values that are not finite', got='NaN or infinity in the logits',
+        expected='finite logits',
+        remedy='If this stays, the model file is damaged or its precision is too low '
+               '(FP16 overflows in some SegFormer engines).')
+
+
+class UpsamplingAxis(NamedTuple):
+    """
+    One axis of a bilinear interpolation, from n grid points to N pixels.
+
+    A cell is a stretch between two neighbouring grid points that holds at least one pixel.
+    All arrays are read-only.
+    """
+
+    lower: 'npt.NDArray[np.int32]'
+    """(N,) grid point at or before each pixel"""
+    upper: 'npt.NDArray[np.int32]'
+    """(N,) the next grid point; the last one is its own successor"""
+    weight: 'npt.NDArray[np.float32]'
+    """(N,) of the upper grid point, 0..1"""
+    nearest: 'npt.NDArray[np.int32]'
+    """(N,) grid point nearest to each pixel"""
+    cell_of: 'npt.NDArray[np.int32]'
+    """(N,) cell of each pixel"""
+    cell_start: 'npt.NDArray[np.int32]'
+    """(cells + 1,) first pixel of each cell, and N"""
+    cell_pixels: 'npt.NDArray[np.int32]'
+    """(cells, longest) pixels of each cell; shorter ones repeat their last pixel"""
+
+
+@functools.lru_cache(maxsize=64)
+def upsampling_axis(grid_size: int, pixel_count: int) -> UpsamplingAxis:
+    """
+    Return the interpolation of one axis.
+
+    :param grid_size: n, at least 1
+    :param pixel_count: N, at least 1
+    """
+    position = (np.arange(pixel_count) + 0.5) * (grid_size / pixel_count)
+    nearest = np.minimum(position.astype(np.int32), grid_size - 1)
+    clamped = np.clip(position - 0.5, 0, grid_size - 1)
+    lower = clamped.astype(np.int32)
+    upper = np.minimum(lower + 1, grid_size - 1)
+    first = np.flatnonzero(np.concatenate([[True], np.diff(lower) > 0]))
+    start = np.concatenate([first, [pixel_count]])
+    length = np.diff(start)
+    cell_of = np.repeat(np.arange(len(length)), length)
+    pixels = first[:, np.newaxis] + np.minimum(np.arange(length.max()), length[:, np.newaxis] - 1)
+    return UpsamplingAxis(
+        _int32(lower), _int32(upper), _frozen((clamped - lower).astype(np.float32)),
+        _int32(nearest), _int32(cell_of), _int32(start), _int32(pixels))
+
+
+def _int32(values: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int32]':
+    return _frozen(np.ascontiguousarray(values, dtype=np.int32))
+
+
+def _frozen(array: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+    array.setflags(write=False)
+    return array
 
 
 class _Cells(NamedTuple):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.segmentation.grid_winners import GridWinners
-from segformer_ros.segmentation.grid_winners import not_finite_error
-from segformer_ros.segmentation.upsampling import UpsamplingAxis
+from segformer_ros.segmentation.exact_argmax import GridWinners
+from segformer_ros.segmentation.exact_argmax import not_finite_error
+from segformer_ros.segmentation.exact_argmax import UpsamplingAxis
 
 if TYPE_CHECKING:
     import numpy.typing as npt

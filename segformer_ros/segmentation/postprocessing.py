@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From logits to class ids and confidence at the size of the image."""
 
+import math
 from typing import Any
 from typing import Mapping
 from typing import Optional
@@ -10,23 +11,46 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
+from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.segmentation.confidence import clear_below
-from segformer_ros.segmentation.confidence import confidence_levels
-from segformer_ros.segmentation.confidence import log_threshold
 from segformer_ros.segmentation.exact_argmax import grid_excess
 from segformer_ros.segmentation.exact_argmax import upsampled_argmax
-from segformer_ros.segmentation.grid_winners import grid_winners
-from segformer_ros.segmentation.grid_winners import GridWinners
-from segformer_ros.segmentation.grid_winners import not_finite_error
+from segformer_ros.segmentation.exact_argmax import grid_winners
+from segformer_ros.segmentation.exact_argmax import GridWinners
+from segformer_ros.segmentation.exact_argmax import not_finite_error
 from segformer_ros.segmentation.kernels import Kernels
-from segformer_ros.segmentation.upsampling import upsampling_axis
+from segformer_ros.segmentation.exact_argmax import upsampling_axis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
     MaskAndConfidence = Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]
+
+
+def log_threshold(threshold: float) -> float:
+    """Return the logarithm of a confidence 0..1; 0 gives minus infinity."""
+    return math.log(threshold) if threshold > 0.0 else -math.inf
+
+
+def confidence_levels(excess: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
+    """
+    Return 0..255, nearest to 255 times the confidence.
+
+    :param excess: (H, W) logarithm of the confidence; above 0 only by rounding
+    """
+    # The conversion rounds to nearest and saturates.
+    return cv2.convertScaleAbs(cv2.exp(excess), alpha=255.0)  # type: ignore[return-value]
+
+
+def clear_below(mask: 'npt.NDArray[np.uint8]', excess: 'npt.NDArray[np.float32]',
+                threshold: float) -> None:
+    """
+    Make pixels below the threshold UNLABELED, in place.
+
+    :param excess: (H, W) logarithm of the confidence
+    :param threshold: 0..1
+    """
+    np.copyto(mask, UNLABELED, where=excess < np.float32(log_threshold(threshold)))
+
 
 METHODS = ('exact', 'fast')
 

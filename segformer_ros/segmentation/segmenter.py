@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import InvalidInputError
-from segformer_ros.inference.backend import Backend
-from segformer_ros.inference.onnxruntime_backend import default_threads
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation import preprocessing
-from segformer_ros.segmentation.compiled import Compiled
-from segformer_ros.segmentation.compiled import load_kernels
+from segformer_ros.segmentation.kernel_build import Compiled
+from segformer_ros.segmentation.kernel_build import load_kernels
 
 if TYPE_CHECKING:
     import numpy.typing as npt

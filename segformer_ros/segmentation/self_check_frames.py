@@ -9,11 +9,11 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from segformer_ros import resources
-from segformer_ros.errors import InvalidInputError
-from segformer_ros.inference.engine_trial import Frame
+from segformer_ros.common import resources
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.inference.base.frames import Frame
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.picture_size import PILLOW_ERRORS
+from segformer_ros.common.image_header import PILLOW_ERRORS
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
 FOLDER = 'config/self_check'

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from segformer_ros.cli import benchmark
-from segformer_ros.evaluation import benchmark_report
+from segformer_ros.evaluation.benchmark import report as benchmark_report
 from support.exported_segformer import export_segformer
 from support.exported_segformer import TINY
 

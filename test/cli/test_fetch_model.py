@@ -12,7 +12,7 @@ import time
 
 import pytest
 from segformer_ros.cli import fetch_model
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.spec import ModelSpec
 from support import tiny_catalogue
 from support.file_server import serve

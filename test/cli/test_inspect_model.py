@@ -9,7 +9,7 @@ import sys
 import pytest
 from segformer_ros.cli import inspect_model
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.weights.resolve import resolve_model
 from support import onnx_writer as w
 
 

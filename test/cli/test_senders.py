@@ -6,7 +6,7 @@ import os
 
 import pytest
 from segformer_ros.cli import bag_player
-from segformer_ros.cli import dds_environment
+from segformer_ros.cli.support import ros_environment as dds_environment
 from segformer_ros.cli import demo
 from segformer_ros.cli import simulated_camera
 
@@ -30,7 +30,7 @@ def profiles():
 
 def test_simulated_camera_sends_through_enough_shared_memory(monkeypatch):
     seen = []
-    monkeypatch.setattr('segformer_ros.ros.process.run_node',
+    monkeypatch.setattr('segformer_ros.ros.node.process.run_node',
                         lambda *arguments, **options: seen.append(profiles()) or 0)
     assert simulated_camera.main([]) == 0
     assert seen == [{'fastdds.xml'}]

@@ -14,7 +14,7 @@ from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.cost_table import NOTHING
 from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.cost_table import UNKNOWN
-from segformer_ros.errors import ConfigurationError
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping

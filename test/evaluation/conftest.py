@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from segformer_ros.evaluation.network import NetworkChoice
+from segformer_ros.evaluation.run.network import NetworkChoice
 from support import bags
 from support import tiny_model
 

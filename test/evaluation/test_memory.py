@@ -23,13 +23,13 @@ PROGRAM = '''
 import sys
 import tempfile
 from segformer_ros.evaluation.evaluator import evaluate, Request
-from segformer_ros.evaluation.inputs import InputOptions
-from segformer_ros.evaluation.job import Job
-from segformer_ros.evaluation.network import NetworkChoice
-from segformer_ros.evaluation.report import LABELS
-from segformer_ros.evaluation.report_html import write_html
-from segformer_ros.evaluation.report_json import write_json
-from segformer_ros.evaluation.scale import Scale
+from segformer_ros.evaluation.sources.inputs import InputOptions
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.network import NetworkChoice
+from segformer_ros.evaluation.report.document import LABELS
+from segformer_ros.evaluation.report.html_page import write_html
+from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.run.parallel import Scale
 
 def resident():
     with open('/proc/self/statm') as stream:

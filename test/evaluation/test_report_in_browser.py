@@ -11,11 +11,11 @@ import subprocess
 import numpy as np
 import pytest
 
-from segformer_ros.evaluation.grid_agreement import GridAgreement
-from segformer_ros.evaluation.performance import latency_table
-from segformer_ros.evaluation.report import Report
-from segformer_ros.evaluation.report_html import render_html
-from segformer_ros.evaluation.worst_frames import WorstFrames
+from segformer_ros.evaluation.metrics.grid_agreement import GridAgreement
+from segformer_ros.evaluation.metrics.performance import latency_table
+from segformer_ros.evaluation.report.document import Report
+from segformer_ros.evaluation.report.html_page import render_html
+from segformer_ros.evaluation.run.worst_frames import WorstFrames
 from segformer_ros.model.classes import load_class_table
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')

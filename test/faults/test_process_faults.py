@@ -12,8 +12,8 @@ import threading
 import time
 
 import pytest
-from segformer_ros.inference.engine_cache import open_cache
-from segformer_ros.inference.engine_key import EngineKey
+from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.inference.trt.key import EngineKey
 from sensor_msgs.msg import Image
 from support import tiny_catalogue
 from support.fault_subject import Subject
@@ -285,8 +285,8 @@ def test_download_killed(tmp_path, row):
 ENGINE = '''
 import resource
 import sys
-from segformer_ros.inference.engine_cache import open_cache
-from segformer_ros.inference.engine_files import EngineStorageError
+from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.common.private_files import EngineStorageError
 cache = open_cache(sys.argv[1])
 record, = cache.records()
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))

@@ -11,14 +11,14 @@ import time
 import numpy as np
 import pytest
 
-from segformer_ros.errors import BackendError
-from segformer_ros.inference import engine_builder
-from segformer_ros.inference import pycuda_buffers
-from segformer_ros.inference.ctypes_driver import CtypesDriver
-from segformer_ros.inference.cuda_probe import GpuInfo
-from segformer_ros.inference.selection import BackendSelector
-from segformer_ros.inference.selection_status import SelectionSettings
-from segformer_ros.inference.tensorrt_backend import RuntimeSettings
+from segformer_ros.common.errors import BackendError
+from segformer_ros.inference.trt import build_job as engine_builder
+from segformer_ros.inference.cuda import buffers
+from segformer_ros.inference.cuda.buffers import CtypesDriver
+from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.selection.selector import BackendSelector
+from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.model.spec import ModelSpec
 from support.fake_device import device
 from support.fake_libcuda import FakeLibcuda
@@ -60,7 +60,7 @@ def fake_cuda(monkeypatch):
     monkeypatch.syspath_prepend(os.path.join(TESTS, 'support', 'fake_cuda'))
     _forget(monkeypatch, 'pycuda', 'cuda')
     # pycuda leaves something on the context stack that is tidied up through the driver.
-    monkeypatch.setattr(pycuda_buffers, 'CtypesDriver',
+    monkeypatch.setattr(buffers, 'CtypesDriver',
                         lambda: CtypesDriver(lambda name: FakeLibcuda()))
     device.reset()
     yield device

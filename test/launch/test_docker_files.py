@@ -7,7 +7,7 @@ import re
 import shlex
 
 import pytest
-from segformer_ros.inference.tensorrt_api import INSTALL_TENSORRT
+from segformer_ros.inference.trt.api import INSTALL_TENSORRT
 import yaml
 
 JETPACKS = ('jetpack4', 'jetpack6')

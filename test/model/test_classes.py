@@ -7,7 +7,7 @@ import csv
 import cv2
 import numpy as np
 import pytest
-from segformer_ros.errors import ConfigurationError
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from segformer_ros.model.colors import distinct_colors
-from segformer_ros.model.colors import lab_of_rgb
+from segformer_ros.model.huggingface import distinct_colors
+from segformer_ros.model.huggingface import lab_of_rgb
 
 
 def test_lab_agrees_with_opencv():

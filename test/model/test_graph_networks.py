@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from segformer_ros import resources
-from segformer_ros.model import graph
-from segformer_ros.model.graph_target import ONNXRUNTIME
-from segformer_ros.model.graph_target import TENSORRT_8_2
-from segformer_ros.model.graph_verify import compare
+from segformer_ros.common import resources
+from segformer_ros.model.optimize import optimize as graph
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.optimize.target import TENSORRT_8_2
+from segformer_ros.model.optimize.verify import compare
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from support.exported_segformer import Architecture

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from segformer_ros.errors import ConfigurationError
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.huggingface import class_table_to_yaml

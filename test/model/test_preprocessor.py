@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.model.preprocessor import read_preprocessor
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.model.huggingface import read_preprocessor
 from segformer_ros.model.spec import IMAGENET_MEAN
 from segformer_ros.model.spec import IMAGENET_STD
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from segformer_ros.cli.benchmark_node import run_node_benchmark
 from segformer_ros.cli.benchmark_node import Scenario
-from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.weights.resolve import resolve_model
 
 
 def test_two_cameras_are_driven_measured_and_accounted_for(

@@ -10,14 +10,14 @@ import sys
 from geometry_msgs.msg import TransformStamped
 import pytest
 from segformer_ros.cli import doctor as doctor_command
-from segformer_ros.inference.engine_cache import EngineCache
-from segformer_ros.ros import doctor_machine
-from segformer_ros.ros.doctor_finding import ERROR
-from segformer_ros.ros.doctor_finding import Finding
-from segformer_ros.ros.doctor_finding import OK
-from segformer_ros.ros.doctor_finding import render_text
-from segformer_ros.ros.doctor_finding import WARN
-from segformer_ros.ros.doctor_graph import pictures
+from segformer_ros.inference.trt.cache import EngineCache
+from segformer_ros.ros.doctor import machine as doctor_machine
+from segformer_ros.ros.doctor.finding import ERROR
+from segformer_ros.ros.doctor.finding import Finding
+from segformer_ros.ros.doctor.finding import OK
+from segformer_ros.ros.doctor.finding import render_text
+from segformer_ros.ros.doctor.finding import WARN
+from segformer_ros.ros.doctor.graph import pictures
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters
@@ -241,7 +241,7 @@ def test_clock_that_was_never_set_is_an_error():
 
 
 def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
-    from segformer_ros.errors import BackendError
+    from segformer_ros.common.errors import BackendError
 
     def no_gpu():
         raise BackendError('No CUDA driver', remedy='Install it.')

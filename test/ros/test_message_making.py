@@ -10,9 +10,9 @@ import pytest
 from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.ros import image_messages
-from segformer_ros.ros.label_info import label_info_message
-from segformer_ros.ros.label_info import label_info_type
+from segformer_ros.ros.io import images as image_messages
+from segformer_ros.ros.io.label_info import label_info_message
+from segformer_ros.ros.io.label_info import label_info_type
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 

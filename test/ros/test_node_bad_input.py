@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from segformer_ros.segmentation.compressed_images import encode_jpeg
-from segformer_ros.segmentation.compressed_images import encode_png
+from segformer_ros.segmentation.images.compressed import encode_jpeg
+from segformer_ros.segmentation.images.compressed import encode_png
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess

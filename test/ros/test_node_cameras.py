@@ -8,7 +8,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rclpy.qos import qos_profile_sensor_data
-from segformer_ros.segmentation.compressed_images import encode_png
+from segformer_ros.segmentation.images.compressed import encode_png
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess

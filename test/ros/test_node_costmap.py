@@ -10,7 +10,7 @@ from nav_msgs.msg import OccupancyGrid
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
-from segformer_ros.costmap.poses import planar_pose
+from segformer_ros.costmap.geometry.transforms import planar_pose
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from rclpy.context import Context
 from rclpy.node import Node
-from segformer_ros.errors import BackendError
-from segformer_ros.ros import worker as worker_module
-from segformer_ros.ros.camera import Camera
-from segformer_ros.ros.image_messages import rgb8_image
-from segformer_ros.ros.parameters import CAMERA_ROWS
-from segformer_ros.ros.parameters import node_rows
-from segformer_ros.ros.parameters import snapshot
-from segformer_ros.ros.scheduler import Frame
-from segformer_ros.ros.worker import InferenceWorker
+from segformer_ros.common.errors import BackendError
+from segformer_ros.ros.node import inference_thread as worker_module
+from segformer_ros.ros.node.camera import Camera
+from segformer_ros.ros.io.images import rgb8_image
+from segformer_ros.ros.parameters.node import CAMERA_ROWS
+from segformer_ros.ros.parameters.node import node_rows
+from segformer_ros.ros.parameters.node import snapshot
+from segformer_ros.ros.node.scheduler import Frame
+from segformer_ros.ros.node.inference_thread import InferenceWorker
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_msgs.msg import Header
 from support.grey_gpu import Gpu

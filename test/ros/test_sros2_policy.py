@@ -5,7 +5,7 @@
 import os
 import xml.etree.ElementTree
 
-from segformer_ros.ros import topics
+from segformer_ros.ros.io import topics
 from support.ros_graph import NodeProcess
 from support.ros_graph import wait_until
 from support.segformer_peer import SegformerPeer

@@ -5,9 +5,9 @@
 import shutil
 
 import pytest
-from segformer_ros.segmentation.compiled import Compiled
-from segformer_ros.segmentation.compiled import COMPILERS
-from segformer_ros.segmentation.compiled import load_kernels
+from segformer_ros.segmentation.kernel_build import Compiled
+from segformer_ros.segmentation.kernel_build import COMPILERS
+from segformer_ros.segmentation.kernel_build import load_kernels
 
 
 @pytest.fixture(scope='session')

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from segformer_ros.errors import BackendError
+from segformer_ros.common.errors import BackendError
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.postprocessing import Postprocessor

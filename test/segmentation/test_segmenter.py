@@ -7,11 +7,11 @@ import os
 import numpy as np
 from PIL import Image
 import pytest
-from segformer_ros.errors import BackendError
-from segformer_ros.errors import ConfigurationError
-from segformer_ros.errors import InvalidInputError
-from segformer_ros.errors import ModelError
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.segmenter import Segmenter

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from segformer_ros.errors import InvalidInputError
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 

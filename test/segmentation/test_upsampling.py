@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from segformer_ros.segmentation.upsampling import upsampling_axis
+from segformer_ros.segmentation.exact_argmax import upsampling_axis
 from support.oracles import interpolation_matrix
 
 SIZES = st.integers(1, 70)

@@ -5,12 +5,12 @@
 import numpy as np
 import pytest
 
-from segformer_ros.simulation.renderer import rays_with_view
-from segformer_ros.simulation.renderer import Renderer
-from segformer_ros.simulation.sensor import random_sensor
-from segformer_ros.simulation.textures import CLASSES
-from segformer_ros.simulation.trajectory import random_view
-from segformer_ros.simulation.world import World
+from segformer_ros.simulation.render.renderer import rays_with_view
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.render.sensor import random_sensor
+from segformer_ros.simulation.textures.textures import CLASSES
+from segformer_ros.simulation.world.trajectory import random_view
+from segformer_ros.simulation.world.world import World
 
 pytestmark = pytest.mark.once
 

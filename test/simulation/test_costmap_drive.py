@@ -4,25 +4,25 @@
 
 import numpy as np
 import pytest
-from segformer_ros.costmap.camera_model import Calibration
-from segformer_ros.costmap.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.frame import Frame
-from segformer_ros.costmap.frame import Occupancy
+from segformer_ros.costmap.pipeline import Frame
+from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.poses import CameraPose
+from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.evaluation import costmap_drive
+import costmap_drive
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.simulation.ground_truth import NONE
-from segformer_ros.simulation.ground_truth import obstacle_classes
-from segformer_ros.simulation.people import walker_pose
-from segformer_ros.simulation.renderer import pinhole_rays
-from segformer_ros.simulation.renderer import Renderer
+from segformer_ros.simulation.render.ground_truth import NONE
+from segformer_ros.simulation.render.ground_truth import obstacle_classes
+from segformer_ros.simulation.world.people import walker_pose
+from segformer_ros.simulation.render.renderer import pinhole_rays
+from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import BOX
-from segformer_ros.simulation.trajectory import Trajectory
-from segformer_ros.simulation.world import World
+from segformer_ros.simulation.world.trajectory import Trajectory
+from segformer_ros.simulation.world.world import World
 
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('indoor', ADE20K)

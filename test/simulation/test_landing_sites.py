@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.landing import LandingSite
-from segformer_ros.evaluation import landing_survey
+import landing_survey
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.ros.costmap_parameters import costmap_parameters
-from segformer_ros.simulation.renderer import pinhole_rays
-from segformer_ros.simulation.renderer import Renderer
-from segformer_ros.simulation.trajectory import camera_mount
-from segformer_ros.simulation.world import World
+from segformer_ros.ros.parameters.costmap import costmap_parameters
+from segformer_ros.simulation.render.renderer import pinhole_rays
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.world.trajectory import camera_mount
+from segformer_ros.simulation.world.world import World
 from support.node_parameters import node_values
 
 ADE20K = load_class_table('ade20k')

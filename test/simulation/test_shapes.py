@@ -16,7 +16,7 @@ from segformer_ros.simulation.shapes import rotation_y
 from segformer_ros.simulation.shapes import rotation_z
 from segformer_ros.simulation.shapes import span
 from segformer_ros.simulation.shapes import to_local
-from segformer_ros.simulation.surface import surface_at
+from segformer_ros.simulation.textures.surface import surface_at
 from support import simulation_oracle as oracle
 
 

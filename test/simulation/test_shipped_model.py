@@ -5,7 +5,7 @@
 import os
 
 import pytest
-from segformer_ros import resources
+from segformer_ros.common import resources
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.segmentation.segmenter import Segmenter
 from support.held_out_worlds import held_out_frames
@@ -25,7 +25,7 @@ def test_shipped_network_is_small(model_path):
 
 
 def test_shipped_network_names_most_pixels_of_held_out_worlds(model_path):
-    from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
+    from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 
     spec = load_model_spec(resources.find('config/models/segformer_sim.yaml'))
     table = LabelTable()

@@ -72,7 +72,7 @@ class BagWriter:
 
     def write(self, topic, message, number, delay_ns=0, is_latched=False):
         """Write any message as if it was received at the stamp of frame ``number``."""
-        from segformer_ros.evaluation.bag_reader import latched_qos
+        from segformer_ros.evaluation.sources.bag_reader import latched_qos
         type_name = message.__msgtype__
         if topic not in self._connections:
             options = {'offered_qos_profiles': [latched_qos()]} if is_latched else {}

@@ -24,10 +24,10 @@ import time
 
 import numpy as np
 
-from segformer_ros.model import onnx_messages
-from segformer_ros.model import tensorrt_limits
-from segformer_ros.model.onnx_header import read_onnx_header
-from segformer_ros.model.protobuf_wire import WireReader
+from segformer_ros.model.onnx_file import header
+from segformer_ros.model.onnx_file import inspection
+from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.onnx_file.protobuf import WireReader
 from support.fake_device import device
 from support.fake_device import DeviceError
 
@@ -479,7 +479,7 @@ class _Module:
         if header.opset > most:
             return [self.ParserError('opset {} is not supported'.format(header.opset), -1)]
         for number, node in enumerate(nodes):
-            first = tensorrt_limits.first_version_with(node.op)
+            first = inspection.first_version_with(node.op)
             if first is None or [int(p) for p in first.split('.')] > self._major():
                 return [self.ParserError(
                     'No importer registered for op: {}'.format(node.op), number)]
@@ -635,9 +635,9 @@ def _read_graph(stream):
     nodes, weights = [], []
     for field in reader.children(graph):
         if field.number == 1:
-            nodes.append(onnx_messages.read_node(reader, field))
+            nodes.append(header.read_node(reader, field))
         elif field.number == 5:
-            weight = onnx_messages.read_weight(reader, field)
+            weight = header.read_weight(reader, field)
             weights.append((weight.name, weight.dtype))
     return nodes, weights
 

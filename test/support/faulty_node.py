@@ -16,11 +16,11 @@ import time
 
 import numpy as np
 from segformer_ros.cli.segformer import main
-from segformer_ros.errors import BackendError
-from segformer_ros.inference.onnxruntime_backend import OnnxruntimeBackend
-from segformer_ros.ros import backend_provider
-from segformer_ros.ros.backend_provider import BackendChoice
-from segformer_ros.ros.backend_provider import BackendProvider
+from segformer_ros.common.errors import BackendError
+from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.node.live_segmenter import BackendChoice
+from segformer_ros.ros.node.live_segmenter import BackendProvider
 
 NUMBERS = itertools.count(1)
 

@@ -3,7 +3,7 @@
 """A backend that runs beside the CPU; its class for every pixel is the image's grey level."""
 
 import numpy as np
-from segformer_ros.errors import BackendError
+from segformer_ros.common.errors import BackendError
 from support.slow_backend import SPEC
 from support.slow_backend import SteppedBackend
 

@@ -3,11 +3,11 @@
 """Rendered pictures of worlds and textures that the shipped network never saw."""
 
 import numpy as np
-from segformer_ros.simulation.renderer import rays_with_view
-from segformer_ros.simulation.renderer import Renderer
-from segformer_ros.simulation.sensor import random_sensor
-from segformer_ros.simulation.trajectory import random_view
-from segformer_ros.simulation.world import World
+from segformer_ros.simulation.render.renderer import rays_with_view
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.render.sensor import random_sensor
+from segformer_ros.simulation.world.trajectory import random_view
+from segformer_ros.simulation.world.world import World
 
 # Above every seed of the training set and of the set that the model card reports on.
 FIRST_SEED = 2000000

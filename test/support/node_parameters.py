@@ -4,9 +4,9 @@
 
 import os
 
-from segformer_ros.ros.parameter_checks import fault
-from segformer_ros.ros.parameters import camera_rows
-from segformer_ros.ros.parameters import node_rows
+from segformer_ros.ros.parameters.checks import fault
+from segformer_ros.ros.parameters.node import camera_rows
+from segformer_ros.ros.parameters.node import node_rows
 import yaml
 
 

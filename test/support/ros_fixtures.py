@@ -5,7 +5,7 @@
 import os
 
 import pytest
-from segformer_ros.cli import dds_environment
+from segformer_ros.cli.support import ros_environment as dds_environment
 
 
 def use_own_transport():

@@ -10,7 +10,7 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import qos_profile_sensor_data
-from segformer_ros.segmentation.compressed_images import encode_png
+from segformer_ros.segmentation.images.compressed import encode_png
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from support.ros_graph import Peer

@@ -5,13 +5,13 @@
 import threading
 
 import numpy as np
-from segformer_ros.errors import BackendError
-from segformer_ros.inference.backend import Backend
-from segformer_ros.inference.backend import BackendInfo
-from segformer_ros.inference.backend import Opened
+from segformer_ros.common.errors import BackendError
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.base.backend import BackendInfo
+from segformer_ros.inference.base.backend import Opened
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.ros.backend_provider import BackendChoice
-from segformer_ros.ros.backend_provider import BackendProvider
+from segformer_ros.ros.node.live_segmenter import BackendChoice
+from segformer_ros.ros.node.live_segmenter import BackendProvider
 
 SPEC = ModelSpec('steps', 'ade20k', 150, input_size_wh=(16, 16), output_size_wh=(4, 4))
 

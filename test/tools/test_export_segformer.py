@@ -9,10 +9,10 @@ import os
 import numpy as np
 import pytest
 
-from segformer_ros.model import tensorrt_limits
+from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.onnx_header import read_onnx_header
-from segformer_ros.model.resolve import resolve_model
+from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.weights.resolve import resolve_model
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ def test_random_b0_keeps_its_logits_size_and_contract(tool, shared, tmp_path, ca
     assert 3.7e6 < parameters < 3.8e6
     header = read_onnx_header(output)
     assert (header.opset, header.ir_version) == (13, 7)
-    assert tensorrt_limits.violations(header) == []
+    assert inspection.violations(header) == []
     spec = resolve_model(output).spec
     spec.check(header.inputs, header.outputs)
     assert spec.classes == 'ade20k'
@@ -106,7 +106,7 @@ def test_bigger_family_members_differ_in_width_and_depth_only(tool, small, tmp_p
                       '--output', output]) == 0
     logits, expected = logits_of_both(tool, checkpoint, output, 1)
     assert_same(logits, expected)
-    assert tensorrt_limits.violations(read_onnx_header(output)) == []
+    assert inspection.violations(read_onnx_header(output)) == []
 
 
 def test_opset_17_is_for_tensorrt_8_6(tool, small, tmp_path, capsys):

@@ -21,31 +21,31 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
-from segformer_ros.costmap.camera_model import Calibration  # noqa: E402, I100
-from segformer_ros.costmap.camera_model import CameraModel  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402, I100
+from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
 from segformer_ros.costmap.filter_masks import keepout_mask  # noqa: E402
-from segformer_ros.costmap.frame import Frame  # noqa: E402
+from segformer_ros.costmap.pipeline import Frame  # noqa: E402
 from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
 from segformer_ros.costmap.points import POINT_FIELDS  # noqa: E402
 from segformer_ros.costmap.points import POINT_STEP  # noqa: E402
-from segformer_ros.costmap.poses import CameraPose  # noqa: E402
-from segformer_ros.costmap.poses import pose_above_ground  # noqa: E402
+from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
+from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
-from segformer_ros.evaluation.grid_pictures import grid_picture  # noqa: E402
-from segformer_ros.evaluation.grid_pictures import GridPose  # noqa: E402
-from segformer_ros.evaluation.grid_pictures import LEGEND  # noqa: E402
-from segformer_ros.evaluation.pictures import compose  # noqa: E402
-from segformer_ros.evaluation.pictures import Panel  # noqa: E402
-from segformer_ros.evaluation.pictures import Sheet  # noqa: E402
+from segformer_ros.evaluation.demo.grid_pictures import grid_picture  # noqa: E402
+from segformer_ros.evaluation.demo.grid_pictures import GridPose  # noqa: E402
+from segformer_ros.evaluation.demo.grid_pictures import LEGEND  # noqa: E402
+from segformer_ros.evaluation.demo.panels import compose  # noqa: E402
+from segformer_ros.evaluation.demo.panels import Panel  # noqa: E402
+from segformer_ros.evaluation.demo.panels import Sheet  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.model.classes import load_grouping  # noqa: E402
-from segformer_ros.ros.costmap_parameters import costmap_parameters  # noqa: E402
-from segformer_ros.simulation.renderer import pinhole_rays  # noqa: E402
-from segformer_ros.simulation.renderer import Renderer  # noqa: E402
-from segformer_ros.simulation.trajectory import camera_mount  # noqa: E402
-from segformer_ros.simulation.trajectory import Trajectory  # noqa: E402
-from segformer_ros.simulation.world import World  # noqa: E402
+from segformer_ros.ros.parameters.costmap import costmap_parameters  # noqa: E402
+from segformer_ros.simulation.render.renderer import pinhole_rays  # noqa: E402
+from segformer_ros.simulation.render.renderer import Renderer  # noqa: E402
+from segformer_ros.simulation.world.trajectory import camera_mount  # noqa: E402
+from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
+from segformer_ros.simulation.world.world import World  # noqa: E402
 from support import nav2_rules  # noqa: E402
 from support.node_parameters import node_values  # noqa: E402
 

@@ -21,17 +21,17 @@ PROJECT_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(_
 if PROJECT_ROOT not in sys.path:
     sys.path.insert(0, PROJECT_ROOT)
 
-from segformer_ros.errors import ModelError  # noqa: E402
-from segformer_ros.errors import SegformerRosError  # noqa: E402
-from segformer_ros.model import tensorrt_limits  # noqa: E402
+from segformer_ros.common.errors import ModelError  # noqa: E402
+from segformer_ros.common.errors import SegformerRosError  # noqa: E402
+from segformer_ros.model.onnx_file import inspection  # noqa: E402
 from segformer_ros.model.huggingface import class_table_from_huggingface  # noqa: E402
-from segformer_ros.model.inspection import draft_spec  # noqa: E402
-from segformer_ros.model.inspection import Knowledge  # noqa: E402
-from segformer_ros.model.inspection import name_from  # noqa: E402
-from segformer_ros.model.onnx_header import read_onnx_header  # noqa: E402
-from segformer_ros.model.preprocessor import read_preprocessor  # noqa: E402
+from segformer_ros.model.onnx_file.inspection import draft_spec  # noqa: E402
+from segformer_ros.model.onnx_file.inspection import Knowledge  # noqa: E402
+from segformer_ros.model.onnx_file.inspection import name_from  # noqa: E402
+from segformer_ros.model.onnx_file.header import read_onnx_header  # noqa: E402
+from segformer_ros.model.huggingface import read_preprocessor  # noqa: E402
 from segformer_ros.model.spec import ModelSpec  # noqa: E402
-from segformer_ros.model.spec_files import write_spec  # noqa: E402
+from segformer_ros.model.onnx_file.inspection import write_spec  # noqa: E402
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a share of the largest logit."""
@@ -93,8 +93,8 @@ def export(options):
         os.replace(path, options.output)
     print('logits differ by at most {:.1e} of the largest; {:.3%} of the pixels agree'.format(
         difference, agreement))
-    for text in tensorrt_limits.violations(header):
-        print('TensorRT {} cannot read it: {}'.format(tensorrt_limits.OLDEST, text))
+    for text in inspection.violations(header):
+        print('TensorRT {} cannot read it: {}'.format(inspection.OLDEST, text))
     for file in [options.output] + written:
         print('written: {}'.format(file))
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from segformer_ros.simulation.renderer import Renderer
-from segformer_ros.simulation.sensor import random_sensor
-from segformer_ros.simulation.trajectory import random_view
-from segformer_ros.simulation.world import World
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.render.sensor import random_sensor
+from segformer_ros.simulation.world.trajectory import random_view
+from segformer_ros.simulation.world.world import World
 
 # Seeds of the two sets never meet.
 VAL_FIRST_SEED = 1000000

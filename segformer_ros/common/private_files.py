@@ -1,0 +1,329 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The user's cache folder, and what makes a file in it trustworthy and whole."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import stat
+import tempfile
+import time
+from typing import Callable
+from typing import Iterator
+from typing import List
+from typing import Mapping
+from typing import Optional
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ModelError
+
+CACHE_VARIABLE = 'SEGFORMER_ROS_CACHE'
+LOCK_POLL_S = 0.1
+
+
+def cache_root(environ: Optional[Mapping[str, str]] = None) -> str:
+    """
+    Return the folder of everything that this package downloads or builds.
+
+    ``$SEGFORMER_ROS_CACHE`` if set, else ``segformer_ros`` below the XDG cache folder:
+    ``$XDG_CACHE_HOME`` if that is an absolute path (the XDG base directory specification
+    says to ignore any other), else ``~/.cache``. Nothing is created.
+
+    :param environ: variables to read, by default those of the process
+    """
+    variables = os.environ if environ is None else environ
+    chosen = variables.get(CACHE_VARIABLE, '')
+    if chosen:
+        return os.path.abspath(os.path.expanduser(chosen))
+    xdg = variables.get('XDG_CACHE_HOME', '')
+    if not os.path.isabs(xdg):
+        xdg = os.path.join(variables.get('HOME') or os.path.expanduser('~'), '.cache')
+    return os.path.join(xdg, 'segformer_ros')
+
+
+def private_folder(root: str, *parts: str) -> str:
+    """
+    Create (mode 0700) and check ``root`` and each folder of ``parts`` below it.
+
+    :return: the path of the last one
+    :raises ModelError: it cannot be created, is a symbolic link or no folder, belongs to
+        somebody else, or others may write to it
+    """
+    path = root
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(root)), exist_ok=True)
+        for part in ('',) + parts:
+            path = os.path.join(path, part) if part else path
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+            _check(path, stat.S_ISDIR, 'a folder')
+    except OSError as error:
+        raise ModelError(
+            'Cache folder cannot be used', got='{}: {}'.format(path, error.strerror),
+            remedy='Make it writable, or set {} to another folder.'.format(
+                CACHE_VARIABLE)) from error
+    return path
+
+
+def check_private_file(path: str) -> os.stat_result:
+    """
+    Refuse a cached file that somebody else may have put there or changed.
+
+    :return: its status, from ``lstat``
+    :raises ModelError: it is a symbolic link or no regular file, belongs to somebody else, or
+        others may write to it
+    :raises FileNotFoundError: there is none
+    """
+    return _check(path, stat.S_ISREG, 'a regular file')
+
+
+def _check(path: str, is_kind: Callable[[int], bool], kind: str) -> os.stat_result:
+    status = os.lstat(path)
+    fault = None
+    if not is_kind(status.st_mode):
+        fault = 'a symbolic link' if stat.S_ISLNK(status.st_mode) else 'something else'
+    elif status.st_uid not in (os.geteuid(), 0):
+        fault = 'one that belongs to user id {}'.format(status.st_uid)
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        fault = 'one that others may write to (mode {:04o})'.format(
+            stat.S_IMODE(status.st_mode))
+    if fault is not None:
+        raise ModelError(
+            'Cached path is not private: {}'.format(path), got=fault,
+            expected='{} of user id {} with no write access for others'.format(
+                kind, os.geteuid()),
+            remedy='Look who made it, then delete it or correct owner and mode '
+                   '(chmod go-w), or set {} to another folder.'.format(CACHE_VARIABLE))
+    return status
+
+
+def replace_durably(temporary: str, target: str) -> None:
+    """
+    Put a finished file in its place, so that a crash leaves the old one or the new one.
+
+    Data first, then the name, then the folder that holds the name.
+
+    :param temporary: a file in the same folder as ``target``
+    :raises OSError: as ``fsync`` and ``rename`` do
+    """
+    with open(temporary, 'rb') as stream:
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
+    folder = os.open(os.path.dirname(os.path.abspath(target)), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: str, on_wait: Optional[Callable[[], None]] = None,
+                   timeout_s: Optional[float] = None) -> Iterator[None]:
+    """
+    Hold the lock file ``path`` among the processes and threads of this machine.
+
+    The kernel drops the lock when its holder dies, so none is ever stale. The file stays. Only
+    who holds it may delete it: others then find that what they opened is gone, and begin anew.
+
+    :param on_wait: called once if another holder must be waited for
+    :param timeout_s: seconds to wait; ``None`` waits as long as the other needs
+    :raises ModelError: the lock file cannot be opened, or the time is up
+    """
+    descriptor = _acquire(path, on_wait, timeout_s)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(path: str, on_wait: Optional[Callable[[], None]],
+             timeout_s: Optional[float]) -> int:
+    give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+    told = False
+    while True:
+        descriptor = _open_lock(path)
+        if _try_lock(descriptor, path):
+            return descriptor
+        if on_wait is not None and not told:
+            on_wait()
+            told = True
+        if give_up_at is not None and time.monotonic() >= give_up_at:
+            raise ModelError('Another process holds the lock', got=path,
+                             remedy='Wait for it, or end it.')
+        time.sleep(LOCK_POLL_S)
+
+
+def _open_lock(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ModelError('Lock file cannot be opened', got='{}: {}'.format(path, error.strerror),
+                         remedy='Make its folder writable.') from error
+
+
+def _try_lock(descriptor: int, path: str) -> bool:
+    """Lock an open file if it is free and still the one at the path; else close it."""
+    with contextlib.ExitStack() as closing:
+        closing.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        except (BlockingIOError, PermissionError, FileNotFoundError):
+            # Held by another, or deleted by the one that held it last.
+            return False
+        except OSError as error:
+            raise ModelError('File lock failed', got='{}: {}'.format(path, error.strerror),
+                             remedy='Put the cache on a file system with locks.') from error
+        if held:
+            closing.pop_all()
+        return held
+
+
+_log = logging.getLogger(__name__)
+
+
+class EngineStorageError(BackendError):
+    """The folder of the engines cannot be read or written; no engine is at fault."""
+
+
+@contextlib.contextmanager
+def storage_errors(folder: str, doing: str) -> Iterator[None]:
+    """
+    Turn what the operating system refuses, such as a full disk, into an error of this package.
+
+    :param folder: what to name as the place
+    :param doing: what was going on, after "while"
+    :raises EngineStorageError: the body raised OSError
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EngineStorageError(
+            'The folder of the engines cannot be used',
+            got='{}: {} while {}'.format(folder, error.strerror or error, doing),
+            expected='a folder with free space that can be written to',
+            remedy='Free space there, or set engine_cache (build_engine: --cache) to another '
+                   'folder; the next start tries again.') from error
+
+
+class EngineFiles:
+    """
+    The files of one private folder.
+
+    Everything raises :class:`EngineStorageError` where the operating system refuses it.
+
+    :param folder: exists
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def path(self, file_name: str) -> str:
+        """Return the path of a file."""
+        return os.path.join(self.folder, file_name)
+
+    def temporary(self, suffix: str) -> str:
+        """Create an empty private file and return its path."""
+        with storage_errors(self.folder, 'creating a file'):
+            descriptor, path = tempfile.mkstemp(prefix='.tmp-', suffix=suffix, dir=self.folder)
+            os.close(descriptor)
+        return path
+
+    @contextlib.contextmanager
+    def borrowed(self, suffix: str) -> Iterator[str]:
+        """Lend an empty private file; what is not moved elsewhere is deleted at the end."""
+        path = self.temporary(suffix)
+        try:
+            yield path
+        finally:
+            self.discard(path)
+
+    @contextlib.contextmanager
+    def lock(self, file_name: str) -> Iterator[None]:
+        """
+        Hold a lock file among all processes, without waiting.
+
+        :raises ModelError: another process holds it
+        """
+        with contextlib.ExitStack() as held:
+            with storage_errors(self.folder, 'locking {}'.format(file_name)):
+                try:
+                    held.enter_context(exclusive_lock(
+                        self.path(file_name), timeout_s=0.0))
+                except ModelError as error:
+                    # Unlike another holder it does not go away by waiting.
+                    if isinstance(error.__cause__, OSError):
+                        raise error.__cause__
+                    raise
+            yield
+
+    def put(self, temporary: str, file_name: str) -> None:
+        """Put a finished file of this folder durably in its place."""
+        with storage_errors(self.folder, 'storing {}'.format(file_name)):
+            os.chmod(temporary, 0o600)
+            replace_durably(temporary, self.path(file_name))
+
+    def write(self, file_name: str, content: bytes, doing: str = '') -> None:
+        """
+        Write a file durably: after a fault or a crash the one before is there, whole.
+
+        :param doing: what for, after "while"; for the error
+        """
+        doing = doing or 'writing {}'.format(file_name)
+        with self.borrowed(os.path.splitext(file_name)[1]) as temporary:
+            with storage_errors(self.folder, doing):
+                with open(temporary, 'wb') as stream:
+                    stream.write(content)
+                replace_durably(temporary, self.path(file_name))
+
+    def delete(self, file_name: str) -> None:
+        """Delete a file, if it is there."""
+        with storage_errors(self.folder, 'deleting {}'.format(file_name)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path(file_name))
+
+    def delete_lock(self, file_name: str) -> None:
+        """Delete a lock file, unless somebody holds it."""
+        try:
+            with self.lock(file_name):
+                self.delete(file_name)
+        except ModelError as error:
+            _log.debug('%s stays: %s', file_name, error)
+
+    def discard(self, path: str) -> None:
+        """Delete a temporary file, if it is there; what cannot be deleted now is pruned later."""
+        try:
+            self.delete(os.path.basename(path))
+        except EngineStorageError as error:
+            # Most likely what is under way has failed for the same reason, and tells more.
+            _log.warning('%s', error)
+
+    def names(self) -> List[str]:
+        """Return the names of all files."""
+        with storage_errors(self.folder, 'listing its files'):
+            return os.listdir(self.folder)
+
+    def modified(self, file_name: str) -> float:
+        """Return when a file was written, in seconds of the system's clock; 0 if it is gone."""
+        with storage_errors(self.folder, 'looking at {}'.format(file_name)):
+            try:
+                return os.lstat(self.path(file_name)).st_mtime
+            except FileNotFoundError:
+                return 0.0
+
+    def age(self, file_name: str) -> float:
+        """Return the seconds since a file was written; 0 if it is gone."""
+        modified = self.modified(file_name)
+        return time.time() - modified if modified else 0.0
+
+
+def read_no_follow(path: str) -> bytes:
+    """
+    Return the content of a file that is no link.
+
+    :raises OSError: as ``open`` and ``read`` do
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, 'rb') as stream:
+        return stream.read()

@@ -1,0 +1,111 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Read small YAML files so that a slip of the pen is an error, not a surprise."""
+
+import difflib
+from typing import Any
+from typing import Dict
+from typing import Iterable
+from typing import List
+from typing import Tuple
+from typing import Type
+from typing import Union
+
+from segformer_ros.common.errors import ConfigurationError
+import yaml
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """The safe loader, with a repeated key as an error (YAML keeps the last one silently)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, 'the key {!r} is not text; put it in quotes'.format(key),
+                    key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, 'the key {!r} stands twice'.format(key), key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_mapping(path: str) -> Dict[str, Any]:
+    """
+    Return the mapping that a YAML file holds.
+
+    :param path: file name, UTF-8
+    :raises ConfigurationError: unreadable, not YAML, not a mapping, or a key stands twice
+    """
+    try:
+        with open(path, encoding='utf-8') as stream:
+            loader = _StrictLoader(stream)
+            content = loader.get_single_data()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            'YAML file cannot be read', got='{} ({})'.format(path, error),
+            expected='a readable UTF-8 text file') from error
+    # PyYAML lets through what int, float and datetime say of a scalar, and nests as deep as
+    # Python's stack.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            'Not valid YAML', got='{}: {}'.format(path, ' '.join(str(error).split())),
+            remedy='Correct the file at that line.') from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            'YAML file does not hold a mapping', got='{} in {}'.format(
+                type(content).__name__, path), expected='"key: value" lines')
+    return content
+
+
+def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],
+               optional: Iterable[str] = ()) -> None:
+    """
+    Compare the keys of a mapping with those that are known.
+
+    :param where: names the mapping in errors, for example the file
+    :raises ConfigurationError: a key is unknown or missing
+    """
+    required = list(required)
+    known = required + list(optional)
+    for key in mapping:
+        if key not in known:
+            raise ConfigurationError(
+                'Unknown key in {}'.format(where), got=repr(key),
+                expected='one of {}'.format(', '.join(known)), remedy=nearest_text(key, known))
+    missing = [key for key in required if key not in mapping]
+    if missing:
+        raise ConfigurationError(
+            'Missing key in {}'.format(where), got='only {}'.format(', '.join(mapping) or 'none'),
+            expected=', '.join(missing), remedy='Add it.')
+
+
+def value_of(mapping: Dict[str, Any], key: str, where: str,
+             kind: Union[Type[Any], Tuple[Type[Any], ...]], expected: str) -> Any:
+    """
+    Return a value of the wanted type; a boolean does not pass for a number.
+
+    :param kind: type or types, as for isinstance
+    :param expected: names them in the error
+    :raises ConfigurationError: the value has another type
+    """
+    value = mapping[key]
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise ConfigurationError(
+            'Wrong value of {!r} in {}'.format(key, where), got=repr(value), expected=expected)
+    return value
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> List[str]:
+    """Return the known words most like this one, best first; possibly none."""
+    return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+
+
+def nearest_text(word: str, known: Iterable[str]) -> str:
+    """Return a sentence that offers the nearest known words, or nothing."""
+    words = nearest(word, known)
+    return 'Did you mean {}?'.format(' or '.join(repr(near) for near in words)) if words else ''

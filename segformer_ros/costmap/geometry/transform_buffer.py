@@ -1,0 +1,225 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A transform tree for places without tf2: bags read offline, and ROS from wheels.
+
+It answers as tf2 does: the pose of one frame in another at a time, interpolated along every
+moving edge (positions linearly, rotations by slerp), never extrapolated. The rules come from
+tf2's documentation; tf2's own code is not used.
+"""
+
+import bisect
+import math
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.geometry.transforms import rotation_of
+from segformer_ros.costmap.geometry.transforms import slerp
+from segformer_ros.costmap.geometry.transforms import unit_quaternion
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float64]
+
+
+MOST_FRAMES = 4096
+"""Frames that are kept; robots have some hundreds, a broken publisher may invent one a message."""
+
+
+class _Edge:
+    """The history of one child in its parent; a static one has a single entry for all times."""
+
+    def __init__(self, parent: str, static: bool) -> None:
+        self.parent = parent
+        self.static = static
+        self.stamps: List[float] = []
+        self.translations: 'List[Matrix]' = []
+        self.rotations: 'List[Matrix]' = []
+
+    def insert(self, stamp: float, translation: 'Matrix', rotation: 'Matrix',
+               cache_time: float) -> None:
+        if self.static:
+            self.stamps, self.translations, self.rotations = [stamp], [translation], [rotation]
+            return
+        place = bisect.bisect_left(self.stamps, stamp)
+        if place < len(self.stamps) and self.stamps[place] == stamp:
+            self.translations[place] = translation
+            self.rotations[place] = rotation
+            return
+        self.stamps.insert(place, stamp)
+        self.translations.insert(place, translation)
+        self.rotations.insert(place, rotation)
+        old = bisect.bisect_left(self.stamps, self.stamps[-1] - cache_time)
+        if old:
+            del self.stamps[:old], self.translations[:old], self.rotations[:old]
+
+    def at(self, stamp: float, child: str) -> 'Matrix':
+        """Return parent_from_child (4, 4)."""
+        matrix = np.eye(4)
+        if self.static:
+            matrix[:3, :3] = rotation_of(self.rotations[0])
+            matrix[:3, 3] = self.translations[0]
+            return matrix
+        if not self.stamps[0] <= stamp <= self.stamps[-1]:
+            late = stamp > self.stamps[-1]
+            raise TransformError(
+                'No transform of {!r} in {!r} at that time'.format(child, self.parent),
+                got='{:.3f} s {} one'.format(
+                    stamp - self.stamps[-1] if late else self.stamps[0] - stamp,
+                    'after the newest' if late else 'before the oldest'),
+                expected='a stamp within {:.3f} .. {:.3f}'.format(self.stamps[0],
+                                                                  self.stamps[-1]),
+                remedy='Wait for the transform.' if late else
+                'The image is older than the transforms kept; check the clocks.')
+        place = bisect.bisect_left(self.stamps, stamp)
+        if self.stamps[place] == stamp:
+            matrix[:3, :3] = rotation_of(self.rotations[place])
+            matrix[:3, 3] = self.translations[place]
+            return matrix
+        before = self.stamps[place - 1]
+        share = (stamp - before) / (self.stamps[place] - before)
+        matrix[:3, :3] = rotation_of(slerp(self.rotations[place - 1], self.rotations[place],
+                                           share))
+        matrix[:3, 3] = ((1.0 - share) * self.translations[place - 1]
+                         + share * self.translations[place])
+        return matrix
+
+
+class PoseBuffer:
+    """
+    The transforms of the last seconds.
+
+    :param cache_time: seconds kept behind the newest transform of each frame; tf2 keeps 10
+    """
+
+    def __init__(self, cache_time: float = 10.0) -> None:
+        self.cache_time = cache_time
+        self._edges: Dict[str, _Edge] = {}
+
+    def insert(self, parent: str, child: str, stamp: float, translation: Sequence[float],
+               quaternion: Sequence[float], static: bool = False) -> None:
+        """
+        Take in one geometry_msgs/TransformStamped.
+
+        :param parent: header.frame_id; a leading slash, as ROS 1 bags have it, is dropped
+        :param child: child_frame_id
+        :param stamp: seconds; not used by a static transform
+        :param translation: x, y, z of the child's origin in the parent, metres
+        :param quaternion: x, y, z, w
+        :param static: it holds for all times (/tf_static)
+        :raises InvalidInputError: empty or equal names, numbers that are not finite, a
+            quaternion near zero, one frame more than MOST_FRAMES
+        """
+        parent, child = parent.lstrip('/'), child.lstrip('/')
+        if not parent or not child or parent == child:
+            raise InvalidInputError('Transform without two frames',
+                                    got='{!r} in {!r}'.format(child, parent),
+                                    expected='two different names')
+        position = np.array(translation, np.float64)
+        if not np.isfinite(position).all() or not math.isfinite(stamp):
+            raise InvalidInputError('Transform is not finite', got='{!r} in {!r}: {} at {}'.format(
+                child, parent, list(translation), stamp))
+        rotation = unit_quaternion(quaternion)
+        edge = self._edges.get(child)
+        if edge is None and len(self._edges) >= MOST_FRAMES:
+            raise InvalidInputError('Transforms of too many frames', got='a further one',
+                                    expected='at most {}'.format(MOST_FRAMES),
+                                    remedy='Find who publishes a new name each time.')
+        if edge is None or edge.parent != parent or edge.static != static:
+            # A child has one parent; its history under another one has no meaning now.
+            edge = self._edges[child] = _Edge(parent, static)
+        edge.insert(stamp, position, rotation, self.cache_time)
+
+    def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> 'Matrix':
+        """
+        Return target_from_source (4, 4): the pose of ``source`` in ``target``.
+
+        :param target: frame to express in
+        :param source: frame to express
+        :param stamp: seconds; the newest common time if None
+        :raises TransformError: a frame is unknown, the two are not connected, or the time is
+            outside what is kept
+        """
+        target, source = target.lstrip('/'), source.lstrip('/')
+        if target == source:
+            return np.eye(4)
+        up_target, up_source = self._chain(target), self._chain(source)
+        common = next((frame for frame in up_source if frame in up_target), None)
+        if common is None:
+            raise TransformError(
+                'Frames are not connected', got='{!r} below {!r}, {!r} below {!r}'.format(
+                    target, up_target[-1], source, up_source[-1]),
+                expected='one tree', remedy='Publish the missing transform between the two.')
+        up_target = up_target[:up_target.index(common)]
+        up_source = up_source[:up_source.index(common)]
+        if stamp is None:
+            stamp = self._newest_common(up_target + up_source)
+        return (inverse(self._climb(up_target, stamp))
+                .dot(self._climb(up_source, stamp)))
+
+    def clear(self) -> None:
+        """Forget everything but static transforms, as after a jump back in time."""
+        self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+
+    def span(self, child: str) -> Tuple[float, float]:
+        """
+        Return the oldest and newest stamp of a frame, seconds.
+
+        :raises TransformError: no transform of that frame has come
+        """
+        edge = self._edges.get(child.lstrip('/'))
+        if edge is None:
+            raise self._unknown(child)
+        return (-math.inf, math.inf) if edge.static else (edge.stamps[0], edge.stamps[-1])
+
+    def _chain(self, frame: str) -> List[str]:
+        if frame not in self._edges and all(e.parent != frame for e in self._edges.values()):
+            raise self._unknown(frame)
+        chain = [frame]
+        while chain[-1] in self._edges:
+            parent = self._edges[chain[-1]].parent
+            if parent in chain:
+                if self._forget_stale(chain[chain.index(parent):]):
+                    return self._chain(frame)
+                raise TransformError('Transforms form a loop', got=' -> '.join(chain + [parent]),
+                                     remedy='Give each frame one parent.')
+            chain.append(parent)
+        return chain
+
+    def _forget_stale(self, loop: List[str]) -> bool:
+        """Forget the edge of a loop that nobody publishes any more; tell whether there was one."""
+        moving = [child for child in loop if not self._edges[child].static]
+        newest = max([edge.stamps[-1] for edge in self._edges.values() if not edge.static],
+                     default=-math.inf)
+        stale = [child for child in moving
+                 if self._edges[child].stamps[-1] < newest - self.cache_time]
+        for child in stale:
+            del self._edges[child]
+        return bool(stale)
+
+    def _unknown(self, frame: str) -> TransformError:
+        known = sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})
+        return TransformError('Unknown frame', got=repr(frame),
+                              expected='one of {}'.format(', '.join(known) or '(none yet)'),
+                              remedy='Check the name, and that its transform is published.')
+
+    def _newest_common(self, children: Sequence[str]) -> float:
+        ends = [self._edges[child].stamps[-1] for child in children
+                if not self._edges[child].static]
+        return min(ends) if ends else 0.0
+
+    def _climb(self, children: Sequence[str], stamp: float) -> 'Matrix':
+        matrix = np.eye(4)
+        for child in children:
+            matrix = self._edges[child].at(stamp, child).dot(matrix)
+        return matrix

@@ -1,0 +1,222 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Rigid transforms as 4 x 4 matrices named ``target_from_source``.
+
+Frames follow REP-103: bodies are x forward, y left, z up; optical frames are z forward, x right,
+y down. Quaternions are (x, y, z, w) as in geometry_msgs.
+"""
+
+import math
+from typing import NamedTuple
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float64]
+
+# Columns: where the optical x, y and z axes point in a body frame.
+BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0],
+                              [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+BODY_FROM_OPTICAL.setflags(write=False)
+# REP-103's z up lies 45 degrees and more above the horizon of any camera that sees ground.
+_LOOKS_UP = math.sin(math.radians(45.0))
+
+
+class CameraPose(NamedTuple):
+    """
+    Where a camera was when it took an image.
+
+    ``ground_from_camera`` places the optical frame in the frame whose plane z = 0 is the ground
+    (``base_footprint``); ``odom_from_ground`` places that frame in the costmap's frame. Both
+    (4, 4) float64, at the image's stamp. They are separate because the first is constant on most
+    robots, which saves work, and because a ramp moves the plane with the robot.
+    """
+
+    odom_from_ground: 'Matrix'
+    ground_from_camera: 'Matrix'
+
+
+def pose_matrix(translation: Sequence[float], quaternion: Sequence[float]) -> 'Matrix':
+    """
+    Return a (4, 4) transform.
+
+    :param translation: x, y, z in metres
+    :param quaternion: x, y, z, w; normalised here
+    :raises InvalidInputError: not finite, or a quaternion near zero
+    """
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation_of(unit_quaternion(quaternion))
+    matrix[:3, 3] = translation
+    if not np.isfinite(matrix).all():
+        raise InvalidInputError('A transform is not finite', got=list(translation),
+                                expected='three finite metres')
+    return matrix
+
+
+def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':
+    """
+    Return a quaternion of length 1.
+
+    :param quaternion: x, y, z, w
+    :raises InvalidInputError: not finite, or shorter than 0.1 (an unset message has length 0)
+    """
+    q = np.array(quaternion, np.float64)
+    length = float(np.sqrt(q.dot(q)))
+    if not (math.isfinite(length) and length >= 0.1):
+        raise InvalidInputError('A rotation is not a quaternion', got=list(quaternion),
+                                expected='x, y, z, w of length 1',
+                                remedy='Correct the publisher of the transform.')
+    return q / length
+
+
+def rotation_of(q: 'Matrix') -> 'Matrix':
+    """Return the (3, 3) rotation of a unit quaternion x, y, z, w."""
+    x, y, z, w = q.tolist()
+    return np.array([
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+        [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+        [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)]])
+
+
+def slerp(first: 'Matrix', second: 'Matrix', share: float) -> 'Matrix':
+    """
+    Turn at constant speed from one rotation to another (Shoemake, 1985), the shorter way.
+
+    :param first: unit quaternion
+    :param second: unit quaternion
+    :param share: 0 gives the first, 1 the second
+    :return: unit quaternion
+    """
+    cosine = float(first.dot(second))
+    if cosine < 0.0:
+        second, cosine = -second, -cosine
+    angle = math.acos(min(cosine, 1.0))
+    if angle < 1e-6:
+        # sin(angle) would divide 0 by 0; a chord is the arc here.
+        blend = first + share * (second - first)
+    else:
+        blend = (math.sin((1.0 - share) * angle) * first
+                 + math.sin(share * angle) * second) / math.sin(angle)
+    return blend / np.sqrt(blend.dot(blend))
+
+
+def inverse(matrix: 'Matrix') -> 'Matrix':
+    """Return source_from_target of a rigid (4, 4) target_from_source."""
+    result = np.eye(4)
+    result[:3, :3] = matrix[:3, :3].T
+    result[:3, 3] = -matrix[:3, :3].T.dot(matrix[:3, 3])
+    return result
+
+
+def turn(roll: float, pitch: float, yaw: float) -> 'Matrix':
+    """Return the (3, 3) rotation of fixed-axis roll, pitch, yaw in radians (REP-103)."""
+    cr, sr, cp, sp = math.cos(roll), math.sin(roll), math.cos(pitch), math.sin(pitch)
+    cy, sy = math.cos(yaw), math.sin(yaw)
+    about_x = np.array([[1.0, 0.0, 0.0], [0.0, cr, -sr], [0.0, sr, cr]])
+    about_y = np.array([[cp, 0.0, sp], [0.0, 1.0, 0.0], [-sp, 0.0, cp]])
+    about_z = np.array([[cy, -sy, 0.0], [sy, cy, 0.0], [0.0, 0.0, 1.0]])
+    return about_z.dot(about_y).dot(about_x)
+
+
+def mount_pose(height: float, pitch: float, roll: float = 0.0, x: float = 0.0, y: float = 0.0,
+               yaw: float = 0.0) -> 'Matrix':
+    """
+    Return ground_from_camera of a camera whose mount was measured by hand.
+
+    :param height: of the lens above the ground, metres
+    :param pitch: downwards, radians
+    :param roll: right side down, radians
+    :param x: of the lens ahead of the robot's origin, metres
+    :param y: of the lens to the left, metres
+    :param yaw: to the left, radians
+    """
+    body = np.eye(4)
+    body[:3, :3] = turn(roll, pitch, yaw)
+    body[:3, 3] = x, y, height
+    return body.dot(BODY_FROM_OPTICAL)
+
+
+def planar_pose(x: float, y: float, yaw: float) -> 'Matrix':
+    """Return odom_from_ground of a robot on level ground; metres and radians."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn(0.0, 0.0, yaw)
+    matrix[:2, 3] = x, y
+    return matrix
+
+
+def pose_above_ground(odom_from_camera: 'Matrix', height: float) -> CameraPose:
+    """
+    Return the pose of a camera over level ground at a known height, as drones have it.
+
+    The ground frame keeps odom's axes and lies vertically below the camera.
+
+    :param odom_from_camera: (4, 4); its own height is not used
+    :param height: of the lens above the ground, metres
+    """
+    odom_from_ground = np.eye(4)
+    odom_from_ground[:3, 3] = odom_from_camera[:3, 3]
+    odom_from_ground[2, 3] -= height
+    ground_from_camera = odom_from_camera.copy()
+    ground_from_camera[:3, 3] = 0.0, 0.0, height
+    return CameraPose(odom_from_ground, ground_from_camera)
+
+
+def height_from_range(distance: float, odom_from_sensor: 'Matrix',
+                      limits: Tuple[float, float] = (0.0, 0.0)) -> float:
+    """
+    Return the height of a range finder above level ground.
+
+    :param distance: sensor_msgs/Range.range, metres along the sensor's x axis
+    :param odom_from_sensor: (4, 4) pose of its frame
+    :param limits: sensor_msgs/Range.min_range and max_range, metres; a reading outside them is
+        none, as that message says; nothing is checked where the second is not above the first
+    :raises InvalidInputError: no echo, or a sensor tilted by more than 60 degrees from straight
+        down, where a range says little about the height
+    """
+    down = -float(odom_from_sensor[2, 0])
+    if not (math.isfinite(distance) and distance > 0.0):
+        raise InvalidInputError('Range finder has no echo', got=distance,
+                                expected='a finite distance above 0')
+    low, high = limits
+    if low < high and not low <= distance <= high:
+        raise InvalidInputError('Range finder has no echo', got=distance,
+                                expected='{} to {}, the limits in its message'.format(low, high))
+    if down < 0.5:
+        raise InvalidInputError(
+            'Range finder does not point down', got='{:.0f} degrees from straight down'.format(
+                math.degrees(math.acos(max(-1.0, min(1.0, down))))),
+            expected='at most 60', remedy='Check its frame: x is the direction of the beam.')
+    return distance * down
+
+
+def check_camera_pose(pose: CameraPose) -> None:
+    """
+    Diagnose a camera pose that cannot show ground.
+
+    :raises TransformError: not finite, below the ground, or looking up as a body frame taken for
+        an optical one does
+    """
+    if not (np.isfinite(pose.ground_from_camera).all()
+            and np.isfinite(pose.odom_from_ground).all()):
+        raise TransformError('Pose of the camera is not finite')
+    height = float(pose.ground_from_camera[2, 3])
+    if height <= 0.01:
+        raise TransformError(
+            'Camera is not above the ground', got='height {:.3f} m'.format(height),
+            expected='above 0.01 m in the ground frame',
+            remedy='Use a ground frame on the floor (base_footprint), or set the mount height.')
+    if pose.ground_from_camera[2, 2] > _LOOKS_UP:
+        raise TransformError(
+            'Camera looks up', got='its z axis {:.0f} degrees above the horizon'.format(
+                math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2]))))),
+            expected='an optical frame: z forward, x right, y down (REP-103)',
+            remedy='Put the optical frame, not the camera body, into the header.frame_id.')

@@ -1,0 +1,154 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the projections share: labels ready for lookups, cells in view, obstacles as cells."""
+
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.observation import Evidence
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import Obstacles
+from segformer_ros.costmap.observation import strongest
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.model.classes import UNLABELED
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+
+class GroundCells(NamedTuple):
+    """
+    Cells of a grid near a camera, seen from its ground frame.
+
+    ``cells`` (N,) intp; ``x``, ``y`` (N,) float32 metres relative to the camera's foot point,
+    along the ground frame's axes.
+    """
+
+    cells: 'npt.NDArray[np.intp]'
+    x: 'Floats'
+    y: 'Floats'
+
+
+def cells_between(geometry: GridGeometry, odom_from_ground: 'npt.NDArray[np.float64]',
+                  foot: Tuple[float, float], outline: 'npt.NDArray[np.float64]') -> GroundCells:
+    """
+    Return the cells of the rectangle around a part of the ground.
+
+    The rectangle is axis-aligned in odom, so the work grows with what is in view, not with the
+    grid. A ground frame that is tilted against odom is projected along odom's z.
+
+    :param odom_from_ground: (4, 4)
+    :param foot: x, y that the result is relative to, in the ground frame, metres
+    :param outline: (N, 2) points of the ground frame that the rectangle must hold
+    """
+    turn = odom_from_ground[:2, :2]
+    middle = turn.dot(np.array(foot)) + odom_from_ground[:2, 3]
+    x, y = to_odom(odom_from_ground, outline[:, 0], outline[:, 1])
+    low_x, high_x = _window(x, geometry.origin_x, geometry.resolution, geometry.width)
+    low_y, high_y = _window(y, geometry.origin_y, geometry.resolution, geometry.height)
+    centers_x, centers_y = geometry.centers()
+    dx = (centers_x[low_x:high_x] - middle[0])[None, :]
+    dy = (centers_y[low_y:high_y] - middle[1])[:, None]
+    back = np.linalg.inv(turn)
+    cells = (np.arange(low_y, high_y)[:, None] * geometry.width
+             + np.arange(low_x, high_x)[None, :])
+    return GroundCells(
+        cells.reshape(-1),
+        ((back[0, 0] * dx).astype(np.float32) + (back[0, 1] * dy).astype(np.float32)).reshape(-1),
+        ((back[1, 0] * dx).astype(np.float32) + (back[1, 1] * dy).astype(np.float32)).reshape(-1))
+
+
+def prepared_labels(mask: 'npt.NDArray[np.uint8]',
+                    confidence: 'Optional[npt.NDArray[np.uint8]]',
+                    self_mask: 'Optional[npt.NDArray[np.uint8]]', min_confidence: int
+                    ) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the flattened mask with unseen pixels as UNLABELED, and one UNLABELED appended.
+
+    The last element stands for everything outside the image, so that lookups need no branch.
+
+    :param mask: (H, W) class ids
+    :param confidence: (H, W) 0..255 or None
+    :param self_mask: (H, W), 255 on the robot's own body and 0 elsewhere, or None
+    :param min_confidence: below it a pixel counts as unseen
+    """
+    labels = np.full(mask.size + 1, UNLABELED, np.uint8)
+    image = labels[:-1].reshape(mask.shape)
+    if self_mask is None:
+        image[...] = mask
+    else:
+        # UNLABELED has all bits set: "or" writes it without a branch.
+        np.bitwise_or(mask, self_mask, out=image)
+    if confidence is not None and min_confidence > 0:
+        unsure = (confidence < min_confidence).view(np.uint8)
+        image |= np.negative(unsure)
+    return labels
+
+
+def confidence_of(confidences: 'Optional[npt.NDArray[np.uint8]]',
+                  pixels: 'npt.NDArray[np.intp]') -> 'Floats':
+    """Return (N,) float32 0..1 at in-view pixels; 1 where no confidence is known."""
+    if confidences is None:
+        return np.ones(len(pixels), np.float32)
+    return confidences[pixels] * np.float32(1.0 / 255.0)
+
+
+def obstacle_evidence(obstacles: Obstacles, pose: CameraPose, costs: CostTable,
+                      geometry: GridGeometry) -> Tuple[Evidence, Evidence]:
+    """Return the cells of obstacle points: those that stay, and those that move."""
+    x, y = to_odom(pose.odom_from_ground, obstacles.x, obstacles.y)
+    cells, inside = geometry.indices(x, y)
+    moving = costs.dynamic[obstacles.labels]
+    return (strongest(cells[inside & ~moving], obstacles.weights[inside & ~moving]),
+            strongest(cells[inside & moving], obstacles.weights[inside & moving]))
+
+
+def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: GridGeometry, pose: CameraPose,
+                foot: Tuple[float, float], x: 'Floats', y: 'Floats') -> 'npt.NDArray[np.bool_]':
+    """
+    Return which points have an obstacle in the grid between them and the camera.
+
+    When an obstacle leaves the view at the lower edge, what is still seen of it projects behind
+    its foot. The grid knows the foot from before, and a second mark behind it would be false.
+
+    :param lethal: (height, width) obstacles that the grid holds
+    :param foot: the camera's foot point in the ground frame, metres
+    :param x: points in the ground frame, (N,) metres
+    :param y: likewise
+    """
+    if not lethal.any():
+        return np.zeros(len(x), np.bool_)
+    # A line of half-cell steps slips through marks that touch at corners: marks grow by a cell.
+    grown = cv2.dilate(lethal.view(np.uint8), np.ones((3, 3), np.uint8)).reshape(-1)
+    distance = np.hypot(x - foot[0], y - foot[1])
+    steps = max(2, int(np.ceil(2.0 * float(distance.max()) / geometry.resolution)))
+    share = np.linspace(0.0, 1.0, steps)[None, :]
+    cells, inside = geometry.indices(*to_odom(
+        pose.odom_from_ground, foot[0] + share * (x - foot[0])[:, None],
+        foot[1] + share * (y - foot[1])[:, None]))
+    # The grown mark of the point itself is no obstacle before it.
+    nearer = (1.0 - share) * distance[:, None] > 3.0 * geometry.resolution
+    return ((grown[cells] > 0) & inside & nearer).any(axis=1)
+
+
+def to_odom(odom_from_ground: 'npt.NDArray[np.float64]', x: Any, y: Any
+            ) -> 'Tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]':
+    """Return points of the ground plane in odom, seen along odom's z; metres."""
+    m = odom_from_ground
+    return m[0, 0] * x + m[0, 1] * y + m[0, 3], m[1, 0] * x + m[1, 1] * y + m[1, 3]
+
+
+def _window(points: 'npt.NDArray[np.float64]', origin: float, resolution: float, count: int
+            ) -> Tuple[int, int]:
+    low = int(np.floor((points.min() - origin) / resolution))
+    high = int(np.ceil((points.max() - origin) / resolution)) + 1
+    return min(max(low, 0), count), min(max(high, 0), count)

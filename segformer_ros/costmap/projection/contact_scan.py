@@ -1,0 +1,131 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Walk outwards over the ground in every direction, until the first obstacle.
+
+Things that stand upright cover a bin of azimuth from their foot to their top, whatever the
+camera's roll: the first obstacle sample is the contact with the ground, and nothing behind it
+was seen. Overhangs are the known exception: the front edge of a table top
+is met where the ray through it meets the ground, which is behind the table.
+"""
+
+from typing import NamedTuple
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.costmap.cost_table import GROUND
+from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.projection.scan_table import ScanTable
+from segformer_ros.costmap.settings import ProjectionSettings
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+# Image rows that a contact may lie behind a neighbour's. On a side seen at a steeper slant it
+# takes that neighbour's range, or the next one's: a shift of two bins, 3 pixels, at most.
+_EDGE_ROWS = 2
+
+
+class Scan(NamedTuple):
+    """
+    What one mask shows, by azimuth bin.
+
+    ``contact`` (A,) float32 range of the first obstacle, inf if there is none; ``contact_pixel``
+    and ``contact_depth`` (A,) index the mask at the obstacle's foot and ``min_run`` pixels into
+    it (valid where ``contact`` is finite); ``foot_seen`` (A,) tells that ground was seen right
+    before the contact, so that it is the obstacle's foot and not the edge of the view; ``clear``
+    (A,) float32 range up to which ground is seen without a gap, 0 for none; ``clear_pixel`` (A,)
+    indexes the mask there; ``seen`` (A,) float32 range at which knowledge ends: the contact, or
+    the last sample in view.
+    """
+
+    contact: 'Floats'
+    contact_pixel: 'npt.NDArray[np.intp]'
+    contact_depth: 'npt.NDArray[np.intp]'
+    foot_seen: 'npt.NDArray[np.bool_]'
+    clear: 'Floats'
+    clear_pixel: 'npt.NDArray[np.intp]'
+    seen: 'Floats'
+
+
+def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
+         'npt.NDArray[np.uint8]', settings: ProjectionSettings) -> Scan:
+    """
+    Find contact and clear range of every bin.
+
+    :param labels: (H * W + 1,) the flattened mask and one UNLABELED after it
+    :param kinds_by_label: (256,) CostTable.kinds
+    """
+    # Classes become kinds in the image, where OpenCV does it in one sweep.
+    kinds = np.asarray(cv2.LUT(labels, kinds_by_label), np.uint8).reshape(-1).take(table.pixels)
+    count = len(table.ranges)
+    bins = np.arange(len(kinds))
+    obstacle = _runs(kinds == OBSTACLE, settings.min_run)
+    start = obstacle.argmax(axis=1)
+    found = obstacle[bins, start]
+    border, foot_seen = _border(table, kinds, start, settings)
+    # Before the view begins there is nothing to interrupt the ground.
+    broken = _runs((kinds != GROUND) & table.begun, settings.min_run)
+    stop = np.where(broken.any(axis=1), broken.argmax(axis=1), count)
+    last_clear = _last_ground_before(kinds, stop, settings.min_run)
+    has_clear = (stop > 0) & (kinds[bins, last_clear] == GROUND)
+    owner = _owners(np.where(found, start, count), found)
+    contact = np.where(found, border, np.float32(np.inf))[owner].astype(np.float32)
+    clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
+    deep = np.minimum(start + settings.min_run - 1, count - 1)
+    return Scan(contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
+                foot_seen[owner], np.minimum(clear, contact), table.pixels[bins, last_clear],
+                np.minimum(contact, table.end))
+
+
+def _owners(start: 'npt.NDArray[np.intp]', found: 'npt.NDArray[np.bool_]'
+            ) -> 'npt.NDArray[np.intp]':
+    """
+    Return the bin whose contact counts for each bin: itself, or a nearer neighbour.
+
+    The outline of an upright thing runs along a bin, whatever the camera's roll. A bin on that
+    line changes sides by the rounding of pixels, so it meets the thing somewhere between foot
+    and top, which projects far behind it. A neighbour then meets the foot itself.
+    """
+    bins = np.arange(len(start))
+    left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, len(start) - 1)
+    nearer = np.where(start[left] <= start[right], left, right)
+    owner = np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
+    # The neighbour may be one of those bins itself.
+    return owner[owner]
+
+
+def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]':
+    """Mark (A, R - length + 1) where ``length`` flags in a row begin."""
+    length = min(length, flags.shape[1])
+    count = flags.shape[1] - length + 1
+    runs = flags[:, :count].copy()
+    for offset in range(1, length):
+        runs &= flags[:, offset:offset + count]
+    return runs
+
+
+def _last_ground_before(kinds: 'npt.NDArray[np.uint8]', stop: 'npt.NDArray[np.intp]',
+                        window: int) -> 'npt.NDArray[np.intp]':
+    """Return the last ground sample within a window before a sample; ``stop - 1`` if none."""
+    bins = np.arange(len(kinds))
+    best = np.maximum(stop - 1, 0)
+    for back in range(window, 0, -1):
+        place = np.maximum(stop - back, 0)
+        best = np.where(kinds[bins, place] == GROUND, place, best)
+    return best
+
+
+def _border(table: ScanTable, kinds: 'npt.NDArray[np.uint8]', start: 'npt.NDArray[np.intp]',
+            settings: ProjectionSettings) -> 'Tuple[Floats, npt.NDArray[np.bool_]]':
+    """Return the range half-way between ground and obstacle, and whether there is ground."""
+    bins = np.arange(len(kinds))
+    ground = _last_ground_before(kinds, start, settings.max_gap + 1)
+    beside = (kinds[bins, ground] == GROUND) & (ground < start)
+    ranges = table.ranges[start]
+    return np.where(beside, 0.5 * (ranges + table.ranges[ground]), ranges), beside

@@ -1,0 +1,211 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A mask with a registered depth image: measured places instead of the flat-ground assumption.
+
+Height decides what stands up, class what the ground costs. Ground that is measured above the
+tolerance is an obstacle whatever its class (a table top that looks like floor), and so is what
+lies below it (a step down, a pit). Classes that are neither ground nor obstacle stay ignored;
+pixels without a class count by their height alone.
+"""
+
+from typing import Optional
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.projection.cells import confidence_of
+from segformer_ros.costmap.projection.cells import to_odom
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import GROUND
+from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.observation import Evidence
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import GroundPoints
+from segformer_ros.costmap.observation import Observation
+from segformer_ros.costmap.observation import Obstacles
+from segformer_ros.costmap.observation import Projection
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.projection.scan_table import azimuth
+from segformer_ros.costmap.settings import DepthSettings
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.model.classes import UNLABELED
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Indices = npt.NDArray[np.intp]
+
+# Metres; nearer than any depth camera measures.
+_NEAREST = 0.05
+# Cells without a measurement that still count as unbroken ground.
+_LARGEST_GAP = 4.0
+
+
+class DepthProjector:
+    """
+    Projects the masks of one camera with their depth images.
+
+    :param projection: ``max_range`` is used
+    :param settings: height gates and counts
+    :param self_mask: (H, W) uint8, 255 where the camera sees its own robot
+    """
+
+    def __init__(self, projection: ProjectionSettings, settings: DepthSettings,
+                 self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+        self.projection = projection
+        self.settings = settings
+        self.self_mask = self_mask
+        self._camera: Optional[CameraModel] = None
+        self._pixels: 'Indices' = np.zeros(0, np.intp)
+        self._directions: 'Floats' = np.zeros((3, 0), np.float32)
+
+    def project(self, labels: 'npt.NDArray[np.uint8]',
+                confidences: 'Optional[npt.NDArray[np.uint8]]',
+                depth: 'npt.NDArray[np.float32]', camera: CameraModel, pose: CameraPose,
+                costs: CostTable, geometry: GridGeometry) -> Projection:
+        """
+        Project one frame.
+
+        :param labels: (H * W + 1,) from prepared_labels
+        :param confidences: (H * W,) 0..255, or None for full confidence
+        :param depth: (H, W) float32 metres along the optical axis; 0, NaN or inf where there
+            is none
+        :raises InvalidInputError: depth and mask differ in size
+        """
+        if depth.shape != (camera.size_wh[1], camera.size_wh[0]):
+            raise InvalidInputError(
+                'Depth image and mask differ in size',
+                got='{} x {}'.format(depth.shape[1], depth.shape[0]),
+                expected='{} x {}'.format(*camera.size_wh),
+                remedy='Use depth registered to the colour camera (depth_image_proc register).')
+        self._prepare(camera)
+        distance = depth.reshape(-1)[self._pixels]
+        with np.errstate(invalid='ignore'):
+            valid = (distance > _NEAREST) & (distance < np.inf)
+        pixels, distance = self._pixels[valid], distance[valid].astype(np.float32)
+        rows = pose.ground_from_camera[:3].tolist()
+        local = self._directions[:, valid] * distance
+        x, y, z = (row[0] * local[0] + row[1] * local[1] + row[2] * local[2] + row[3]
+                   for row in rows)
+        out = np.hypot(x - np.float32(rows[0][3]), y - np.float32(rows[1][3]))
+        cells, inside = geometry.indices(*to_odom(pose.odom_from_ground, x, y))
+        shown = labels[pixels]
+        ground, obstacle = self._sort(z, out, shown, costs)
+        inside &= out <= self.projection.max_range
+        sure = confidence_of(confidences, pixels)
+        blocked = _blocked_cells(np.flatnonzero(obstacle & inside), cells, x, y, shown, sure,
+                                 costs, geometry, self.settings.min_points)
+        seen = np.flatnonzero(ground & inside)
+        clear = _clear_points(cells[seen], x[seen], y[seen], shown[seen], sure[seen],
+                              blocked, pose, geometry, self.projection.max_range)
+        return Projection(_observation(cells[seen], shown[seen], sure[seen], blocked, pose, costs,
+                                       geometry), blocked, clear)
+
+    def _prepare(self, camera: CameraModel) -> None:
+        if camera is self._camera:
+            return
+        width, height = camera.size_wh
+        stride = int(np.ceil(np.sqrt(width * height / float(self.settings.max_points))))
+        stride = max(1, stride)
+        half = stride // 2
+        index = np.arange(width * height).reshape(height, width)[half::stride, half::stride]
+        index = index.reshape(-1)
+        rays = camera.rays().reshape(-1, 3)[index]
+        usable = rays[:, 2] > 0.0
+        if self.self_mask is not None:
+            usable &= self.self_mask.reshape(-1)[index] == 0
+        self._pixels = index[usable]
+        self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
+        self._camera = camera
+
+    def _sort(self, z: 'Floats', out: 'Floats', shown: 'npt.NDArray[np.uint8]',
+              costs: CostTable) -> 'tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]':
+        kinds = costs.kinds[shown]
+        tolerance = (np.float32(self.settings.ground_tolerance)
+                     + np.float32(self.settings.tolerance_slope) * out)
+        level = np.abs(z) <= tolerance
+        ground = level & (kinds == GROUND)
+        stands = ~level & (z <= self.settings.max_height)
+        named = (kinds == OBSTACLE) & (z <= self.settings.max_height)
+        return ground, named | (stands & ((kinds == GROUND) | (shown == UNLABELED)))
+
+
+def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
+                   shown: 'npt.NDArray[np.uint8]', sure: 'Floats', costs: CostTable,
+                   geometry: GridGeometry, min_points: int) -> Obstacles:
+    """Return one obstacle point per cell that holds enough of them."""
+    count = geometry.width * geometry.height
+    cells, x, y, sure = cells[points], x[points], y[points], sure[points]
+    hits = np.bincount(cells, minlength=count)
+    places = np.flatnonzero(hits >= min_points)
+    number = np.maximum(hits[places], 1)
+    # Any of a cell's points may name it; one that moves is preferred, since it fades sooner.
+    name = np.zeros(count, np.uint8)
+    name[cells] = shown[points]
+    moving = costs.dynamic[shown[points]]
+    name[cells[moving]] = shown[points][moving]
+    means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
+        np.float32) for values in (x, y, sure)]
+    return Obstacles(means[0], means[1], name[places], means[2], means[2],
+                     np.ones(len(places), np.bool_))
+
+
+def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',
+                 blocked: Obstacles, pose: CameraPose, costs: CostTable, geometry: GridGeometry
+                 ) -> Observation:
+    count = geometry.width * geometry.height
+    number = np.bincount(cells, minlength=count)
+    places = np.flatnonzero(number)
+    mean_cost = np.bincount(cells, weights=costs.costs[shown], minlength=count)[places]
+    mean_sure = np.bincount(cells, weights=sure, minlength=count)[places]
+    number = number[places]
+    # A cell's points lie in it, so their mean does.
+    held, _ = geometry.indices(*to_odom(pose.odom_from_ground, blocked.x, blocked.y))
+    moving = costs.dynamic[blocked.labels]
+    return Observation(
+        Evidence(places, (mean_sure / number).astype(np.float32)),
+        (mean_cost / number).astype(np.float32),
+        Evidence(held[~moving], blocked.weights[~moving]),
+        Evidence(held[moving], blocked.weights[moving]))
+
+
+def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArray[np.uint8]',
+                  sure: 'Floats', blocked: Obstacles, pose: CameraPose, geometry: GridGeometry,
+                  max_range: float) -> GroundPoints:
+    """Return the farthest unbroken ground of every bin of azimuth, as wide as a far cell is."""
+    first = np.unique(cells, return_index=True)[1]
+    x, y, shown, sure = x[first], y[first], shown[first], sure[first]
+    foot = pose.ground_from_camera[:2, 3].astype(np.float32)
+    step = geometry.resolution / max_range
+    bins, out = _polar(x - foot[0], y - foot[1], step)
+    wall_bins, wall_out = _polar(blocked.x - foot[0], blocked.y - foot[1], step)
+    nearest = np.full(int(np.ceil(8.0 / step)) + 2, np.inf)
+    # A cell blocks every bin that it covers, not only that of its middle.
+    covered = np.ceil(geometry.resolution / (np.maximum(wall_out, geometry.resolution) * step))
+    widest = int(covered.max()) if len(covered) else 0
+    for offset in range(-widest, widest + 1):
+        wide = covered >= abs(offset)
+        np.minimum.at(nearest, np.clip(wall_bins[wide] + offset, 0, len(nearest) - 1),
+                      wall_out[wide])
+    before = np.flatnonzero(out < nearest[bins])
+    order = before[np.lexsort((out[before], bins[before]))]
+    if not len(order):
+        return GroundPoints(x[:0], y[:0], shown[:0], sure[:0])
+    bins, out = bins[order], out[order]
+    starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
+    gap = np.append(False, (bins[1:] == bins[:-1])
+                    & (np.diff(out) > _LARGEST_GAP * geometry.resolution))
+    place = np.arange(len(bins))
+    # The last one of a bin before its first gap, or before the next bin.
+    stop = np.minimum.reduceat(np.where(gap, place, len(bins)), starts)
+    last = order[np.minimum(stop, np.append(starts[1:], len(bins))) - 1]
+    return GroundPoints(x[last], y[last], shown[last], sure[last])
+
+
+def _polar(x: 'Floats', y: 'Floats', step: float) -> 'tuple[Indices, Floats]':
+    around = np.nan_to_num(azimuth(x, y))
+    return ((around + 4.0) / step).astype(np.intp), np.hypot(x, y)

@@ -1,0 +1,201 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A mask on flat ground: which cells are ground, where obstacles stand, how far it is clear.
+
+Cells look up their pixel (a gather), so the grid has no holes far away, where neighbouring
+pixels lie several cells apart. Obstacles go the other way: the foot of each is looked for in
+the mask and projected, so that a thin one is not missed between two cell centres.
+"""
+
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.projection.cells import cells_between
+from segformer_ros.costmap.projection.cells import confidence_of
+from segformer_ros.costmap.projection.cells import held_before
+from segformer_ros.costmap.projection.cells import obstacle_evidence
+from segformer_ros.costmap.projection.contact_scan import Scan
+from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import GROUND
+from segformer_ros.costmap.observation import Evidence
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import GroundPoints
+from segformer_ros.costmap.observation import Observation
+from segformer_ros.costmap.observation import Obstacles
+from segformer_ros.costmap.observation import Projection
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.projection.scan_table import build_scan_table
+from segformer_ros.costmap.projection.scan_table import pixel_indices
+from segformer_ros.costmap.projection.scan_table import ScanTable
+from segformer_ros.costmap.projection.scan_table import view_rays
+from segformer_ros.costmap.projection.scan_table import ViewRays
+from segformer_ros.costmap.settings import ProjectionSettings
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+# Turning and shifting by less than this moves no sample by a tenth of a pixel.
+_SAME_POSE = 1e-5
+
+
+def range_weights(distance: 'Floats', height: float, camera: CameraModel, resolution: float
+                  ) -> 'Floats':
+    """
+    Return how well a range is known, 0..1: cell size over what a pixel covers, at most 1.
+
+    A pixel at the ground distance d covers (h^2 + d^2) / (h f) metres along the ray.
+
+    :param distance: ground distances, metres
+    :param height: of the camera, metres
+    :param resolution: cell size, metres
+    """
+    covered = (height * height + distance * distance) / (height * camera.fy)
+    return np.minimum(resolution / covered, 1.0).astype(np.float32)
+
+
+def range_error(distance: float, height: float, pitch_error: float = 0.0,
+                ground_step: float = 0.0) -> float:
+    """
+    Return how far off a point on the ground is put, metres.
+
+    Flat ground is assumed: a pitch error e (radians; ground tilt acts alike) shifts a point by
+    e (h^2 + d^2) / h, and ground that lies s higher or lower there by s d / h.
+
+    :param distance: true ground distance, metres
+    :param height: of the camera, metres
+    :param pitch_error: radians
+    :param ground_step: metres
+    """
+    return (abs(pitch_error) * (height * height + distance * distance)
+            + abs(ground_step) * distance) / height
+
+
+class GroundProjector:
+    """
+    Projects the masks of one camera; keeps the tables of its mount while that does not move.
+
+    :param settings: ranges and thresholds
+    :param self_mask: (H, W) uint8, 255 where the camera sees its own robot
+    """
+
+    def __init__(self, settings: ProjectionSettings,
+                 self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+        self.settings = settings
+        self.self_mask = self_mask
+        self._camera: Optional[CameraModel] = None
+        self._outline: Optional[ViewRays] = None
+        self._mount: 'Optional[npt.NDArray[np.float64]]' = None
+        self._table: Optional[ScanTable] = None
+
+    def table(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]'
+              ) -> ScanTable:
+        """Return the scan table of a mount, made anew only when camera or mount changed."""
+        if self._outline is None or camera is not self._camera:
+            self._camera, self._outline, self._table = camera, view_rays(camera), None
+        if (self._table is None or self._mount is None
+                or np.abs(ground_from_camera - self._mount).max() > _SAME_POSE):
+            self._table = build_scan_table(camera, self._outline, ground_from_camera,
+                                           self.settings, self.self_mask)
+            self._mount = ground_from_camera.copy()
+        return self._table
+
+    def scan(self, labels: 'npt.NDArray[np.uint8]', camera: CameraModel, pose: CameraPose,
+             costs: CostTable) -> Scan:
+        """
+        Walk over the ground; see :func:`contact_scan.scan`.
+
+        :param labels: (H * W + 1,) from :func:`prepared_labels`
+        """
+        return scan(self.table(camera, pose.ground_from_camera), labels, costs.kinds,
+                    self.settings)
+
+    def project(self, labels: 'npt.NDArray[np.uint8]',
+                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
+                pose: CameraPose, costs: CostTable, geometry: GridGeometry,
+                lethal: 'npt.NDArray[np.bool_]') -> Projection:
+        """
+        Project one frame.
+
+        :param labels: (H * W + 1,) from :func:`prepared_labels`
+        :param confidences: (H * W,) 0..255, or None for full confidence
+        :param lethal: (height, width) obstacles that the grid holds already
+        :raises TransformError: no part of the ground within range is in view
+        """
+        table = self.table(camera, pose.ground_from_camera)
+        found = scan(table, labels, costs.kinds, self.settings)
+        obstacles = self._obstacles(table, found, labels, confidences, camera,
+                                    geometry.resolution)
+        cells, ground_costs, weights = self._ground(table, found, labels, confidences, camera,
+                                                    pose, costs, geometry)
+        new = obstacles.foot_seen.copy()
+        if not new.all():
+            hidden = np.flatnonzero(~new)
+            new[hidden] = ~held_before(lethal, geometry, pose, table.foot,
+                                       obstacles.x[hidden], obstacles.y[hidden])
+        static, dynamic = obstacle_evidence(
+            obstacles.only(new), pose, costs, geometry)
+        observation = Observation(Evidence(cells, weights), ground_costs, static, dynamic)
+        return Projection(observation, obstacles,
+                          _clear_points(table, found, labels, confidences, geometry.resolution))
+
+    def _obstacles(self, table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+                   confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
+                   resolution: float) -> Obstacles:
+        bins = np.flatnonzero(np.isfinite(found.contact))
+        distance = found.contact[bins]
+        deep = found.contact_depth[bins]
+        # Confidence is lowest at the border itself; the obstacle's inside speaks for it.
+        sure = np.maximum(confidence_of(confidences, found.contact_pixel[bins]),
+                          confidence_of(confidences, deep))
+        weights = sure * range_weights(distance, table.height, camera, resolution)
+        return Obstacles(table.foot[0] + distance * table.directions[bins, 0],
+                         table.foot[1] + distance * table.directions[bins, 1],
+                         labels[deep], sure, weights, found.foot_seen[bins])
+
+    def _ground(self, table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
+                pose: CameraPose, costs: CostTable, geometry: GridGeometry
+                ) -> 'Tuple[npt.NDArray[np.intp], Floats, Floats]':
+        # The foot point, and the farthest points seen: 0 where a bin sees nothing.
+        edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
+        near = cells_between(geometry, pose.odom_from_ground, table.foot,
+                             edge + np.array(table.foot))
+        bins, inside = table.bins_of(near.x, near.y)
+        limit = found.seen[bins]
+        squared = near.x * near.x + near.y * near.y
+        before = np.flatnonzero(inside & (squared < limit * limit))
+        x, y = near.x[before], near.y[before]
+        pixels = pixel_indices(camera, inverse(pose.ground_from_camera),
+                               x + np.float32(table.foot[0]), y + np.float32(table.foot[1]))
+        shown = labels[pixels]
+        ground = np.flatnonzero(costs.kinds[shown] == GROUND)
+        shown, pixels = shown[ground], pixels[ground]
+        weights = range_weights(np.sqrt(squared[before[ground]]), table.height, camera,
+                                geometry.resolution) * confidence_of(confidences, pixels)
+        return near.cells[before[ground]], costs.costs[shown].astype(np.float32), weights
+
+
+def _clear_points(table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+                  confidences: 'Optional[npt.NDArray[np.uint8]]', resolution: float
+                  ) -> GroundPoints:
+    """Return one point per group of bins that is as wide as a cell is at the farthest range."""
+    farthest = max(float(table.ranges[-1]), resolution)
+    group = max(1, int(resolution / farthest / table.step))
+    starts = np.arange(0, len(found.clear), group)
+    # The nearest clear range of a group: Nav2 clears everything on the line to the point.
+    nearest = np.minimum.reduceat(found.clear, starts)
+    starts, nearest = starts[nearest > 0.0], nearest[nearest > 0.0]
+    middle = np.minimum(starts + group // 2, len(found.clear) - 1)
+    pixels = np.minimum(found.clear_pixel[middle], len(labels) - 2)
+    return GroundPoints(table.foot[0] + nearest * table.directions[middle, 0],
+                        table.foot[1] + nearest * table.directions[middle, 1],
+                        labels[pixels], confidence_of(confidences, pixels))

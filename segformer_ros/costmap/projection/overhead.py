@@ -1,0 +1,166 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A mask seen from above, for drones: everything lies where it is seen.
+
+What stands up leans outwards in such a picture, over ground that is hidden anyway, so its whole
+outline is taken as obstacle. What hangs over ground (a tree's crown, a roof's edge) starts
+nearer to the camera's foot point than it is seen: a point b metres up that is seen on the ground
+at distance d stands above ``d (h - b) / h``. Obstacles are therefore drawn out inwards by the
+height that overhangs may have.
+"""
+
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.projection.cells import cells_between
+from segformer_ros.costmap.projection.cells import confidence_of
+from segformer_ros.costmap.projection.cells import GroundCells
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import GROUND
+from segformer_ros.costmap.cost_table import HIGHEST_COST
+from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.observation import Evidence
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.observation import GroundPoints
+from segformer_ros.costmap.observation import Observation
+from segformer_ros.costmap.observation import Obstacles
+from segformer_ros.costmap.observation import Projection
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.projection.scan_table import pixel_indices
+from segformer_ros.costmap.projection.scan_table import view_rays
+from segformer_ros.costmap.projection.scan_table import ViewRays
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.common.errors import TransformError
+from segformer_ros.model.classes import UNLABELED
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# How bad it is to be on a pixel; where several share a cell the worst counts. Ground is its cost.
+_UNSEEN = 99
+_STAYS = 100
+_MOVES = 101
+# Pixels; a cell that covers more is far too coarse for the height.
+_WIDEST_REACH = 20
+# An overhang above half the camera's height would lie outside the picture almost everywhere.
+_HIGHEST_OVERHANG = 0.5
+
+
+class OverheadProjector:
+    """
+    Projects the masks of one camera that looks down.
+
+    :param settings: ``max_range``, ``horizon`` and ``overhang`` are used
+    """
+
+    def __init__(self, settings: ProjectionSettings) -> None:
+        self.settings = settings
+        self._camera: Optional[CameraModel] = None
+        self._outline: Optional[ViewRays] = None
+
+    def project(self, labels: 'npt.NDArray[np.uint8]',
+                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
+                pose: CameraPose, costs: CostTable, geometry: GridGeometry) -> Projection:
+        """
+        Project one frame.
+
+        :param labels: (H * W + 1,) from prepared_labels
+        :param confidences: (H * W,) 0..255, or None for full confidence
+        :raises TransformError: no part of the ground within range is in view
+        """
+        foot = (float(pose.ground_from_camera[0, 3]), float(pose.ground_from_camera[1, 3]))
+        near = cells_between(geometry, pose.odom_from_ground, foot, self._view(camera, pose))
+        pixels = pixel_indices(camera, inverse(pose.ground_from_camera),
+                               near.x + np.float32(foot[0]), near.y + np.float32(foot[1]))
+        worst = _worst_image(labels, camera, costs, geometry.resolution
+                             / float(pose.ground_from_camera[2, 3]))
+        bad = worst[pixels]
+        bad[near.x * near.x + near.y * near.y > self.settings.max_range ** 2] = _UNSEEN
+        bad = self._drawn_inwards(bad, near, pose, geometry)
+        return _result(bad, near, foot, pixels, labels, confidences, costs)
+
+    def _view(self, camera: CameraModel, pose: CameraPose) -> 'npt.NDArray[np.float64]':
+        if self._outline is None or camera is not self._camera:
+            self._camera, self._outline = camera, view_rays(camera)
+        rays = self._outline.coarse.dot(pose.ground_from_camera[:3, :3].T)
+        rays = rays[rays[:, 2] < -self.settings.horizon]
+        height = float(pose.ground_from_camera[2, 3])
+        scale = height / -rays[:, 2]
+        across = np.hypot(rays[:, 0], rays[:, 1])
+        if not len(rays) or (across * scale).min() > self.settings.max_range:
+            raise TransformError(
+                'Camera sees no ground', expected='some within max_range {:.1f} m'.format(
+                    self.settings.max_range),
+                remedy='Check that the camera looks down, and raise max_range with the height.')
+        scale = np.minimum(scale, self.settings.max_range / np.maximum(across, 1e-9))
+        return pose.ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]
+
+    def _drawn_inwards(self, bad: 'npt.NDArray[np.uint8]', near: GroundCells, pose: CameraPose,
+                       geometry: GridGeometry) -> 'npt.NDArray[np.uint8]':
+        height = float(pose.ground_from_camera[2, 3])
+        overhang = min(self.settings.overhang, _HIGHEST_OVERHANG * height)
+        reach = overhang / (height - overhang)
+        if not (bad >= _STAYS).any():
+            return bad
+        # Steps of one cell at the edge of the view; nearer in they overlap.
+        farthest = float(np.sqrt((near.x * near.x + near.y * near.y).max()))
+        steps = int(np.ceil(farthest * reach / geometry.resolution))
+        table = np.zeros(geometry.width * geometry.height, np.uint8)
+        table[near.cells] = np.where(bad >= _STAYS, bad, 0)
+        turn = pose.odom_from_ground[:2, :2] / geometry.resolution
+        step_x = (turn[0, 0] * near.x + turn[0, 1] * near.y).astype(np.float32)
+        step_y = (turn[1, 0] * near.x + turn[1, 1] * near.y).astype(np.float32)
+        column = (near.cells % geometry.width).astype(np.float32)
+        row = (near.cells // geometry.width).astype(np.float32)
+        for share in np.linspace(0.0, reach, steps + 1)[1:].tolist():
+            mx = np.rint(column + share * step_x)
+            my = np.rint(row + share * step_y)
+            inside = (mx >= 0) & (mx < geometry.width) & (my >= 0) & (my < geometry.height)
+            there = table[np.where(inside, my * geometry.width + mx, 0).astype(np.intp)]
+            bad = np.maximum(bad, np.where(inside, there, 0).astype(np.uint8))
+        return bad
+
+
+def _worst_image(labels: 'npt.NDArray[np.uint8]', camera: CameraModel, costs: CostTable,
+                 cell_over_height: float) -> 'npt.NDArray[np.uint8]':
+    """Return (H * W + 1,) how bad the worst pixel is that shares a cell with each pixel."""
+    table = np.full(256, _UNSEEN, np.uint8)
+    table[costs.kinds == GROUND] = np.minimum(costs.costs[costs.kinds == GROUND], HIGHEST_COST)
+    table[costs.kinds == OBSTACLE] = _STAYS
+    table[(costs.kinds == OBSTACLE) & costs.dynamic] = _MOVES
+    width, height = camera.size_wh
+    image = cv2.LUT(labels[:-1].reshape(height, width), table)
+    # Half a cell's diagonal in pixels, straight below the camera, where it is largest.
+    reach = int(np.ceil(np.sqrt(0.5) * cell_over_height * max(camera.fx, camera.fy)))
+    side = 2 * min(reach, _WIDEST_REACH) + 1
+    image = cv2.dilate(image, np.ones((side, side), np.uint8))
+    return np.append(image.reshape(-1), np.uint8(_UNSEEN))
+
+
+def _result(bad: 'npt.NDArray[np.uint8]', near: GroundCells, foot: Tuple[float, float],
+            pixels: 'npt.NDArray[np.intp]', labels: 'npt.NDArray[np.uint8]',
+            confidences: 'Optional[npt.NDArray[np.uint8]]', costs: CostTable) -> Projection:
+    in_image = np.minimum(pixels, len(labels) - 2)
+    sure = confidence_of(confidences, in_image)
+    # Seen through an overhang or a neighbour: the pixel itself may show something else.
+    shown = labels[pixels]
+    shown = np.where((costs.kinds[shown] == OBSTACLE) == (bad >= _STAYS), shown,
+                     np.uint8(UNLABELED))
+    x, y = near.x + np.float32(foot[0]), near.y + np.float32(foot[1])
+    ground = np.flatnonzero(bad <= HIGHEST_COST)
+    blocked = np.flatnonzero(bad >= _STAYS)
+    evidence = [Evidence(near.cells[found], sure[found])
+                for found in (ground, np.flatnonzero(bad == _STAYS),
+                              np.flatnonzero(bad == _MOVES))]
+    return Projection(
+        Observation(evidence[0], bad[ground].astype(np.float32), evidence[1], evidence[2]),
+        Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked],
+                  np.ones(len(blocked), np.bool_)),
+        GroundPoints(x[ground], y[ground], shown[ground], sure[ground]))

@@ -1,0 +1,255 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Where to look in a mask for each piece of ground around a camera.
+
+The ground around the camera's foot point is sampled in bins of azimuth and, in each bin, about
+once per image row from near to far. A table of pixels holds for as long as the mount stays.
+"""
+
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.common.errors import TransformError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+# Pixels between the rays that only find out which part of the ground is in view.
+_COARSE = 8
+# A bin is this many pixels wide: half of what a network's logits resolve (1/4 of the input).
+_BIN_PIXELS = 1.5
+_MOST_BINS = 4096
+_FINE_STEPS = 20
+# Samples that are projected at once: their arrays stay in a core's cache, which halves the time.
+_BLOCK = 32768
+# The azimuth coordinate runs once around in 8 units; see azimuth().
+_FULL_TURN = 8.0
+# Cosine to straight down from which the image's up direction serves as heading.
+_STEEP = 0.98
+
+
+class ScanTable(NamedTuple):
+    """
+    Where the samples lie, on the ground and in the mask; recomputed when the mount moves.
+
+    Coordinates are relative to the camera's foot point, in metres, in the ground frame.
+
+    ``heading`` (2,) is the unit vector that azimuth 0 points to. Bin b covers azimuths from
+    ``start + b * step``. ``directions`` (A, 2) are unit vectors of the bins' middles, ``ranges``
+    (R,) the samples' distances, rising. ``pixels`` (A, R) intp index the flattened mask; the
+    value H * W stands for "not in view". ``begun`` (A, R) is true from each bin's first sample
+    in view on; ``end`` (A,) float32 is the range of its last one, 0 if there is none.
+    """
+
+    foot: Tuple[float, float]
+    height: float
+    heading: 'npt.NDArray[np.float64]'
+    start: float
+    step: float
+    directions: 'Floats'
+    ranges: 'Floats'
+    pixels: 'npt.NDArray[np.intp]'
+    begun: 'npt.NDArray[np.bool_]'
+    end: 'Floats'
+
+    def bins_of(self, x: 'Floats', y: 'Floats'
+                ) -> 'Tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]':
+        """
+        Return the bins that points lie in, and whether they lie in any.
+
+        :param x: along the ground frame's x axis from the foot point, metres, any shape
+        :param y: likewise
+        :return: bins, 0 where a point lies in none; and whether it lies in one; same shape
+        """
+        # Plain floats keep the arrays float32.
+        ahead_x, ahead_y = self.heading.tolist()
+        with np.errstate(invalid='ignore'):
+            place = (azimuth(x * ahead_x + y * ahead_y, y * ahead_x - x * ahead_y)
+                     - self.start) * (1.0 / self.step)
+            inside = (place >= 0.0) & (place < len(self.end))
+            return np.where(inside, place, np.float32(0.0)).astype(np.intp), inside
+
+
+class ViewRays(NamedTuple):
+    """
+    Directions that outline what a camera sees: (N, 3) unit vectors in the optical frame.
+
+    ``coarse`` covers the image up to its edges, ``column`` and ``row`` are the pixels through
+    the principal point. They depend on the lens alone, so they outlast a moving mount.
+    """
+
+    coarse: 'npt.NDArray[np.float64]'
+    column: 'npt.NDArray[np.float64]'
+    row: 'npt.NDArray[np.float64]'
+
+
+def azimuth(x: 'Floats', y: 'Floats') -> 'Floats':
+    """
+    Return a stand-in for the angle of vectors that needs no arc tangent.
+
+    It is the place where a vector leaves the square |x| = 1, |y| = 1: y / x ahead, as an image
+    column has it, and linear on each further side. 0 is ahead, it grows to the left.
+
+    :param x: along the heading, metres
+    :param y: to its left
+    :return: -4 .. 4, same shape; NaN for a zero vector
+    """
+    ahead, aside = x + y, y - x
+    half = aside / (np.abs(ahead) + np.abs(aside))
+    around = np.where(ahead >= 0.0, 2.0 * half + 1.0, -3.0 - 2.0 * half)
+    return np.where(around < -0.5 * _FULL_TURN, around + _FULL_TURN, around)
+
+
+def direction_of(around: 'npt.NDArray[np.float64]') -> 'npt.NDArray[np.float64]':
+    """
+    Return the (N, 2) unit vectors of azimuths, the inverse of :func:`azimuth`.
+
+    :param around: (N,) azimuths, -4 .. 4
+    """
+    side = np.floor((around + 1.0) / 2.0)
+    along = around - 2.0 * side
+    vectors = np.stack([np.ones_like(along), along], axis=1)
+    # Each side is the front one turned by quarter turns: (x, y) becomes (-y, x).
+    for turns in (1, 2, 3):
+        turned = (side % 4) == turns
+        for _ in range(turns):
+            vectors[turned] = np.stack([-vectors[turned, 1], vectors[turned, 0]], axis=1)
+    return vectors / np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
+
+
+def pixel_indices(camera: CameraModel, camera_from_ground: 'npt.NDArray[np.float64]',
+                  x: 'Floats', y: 'Floats') -> 'npt.NDArray[np.intp]':
+    """
+    Return the nearest mask pixel of points on the ground.
+
+    :param camera_from_ground: (4, 4)
+    :param x: ground frame, metres, float32 of any shape
+    :param y: same shape
+    :return: indices into the flattened mask, H * W where a point is not in view
+    """
+    rows = [[float(value) for value in row] for row in camera_from_ground[:3]]
+    return _pixels_in_view(camera, *[row[0] * x + (row[1] * y + row[3]) for row in rows])
+
+
+def _pixels_in_view(camera: CameraModel, x: 'Floats', y: 'Floats', z: 'Floats'
+                    ) -> 'npt.NDArray[np.intp]':
+    u, v = camera.project(x, y, z)
+    width, height = camera.size_wh
+    np.rint(u, out=u)
+    np.rint(v, out=v)
+    # Comparisons with NaN are false, which is what is wanted; float32 is exact to 16 million.
+    with np.errstate(invalid='ignore'):
+        seen = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        v *= width
+        v += u
+        return np.where(seen, v, np.float32(width * height)).astype(np.intp)
+
+
+def view_rays(camera: CameraModel) -> ViewRays:
+    """Return the outline of what a camera sees."""
+    width, height = camera.size_wh
+    # The outermost rays leave through the pixels' outer edges.
+    u, v = np.meshgrid(np.linspace(-0.5, width - 0.5, max(2, width // _COARSE)),
+                       np.linspace(-0.5, height - 0.5, max(2, height // _COARSE)))
+    bundles = (camera.unproject(u, v).reshape(-1, 3),
+               camera.unproject(np.full(height, camera.cx), np.arange(height)),
+               camera.unproject(np.arange(width), np.full(width, camera.cy)))
+    return ViewRays(*[rays[np.isfinite(rays[:, 0])] for rays in bundles])
+
+
+def build_scan_table(camera: CameraModel, outline: ViewRays,
+                     ground_from_camera: 'npt.NDArray[np.float64]',
+                     settings: ProjectionSettings,
+                     self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> ScanTable:
+    """
+    Lay the samples for a camera at a pose.
+
+    :param outline: from :func:`view_rays` of the same camera
+    :param ground_from_camera: (4, 4) float64
+    :param self_mask: (H, W) non-zero where the robot sees itself
+    :raises TransformError: no part of the ground within range is in view
+    """
+    rotation = ground_from_camera[:3, :3]
+    foot = (float(ground_from_camera[0, 3]), float(ground_from_camera[1, 3]))
+    height = float(ground_from_camera[2, 3])
+    farthest = min(settings.max_range, height * np.sqrt(1.0 / settings.horizon ** 2 - 1.0))
+    heading = _heading(rotation)
+    rays = outline.coarse.dot(rotation.T)
+    rays = rays[rays[:, 2] < -settings.horizon]
+    reach = height * np.hypot(rays[:, 0], rays[:, 1]) / -rays[:, 2]
+    in_range = reach <= farthest
+    if not in_range.any():
+        raise TransformError(
+            'Camera sees no ground', got='nearest ground in view {}'.format(
+                '{:.1f} m away'.format(reach.min()) if len(reach) else 'above the horizon'),
+            expected='some within max_range {:.1f} m'.format(settings.max_range),
+            remedy='Check the pitch of the mount and that the frame is an optical one.')
+    start, step, bins = _bins(camera, rotation, heading, rays[in_range])
+    ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)
+    middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
+    directions = (middles[:, :1] * heading
+                  + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
+    # The optical frame sees a bin's samples on a line that starts at the foot point.
+    camera_from_ground = inverse(ground_from_camera)
+    start_x, start_y, start_z = (camera_from_ground[:3, :2].dot(foot)
+                                 + camera_from_ground[:3, 3]).tolist()
+    lines = directions.dot(camera_from_ground[:3, :2].T.astype(np.float32))
+    pixels = np.empty((bins, len(ranges)), np.intp)
+    block = max(1, _BLOCK // len(ranges))
+    for part in (slice(low, low + block) for low in range(0, bins, block)):
+        pixels[part] = _pixels_in_view(camera, lines[part, :1] * ranges + start_x,
+                                       lines[part, 1:2] * ranges + start_y,
+                                       lines[part, 2:] * ranges + start_z)
+    in_view = pixels < camera.size_wh[0] * camera.size_wh[1]
+    if self_mask is not None:
+        outside = np.concatenate([self_mask.reshape(-1) != 0, [True]])
+        in_view &= ~outside[pixels]
+    any_view = in_view.any(axis=1)
+    begun = np.logical_or.accumulate(in_view, axis=1)
+    last = len(ranges) - 1 - in_view[:, ::-1].argmax(axis=1)
+    return ScanTable(foot, height, heading, start, step, directions, ranges, pixels, begun,
+                     np.where(any_view, ranges[last], np.float32(0.0)))
+
+
+def _heading(rotation: 'npt.NDArray[np.float64]') -> 'npt.NDArray[np.float64]':
+    vector = -rotation[:2, 1] if rotation[2, 2] < -_STEEP else rotation[:2, 2]
+    return vector / np.hypot(vector[0], vector[1])
+
+
+def _bins(camera: CameraModel, rotation: 'npt.NDArray[np.float64]',
+          heading: 'npt.NDArray[np.float64]', rays: 'npt.NDArray[np.float64]'
+          ) -> Tuple[float, float, int]:
+    ahead = rays[:, 0] * heading[0] + rays[:, 1] * heading[1]
+    aside = rays[:, 1] * heading[0] - rays[:, 0] * heading[1]
+    around = azimuth(ahead.astype(np.float32), aside.astype(np.float32))
+    margin = 2.0 * _COARSE / camera.fx
+    start, end = float(np.nanmin(around)) - margin, float(np.nanmax(around)) + margin
+    if end - start > _FULL_TURN - 1.0:
+        start, end = -0.5 * _FULL_TURN, 0.5 * _FULL_TURN
+    # At the horizon a column is cos(pitch) / f wide in azimuth; nearer ground has wider ones.
+    cosine = float(np.hypot(rotation[0, 2], rotation[1, 2]))
+    step = _BIN_PIXELS * max(cosine, 0.3) / camera.fx
+    bins = int(min(_MOST_BINS, max(1.0, np.ceil((end - start) / step))))
+    return start, (end - start) / bins, bins
+
+
+def _ranges(outline: ViewRays, rotation: 'npt.NDArray[np.float64]', height: float,
+            nearest: float, farthest: float) -> 'Floats':
+    """Return sample ranges at equal steps of depression, about one for each image row."""
+    upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])
+    line = outline.column if upright else outline.row
+    # Of the angles between pixels a small one: they shrink towards the image's edge.
+    step = np.percentile(np.linalg.norm(np.diff(line, axis=0), axis=1), _FINE_STEPS)
+    low, high = np.arctan2(height, farthest), np.arctan2(height, nearest)
+    angles = np.arange(low, min(high + step, 0.5 * np.pi - 1e-3), step)
+    return (height / np.tan(angles[::-1])).astype(np.float32)

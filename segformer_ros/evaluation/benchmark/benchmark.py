@@ -1,0 +1,185 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Measure one model: the network alone, whole frames against the common ways, memory, start."""
+
+import contextlib
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.evaluation.benchmark import memory as benchmark_child
+from segformer_ros.evaluation.benchmark import pipelines
+from segformer_ros.evaluation.benchmark.costmap import costmap_contender
+from segformer_ros.evaluation.benchmark.costmap import FIXED
+from segformer_ros.evaluation.benchmark.costmap import MOVING
+from segformer_ros.evaluation.benchmark.paired_timing import Contender
+from segformer_ros.evaluation.benchmark.paired_timing import RaceResult
+from segformer_ros.evaluation.benchmark.paired_timing import Run
+from segformer_ros.evaluation.benchmark.paired_timing import run_race
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.onnxrt.backend import default_threads
+from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.model.optimize.optimize import prepare
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.common.allocator import keep_freed_memory
+from segformer_ros.segmentation.kernel_build import load_kernels
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+PLAIN, FAITHFUL, BARE = 'ours, opencv resize', 'ours, pillow resize', 'ours, mask only'
+TRANSFORMERS, OPENCV = 'transformers example', 'opencv + numpy'
+ORIGINAL, DEPLOYED = 'original', 'deployed'
+# Further rounds of ours alone, as a multiple of those against the others.
+OUR_ROUNDS = 5
+
+
+class BenchmarkSettings(NamedTuple):
+    """``rounds`` are the quiet ones wanted, ``time_limit`` seconds to look for them, a table."""
+
+    sizes: Sequence[Tuple[int, int]]
+    rounds: int
+    time_limit: float
+    threads: int
+    memory: bool
+
+
+class Networks(NamedTuple):
+    """One model twice: as exported and as deployed, both open with the same threads."""
+
+    original: Backend
+    original_spec: ModelSpec
+    deployed: Backend
+    deployed_spec: ModelSpec
+    deployed_path: str
+    detail: str
+    threads: int
+
+
+def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint8]',
+                  settings: BenchmarkSettings,
+                  tell: Callable[[str], None]) -> Dict[str, Any]:
+    """
+    Measure a model.
+
+    :param onnx_path: as exported
+    :param picture: (H, W, 3) RGB; resized to the camera sizes
+    :param tell: called with a line on what comes next
+    :return: what JSON can hold
+    :raises SegformerRosError: the model cannot be run
+    """
+    # As the node does, whose pipeline this is.
+    keep_freed_memory()
+    threads = settings.threads or default_threads()
+    result: Dict[str, Any] = {'name': spec.name, 'input_size_wh': list(spec.input_size_wh),
+                              'threads': threads, 'frames': {}, 'memory': {}}
+    with _open_networks(onnx_path, spec, threads, tell) as networks:
+        result['deployment'] = networks.detail
+        tell('network: original against deployed')
+        race = run_race([_bare(ORIGINAL, networks.original, networks.original_spec),
+                         _bare(DEPLOYED, networks.deployed, networks.deployed_spec)],
+                        settings.rounds, settings.time_limit)
+        result['network'] = race_to_json(race, [ORIGINAL])
+        for size_wh in settings.sizes:
+            name = '{}x{}'.format(*size_wh)
+            tell('whole frames at {}'.format(name))
+            frame = pipelines.Frame(cv2.resize(  # type: ignore[arg-type]
+                picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
+            result['frames'][name] = _race_frames(networks, frame, settings)
+        deployed_path, deployed_spec = networks.deployed_path, networks.deployed_spec
+    if settings.memory:
+        for size_wh in settings.sizes:
+            tell('memory and start at {}x{}'.format(*size_wh))
+            result['memory']['{}x{}'.format(*size_wh)] = benchmark_child.measure(
+                deployed_path, deployed_spec, size_wh, threads)
+    return result
+
+
+@contextlib.contextmanager
+def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
+                   tell: Callable[[str], None]) -> Iterator[Networks]:
+    tell('preparing the deployment graph')
+    prepared = prepare(onnx_path, spec, ONNXRUNTIME)
+    # Sessions of one process that spin would steal each other's cores.
+    with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
+            OnnxruntimeBackend(prepared.path, threads=threads) as deployed:
+        yield Networks(original, spec, deployed, prepared.spec, prepared.path,
+                       '{}: {}'.format(prepared.changes, prepared.detail), threads)
+
+
+def _bare(name: str, backend: Backend, spec: ModelSpec) -> Contender:
+    shape = [size or 1 for size in spec.input_tensor().shape]
+    random = np.random.RandomState(0)
+    tensor = random.randint(0, 256, shape).astype(np.uint8) if spec.input_dtype == 'uint8' \
+        else random.normal(size=shape).astype(np.float32)
+
+    def run() -> Run:
+        watch = pipelines.Watch()
+        backend.infer({spec.input_name: tensor})
+        watch.cut(pipelines.INFER)
+        return Run(watch.stages)
+
+    return Contender(name, run)
+
+
+def _race_frames(networks: Networks, frame: pipelines.Frame,
+                 settings: BenchmarkSettings) -> Dict[str, Any]:
+    contenders: List[Optional[Contender]] = [
+        pipelines.our_pipeline(name, frame, networks.deployed, networks.deployed_spec, resize,
+                               with_confidence, networks.threads)
+        for name, resize, with_confidence in (
+            (PLAIN, 'opencv', True), (FAITHFUL, 'pillow', True), (BARE, 'opencv', False))]
+    contenders += [
+        pipelines.transformers_pipeline(TRANSFORMERS, frame, networks.original,
+                                        networks.original_spec),
+        pipelines.opencv_pipeline(OPENCV, frame, networks.original, networks.original_spec)]
+    race = run_race([one for one in contenders if one is not None], settings.rounds,
+                    settings.time_limit)
+    found = race_to_json(race, [TRANSFORMERS, OPENCV])
+    # What takes milliseconds needs more rounds to meet a quiet one than what takes seconds.
+    ours = run_race([one for one in contenders[:2] if one is not None],
+                    OUR_ROUNDS * settings.rounds)
+    for row in found['rows']:
+        row['overhead_ms'] = 1e3 * race.sum_of(row['name'], pipelines.OVERHEAD)
+        row['overhead_cpu_ms'] = 1e3 * race.beside_cpu(row['name'])
+        row['overhead_fastest_ms'] = 1e3 * min(
+            each.fastest(row['name'], pipelines.OVERHEAD) for each in (race, ours)
+            if row['name'] in each.names)
+    found['kernels'] = load_kernels().origin
+    found['labels_differ'] = {
+        '{} / {}'.format(one, other): float(np.mean(frame.masks[one] != frame.masks[other]))
+        for one, other in ((FAITHFUL, TRANSFORMERS), (PLAIN, OPENCV), (PLAIN, FAITHFUL))
+        if other in frame.masks}
+    costs = run_race([costmap_contender(frame.masks[FAITHFUL], mount)
+                      for mount in (FIXED, MOVING)], settings.rounds, settings.time_limit)
+    found['costmap'] = race_to_json(costs, [])
+    return found
+
+
+def race_to_json(race: RaceResult, references: Sequence[str]) -> Dict[str, Any]:
+    """
+    Return a race's figures: times in milliseconds, ratios to each reference that took part.
+
+    :param references: names of contenders
+    """
+    present = [name for name in references if name in race.names]
+    rows = [{'name': name, 'cpu_ms': 1e3 * race.cpu(name),
+             'fastest_ms': 1e3 * race.fastest(name),
+             'stages_ms': {stage: 1e3 * value for stage, value in race.stages(name).items()},
+             'ratio': {other: race.ratio(name, other) for other in present},
+             'cpu_ratio': {other: race.cpu_ratio(name, other) for other in present},
+             'fastest_ratio': {other: race.fastest(name) / race.fastest(other)
+                               for other in present}}
+            for name in race.names]
+    return {'rows': rows, 'rounds': race.rounds, 'counted': race.counted, 'quiet': race.quiet}

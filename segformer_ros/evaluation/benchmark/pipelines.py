@@ -1,0 +1,238 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Whole frames from camera bytes to a mask message: ours, and the two common ways to write it.
+
+The others are what wrappers of SegFormer do, written anew and no slower than need be: each call
+is the plain, fast one of its library.
+"""
+
+import array
+import time
+from types import SimpleNamespace
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import Mapping
+from typing import Optional
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segformer_ros.evaluation.benchmark.paired_timing import Contender
+from segformer_ros.evaluation.benchmark.paired_timing import Run
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.base.backend import Opened
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.segmenter import Segmenter
+from segformer_ros.segmentation.segmenter import SegmenterSettings
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+CONVERT, PRE, INFER, POST, MESSAGE = 'convert', 'pre', 'infer', 'post', 'message'
+OVERHEAD = (CONVERT, PRE, POST, MESSAGE)
+# OpenCV 5 refuses arrays of more channels.
+MOST_CHANNELS = 128
+# Ours stays off the cores that the session uses; the others leave OpenCV as it comes.
+OUR_OPENCV_THREADS = 1
+
+
+class Watch:
+    """Cuts the time since its making into stages."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self.stages: Dict[str, float] = {}
+
+    def cut(self, stage: str) -> None:
+        """End a stage here."""
+        now = time.perf_counter()
+        self.stages[stage] = now - self._last
+        self._last = now
+
+
+class MeteredBackend(Backend):
+    """
+    An open backend that counts the processor time of its runs.
+
+    :param inner: stays the caller's to close
+    """
+
+    def __init__(self, inner: Backend) -> None:
+        super().__init__()
+        self._inner = inner
+        self.cpu = 0.0
+
+    def infer(self, inputs: 'Mapping[str, npt.NDArray[Any]]') -> 'Dict[str, npt.NDArray[Any]]':
+        """Run the network once."""
+        started = time.process_time()
+        outputs = self._inner.infer(inputs)
+        self.cpu = time.process_time() - started
+        return outputs
+
+    def _open(self) -> Opened:
+        return Opened(self._inner.inputs, self._inner.outputs, self._inner.info)
+
+    def _infer(self, inputs: 'Mapping[str, npt.NDArray[Any]]') -> 'Dict[str, npt.NDArray[Any]]':
+        return self._inner.infer(inputs)
+
+    def _close(self) -> None:
+        self.cpu = 0.0
+
+
+class Frame:
+    """
+    A camera's picture as it comes in a message, and what has become of it.
+
+    :param rgb: (H, W, 3) RGB
+    """
+
+    def __init__(self, rgb: 'npt.NDArray[np.uint8]') -> None:
+        height, width = rgb.shape[:2]
+        self.size_wh = (width, height)
+        self.message = SimpleNamespace(
+            height=height, width=width, encoding='bgr8', step=3 * width, is_bigendian=0,
+            data=array.array('B', np.ascontiguousarray(rgb[:, :, ::-1]).tobytes()))
+        self.masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
+
+
+def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, resize: str,
+                 with_confidence: bool, threads: int) -> Contender:
+    """Return the pipeline of the node, without ROS."""
+    metered = MeteredBackend(backend)
+    segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize),
+                          threads=threads)
+
+    def run() -> Run:
+        cv2.setNumThreads(OUR_OPENCV_THREADS)
+        watch = Watch()
+        image = image_to_rgb(frame.message)
+        watch.cut(CONVERT)
+        result = segmenter.segment(image, with_confidence=with_confidence)
+        watch.cut(INFER)
+        fill_message(result.mask)
+        if result.confidence is not None:
+            fill_message(result.confidence)
+        watch.cut(MESSAGE)
+        frame.masks[name] = result.mask
+        timings = result.timings
+        return Run({CONVERT: watch.stages[CONVERT], PRE: timings.preprocess,
+                    INFER: timings.infer, POST: timings.postprocess,
+                    MESSAGE: watch.stages[MESSAGE]}, metered.cpu)
+
+    return Contender(name, run)
+
+
+def transformers_pipeline(name: str, frame: Frame, backend: Backend,
+                          spec: ModelSpec) -> Optional[Contender]:
+    """
+    Return the pipeline of the transformers example, or None where PyTorch is not installed.
+
+    Pillow's resize, numpy's normalisation, PyTorch's upsampling of all logits to the picture's
+    size, argmax over the classes.
+    """
+    try:
+        import torch
+    except ImportError:
+        return None
+
+    def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+        small = Image.fromarray(image).resize(
+            spec.input_size_wh, Image.BILINEAR)  # type: ignore[attr-defined]
+        return _normalise(np.asarray(small), spec)
+
+    def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
+        with torch.inference_mode():
+            upsampled = torch.nn.functional.interpolate(
+                torch.from_numpy(logits), size=frame.size_wh[::-1], mode='bilinear',
+                align_corners=False)
+            labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(dim=1)[0].numpy().astype(np.uint8)
+        return labels
+
+    return _plain_pipeline(name, frame, backend, spec, pre, post)
+
+
+def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) -> Contender:
+    """
+    Return the straightforward pipeline of OpenCV and numpy.
+
+    OpenCV's bilinear resize, numpy's normalisation, OpenCV's upsampling of all logits with the
+    classes as channels, argmax over the last axis. At its best: the large arrays are kept from
+    frame to frame, since giving 100 MB back and taking them anew costs as much as filling them.
+    """
+    height, width = spec.output_size_wh[::-1]
+    planes = np.empty((height, width, spec.num_classes), np.float32)
+    upsampled = np.empty(frame.size_wh[::-1] + (spec.num_classes,), np.float32)
+
+    def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+        small: Any = cv2.resize(image, spec.input_size_wh, interpolation=cv2.INTER_LINEAR)
+        return _normalise(small, spec)
+
+    def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
+        np.copyto(planes, logits[0].transpose(1, 2, 0))
+        upsample_channels(planes, upsampled)
+        labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(axis=2).astype(np.uint8)
+        return labels
+
+    return _plain_pipeline(name, frame, backend, spec, pre, post)
+
+
+def upsample_channels(planes: 'npt.NDArray[np.float32]',
+                      upsampled: 'npt.NDArray[np.float32]') -> None:
+    """
+    Fill (H, W, C) from (h, w, C), in one call where this OpenCV takes C channels.
+
+    OpenCV 4 does, and is several times faster for it.
+    """
+    height, width, channels = upsampled.shape
+    if channels <= MOST_CHANNELS or int(cv2.__version__.split('.')[0]) < 5:
+        cv2.resize(planes, (width, height), upsampled, interpolation=cv2.INTER_LINEAR)
+        return
+    for start in range(0, channels, MOST_CHANNELS):
+        part: Any = cv2.resize(np.ascontiguousarray(planes[:, :, start:start + MOST_CHANNELS]),
+                               (width, height), interpolation=cv2.INTER_LINEAR)
+        upsampled[:, :, start:start + MOST_CHANNELS] = part.reshape(height, width, -1)
+
+
+def fill_message(values: 'npt.NDArray[np.uint8]') -> 'array.array[int]':
+    """Return the bytes in the form that rclpy's messages take without looking at each."""
+    data = array.array('B')
+    data.frombytes(values)  # type: ignore[arg-type]
+    return data
+
+
+def _plain_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec,
+                    pre: Callable[[Any], Any], post: Callable[[Any], Any]) -> Contender:
+    opencv_threads = cv2.getNumberOfCPUs()
+    metered = MeteredBackend(backend)
+
+    def run() -> Run:
+        cv2.setNumThreads(opencv_threads)
+        message = frame.message
+        watch = Watch()
+        image = cv2.cvtColor(np.frombuffer(message.data, np.uint8).reshape(
+            message.height, message.width, 3), cv2.COLOR_BGR2RGB)
+        watch.cut(CONVERT)
+        tensor = pre(image)
+        watch.cut(PRE)
+        logits = metered.infer({spec.input_name: tensor})[spec.output_name]
+        watch.cut(INFER)
+        mask = post(logits)
+        watch.cut(POST)
+        fill_message(mask)
+        watch.cut(MESSAGE)
+        frame.masks[name] = mask
+        return Run(watch.stages, metered.cpu)
+
+    return Contender(name, run)
+
+
+def _normalise(small: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[np.float32]':
+    scaled = small.astype(np.float32) * np.float32(1.0 / 255.0)
+    scaled -= np.asarray(spec.mean, np.float32)
+    scaled /= np.asarray(spec.std, np.float32)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])

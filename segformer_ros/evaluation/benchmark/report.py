@@ -1,0 +1,176 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A benchmark's figures as Markdown, for docs/performance.md and for people."""
+
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+
+from segformer_ros.evaluation.benchmark import benchmark
+from segformer_ros.evaluation.benchmark import pipelines
+from segformer_ros.evaluation.benchmark.paired_timing import TOTAL
+
+STAGES = (pipelines.CONVERT, pipelines.PRE, pipelines.INFER, pipelines.POST, pipelines.MESSAGE)
+# What the package wants to reach on two cores with SegFormer-B0 at 512 x 512.
+NETWORK_GOAL = 0.53
+MEMORY_GOAL_MB = 300.0
+FRAME_GOALS: Dict[str, Dict[str, Any]] = {
+    '640x480': {benchmark.TRANSFORMERS: 0.25, benchmark.OPENCV: 0.45,
+                benchmark.PLAIN: 5.0, benchmark.FAITHFUL: 6.0},
+    '1280x720': {benchmark.TRANSFORMERS: 0.13, benchmark.OPENCV: 0.35,
+                 benchmark.PLAIN: 8.0, benchmark.FAITHFUL: 11.0}}
+GOALS_INPUT = [512, 512]
+NOT_MEASURED = 'not measured'
+
+
+def markdown(report: Dict[str, Any]) -> str:
+    """
+    Return the page.
+
+    :param report: ``machine``, ``versions``, ``date``, ``commands``, ``models`` (from
+        ``run_benchmark``) and optionally ``node``
+    """
+    lines = [
+        '# Performance', '',
+        'This page is generated: `make bench` measures and writes it.',
+        'All figures are from one machine; ratios carry over to others, milliseconds do not.',
+        'Nothing here was measured on a Jetson or another GPU.', '',
+        '| | |', '|---|---|']
+    facts = dict(report['machine'], **report['versions'])
+    facts.update(date=report['date'], commands=', '.join(
+        '`{}`'.format(command) for command in report['commands']))
+    lines += ['| {} | {} |'.format(key, value) for key, value in facts.items()]
+    lines += ['',
+              'Each table is one run: in each round every way takes its turn, in random order.',
+              'Times are medians. A ratio is the median of the quotients within the rounds.',
+              '"Fastest" is the least of all rounds: what the work takes if nothing disturbs it.',
+              'For the time beside the network ours run more rounds than the others.',
+              '"CPU" is processor time over all threads; it is disturbed less by other work.']
+    if not all(model['network']['quiet'] for model in report['models']):
+        lines += ['', '**Other processes held the cores while this was measured.** Milliseconds '
+                  'are several times those of an idle machine, and no verdict on goals in '
+                  'milliseconds. Ratios, memory and processor time suffer less.']
+    for model in report['models']:
+        lines += _model(model)
+    if report.get('node'):
+        lines += _node(report['node'])
+    return '\n'.join(lines) + '\n'
+
+
+def goals(model: Dict[str, Any]) -> List[Sequence[Any]]:
+    """
+    Return what was aimed at: a sentence, the limit, and the measured values.
+
+    Those are the median and the value of the fastest rounds, or None where not measured. Only
+    for a network of the size that the goals are for.
+    """
+    if model['input_size_wh'] != GOALS_INPUT:
+        return []
+    rows: List[Sequence[Any]] = [('network, deployed / original', NETWORK_GOAL) + _ratios(
+        model['network'], benchmark.DEPLOYED, benchmark.ORIGINAL)]
+    for size, limits in FRAME_GOALS.items():
+        frames, memory = model['frames'].get(size), model['memory'].get(size)
+        rows.extend(('{}, {} / {}'.format(size, ours, reference), limits[reference])
+                    + _ratios(frames, ours, reference)
+                    for ours, reference in ((benchmark.FAITHFUL, benchmark.TRANSFORMERS),
+                                            (benchmark.PLAIN, benchmark.OPENCV)))
+        for ours in (benchmark.PLAIN, benchmark.FAITHFUL):
+            row = _row(frames, ours) if frames else {}
+            rows.append(('{}, {}: ms beside the network'.format(size, ours), limits[ours],
+                         row.get('overhead_ms'), row.get('overhead_fastest_ms')))
+        peak = memory and memory['above_imports_mb']
+        rows.append(('{}: peak MB above the imports'.format(size), MEMORY_GOAL_MB, peak, peak))
+    return rows
+
+
+def _model(model: Dict[str, Any]) -> List[str]:
+    width, height = model['input_size_wh']
+    lines = ['', '## {}, {} x {}, {} threads'.format(model['name'], width, height,
+                                                     model['threads']), '',
+             'Deployment graph: {}.'.format(model['deployment'])]
+    wanted = goals(model)
+    if wanted:
+        lines += [''] + _goal_table(wanted, ('median', 'fastest'))
+    lines += ['', '### Network alone', '']
+    lines += _race(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
+    for size, frames in model['frames'].items():
+        lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
+        lines += _race(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
+        lines += ['', 'Kernels: {}.'.format(frames['kernels'])]
+        lines += ['Labels that differ, {}: {:.4%}.'.format(pair, share)
+                  for pair, share in frames['labels_differ'].items()]
+        lines += ['', 'Costmap of that mask, 10 m at 0.05 m, one core:', '']
+        lines += _race(frames['costmap'], ('project', 'fuse', 'fill'), ())
+    if model['memory']:
+        lines += ['', '### Memory and start', '',
+                  '| frames | imports MB | peak above MB | process start to first mask s |',
+                  '|---|---|---|---|']
+        lines += ['| {} | {imports_mb:.0f} | {above_imports_mb:.0f} | {first_mask_s:.2f} |'.format(
+            size, **figures) for size, figures in model['memory'].items()]
+    return lines
+
+
+def _race(race: Dict[str, Any], stages: Sequence[str], references: Sequence[str]) -> List[str]:
+    present = [row['name'] for row in race['rows']]
+    references = [name for name in references if name in present]
+    # A race over one stage has no sum to show.
+    shown = list(stages) + ([TOTAL] if len(stages) > 1 else [])
+    beside = 'overhead_ms' in race['rows'][0]
+    header = ['ms'] + shown + ['fastest'] + (['beside the network'] if beside else []) + ['CPU']
+    header += ['/ ' + name for name in references]
+    lines = ['| {} |'.format(' | '.join(header)), '|' + '---|' * len(header)]
+    for row in race['rows']:
+        cells = [row['name']] + ['{:.2f}'.format(row['stages_ms'][stage]) for stage in shown]
+        cells.append('{fastest_ms:.2f}'.format(**row))
+        if beside:
+            cells.append('{overhead_ms:.2f} (fastest {overhead_fastest_ms:.2f}, CPU '
+                         '{overhead_cpu_ms:.2f})'.format(**row))
+        cells.append('{:.1f}'.format(row['cpu_ms']))
+        cells += ['{:.3f} (CPU {:.3f})'.format(row['ratio'][name], row['cpu_ratio'][name])
+                  for name in references]
+        lines.append('| {} |'.format(' | '.join(cells)))
+    note = '{counted} of {rounds} rounds, undisturbed.' if race['quiet'] else \
+        '**Disturbed:** other processes held the cores; all {rounds} rounds count.'
+    return lines + ['', note.format(**race)]
+
+
+def _node(node: Dict[str, Any]) -> List[str]:
+    lines = ['', '## Node over real DDS', '', node['text']]
+    for scenario in node['scenarios']:
+        lines += ['', '### Node, {}'.format(scenario['name']), '']
+        lines += _goal_table(scenario['goals'], ('measured',))
+        if scenario['slowdown']:
+            lines += ['', '**Disturbed:** other processes held the cores; the median run of the '
+                      'bare network took {:.1f} times its fastest.'.format(scenario['slowdown'])]
+        lines += ['', '| figure | value |', '|---|---|']
+        lines += ['| {} | {} |'.format(key, value)
+                  for key, value in scenario['figures'].items()]
+    return lines
+
+
+def _goal_table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> List[str]:
+    return ['| goal | at most | {} |'.format(' | '.join(columns)),
+            '|---|---|' + '---|' * len(columns)] + [
+        '| {} | {:.4g} | {} |'.format(row[0], row[1], ' | '.join(
+            _number(value, row[1]) for value in row[2:])) for row in rows]
+
+
+def _row(race: Dict[str, Any], name: str) -> Dict[str, Any]:
+    found: Dict[str, Any] = next(row for row in race['rows'] if row['name'] == name)
+    return found
+
+
+def _ratios(race: Optional[Dict[str, Any]], name: str,
+            reference: str) -> Tuple[Optional[float], Optional[float]]:
+    row = _row(race, name) if race else {'ratio': {}, 'fastest_ratio': {}}
+    return row['ratio'].get(reference), row['fastest_ratio'].get(reference)
+
+
+def _number(value: Optional[float], limit: float) -> str:
+    if value is None:
+        return NOT_MEASURED
+    text = '{:.3f}'.format(value) if limit < 1.0 else '{:.1f}'.format(value)
+    return text if value <= limit else '**{}, missed**'.format(text)

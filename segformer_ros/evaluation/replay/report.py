@@ -1,0 +1,170 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The document of one live replay, as JSON and as Markdown."""
+
+import json
+import math
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+
+import numpy as np
+
+from segformer_ros.evaluation.metrics.performance import machine_facts
+from segformer_ros.evaluation.metrics.performance import summarize
+from segformer_ros.evaluation.run.records import compact_json
+from segformer_ros.evaluation.replay.timing import mask_times
+from segformer_ros.evaluation.replay.timing import MaskTimes
+from segformer_ros.evaluation.replay.timing import ReplayEvents
+from segformer_ros.evaluation.replay.timing import staleness
+from segformer_ros.evaluation.report.markdown import escaped
+from segformer_ros.evaluation.report.markdown import table
+from segformer_ros.evaluation.report.format import milliseconds
+from segformer_ros.evaluation.report.format import plural
+
+# Raised when a reader of older documents would be misled.
+FORMAT = 1
+
+# Latencies by the name that they have in the document, and for people.
+LATENCIES = (('image_to_mask', 'image to mask'), ('stamp_to_mask', 'stamp to mask'),
+             ('staleness', 'age of the newest mask'))
+COLUMNS = ('mean', 'p50', 'p90', 'p95', 'p99', 'max')
+
+# Frames of the document: what each is.
+FRAMES = (('in_recording', 'images in the recording'), ('masks', 'masks that came back'),
+          ('superseded', 'made way for a newer image, counted by the node'),
+          ('drops', 'drops: neither of both'),
+          ('lost_before_node', 'of these: lost on the way to the node'),
+          ('rejected', 'of these: rejected by the node'),
+          ('failed', 'of these: failed in the node'),
+          ('lost_in_node', 'of these: lost inside the node'),
+          ('lost_after_node', 'of these: lost on the way back'))
+
+# Short names of figures for bounds: where they stand in the document.
+FIGURES: Dict[str, Tuple[str, ...]] = {name: ('frames', name) for name, _ in FRAMES}
+FIGURES.update({'masks_per_second': ('masks_per_second',)})
+FIGURES.update({'{}_{}_ms'.format(short, column): ('latency_ms', name, column)
+                for short, name in (('latency', 'image_to_mask'),
+                                    ('stamp_latency', 'stamp_to_mask'),
+                                    ('staleness', 'staleness'))
+                for column in COLUMNS})
+
+
+class NodeCounts(NamedTuple):
+    """What the node's diagnostics counted of one camera during the replay."""
+
+    received: int
+    published: int
+    superseded: int
+    rejected: int
+    failed: int
+
+
+class Replay(NamedTuple):
+    """
+    One finished replay.
+
+    ``images`` is their number in the recording. ``node`` are the diagnostics of its camera and
+    backend at the end, by name. ``player`` says who played, at ``rate`` times the speed of life.
+    """
+
+    recording: str
+    topic: str
+    images: int
+    rate: float
+    player: str
+    events: ReplayEvents
+    counts: NodeCounts
+    node: Dict[str, Dict[str, str]]
+    date: str
+
+
+def replay_document(replay: Replay) -> Dict[str, Any]:
+    """
+    Return the figures of a replay as plain values.
+
+    :raises InvalidInputError: masks came, but no clock was heard
+    """
+    masks = mask_times(replay.events, replay.rate)
+    known = [mask.image_to_mask for mask in masks if not math.isnan(mask.image_to_mask)]
+    heard = [moment for _, moment in replay.events.masks]
+    span = heard[-1] - heard[0] if heard else 0.0
+    series = {'image_to_mask': np.array(known),
+              'stamp_to_mask': np.array([mask.stamp_to_mask for mask in masks]),
+              'staleness': staleness(replay.events, replay.rate)}
+    return {
+        'format': FORMAT, 'kind': 'replay', 'recording': replay.recording,
+        'topic': replay.topic, 'rate': replay.rate, 'player': replay.player,
+        'date': replay.date, 'machine': machine_facts(), 'node': replay.node,
+        'frames': _frames(replay, len(masks)),
+        'masks_per_second': round((len(heard) - 1) / span, 2) if span > 0 else None,
+        'latency_ms': {name: summarize(values) if len(values) else None
+                       for name, values in series.items()},
+        'per_mask': [_mask(mask) for mask in masks],
+    }
+
+
+def write_replay(document: Dict[str, Any], json_path: str, markdown_path: str) -> None:
+    """Write both files; one line of JSON for every mask."""
+    with open(json_path, 'w', encoding='utf-8') as stream:
+        stream.write('{\n')
+        for key, value in document.items():
+            if key != 'per_mask':
+                stream.write('{}: {},\n'.format(json.dumps(key), compact_json(value)))
+        stream.write('"per_mask": [\n{}\n]\n}}\n'.format(
+            ',\n'.join(compact_json(entry) for entry in document['per_mask'])))
+    with open(markdown_path, 'w', encoding='utf-8') as stream:
+        stream.write(render_replay(document))
+
+
+def render_replay(document: Dict[str, Any]) -> str:
+    """Return the document as Markdown."""
+    frames, backend = document['frames'], document['node'].get('backend', {})
+    lines = ['# Replay of {}'.format(escaped(document['recording'])), '',
+             '{} of `{}` at rate {:g}, played by {}.'.format(
+                 plural(frames['in_recording'], 'image'), document['topic'], document['rate'],
+                 document['player']), '']
+    if backend:
+        lines += [escaped('{backend} {version} {precision} on {device}: {why}.'.format(**backend)),
+                  '']
+    lines += table(['images', 'count'], [[text, '{:,}'.format(frames[name])]
+                                         for name, text in FRAMES])
+    rows = [[text] + [milliseconds(document['latency_ms'][name][column]) for column in COLUMNS]
+            for name, text in LATENCIES if document['latency_ms'][name]]
+    if rows:
+        lines += table(['ms'] + list(COLUMNS), rows)
+    camera = document['node'].get('camera', {})
+    stages = [[escaped(key), escaped(value)] for key, value in sorted(camera.items())
+              if key.endswith('[ms]')]
+    if stages:
+        lines += ['The node itself, over its last frames:', ''] + table(['stage', ''], stages)
+    machine = document['machine']
+    lines.append('{} masks a second. {}, {} cores, {}.'.format(
+        _number(document['masks_per_second']), machine['processor'], machine['cores'],
+        document['date']))
+    return '\n'.join(lines) + '\n'
+
+
+def _frames(replay: Replay, masks: int) -> Dict[str, int]:
+    counts = replay.counts
+    return {
+        'in_recording': replay.images, 'masks': masks, 'superseded': counts.superseded,
+        'drops': replay.images - masks - counts.superseded,
+        'lost_before_node': replay.images - counts.received,
+        'rejected': counts.rejected, 'failed': counts.failed,
+        'lost_in_node': counts.received - counts.published - counts.superseded
+        - counts.rejected - counts.failed,
+        'lost_after_node': counts.published - masks}
+
+
+def _mask(mask: MaskTimes) -> List[Optional[float]]:
+    """Return stamp (ns), and milliseconds from image and stamp to mask."""
+    return [mask.stamp_ns] + [None if math.isnan(seconds) else round(1000.0 * seconds, 3)
+                              for seconds in (mask.image_to_mask, mask.stamp_to_mask)]
+
+
+def _number(value: Optional[float]) -> str:
+    return 'unknown' if value is None else '{:g}'.format(value)

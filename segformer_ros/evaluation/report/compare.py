@@ -1,0 +1,217 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Two reports on the same frames: what rose, what fell, and how sure that is."""
+
+import math
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+
+import numpy as np
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.evaluation.metrics.bootstrap import CONFIDENCE
+from segformer_ros.evaluation.metrics.bootstrap import Interval
+from segformer_ros.evaluation.metrics.bootstrap import paired_intervals
+from segformer_ros.evaluation.metrics.bootstrap import Stretch
+from segformer_ros.evaluation.metrics.confusion import class_counts_from_sparse
+from segformer_ros.evaluation.metrics.confusion import ClassCounts
+from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.report.markdown import escaped
+from segformer_ros.evaluation.report.markdown import table
+from segformer_ros.evaluation.report.thresholds import Bound
+from segformer_ros.evaluation.report.thresholds import figure_of
+from segformer_ros.evaluation.report.thresholds import FIGURES
+from segformer_ros.evaluation.report.thresholds import LESS_IS_BETTER
+
+# (input's name, place in it)
+_Key = Tuple[str, int]
+
+
+class ClassChange(NamedTuple):
+    """IoU of one class over the common frames; NaN where it does not occur."""
+
+    name: str
+    before: float
+    after: float
+
+
+class Comparison(NamedTuple):
+    """
+    What changed from one report to another.
+
+    ``common`` frames are in both; the pixel counts of these alone are compared, so that a frame
+    that one run had to leave out does not count as progress. ``figures`` are the headline
+    figures of the reports as they are: name, before, after.
+    """
+
+    common: int
+    only_before: int
+    only_after: int
+    intervals: Dict[str, Interval]
+    classes: List[ClassChange]
+    figures: List[Tuple[str, Optional[float], Optional[float]]]
+    notes: List[str]
+
+
+def compare_reports(before: Dict[str, Any], after: Dict[str, Any]) -> Comparison:
+    """
+    Compare two documents that ``read_json`` gave.
+
+    :param before: the baseline
+    :param after: the candidate
+    :raises ConfigurationError: different classes or mapping, no labels, or no common frame
+    """
+    for key in ('classes', 'mapping', 'against'):
+        if before[key] != after[key]:
+            raise ConfigurationError('Reports cannot be compared: different {}'.format(key),
+                                     got=_short(after[key]), expected=_short(before[key]))
+    frames = [_labelled(before), _labelled(after)]
+    common = sorted(set(frames[0]) & set(frames[1]))
+    if not common:
+        raise ConfigurationError(
+            'Reports have no labelled frame in common',
+            got='inputs ' + ', '.join(entry['name'] for entry in after['inputs'][:5]),
+            expected='inputs ' + ', '.join(entry['name'] for entry in before['inputs'][:5]))
+    num_classes = len(before['classes'])
+    counts = [np.stack([np.stack(class_counts_from_sparse(side[key], num_classes))
+                        for key in common]) for side in frames]
+    consecutive = {entry['name']: bool(entry['consecutive']) for entry in before['inputs']}
+    scores = [score(ClassCounts(*side.sum(axis=0))) for side in counts]
+    notes = []
+    if before['reference'] != after['reference']:
+        notes.append('The references are different networks.')
+    return Comparison(
+        common=len(common), only_before=len(frames[0]) - len(common),
+        only_after=len(frames[1]) - len(common),
+        intervals=paired_intervals(counts[0], counts[1], _stretches(common, consecutive)),
+        classes=[ClassChange(name, float(scores[0].iou[i]), float(scores[1].iou[i]))
+                 for i, name in enumerate(before['classes'])
+                 if not np.isnan(scores[0].iou[i]) or not np.isnan(scores[1].iou[i])],
+        figures=[(name, figure_of(before, name), figure_of(after, name))
+                 for name in FIGURES if name != 'frames'],
+        notes=notes)
+
+
+def regressions(before: Dict[str, Any], after: Dict[str, Any],
+                bounds: Sequence[Bound]) -> List[str]:
+    """
+    Return a sentence for every figure that got worse by more than its bound.
+
+    :param before: the baseline's document
+    :param after: the candidate's
+    :param bounds: allowed losses; of a latency, allowed milliseconds more
+    """
+    found = []
+    for bound in bounds:
+        old, new = figure_of(before, bound.name), figure_of(after, bound.name)
+        if old is None:
+            continue
+        if new is None:
+            found.append('{} has no value any more'.format(bound.name))
+            continue
+        loss = new - old if bound.name in LESS_IS_BETTER else old - new
+        # Differences of rounded figures carry an error far below the last printed digit.
+        if loss > bound.limit + 1e-9:
+            found.append('{} went from {:g} to {:g}, worse by {:g}, allowed {:g}'.format(
+                bound.name, old, new, loss, bound.limit))
+    return found
+
+
+def _labelled(document: Dict[str, Any]) -> Dict[_Key, Dict[str, List[int]]]:
+    names = [entry['name'] for entry in document['inputs']]
+    frames = {(names[frame['input']], int(frame['position'])): frame['classes']
+              for frame in document['per_frame'] if 'classes' in frame}
+    if not frames:
+        raise ConfigurationError('Report has no labelled frames',
+                                 got=document['network']['model'],
+                                 expected='an evaluation with labels or a reference')
+    return frames
+
+
+def _stretches(keys: Sequence[_Key], consecutive: Dict[str, bool]) -> List[Stretch]:
+    """Return the ranges of equal inputs."""
+    starts = [i for i, key in enumerate(keys) if i == 0 or key[0] != keys[i - 1][0]]
+    return [Stretch(start, stop, consecutive[keys[start][0]])
+            for start, stop in zip(starts, starts[1:] + [len(keys)])]
+
+
+def _short(value: Any) -> str:
+    return '{} classes'.format(len(value)) if isinstance(value, list) else repr(value)
+
+
+# Classes that moved less than this are not worth a line.
+LEAST_CHANGE = 0.0005
+
+NAMES = {'miou': 'mean IoU', 'accuracy': 'pixel accuracy'}
+
+
+def render_comparison(comparison: Comparison, before: Dict[str, Any],
+                      after: Dict[str, Any]) -> str:
+    """
+    Return the page.
+
+    :param comparison: of the two documents
+    :param before: the baseline's document
+    :param after: the candidate's
+    """
+    lines = ['# {} to {}'.format(_title(before), _title(after)), '',
+             '{} labelled frames in common, {} only before, {} only after.'.format(
+                 comparison.common, comparison.only_before, comparison.only_after), '']
+    lines += ['- ' + note for note in comparison.notes] + ([''] if comparison.notes else [])
+    lines += table(['over the common frames', 'change', '{:.0f} % interval'.format(
+        100 * CONFIDENCE), ''], [
+            [NAMES[name], _signed(interval.difference),
+             '{} to {}'.format(_signed(interval.low), _signed(interval.high)),
+             _verdict(interval.difference, interval.is_clear)]
+            for name, interval in sorted(comparison.intervals.items(), reverse=True)])
+    moved = [change for change in comparison.classes
+             if not abs(change.after - change.before) < LEAST_CHANGE]
+    moved.sort(key=lambda change: (math.isnan(change.after - change.before),
+                                   change.after - change.before))
+    if moved:
+        lines += ['## Classes that moved', ''] + table(
+            ['class', 'IoU before', 'after', 'change'],
+            [[escaped(change.name), _number(change.before), _number(change.after),
+              _signed(change.after - change.before)] for change in moved])
+    lines += ['## All figures', ''] + table(
+        ['figure', 'before', 'after', 'change', ''], [
+            [name, _figure(old), _figure(new), '' if old is None or new is None else _figure(
+                new - old, True), _arrow(name, old, new)]
+            for name, old, new in comparison.figures if old is not None or new is not None])
+    return '\n'.join(lines) + '\n'
+
+
+def _title(document: Dict[str, Any]) -> str:
+    network = document['network']
+    return '{} ({}, {})'.format(escaped(network['model']), network['backend'],
+                                network['precision'])
+
+
+def _verdict(difference: float, is_clear: bool) -> str:
+    if not is_clear:
+        return 'not clear'
+    return 'better' if difference > 0 else 'worse'
+
+
+def _arrow(name: str, old: Optional[float], new: Optional[float]) -> str:
+    if old is None or new is None or old == new:
+        return ''
+    return 'better' if (new > old) != (name in LESS_IS_BETTER) else 'worse'
+
+
+def _number(value: float) -> str:
+    return '-' if math.isnan(value) else '{:.3f}'.format(value)
+
+
+def _signed(value: float) -> str:
+    return '-' if math.isnan(value) else '{:+.3f}'.format(value)
+
+
+def _figure(value: Optional[float], signed: bool = False) -> str:
+    if value is None:
+        return '-'
+    return ('{:+.4g}' if signed else '{:.4g}').format(value)

@@ -1,0 +1,206 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The document of one evaluation: what JSON holds and Markdown and HTML show.
+
+Everything but its part ``performance`` is the same in every run on the same input.
+"""
+
+import math
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.evaluation.metrics import performance
+from segformer_ros.evaluation.sources.frames import Inputs
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.job import Outcome
+from segformer_ros.evaluation.metrics.label_map import LabelMap
+from segformer_ros.evaluation.metrics.confusion import mean_of_known
+from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.run.records import read_series
+from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.run.worst_frames import worst_of
+from segformer_ros.evaluation.run.worst_frames import WorstFrame
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Raised when a reader of older reports would be misled.
+FORMAT = 1
+
+# What the masks were compared with.
+LABELS = 'labels'
+REFERENCE = 'reference'
+NOTHING = 'nothing'
+
+DIGITS = 6
+
+
+class Report(NamedTuple):
+    """
+    A finished evaluation.
+
+    ``document`` holds plain values. ``records_paths`` has the records of each source's frames,
+    ``timings`` their (F, 4) seconds and ``quality`` (F,) the share of right pixels, or the mean
+    confidence without labels. ``worst`` are the pictures.
+    """
+
+    document: Dict[str, Any]
+    records_paths: List[str]
+    timings: 'npt.NDArray[np.float64]'
+    quality: 'npt.NDArray[np.float64]'
+    worst: List[WorstFrame]
+
+
+def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_map: LabelMap,
+                 against: str, wall_seconds: float, workers: int, date: str) -> Report:
+    """
+    Put together what was counted.
+
+    :param job: what was done
+    :param inputs: what was found
+    :param outcomes: by source, at least one
+    :param label_map: of the job
+    :param against: LABELS, REFERENCE or NOTHING
+    :param wall_seconds: of the whole evaluation
+    :param workers: processes that worked
+    :param date: of the run, for people
+    """
+    total = Tally(len(label_map.truth), job.run.with_boundary)
+    for item in inputs.left_out:
+        total.leave_out(item)
+    for outcome in outcomes:
+        total.merge(outcome.result.tally)
+    worst = worst_of([outcome.result.worst for outcome in outcomes], job.run.worst)
+    paths = [outcome.result.records_path for outcome in outcomes]
+    timings, quality = read_series(paths)
+    compared = against != NOTHING and total.labelled_frames > 0
+    document: Dict[str, Any] = {
+        'format': FORMAT,
+        'network': _without_details(outcomes[0].network),
+        'reference': _without_details(outcomes[0].reference),
+        'against': against,
+        'mapping': label_map.name,
+        'classes': list(label_map.truth.names),
+        'colors': label_map.truth.colors.tolist(),
+        'rotate': job.run.rotate,
+        'frames': total.frames,
+        'labelled_frames': total.labelled_frames,
+        'inputs': [_input(outcome) for outcome in outcomes],
+        'left_out': _left_out(total),
+        'notes': list(inputs.notes),
+        'figures': _figures(total, compared),
+        'by_class': _by_class(total, label_map) if compared else [],
+        'confusion': total.confusion.to_rows() if compared else [],
+        'calibration': _calibration(total) if compared else None,
+        'costmap': _costmap(total) if job.costmap else None,
+        'worst': [{'source': frame.source, 'position': frame.position, 'name': frame.name,
+                   'score': rounded(frame.score)} for frame in worst],
+        'performance': _performance(outcomes, timings, wall_seconds, workers, date),
+    }
+    return Report(document, paths, timings, quality, worst)
+
+
+def rounded(value: float) -> Optional[float]:
+    """Return a figure for JSON: six digits, None in the place of NaN."""
+    return None if math.isnan(value) else round(float(value), DIGITS)
+
+
+def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    # Threads and the like change the speed alone, and from one machine to the next.
+    return facts and {key: value for key, value in facts.items() if key != 'details'}
+
+
+def _input(outcome: Outcome) -> Dict[str, Any]:
+    result = outcome.result
+    figures = score(result.tally.confusion.class_counts())
+    return {'name': result.name, 'consecutive': result.consecutive,
+            'frames': result.tally.frames, 'labelled_frames': result.tally.labelled_frames,
+            'left_out': sum(result.tally.left_out_frames.values()),
+            'pixel_accuracy': rounded(figures.pixel_accuracy),
+            'mean_iou': rounded(figures.mean_iou)}
+
+
+def _left_out(total: Tally) -> Dict[str, Any]:
+    return {'frames': sum(total.left_out_frames.values()),
+            'inputs_of_unknown_loss': total.unknown_losses,
+            'by_reason': dict(sorted(total.left_out_frames.items())),
+            'listed': [{'name': item.name, 'reason': item.reason, 'message': item.message,
+                        'frames': item.frames} for item in total.left_out_listed]}
+
+
+def _figures(total: Tally, compared: bool) -> Dict[str, Optional[float]]:
+    figures: Dict[str, Optional[float]] = {
+        'flicker': rounded(total.flicker.flicker())}
+    if total.grids.compared:
+        agreement = total.grids.agreement
+        figures.update({
+            'grid_agreement': rounded(agreement.agreement()),
+            'grid_recall': rounded(agreement.recall()),
+            'grid_precision': rounded(agreement.precision()),
+            'grid_cost_error': rounded(agreement.mean_cost_error())})
+    if not compared:
+        return figures
+    scores = score(total.confusion.class_counts())
+    figures.update({
+        'mean_iou': rounded(scores.mean_iou),
+        'pixel_accuracy': rounded(scores.pixel_accuracy),
+        'mean_accuracy': rounded(scores.mean_accuracy),
+        'frequency_weighted_iou': rounded(scores.frequency_weighted_iou),
+        'mean_boundary_iou': None if total.boundary is None else rounded(
+            mean_of_known(total.boundary.iou())),
+        'calibration_error': rounded(total.confidence.expected_error()),
+        'steady_flicker': rounded(total.flicker.steady_flicker())})
+    return figures
+
+
+def _by_class(total: Tally, label_map: LabelMap) -> List[Dict[str, Any]]:
+    counts = total.confusion.class_counts()
+    scores = score(counts)
+    outline = None if total.boundary is None else total.boundary.iou()
+    return [{'name': name, 'iou': rounded(scores.iou[i]),
+             'boundary_iou': None if outline is None else rounded(outline[i]),
+             'accuracy': rounded(scores.accuracy[i]), 'precision': rounded(scores.precision[i]),
+             'truth_pixels': int(counts.truth[i]), 'predicted_pixels': int(counts.predicted[i])}
+            for i, name in enumerate(label_map.truth.names)]
+
+
+def _calibration(total: Tally) -> Dict[str, Any]:
+    rows = total.confidence.reliability()
+    return {'pixels': [int(value) for value in rows.pixels],
+            'confidence': [rounded(value) for value in rows.confidence],
+            'accuracy': [rounded(value) for value in rows.accuracy]}
+
+
+def _costmap(total: Tally) -> Dict[str, Any]:
+    grids = total.grids
+    return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
+            'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
+
+
+def _performance(outcomes: Sequence[Outcome], timings: 'npt.NDArray[np.float64]',
+                 wall_seconds: float, workers: int, date: str) -> Dict[str, Any]:
+    usage = performance.add_usages([outcome.result.usage for outcome in outcomes])
+    latency = performance.latency_table(timings)
+    frames = len(timings)
+    return {
+        'date': date,
+        'machine': performance.machine_facts(),
+        'backend': outcomes[0].network['details'],
+        'workers': workers,
+        'latency_ms': latency,
+        # Of one camera served by one process, as the live node does it.
+        'frames_per_second': round(1000.0 / latency[performance.TOTAL]['mean'], 2)
+        if latency else None,
+        'wall_seconds': round(wall_seconds, 3),
+        'cpu_seconds': round(usage.cpu_seconds, 3),
+        'cpu_seconds_per_frame': round(usage.cpu_seconds / frames, 4) if frames else None,
+        'peak_memory_mb': round(usage.peak_bytes / 1e6, 1),
+    }

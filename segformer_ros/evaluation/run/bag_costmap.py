@@ -1,0 +1,221 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The costmap of a recording, and how far it agrees with depth or with a reference grid."""
+
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from segformer_ros.costmap.geometry.camera_model import calibration_of
+from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.pipeline import Frame as CostmapFrame
+from segformer_ros.costmap.pipeline import Occupancy
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.sources.bag_files import BagPart
+from segformer_ros.evaluation.sources.bag_scene import BagScene
+from segformer_ros.evaluation.sources.bag_scene import SceneTopics
+from segformer_ros.evaluation.sources.bag_scene import seconds_of
+from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
+from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
+from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
+from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.segmentation.segmenter import Segmentation
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+CAMERA = 'camera'
+
+
+class CostmapOptions(NamedTuple):
+    """
+    How the costmap is made; the numbers are the live node's defaults.
+
+    ``profile`` is a name or path for ``load_cost_table``. ``ground_frame`` has its plane z = 0
+    on the floor; where ``odom_frame`` is the same frame, every image stands for itself.
+    ``camera_info`` is a topic, empty for the one beside the image. The grid is compared with
+    ``depth``, a topic of registered depth images, or with ``reference``, one of OccupancyGrids.
+    ``mode`` is that of ``ProjectionSettings``: a camera that looks ahead, or down.
+    """
+
+    profile: str
+    odom_frame: str = 'odom'
+    ground_frame: str = 'base_footprint'
+    camera_info: str = ''
+    depth: str = ''
+    reference: str = ''
+    mode: str = CostmapSettings().projection.mode
+
+
+class BagCostmap:
+    """
+    Makes the grid of one camera in one file.
+
+    :param options: how
+    :param part: the file
+    :param all_parts: of the recording
+    :param topic: of the camera's images
+    :param classes: of the masks
+    :raises ConfigurationError: no such cost profile, or classes that it does not know
+    """
+
+    def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
+                 topic: str, classes: ClassTable) -> None:
+        self.options = options
+        self.counts = GridCounts()
+        settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
+        costs = load_cost_table(options.profile, classes)
+        self._pipeline = CostmapPipeline(settings, costs)
+        self._truth = CostmapPipeline(settings, costs)
+        self._scene = BagScene(part, all_parts, SceneTopics(
+            options.camera_info or camera_info_topic(topic), options.depth, options.reference))
+        self._is_rectified = is_rectified(topic)
+        self._camera: Optional[CameraModel] = None
+        self._camera_key: Any = None
+
+    def add(self, frame: Frame, segmentation: Segmentation) -> Optional[Occupancy]:
+        """
+        Take one frame in.
+
+        :param frame: of a recording
+        :param segmentation: its mask and confidence
+        :return: the grid at its stamp, or None where the frame has no pose or calibration;
+            ``counts`` keeps the reason
+        """
+        stamp_ns = frame.stamp_ns or 0
+        try:
+            self._scene.advance(frame.received_ns or stamp_ns)
+            told = CostmapFrame(
+                segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
+                self._pose(frame), seconds_of(stamp_ns))
+            occupancy = self._grid_of(self._pipeline, told)
+            reference = self._reference(told, stamp_ns, occupancy.geometry)
+        except (InvalidInputError, TransformError) as error:
+            self.counts.missing += 1
+            self.counts.first_problem = self.counts.first_problem or '{}: {}'.format(
+                frame.name, '; '.join(filter(None, (str(error), self._scene.problem))))
+            return None
+        self.counts.grids += 1
+        if reference is not None:
+            self.counts.compared += 1
+            self.counts.agreement = self.counts.agreement.merge(
+                compare_grids(occupancy.values, reference))
+        return occupancy
+
+    def close(self) -> None:
+        """Close the file; closing twice is allowed."""
+        self._scene.close()
+
+    def _grid_of(self, pipeline: CostmapPipeline, told: CostmapFrame) -> Occupancy:
+        if self.options.odom_frame == self.options.ground_frame:
+            pipeline.clear()
+        pipeline.process(CAMERA, told)
+        return pipeline.occupancy(told.stamp)
+
+    def _reference(self, told: CostmapFrame, stamp_ns: int,
+                   geometry: GridGeometry) -> 'Optional[npt.NDArray[np.int8]]':
+        if self.options.depth:
+            depth = self._scene.depth_at(stamp_ns)
+            if depth is None:
+                return None
+            return self._grid_of(self._truth, told._replace(depth=depth)).values
+        if self._scene.grid is None:
+            return None
+        return sampled_grid(self._scene.grid, geometry, self.options.odom_frame)
+
+    def _pose(self, frame: Frame) -> CameraPose:
+        poses, options = self._scene.poses, self.options
+        stamp = seconds_of(frame.stamp_ns or 0)
+        return CameraPose(poses.lookup(options.odom_frame, options.ground_frame, stamp),
+                          poses.lookup(options.ground_frame, frame.frame_id, stamp))
+
+    def _camera_model(self, segmentation: Segmentation) -> CameraModel:
+        if self._scene.camera_info is None:
+            raise InvalidInputError('No CameraInfo for the image', expected='a message before it',
+                                    remedy='Name its topic, or record it.')
+        height, width = segmentation.mask.shape
+        key = (calibration_of(self._scene.camera_info), width, height)
+        if self._camera is None or key != self._camera_key:
+            self._camera = CameraModel(key[0], (width, height), self._is_rectified)
+            self._camera_key = key
+        return self._camera
+
+
+class CostmapSink(FrameSink):
+    """
+    Sends every frame of a recording into the costmap, and the grids into an annotated bag.
+
+    :param costmap: of the source
+    :param bag: written beside it, which must get each frame first; None: grids are only counted
+    """
+
+    def __init__(self, costmap: BagCostmap, bag: Optional[AnnotatedBag] = None) -> None:
+        self._costmap = costmap
+        self._bag = bag
+
+    def add(self, frame: Frame, segmentation: Segmentation) -> None:
+        """Take one frame."""
+        grid = self._costmap.add(frame, segmentation)
+        if grid is not None and self._bag is not None:
+            self._bag.add_grid(frame, grid, self._costmap.options.odom_frame)
+
+    def count(self, tally: Tally) -> None:
+        """Add the cells that were compared."""
+        tally.grids.merge(self._costmap.counts)
+
+    def close(self) -> None:
+        """Close the file that is read."""
+        self._costmap.close()
+
+
+def camera_info_topic(image_topic: str) -> str:
+    """Return the CameraInfo topic beside an image topic, as image_transport names it."""
+    base = image_topic[:-len('/compressed')] if image_topic.endswith('/compressed') else \
+        image_topic
+    return base.rsplit('/', 1)[0] + '/camera_info'
+
+
+def sampled_grid(message: Any, geometry: GridGeometry,
+                 frame_id: str) -> 'npt.NDArray[np.int8]':
+    """
+    Return an OccupancyGrid message in the cells of another grid, by their centres.
+
+    :param message: of the same frame, not turned in it
+    :param geometry: of the wanted cells
+    :param frame_id: of both
+    :return: (height, width) int8, unknown outside the message's grid
+    :raises InvalidInputError: another frame, a turned grid, or data that do not fit
+    """
+    info = message.info
+    if message.header.frame_id.lstrip('/') != frame_id.lstrip('/'):
+        raise InvalidInputError('Reference grid is in another frame',
+                                got=message.header.frame_id, expected=frame_id)
+    turn = info.origin.orientation
+    if max(abs(turn.x), abs(turn.y), abs(turn.z)) > 1e-6:
+        raise InvalidInputError('Reference grid is turned',
+                                got=(turn.x, turn.y, turn.z, turn.w), expected='no rotation')
+    if len(message.data) != info.width * info.height:
+        raise InvalidInputError('Reference grid does not fit', got=len(message.data),
+                                expected='{} x {} cells'.format(info.width, info.height))
+    other = GridGeometry(info.origin.position.x, info.origin.position.y, info.resolution,
+                         info.width, info.height)
+    x, y = geometry.centers()
+    columns, rows = np.meshgrid(x, y)
+    cells, inside = other.indices(columns, rows)
+    values = np.asarray(message.data, np.int8)
+    return np.where(inside, values[cells], np.int8(UNKNOWN))

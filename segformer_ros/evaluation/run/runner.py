@@ -1,0 +1,189 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Send every frame of a source through a network and count what comes out."""
+
+import math
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import IO
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import TYPE_CHECKING
+from typing import Union
+
+import numpy as np
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
+from segformer_ros.evaluation.metrics.temporal import FlickerMeter
+from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import FrameSource
+from segformer_ros.evaluation.sources.frames import LeftOut
+from segformer_ros.evaluation.metrics.label_map import LabelMap
+from segformer_ros.evaluation.metrics.performance import Usage
+from segformer_ros.evaluation.metrics.performance import UsageMeter
+from segformer_ros.evaluation.run.records import FrameRecord
+from segformer_ros.evaluation.run.records import write_record
+from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.run.worst_frames import WorstFrame
+from segformer_ros.evaluation.run.worst_frames import WorstFrames
+from segformer_ros.segmentation.segmenter import Segmentation
+from segformer_ros.segmentation.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Figures of single frames are rounded, so that the last bit of a sum is nobody's concern.
+DIGITS = 6
+
+
+class RunSettings(NamedTuple):
+    """
+    What is measured.
+
+    ``rotate`` is that of the camera, as in the live node. ``worst`` frames are kept as pictures.
+    """
+
+    rotate: int = 0
+    with_boundary: bool = True
+    worst: int = 6
+
+
+class SourceResult(NamedTuple):
+    """What one source came to; ``records_path`` holds a line for every frame."""
+
+    name: str
+    consecutive: bool
+    tally: Tally
+    worst: List[WorstFrame]
+    records_path: str
+    usage: Usage
+
+
+class SourceRunner:
+    """
+    Evaluates one source.
+
+    :param segmenter: under test
+    :param label_map: from the network's classes and the labels to the classes of the figures
+    :param settings: what is measured
+    :param reference: a second network, whose masks take the place of labels
+    :param sinks: take each frame's result further
+    """
+
+    def __init__(self, segmenter: Segmenter, label_map: LabelMap, settings: RunSettings,
+                 reference: Optional[Segmenter] = None,
+                 sinks: Sequence[FrameSink] = ()) -> None:
+        self._segmenter = segmenter
+        self._label_map = label_map
+        self._settings = settings
+        self._reference = reference
+        self._sinks = sinks
+
+    def run(self, source: FrameSource, records_path: str,
+            on_frame: Callable[[], None] = lambda: None) -> SourceResult:
+        """
+        Evaluate every frame from the first to the last.
+
+        :param source: where they come from
+        :param records_path: file to write, one line a frame
+        :param on_frame: called after each frame, left out or not
+        """
+        meter = UsageMeter()
+        num_classes = len(self._label_map.truth)
+        tally = Tally(num_classes, self._settings.with_boundary)
+        flicker = FlickerMeter(num_classes)
+        worst = WorstFrames(self._settings.worst, self._label_map.truth.palette())
+        try:
+            with open(records_path, 'w', encoding='utf-8') as records:
+                for item in source.frames():
+                    left_out = item if isinstance(item, LeftOut) else self._add(
+                        source, item, tally, flicker, worst, records)
+                    if left_out is not None:
+                        tally.leave_out(left_out)
+                        flicker.skip()
+                    on_frame()
+            tally.flicker = flicker.counts
+            for sink in self._sinks:
+                sink.count(tally)
+        finally:
+            for sink in self._sinks:
+                sink.close()
+        return SourceResult(source.name, source.consecutive, tally, worst.frames(), records_path,
+                            meter.read())
+
+    def _add(self, source: FrameSource, frame: Frame, tally: Tally, flicker: FlickerMeter,
+             worst: WorstFrames, records: IO[str]) -> Optional[LeftOut]:
+        try:
+            segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
+        except InvalidInputError as error:
+            return LeftOut('{} #{}'.format(source.name, frame.position), reasons.BAD_IMAGE,
+                           str(error))
+        prediction = self._label_map.predicted(segmentation.mask)
+        truth = self._truth(frame)
+        if isinstance(truth, LeftOut):
+            return truth._replace(name='{} #{}'.format(source.name, frame.position))
+        tally.frames += 1
+        changed = flicker.add(prediction, truth) if source.consecutive else float('nan')
+        facts: Dict[str, Any] = {
+            'position': frame.position, 'name': frame.name, 'flicker': _figure(changed),
+            'confidence': _figure(_mean_confidence(segmentation))}
+        score = _mean_confidence(segmentation)
+        if truth is not None:
+            score = self._compare(truth, prediction, segmentation, tally, facts)
+        if not math.isnan(score):
+            worst.offer(score, source.name, frame.position, frame.name, frame.image, truth,
+                        prediction)
+        write_record(records, FrameRecord(
+            facts, (frame.decode_seconds,) + tuple(segmentation.timings)))
+        for sink in self._sinks:
+            sink.add(frame, segmentation)
+        return None
+
+    def _truth(self, frame: Frame) -> "Union['npt.NDArray[np.uint8]', LeftOut, None]":
+        if self._reference is not None:
+            other = self._reference.segment(frame.image, self._settings.rotate,
+                                            with_confidence=False)
+            return self._label_map.predicted(other.mask)
+        if frame.labels is None:
+            return None
+        if frame.labels.shape != frame.image.shape[:2]:
+            return LeftOut('', reasons.LABEL_SIZE, 'labels of {} x {}, image of {} x {}'.format(
+                frame.labels.shape[1], frame.labels.shape[0], frame.image.shape[1],
+                frame.image.shape[0]))
+        try:
+            return self._label_map.labelled(frame.labels)
+        except InvalidInputError as error:
+            return LeftOut('', reasons.BAD_LABELS, str(error))
+
+    def _compare(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]',
+                 segmentation: Segmentation, tally: Tally, facts: Dict[str, Any]) -> float:
+        """Count one labelled frame; return its pixel accuracy."""
+        matrix = ConfusionMatrix(len(self._label_map.truth))
+        matrix.add(truth, prediction)
+        tally.labelled_frames += 1
+        tally.confusion.merge(matrix)
+        if tally.boundary is not None:
+            tally.boundary.add(truth, prediction)
+        if segmentation.confidence is not None:
+            tally.confidence.add(segmentation.confidence, truth == prediction,
+                                 truth < matrix.num_classes)
+        counts = matrix.class_counts()
+        facts['classes'] = counts.to_sparse()
+        labelled = int(counts.truth.sum())
+        return int(counts.intersection.sum()) / labelled if labelled else float('nan')
+
+
+def _mean_confidence(segmentation: Segmentation) -> float:
+    if segmentation.confidence is None:
+        return float('nan')
+    return float(segmentation.confidence.mean()) / 255.0
+
+
+def _figure(value: float) -> Optional[float]:
+    return None if math.isnan(value) else round(value, DIGITS)

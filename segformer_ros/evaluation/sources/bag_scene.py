@@ -1,0 +1,163 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a recording tells beside its images: poses, calibration, depth, a reference grid."""
+
+import collections
+import contextlib
+from typing import Any
+from typing import Dict
+from typing import Generator
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
+from segformer_ros.costmap.projection.depth_image import depth_of_image
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources.bag_files import BagPart
+from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+TF = '/tf'
+TF_STATIC = '/tf_static'
+
+# Transforms and depth of an image's stamp are received somewhat after the image itself.
+LOOK_AHEAD_NS = 500000000
+
+# Depth images that are kept until their image comes.
+KEPT_DEPTHS = 30
+
+
+class SceneTopics(NamedTuple):
+    """Topics to follow; empty names are not followed."""
+
+    camera_info: str
+    depth: str = ''
+    grid: str = ''
+
+
+class BagScene:
+    """
+    Follows the topics of one file, a little ahead of the images.
+
+    :param part: the file
+    :param all_parts: of the recording; /tf_static stands in the first one alone
+    :param topics: to follow
+    :raises InvalidInputError: the file cannot be opened
+
+    ``problem`` tells the first message that could not be read; the others are still taken.
+    """
+
+    def __init__(self, part: BagPart, all_parts: Sequence[BagPart], topics: SceneTopics) -> None:
+        self._topics = topics
+        self.problem: Optional[str] = None
+        self._stack = contextlib.ExitStack()
+        self.poses = PoseBuffer()
+        self.camera_info: Optional[Any] = None
+        self.grid: Optional[Any] = None
+        self._depths: Dict[int, Any] = collections.OrderedDict()
+        for other in all_parts:
+            self._take_static(other)
+        self._reader = self._stack.enter_context(BagPartReader(part))
+        self._messages = self._follow()
+        self._next = next(self._messages, None)
+
+    def close(self) -> None:
+        """Close the file; closing twice is allowed."""
+        self._messages.close()
+        self._stack.close()
+
+    def advance(self, received_ns: int) -> None:
+        """
+        Take everything up to an image, and a little after it.
+
+        :param received_ns: time at which the image was received
+        """
+        while self._next is not None and self._next[0] <= received_ns + LOOK_AHEAD_NS:
+            self._take(self._next[1], self._next[2])
+            self._next = next(self._messages, None)
+
+    def depth_at(self, stamp_ns: int) -> 'Optional[npt.NDArray[np.float32]]':
+        """
+        Return the depth image of a stamp in metres, None if there is none.
+
+        :param stamp_ns: of the image
+        :raises InvalidInputError: it is no depth image
+        """
+        message = self._depths.pop(stamp_ns, None)
+        return None if message is None else depth_of_message(message)
+
+    def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
+        topics = [topic for topic in (TF, TF_STATIC) + tuple(self._topics) if topic]
+        messages = self._reader.messages(topics)
+        while True:
+            try:
+                connection, time_ns, data = next(messages)
+                message = self._reader.deserialize(data, connection.msgtype)
+            except StopIteration:
+                return
+            except InvalidInputError as error:
+                # After damage of the file, not of a message, the next call ends this.
+                self.problem = self.problem or str(error)
+                continue
+            yield time_ns, connection.topic, message
+
+    def _take_static(self, part: BagPart) -> None:
+        try:
+            with BagPartReader(part) as reader:
+                for connection, _, data in reader.messages([TF_STATIC]):
+                    self._take(TF_STATIC, reader.deserialize(data, connection.msgtype))
+        except InvalidInputError:
+            # Told where the file itself is evaluated; other files may hold the transforms.
+            return
+
+    def _take(self, topic: str, message: Any) -> None:
+        if topic in (TF, TF_STATIC):
+            for entry in message.transforms:
+                shift, turn = entry.transform.translation, entry.transform.rotation
+                self.poses.insert(
+                    entry.header.frame_id, entry.child_frame_id, _seconds(entry.header.stamp),
+                    (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w),
+                    topic == TF_STATIC)
+        elif topic == self._topics.camera_info:
+            self.camera_info = message
+        elif topic == self._topics.grid:
+            self.grid = message
+        elif topic == self._topics.depth:
+            stamp = message.header.stamp
+            self._depths[int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)] = message
+            if len(self._depths) > KEPT_DEPTHS:
+                self._depths.pop(next(iter(self._depths)))
+
+
+def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
+    """
+    Return the depth of an Image or compressedDepth message in metres.
+
+    :param message: with the fields of the ROS type
+    :return: (H, W) float32
+    :raises InvalidInputError: another encoding, or data that do not fit
+    """
+    if message.__msgtype__ == COMPRESSED_IMAGE:
+        return decode_compressed_depth(bytes(message.data), message.format)
+    return depth_of_image(message)
+
+
+def seconds_of(time_ns: int) -> float:
+    """
+    Return nanoseconds as seconds, rounded the same way wherever a stamp is looked up.
+
+    :param time_ns: since the epoch
+    """
+    return time_ns / 1e9
+
+
+def _seconds(stamp: Any) -> float:
+    return seconds_of(int(stamp.sec) * 10 ** 9 + int(stamp.nanosec))

@@ -1,0 +1,197 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The images of one camera in one file of a recording, with their labels."""
+
+import collections
+import time
+from typing import Any
+from typing import Deque
+from typing import Dict
+from typing import Iterator
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+from typing import Union
+
+import numpy as np
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources.bag_files import BagPart
+from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
+from segformer_ros.evaluation.sources.bag_reader import IMAGE
+from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import FrameSource
+from segformer_ros.evaluation.sources.frames import LeftOut
+from segformer_ros.evaluation.sources.frames import stamp_text
+from segformer_ros.evaluation.sources.label_folder import LabelFolder
+from segformer_ros.evaluation.sources.label_folder import read_labels
+from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+from segformer_ros.segmentation.images.decoding import image_to_rgb
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# A label message may come this many images after its own; memory is held for as many.
+LABEL_PATIENCE = 30
+
+
+class _Image(NamedTuple):
+    position: int
+    stamp_ns: int
+    received_ns: int
+    message: Any
+
+
+class BagSource(FrameSource):
+    """
+    One topic of one file.
+
+    :param name: for reports
+    :param group: the recording, and its camera where there are several
+    :param part: the file
+    :param topic: an Image or CompressedImage topic
+    :param labels: label files; None without
+    :param label_topic: mono8 Image topic with the same stamps; None without
+    :param first_position: images of the topic in the files before this one
+    :param expected: images that should be in this file; None if not known
+    :param all_parts: of the recording; this file alone by default
+    """
+
+    def __init__(self, name: str, group: str, part: BagPart, topic: str,
+                 labels: Optional[LabelFolder] = None, label_topic: Optional[str] = None,
+                 first_position: int = 0, expected: Optional[int] = None,
+                 all_parts: Sequence[BagPart] = ()) -> None:
+        super().__init__(name, group, consecutive=True)
+        self.part = part
+        self.topic = topic
+        self.all_parts = tuple(all_parts) or (part,)
+        self._labels = labels
+        self._label_topic = label_topic
+        self._first_position = first_position
+        self._expected = expected
+
+    def expected_frames(self) -> Optional[int]:
+        """Return what the recording's metadata tells."""
+        return self._expected
+
+    def frames(self) -> Iterator[Union[Frame, LeftOut]]:
+        """Read the file from its beginning."""
+        seen = 0
+        problem = None
+        try:
+            with BagPartReader(self.part) as reader:
+                problem = reader.problem
+                for image, labels in self._with_labels(self._records(reader)):
+                    seen += 1
+                    yield self._frame(image, labels)
+        except InvalidInputError as error:
+            problem = str(error)
+        missing = max(0, (self._expected or 0) - seen)
+        if problem is not None:
+            yield LeftOut(self.name, reasons.LOST, problem, missing)
+        elif missing:
+            yield LeftOut(self.name, reasons.LOST, '{} of {} images are not in the file'.format(
+                missing, self._expected), missing)
+
+    def _records(self, reader: BagPartReader) -> Iterator[Tuple[str, int, Any]]:
+        """Yield (topic, receive time, message or the error that reading it gave)."""
+        topics = [self.topic] + ([self._label_topic] if self._label_topic else [])
+        for connection, time_ns, data in reader.messages(topics):
+            try:
+                yield connection.topic, time_ns, reader.deserialize(data, connection.msgtype)
+            except InvalidInputError as error:
+                yield connection.topic, time_ns, error
+
+    def _with_labels(self, records: Iterator[Tuple[str, int, Any]]) -> Iterator[
+            Tuple[_Image, Optional[Any]]]:
+        """Join images and label messages by stamp, in the order of the images."""
+        waiting: Deque[_Image] = collections.deque()
+        labels: Dict[int, Any] = collections.OrderedDict()
+        position = self._first_position
+        patience = LABEL_PATIENCE if self._label_topic else 0
+        for topic, received_ns, message in records:
+            if topic == self.topic:
+                waiting.append(_Image(position, _stamp_of(message), received_ns, message))
+                position += 1
+            elif not isinstance(message, InvalidInputError):
+                labels[_stamp_of(message)] = message
+                if len(labels) > LABEL_PATIENCE:
+                    labels.pop(next(iter(labels)))
+            while waiting and (waiting[0].stamp_ns in labels or len(waiting) > patience):
+                image = waiting.popleft()
+                yield image, labels.pop(image.stamp_ns, None)
+        for image in waiting:
+            yield image, labels.pop(image.stamp_ns, None)
+
+    def _frame(self, image: _Image, label_message: Optional[Any]) -> Union[Frame, LeftOut]:
+        name = '{} #{}'.format(self.name, image.position)
+        started = time.perf_counter()
+        try:
+            if isinstance(image.message, InvalidInputError):
+                raise image.message
+            rgb = decode_image_message(image.message)
+        except InvalidInputError as error:
+            return LeftOut(name, reasons.BAD_IMAGE, str(error))
+        decode_seconds = time.perf_counter() - started
+        labels = None
+        if self._label_topic or self._labels is not None:
+            try:
+                labels = self._find_labels(image, label_message)
+            except InvalidInputError as error:
+                return LeftOut(name, reasons.BAD_LABELS, str(error))
+            if labels is None:
+                return LeftOut(name, reasons.NO_LABELS, 'no labels for the image of {}'.format(
+                    stamp_text(image.stamp_ns)))
+        return Frame(image.position, stamp_text(image.stamp_ns), image.stamp_ns, rgb, labels,
+                     decode_seconds, image.message.header.frame_id, image.received_ns)
+
+    def _find_labels(self, image: _Image,
+                     message: Optional[Any]) -> 'Optional[npt.NDArray[np.uint8]]':
+        if self._labels is None:
+            return None if message is None else label_values(message)
+        path = self._labels.find(image.position, image.stamp_ns)
+        return None if path is None else read_labels(path)
+
+
+def decode_image_message(message: Any) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the picture of an Image or CompressedImage message, as the live node sees it.
+
+    :param message: with the fields of the ROS type
+    :return: (H, W, 3) RGB
+    :raises InvalidInputError: it cannot be a picture
+    """
+    return compressed_to_rgb(message) if message.__msgtype__ == COMPRESSED_IMAGE else \
+        image_to_rgb(message)
+
+
+def label_values(message: Any) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the label values of an Image message.
+
+    :param message: mono8 or 8UC1, rows padded or not
+    :return: (H, W) uint8
+    :raises InvalidInputError: another type or encoding, or a length that does not fit
+    """
+    if message.__msgtype__ != IMAGE or message.encoding not in ('mono8', '8UC1'):
+        raise InvalidInputError('Label message of the wrong kind', got='{} {}'.format(
+            message.__msgtype__, getattr(message, 'encoding', '')),
+            expected='{} with encoding mono8'.format(IMAGE))
+    if message.step < message.width or len(message.data) < message.step * message.height:
+        raise InvalidInputError(
+            'Label message too short', got='{} bytes, step {}'.format(
+                len(message.data), message.step),
+            expected='{} x {} label values'.format(message.width, message.height))
+    rows = np.asarray(message.data, np.uint8)[:message.step * message.height]
+    return np.ascontiguousarray(rows.reshape(message.height, message.step)[:, :message.width])
+
+
+def _stamp_of(message: Any) -> int:
+    """Return the header's stamp in nanoseconds, -1 for a message that could not be read."""
+    if isinstance(message, InvalidInputError):
+        return -1
+    return int(message.header.stamp.sec) * 10 ** 9 + int(message.header.stamp.nanosec)

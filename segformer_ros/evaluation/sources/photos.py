@@ -1,0 +1,164 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of photos with label PNGs: ADE20K, Cityscapes, or one's own."""
+
+import os
+import time
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import Union
+
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import FrameSource
+from segformer_ros.evaluation.sources.frames import LeftOut
+from segformer_ros.evaluation.sources.label_folder import read_labels
+from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+
+PHOTOS = ('.jpg', '.jpeg', '.png')
+
+# Photos of one task; fixed, so that the report does not depend on the number of workers.
+SLICE = 250
+
+# (images, labels, end of an image's name, end of its label's name) below the given folder.
+LAYOUTS = (
+    ('images/{split}', 'annotations/{split}', '.jpg', '.png'),
+    ('leftImg8bit/{split}', 'gtFine/{split}', '_leftImg8bit.png', '_gtFine_labelIds.png'),
+    ('images', 'labels', '', '.png'),
+    ('images', 'annotations', '', '.png'),
+    ('images', 'masks', '', '.png'),
+)
+
+
+class Photo(NamedTuple):
+    """A photo's file and its label file; ``name`` is the path below the images' folder."""
+
+    name: str
+    path: str
+    label_path: Optional[str]
+
+
+class _Encoded(NamedTuple):
+    """A file in the place of a CompressedImage message."""
+
+    data: bytes
+    format: str
+
+
+class PhotoSource(FrameSource):
+    """
+    A slice of a data set.
+
+    :param name: for reports
+    :param group: the data set
+    :param photos: in the order of their names
+    :param first_position: place of the first one in the data set
+    :param wants_labels: leave out photos without labels
+    """
+
+    def __init__(self, name: str, group: str, photos: Sequence[Photo], first_position: int,
+                 wants_labels: bool) -> None:
+        super().__init__(name, group, consecutive=False)
+        self._photos = list(photos)
+        self._first_position = first_position
+        self._wants_labels = wants_labels
+
+    def expected_frames(self) -> Optional[int]:
+        """Return the number of photos."""
+        return len(self._photos)
+
+    def frames(self) -> Iterator[Union[Frame, LeftOut]]:
+        """Read photo by photo."""
+        for position, photo in enumerate(self._photos, self._first_position):
+            started = time.perf_counter()
+            try:
+                with open(photo.path, 'rb') as stream:
+                    # The stored pixels, whatever EXIF says: labels are drawn on those.
+                    image = compressed_to_rgb(_Encoded(stream.read(), photo.name))
+            except (OSError, InvalidInputError) as error:
+                yield LeftOut(photo.name, reasons.BAD_IMAGE, str(error))
+                continue
+            decode_seconds = time.perf_counter() - started
+            labels = None
+            if self._wants_labels:
+                if photo.label_path is None:
+                    yield LeftOut(photo.name, reasons.NO_LABELS, 'no label file')
+                    continue
+                try:
+                    labels = read_labels(photo.label_path)
+                except InvalidInputError as error:
+                    yield LeftOut(photo.name, reasons.BAD_LABELS, str(error))
+                    continue
+            yield Frame(position, photo.name, None, image, labels, decode_seconds)
+
+
+def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[Photo]:
+    """
+    Return the photos of a data set, sorted by name.
+
+    Known layouts are ADE20K (images/validation, annotations/validation), Cityscapes
+    (leftImg8bit/val, gtFine/val), images beside labels, annotations or masks, and label PNGs in
+    one folder with their JPEGs. Names must be the same up to their ends.
+
+    :param folder: of the data set
+    :param split: ``validation``, ``val``, ...
+    :param labels: folder of the labels where no known layout has them
+    :return: possibly none
+    :raises ConfigurationError: the folder of labels does not exist
+    """
+    if labels is not None:
+        if not os.path.isdir(labels):
+            raise ConfigurationError('Label folder not found', got=labels)
+        return _paired(folder, labels, '', '.png')
+    for images, annotations, image_end, label_end in LAYOUTS:
+        image_folder = os.path.join(folder, *images.format(split=split).split('/'))
+        label_folder = os.path.join(folder, *annotations.format(split=split).split('/'))
+        if os.path.isdir(image_folder) and os.path.isdir(label_folder):
+            return _paired(image_folder, label_folder, image_end, label_end)
+    return _paired(folder, folder, '', '.png')
+
+
+def sources_of_photos(name: str, photos: Sequence[Photo],
+                      wants_labels: bool) -> List[FrameSource]:
+    """
+    Cut a data set into slices of :data:`SLICE` photos.
+
+    :param name: of the data set
+    :param photos: all of them
+    :param wants_labels: leave out photos without labels
+    """
+    return [PhotoSource(name if len(photos) <= SLICE else '{}[{}:{}]'.format(
+        name, start, min(start + SLICE, len(photos))),
+        name, photos[start:start + SLICE], start, wants_labels)
+        for start in range(0, len(photos), SLICE)]
+
+
+def _paired(images: str, labels: str, image_end: str, label_end: str) -> List[Photo]:
+    label_paths = {name[:-len(label_end)]: path for name, path in _files(labels, label_end)}
+    chosen: Dict[str, Tuple[str, str]] = {}
+    for name, path in _files(images, image_end or PHOTOS):
+        stem = name[:-len(image_end)] if image_end else os.path.splitext(name)[0]
+        # One folder for both: the PNG beside a JPEG of the same name is its label.
+        if stem not in chosen or chosen[stem][1] == label_paths.get(stem):
+            chosen[stem] = (name, path)
+    return [Photo(name, path, label_paths.get(stem) if label_paths.get(stem) != path else None)
+            for stem, (name, path) in sorted(chosen.items())]
+
+
+def _files(folder: str, end: Union[str, Tuple[str, ...]]) -> List[Tuple[str, str]]:
+    # Cameras write .JPG, too.
+    ends = tuple(one.lower() for one in ([end] if isinstance(end, str) else end))
+    found = []
+    for parent, subfolders, names in os.walk(folder):
+        subfolders.sort()
+        found += [(os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, '/'),
+                   os.path.join(parent, name))
+                  for name in sorted(names) if name.lower().endswith(ends)]
+    return found

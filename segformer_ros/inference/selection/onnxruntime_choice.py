@@ -1,0 +1,92 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Serve with onnxruntime: the best graph and the best provider that are at hand."""
+
+from typing import Callable
+from typing import Sequence
+from typing import Tuple
+
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.base.backend import OpenNetwork
+from segformer_ros.inference.base.frames import convert_frame
+from segformer_ros.inference.base.frames import Frame
+from segformer_ros.inference.onnxrt.providers import named_plans
+from segformer_ros.inference.onnxrt.providers import open_fastest
+from segformer_ros.inference.onnxrt.providers import provider_plans
+from segformer_ros.inference.onnxrt.providers import ProviderPlan
+from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.optimize import UNCHANGED
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.optimize.target import ONNXRUNTIME_PORTABLE
+from segformer_ros.model.optimize.target import Target
+
+
+def request_graphs(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool) -> None:
+    """Begin to prepare what :func:`open_onnxruntime` would like to run."""
+    for plan in _plans(settings, has_gpu):
+        graphs.request(_target(plan))
+
+
+def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool,
+                     bundled_frames: Callable[[], Sequence[Frame]]) -> OpenNetwork:
+    """
+    Open a model with onnxruntime.
+
+    Until the graphs that were requested are there, the model runs as it is, on the last resort
+    among the providers: a trial of them takes seconds, and would be in vain.
+
+    :param has_gpu: an NVIDIA GPU was found
+    :param bundled_frames: input tensors for the original, to compare providers on; called only
+        if there is a choice
+    :raises BackendError: onnxruntime is not installed, or a named provider does not start
+    :raises ModelError: the model cannot be loaded
+    """
+    plans = _plans(settings, has_gpu)
+    targets = sorted({_target(plan) for plan in plans})
+    prepared = [each for each in map(graphs.find, targets) if each is not None]
+    if len(prepared) < len(targets):
+        last = plans[-1]
+        return OpenNetwork(last.open(graphs.original.path), graphs.original.spec,
+                           'the model as it is, until its graph is prepared', is_final=False)
+    spec = prepared[0].spec
+    if any(each.spec != spec for each in prepared) or prepared[0].changes == UNCHANGED:
+        return _open_original(graphs, plans, bundled_frames, prepared[0].detail)
+    paths = {target: each.path for target, each in zip(targets, prepared)}
+    try:
+        choice = open_fastest(plans, lambda plan: paths[_target(plan)], spec, [
+            convert_frame(frame, graphs.original.spec, spec)
+            for frame in (bundled_frames() if len(plans) > 1 else ())])
+    except SegformerRosError as error:
+        # What was exported always works, or tells better why not.
+        return _open_original(graphs, plans, bundled_frames,
+                              'its graph cannot be opened: {}'.format(error))
+    return OpenNetwork(choice.backend, spec, '{}; graph {}'.format(
+        choice.why, prepared[0].changes))
+
+
+def _open_original(graphs: GraphQueue, plans: Sequence[ProviderPlan],
+                   bundled_frames: Callable[[], Sequence[Frame]], reason: str) -> OpenNetwork:
+    choice = open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
+                          bundled_frames() if len(plans) > 1 else ())
+    return OpenNetwork(choice.backend, graphs.original.spec,
+                       '{}; {}'.format(choice.why, reason))
+
+
+def _target(plan: ProviderPlan) -> Target:
+    return ONNXRUNTIME if plan.fused_attention else ONNXRUNTIME_PORTABLE
+
+
+def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[ProviderPlan, ...]:
+    if settings.provider:
+        return named_plans(settings.provider, settings.threads)
+    return provider_plans(_available_providers(), has_gpu, settings.threads)
+
+
+def _available_providers() -> Tuple[str, ...]:
+    try:
+        import onnxruntime
+    except ImportError:
+        # Opening a session tells that it is not installed, and the remedy.
+        return ()
+    return tuple(onnxruntime.get_available_providers())

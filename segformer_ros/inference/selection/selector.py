@@ -1,0 +1,203 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Which backend serves, why, and when a better one takes over.
+
+The inference thread drives this: ``open()`` serves within seconds, ``poll()`` between two frames
+does a little work and sometimes returns a better backend. Every run happens in that thread. An
+engine that was built meanwhile is loaded in a thread beside it, so that no frame waits for that;
+building and the first trial happen in another process.
+"""
+
+import logging
+from typing import Any
+from typing import Callable
+from typing import Mapping
+from typing import Optional
+from typing import Sequence
+from typing import TYPE_CHECKING
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.selection.engine_manager import EngineSource
+from segformer_ros.inference.base.frames import Frame
+from segformer_ros.inference.selection.onnxruntime_choice import open_onnxruntime
+from segformer_ros.inference.base.backend import OpenNetwork
+from segformer_ros.inference.selection.onnxruntime_choice import request_graphs
+from segformer_ros.inference.trt.key import wanted_precisions
+from segformer_ros.inference.selection.status import BACKENDS
+from segformer_ros.inference.selection.status import ERROR
+from segformer_ros.inference.selection.status import Findings
+from segformer_ros.inference.selection.status import OK
+from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.inference.selection.status import SelectionStatus
+from segformer_ros.inference.selection.status import WARN
+from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Seconds that opening waits for a graph: enough for SegFormer-B0 on two cores of a workstation.
+# Where preparing takes longer, the model serves as it is until then.
+GRAPH_PATIENCE_S = 10.0
+_LOGGER = logging.getLogger(__name__)
+
+
+class BackendSelector:
+    """
+    Serves one network with the best backend at hand. One thread calls everything.
+
+    :param model_path: an ONNX file as it was exported or fetched
+    :param spec: of that file; :attr:`spec` is that of the graph that serves
+    :param settings: what the user chose
+    :param bundled_frames: input tensors, as ``spec`` says, of pictures that come with the
+        package; called only when there is something to compare
+    :param probe: finds the GPU
+    :raises ConfigurationError: unknown backend or precision
+    """
+
+    def __init__(self, model_path: str, spec: ModelSpec, settings: SelectionSettings,
+                 bundled_frames: Callable[[], Sequence[Frame]],
+                 probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
+        if settings.backend not in BACKENDS:
+            raise ConfigurationError('Unknown backend', got=repr(settings.backend),
+                                     expected=' or '.join(BACKENDS))
+        wanted_precisions(settings.precision)
+        self._settings = settings
+        self._bundled_frames = bundled_frames
+        self._findings = Findings()
+        self._graphs = GraphQueue(model_path, spec, settings.rewrite)
+        self._engines = EngineSource(settings, self._graphs, bundled_frames, probe,
+                                     self._findings)
+        self._serving: Optional[OpenNetwork] = None
+
+    def open(self) -> Backend:
+        """
+        Serve, with a cached engine or with onnxruntime, and begin to build what is better.
+
+        :raises BackendError: TensorRT was asked for and there is no GPU or no usable TensorRT;
+            or onnxruntime is not installed
+        :raises ModelError: the model cannot be loaded
+        """
+        if self._serving is None:
+            try:
+                self._engines.look()
+                engine = self._engines.take_cached()
+                self._serve(engine or self._open_onnxruntime(
+                    min(GRAPH_PATIENCE_S, self._settings.graph_patience)))
+                self._engines.begin()
+            except SegformerRosError:
+                self.close()
+                raise
+        return self._network().backend
+
+    def poll(self) -> Optional[Backend]:
+        """
+        Take the next step towards a better backend; called between two frames.
+
+        :return: the backend for all frames from now on, when it is another one; the one before
+            is closed, and :attr:`spec` may have changed
+        """
+        try:
+            better = self._better_network()
+        except SegformerRosError as error:
+            self._findings.fall_short('better', str(error))
+            return None
+        if better is None:
+            return None
+        self._serve(better)
+        return better.backend
+
+    def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+        """
+        Keep a copy of a live frame for the self-check; free while nothing is being built.
+
+        :param inputs: what the backend was given for it
+        """
+        self._engines.offer_frame(inputs, self.spec)
+
+    def fall_back(self, reason: str) -> Backend:
+        """
+        Leave TensorRT for good, after it failed in a run.
+
+        :param reason: what happened
+        :return: onnxruntime, open; :attr:`spec` may have changed
+        """
+        self.close()
+        self._engines.serving = None
+        self._findings.fall_short('run', 'TensorRT was left: {}'.format(reason))
+        self._serve(self._open_onnxruntime(0.0))
+        return self._network().backend
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Return what the serving backend takes and returns."""
+        return self._network().spec
+
+    @property
+    def status(self) -> SelectionStatus:
+        """Return what serves and why."""
+        info = None if self._serving is None else self._serving.backend.info
+        job, preparing = self._engines.progress, self._graphs.preparing
+        level = WARN if self._findings.less_than_wanted else OK
+        if self._settings.backend == 'tensorrt' and self._engines.serving is None and not (
+                job or preparing):
+            level = ERROR
+        return SelectionStatus(
+            model=self._graphs.original.path,
+            requested=self._settings.backend, backend=info.name if info else 'none',
+            precision=info.precision if info else 'none', level=level, why=str(self._findings),
+            job=job, check=self._engines.check, engine=self._engines.serving,
+            preparing=preparing)
+
+    def close(self) -> None:
+        """End what is being prepared or built, close the backend; twice is allowed."""
+        self._graphs.close()
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            _close(serving.backend)
+        self._engines.close()
+
+    def _network(self) -> OpenNetwork:
+        if self._serving is None:
+            raise BackendError('Backend selector used while closed', remedy='Call open() first.')
+        return self._serving
+
+    def _better_network(self) -> Optional[OpenNetwork]:
+        if not self._graphs.poll():
+            return self._engines.poll()
+        engine = self._engines.on_graph()
+        if engine is not None or self._network().is_final:
+            return engine
+        found = self._open_onnxruntime(0.0)
+        if found.is_final:
+            return found
+        _close(found.backend)
+        return None
+
+    def _serve(self, network: OpenNetwork) -> None:
+        before, self._serving = self._serving, network
+        self._findings.note('serving', network.why)
+        _LOGGER.info('Serving with %s', network.why)
+        if before is not None:
+            _close(before.backend)
+
+    def _open_onnxruntime(self, patience: float) -> OpenNetwork:
+        request_graphs(self._graphs, self._settings, self._engines.has_gpu)
+        self._graphs.wait(patience)
+        network = open_onnxruntime(self._graphs, self._settings, self._engines.has_gpu,
+                                   self._bundled_frames)
+        return network._replace(why='onnxruntime: {}'.format(network.why))
+
+
+def _close(backend: Backend) -> None:
+    try:
+        backend.close()
+    except SegformerRosError as error:
+        # After a fault of the GPU nothing can be freed; the process can still serve.
+        _LOGGER.warning('Closing a backend failed: %s', error)

@@ -1,0 +1,90 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What may be chosen about backends, and what is told about the choice made."""
+
+import logging
+import math
+from typing import Dict
+from typing import NamedTuple
+from typing import Optional
+
+from segformer_ros.inference.trt.build_job import JobProgress
+from segformer_ros.inference.trt.key import BuilderSettings
+from segformer_ros.inference.trt.key import DEFAULT_BUILDER
+from segformer_ros.inference.base.mask_check import SelfCheck
+from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
+from segformer_ros.inference.trt.backend import RuntimeSettings
+
+BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
+
+OK = 'ok'
+WARN = 'warn'
+ERROR = 'error'
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Findings:
+    """What was found out, by subject, so that a later finding replaces an earlier one."""
+
+    def __init__(self) -> None:
+        self._texts: Dict[str, str] = {}
+        self.less_than_wanted = False
+
+    def note(self, subject: str, text: str) -> None:
+        """Keep a fact."""
+        self._texts[subject] = text
+
+    def fall_short(self, subject: str, text: str) -> None:
+        """Keep a fact that means less than could be had; warn of it once."""
+        if self._texts.get(subject) != text:
+            _LOGGER.warning('%s', text)
+        self._texts[subject] = text
+        self.less_than_wanted = True
+
+    def __str__(self) -> str:
+        """Return all of them in one line."""
+        return '; '.join(self._texts.values())
+
+
+class SelectionSettings(NamedTuple):
+    """
+    What the user may choose.
+
+    ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
+    is onnxruntime's execution provider; empty: the fastest that works. ``rewrite`` lets every
+    runtime run the graph that was made for it; False runs the file as it is. Opening waits for
+    such a graph for ``graph_patience`` seconds at most: the caller may not wait longer itself.
+    """
+
+    backend: str = 'auto'
+    precision: str = 'fp16'
+    threads: int = 0
+    provider: str = ''
+    rewrite: bool = True
+    cache_root: str = ''
+    runtime: RuntimeSettings = DEFAULT_RUNTIME
+    builder: BuilderSettings = DEFAULT_BUILDER
+    graph_patience: float = math.inf
+
+
+class SelectionStatus(NamedTuple):
+    """
+    What serves and why, for diagnostics.
+
+    ``model`` is the file that was chosen. ``level`` is ``ok``, ``warn`` (less than could be
+    had) or ``error`` (not what was asked for). ``job`` is what is being built, ``check`` the
+    self-check of the engine in use or of the one that failed last, ``engine`` the name of the
+    engine in use, ``preparing`` the name of the target that a graph is being prepared for.
+    """
+
+    model: str
+    requested: str
+    backend: str
+    precision: str
+    level: str
+    why: str
+    job: Optional[JobProgress]
+    check: Optional[SelfCheck]
+    engine: Optional[str]
+    preparing: str

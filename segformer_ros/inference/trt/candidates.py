@@ -1,0 +1,218 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The engines of one model on this robot: which are there, which may be loaded, which to build."""
+
+import contextlib
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+
+from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.trt import builder as precisions
+from segformer_ros.inference.trt.api import TensorrtApi
+from segformer_ros.inference.trt.backend import EngineLoadError
+from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.backend import TensorrtBackend
+from segformer_ros.inference.trt.build_job import EngineTask
+from segformer_ros.inference.trt.build_job import FORCE_HINT
+from segformer_ros.inference.trt.cache import EngineCache
+from segformer_ros.inference.trt.cache import EngineRecord
+from segformer_ros.inference.trt.cache import GIVEN_UP_AFTER
+from segformer_ros.inference.trt.key import BuilderSettings
+from segformer_ros.inference.trt.key import engine_key
+from segformer_ros.inference.trt.key import entry_name
+from segformer_ros.inference.trt.validation import engine_file
+from segformer_ros.model.optimize.target import Target
+from segformer_ros.model.optimize.target import TENSORRT_8_2
+from segformer_ros.model.optimize.target import TENSORRT_8_6
+from segformer_ros.model.optimize.worker import prepare_in_child
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.onnx_file.digest import model_digest
+
+
+class EngineShelf:
+    """
+    What the cache holds of the engines that are worth having, best first.
+
+    :param tasks: best first
+    :param cache: closed with the shelf
+    :param spec: that an engine must fit
+    """
+
+    def __init__(self, tasks: Sequence[EngineTask], cache: EngineCache,
+                 spec: ModelSpec) -> None:
+        self.cache = cache
+        self._tasks = tuple(tasks)
+        self._spec = spec
+        self._builds: Dict[str, int] = {}
+        self._failed_loads: Dict[str, int] = {}
+        self.unrecorded: Optional[EngineStorageError] = None
+        """Why the end of a load could not be written down, if so."""
+        cache.prune(in_use=tuple(_name(task) for task in self._tasks))
+
+    def usable(self) -> Iterator[EngineRecord]:
+        """
+        Give the engines that passed their self-check and can be loaded now, best first.
+
+        :raises EngineStorageError: the cache's folder cannot be used
+        """
+        for task in self._tasks:
+            record = self.cache.find(task.model_name, task.key)
+            if record is None or not record.usable:
+                continue
+            if record.unfinished_loads >= GIVEN_UP_AFTER:
+                self.cache.record_failure(
+                    task.model_name, task.key,
+                    'loading it has ended the process {} times'.format(record.unfinished_loads),
+                    final=True)
+            elif record.unfinished_loads > 0:
+                # Loading it never reported back: the power went, or TensorRT crashed. It is
+                # tried in a process of its own before it comes into this one again.
+                self.cache.suspect(record)
+            else:
+                yield record
+
+    def load(self, record: EngineRecord) -> Backend:
+        """
+        Open an engine; any thread may, while no other uses the shelf.
+
+        A plan that TensorRT does not take is deleted, so that it is built again; the second
+        time it is given up.
+
+        :raises EngineStorageError: it cannot be written down that the load begins, without
+            which an engine that kills the process would do so at every start
+        :raises BackendError: it cannot be opened here and now
+        :raises ModelError: its plan was changed, or does not fit the specification
+        """
+        record = self.cache.begin_load(record)
+        runtime = self._task_of(record).runtime
+        backend = TensorrtBackend(engine_file(self.cache, record), runtime)
+        try:
+            backend.open()
+            self._spec.check(backend.inputs, backend.outputs)
+        except SegformerRosError as error:
+            backend.close()
+            with self._recording():
+                if isinstance(error, (EngineLoadError, ModelError)):
+                    self._drop(record, error)
+                else:
+                    self.cache.end_load(record)
+            raise
+        with self._recording():
+            self.cache.end_load(record)
+        return backend
+
+    def next_task(self, serving: Optional[str]) -> Optional[EngineTask]:
+        """
+        Return the best engine that is better than the serving one and not yet tried.
+
+        :param serving: name of the engine in use, if one is
+        """
+        for task in self._tasks:
+            name = _name(task)
+            if name == serving:
+                return None
+            record = self.cache.find(task.model_name, task.key)
+            allowed = 1 + min(self._failed_loads.get(name, 0), 1)
+            if (record is None or not record.rejected) and self._builds.get(name, 0) < allowed:
+                self._builds[name] = self._builds.get(name, 0) + 1
+                return task
+        return None
+
+    def rejections(self, serving: Optional[str]) -> List[Tuple[str, str]]:
+        """
+        Return precision and reason of the engines that are better and were given up.
+
+        :param serving: name of the engine in use, if one is
+        """
+        found = []
+        for task in self._tasks:
+            if _name(task) == serving:
+                break
+            record = self.cache.find(task.model_name, task.key)
+            if record is not None and record.rejected:
+                found.append((task.key.precision, '{}. {}'.format(record.verdict, FORCE_HINT)))
+        return found
+
+    def close(self) -> None:
+        """Close the cache."""
+        self.cache.close()
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineStorageError as error:
+            # What became of the load counts more than its record: without that the next start
+            # tries the engine in a process of its own first.
+            self.unrecorded = error
+
+    def _drop(self, record: EngineRecord, error: SegformerRosError) -> None:
+        failures = self._failed_loads.get(record.name, 0) + 1
+        self._failed_loads[record.name] = failures
+        if failures == 1:
+            self.cache.delete(record.name, str(error))
+        else:
+            task = self._task_of(record)
+            self.cache.record_failure(task.model_name, task.key,
+                                      'built again and still not loaded: {}'.format(error), True)
+
+    def _task_of(self, record: EngineRecord) -> EngineTask:
+        return next(task for task in self._tasks if _name(task) == record.name)
+
+
+def _name(task: EngineTask) -> str:
+    return entry_name(task.model_name, task.key)
+
+
+class EngineModel(NamedTuple):
+    """An ONNX file and what it takes and returns."""
+
+    path: str
+    spec: ModelSpec
+
+
+def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi, runtime: RuntimeSettings,
+                 builder: BuilderSettings, gpu: GpuInfo) -> Tuple[EngineTask, ...]:
+    """
+    Return what to build for a model.
+
+    :param model: what engines are built from and compared with
+    :param wish: ``fp16`` or ``fp32``
+    :raises ConfigurationError: another wish
+    """
+    digest = model_digest(model.path)
+    inputs = (model.spec.input_tensor(),)
+    return tuple(
+        EngineTask(
+            model_name=model.spec.name, model_path=model.path, inputs=inputs,
+            output_name=model.spec.output_name,
+            class_axis=1 if model.spec.output_layout == 'nchw' else 3,
+            key=engine_key(digest, inputs, api, gpu, precision, builder),
+            gpu=gpu, api=api, runtime=runtime, builder=builder)
+        for precision in precisions.wanted_precisions(wish))
+
+
+def engine_target(api: TensorrtApi) -> Target:
+    """Return the target of the graphs for a version of TensorRT."""
+    # uint8 inputs and LayerNormalization both exist from 8.6 on, and so does this.
+    modern = hasattr(getattr(api.module, 'BuilderFlag', None), 'VERSION_COMPATIBLE')
+    return TENSORRT_8_6 if modern else TENSORRT_8_2
+
+
+def deployed_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -> EngineModel:
+    """
+    Return the file that engines of a model are built from; prepares it if need be, for seconds.
+
+    :raises ModelError: the model file is missing
+    """
+    prepared = prepare_in_child(model_path, spec, engine_target(api))
+    return EngineModel(prepared.path, prepared.spec)

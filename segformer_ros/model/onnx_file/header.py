@@ -1,0 +1,320 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+What an ONNX file says about itself, read without the ``onnx`` package.
+
+Only names, shapes and counts are read, never weights: quick on large files, safe on hostile
+ones, and it works where ``onnx`` cannot be installed.
+"""
+
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Set
+from typing import Tuple
+
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model.onnx_file.protobuf import Field
+from segformer_ros.model.onnx_file.protobuf import WireReader
+from segformer_ros.model.spec import TensorSpec
+
+_DTYPES = {
+    1: 'float32', 2: 'uint8', 3: 'int8', 4: 'uint16', 5: 'int16', 6: 'int32', 7: 'int64',
+    8: 'str', 9: 'bool', 10: 'float16', 11: 'float64', 12: 'uint32', 13: 'uint64',
+    14: 'complex64', 15: 'complex128', 16: 'bfloat16'}
+_ITEM_BYTES = {
+    'float32': 4, 'uint8': 1, 'int8': 1, 'uint16': 2, 'int16': 2, 'int32': 4, 'int64': 8,
+    'bool': 1, 'float16': 2, 'float64': 8, 'uint32': 4, 'uint64': 8, 'complex64': 8,
+    'complex128': 16, 'bfloat16': 2}
+_EXTERNAL = 1
+_MOST_DIMENSIONS = 64
+
+
+class Weight(NamedTuple):
+    """
+    A TensorProto.
+
+    ``external_file`` names the file that holds the values instead of this one.
+    """
+
+    name: str
+    shape: Tuple[int, ...]
+    elements: int
+    dtype: str
+    external_file: Optional[str]
+
+
+class Node(NamedTuple):
+    """A NodeProto; operators of other domains than ONNX's own read ``domain::name``."""
+
+    op: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    subgraphs: Tuple[Field, ...]
+
+
+def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
+    """Return domain and version of an OperatorSetIdProto; ONNX's own domain is ``''``."""
+    domain, version = '', 0
+    for field in reader.children(message):
+        if field.number == 1:
+            domain = reader.text(field)
+        elif field.number == 2:
+            version = reader.integer(field)
+    return _plain(domain), version
+
+
+def read_node(reader: WireReader, message: Field) -> Node:
+    """Read a NodeProto."""
+    op, domain = '', ''
+    inputs: List[str] = []
+    outputs: List[str] = []
+    subgraphs: List[Field] = []
+    for field in reader.children(message):
+        if field.number == 1:
+            inputs.append(reader.text(field))
+        elif field.number == 2:
+            outputs.append(reader.text(field))
+        elif field.number == 4:
+            op = reader.text(field)
+        elif field.number == 7:
+            domain = _plain(reader.text(field))
+        elif field.number == 5:
+            # AttributeProto: 6 is a graph, 11 a list of graphs.
+            subgraphs += [inner for inner in reader.children(field) if inner.number in (6, 11)]
+    return Node('{}::{}'.format(domain, op) if domain else op, tuple(inputs), tuple(outputs),
+                tuple(subgraphs))
+
+
+def read_weight(reader: WireReader, message: Field) -> Weight:
+    """
+    Read a TensorProto without its values.
+
+    :raises ModelError: its values have another size than its shape says
+    """
+    shape: List[int] = []
+    name, dtype, raw_bytes, location = '', '', -1, 0
+    external_file = None
+    for field in reader.children(message):
+        if field.number == 1:
+            shape += reader.integers(field)
+        elif field.number == 2:
+            dtype = _dtype(reader.integer(field))
+        elif field.number == 8:
+            name = reader.text(field)
+        elif field.number == 9:
+            raw_bytes = field.end - field.start
+        elif field.number == 13:
+            external_file = _location(reader, field) or external_file
+        elif field.number == 14:
+            location = reader.integer(field)
+    if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
+        raise reader.damaged('weights of shape {}'.format(shape[:8]), message.start)
+    count = 1
+    for size in shape:
+        count *= size
+    if location == _EXTERNAL:
+        return Weight(name, tuple(shape), count, dtype, external_file or '(not named)')
+    if raw_bytes >= 0 and dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
+        raise reader.damaged('{} bytes for {} weights {}'.format(raw_bytes, dtype, shape),
+                             message.start)
+    return Weight(name, tuple(shape), count, dtype, None)
+
+
+def read_value(reader: WireReader, message: Field) -> TensorSpec:
+    """
+    Read a ValueInfoProto: an input or output of the graph.
+
+    :raises ModelError: it is no tensor, or its number of dimensions is not stated
+    """
+    name, dtype = '', ''
+    shape: Optional[List[Optional[int]]] = None
+    for field in reader.children(message):
+        if field.number == 1:
+            name = reader.text(field)
+        elif field.number == 2:
+            for part in _tensor_type(reader, field):
+                if part.number == 1:
+                    dtype = _dtype(reader.integer(part))
+                elif part.number == 2:
+                    shape = [_dimension(reader, size) for size in reader.children(part)
+                             if size.number == 1]
+    if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
+        raise ModelError(
+            'Input or output {!r} of the model is no tensor of known shape'.format(name),
+            remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
+    return TensorSpec(name, dtype, tuple(shape))
+
+
+def _tensor_type(reader: WireReader, message: Field) -> List[Field]:
+    # TypeProto: 1 is a tensor; the others are sequences, maps and the like.
+    return [part for kind in reader.children(message) if kind.number == 1
+            for part in reader.children(kind)]
+
+
+def _dimension(reader: WireReader, message: Field) -> Optional[int]:
+    size: Optional[int] = None
+    for field in reader.children(message):
+        if field.number == 1:
+            size = reader.integer(field)
+    return size if size is not None and size >= 0 else None
+
+
+def _location(reader: WireReader, message: Field) -> Optional[str]:
+    entry = {field.number: reader.text(field) for field in reader.children(message)
+             if field.number in (1, 2)}
+    return entry.get(2) if entry.get(1) == 'location' else None
+
+
+def _plain(domain: str) -> str:
+    return '' if domain == 'ai.onnx' else domain
+
+
+def _dtype(code: int) -> str:
+    return _DTYPES.get(code, 'onnx_type_{}'.format(code))
+
+
+_DEEPEST_SUBGRAPH = 16
+# These keep the number of channels, as an output's dynamic shape does not tell it.
+_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
+_MOST_STEPS_BACK = 16
+
+
+class OnnxHeader(NamedTuple):
+    """
+    Facts of an ONNX file.
+
+    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
+    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
+    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
+    element type; ``external_files`` names the files that hold weights instead of this one.
+    ``output_channels`` is the number of filters of the
+    convolution that computes an output, for files whose shapes are dynamic.
+    """
+
+    ir_version: int
+    producer: str
+    opsets: Dict[str, int]
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    ops: Dict[str, int]
+    parameters: int
+    parameters_by_dtype: Dict[str, int]
+    external_files: Tuple[str, ...]
+    output_channels: Dict[str, int]
+    file_bytes: int
+
+    @property
+    def opset(self) -> int:
+        """Return the version of ONNX's own operators, 0 if none is stated."""
+        return self.opsets.get('', 0)
+
+
+def read_onnx_header(path: str) -> OnnxHeader:
+    """
+    Read the facts of an ONNX file.
+
+    :raises ModelError: unreadable, damaged, or no ONNX file
+    """
+    try:
+        with open(path, 'rb') as stream:
+            return _read_model(WireReader(stream, path))
+    except OSError as error:
+        raise ModelError('Model file cannot be read', got='{}: {}'.format(path, error.strerror),
+                         expected='an ONNX file') from error
+
+
+def _read_model(reader: WireReader) -> OnnxHeader:
+    ir_version = 0
+    producer: List[str] = []
+    opsets: Dict[str, int] = {}
+    graphs: List[Field] = []
+    for field in reader.fields(0, reader.size):
+        if field.number == 1:
+            ir_version = reader.integer(field)
+        elif field.number in (2, 3):
+            producer.append(reader.text(field))
+        elif field.number == 7:
+            graphs.append(field)
+        elif field.number == 8:
+            domain, version = read_opset(reader, field)
+            opsets[domain] = version
+    if len(graphs) != 1 or ir_version <= 0:
+        raise reader.damaged('{} graphs and IR version {}'.format(len(graphs), ir_version), 0)
+    graph = _Graph(reader)
+    graph.read(graphs[0])
+    return OnnxHeader(
+        ir_version=ir_version,
+        producer=' '.join(producer),
+        opsets=opsets,
+        # Up to IR version 3 weights are listed among the inputs.
+        inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
+        outputs=tuple(graph.outputs),
+        ops=graph.ops,
+        parameters=sum(graph.parameters.values()),
+        parameters_by_dtype=graph.parameters,
+        external_files=tuple(sorted(graph.external_files)),
+        output_channels=graph.output_channels(),
+        file_bytes=reader.size)
+
+
+class _Graph:
+    """Collects facts while walking through a graph and its subgraphs."""
+
+    def __init__(self, reader: WireReader) -> None:
+        self._reader = reader
+        self._producers: Dict[str, Node] = {}
+        self.inputs: List[TensorSpec] = []
+        self.outputs: List[TensorSpec] = []
+        self.weights: Dict[str, Weight] = {}
+        self.ops: Dict[str, int] = {}
+        self.parameters: Dict[str, int] = {}
+        self.external_files: Set[str] = set()
+
+    def read(self, main: Field) -> None:
+        # A stack of its own: nesting in the file must not become recursion here.
+        pending = [(main, 0)]
+        while pending:
+            graph, depth = pending.pop()
+            if depth > _DEEPEST_SUBGRAPH:
+                raise self._reader.damaged('subgraphs nested too deeply', graph.start)
+            for field in self._reader.children(graph):
+                if field.number == 1:
+                    node = read_node(self._reader, field)
+                    self.ops[node.op] = self.ops.get(node.op, 0) + 1
+                    pending += [(inner, depth + 1) for inner in node.subgraphs]
+                    if depth == 0:
+                        self._producers.update((output, node) for output in node.outputs)
+                elif field.number == 5:
+                    self._take(read_weight(self._reader, field), depth)
+                elif field.number == 11 and depth == 0:
+                    self.inputs.append(read_value(self._reader, field))
+                elif field.number == 12 and depth == 0:
+                    self.outputs.append(read_value(self._reader, field))
+
+    def output_channels(self) -> Dict[str, int]:
+        found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}
+        return {name: channels for name, channels in found.items() if channels is not None}
+
+    def _channels_of(self, name: str) -> Optional[int]:
+        # Few nodes follow the last convolution; a hostile file may have a loop.
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or not node.inputs:
+                return None
+            if node.op == 'Conv' and len(node.inputs) > 1:
+                weight = self.weights.get(node.inputs[1])
+                return weight.shape[0] if weight is not None and weight.shape else None
+            if node.op not in _KEEP_CHANNELS:
+                return None
+            name = node.inputs[0]
+        return None
+
+    def _take(self, weight: Weight, depth: int) -> None:
+        self.parameters[weight.dtype] = \
+            self.parameters.get(weight.dtype, 0) + weight.elements
+        if weight.external_file is not None:
+            self.external_files.add(weight.external_file)
+        if depth == 0:
+            self.weights[weight.name] = weight

@@ -1,0 +1,282 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Judge an ONNX file of unknown origin: does it fit, and with what specification."""
+
+import os
+import re
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.common import resources
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.classes import UNLABELED
+from segformer_ros.model.huggingface import class_table_to_yaml
+from segformer_ros.model.onnx_file.header import OnnxHeader
+from segformer_ros.model.spec import IMAGENET_MEAN
+from segformer_ros.model.spec import IMAGENET_STD
+from segformer_ros.model.spec import INPUT_DTYPES
+from segformer_ros.model.spec import LAYOUTS
+from segformer_ros.model.spec import load_model_spec
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.spec import TensorSpec
+import yaml
+
+DEFAULT_CLASSES = 'ade20k'
+EXPORT_REMEDY = 'Export it as docs/models.md says, or see there what the contract is.'
+WIDEST_LINE = 1000
+OUTPUT_STRIDE = 4
+"""SegFormer's logits are a quarter of its input in width and height."""
+
+Size = Tuple[int, int]
+Triple = Tuple[float, float, float]
+
+
+class Knowledge(NamedTuple):
+    """
+    What the user or files beside the model say and the ONNX file does not.
+
+    ``num_classes`` is the length of the class table ``classes``.
+    """
+
+    classes: Optional[str] = None
+    num_classes: Optional[int] = None
+    input_size_wh: Optional[Size] = None
+    mean: Optional[Triple] = None
+    std: Optional[Triple] = None
+
+
+class Draft(NamedTuple):
+    """A specification that fits a file, and what in it is an assumption."""
+
+    spec: ModelSpec
+    assumptions: Tuple[str, ...]
+
+
+def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
+    """
+    Write the specification of a file as far as the file itself tells.
+
+    :raises ModelError: the file does not fit the contract: one image in, logits out
+    """
+    assumptions: List[str] = []
+    image = _only_image(header)
+    layout = 'nchw' if image.shape[1] == 3 else 'nhwc'
+    size_wh = _size_of(image, layout)
+    if size_wh is None:
+        size_wh = known.input_size_wh or ModelSpec._field_defaults['input_size_wh']
+        assumptions.append('input_size_wh: the file takes any size')
+    elif known.input_size_wh not in (None, size_wh):
+        raise ModelError('Input size is fixed in the file', got=known.input_size_wh,
+                         expected=size_wh, remedy='Leave the size out, or export anew.')
+    logits = _logits(header)
+    output_layout = _layout_of(logits, size_wh)
+    num_classes = _classes_of(header, logits, output_layout, known.num_classes)
+    output_size_wh = _size_of(logits, output_layout)
+    if output_size_wh is None:
+        width, height = size_wh
+        output_size_wh = (-(-width // OUTPUT_STRIDE), -(-height // OUTPUT_STRIDE))
+        assumptions.append('output_size_wh: a quarter of the input, as SegFormer has it')
+    if known.num_classes is None and num_classes == len(load_class_table(DEFAULT_CLASSES)):
+        assumptions.append('classes: those of {}'.format(DEFAULT_CLASSES))
+    if image.dtype != 'uint8' and None in (known.mean, known.std):
+        assumptions.append('mean and std: those of ImageNet')
+    spec = ModelSpec(
+        name=name, classes=known.classes or DEFAULT_CLASSES, num_classes=num_classes,
+        input_name=image.name, input_size_wh=size_wh, input_layout=layout,
+        input_dtype=image.dtype, mean=known.mean or IMAGENET_MEAN,
+        std=known.std or IMAGENET_STD, output_name=logits.name, output_layout=output_layout,
+        output_size_wh=output_size_wh)
+    spec.check(header.inputs, header.outputs)
+    return Draft(spec, tuple(assumptions))
+
+
+def spec_to_yaml(draft: Draft) -> str:
+    """Return the text of a file that ``load_model_spec`` reads."""
+    spec = draft.spec
+    lines = ['# {}: what the network takes and returns.'.format(spec.name)]
+    lines += ['# Assumed, please check: {}.'.format(text) for text in draft.assumptions]
+    for key, value in spec._asdict().items():
+        if isinstance(value, tuple):
+            lines.append('{}: [{}]'.format(key, ', '.join(str(number) for number in value)))
+        elif value is not None:
+            lines.append(yaml.safe_dump({key: value}, default_flow_style=False,
+                                        width=WIDEST_LINE).rstrip())
+    return '\n'.join(lines) + '\n'
+
+
+def name_from(path: str) -> str:
+    """Return a model name made of a file name: lower case letters, digits and ``_``."""
+    stem = os.path.splitext(os.path.basename(path))[0].lower()
+    return re.sub('[^a-z0-9_]+', '_', stem)
+
+
+def _only_image(header: OnnxHeader) -> TensorSpec:
+    listed = '; '.join(str(spec) for spec in header.inputs) or 'none'
+    expected = 'one input float32 or uint8 [1, 3, height, width] or [1, height, width, 3]'
+    if len(header.inputs) != 1:
+        raise ModelError('Model needs other inputs than one image', got=listed,
+                         expected=expected, remedy=EXPORT_REMEDY)
+    image = header.inputs[0]
+    if (image.dtype not in INPUT_DTYPES or len(image.shape) != 4
+            or image.shape[0] not in (None, 1) or 3 not in (image.shape[1], image.shape[3])):
+        raise ModelError('Input is no image', got=image, expected=expected, remedy=EXPORT_REMEDY)
+    return image
+
+
+def _logits(header: OnnxHeader) -> TensorSpec:
+    fitting = [spec for spec in header.outputs
+               if spec.dtype == 'float32' and len(spec.shape) == 4]
+    named = [spec for spec in fitting if spec.name == ModelSpec._field_defaults['output_name']]
+    if len(named or fitting) == 1:
+        return (named or fitting)[0]
+    raise ModelError(
+        'Model has no output of logits' if not fitting else 'Which output holds the logits?',
+        got='; '.join(str(spec) for spec in header.outputs) or 'no output',
+        expected='one output float32 [1, classes, height, width]', remedy=EXPORT_REMEDY)
+
+
+def _layout_of(logits: TensorSpec, input_size_wh: Size) -> str:
+    # Classes first or last: the other two dimensions have the proportions of the image.
+    for layout in LAYOUTS:
+        size_wh = _size_of(logits, layout)
+        if size_wh is None:
+            return layout
+        shrinking = [size_wh[axis] / float(input_size_wh[axis]) for axis in (0, 1)]
+        # Strides round up to whole pixels.
+        if abs(shrinking[0] - shrinking[1]) <= 1.0 / min(input_size_wh):
+            return layout
+    raise ModelError(
+        'Logits have other proportions than the image', got=logits,
+        expected='[1, classes, height, width] for an image of {} x {}'.format(*input_size_wh),
+        remedy=EXPORT_REMEDY)
+
+
+def _classes_of(header: OnnxHeader, logits: TensorSpec, layout: str,
+                known: Optional[int]) -> int:
+    found = logits.shape[LAYOUTS.index(layout) * 2 + 1]
+    if found is None:
+        found = header.output_channels.get(logits.name, known)
+    if found is None:
+        raise ModelError('Number of classes is not stated in the file', got=logits,
+                         remedy='Give the class table (--classes or --config).')
+    if known not in (None, found):
+        raise ModelError('Class table does not fit the model', got='{} classes'.format(known),
+                         expected='{} classes'.format(found),
+                         remedy='Give the table of this model (--classes or --config).')
+    if not 1 <= found <= UNLABELED:
+        raise ModelError('Number of classes cannot be handled', got=found,
+                         expected='1 to {}'.format(UNLABELED), remedy=EXPORT_REMEDY)
+    return found
+
+
+def _size_of(spec: TensorSpec, layout: str) -> Optional[Size]:
+    height, width = spec.shape[2:] if layout == 'nchw' else spec.shape[1:3]
+    return None if height is None or width is None else (width, height)
+
+
+def shipped_table_like(table: ClassTable) -> Optional[str]:
+    """Return the name of the shipped class table with the same class names, if there is one."""
+    for entry in sorted(os.listdir(resources.find('config/classes'))):
+        name = entry[:-len('.yaml')]
+        if entry.endswith('.yaml') and load_class_table(name).names == table.names:
+            return name
+    return None
+
+
+def write_spec(path: str, draft: Draft, table: Optional[ClassTable],
+               overwrite: bool = False) -> List[str]:
+    """
+    Write a specification, and beside it the class table if none of the shipped ones is it.
+
+    :param path: of the specification, ending in .yaml
+    :param table: class table to write; ``None`` keeps the one that the draft names
+    :return: the paths written
+    :raises ConfigurationError: a file exists already, cannot be written, or would not load
+    """
+    if not path.endswith('.yaml'):
+        raise ConfigurationError('Specification needs another name', got=path,
+                                 expected='a path that ends in .yaml')
+    texts = {}
+    if table is not None:
+        shipped = shipped_table_like(table)
+        stem = path[:-len('.yaml')] + '_classes'
+        classes = shipped or os.path.basename(stem) + '.yaml'
+        draft = draft._replace(spec=draft.spec._replace(classes=classes))
+        if shipped is None:
+            texts[stem + '.yaml'] = class_table_to_yaml(os.path.basename(stem), table)
+    texts[path] = spec_to_yaml(draft)
+    for target in texts:
+        if os.path.exists(target) and not overwrite:
+            raise ConfigurationError('File exists already', got=target,
+                                     remedy='Choose another name, or give --force.')
+    try:
+        for target, text in texts.items():
+            with open(target, 'w', encoding='utf-8') as stream:
+                stream.write(text)
+    except OSError as error:
+        raise ConfigurationError('File cannot be written', got='{}: {}'.format(
+            path, error.strerror)) from error
+    load_model_spec(path)
+    return list(texts)
+
+
+OLDEST = '8.2'
+MAX_OPSET = 13
+
+_NAMES = """
+    Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
+    Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
+    DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand EyeLike Flatten
+    Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool
+    Greater GreaterOrEqual HardSigmoid Identity If ImageScaler InstanceNormalization IsNaN LRN
+    LSTM LeakyRelu Less LessOrEqual Log LogSoftmax Loop LpNormalization LpPool MatMul Max MaxPool
+    Mean Min Mul Neg NonMaxSuppression Not Or PRelu Pad ParametricSoftplus Pow QuantizeLinear RNN
+    RandomUniform RandomUniformLike Range ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
+    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize
+    ReverseSequence Round ScaledTanh Scan Scatter ScatterElements ScatterND Selu Shape Sigmoid
+    Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum
+    Tan Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where
+"""
+OPERATORS = frozenset(_NAMES.split())
+
+LATER_OPERATORS = (
+    ('8.4', 'Shrink Xor'),
+    ('8.5', 'GridSample MeanVarianceNormalization NonZero RandomNormal RandomNormalLike '
+            'Reciprocal RoiAlign Trilu'),
+    ('8.6', 'GroupNormalization HardSwish IsInf LayerNormalization Mod OneHot'),
+    ('10.0', 'CastLike Gelu Hardmax Mish'),
+)
+
+
+def first_version_with(operator: str) -> Optional[str]:
+    """Return the first version from 8.2 on that reads an operator; ``None`` up to 10.0."""
+    if operator in OPERATORS:
+        return OLDEST
+    for version, names in LATER_OPERATORS:
+        if operator in names.split():
+            return version
+    return None
+
+
+def violations(header: OnnxHeader) -> List[str]:
+    """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
+    found = []
+    if not 0 < header.opset <= MAX_OPSET:
+        found.append('opset {}: TensorRT {} reads up to {}; export with opset {}'.format(
+            header.opset, OLDEST, MAX_OPSET, MAX_OPSET))
+    for operator in sorted(header.ops):
+        version = first_version_with(operator)
+        if version is None:
+            found.append('operator {}: not read by TensorRT up to 10.0'.format(operator))
+        elif version != OLDEST:
+            found.append('operator {}: read from TensorRT {} on'.format(operator, version))
+    found += ['{}: uint8 is read from TensorRT 8.5 on'.format(spec.name)
+              for spec in header.inputs + header.outputs if spec.dtype == 'uint8']
+    found += ['{}: NCHW with 3 channels is what TensorRT {} is given'.format(spec, OLDEST)
+              for spec in header.inputs if len(spec.shape) == 4 and spec.shape[1] != 3]
+    return found

@@ -1,0 +1,177 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Read protobuf messages from a file without a schema compiler.
+
+Meant for files of unknown origin: every length is compared with the end of the message that
+holds it, the number of fields is bounded, and large fields are skipped, never read.
+Wire format: https://protobuf.dev/programming-guides/encoding.
+"""
+
+import os
+from typing import BinaryIO
+from typing import Iterator
+from typing import NamedTuple
+from typing import Tuple
+
+from segformer_ros.common.errors import ModelError
+
+VARINT = 0
+FIXED64 = 1
+LENGTH = 2
+FIXED32 = 5
+
+MOST_FIELDS = 200000
+"""Bound on time. SegFormer-B5, the largest, has 46 061 in the exporter's form."""
+LONGEST_TEXT = 4096
+MOST_TEXT = 1 << 24
+"""Bound on memory: characters of all names together."""
+BLOCK_BYTES = 1 << 16
+_LONGEST_VARINT = 10
+
+
+class Field(NamedTuple):
+    """
+    One field of a message.
+
+    ``value`` is the number of a VARINT; the content of others lies at ``start`` to ``end``.
+    """
+
+    number: int
+    kind: int
+    value: int
+    start: int
+    end: int
+
+
+class WireReader:
+    """
+    Walks through the messages of an open file.
+
+    :param stream: a regular file, open for reading
+    :param name: what errors call it
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._descriptor = stream.fileno()
+        self._name = name
+        self._fields_left = MOST_FIELDS
+        self._text_left = MOST_TEXT
+        self._block = b''
+        self._block_start = 0
+        self.size = os.fstat(self._descriptor).st_size
+
+    def fields(self, start: int, end: int) -> Iterator[Field]:
+        """
+        Yield the fields of the message that lies at ``start`` to ``end``.
+
+        :raises ModelError: that is no message
+        """
+        position = start
+        while position < end:
+            self._count(position)
+            tag, position = self._varint(position, end)
+            number, kind = tag >> 3, tag & 7
+            if not 0 < number < 1 << 29:
+                raise self.damaged('field number {}'.format(number), position)
+            value = 0
+            begin = position
+            if kind == VARINT:
+                value, position = self._varint(position, end)
+            elif kind == LENGTH:
+                length, begin = self._varint(position, end)
+                position = begin + length
+            elif kind in (FIXED64, FIXED32):
+                position += 8 if kind == FIXED64 else 4
+            else:
+                raise self.damaged('wire type {}'.format(kind), position)
+            if position > end:
+                raise self.damaged('a field of {} bytes that ends after its message'.format(
+                    position - begin), begin)
+            yield Field(number, kind, value, begin, position)
+
+    def text(self, field: Field) -> str:
+        """
+        Return a text field.
+
+        :raises ModelError: it is longer than LONGEST_TEXT bytes or no UTF-8
+        """
+        self.expect(field, LENGTH)
+        length = field.end - field.start
+        self._text_left -= length
+        if length > LONGEST_TEXT or self._text_left < 0:
+            raise self.damaged('names too long ({} bytes)'.format(length), field.start)
+        try:
+            return self._read(field.start, length).decode('utf-8')
+        except UnicodeDecodeError as error:
+            raise self.damaged('a name that is no UTF-8', field.start) from error
+
+    def children(self, message: Field) -> Iterator[Field]:
+        """Yield the fields of a message that is itself a field."""
+        self.expect(message, LENGTH)
+        return self.fields(message.start, message.end)
+
+    def integer(self, field: Field) -> int:
+        """Return a number field as a signed 64-bit integer."""
+        self.expect(field, VARINT)
+        return _signed(field.value)
+
+    def integers(self, field: Field) -> Iterator[int]:
+        """Yield the numbers of a repeated field, which may be packed."""
+        if field.kind == VARINT:
+            yield _signed(field.value)
+            return
+        self.expect(field, LENGTH)
+        position = field.start
+        while position < field.end:
+            self._count(position)
+            value, position = self._varint(position, field.end)
+            yield _signed(value)
+
+    def expect(self, field: Field, kind: int) -> None:
+        """
+        Check how a field is encoded.
+
+        :raises ModelError: otherwise than ``kind``
+        """
+        if field.kind != kind:
+            raise self.damaged('wire type {} of field {}'.format(field.kind, field.number),
+                               field.start)
+
+    def damaged(self, found: str, position: int) -> ModelError:
+        """Return the error to raise for something that cannot be at a place of the file."""
+        return ModelError(
+            'No readable ONNX file: {}'.format(self._name),
+            got='{} at byte {} of {}'.format(found, position, self.size),
+            remedy='The file is damaged, cut off, or of another kind: fetch or export it again.')
+
+    def _count(self, position: int) -> None:
+        self._fields_left -= 1
+        if self._fields_left < 0:
+            raise self.damaged('more than {} fields'.format(MOST_FIELDS), position)
+
+    def _varint(self, position: int, end: int) -> Tuple[int, int]:
+        data = self._read(position, min(_LONGEST_VARINT, end - position))
+        value = 0
+        for count, byte in enumerate(data):
+            value |= (byte & 0x7f) << (7 * count)
+            if byte < 0x80:
+                if value >> 64:
+                    break
+                return value, position + count + 1
+        raise self.damaged('a number without an end', position)
+
+    def _read(self, position: int, count: int) -> bytes:
+        offset = position - self._block_start
+        if offset < 0 or offset + count > len(self._block):
+            self._block = os.pread(self._descriptor, max(count, BLOCK_BYTES), position)
+            self._block_start = position
+            offset = 0
+        data = self._block[offset:offset + count]
+        if len(data) < count:
+            raise self.damaged('the end of the file', position + len(data))
+        return data
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value

@@ -1,0 +1,192 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Make the graph that a runtime runs fastest from the one that an exporter wrote.
+
+The result computes the same: it is compared with the original before it is used. The original
+always works too, and is what is used where ``onnx`` is not installed.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model.optimize import io_adapters as graph_io
+from segformer_ros.model.optimize import verify as graph_verify
+from segformer_ros.model.onnx_file.digest import model_digest
+from segformer_ros.model.optimize.segformer_builder import has_fused_attention
+from segformer_ros.model.optimize.segformer_builder import build
+from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.segformer_parser import recognise
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.optimize.target import Target
+from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.writer import import_onnx
+from segformer_ros.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Raised with every change of what is written, so that cached graphs are made again.
+REVISION = 2
+FOLDED = 'folded'
+ENDS_ONLY = 'ends only'
+UNCHANGED = 'unchanged'
+FAILURES, MOST_FAILURES = 'runtime_failures', 3
+"""Of the cache's facts: how often the runtime failed, and after how many that is the answer."""
+_LOGGER = logging.getLogger(__name__)
+
+
+class Prepared(NamedTuple):
+    """
+    What to run instead of the original.
+
+    ``path`` and ``spec`` belong together; they are the original's where ``changes`` is
+    ``unchanged``. ``changes`` is ``folded`` where the whole network was rewritten, ``ends
+    only`` where input and output were. ``detail`` is a sentence for logs and diagnostics.
+    """
+
+    path: str
+    spec: ModelSpec
+    changes: str
+    detail: str
+
+
+def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
+            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Prepared:
+    """
+    Return the deployment graph of a model, from the cache or newly made and compared.
+
+    Making it takes a few seconds and several times the model's size in memory.
+
+    :param onnx_path: the original
+    :param spec: of the original
+    :param target: the runtime that it is for
+    :param pictures: (H, W, 3) RGB at the input's size to compare with, by default made ones
+    :raises ModelError: the file is missing, or one of its weights
+    """
+    cache = open_cache(onnx_path, spec, target)
+    facts = usable(cache.read())
+    if facts is None:
+        try:
+            import_onnx()
+        except BackendError as error:
+            return left_alone(onnx_path, spec, str(error))
+        with tempfile.TemporaryDirectory(prefix='segformer_ros_graph_') as folder:
+            facts, graph = _make(onnx_path, spec, target, folder, pictures)
+            if facts[FAILURES]:
+                facts[FAILURES] += (cache.read() or {}).get(FAILURES, 0)
+            try:
+                facts = cache.write(facts, graph)
+            except ModelError as error:
+                return left_alone(onnx_path, spec, str(error))
+    return from_facts(onnx_path, spec, target, facts)
+
+
+def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> GraphCache:
+    """
+    Return where the graph of this model lies or will lie.
+
+    :raises ModelError: the file is missing, or one of its weights
+    """
+    if not os.path.isfile(onnx_path):
+        raise ModelError('Model file not found', got=onnx_path, expected='an ONNX file',
+                         remedy='Check the path, or fetch a model: fetch_model.')
+    # What the runtime is decides which operations may be used, and was compared with.
+    key = hashlib.sha256(json.dumps(
+        [REVISION, model_digest(onnx_path), spec, target, _runtime_version()],
+        sort_keys=True).encode('utf-8')).hexdigest()
+    return GraphCache(onnx_path, target.name, key)
+
+
+def usable(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """
+    Return the cache's facts, or None where the graph is to be made, again perhaps.
+
+    Where the runtime failed, for want of memory say, it may do better at the next start.
+    """
+    if facts is None or 0 < facts.get(FAILURES, 0) < MOST_FAILURES:
+        return None
+    return facts
+
+
+def from_facts(onnx_path: str, spec: ModelSpec, target: Target,
+               facts: Dict[str, Any]) -> Prepared:
+    """Return what the cache's facts say about a model."""
+    if facts['changes'] == UNCHANGED:
+        return left_alone(onnx_path, spec, facts['detail'])
+    return Prepared(facts['path'], target.deployed_spec(spec), facts['changes'],
+                    facts['detail'])
+
+
+def left_alone(onnx_path: str, spec: ModelSpec, reason: str) -> Prepared:
+    """Return the original, and say so loudly."""
+    _LOGGER.warning('%s is used as it is; a graph for this runtime would be faster: %s', onnx_path,
+                    reason)
+    return Prepared(onnx_path, spec, UNCHANGED, reason)
+
+
+def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
+          pictures: Optional[Sequence['npt.NDArray[np.uint8]']]) -> Tuple[
+              Dict[str, Any], Optional[str]]:
+    """Return facts and path of the most thorough rewrite that agrees with the original."""
+    _LOGGER.info('Preparing %s for %s: once, a few seconds', onnx_path, target.name)
+    if (spec.input_layout, spec.input_dtype, spec.output_layout) != ('nchw', 'float32', 'nchw'):
+        return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export',
+                FAILURES: 0}, None
+    refusals: List[str] = []
+    failures = 0
+    model = import_onnx().load(onnx_path)
+    rewrites: Tuple[Tuple[str, Callable[[], Tuple[Any, str]]], ...] = (
+        (FOLDED, lambda: _fold(model, spec, target)),
+        (ENDS_ONLY, lambda: (graph_io.adapt(model, spec, target), 'input and output changed')))
+    for changes, rewrite in rewrites:
+        path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
+        try:
+            rewritten, outline = rewrite()
+            import_onnx().save(rewritten, path)
+            agreement = graph_verify.compare(onnx_path, spec, path, target.deployed_spec(spec),
+                                             pictures)
+        except (NotRecognisedError, BackendError) as error:
+            failures = failures or int(isinstance(error, BackendError))
+            refusals.append('{}: {}'.format(changes, error))
+            continue
+        if agreement.is_exact:
+            detail = '; '.join([outline, str(agreement)] + refusals)
+            level = logging.INFO if changes == FOLDED else logging.WARNING
+            _LOGGER.log(level, '%s for %s, %s: %s', onnx_path, target.name, changes, detail)
+            return {'changes': changes, 'detail': detail, FAILURES: failures,
+                    'max_logit_difference': agreement.max_logit_difference,
+                    'mask_agreement': agreement.mask_agreement}, path
+        refusals.append('{}: {}'.format(changes, agreement))
+    return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
+
+
+def _fold(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
+    network = recognise(model, spec.input_name, spec.output_name)
+    fused = target.fused_attention and has_fused_attention()
+    return build(network, spec, target, fused), network.describe()
+
+
+def _runtime_version() -> str:
+    """Return onnxruntime's version, or what stands for its absence."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return 'none'
+    return str(onnxruntime.__version__)

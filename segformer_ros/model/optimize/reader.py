@@ -1,0 +1,125 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""An ONNX graph read backwards, with constants resolved and layout steps left out."""
+
+from typing import Any
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.common.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# They move values but compute none. What a network means does not hang on them, only where a
+# value lies; a graph in which that matters fails the comparison with the original.
+LAYOUT_OPS = frozenset(('Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity',
+                        'Dropout', 'Cast'))
+
+
+class NotRecognisedError(ModelError):
+    """The graph is not the one that was looked for; the text says at which step."""
+
+
+class GraphView:
+    """
+    Producers and constants of an ONNX graph by tensor name.
+
+    :param model: an ``onnx.ModelProto``; not changed
+    """
+
+    def __init__(self, model: Any) -> None:
+        from onnx import numpy_helper
+        self._to_array = numpy_helper.to_array
+        self._producers: Dict[str, Any] = {}
+        for node in model.graph.node:
+            for output in node.output:
+                self._producers[output] = node
+        self._initializers = {entry.name: entry for entry in model.graph.initializer}
+        self._constants: Dict[str, Optional['npt.NDArray[Any]']] = {}
+        self.input_names = tuple(entry.name for entry in model.graph.input
+                                 if entry.name not in self._initializers)
+        self.output_names = tuple(entry.name for entry in model.graph.output)
+
+    def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
+        """Yield name and ONNX element type of every constant that the file stores apart."""
+        import onnx
+        for name, entry in self._initializers.items():
+            yield name, onnx.TensorProto.DataType.Name(entry.data_type)
+
+    def constant(self, tensor: str) -> Optional['npt.NDArray[Any]']:
+        """Return the value of a constant tensor, or None if it depends on the input."""
+        if tensor not in self._constants:
+            self._constants[tensor] = self._evaluate(tensor)
+        return self._constants[tensor]
+
+    def scalar(self, tensor: str) -> Optional[float]:
+        """Return the value of a constant with one element, else None."""
+        value = self.constant(tensor)
+        return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
+
+    def source(self, tensor: str) -> str:
+        """Return the tensor that this one is a copy, another shape or an order of."""
+        node = self._producers.get(tensor)
+        while node is not None and node.op_type in LAYOUT_OPS:
+            tensor = node.input[0]
+            node = self._producers.get(tensor)
+        return tensor
+
+    def node(self, tensor: str, *op_types: str) -> Optional[Any]:
+        """Return the node that computes a tensor if it is of one of these types, else None."""
+        found = self._producers.get(self.source(tensor))
+        return found if found is not None and found.op_type in op_types else None
+
+    def operands(self, node: Any) -> Tuple[List[str], List['npt.NDArray[Any]']]:
+        """Return the inputs of a node that depend on the network's input, and its constants."""
+        variable, fixed = [], []
+        for tensor in node.input:
+            value = self.constant(tensor)
+            if value is None:
+                variable.append(tensor)
+            else:
+                fixed.append(value)
+        return variable, fixed
+
+    def _evaluate(self, tensor: str) -> Optional['npt.NDArray[Any]']:
+        if tensor in self._initializers:
+            return np.asarray(self._to_array(self._initializers[tensor]))
+        node = self._producers.get(tensor)
+        if node is None:
+            return None
+        if node.op_type == 'Constant':
+            return self._constant_node(node)
+        if node.op_type not in ('Identity', 'Transpose', 'Cast'):
+            return None
+        value = self.constant(node.input[0])
+        if value is None or node.op_type == 'Identity':
+            return value
+        if node.op_type == 'Transpose':
+            return np.transpose(value, attribute(node, 'perm', None))
+        # 1 is TensorProto.FLOAT; no other type is met on the way of a float32 network.
+        return value.astype(np.float32) if attribute(node, 'to', 1) == 1 else None
+
+    def _constant_node(self, node: Any) -> Optional['npt.NDArray[Any]']:
+        for name, convert in (('value', self._to_array), ('value_float', np.float32),
+                              ('value_int', np.int64), ('value_floats', np.asarray),
+                              ('value_ints', np.asarray)):
+            value = attribute(node, name, None)
+            if value is not None:
+                return np.asarray(convert(value))
+        return None
+
+
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """Return the value of a node's attribute, or ``default`` where it is not set."""
+    import onnx
+    for entry in node.attribute:
+        if entry.name == name:
+            return onnx.helper.get_attribute_value(entry)
+    return default

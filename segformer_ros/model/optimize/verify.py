@@ -1,0 +1,139 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Compare a deployment graph with the network that it was made from."""
+
+from typing import Any
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.model.optimize.io_adapters import WHITE
+from segformer_ros.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+MAX_LOGIT_DIFFERENCE = 1e-3
+MIN_MASK_AGREEMENT = 0.9999
+# Radius of the smallest and largest disc of a dead-leaves picture, as shares of its height.
+LEAF_SIZES = (0.01, 0.3)
+LEAVES = 2000
+
+
+class Agreement(NamedTuple):
+    """
+    How far two graphs agree over some pictures.
+
+    ``max_logit_difference`` is absolute; ``mask_agreement`` the share 0..1 of cells with the
+    same winner at the logits' size.
+    """
+
+    max_logit_difference: float
+    mask_agreement: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether the graphs may stand for each other."""
+        return self.max_logit_difference < MAX_LOGIT_DIFFERENCE \
+            and self.mask_agreement >= MIN_MASK_AGREEMENT
+
+    def __str__(self) -> str:
+        """Return both figures as text."""
+        return 'largest logit difference {:.1e}, masks equal on {:.3%}'.format(
+            self.max_logit_difference, self.mask_agreement)
+
+
+def compare(original: str, spec: ModelSpec, deployed: str, deployed_spec: ModelSpec,
+            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Agreement:
+    """
+    Run two graphs on the same pictures with onnxruntime's CPU provider.
+
+    :param original: path of an ONNX file
+    :param deployed: path of the graph made from it
+    :param pictures: (H, W, 3) RGB at the input's size, by default :func:`sample_pictures`
+    :raises BackendError: onnxruntime is not installed, or cannot run one of them
+    """
+    if pictures is None:
+        pictures = sample_pictures(spec.input_size_wh)
+    expected = _run(original, spec, pictures)
+    got = _run(deployed, deployed_spec, pictures)
+    difference, equal = 0.0, []
+    for one, other in zip(expected, got):
+        distance = np.abs(one - other).max()
+        # NaN compares false with everything: count it as the worst.
+        difference = max(difference, float(distance) if np.isfinite(distance) else np.inf)
+        equal.append(np.mean(one.argmax(axis=2) == other.argmax(axis=2)))
+    return Agreement(difference, float(np.mean(equal)))
+
+
+def sample_pictures(size_wh: Tuple[int, int]) -> List['npt.NDArray[np.uint8]']:
+    """
+    Return pictures that need no file: white noise, and two with natural statistics.
+
+    The latter are dead leaves: opaque discs of random place, colour and scale-free size, which
+    occlude each other. They have the edges, flat regions and spectrum of photographs
+    (Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001).
+
+    :return: (H, W, 3) RGB, the same at every call
+    """
+    random = np.random.RandomState(20260101)
+    width, height = size_wh
+    noise = random.randint(0, 256, (height, width, 3)).astype(np.uint8)
+    return [noise, _dead_leaves(random, size_wh), _dead_leaves(random, size_wh)]
+
+
+def _dead_leaves(random: np.random.RandomState,
+                 size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+    width, height = size_wh
+    picture = np.full((height, width, 3), 128, np.uint8)
+    smallest, largest = (share * height for share in LEAF_SIZES)
+    # Density of radii r^-3 between the bounds, by inversion of its distribution function.
+    radii = random.uniform(largest ** -2, smallest ** -2, LEAVES) ** -0.5
+    centres = random.randint(0, (width, height), (LEAVES, 2)).tolist()
+    colors = random.randint(0, 256, (LEAVES, 3)).tolist()
+    for radius, centre, color in zip(radii.tolist(), centres, colors):
+        cv2.circle(picture, tuple(centre), max(1, int(radius)), color, -1)
+    shade = cv2.resize(random.randint(-40, 41, (4, 4)).astype(np.float32), size_wh,
+                       interpolation=cv2.INTER_CUBIC)
+    grain = random.normal(0.0, 4.0, picture.shape)
+    return np.clip(picture + shade[:, :, np.newaxis] + grain, 0, WHITE).astype(np.uint8)
+
+
+def _run(path: str, spec: ModelSpec,
+         pictures: Sequence['npt.NDArray[np.uint8]']) -> List['npt.NDArray[Any]']:
+    """Return the logits (h, w, classes) of each picture."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError('onnxruntime cannot be imported', got=error,
+                           remedy='Install it: "pip install onnxruntime".') from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    results = []
+    try:
+        session = onnxruntime.InferenceSession(path, options,
+                                               providers=['CPUExecutionProvider'])
+        for picture in pictures:
+            logits = session.run([spec.output_name],
+                                 {spec.input_name: _input(picture, spec)})[0][0]
+            results.append(logits if spec.output_layout == 'nhwc'
+                           else logits.transpose(1, 2, 0))
+    except Exception as error:  # onnxruntime's own types are not exported in 1.10
+        raise BackendError('Graph cannot be run', got='{} ({})'.format(path, error)) from error
+    return results
+
+
+def _input(picture: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[Any]':
+    tensor: 'npt.NDArray[Any]' = picture[np.newaxis]
+    if spec.input_dtype != 'uint8':
+        tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
+    if spec.input_layout == 'nchw':
+        tensor = tensor.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(tensor)

@@ -1,0 +1,189 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Where weights come from: shipped with the package, or fetched once into the cache."""
+
+import contextlib
+import logging
+import os
+import shutil
+from typing import Optional
+
+from segformer_ros.common import resources
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common import private_files as cache_dir
+from segformer_ros.model.weights import verify as digest
+from segformer_ros.model.weights import download
+from segformer_ros.model.weights.catalogue import Download
+from segformer_ros.model.weights.catalogue import load_download
+from segformer_ros.model.weights.catalogue import RemoteFile
+
+_log = logging.getLogger(__name__)
+
+
+def shipped(name: str) -> Optional[str]:
+    """Return the path of the weights that the package itself brings, ``None`` without."""
+    with contextlib.suppress(ConfigurationError):
+        return resources.find('models/{}.onnx'.format(name))
+    return None
+
+
+def cached_path(source: Download, remote: RemoteFile) -> str:
+    """
+    Return where a downloaded file lies or will lie.
+
+    The revision is a part of the path: a newer package with a newer revision never meets the
+    older file.
+    """
+    return os.path.join(cache_dir.cache_root(), 'models', source.model,
+                        source.revision[:12], '{}.onnx'.format(remote.variant))
+
+
+def cached(source: Download, remote: RemoteFile) -> Optional[str]:
+    """
+    Return the path of a downloaded file whose digest is right, ``None`` if there is no file.
+
+    :raises ModelError: the file is damaged or not private
+    """
+    path = cached_path(source, remote)
+    try:
+        cache_dir.check_private_file(path)
+        digest.check_file(path, remote)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError('Cached model cannot be read', got='{}: {}'.format(
+            path, error.strerror), remedy='Correct owner and mode of the file.') from error
+    return path
+
+
+def fetch_command(name: str, variant: Optional[str] = None) -> str:
+    """Return the shell command that brings a model into the cache, here and now."""
+    program = 'ros2 run segformer_ros fetch_model'
+    if shutil.which('ros2') is None:
+        program = 'python3 -m segformer_ros.cli.fetch_model'
+    chosen = '' if variant is None else ' --variant {}'.format(variant)
+    return '{} {}{} --accept-license'.format(program, name, chosen)
+
+
+def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False,
+          from_file: Optional[str] = None,
+          on_progress: Optional[download.Progress] = None) -> str:
+    """
+    Return the path of a model's weights, bringing them into the cache if need be.
+
+    Several processes may do so at once: one works, the others wait and take its result.
+
+    :param name: of the catalogue
+    :param variant: which file of it, by default the catalogue's choice
+    :param accept_license: the user has read and accepted the license of the weights
+    :param from_file: a file to take instead of the network
+    :param on_progress: called with the bytes so far and in all (``None``: unknown)
+    :raises ModelError: unknown name or variant, license not accepted, no way to get the file,
+        or a file with another digest than the published one
+    """
+    source = load_download(name)
+    if source is None:
+        return _shipped_only(name, variant)
+    remote = source.file(variant)
+    with contextlib.suppress(ModelError):
+        path = cached(source, remote)
+        if path is not None:
+            return path
+    if not accept_license:
+        raise ModelError(
+            'License of the weights not accepted yet', got=source.license.name,
+            remedy='Read {} and, if it fits your use, run: {}'.format(
+                source.license.link, fetch_command(name, variant)))
+    folder = cache_dir.private_folder(cache_dir.cache_root(), 'models', name,
+                                      source.revision[:12])
+    target = cached_path(source, remote)
+    with cache_dir.exclusive_lock(target + '.lock', _tell_waiting):
+        path = _whole_or_removed(source, remote)
+        if path is not None:
+            return path
+        part = target + '.part'
+        if from_file is not None:
+            _copy(from_file, part)
+            _check_or_discard(part, remote)
+        else:
+            _download(source, remote, part, on_progress)
+        _install(part, target, folder, source)
+    return target
+
+
+def _shipped_only(name: str, variant: Optional[str]) -> str:
+    path = shipped(name)
+    if path is None:
+        raise ModelError('Weights of {} are missing'.format(name), got='no file for it',
+                         expected='models/{}.onnx in the package'.format(name),
+                         remedy='Install the package again (colcon build, or pip install).')
+    if variant is not None:
+        raise ModelError('Model {} has no variants'.format(name), got=variant,
+                         remedy='Leave the variant out.')
+    return path
+
+
+def _whole_or_removed(source: Download, remote: RemoteFile) -> Optional[str]:
+    try:
+        return cached(source, remote)
+    except ModelError as error:
+        path = cached_path(source, remote)
+        # Raises again for a file of somebody else: that one is not ours to delete.
+        cache_dir.check_private_file(path)
+        _log.warning('%s', error)
+        os.remove(path)
+        return None
+
+
+def _download(source: Download, remote: RemoteFile, part: str,
+              on_progress: Optional[download.Progress]) -> None:
+    url = source.url_of(remote)
+    resumed = os.path.exists(part)
+    download.transfer(url, part, remote.size, on_progress)
+    if resumed:
+        try:
+            digest.check_file(part, remote)
+            return
+        except ModelError as error:
+            _log.warning('%s Starting from zero.', error)
+            download.discard(part)
+            download.transfer(url, part, remote.size, on_progress)
+    _check_or_discard(part, remote)
+
+
+def _check_or_discard(part: str, remote: RemoteFile) -> None:
+    try:
+        digest.check_file(part, remote)
+    except ModelError:
+        download.discard(part)
+        raise
+
+
+def _copy(from_file: str, part: str) -> None:
+    if not os.access(from_file, os.R_OK) or not os.path.isfile(from_file):
+        raise ModelError('File cannot be read', got=from_file,
+                         expected='the file that was downloaded elsewhere')
+    download.discard(part)
+    try:
+        shutil.copyfile(from_file, part)
+        os.chmod(part, 0o600)
+    except OSError as error:
+        download.discard(part)
+        raise download.disk_full(part, error) from error
+
+
+def _install(part: str, target: str, folder: str, source: Download) -> None:
+    terms = os.path.join(folder, 'LICENSE.txt')
+    try:
+        with open(terms + '.part', 'w', encoding='utf-8') as stream:
+            stream.write('{}\n{}\n\n{}\n'.format(*source.license))
+        cache_dir.replace_durably(terms + '.part', terms)
+        cache_dir.replace_durably(part, target)
+    except OSError as error:
+        raise download.disk_full(target, error) from error
+    download.discard(part)
+
+
+def _tell_waiting() -> None:
+    _log.warning('Another process fetches the same model; waiting for it.')

@@ -1,0 +1,116 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What /diagnostics says about the costmap: a pure function from figures to an entry."""
+
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+
+from segformer_ros.ros.io.status import ERROR
+from segformer_ros.ros.io.status import NodeState
+from segformer_ros.ros.io.status import OK
+from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.io.status import WARN
+from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.ros.io.statistics import CameraReport
+
+NAME = 'costmap'
+# Grids may come this much slower than asked for before it is worth a word.
+_LEAST_RATE = 0.7
+
+
+class CostmapState(NamedTuple):
+    """
+    The costmap at one moment.
+
+    ``reports`` by camera: what became of its masks. ``grid_rate``: per second; None until it can
+    be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
+    cell. ``jumps``: times that the clock went back.
+    """
+
+    reports: Dict[str, CameraReport]
+    grid_rate: Optional[float]
+    known: float
+    oldest: float
+    jumps: int
+    transforms: str
+    profile: str
+
+
+def costmap_status(costmap: Optional[CostmapState], trouble: str, state: NodeState,
+                   parameters: NodeParameters) -> Status:
+    """
+    Return the entry of the costmap.
+
+    :param costmap: None where there is none
+    :param trouble: why there is none, though it was asked for
+    """
+    if trouble:
+        return Status(ERROR, NAME, 'off: ' + trouble, [])
+    if not parameters.costmap.costmap:
+        return Status(OK, NAME, 'off, as the parameter costmap says', [])
+    if costmap is None:
+        return Status(OK, NAME, 'none: not configured', [])
+    values = _figures(costmap, parameters)
+    if not state.serving:
+        return Status(OK, NAME, 'not serving', values)
+    faults = [fault for fault in (
+        _fault(camera, report, parameters) for camera, report in costmap.reports.items())
+        if fault is not None]
+    asked = parameters.costmap.costmap_rate
+    if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
+        faults.append((WARN, '{:.1f} grids per second instead of {:.1f}'.format(
+            costmap.grid_rate, asked)))
+    if faults:
+        return Status(max(level for level, _ in faults), NAME,
+                      '; '.join(text for _, text in faults), values)
+    return Status(OK, NAME, '{:.0f} % of the cells known'.format(100.0 * costmap.known), values)
+
+
+def _fault(camera: str, report: CameraReport, parameters: NodeParameters
+           ) -> Optional[Tuple[int, str]]:
+    prefix = camera + ': ' if camera else ''
+    pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
+    silence = report.since_served - pause
+    if silence > parameters.warn_after:
+        cause = report.last_error if report.erring else 'no mask comes'
+        return (ERROR if silence > parameters.error_after else WARN,
+                '{}nothing new for {:.1f} s: {}'.format(prefix, report.since_served, cause))
+    if report.erring:
+        return WARN, '{}last mask was of no use: {}'.format(prefix, report.last_error)
+    fading = parameters.costmap.settings.fusion.dynamic_decay_time
+    if report.input_age is not None and report.input_age > fading:
+        return WARN, ('{}masks come {:.1f} s after their images, and what moves has faded by then:'
+                      ' raise fusion.dynamic_decay_time above {} s'.format(
+                          prefix, report.input_age, fading))
+    return None
+
+
+def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[str, str]]:
+    values = [
+        ('grid rate [Hz]', 'unknown' if costmap.grid_rate is None else '{:.2f}'.format(
+            costmap.grid_rate)),
+        ('known cells [%]', '{:.1f}'.format(100.0 * costmap.known)),
+        ('oldest known cell [s]', '{:.2f}'.format(costmap.oldest)),
+        ('clock went back', str(costmap.jumps)),
+        ('transforms', costmap.transforms),
+        ('frames', '{} in {}'.format(parameters.costmap.ground_frame,
+                                     parameters.costmap.odom_frame)),
+        ('cost profile', costmap.profile),
+    ]
+    for camera, report in costmap.reports.items():
+        prefix = camera + ': ' if camera else ''
+        values += [
+            (prefix + 'mask age [s]', 'unknown' if report.input_age is None else '{:.2f}'.format(
+                report.input_age)),
+            (prefix + 'masks used', str(report.published)),
+            (prefix + 'masks dropped for newer ones', str(report.dropped)),
+            (prefix + 'masks of no use', str(report.failed + report.rejected)),
+        ]
+        values += [('{}{} [ms]'.format(prefix, stage), 'p50 {:.1f}, p95 {:.1f}'.format(
+            1e3 * found.p50, 1e3 * found.p95)) for stage, found in report.stages.items()]
+        if report.last_error:
+            values.append((prefix + 'last error', report.last_error))
+    return values

@@ -1,0 +1,101 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Turn grids, clouds and landing sites into messages."""
+
+import array
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+from geometry_msgs.msg import Point
+from geometry_msgs.msg import Pose
+from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Quaternion
+from geometry_msgs.msg import Vector3
+from nav_msgs.msg import MapMetaData
+from nav_msgs.msg import OccupancyGrid
+import numpy as np
+from segformer_ros.costmap.landing import LandingSite
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.points import organized_cloud
+from segformer_ros.costmap.points import POINT_FIELDS
+from segformer_ros.costmap.points import POINT_STEP
+from segformer_ros.ros.io.images import byte_array
+from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import PointField
+from std_msgs.msg import ColorRGBA
+from std_msgs.msg import Header
+from visualization_msgs.msg import Marker
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+LANDING_COLOR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.5)
+LANDING_THICKNESS = 0.05
+"""Metres; RViz cannot draw a flat cylinder."""
+
+
+def occupancy_grid(header: Header, values: 'npt.NDArray[np.int8]',
+                   geometry: GridGeometry) -> OccupancyGrid:
+    """
+    Return a grid.
+
+    :param values: (height, width) int8, row 0 at the smallest y
+    """
+    data = array.array('b')
+    data.frombytes(values.view(np.uint8))  # type: ignore[arg-type]
+    return OccupancyGrid(
+        header=header, data=data,
+        info=MapMetaData(
+            map_load_time=header.stamp, resolution=geometry.resolution, width=geometry.width,
+            height=geometry.height, origin=Pose(
+                position=Point(x=geometry.origin_x, y=geometry.origin_y),
+                orientation=Quaternion(w=1.0))))
+
+
+def point_cloud(header: Header, cloud: 'npt.NDArray[np.void]') -> PointCloud2:
+    """
+    Return an unorganised cloud; also an empty one has its fields.
+
+    :param cloud: (N,) records of ``costmap.points.POINT_DTYPE``
+    """
+    return PointCloud2(
+        header=header, height=1, width=len(cloud), is_bigendian=False, point_step=POINT_STEP,
+        row_step=POINT_STEP * len(cloud), is_dense=True, data=byte_array(cloud.view(np.uint8)),
+        fields=[PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
+                for field in POINT_FIELDS])
+
+
+def organized_point_cloud(header: Header, points: 'npt.NDArray[np.float32]') -> PointCloud2:
+    """
+    Return a cloud with the rows of a picture.
+
+    :param points: (H, W, 3) metres, NaN where a pixel has no point
+    """
+    height, width = points.shape[:2]
+    return PointCloud2(
+        header=header, height=height, width=width, is_bigendian=False, point_step=12,
+        row_step=12 * width, is_dense=False,
+        data=byte_array(organized_cloud(points).view(np.uint8)),
+        fields=[PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
+                for field in POINT_FIELDS[:3]])
+
+
+def landing_messages(header: Header, site: Optional[LandingSite]
+                     ) -> Tuple[Optional[PoseStamped], Marker]:
+    """
+    Return a landing site as pose and marker.
+
+    :param site: None: no pose, and a marker that takes the last one away
+    """
+    marker = Marker(header=header, ns='landing_site', id=0, type=Marker.CYLINDER)
+    if site is None:
+        marker.action = Marker.DELETE
+        return None, marker
+    pose = Pose(position=Point(x=site.x, y=site.y, z=site.z), orientation=Quaternion(w=1.0))
+    diameter = 2.0 * site.radius
+    marker.action = Marker.ADD
+    marker.pose = pose
+    marker.scale = Vector3(x=diameter, y=diameter, z=LANDING_THICKNESS)
+    marker.color = LANDING_COLOR
+    return PoseStamped(header=header, pose=pose), marker

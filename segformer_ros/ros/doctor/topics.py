@@ -1,0 +1,190 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the doctor makes of a ROS graph: pure functions from facts to findings."""
+
+from typing import List
+
+from segformer_ros.costmap.geometry.camera_model import calibration_of
+from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.ros.doctor.finding import ERROR
+from segformer_ros.ros.doctor.finding import Finding
+from segformer_ros.ros.doctor.finding import finding_of
+from segformer_ros.ros.doctor.finding import OK
+from segformer_ros.ros.doctor.finding import WARN
+from segformer_ros.ros.doctor.graph import CameraFacts
+from segformer_ros.ros.doctor.graph import GraphFacts
+from segformer_ros.ros.doctor.graph import TopicFacts
+from segformer_ros.segmentation.images.encodings import find_encoding
+
+SLOW = 1.0
+"""Images per second below which ``warn_after`` of the node would be reached between two."""
+OLD = 1.0
+"""Seconds; a costmap of images this old lags half a metre behind a walking robot."""
+AHEAD = 0.1
+"""Seconds that a stamp may lie ahead: what NTP leaves between two computers."""
+NODE_LEVELS = {0: OK, 1: WARN, 2: ERROR, 3: ERROR}
+
+
+def graph_findings(facts: GraphFacts) -> List[Finding]:
+    """Return everything that is to be said about a graph."""
+    findings = node_findings(facts)
+    for camera in facts.cameras:
+        findings += image_findings(camera.image, bool(facts.parameters.get('use_sim_time')))
+        findings += _for_costmap(facts, info_findings(camera))
+    return findings + _for_costmap(facts, transform_findings(facts)) + time_findings(facts)
+
+
+def node_findings(facts: GraphFacts) -> List[Finding]:
+    """Tell how the node is, and what it says of itself."""
+    if not facts.running:
+        return [Finding(WARN, 'node', '{} does not run in this domain'.format(facts.node),
+                        'Start it: ros2 launch segformer_ros segformer.launch.py, in the same '
+                        'ROS_DOMAIN_ID; other names: --node.')]
+    if not facts.answers:
+        return [Finding(ERROR, 'node', '{} runs but does not answer'.format(facts.node),
+                        'Look at its log; end it with SIGINT and start it again.')]
+    findings = [Finding(OK, 'node', '{} is {}'.format(facts.node, facts.state))
+                if facts.state == 'active' else
+                Finding(WARN, 'node', '{} is {}, so it gives no masks'.format(
+                    facts.node, facts.state or 'in no state'),
+                    'ros2 lifecycle set {} {}'.format(
+                        facts.node, 'activate' if facts.state == 'inactive' else 'configure'))]
+    for task, (level, message) in sorted(facts.diagnostics.items()):
+        findings.append(Finding(
+            NODE_LEVELS.get(level, ERROR), 'node says', '{}: {}'.format(task, message),
+            '' if level == 0 else 'The log of the node has the details; docs/topics.md tells '
+            'what each entry means.'))
+    if not facts.diagnostics:
+        findings.append(Finding(
+            WARN, 'node says', 'nothing on /diagnostics',
+            'Listen for two seconds or longer (--seconds); a remapping may have moved it.'))
+    return findings
+
+
+def image_findings(topic: TopicFacts, simulated_time: bool) -> List[Finding]:
+    """Tell whether images come, whether they can be read, and how old they are."""
+    silent = _silent(topic, ERROR, 'Start the camera driver, or remap image to its topic.')
+    if silent:
+        return silent
+    findings = [Finding(
+        OK if topic.rate >= SLOW else WARN, 'image', '{}: {:.1f} Hz from {} ({})'.format(
+            topic.name, topic.rate, topic.publishers[0][0] if topic.publishers else 'nobody now',
+            topic.publishers[0][2] if topic.publishers else 'unknown'),
+        '' if topic.rate >= SLOW else
+        'Look at the driver, its exposure time and the network; large images over Fast DDS need '
+        'config/fastdds.xml on both sides.')]
+    image = topic.newest
+    if image is None:
+        return findings
+    if topic.wanted_type.endswith('/Image'):
+        try:
+            find_encoding(image.encoding)
+            findings.append(Finding(OK, 'image', '{} x {} {} in frame {!r}'.format(
+                image.width, image.height, image.encoding, image.header.frame_id)))
+        except SegformerRosError as error:
+            findings.append(finding_of(ERROR, 'image', error))
+    return findings + _age_findings(topic, simulated_time)
+
+
+def info_findings(camera: CameraFacts) -> List[Finding]:
+    """Tell whether CameraInfo comes and belongs to the images; masks do not need it."""
+    topic, image = camera.info, camera.image.newest
+    silent = _silent(topic, WARN, 'The costmap needs it: start its publisher, or remap '
+                     'camera_info.')
+    if silent or topic.newest is None:
+        return silent
+    info = topic.newest
+    try:
+        CameraModel(calibration_of(info), rectified=is_rectified(camera.image.name))
+    except SegformerRosError as error:
+        return [finding_of(WARN, 'camera_info', error)]
+    if image is not None and camera.image.wanted_type.endswith('/Image'):
+        width = (info.roi.width or info.width) // (info.binning_x or 1)
+        height = (info.roi.height or info.height) // (info.binning_y or 1)
+        # A scaled image is as good as the calibrated one; a cropped one is not.
+        if abs(width * image.height - height * image.width) > max(image.width, image.height):
+            text = '{}: for {} x {} pixels, images have {} x {}'.format(
+                topic.name, width, height, image.width, image.height)
+            return [Finding(WARN, 'camera_info', text,
+                            'Publish the CameraInfo of this resolution.')]
+    if image is not None and image.header.frame_id != info.header.frame_id:
+        return [Finding(WARN, 'camera_info', '{}: frame {!r}, images have {!r}'.format(
+            topic.name, info.header.frame_id, image.header.frame_id),
+            'Give both the same frame_id in the driver.')]
+    return [Finding(OK, 'camera_info', '{}: {:.1f} Hz, {} x {} {}'.format(
+        topic.name, topic.rate, info.width, info.height, info.distortion_model or 'no lens'))]
+
+
+def transform_findings(facts: GraphFacts) -> List[Finding]:
+    """Tell whether the camera's place in the world is known; masks do not need it."""
+    findings = [Finding(WARN, 'tf', fault, 'Give each frame one parent, published by one node.')
+                for fault in facts.transform_faults]
+    frames = sorted({camera.image.newest.header.frame_id for camera in facts.cameras
+                     if camera.image.newest is not None})
+    if not facts.transforms:
+        return findings + [Finding(
+            WARN, 'tf', 'no transform on /tf or /tf_static',
+            'The costmap needs them: start robot_state_publisher and the odometry, or set '
+            'mount.* and odom_frame equal to ground_frame.')]
+    targets = [facts.parameters.get(name) for name in ('ground_frame', 'odom_frame')]
+    for frame in frames:
+        for target in sorted({each for each in targets if each}):
+            try:
+                facts.poses.lookup(target, frame)
+                findings.append(Finding(OK, 'tf', '{} from {}'.format(target, frame)))
+            except SegformerRosError as error:
+                findings.append(finding_of(WARN, 'tf', error))
+    return findings or [Finding(OK, 'tf', '{} transforms came'.format(facts.transforms))]
+
+
+def time_findings(facts: GraphFacts) -> List[Finding]:
+    """Tell whether simulated time is used where it flows, and only there."""
+    simulated = facts.parameters.get('use_sim_time')
+    if simulated and not facts.clocks:
+        return [Finding(ERROR, 'time', 'use_sim_time is set, and nobody publishes /clock',
+                        'Start the simulator or ros2 bag play --clock, or unset use_sim_time.')]
+    if facts.running and facts.answers and not simulated and facts.clocks:
+        return [Finding(WARN, 'time', 'somebody publishes /clock, and use_sim_time is not set',
+                        'Set use_sim_time for the node where images come from a simulator or '
+                        'a bag.')]
+    return [Finding(OK, 'time', 'simulated' if simulated else 'of the system')]
+
+
+def _for_costmap(facts: GraphFacts, findings: List[Finding]) -> List[Finding]:
+    if facts.parameters.get('costmap', True):
+        return findings
+    return [finding if finding.level == OK else
+            Finding(OK, finding.subject, '{} (costmap is false: not needed)'.format(
+                finding.text.rstrip('.'))) for finding in findings]
+
+
+def _silent(topic: TopicFacts, level: str, remedy: str) -> List[Finding]:
+    subject = 'camera_info' if topic.wanted_type.endswith('CameraInfo') else 'image'
+    others = sorted({kind for _, kind, _ in topic.publishers if kind != topic.wanted_type})
+    if others:
+        return [Finding(level, subject, '{} carries {}; expected {}'.format(
+            topic.name, ', '.join(others), topic.wanted_type),
+            'Set image_transport to what the topic carries, or remap it.')]
+    if not topic.publishers and not topic.received:
+        return [Finding(level, subject, 'nobody publishes {}'.format(topic.name), remedy)]
+    if not topic.received:
+        return [Finding(level, subject, '{} has a publisher ({}), but nothing came'.format(
+            topic.name, topic.publishers[0][0]),
+            'Look whether the driver is triggered; a firewall or another network may let '
+            'discovery through and data not.')]
+    return []
+
+
+def _age_findings(topic: TopicFacts, simulated_time: bool) -> List[Finding]:
+    if topic.age is None or simulated_time:
+        return []
+    if topic.newest is not None and topic.newest.header.stamp.sec == 0:
+        return [Finding(WARN, 'stamp', '{} has no stamps'.format(topic.name),
+                        'Let the driver stamp images: the costmap looks poses up by them.')]
+    if topic.age > OLD or topic.age < -AHEAD:
+        return [Finding(WARN, 'stamp', '{}: images are {:.2f} s {}'.format(
+            topic.name, abs(topic.age), 'old' if topic.age > 0 else 'ahead of this clock'),
+            'Synchronise the clocks of both computers (chrony); for a bag set use_sim_time.')]
+    return [Finding(OK, 'stamp', '{}: {:.0f} ms old'.format(topic.name, 1e3 * topic.age))]

@@ -1,0 +1,92 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Log what repeats at camera rate: at most one line in five seconds for each kind."""
+
+import logging
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import Tuple
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+PERIOD = 5.0
+"""Seconds between two lines of the same kind."""
+KINDS_KEPT = 64
+"""A kind may name what a stranger sent; the memory of them must not grow for ever."""
+
+
+class Throttle:
+    """
+    A logger that writes a kind of line at most every :data:`PERIOD` seconds.
+
+    The kind is the text without what may differ in every frame, such as lengths. rclpy's own
+    throttle goes by line of code, and would hide a second problem behind the first.
+
+    :param logger: of the node
+    :param clock: seconds that never go back
+    """
+
+    def __init__(self, logger: RcutilsLogger, clock: Callable[[], float]) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._seen: Dict[str, Tuple[float, int]] = {}
+
+    def error(self, kind: str, text: str) -> None:
+        """Log at ERROR unless that kind was logged lately."""
+        line = self._line(kind, text)
+        if line:
+            self._logger.error(line)
+
+    def info(self, kind: str, text: str) -> None:
+        """Log at INFO unless that kind was logged lately."""
+        line = self._line(kind, text)
+        if line:
+            self._logger.info(line)
+
+    def _line(self, kind: str, text: str) -> str:
+        now = self._clock()
+        last, hidden = self._seen.get(kind, (float('-inf'), 0))
+        if now - last < PERIOD:
+            self._seen[kind] = (last, hidden + 1)
+            return ''
+        if len(self._seen) >= KINDS_KEPT:
+            self._seen.clear()
+        self._seen[kind] = (now, 0)
+        return '{} ({} more like it)'.format(text, hidden) if hidden else text
+
+
+PACKAGE = 'segformer_ros'
+
+
+class LogBridge(logging.Handler):
+    """
+    Passes the records of Python's ``logging`` of this package on to a ROS logger.
+
+    :param logger: of rclpy
+    """
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__(logging.INFO)
+        self._logger = logger
+        package = logging.getLogger(PACKAGE)
+        self._level_before = package.level
+        package.setLevel(logging.INFO)
+        package.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        text = record.getMessage()
+        # One line for each severity: rclpy allows a place in the code no other.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
+
+    def remove(self) -> None:
+        """Pass nothing on from now on."""
+        package = logging.getLogger(PACKAGE)
+        package.removeHandler(self)
+        package.setLevel(self._level_before)

@@ -1,0 +1,121 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers that cost the executor nothing."""
+
+import socket
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import OccupancyGrid
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.clock import create_steady_timer
+from segformer_ros.ros.io.label_info import label_info_type
+from segformer_ros.ros.io.topics import Topic
+from segformer_ros.ros.io.status import Status
+from sensor_msgs.msg import Image
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import Marker
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:
+    from rclpy.qos_event import PublisherEventCallbacks  # Humble
+
+
+def create_output(node: Node, message_type: Any, name: str, topic: Topic) -> Publisher:
+    """
+    Create the publisher of an output without rclpy's default event handlers.
+
+    Of these each publisher has up to two, and rclpy looks at every one whenever it wakes: with
+    them an image that comes costs milliseconds before its callback runs. All that they do is
+    warn of a subscriber with another QoS or type; the subscriber's own process does so, too.
+
+    :param name: relative or private
+    :param topic: its row, for the QoS
+    """
+    return node.create_publisher(
+        message_type, name, topic.profile(),
+        event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
+
+
+PERIOD = 1.0
+"""Seconds; what diagnostic_aggregator expects."""
+
+
+class DiagnosticsPublisher:
+    """
+    A timer that turns statuses into messages.
+
+    :param node: owns timer and publisher; its name stands before every entry
+    :param statuses: called each time, in the executor's thread
+    """
+
+    def __init__(self, node: Node, statuses: Callable[[], Sequence[Status]]) -> None:
+        self._node = node
+        self._statuses = statuses
+        self._host = socket.gethostname()
+        self._publisher = create_output(
+            node, DiagnosticArray, topics.DIAGNOSTICS.name, topics.DIAGNOSTICS)
+        self._timer = create_steady_timer(node, PERIOD, self.publish)
+
+    def publish(self) -> None:
+        """Publish the statuses of this moment."""
+        message = DiagnosticArray()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.status = [self._entry(status) for status in self._statuses()]
+        self._publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Publish for the last time and stop."""
+        self.publish()
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._publisher)
+
+    def _entry(self, status: Status) -> DiagnosticStatus:
+        # The form of diagnostic_updater, by which aggregators group: "node: task".
+        name = '{}: {}'.format(self._node.get_fully_qualified_name().lstrip('/'), status.name)
+        return DiagnosticStatus(
+            level=bytes([status.level]), name=name, message=status.message,
+            hardware_id=self._host,
+            values=[KeyValue(key=key, value=value) for key, value in status.values])
+
+TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/PointCloud2': PointCloud2,
+         'nav_msgs/msg/OccupancyGrid': OccupancyGrid,
+         'geometry_msgs/msg/PoseStamped': PoseStamped,
+         'visualization_msgs/msg/Marker': Marker}
+
+
+class _Publishers:
+    """Publishers by topic; a topic whose message type is not installed has none."""
+
+    def __init__(self, node: Node, camera: str, rows: Sequence[Topic]) -> None:
+        self._node = node
+        self._by_topic: Dict[Topic, Publisher] = {}
+        for row in rows:
+            message_type = label_info_type() if row.type_name == topics.LABEL_INFO.type_name \
+                else TYPES[row.type_name]
+            if message_type is not None:
+                self._by_topic[row] = create_output(
+                    node, message_type, topics.output_name(camera, row), row)
+
+    def has(self, topic: Topic) -> bool:
+        return topic in self._by_topic
+
+    def subscribers(self, topic: Topic) -> int:
+        return int(self._by_topic[topic].get_subscription_count())
+
+    def publish(self, topic: Topic, message: Any) -> None:
+        self._by_topic[topic].publish(message)
+
+    def destroy(self) -> None:
+        for publisher in self._by_topic.values():
+            self._node.destroy_publisher(publisher)
+        self._by_topic = {}

@@ -1,0 +1,181 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Transforms of a live robot: tf2_ros where it is installed, else a buffer of our own."""
+
+import abc
+import threading
+from typing import Any
+from typing import Dict
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transforms import pose_matrix
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+from tf2_msgs.msg import TFMessage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float64]
+
+# What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
+DYNAMIC_QOS = QoSProfile(depth=100)
+STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+NANOSECONDS = 1000000000
+
+
+class Transforms(abc.ABC):
+    """Poses of frames in each other at a time; every method may be called from any thread."""
+
+    source = ''
+    """Where they come from, for diagnostics."""
+
+    @abc.abstractmethod
+    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+        """
+        Return target_from_source (4, 4) without waiting.
+
+        :param stamp_ns: nanoseconds
+        :raises TransformError: not known, or not yet
+        """
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Forget everything but static transforms: time went back."""
+
+    @abc.abstractmethod
+    def destroy(self) -> None:
+        """Take no more messages."""
+
+
+class BufferedTransforms(Transforms):
+    """
+    /tf and /tf_static in a :class:`~segformer_ros.costmap.geometry.transform_buffer.PoseBuffer`.
+
+    :param node: owns the subscriptions
+    """
+
+    source = '/tf and /tf_static, read by the node itself, since tf2_ros is not installed'
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._lock = threading.Lock()
+        self._buffer = PoseBuffer()
+        self._newest: Dict[str, float] = {}
+        self._refused = ''
+        self._subscriptions = [
+            node.create_subscription(TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
+            node.create_subscription(TFMessage, '/tf_static', self._on_static, STATIC_QOS)]
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+        """Return target_from_source (4, 4) without waiting."""
+        with self._lock:
+            return self._buffer.lookup(target, source, stamp_ns / NANOSECONDS)
+
+    def clear(self) -> None:
+        """Forget everything but static transforms."""
+        with self._lock:
+            self._buffer.clear()
+            self._newest.clear()
+
+    def destroy(self) -> None:
+        """Take no more messages."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def _on_dynamic(self, message: TFMessage) -> None:
+        self._insert(message, static=False)
+
+    def _on_static(self, message: TFMessage) -> None:
+        self._insert(message, static=True)
+
+    def _insert(self, message: TFMessage, static: bool) -> None:
+        for entry in message.transforms:
+            child = entry.child_frame_id
+            stamp = _nanoseconds(entry.header.stamp) / NANOSECONDS
+            position, turn = _numbers(entry.transform)
+            with self._lock:
+                # Older than anything that is kept: time was reset, and the buffer would drop
+                # each new transform as too old.
+                if not static and stamp < self._newest.get(child, stamp) - \
+                        self._buffer.cache_time:
+                    self._buffer.clear()
+                    self._newest.clear()
+                try:
+                    self._buffer.insert(entry.header.frame_id, child, stamp, position, turn,
+                                        static)
+                except InvalidInputError as error:
+                    self._tell(str(error))
+                    continue
+                if not static:
+                    self._newest[child] = max(stamp, self._newest.get(child, stamp))
+
+    def _tell(self, text: str) -> None:
+        # Once for each text that follows another: a broken publisher repeats itself.
+        if text != self._refused:
+            self._refused = text
+            self._node.get_logger().warning('Transform ignored: {}'.format(text))
+
+
+class Tf2Transforms(Transforms):
+    """
+    tf2_ros's own buffer and listener.
+
+    :param node: owns the subscriptions
+    :param tf2_ros: the module
+    """
+
+    source = 'tf2_ros'
+
+    def __init__(self, node: Node, tf2_ros: Any) -> None:
+        self._failures = tf2_ros.TransformException
+        self._buffer = tf2_ros.Buffer()
+        self._listener: Optional[Any] = tf2_ros.TransformListener(self._buffer, node,
+                                                                  spin_thread=False)
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+        """Return target_from_source (4, 4) without waiting."""
+        try:
+            found = self._buffer.lookup_transform(target.lstrip('/'), source.lstrip('/'),
+                                                  Time(nanoseconds=stamp_ns))
+        except self._failures as error:
+            raise TransformError('No transform', got='{!r} in {!r}'.format(source, target),
+                                 remedy='tf2 says: {}'.format(error)) from error
+        return pose_matrix(*_numbers(found.transform))
+
+    def clear(self) -> None:
+        """Forget everything but static transforms."""
+        self._buffer.clear()
+
+    def destroy(self) -> None:
+        """Take no more messages."""
+        if self._listener is not None:
+            self._listener.unregister()
+            self._listener = None
+
+
+def make_transforms(node: Node) -> Transforms:
+    """Return the best source of transforms that is installed."""
+    try:
+        import tf2_ros
+    except ImportError:
+        return BufferedTransforms(node)
+    return Tf2Transforms(node, tf2_ros)
+
+
+def _numbers(transform: Any) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+    shift, turn = transform.translation, transform.rotation
+    return (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w)
+
+
+def _nanoseconds(stamp: Any) -> int:
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)

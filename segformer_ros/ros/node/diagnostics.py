@@ -1,0 +1,180 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What /diagnostics says: pure functions from figures to status entries."""
+
+from typing import Dict
+from typing import NamedTuple
+from typing import Optional
+
+from segformer_ros.inference.base.backend import BackendInfo
+from segformer_ros.inference.selection.status import ERROR as SELECTION_ERROR
+from segformer_ros.inference.selection.status import SelectionStatus
+from segformer_ros.ros.io.statistics import CameraReport
+from segformer_ros.ros.io.statistics import Percentiles
+from segformer_ros.ros.io.status import ERROR
+from segformer_ros.ros.io.status import NodeState
+from segformer_ros.ros.io.status import OK
+from segformer_ros.ros.io.status import Pairs
+from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.io.status import WARN
+from segformer_ros.ros.node.supervisor import WatchdogState
+from segformer_ros.ros.parameters.node import NodeParameters
+
+
+class BackendState(NamedTuple):
+    """What runs the network, and why that; ``status`` is None where nothing was chosen."""
+
+    info: BackendInfo
+    reason: str
+    fallback: bool
+    status: Optional[SelectionStatus] = None
+
+
+def node_status(state: NodeState) -> Status:
+    """Return the entry of the node itself."""
+    values = [('lifecycle state', state.lifecycle), ('enabled', _yes_no(state.enabled)),
+              ('time', state.time_source)]
+    if state.missing:
+        values.append(('not published', state.missing))
+    if state.trouble:
+        return Status(ERROR, 'node', state.trouble, values)
+    if state.lifecycle == 'active' and not state.enabled:
+        return Status(OK, 'node', 'active, switched off by ~/enable', values)
+    return Status(OK, 'node', state.lifecycle, values)
+
+
+def backend_status(state: Optional[BackendState]) -> Status:
+    """Return the entry of the runtime; None while there is none."""
+    if state is None:
+        return Status(OK, 'backend', 'none: not configured', [])
+    info = state.info
+    values = [('backend', info.name), ('version', info.version), ('device', info.device),
+              ('precision', info.precision),
+              ('model', state.status.model if state.status else info.model_path),
+              ('runs', info.model_path), ('why', state.reason)]
+    values += sorted(info.details.items())
+    message = '{} {} on {}'.format(info.name, info.precision, info.device)
+    if state.status is not None:
+        values += selection_values(state.status)
+        under_way = selection_progress(state.status)
+        if under_way:
+            message = '{}; {}'.format(message, under_way)
+    if state.fallback:
+        severe = state.status is not None and state.status.level == SELECTION_ERROR
+        level = ERROR if severe else WARN
+        return Status(level, 'backend', '{}: {}'.format(message, state.reason), values)
+    return Status(OK, 'backend', message, values)
+
+
+def selection_values(status: SelectionStatus) -> Pairs:
+    """Return what was asked for and what was found out about engines."""
+    values = [('asked for', status.requested)]
+    if status.engine is not None:
+        values.append(('engine', status.engine))
+    if status.check is not None:
+        values.append(('self-check', '{}: {}'.format(
+            'passed' if status.check.passed else 'failed', status.check)))
+    under_way = selection_progress(status)
+    if under_way:
+        values.append(('under way', under_way))
+    if status.job is not None:
+        values.append(('under way, detail', status.job.detail))
+    return values
+
+
+def selection_progress(status: SelectionStatus) -> str:
+    """Return what is being done for a better backend, or nothing."""
+    if status.preparing:
+        return 'preparing the graph for {}'.format(status.preparing)
+    if status.job is None:
+        return ''
+    job = status.job
+    steps = ', step {} of {}'.format(job.step, job.steps) if job.steps else ''
+    return '{} the {} engine for {:.0f} s{}'.format(job.stage, job.precision, job.elapsed, steps)
+
+
+def watchdog_status(state: Optional[WatchdogState]) -> Status:
+    """Return the entry of what looks after the backend; None while there is none."""
+    if state is None:
+        return Status(OK, 'watchdog', 'none: not configured', [])
+    values = [('backends replaced', str(state.replaced)),
+              ('threads that hang', str(state.hung)), ('fallback', _yes_no(state.fallback))]
+    if state.last:
+        values.append(('last fault', state.last))
+    if state.trouble:
+        return Status(ERROR, 'watchdog', state.trouble, values)
+    if state.fallback:
+        return Status(WARN, 'watchdog', 'the fallback serves: ' + state.last, values)
+    return Status(OK, 'watchdog', 'the backend answers', values)
+
+
+def camera_status(camera: str, report: CameraReport, state: NodeState,
+                  parameters: NodeParameters, extra: Dict[str, str]) -> Status:
+    """
+    Return the entry of one camera.
+
+    :param extra: further facts, shown at the end
+    """
+    name = 'camera {}'.format(camera) if camera else 'camera'
+    values = _figures(report) + sorted(extra.items())
+    if not state.serving:
+        return Status(OK, name, 'not serving', values)
+    # A rate limit below one frame in warn_after is no fault.
+    pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
+    if report.since_served > parameters.error_after + pause:
+        level = ERROR
+    elif report.since_served > parameters.warn_after + pause:
+        level = WARN
+    elif report.erring:
+        return Status(WARN, name, 'last frame gave no mask: ' + report.last_error, values)
+    else:
+        return Status(OK, name, '{:.1f} Hz'.format(report.output_rate), values)
+    return Status(level, name, 'no mask for {:.1f} s: {}'.format(
+        report.since_served, _cause(report, parameters)), values)
+
+
+def _cause(report: CameraReport, parameters: NodeParameters) -> str:
+    if report.since_received is None:
+        return 'no image was ever received; check the topic name and that the camera publishes'
+    if report.since_received > parameters.warn_after:
+        return 'no image for {:.1f} s'.format(report.since_received)
+    if report.erring:
+        return report.last_error
+    return 'images come, the network has not finished one'
+
+
+def _figures(report: CameraReport) -> Pairs:
+    values = [
+        ('input rate [Hz]', '{:.2f}'.format(report.input_rate)),
+        ('output rate [Hz]', '{:.2f}'.format(report.output_rate)),
+        ('received', str(report.received)),
+        ('published', str(report.published)),
+        ('dropped for newer ones', str(report.dropped)),
+        ('rejected input', str(report.rejected)),
+        ('failed', str(report.failed)),
+        ('stamps that went back', str(report.stamps_back)),
+        ('since last image [s]', _seconds(report.since_received)),
+        ('since last mask [s]', _seconds(report.since_served)),
+        ('input age [s]', _seconds(report.input_age)),
+        ('latency [ms]', _milliseconds(report.latency)),
+    ]
+    values += [('{} [ms]'.format(stage), _milliseconds(found))
+               for stage, found in report.stages.items()]
+    if report.encoding:
+        values.append(('image', '{} x {} {}'.format(*report.size_wh, report.encoding)))
+    if report.last_error:
+        values.append(('last error', report.last_error))
+    return values
+
+
+def _seconds(value: Optional[float]) -> str:
+    return 'unknown' if value is None else '{:.3f}'.format(value)
+
+
+def _milliseconds(found: Optional[Percentiles]) -> str:
+    return 'unknown' if found is None else 'p50 {:.1f}, p95 {:.1f}'.format(
+        1e3 * found.p50, 1e3 * found.p95)
+
+
+def _yes_no(value: bool) -> str:
+    return 'yes' if value else 'no'

@@ -1,0 +1,63 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Configure and activate without a lifecycle manager."""
+
+from typing import Any
+from typing import Callable
+
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import TransitionCallbackReturn
+from segformer_ros.ros.io.clock import create_steady_timer
+from segformer_ros.ros.node.supervisor import HungWorkers
+
+
+def start_by_itself(node: LifecycleNode, hung: HungWorkers,
+                    is_stopping: Callable[[], bool]) -> None:
+    """
+    Do so once, as soon as the node is spun.
+
+    :param node: before it is spun
+    :param hung: the node's; asked for the end of the process where a backend hung and no other
+        opened, since nobody else would try again
+    :param is_stopping: tells whether the process shall end in order anyway
+    """
+    def run() -> None:
+        timer.cancel()
+        if node._state_machine.current_state[1] != 'unconfigured':
+            return
+        hung_before = hung.total
+        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            node.trigger_activate()
+        elif hung.total > hung_before and not is_stopping():
+            node.get_logger().fatal('No backend opens; the process ends, to be started anew.')
+            hung.ask_for_end()
+
+    timer = create_steady_timer(node, 0.0, run)
+
+
+RCLError = rclpy_implementation.RCLError
+
+
+def answer_impossible_transitions(node: LifecycleNode) -> None:
+    """
+    Refuse them, where rclpy would let the request end the process and its caller wait for ever.
+
+    The service's attribute is not public, though the same in Humble, Jazzy and Kilted.
+
+    :param node: before it is spun
+    """
+    service = node._service_change_state
+    change_state = service.callback
+
+    def answer(request: Any, response: Any) -> Any:
+        try:
+            return change_state(request, response)
+        except RCLError as error:
+            node.get_logger().error('Transition {} refused in state {}: {}'.format(
+                request.transition.label or request.transition.id,
+                node._state_machine.current_state[1], error))
+            response.success = False
+            return response
+
+    service.callback = answer

@@ -1,0 +1,93 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
+
+import os
+import sys
+import traceback
+from typing import Callable
+from typing import List
+from typing import Optional
+from typing import TypeVar
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.ros.node.stop_signal import StopRequest
+
+AnyNode = TypeVar('AnyNode', bound=Node)
+
+SPIN_TIMEOUT = 0.5
+"""
+Seconds until a signal is noticed: Python runs its handlers between two waits of rcl. Each wait
+builds rcl's wait set anew, which is most of what an idle node costs.
+"""
+HOPELESS = 3
+"""Exit status where only another process can help; launch files start it anew."""
+WRONG_START = 2
+"""Exit status where a parameter given at start cannot be used."""
+
+
+def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
+             args: Optional[List[str]] = None,
+             is_done: Callable[[AnyNode], bool] = lambda node: False,
+             is_hopeless: Callable[[AnyNode], bool] = lambda node: False,
+             stop: Optional[StopRequest] = None,
+             leaves_threads: Callable[[AnyNode], bool] = lambda node: False) -> int:
+    """
+    Spin one node until it is asked to stop, or has done its work.
+
+    :param make_node: called once rclpy is initialised
+    :param close: called while publishing still works, before the node is destroyed
+    :param args: command line with ROS arguments; None takes the process's own
+    :param is_done: asked again and again; by default a node's work never ends
+    :param is_hopeless: asked again and again; where true the process ends at once, with
+        :data:`HOPELESS`, past threads that would keep an orderly end from coming; unless it was
+        asked to stop
+    :param stop: made before the imports, where those take long; by default one is made here
+    :param leaves_threads: asked once the node is closed; where true the process ends past its
+        interpreter, since a runtime aborts whose threads work while it is torn down
+    :return: exit status
+    """
+    stop = StopRequest() if stop is None else stop
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        try:
+            node = make_node()
+        except SegformerRosError as error:
+            get_logger('segformer').fatal('Cannot start: {}'.format(error))
+            return WRONG_START
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            while not stop.requested and rclpy.ok() and not is_done(node):
+                _spin_once(executor, node)
+                if is_hopeless(node) and not stop.requested:
+                    os._exit(HOPELESS)
+        except ExternalShutdownException:
+            pass  # somebody shut the context down, which is a request to stop too
+        finally:
+            close(node)
+            executor.shutdown()
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    if leaves_threads(node):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
+    try:
+        executor.spin_once(timeout_sec=SPIN_TIMEOUT)
+    except ExternalShutdownException:
+        raise
+    except Exception:
+        # A fault in one callback must not take the masks away: told loudly, then go on.
+        node.get_logger().fatal('Fault in a callback:\n' + traceback.format_exc())

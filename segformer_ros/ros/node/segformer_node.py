@@ -1,0 +1,282 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node: transitions, parameters, the enable service, diagnostics."""
+
+import traceback
+from typing import Any
+from typing import Callable
+from typing import Iterator
+from typing import List
+from typing import Optional
+
+import cv2
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import State
+from rclpy.lifecycle import TransitionCallbackReturn
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
+from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.io import topics
+from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.live_segmenter import Model
+from segformer_ros.ros.node.camera import Camera
+from segformer_ros.ros.node.camera import CameraSet
+from segformer_ros.ros.costmap.server import CostmapHost
+from segformer_ros.ros.node.diagnostics import backend_status
+from segformer_ros.ros.node.diagnostics import BackendState
+from segformer_ros.ros.node.diagnostics import node_status
+from segformer_ros.ros.io.status import NodeState
+from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.node.diagnostics import watchdog_status
+from segformer_ros.ros.io.publishers import DiagnosticsPublisher
+from segformer_ros.ros.node.supervisor import HungWorkers
+from segformer_ros.ros.node.supervisor import MAX_HUNG
+from segformer_ros.ros.io.label_info import label_info_type
+from segformer_ros.ros.io.label_info import MISSING as LABEL_INFO_MISSING
+from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
+from segformer_ros.ros.io.logging import LogBridge
+from segformer_ros.ros.node.outputs import Outputs
+from segformer_ros.ros.parameters.server import ParameterServer
+from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.ros.node.scheduler import Frame
+from segformer_ros.ros.io.clock import create_steady_timer
+from segformer_ros.ros.node.inference_thread import Turn
+from segformer_ros.ros.node.supervisor import Limits
+from segformer_ros.ros.node.supervisor import WatchedWorker
+from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.common.allocator import keep_freed_memory
+from segformer_ros.common.allocator import return_freed_memory
+from std_srvs.srv import SetBool
+
+WATCH_PERIOD = 0.5
+"""Seconds between two looks whether the backend still answers."""
+STOP_TIMEOUT = 30.0
+"""Seconds that a frame in work may take before the inference thread is given up."""
+
+
+class SegformerNode(LifecycleNode):
+    """
+    Camera images in, semantic masks out.
+
+    :param is_stopping: asked while configure waits; where true it fails instead of waiting on
+    :param options: of rclpy's ``Node``
+    :raises ConfigurationError: a parameter given at start cannot be used
+    """
+
+    def __init__(self, is_stopping: Callable[[], bool] = lambda: False, **options: Any) -> None:
+        super().__init__('segformer', **options)
+        self._is_stopping = is_stopping
+        # Its pool would take the cores from a session that runs beside.
+        cv2.setNumThreads(1)
+        self._log_bridge = LogBridge(self.get_logger())
+        self._settings = ParameterServer(self, self._on_parameters)
+        self._worker: Optional[WatchedWorker] = None
+        self._hung = HungWorkers()
+        if self._settings.current.keep_memory and not keep_freed_memory():
+            self.get_logger().info('This C library has no settings for keep_memory.')
+        self._cameras = CameraSet()
+        self._enabled = True
+        self._trouble = ''
+        self._missing = ''
+        if label_info_type() is None:
+            self._missing = LABEL_INFO_MISSING
+            self.get_logger().warning('Not published: {}.'.format(self._missing))
+        self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
+        self._costmap = CostmapHost(self)
+        self._settings.examine = self._costmap.examine
+        answer_impossible_transitions(self)
+        create_steady_timer(self, WATCH_PERIOD, self._on_watch)
+        self._diagnostics = DiagnosticsPublisher(self, self._statuses)
+        if self._settings.current.autostart:
+            start_by_itself(self, self._hung, is_stopping)
+
+    @property
+    def lifecycle_state(self) -> str:
+        """Return the label of the lifecycle state, such as ``active``."""
+        return str(self._state_machine.current_state[1])
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Tell whether backends hang in such a way that only another process can help."""
+        return self._hung.is_hopeless
+
+    @property
+    def leaves_threads(self) -> bool:
+        """Tell whether threads hang that nothing but the end of the process ends."""
+        return bool(self._hung)
+
+    def close(self) -> None:
+        """Shut down in an orderly way from any state, while publishing still works."""
+        if self.lifecycle_state in ('unconfigured', 'inactive', 'active'):
+            self.trigger_shutdown()
+        else:
+            self._release()
+        self._diagnostics.destroy()
+        self._log_bridge.remove()
+
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """
+        Load the network, open the backend, create the publishers.
+
+        :return: FAILURE where model or backend cannot be used; the node stays unconfigured
+        """
+        try:
+            return self._attempt('configure', self._configure)
+        except SegformerRosError as error:
+            self._trouble = 'Cannot configure: {}'.format(error)
+            if self._is_stopping():
+                self.get_logger().info(self._trouble)  # nobody's fault
+            else:
+                self.get_logger().error(self._trouble)
+            self._release()
+            return TransitionCallbackReturn.FAILURE
+
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """Publish the class names and take images."""
+        return self._attempt('activate', self._start)
+
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """Take no images, publish nothing; the backend stays open."""
+        return self._attempt('deactivate', self._stop)
+
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """Close the backend and destroy what configure made."""
+        return self._attempt('cleanup', self._release)
+
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """Finish the frame in work, then release everything."""
+        return self._attempt('shutdown', self._release)
+
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Release everything after a fault; the node can be configured again."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _attempt(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        self._trouble = ''
+        try:
+            work()
+        except SegformerRosError:
+            raise  # what the user can put right: the caller's business
+        except Exception as error:
+            # rclpy turns an exception into ERROR without a word, so it is told here.
+            self._trouble = 'Fault in {}: {}: {}'.format(name, type(error).__name__, error)
+            self.get_logger().fatal('{}\n{}'.format(self._trouble, traceback.format_exc()))
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        parameters = self._settings.current
+        model = backend_provider.find_model(parameters)
+        self._settings.locked = True
+        worker = self._worker = WatchedWorker(
+            lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
+            self._limits, self._on_lost, self._on_hang, self._hung)
+        worker.start(self._is_stopping)
+        on_mask = self._costmap.configure(parameters, model.classes)
+        self._cameras = CameraSet([
+            Camera(self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask)
+            for camera in parameters.cameras])
+
+    def _make_worker(self, model: Model, fallback: bool,
+                     predecessor: Optional[InferenceWorker]) -> InferenceWorker:
+        parameters = self._settings.current
+        if fallback:
+            # What runs on every machine: a provider that was named may be what failed.
+            parameters = parameters._replace(backend='onnxruntime',
+                                             execution_provider=CPU_PROVIDER)
+        return InferenceWorker(
+            [camera.name for camera in parameters.cameras],
+            backend_provider.make_provider(parameters, model),
+            lambda choice: backend_provider.make_segmenter(choice, model, parameters.threads,
+                                                           self.get_logger()),
+            self._serve,
+            parameters.max_rate, predecessor)
+
+    def _limits(self) -> Limits:
+        return Limits(self._settings.current.hang_timeout, self._settings.current.open_timeout)
+
+    def _on_lost(self, name: str, why: str) -> None:
+        self._cameras.note_lost(name, why)
+
+    def _on_hang(self, text: str) -> None:
+        self.get_logger().error(text)
+        # At once: a new backend may serve before the next entry is due.
+        self._diagnostics.publish()
+
+    def _on_watch(self) -> None:
+        if self._worker is not None:
+            self._worker.check()
+
+    def _start(self) -> None:
+        self._costmap.start()
+        self._start_cameras()
+
+    def _stop(self) -> None:
+        self._stop_cameras()
+        self._costmap.stop()
+
+    def _start_cameras(self) -> None:
+        # Switched off by ~/enable they stay off until that is taken back.
+        if self._enabled:
+            self._cameras.start(self._settings.current.threshold)
+
+    def _stop_cameras(self) -> None:
+        self._cameras.stop()
+        if self._worker is not None:
+            self._cameras.note_forgotten(self._worker.clear())
+
+    def _release(self) -> None:
+        self._stop()
+        if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
+            # Its camera gates are closed, so it cannot publish through what is destroyed now.
+            self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
+                                    'left behind.'.format(STOP_TIMEOUT))
+        self._hung.prune()
+        if self._worker is not None and self._hung:
+            self.get_logger().warning(
+                'Threads that hang and are left behind: {}; with {} the process ends.'.format(
+                    len(self._hung), MAX_HUNG))
+        self._worker = None
+        self._cameras.destroy()
+        self._cameras = CameraSet()
+        self._costmap.release()
+        self._settings.locked = False
+        return_freed_memory()
+
+    def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
+        return self._cameras.serve(name, frame, turn, self._settings.current)
+
+    def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
+        if self._worker is not None:
+            self._worker.set_max_rate(now.max_rate)
+        self._costmap.apply(now)
+        if before.threshold != now.threshold:
+            self._cameras.publish_label_info(now.threshold)
+
+    def _on_enable(self, request: Any, response: Any) -> Any:
+        self._enabled = request.data
+        if not self._enabled:
+            self._stop_cameras()
+            self._costmap.rest()
+        elif self.lifecycle_state == 'active':
+            self._start_cameras()
+        response.success = True
+        response.message = 'enabled' if self._enabled else 'disabled'
+        self.get_logger().info('Masks are {}.'.format(response.message))
+        return response
+
+    def _statuses(self) -> List[Status]:
+        parameters = self._settings.current
+        time_source = 'simulated' if self.get_parameter('use_sim_time').value else 'system'
+        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, self._missing,
+                          time_source)
+        choice = None if self._worker is None else self._worker.choice
+        backend = None
+        if choice is not None and choice.backend.is_open:
+            backend = BackendState(choice.backend.info, choice.reason, choice.fallback,
+                                   choice.status)
+        watched = None if self._worker is None else self._worker.state
+        return [node_status(state), backend_status(backend), watchdog_status(watched),
+                *self._cameras.statuses(state, parameters),
+                self._costmap.status(state, parameters)]

@@ -1,0 +1,152 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Play a recording as it was, with /clock, where ``ros2 bag play`` is not installed."""
+
+import importlib
+import time
+from typing import Any
+from typing import Dict
+from typing import Iterable
+from typing import NamedTuple
+from typing import Optional
+from typing import Set
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
+from segformer_ros.evaluation.replay.recording import Stored
+
+CLOCK = '/clock'
+NANOSECONDS = 1000000000
+
+DEPTH = 10
+
+# The clock runs on after the last message, so that what is in work ends in a time that passes.
+LINGER_S = 1.0
+
+ACK_TIMEOUT_S = 2.0
+
+
+class Pace(NamedTuple):
+    """``rate`` times the speed of life, the clock ``clock_hz`` times a second; 0 is no clock."""
+
+    rate: float = 1.0
+    clock_hz: float = 100.0
+
+
+class Played(NamedTuple):
+    """``late`` is by how much the latest message left too late, seconds of the wall."""
+
+    messages: int
+    late: float
+
+
+class BagPlayer:
+    """
+    Publishes stored messages without looking into them, at their relative times.
+
+    :param node: owns the publishers
+    :param pace: how fast
+    """
+
+    def __init__(self, node: Node, pace: Pace) -> None:
+        self._node = node
+        self._pace = pace
+        self._publishers: Dict[str, Publisher] = {}
+        self._unknown: Set[str] = set()
+        self._clock: Optional[Publisher] = None
+        if pace.clock_hz > 0:
+            self._clock = node.create_publisher(Clock, CLOCK, DEPTH)
+        self._started = 0.0
+        self._first_ns = 0
+        self._next_tick = 0.0
+
+    def advertise(self, topic: str, type_name: str, is_latched: bool = False) -> None:
+        """
+        Create the publisher of a topic; a type that is not installed is told and left out.
+
+        Reliable, which matches every subscriber. Static transforms are latched in any case.
+
+        :param topic: absolute name
+        :param type_name: such as ``sensor_msgs/msg/Image``
+        :param is_latched: as it was recorded
+        """
+        if topic in self._publishers or topic in self._unknown:
+            return
+        message_type = message_class(type_name)
+        if message_type is None:
+            self._unknown.add(topic)
+            self._node.get_logger().warning('{} is not played: {} is not installed.'.format(
+                topic, type_name))
+            return
+        self._publishers[topic] = self._node.create_publisher(message_type, topic, QoSProfile(
+            depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
+            else DurabilityPolicy.VOLATILE))
+
+    def play(self, messages: Iterable[Stored]) -> Played:
+        """
+        Publish until the messages end or rclpy is shut down.
+
+        :param messages: in the order of time; the first one leaves at once
+        """
+        played, late = 0, 0.0
+        for message in messages:
+            self.advertise(message.topic, message.type_name)
+            publisher = self._publishers.get(message.topic)
+            if publisher is None:
+                continue
+            if not played:
+                self._started = self._next_tick = time.monotonic()
+                self._first_ns = message.time_ns
+            due = self._started + (message.time_ns - self._first_ns) / (
+                self._pace.rate * NANOSECONDS)
+            if not self._wait(due):
+                return Played(played, late)
+            late = max(late, time.monotonic() - due)
+            publisher.publish(message.data)
+            played += 1
+        if played:
+            self._wait(time.monotonic() + LINGER_S)
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(Duration(seconds=ACK_TIMEOUT_S))
+        return Played(played, late)
+
+    def _wait(self, due: float) -> bool:
+        """Tell the time until a moment of the steady clock; False once rclpy is shut down."""
+        while self._node.context.ok():
+            now = time.monotonic()
+            if self._clock is not None and now >= self._next_tick:
+                self._tell(self._clock, now)
+                period = 1.0 / self._pace.clock_hz
+                # Ticks that were missed are not made up for.
+                self._next_tick = max(self._next_tick + period, now)
+            if now >= due:
+                return True
+            time.sleep(min(due, self._next_tick if self._clock is not None else due,
+                           now + LINGER_S) - now)
+        return False
+
+    def _tell(self, clock: Publisher, now: float) -> None:
+        message = Clock()
+        time_ns = self._first_ns + int((now - self._started) * self._pace.rate * NANOSECONDS)
+        message.clock.sec, message.clock.nanosec = divmod(time_ns, NANOSECONDS)
+        clock.publish(message)
+
+
+def message_class(type_name: str) -> Optional[Any]:
+    """
+    Return the class of a message type, None where it is not installed.
+
+    :param type_name: such as ``sensor_msgs/msg/Image``
+    """
+    package, _, name = type_name.partition('/msg/')
+    try:
+        return getattr(importlib.import_module(package + '.msg'), name, None)
+    except ImportError:
+        return None

@@ -1,0 +1,188 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Hear what the simulated camera and the node publish, frame by frame."""
+
+import time
+from typing import Any
+from typing import Dict
+from typing import List
+from typing import NamedTuple
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+from nav_msgs.msg import OccupancyGrid
+import numpy as np
+from rcl_interfaces.srv import SetParametersAtomically
+import rclpy
+from rclpy.client import Client
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.evaluation.demo.report import DemoFrame
+from segformer_ros.evaluation.demo.truth import HeardGrid
+from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
+from segformer_ros.ros.io import topics
+from segformer_ros.ros.peers.recorder import Channel
+from segformer_ros.ros.peers.recorder import Recorder
+from segformer_ros.ros.io.transforms import BufferedTransforms
+from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.segmentation.images.decoding import image_to_rgb
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+CAMERA = '/camera/'
+NODE = '/segformer/'
+ODOM, BASE = 'odom', 'base_link'
+"""Frames of the simulated robot."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds until the node answers a service."""
+
+
+class HeardFrame(NamedTuple):
+    """An image with the node's outputs, and the first costmap that it is part of."""
+
+    frame: DemoFrame
+    grid: HeardGrid
+
+
+class DemoListener:
+    """A node of its own that gathers each image with its truth and the node's outputs."""
+
+    def __init__(self) -> None:
+        self._context = Context()
+        self._ready: List[HeardFrame] = []
+        self._forget()
+
+    def __enter__(self) -> 'DemoListener':
+        """Join the graph."""
+        rclpy.init(context=self._context)
+        self._node = Node('demo_listener', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._transforms = BufferedTransforms(self._node)
+        for topic, message_type, receive in (
+                (topics.OBSTACLE_POINTS, PointCloud2, self._on_cloud),
+                (topics.COSTMAP, OccupancyGrid, self._on_grid)):
+            self._node.create_subscription(message_type, NODE + topic.name, receive,
+                                           topic.profile())
+        self._node.create_subscription(
+            CameraInfo, CAMERA + simulated_camera_node.CAMERA_INFO.name, self._on_camera_info,
+            simulated_camera_node.CAMERA_INFO._replace(depth=10).profile())
+        self._clear = self._node.create_client(
+            Trigger, NODE + topics.CLEAR_SERVICE.replace('~/', ''))
+        self._set = self._node.create_client(SetParametersAtomically,
+                                             NODE + 'set_parameters_atomically')
+        # The image last: once the camera knows of that subscription it knows of all.
+        self._recorder = Recorder(self._node, {
+            'mask': Channel(topics.MASK, NODE + topics.MASK.name, Image),
+            'overlay': Channel(topics.OVERLAY, NODE + topics.OVERLAY.name, Image),
+            'labels': _camera_channel(simulated_camera_node.LABELS),
+            'image': _camera_channel(simulated_camera_node.IMAGE),
+        }, self._on_set)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def node_is_ready(self) -> bool:
+        """Tell whether the node publishes masks, which it does once it is configured."""
+        return self._node.count_publishers(NODE + topics.MASK.name) > 0
+
+    def begin(self, cost_profile: str) -> None:
+        """
+        Make the node ready for another world: its costs, and an empty costmap.
+
+        :raises SegformerRosError: it refuses, or does not answer
+        """
+        self._forget()
+        change = SetParametersAtomically.Request(parameters=[
+            Parameter('cost_profile', value=cost_profile).to_parameter_msg()])
+        result = self._call(self._set, change).result
+        if not result.successful:
+            raise SegformerRosError('The node refuses its costs', got=result.reason)
+        answer = self._call(self._clear, Trigger.Request())
+        if not answer.success:
+            raise SegformerRosError('The node has no costmap', got=answer.message)
+
+    def wait(self, timeout: float) -> List[HeardFrame]:
+        """
+        Return the frames that became complete, at the latest after the timeout.
+
+        :param timeout: seconds
+        """
+        deadline = time.monotonic() + timeout
+        while not self._ready and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=deadline - time.monotonic())
+        frames, self._ready = self._ready, []
+        return frames
+
+    def _forget(self) -> None:
+        self._images: List[int] = []
+        self._in_grid: Dict[int, int] = {}
+        self._complete: Dict[int, DemoFrame] = {}
+
+    def _call(self, client: Client, request: Any) -> Any:
+        future = client.call_async(request)
+        deadline = time.monotonic() + ANSWER_TIMEOUT
+        while not future.done() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=deadline - time.monotonic())
+        if not future.done():
+            raise SegformerRosError('The node does not answer on {}'.format(client.srv_name),
+                                    expected='within {:.0f} s'.format(ANSWER_TIMEOUT))
+        return future.result()
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._images.append(_stamp_ns(message))
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        # Clouds go out once their image is in the grid.
+        self._in_grid[_stamp_ns(message)] = self._now_ns()
+
+    def _on_set(self, messages: Dict[str, Any]) -> None:
+        image = messages['image']
+        stamp = _stamp_ns(image)
+        self._complete[stamp] = DemoFrame(
+            stamp=stamp / NANOSECONDS, latency=(self._now_ns() - stamp) / NANOSECONDS,
+            image=image_to_rgb(image), truth=_mono8(messages['labels']),
+            mask=_mono8(messages['mask']), overlay=image_to_rgb(messages['overlay']))
+
+    def _on_grid(self, message: OccupancyGrid) -> None:
+        published = _stamp_ns(message)
+        for stamp in sorted(self._complete):
+            if self._in_grid.get(stamp, published) < published and stamp in self._images:
+                self._ready.append(HeardFrame(self._complete.pop(stamp), HeardGrid(
+                    *_grid(message), odom_from_base=self._transforms.lookup(ODOM, BASE, stamp),
+                    image=self._images.index(stamp))))
+
+
+def _camera_channel(topic: topics.Topic) -> Channel:
+    return Channel(topic, CAMERA + topic.name, Image)
+
+
+def _grid(message: OccupancyGrid) -> Tuple['npt.NDArray[np.int8]', GridGeometry]:
+    info = message.info
+    values = np.array(message.data, np.int8).reshape(info.height, info.width)
+    return values, GridGeometry(info.origin.position.x, info.origin.position.y, info.resolution,
+                                info.width, info.height)
+
+
+def _mono8(message: Any) -> Any:
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width)
+
+
+def _stamp_ns(message: Any) -> int:
+    return int(message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec)

@@ -1,0 +1,68 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Collect messages of several topics by the stamp that they share."""
+
+import collections
+from typing import Any
+from typing import Callable
+from typing import Dict
+from typing import List
+from typing import Mapping
+from typing import NamedTuple
+from typing import Tuple
+
+from rclpy.node import Node
+from segformer_ros.ros.io.topics import Topic
+
+
+class Channel(NamedTuple):
+    """One topic to record under its absolute name; the topic's own QoS is used."""
+
+    topic: Topic
+    name: str
+    message_type: Any
+
+
+class Recorder:
+    """
+    Sets of messages with one stamp.
+
+    A set is handed over as soon as every channel has contributed. Of incomplete sets only the
+    newest are kept: a frame that the node superseded never completes.
+
+    :param node: subscriptions are made on it, in the order of the channels
+    :param channels: by the key that the message has in its set
+    :param on_set: called with each complete set, in order of completion
+    :param keep: incomplete sets
+    """
+
+    def __init__(self, node: Node, channels: Mapping[str, Channel],
+                 on_set: Callable[[Dict[str, Any]], None], keep: int = 16) -> None:
+        self._keys = tuple(channels)
+        self._on_set = on_set
+        self._keep = keep
+        self._sets: 'collections.OrderedDict[Tuple[int, int], Dict[str, Any]]' = \
+            collections.OrderedDict()
+        self.counts: Dict[str, int] = dict.fromkeys(channels, 0)
+        """Messages received by key."""
+        self.subscriptions: List[Any] = [
+            node.create_subscription(channel.message_type, channel.name, self._receiver(key),
+                                     channel.topic._replace(depth=10).profile())
+            for key, channel in channels.items()]
+
+    def _receiver(self, key: str) -> Callable[[Any], None]:
+        def receive(message: Any) -> None:
+            self.add(key, message)
+        return receive
+
+    def add(self, key: str, message: Any) -> None:
+        """Take one message of a channel."""
+        self.counts[key] += 1
+        stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
+        messages = self._sets.setdefault(stamp, {})
+        messages[key] = message
+        if len(messages) == len(self._keys):
+            del self._sets[stamp]
+            self._on_set(messages)
+        while len(self._sets) > self._keep:
+            self._sets.popitem(last=False)

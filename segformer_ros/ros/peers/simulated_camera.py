@@ -1,0 +1,186 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A camera on a robot in the simulated world: images, depth, truth and transforms."""
+
+from typing import Any
+from typing import Dict
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.node import Node
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.ros.io.images import byte_array
+from segformer_ros.ros.io.images import mono8_image
+from segformer_ros.ros.io.images import rgb8_image
+from segformer_ros.ros.parameters.row import Row
+from segformer_ros.ros.parameters.row import START
+from segformer_ros.ros.parameters.checks import declare
+from segformer_ros.ros.io.clock import create_steady_timer
+from segformer_ros.ros.io.topics import Topic
+from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.io.transform_messages import TransformPublisher
+from segformer_ros.simulation.render.renderer import Frame
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.world.trajectory import Trajectory
+from segformer_ros.simulation.world.world import KINDS
+from segformer_ros.simulation.world.world import World
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Coefficients of an ordinary webcam lens (plumb_bob: k1, k2, p1, p2, k3), of the same lens as
+# a rational polynomial, and of a moderate fisheye.
+LENSES = {
+    'none': ('plumb_bob', (0.0,) * 5),
+    'plumb_bob': ('plumb_bob', (-0.18, 0.05, 0.0005, -0.0003, 0.0)),
+    'rational_polynomial': ('rational_polynomial',
+                            (0.10, 0.02, 0.0005, -0.0003, 0.001, 0.28, 0.06, 0.002)),
+    'equidistant': ('equidistant', (-0.02, 0.004, -0.001, 0.0)),
+}
+
+ROWS = (
+    Row('world', str, 'indoor', START, 'Kind of world.', choices=KINDS),
+    Row('seed', int, 7, START, 'The same seed gives the same world and the same bytes.',
+        range=(0, 2 ** 32 - 1)),
+    Row('textures', str, 'held_out', START, 'Which set of textures the world wears; the shipped '
+        'model has never seen held_out.', choices=('train', 'held_out')),
+    Row('width', int, 640, START, 'Image width in pixels.', range=(16, 4096)),
+    Row('height', int, 480, START, 'Image height in pixels.', range=(16, 4096)),
+    Row('field_of_view', float, 75.0, START, 'Horizontal, in degrees, before distortion.',
+        range=(20.0, 140.0)),
+    Row('lens', str, 'none', START, 'Distortion of the images, told in CameraInfo.',
+        choices=tuple(LENSES)),
+    Row('rate', float, 5.0, START, 'Images per second of world time, and per second as far as '
+        'the processor renders that fast.', range=(0.1, 200.0)),
+    Row('speed', float, 0.8, START, 'Of the robot along its route, in metres per second.',
+        range=(0.0, 20.0)),
+    Row('frames', int, 0, START, 'Images after which it stops; 0 never stops.',
+        range=(0, 10 ** 9)),
+    Row('wait_for_subscribers', int, 0, START, 'Subscriptions of image_raw without which the '
+        'drive does not start; for recorders that need the first image.', range=(0, 100)),
+    Row('base_frame', str, 'base_link', START, 'Frame of the robot on the ground.'),
+    Row('odom_frame', str, 'odom', START, 'Fixed frame, which is that of the world.'),
+    Row('camera_frame', str, 'camera_optical_frame', START, 'Optical frame of the images.'),
+)
+
+# Reliable, so that a recorder can have every frame; sensor-data subscribers match as well.
+IMAGE = Topic('image_raw', 'sensor_msgs/msg/Image', True, False, 2, 'rgb8.')
+CAMERA_INFO = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, False, 2,
+                    'Of the image, same header.')
+DEPTH = Topic('depth/image_raw', 'sensor_msgs/msg/Image', True, False, 2,
+              '32FC1, metres along the optical axis; infinite for the sky. Registered.')
+LABELS = Topic('labels', 'sensor_msgs/msg/Image', True, False, 2,
+               'mono8, the true class id of every pixel.')
+OUTPUTS = (IMAGE, CAMERA_INFO, DEPTH, LABELS)
+
+
+class SimulatedCameraNode(Node):
+    """
+    Drives a robot along the world's route and publishes what its camera sees.
+
+    World time starts at 0 and advances by 1 / rate with each image, so the n-th image of a
+    seed is always the same one; its stamp is the node's clock.
+
+    :raises ConfigurationError: a parameter given at start cannot be used
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('simulated_camera', **options)
+        self._values = declare(self, ROWS)
+        values = self._values
+        self._world = World(values['world'], values['seed'], values['textures'])
+        self._trajectory = Trajectory(self._world, values['speed'])
+        self._info = camera_info(values)
+        self._renderer = Renderer(CameraModel(_calibration(self._info)).rays())
+        self._publishers_by_topic = {
+            topic.name: self.create_publisher(
+                CameraInfo if topic is CAMERA_INFO else Image, topic.name, topic.profile())
+            for topic in OUTPUTS}
+        self._transforms = TransformPublisher(self)
+        self._transforms.send_static([transform_message(
+            self.get_clock().now().to_msg(), values['base_frame'], values['camera_frame'],
+            self._trajectory.base_from_optical)])
+        self.frames_sent = 0
+        self._timer = create_steady_timer(self, 1.0 / values['rate'], self._on_timer)
+        self.get_logger().info('{} world, seed {}, {} x {} pixels, {} Hz.'.format(
+            values['world'], values['seed'], values['width'], values['height'], values['rate']))
+
+    @property
+    def done(self) -> bool:
+        """Tell whether all images that were asked for are out."""
+        return self._timer.is_canceled()
+
+    def close(self) -> None:
+        """Wait a moment for slow readers, since what is unread is lost with the node."""
+        for publisher in self._publishers_by_topic.values():
+            publisher.wait_for_all_acked(Duration(seconds=2))
+        self._transforms.wait_for_readers(Duration(seconds=2))
+
+    def _on_timer(self) -> None:
+        images = self._publishers_by_topic[IMAGE.name]
+        if self.frames_sent == 0 and \
+                images.get_subscription_count() < self._values['wait_for_subscribers']:
+            return
+        time = self.frames_sent / self._values['rate']
+        stamp = self.get_clock().now().to_msg()
+        pose = self._trajectory.base_pose(time)
+        frame = self._renderer.render(self._world, self._trajectory.camera_pose(time), time)
+        # The transform first: whoever looks it up at the image's stamp shall find it.
+        self._transforms.send([transform_message(
+            stamp, self._values['odom_frame'], self._values['base_frame'], pose)])
+        self._publish(frame, Header(stamp=stamp, frame_id=self._values['camera_frame']))
+        self.frames_sent += 1
+        if self.frames_sent == self._values['frames']:
+            self._timer.cancel()
+            self.get_logger().info('All {} images are out.'.format(self.frames_sent))
+
+    def _publish(self, frame: Frame, header: Header) -> None:
+        self._info.header = header
+        messages = {
+            # The truth first, so that it waits for the mask of its image, not the other way.
+            LABELS.name: mono8_image(header, frame.labels),
+            DEPTH.name: depth_image(header, frame.depth),
+            CAMERA_INFO.name: self._info,
+            IMAGE.name: rgb8_image(header, frame.image),
+        }
+        for name, message in messages.items():
+            self._publishers_by_topic[name].publish(message)
+
+
+def camera_info(values: Dict[str, Any]) -> CameraInfo:
+    """
+    Return the CameraInfo of the simulated camera.
+
+    :param values: of :data:`ROWS`
+    """
+    width, height = values['width'], values['height']
+    focal = 0.5 * width / np.tan(np.radians(values['field_of_view']) / 2)
+    cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
+    model, coefficients = LENSES[values['lens']]
+    return CameraInfo(
+        width=width, height=height, distortion_model=model, d=list(coefficients),
+        k=[focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def depth_image(header: Header, depth: 'npt.NDArray[np.float32]') -> Image:
+    """
+    Return a 32FC1 image.
+
+    :param depth: (H, W) metres along the optical axis
+    """
+    height, width = depth.shape
+    return Image(header=header, height=height, width=width, encoding='32FC1', is_bigendian=0,
+                 step=4 * width, data=byte_array(depth.view(np.uint8)))
+
+
+def _calibration(info: CameraInfo) -> Calibration:
+    floats: Tuple[float, ...] = tuple(info.d)
+    return Calibration(info.width, info.height, info.distortion_model, floats, tuple(info.k))

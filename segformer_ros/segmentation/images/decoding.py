@@ -1,0 +1,116 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Turn an Image message into an RGB array: encoding, row step and byte order honoured."""
+
+import abc
+from typing import Any
+from typing import Optional
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.segmentation.images.encodings import Encoding
+from segformer_ros.segmentation.images.encodings import find_encoding
+from segformer_ros.segmentation.images.encodings import MOSAIC
+from segformer_ros.segmentation.images.encodings import PLANAR
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+TO_8_BIT = 255.0 / 65535.0
+"""16 bit samples are scaled, not cut, as cv_bridge does."""
+
+
+class MosaicDecoder(abc.ABC):
+    """Another way to decode bayer and packed yuv images, such as cv_bridge."""
+
+    @abc.abstractmethod
+    def to_rgb(self, message: Any, encoding: Encoding) -> Optional['npt.NDArray[np.uint8]']:
+        """
+        Convert a checked bayer or packed yuv image.
+
+        :param message: with the fields of ``sensor_msgs/Image``; its layout was checked
+        :param encoding: its layout
+        :return: (H, W, 3) uint8 RGB, or None where this way cannot be used
+        """
+
+
+def image_to_rgb(message: Any,
+                 bridge: Optional[MosaicDecoder] = None) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the picture of a ``sensor_msgs/Image``.
+
+    rgb8 is a view of the message's own memory, with the rows where they lie: neither copied
+    nor, where the rows are padded, contiguous. All other encodings are converted in one pass
+    from that memory. The message must not be changed while the array lives.
+
+    :param message: any object with the fields of ``sensor_msgs/Image``
+    :param bridge: cv_bridge for bayer and packed yuv images; None: OpenCV alone
+    :return: (H, W, 3) uint8 RGB
+    :raises InvalidInputError: size, step, length or encoding cannot be a picture
+    """
+    encoding = find_encoding(message.encoding)
+    _check_layout(message, encoding)
+    if encoding.family == MOSAIC and bridge is not None:
+        rgb = bridge.to_rgb(message, encoding)
+        if rgb is not None:
+            return rgb
+    rows = message.height * 3 // 2 if encoding.family == PLANAR else message.height
+    image = _samples(message, encoding, rows)
+    if encoding.to_rgb is not None:
+        image = cv2.cvtColor(image, getattr(cv2, encoding.to_rgb))
+    if encoding.sample_bytes == 2:
+        image = cv2.convertScaleAbs(image, alpha=TO_8_BIT)
+    return image
+
+
+def _samples(message: Any, encoding: Encoding, rows: int) -> 'npt.NDArray[Any]':
+    """View the message's bytes as (rows, W[, channels]) samples in this machine's byte order."""
+    order = '>' if message.is_bigendian else '<'
+    dtype = np.dtype(np.uint8) if encoding.sample_bytes == 1 else np.dtype(order + 'u2')
+    shape = [rows, message.width]
+    strides = [message.step, encoding.pixel_bytes]
+    if encoding.channels > 1:
+        shape.append(encoding.channels)
+        strides.append(encoding.sample_bytes)
+    flat = np.frombuffer(message.data, np.uint8)
+    samples: 'npt.NDArray[Any]' = np.ndarray(
+        tuple(shape), dtype, buffer=flat, strides=tuple(strides))
+    if encoding.sample_bytes == 2:
+        # Also moves odd steps to aligned memory, which OpenCV needs.
+        samples = np.ascontiguousarray(samples, np.dtype(np.uint16))
+    return samples
+
+
+def _check_layout(message: Any, encoding: Encoding) -> None:
+    width, height, step = message.width, message.height, message.step
+    if width < encoding.smallest or height < encoding.smallest:
+        raise InvalidInputError(
+            'Image of zero size' if 0 in (width, height) else 'Image too small',
+            got='{} x {}'.format(width, height),
+            expected='at least {0} x {0} pixels'.format(encoding.smallest),
+            remedy='Check the camera driver.')
+    if width % encoding.width_multiple or height % encoding.height_multiple:
+        raise InvalidInputError(
+            'Image size impossible for {}'.format(message.encoding),
+            got='{} x {}'.format(width, height),
+            expected='multiples of {} x {}'.format(encoding.width_multiple,
+                                                   encoding.height_multiple))
+    row_bytes = width * encoding.pixel_bytes
+    if step < row_bytes:
+        raise InvalidInputError(
+            'Wrong row step of a {} pixels wide {} image'.format(width, message.encoding),
+            got='{} bytes'.format(step), expected='at least {}'.format(row_bytes),
+            remedy='Check encoding, width and step in the camera driver.')
+    length = step * height
+    if encoding.family == PLANAR:
+        length += step * (height // 2)
+    if len(message.data) != length:
+        problem = 'Image data too short' if len(message.data) < length else 'Image data too long'
+        raise InvalidInputError(
+            problem, got='{} bytes'.format(len(message.data)),
+            expected='{} for {} x {} {} with step {}'.format(
+                length, width, height, message.encoding, step),
+            remedy='Check encoding, height and step in the camera driver.')

@@ -1,0 +1,172 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a perfect robot would know: ground classes, obstacles, first surfaces."""
+
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.simulation.render.ray_casting import cast
+from segformer_ros.simulation.render.ray_casting import GROUND
+from segformer_ros.simulation.shapes import Primitive
+from segformer_ros.simulation.shapes import ROOM
+from segformer_ros.simulation.shapes import span
+from segformer_ros.simulation.shapes import to_local
+from segformer_ros.simulation.textures.textures import SKY
+from segformer_ros.simulation.world.world import World
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# segformer_ros.model.classes.UNLABELED: no obstacle, or no ground (outside a room).
+NONE = 255
+
+
+class GridTruth(NamedTuple):
+    """
+    The truth for a map, as nav_msgs/OccupancyGrid lays it out: row 0 at the smallest y.
+
+    ``ground``: class id of the ground, uint8 (rows, columns), 255 outside a room.
+    ``obstacles``: class id of what stands in the cell, 255 for free.
+    """
+
+    ground: 'npt.NDArray[np.uint8]'
+    obstacles: 'npt.NDArray[np.uint8]'
+
+
+def _outside(world: World, x: 'npt.NDArray[Any]',
+             y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
+    if world.room is None:
+        return np.zeros(x.shape, bool)
+    return (np.abs(x) > world.room[0]) | (np.abs(y) > world.room[1])
+
+
+def ground_classes(world: World, x: 'npt.NDArray[Any]',
+                   y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.uint8]':
+    """
+    Return the class of the ground, whatever stands on it.
+
+    :param world: the world
+    :param x: metres, any shape, floating point; ``y`` likewise
+    :return: class ids, same shape; 255 outside a room
+    """
+    by_patch = np.array([world.materials[patch.material].class_id
+                         for patch in world.ground.patches], np.uint8)
+    classes = by_patch[world.ground.patch_index(x, y)]
+    classes[_outside(world, x, y)] = NONE
+    return classes
+
+
+def column_span(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]'
+                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    """
+    Return between which heights a shape fills upright lines.
+
+    :param primitive: the shape; foliage counts as solid
+    :param x: metres, (N,); ``y`` likewise
+    :return: lowest and highest z, metres; lowest > highest where a line misses
+    """
+    matrix = primitive.local_from_world()
+    start = to_local(matrix, x - primitive.center[0], y - primitive.center[1],
+                     np.full_like(x, -primitive.center[2]))
+    up = matrix[:, 2]
+    return span(primitive.kind, start, (up[0], up[1], up[2]))
+
+
+def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
+                     time: float = 0.0, lowest: float = 0.05, highest: float = 1.2,
+                     seen_from: Optional[Tuple[float, float]] = None
+                     ) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the class of what fills upright lines within a band of heights.
+
+    :param world: the world
+    :param x: metres, any shape, floating point; ``y`` likewise
+    :param time: seconds
+    :param lowest: band of heights, metres; what stays below or above is no obstacle
+    :param highest: upper end of the band
+    :param seen_from: x, y of a camera; people who would stand on it are left out, as they are
+        left out of its pictures
+    :return: class id of the shape that reaches lowest in the band, 255 where there is none;
+        outside a room the class of its wall
+    """
+    flat_x, flat_y = x.astype(float).ravel(), y.astype(float).ravel()
+    classes = np.full(flat_x.size, NONE, np.uint8)
+    bottom = np.full(flat_x.size, np.inf)
+    primitives = (world.primitives(time) if seen_from is None
+                  else world.primitives_around(seen_from[0], seen_from[1], time))
+    for primitive in primitives:
+        class_id = world.materials[primitive.material].class_id
+        if primitive.kind == ROOM:
+            classes[_outside(world, flat_x, flat_y)] = class_id
+            continue
+        near = np.nonzero((np.abs(flat_x - primitive.center[0]) <= primitive.radius)
+                          & (np.abs(flat_y - primitive.center[1]) <= primitive.radius))[0]
+        if not len(near):
+            continue
+        low, high = column_span(primitive, flat_x[near], flat_y[near])
+        hit = (low < high) & (low < highest) & (high > lowest) & (low < bottom[near])
+        chosen = near[hit]
+        bottom[chosen] = low[hit]
+        classes[chosen] = class_id
+    return classes.reshape(x.shape)
+
+
+def occupancy(world: World, origin: Tuple[float, float], resolution: float,
+              shape: Tuple[int, int], time: float = 0.0, lowest: float = 0.05,
+              highest: float = 1.2,
+              seen_from: Optional[Tuple[float, float]] = None) -> GridTruth:
+    """
+    Rasterise the world at the cells' centres.
+
+    :param world: the world
+    :param origin: x, y of the corner of cell (0, 0), metres
+    :param resolution: side of a cell, metres
+    :param shape: rows (along y), columns (along x)
+    :param time: seconds
+    :param lowest: band of heights of an obstacle, metres
+    :param highest: upper end of the band
+    :param seen_from: see ``obstacle_classes``
+    :return: the classes of ground and obstacles
+    """
+    x = origin[0] + (np.arange(shape[1]) + 0.5) * resolution
+    y = origin[1] + (np.arange(shape[0]) + 0.5) * resolution
+    x, y = np.meshgrid(x, y)
+    return GridTruth(ground_classes(world, x, y),
+                     obstacle_classes(world, x, y, time, lowest, highest, seen_from))
+
+
+def first_surfaces(world: World, origin: 'npt.NDArray[Any]', directions: 'npt.NDArray[Any]',
+                   time: float = 0.0) -> 'Tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]':
+    """
+    Return what rays from one point meet first.
+
+    :param world: the world
+    :param origin: x, y, z of the start, metres
+    :param directions: (N, 3) in the world, any length
+    :param time: seconds
+    :return: distance in metres (N,), inf for nothing, and class id (N,), the sky's for nothing
+    """
+    unit = (directions / np.sqrt((directions ** 2).sum(axis=1))[:, None]).astype(np.float32)
+    start = np.array(origin, float)
+    tiles = np.ascontiguousarray(unit.T)[:, :, None]
+    primitives = world.primitives_around(float(start[0]), float(start[1]), time)
+    distance, owner = cast(primitives, start, tiles, unit.T.astype(float),
+                           np.full(len(unit), 1e-3))
+    distance, owner = distance[:, 0], owner[:, 0]
+    points = start + unit * np.where(np.isfinite(distance), distance, 0)[:, None]
+    classes = np.full(len(unit), SKY, np.uint8)
+    down = owner == GROUND
+    classes[down] = ground_classes(world, points[down, 0], points[down, 1])
+    for index in np.unique(owner[owner >= 0]):
+        primitive = primitives[index]
+        chosen = owner == index
+        classes[chosen] = world.materials[primitive.material].class_id
+        if primitive.kind == ROOM:
+            top = chosen & (points[:, 2] > 2 * primitive.half[2] - 1e-3)
+            classes[top] = world.materials[primitive.material + 1].class_id
+    return distance, classes

@@ -1,0 +1,144 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of a world, with the truth about every pixel."""
+
+from typing import Any
+from typing import NamedTuple
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.simulation.render.ray_casting import cast
+from segformer_ros.simulation.render.ray_casting import TiledRays
+from segformer_ros.simulation.render.sensor import expose
+from segformer_ros.simulation.render.sensor import Sensor
+from segformer_ros.simulation.render.sensor import USUAL_SENSOR
+from segformer_ros.simulation.render.shading import shade
+from segformer_ros.simulation.world.world import KINDS
+from segformer_ros.simulation.world.world import World
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# segformer_ros.model.classes.UNLABELED; here for pixels that no ray reaches.
+_UNLABELED = 255
+
+
+class Frame(NamedTuple):
+    """
+    One picture and its truth.
+
+    ``image``: RGB uint8 (H, W, 3). ``labels``: ADE20K class ids uint8 (H, W), 255 where the
+    lens shows nothing. ``depth``: float32 (H, W), metres along the optical axis (REP 118);
+    +inf for the sky, NaN where the lens shows nothing or looks backwards.
+    ``camera_to_world``: world_from_optical float64 (4, 4). ``time``: seconds. ``rays``:
+    directions in the optical frame, float32 (H, W, 3), unit length.
+    """
+
+    image: 'npt.NDArray[np.uint8]'
+    labels: 'npt.NDArray[np.uint8]'
+    depth: 'npt.NDArray[np.float32]'
+    camera_to_world: 'npt.NDArray[np.float64]'
+    time: float
+    rays: 'npt.NDArray[np.float32]'
+
+    def points(self) -> 'npt.NDArray[np.float32]':
+        """Return the seen surface points in the world, (H, W, 3) metres; not finite for sky."""
+        with np.errstate(invalid='ignore', divide='ignore'):
+            scale = self.depth / self.rays[..., 2]
+            local = self.rays * scale[..., None]
+            turned = local.dot(self.camera_to_world[:3, :3].T.astype(np.float32))
+        return turned + self.camera_to_world[:3, 3].astype(np.float32)
+
+
+def pinhole_rays(width: int, height: int, fx: float, fy: float, cx: float,
+                 cy: float) -> 'npt.NDArray[np.float32]':
+    """
+    Return the rays of an ideal camera (no distortion); pixel centres at whole numbers.
+
+    :param width: image width, pixels; ``height`` likewise
+    :param fx: focal lengths, pixels; ``fy`` likewise
+    :param cx: principal point, pixels; ``cy`` likewise
+    :return: directions with z = 1 in the optical frame, (H, W, 3)
+    """
+    x = (np.arange(width) - cx) / fx
+    y = (np.arange(height) - cy) / fy
+    rays = np.ones((height, width, 3), np.float32)
+    rays[..., 0] = x[None]
+    rays[..., 1] = y[:, None]
+    return rays
+
+
+def rays_with_view(width: int, height: int, degrees: float) -> 'npt.NDArray[np.float32]':
+    """
+    Return the rays of an ideal camera by its horizontal field of view.
+
+    :param width: image width, pixels; ``height`` likewise
+    :param degrees: horizontal field of view, below 180
+    :return: directions with z = 1 in the optical frame, (H, W, 3)
+    """
+    f = 0.5 * width / np.tan(np.radians(degrees) / 2)
+    return pinhole_rays(width, height, f, f, 0.5 * (width - 1), 0.5 * (height - 1))
+
+
+class Renderer:
+    """
+    A camera.
+
+    :param rays: (H, W, 3) directions in the optical frame (z forward, x right, y down), one
+        for each pixel, any length; NaN where the lens shows nothing. Any lens model fits:
+        pass what the CameraInfo's model gives
+    :param sensor: what the camera does to light
+    :raises InvalidInputError: if the rays are no such array
+    """
+
+    def __init__(self, rays: 'npt.NDArray[Any]', sensor: Sensor = USUAL_SENSOR) -> None:
+        if rays.ndim != 3 or rays.shape[2] != 3 or 0 in rays.shape:
+            raise InvalidInputError('the rays of a camera have the wrong shape', rays.shape,
+                                    '(H, W, 3)')
+        blind = ~np.isfinite(rays).all(axis=2) | ~(np.abs(rays).max(axis=2) > 0)
+        self._blind = blind if blind.any() else None
+        self._tiles = TiledRays(np.where(blind[..., None], np.array([0.0, 0.0, 1.0]), rays))
+        self._sensor = sensor
+
+    def render(self, world: World, camera_to_world: 'npt.NDArray[Any]', time: float = 0.0,
+               motion: Tuple[float, float] = (0.0, 0.0)) -> Frame:
+        """
+        Take a picture; the same arguments give the same bytes.
+
+        :param world: the world
+        :param camera_to_world: world_from_optical (4, 4), metres
+        :param time: seconds
+        :param motion: pixels right and down that the scene moves while the shutter is open
+            (motion blur); the truth is that of the middle of the exposure
+        :return: the picture and its truth
+        """
+        pose = np.array(camera_to_world, float)
+        tiles = self._tiles
+        turn = pose[:3, :3].astype(np.float32)
+        origin = pose[:3, 3]
+        directions = np.tensordot(turn, tiles.directions, axes=1)
+        axis = turn.dot(tiles.axis)
+        primitives = world.primitives_around(float(origin[0]), float(origin[1]), time)
+        distance, owner = cast(primitives, origin, directions, axis, tiles.half_angle)
+        shaded = shade(world, primitives, origin, directions, distance, owner,
+                       tiles.pixel_angle)
+        ahead = tiles.directions[2]
+        with np.errstate(invalid='ignore'):
+            depth = np.where(ahead > 1e-6, distance * ahead, np.float32(np.nan))
+        light = tiles.to_image(shaded.color)
+        labels = tiles.to_image(shaded.labels)
+        depth = tiles.to_image(depth.astype(np.float32))
+        if self._blind is not None:
+            light[self._blind] = 0
+            labels[self._blind] = _UNLABELED
+            depth[self._blind] = np.nan
+        noise = np.random.RandomState([world.seed, KINDS.index(world.kind),
+                                       int(time * 1e6 + 0.5) & 0xffffffff])
+        image = expose(light, self._sensor, noise, motion)
+        if self._blind is not None:
+            image[self._blind] = 0
+        rays = tiles.to_image(np.moveaxis(tiles.directions, 0, -1))
+        return Frame(image, labels, depth, pose, float(time), rays)

@@ -1,0 +1,114 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A world: what is where, as a function of a kind, a seed and the time."""
+
+from typing import List
+
+import numpy as np
+
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.simulation.world.indoor import build_indoor
+from segformer_ros.simulation.world.outdoor import build_land
+from segformer_ros.simulation.world.outdoor import build_street
+from segformer_ros.simulation.world.people import walker_pose
+from segformer_ros.simulation.world.people import walker_primitives
+from segformer_ros.simulation.world.scene import Scene
+from segformer_ros.simulation.shapes import BOX
+from segformer_ros.simulation.shapes import CYLINDER
+from segformer_ros.simulation.shapes import Primitive
+from segformer_ros.simulation.shapes import ROOM
+from segformer_ros.simulation.textures.textures import TextureBank
+
+_BUILDERS = {'indoor': build_indoor, 'outdoor': build_street, 'aerial': build_land}
+KINDS = tuple(sorted(_BUILDERS))
+
+# People closer to the camera than this are left out: nobody walks through the robot.
+PERSONAL_SPACE = 0.8
+
+
+class World:
+    """
+    A generated world. Axes: x and y level, z up, the ground at z = 0; metres, seconds.
+
+    :param kind: ``'indoor'``, ``'outdoor'`` or ``'aerial'``
+    :param seed: 0 to 2**32 - 1; the same seed gives the same world for ever
+    :param textures: ``'train'`` or ``'held_out'``, see TextureBank
+    :raises ConfigurationError: for another kind, set of textures, or seed
+    """
+
+    def __init__(self, kind: str, seed: int, textures: str = 'held_out') -> None:
+        if kind not in _BUILDERS:
+            raise ConfigurationError('no such kind of world', repr(kind), ', '.join(KINDS))
+        if not 0 <= seed < 2 ** 32:
+            raise ConfigurationError('the seed of a world is out of range', seed,
+                                     '0 to 2**32 - 1')
+        scene = Scene(TextureBank(textures),
+                      np.random.RandomState([seed, KINDS.index(kind)]))
+        _BUILDERS[kind](scene)
+        self.kind = kind
+        self.seed = seed
+        self.textures = textures
+        self.materials = scene.materials
+        self.ground = scene.ground
+        self.lights = scene.lights
+        self.walkers = scene.walkers
+        self.route = scene.route
+        self.route_length = scene.route_length
+        self.closed = scene.closed
+        self.room = scene.room
+        self._static = list(scene.primitives)
+        if scene.room is not None:
+            half_x, half_y, height = scene.room
+            # Materials 0 and 1 of a room are its wall and its ceiling.
+            self._static.append(Primitive(
+                ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
+                np.array([half_x, half_y, height / 2]), 0))
+
+    def let_down(self, below: float) -> None:
+        """
+        Have nothing hang low: bed frames, quilts, and cabinets that stick out over their plinths.
+
+        :param below: metres; upright boxes and cylinders whose underside lies above the ground,
+            but lower than that, reach down to it from now on
+        """
+        self._static = [_let_down(shape) if 0.0 < _underside(shape) < below else shape
+                        for shape in self._static]
+
+    def primitives(self, time: float) -> List[Primitive]:
+        """
+        Return every shape of the world, furniture first, then people.
+
+        :param time: seconds
+        :return: primitives; a ROOM is walls (its material) and ceiling (the next material)
+        """
+        moving: List[Primitive] = []
+        for walker in self.walkers:
+            moving.extend(walker_primitives(walker, time))
+        return self._static + moving
+
+    def primitives_around(self, x: float, y: float, time: float) -> List[Primitive]:
+        """
+        Return the shapes without the people who stand where the camera is.
+
+        :param x: camera position, metres; ``y`` likewise
+        :param time: seconds
+        :return: primitives
+        """
+        moving: List[Primitive] = []
+        for walker in self.walkers:
+            place = walker_pose(walker, time)
+            if np.hypot(place[0] - x, place[1] - y) > PERSONAL_SPACE:
+                moving.extend(walker_primitives(walker, time))
+        return self._static + moving
+
+
+def _underside(shape: Primitive) -> float:
+    """Return the height of a level underside, metres; 0 for what has none."""
+    upright = shape.kind in (BOX, CYLINDER) and abs(shape.rotation[2, 2]) > 0.999
+    return float(shape.center[2] - shape.half[2]) if upright else 0.0
+
+
+def _let_down(shape: Primitive) -> Primitive:
+    middle = 0.5 * (shape.center[2] + shape.half[2])
+    return shape._replace(center=np.append(shape.center[:2], middle),
+                          half=np.append(shape.half[:2], middle))

@@ -1,0 +1,72 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of a process with the settings fault no new pages in."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# Three blocks a frame, freed together, as message, picture and mask are.
+FRAMES = '''
+import resource
+import sys
+
+import numpy as np
+from segformer_ros.common.allocator import keep_freed_memory
+
+if sys.argv[1] == 'keep':
+    assert keep_freed_memory()
+
+def frame():
+    for block in [np.empty(2000000, np.uint8) for _ in range(3)]:
+        block[:] = 1
+
+for _ in range(3):
+    frame()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    frame()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+'''
+
+
+def page_faults(project_root, setting):
+    output = subprocess.check_output([sys.executable, '-c', FRAMES, setting], cwd=project_root)
+    return int(output.decode('ascii'))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='not glibc')
+def test_frames_fault_no_pages_in_once_freed_memory_is_kept(project_root):
+    pages_of_a_frame = 3 * 2000000 // 4096
+    assert page_faults(project_root, 'leave') > 5 * pages_of_a_frame
+    assert page_faults(project_root, 'keep') < pages_of_a_frame // 10
+
+
+RETURNED = '''
+import numpy as np
+from segformer_ros.common.allocator import keep_freed_memory
+from segformer_ros.common.allocator import return_freed_memory
+
+def resident_pages():
+    with open('/proc/self/statm', encoding='ascii') as stream:
+        return int(stream.read().split()[1])
+
+assert keep_freed_memory()
+blocks = [np.ones(2000000, np.uint8) for _ in range(20)]
+full = resident_pages()
+del blocks
+kept = resident_pages()
+assert return_freed_memory()
+print(full - kept, full - resident_pages())
+'''
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='not glibc')
+def test_freed_memory_that_was_kept_can_be_handed_back(project_root):
+    output = subprocess.check_output([sys.executable, '-c', RETURNED], cwd=project_root)
+    by_itself, by_request = [int(word) for word in output.split()]
+    pages_of_the_blocks = 20 * 2000000 // 4096
+    assert by_itself < pages_of_the_blocks // 10
+    assert by_request > 9 * pages_of_the_blocks // 10

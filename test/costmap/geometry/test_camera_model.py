@@ -1,0 +1,234 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The camera model against OpenCV, against itself backwards, and against bad CameraInfo."""
+
+import cv2
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.distortion import EquidistantLens
+from segformer_ros.costmap.geometry.distortion import PolynomialLens
+from segformer_ros.common.errors import InvalidInputError
+
+K = (500.0, 0.0, 310.0, 0.0, 510.0, 250.0, 0.0, 0.0, 1.0)
+# Typical lenses: a mild webcam, a strong barrel, eight coefficients of a depth camera, a fisheye.
+LENSES = {
+    'mild': ('plumb_bob', (0.1, -0.2, 0.001, -0.002, 0.05)),
+    'barrel': ('plumb_bob', (-0.32, 0.12, 0.0005, -0.0003, -0.02)),
+    'rational': ('rational_polynomial',
+                 (0.5, -2.6, 0.0005, -0.0002, 1.5, 0.4, -2.4, 1.4)),
+    'prism': ('rational_polynomial',
+              (0.1, 0.01, 0.001, 0.002, 0.0, 0.05, 0.0, 0.0, 0.002, -0.001, 0.003, 0.001)),
+    'fisheye': ('equidistant', (-0.02, 0.01, -0.005, 0.001)),
+    'none': ('none', ()),
+    'unnamed': ('', ()),
+}
+
+
+def calibration(name, **changes):
+    model, d = LENSES[name]
+    return Calibration(640, 480, model, d, K)._replace(**changes)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('name', sorted(LENSES))
+def test_pixels_of_points_equal_opencv(name):
+    camera = CameraModel(calibration(name))
+    random = np.random.RandomState(1)
+    points = np.stack([random.uniform(-0.5, 0.5, 500), random.uniform(-0.4, 0.4, 500),
+                       random.uniform(0.9, 3.0, 500)], axis=1)
+    matrix, d = np.array(K).reshape(3, 3), np.array(LENSES[name][1])
+    if name == 'fisheye':
+        expected = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), matrix,
+                                             d)[0]
+    else:
+        expected = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix,
+                                     d if len(d) else None)[0]
+    u, v = camera.project(*points.T)
+    np.testing.assert_allclose(np.stack([u, v], axis=1), expected[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize('name', sorted(LENSES))
+def test_rays_of_pixels_equal_opencv(name):
+    camera = CameraModel(calibration(name))
+    # The corners of a strong lens lie where OpenCV's own iteration does not converge.
+    u, v = np.meshgrid(np.linspace(60, 580, 27), np.linspace(45, 435, 19))
+    pixels = np.stack([u.reshape(-1), v.reshape(-1)], axis=1)[:, None]
+    matrix, d = np.array(K).reshape(3, 3), np.array(LENSES[name][1])
+    if name == 'fisheye':
+        flat = cv2.fisheye.undistortPoints(pixels, matrix, d)
+    else:
+        flat = cv2.undistortPointsIter(
+            pixels, matrix, d if len(d) else None, None, None,
+            (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 500, 1e-12)) if hasattr(
+                cv2, 'undistortPointsIter') else cv2.undistortPoints(
+                    pixels, matrix, d if len(d) else None, None, None, None,
+                    (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 500, 1e-12))
+    expected = np.concatenate([flat[:, 0], np.ones((len(flat), 1))], axis=1)
+    expected /= np.linalg.norm(expected, axis=1)[:, None]
+    rays = camera.unproject(u, v).reshape(-1, 3)
+    np.testing.assert_allclose(rays, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize('name', sorted(LENSES))
+def test_every_pixel_comes_back_from_its_ray(name):
+    camera = CameraModel(calibration(name))
+    rays = camera.rays()
+    assert rays.shape == (480, 640, 3) and rays.dtype == np.float32
+    assert camera.rays() is rays and not rays.flags.writeable
+    seen = np.isfinite(rays[..., 0])
+    assert seen.mean() > 0.97
+    np.testing.assert_allclose(np.linalg.norm(rays[seen], axis=1), 1.0, atol=1e-6)
+    u, v = camera.project(*[rays[..., axis].astype(np.float64) for axis in range(3)])
+    expected = np.meshgrid(np.arange(640), np.arange(480))
+    for found, wanted in zip((u, v), expected):
+        np.testing.assert_allclose(found[seen], wanted[seen], atol=2e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(-0.4, 0.4), st.floats(-0.2, 0.2), st.floats(-0.003, 0.003),
+       st.floats(-0.003, 0.003), st.floats(-0.1, 0.1), st.floats(-0.6, 0.6),
+       st.floats(-0.45, 0.45))
+def test_any_lens_un_projects_what_it_projects(k1, k2, p1, p2, k3, x, y):
+    lens = PolynomialLens((k1, k2, p1, p2, k3))
+    if np.hypot(x, y) > 0.9 * lens.largest_tangent:
+        return
+    xd, yd = lens.distort(np.array([x]), np.array([y]), np.array([1.0]))
+    ray = lens.undistort(xd, yd)[0]
+    np.testing.assert_allclose(ray[:2] / ray[2], [x, y], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(-0.1, 0.1), st.floats(-0.05, 0.05), st.floats(0.0, 1.5), st.floats(-3.1, 3.1))
+def test_any_fisheye_un_projects_what_it_projects(k1, k2, angle, around):
+    lens = EquidistantLens((k1, k2, 0.0, 0.0))
+    if angle > 0.95 * lens.largest_angle:
+        return
+    ray = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around),
+                    np.cos(angle)])
+    found = lens.undistort(*lens.distort(ray[:1], ray[1:2], ray[2:]))[0]
+    np.testing.assert_allclose(found, ray, atol=1e-7)
+
+
+def test_fisheye_sees_beyond_a_right_angle():
+    camera = CameraModel(Calibration(640, 640, 'equidistant', (0.0,) * 4,
+                                     (180.0, 0, 319.5, 0, 180.0, 319.5, 0, 0, 1)))
+    rays = camera.rays()
+    assert rays[320, 0, 2] < 0.0
+    u, v = camera.project(np.array([0.0]), np.array([0.0]), np.array([-1.0]))
+    assert u[0] > 640 or np.isnan(u[0])
+
+
+def test_lens_is_cut_where_its_polynomial_turns_back():
+    # r (1 - 0.3 r^2) grows up to r = 1 / sqrt(0.9) and then falls: without the cut a point far
+    # to the side would land in the picture.
+    lens = PolynomialLens((-0.3, 0.0, 0.0, 0.0))
+    assert lens.largest_tangent == pytest.approx(1.0 / np.sqrt(0.9))
+    x = np.array([1.05, 1.06, 1.5, 1.8])
+    xd, yd = lens.distort(x, np.zeros(4), np.ones(4))
+    assert np.isfinite(xd).tolist() == [True, False, False, False]
+    camera = CameraModel(Calibration(640, 480, 'plumb_bob', (-0.3, 0.0, 0.0, 0.0, 0.0),
+                                     (300.0, 0, 319.5, 0, 300.0, 239.5, 0, 0, 1)))
+    rays = camera.rays()
+    radius = np.hypot(*np.meshgrid(np.arange(640) - 319.5, np.arange(480) - 239.5)) / 300.0
+    limit = lens.largest_tangent * (1.0 - 0.3 * lens.largest_tangent ** 2)
+    np.testing.assert_array_equal(np.isnan(rays[..., 0]), radius > limit)
+
+
+def test_points_behind_a_lens_are_not_seen():
+    camera = CameraModel(calibration('none'))
+    u, v = camera.project(np.array([0.0, 0.1]), np.array([0.0, 0.1]), np.array([-1.0, 0.0]))
+    assert np.isnan(u).all() and np.isnan(v).all()
+
+
+def test_float32_stays_float32():
+    camera = CameraModel(calibration('mild', r=(1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    values = np.ones(3, np.float32)
+    assert all(found.dtype == np.float32 for found in camera.project(values, values, values))
+
+
+def test_rectified_image_uses_p_and_no_distortion():
+    p = (400.0, 0, 300.0, -20.0, 0, 410.0, 200.0, 0, 0, 0, 1, 0)
+    camera = CameraModel(calibration('barrel', p=p), rectified=True)
+    u, v = camera.project(np.array([1.0]), np.array([2.0]), np.array([4.0]))
+    assert (u[0], v[0]) == pytest.approx((400.0 * 0.25 + 300.0, 410.0 * 0.5 + 200.0))
+
+
+def test_raw_rays_are_turned_into_the_rectified_frame():
+    turn = cv2.Rodrigues(np.array([0.01, -0.02, 0.03]))[0]
+    plain = CameraModel(calibration('mild'))
+    stereo = CameraModel(calibration('mild', r=tuple(turn.reshape(-1))))
+    np.testing.assert_allclose(stereo.unproject(100.0, 50.0),
+                               turn.dot(plain.unproject(100.0, 50.0)), atol=1e-12)
+    ray = stereo.unproject(100.0, 50.0)
+    u, v = stereo.project(*[np.array([value]) for value in ray])
+    assert (u[0], v[0]) == pytest.approx((100.0, 50.0), abs=1e-6)
+
+
+@pytest.mark.parametrize('binning, roi, size_wh', [
+    ((1, 1), (0, 0, 0, 0), (640, 480)), ((2, 2), (0, 0, 0, 0), (320, 240)),
+    ((0, 0), (100, 60, 320, 240), (320, 240)), ((2, 2), (100, 60, 320, 240), (160, 120)),
+    ((2, 1), (0, 0, 0, 0), (320, 480)), ((1, 1), (0, 0, 0, 0), (512, 384)),
+    ((2, 2), (100, 60, 320, 240), (80, 60))])
+def test_a_mask_pixel_looks_at_the_middle_of_the_sensor_pixels_it_covers(binning, roi, size_wh):
+    full = CameraModel(calibration('mild'))
+    part = CameraModel(calibration('mild', binning_x=binning[0], binning_y=binning[1],
+                                   roi_x=roi[0], roi_y=roi[1], roi_width=roi[2],
+                                   roi_height=roi[3]), mask_size_wh=size_wh)
+    # One mask pixel covers this many sensor pixels, counted from the region's edge.
+    wide, high = (roi[2] or 640) / size_wh[0], (roi[3] or 480) / size_wh[1]
+    for u, v in ((0, 0), (3, 5), (size_wh[0] - 1, size_wh[1] - 1)):
+        first_u, first_v = roi[0] + u * wide, roi[1] + v * high
+        middle = full.unproject(first_u + 0.5 * wide - 0.5, first_v + 0.5 * high - 0.5)
+        np.testing.assert_allclose(part.unproject(float(u), float(v)), middle, atol=1e-9)
+
+
+def test_scaling_agrees_with_opencv_resizing():
+    # A bright point far from pixel centres: where its centre of mass goes under INTER_AREA.
+    image = np.zeros((480, 640), np.float32)
+    image[200:204, 300:304] = 1.0
+    small = cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
+    v, u = np.array(np.nonzero(small)).mean(axis=1)
+    full, half = CameraModel(calibration('none')), CameraModel(calibration('none'), (320, 240))
+    np.testing.assert_allclose(half.unproject(u, v), full.unproject(301.5, 201.5), atol=1e-9)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'k': (0.0,) * 9}, 'not calibrated: got K all zero'),
+    ({'k': (-1.0,) + K[1:]}, 'fx -1'),
+    ({'k': (float('nan'),) + K[1:]}, 'K of CameraInfo cannot be used'),
+    ({'k': K[:8]}, 'K of CameraInfo has a wrong length'),
+    ({'width': 0}, 'CameraInfo has no size: got 0 x 480'),
+    ({'roi_x': 600, 'roi_width': 100, 'roi_height': 100}, 'Region of interest lies outside'),
+    ({'binning_x': -1}, 'Impossible binning'),
+    ({'distortion_model': 'plumb_bob', 'd': (0.1,)}, "coefficients for 'plumb_bob'.*got 1"),
+    ({'distortion_model': 'equidistant', 'd': (0.1,) * 5}, "'equidistant'.*got 5; expected 4"),
+    ({'distortion_model': 'plum_bob'}, "Unknown distortion model.*'plum_bob'.*rational"),
+    ({'d': (float('inf'), 0, 0, 0, 0)}, 'not finite'),
+    ({'distortion_model': 'rational_polynomial', 'd': (0.0,) * 12 + (0.1, 0.0)}, 'tilted sensor'),
+    ({'r': (2.0, 0, 0, 0, 1, 0, 0, 0, 1)}, 'R of CameraInfo is no rotation')])
+def test_bad_camera_info_is_diagnosed_by_name(changes, words):
+    with pytest.raises(InvalidInputError, match=words):
+        CameraModel(calibration('mild', **changes))
+
+
+def test_uncalibrated_rectified_camera_is_diagnosed():
+    with pytest.raises(InvalidInputError, match='P all zero'):
+        CameraModel(calibration('mild', p=(0.0,) * 12), rectified=True)
+
+
+@pytest.mark.parametrize('size_wh, fits', [((640, 480), True), ((320, 240), True),
+                                           ((512, 512), False), ((480, 640), False),
+                                           ((213, 160), True), ((640, 400), False)])
+def test_masks_of_another_shape_than_camera_info_are_refused(size_wh, fits):
+    if fits:
+        assert CameraModel(calibration('mild'), size_wh).size_wh == size_wh
+    else:
+        with pytest.raises(InvalidInputError, match='disagree about the size.*{} x {}'.format(
+                *size_wh)):
+            CameraModel(calibration('mild'), size_wh)

@@ -1,0 +1,203 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The transform tree: chains, times, interpolation, and what it says when it cannot answer."""
+
+import cv2
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+
+STAMP = 1700000000.0
+NO_TURN = (0.0, 0.0, 0.0, 1.0)
+
+
+def yaw(angle):
+    return (0.0, 0.0, np.sin(angle / 2), np.cos(angle / 2))
+
+
+def tree():
+    """Build odom -> base (moving) -> mast (static) -> camera (static)."""
+    buffer = PoseBuffer()
+    for step in range(11):
+        buffer.insert('odom', 'base', STAMP + 0.1 * step, (0.1 * step, 0.0, 0.0),
+                      yaw(0.05 * step))
+    buffer.insert('base', 'mast', 0.0, (0.2, 0.0, 0.8), NO_TURN, static=True)
+    buffer.insert('mast', 'camera', 0.0, (0.0, 0.1, 0.0), yaw(np.pi / 2), static=True)
+    return buffer
+
+
+def matrix(x, y, z, angle):
+    result = np.eye(4)
+    result[:3, :3] = cv2.Rodrigues(np.array([0.0, 0.0, angle]))[0]
+    result[:3, 3] = x, y, z
+    return result
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('at', [0.0, 0.1, 0.05, 0.73, 1.0])
+def test_a_chain_is_the_product_of_its_edges_at_that_time(at):
+    expected = (matrix(at, 0, 0, 0.5 * at).dot(matrix(0.2, 0, 0.8, 0))
+                .dot(matrix(0, 0.1, 0, np.pi / 2)))
+    buffer = tree()
+    np.testing.assert_allclose(buffer.lookup('odom', 'camera', STAMP + at), expected, atol=1e-6)
+    np.testing.assert_allclose(buffer.lookup('camera', 'odom', STAMP + at),
+                               np.linalg.inv(expected), atol=1e-6)
+
+
+def test_siblings_meet_at_their_common_ancestor():
+    buffer = tree()
+    buffer.insert('base', 'lidar', 0.0, (0.0, 0.0, 0.3), NO_TURN, static=True)
+    np.testing.assert_allclose(buffer.lookup('lidar', 'camera', STAMP)[:3, 3], [0.2, 0.1, 0.5],
+                               atol=1e-12)
+    # Static edges alone hold at any time, even where odom's are long gone.
+    np.testing.assert_allclose(buffer.lookup('lidar', 'camera', 5.0)[:3, 3], [0.2, 0.1, 0.5],
+                               atol=1e-12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(-1.0, 1.0), min_size=8, max_size=8), st.floats(0.0, 1.0))
+def test_interpolation_equals_scipy(numbers, share):
+    rotation = pytest.importorskip('scipy.spatial.transform',
+                                   reason='scipy is not installed for this Python')
+    first, second = np.array(numbers[:4]), np.array(numbers[4:])
+    lengths = np.linalg.norm(first), np.linalg.norm(second)
+    if min(lengths) < 0.2 or abs(first.dot(second)) < 1e-3 * lengths[0] * lengths[1]:
+        return
+    buffer = PoseBuffer()
+    buffer.insert('a', 'b', 10.0, (1.0, 2.0, 3.0), first)
+    buffer.insert('a', 'b', 11.0, (3.0, 2.0, -1.0), second)
+    found = buffer.lookup('a', 'b', 10.0 + share)
+    expected = rotation.Slerp([10.0, 11.0], rotation.Rotation.from_quat(
+        np.stack([first, second])))([10.0 + share]).as_matrix()[0]
+    np.testing.assert_allclose(found[:3, :3], expected, atol=1e-6)
+    np.testing.assert_allclose(found[:3, 3], [1 + 2 * share, 2.0, 3 - 4 * share], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(list(range(8))), st.floats(0.0, 0.7))
+def test_the_order_of_arrival_does_not_matter(order, at):
+    buffer = PoseBuffer()
+    for step in order:
+        buffer.insert('odom', 'base', STAMP + 0.1 * step, (float(step), 0.0, 0.0), NO_TURN)
+    found = buffer.lookup('odom', 'base', STAMP + at)[0, 3]
+    assert found == pytest.approx(10.0 * at, abs=1e-4)
+
+
+def test_nothing_is_extrapolated():
+    buffer = tree()
+    with pytest.raises(TransformError, match='0.050 s after the newest one'):
+        buffer.lookup('odom', 'camera', STAMP + 1.05)
+    with pytest.raises(TransformError, match='0.200 s before the oldest one.*check the clocks'):
+        buffer.lookup('odom', 'camera', STAMP - 0.2)
+
+
+def test_what_is_older_than_the_cache_is_dropped():
+    buffer = PoseBuffer(cache_time=10.0)
+    for second in range(16):
+        buffer.insert('odom', 'base', STAMP + second, (float(second), 0.0, 0.0), NO_TURN)
+    assert buffer.span('base') == (STAMP + 5, STAMP + 15)
+    with pytest.raises(TransformError, match='before the oldest'):
+        buffer.lookup('odom', 'base', STAMP + 4.0)
+
+
+def test_without_a_time_the_newest_common_one_counts():
+    buffer = tree()
+    buffer.insert('map', 'odom', STAMP + 0.5, (100.0, 0.0, 0.0), NO_TURN)
+    assert buffer.lookup('map', 'base')[0, 3] == pytest.approx(100.5)
+    assert buffer.lookup('mast', 'camera')[1, 3] == pytest.approx(0.1)
+
+
+def test_a_repeated_stamp_replaces_the_earlier_one():
+    buffer = PoseBuffer()
+    buffer.insert('a', 'b', 1.0, (1.0, 0.0, 0.0), NO_TURN)
+    buffer.insert('a', 'b', 1.0, (2.0, 0.0, 0.0), NO_TURN)
+    assert buffer.lookup('a', 'b', 1.0)[0, 3] == 2.0
+
+
+def test_unknown_and_unconnected_frames_are_named():
+    buffer = tree()
+    buffer.insert('world', 'other', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
+    with pytest.raises(TransformError, match="Unknown frame: got 'cam'.*camera"):
+        buffer.lookup('odom', 'cam', STAMP)
+    with pytest.raises(TransformError, match="not connected.*'odom'.*'world'"):
+        buffer.lookup('odom', 'other', STAMP)
+    with pytest.raises(TransformError, match='none yet'):
+        PoseBuffer().lookup('odom', 'base', STAMP)
+    with pytest.raises(TransformError, match='Unknown frame'):
+        buffer.span('nobody')
+
+
+def test_a_loop_is_told_and_does_not_hang():
+    buffer = PoseBuffer()
+    buffer.insert('a', 'b', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
+    buffer.insert('b', 'a', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
+    buffer.insert('c', 'd', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
+    with pytest.raises(TransformError, match='form a loop'):
+        buffer.lookup('a', 'd', 1.0)
+
+
+def test_a_child_with_a_new_parent_loses_its_old_history():
+    buffer = tree()
+    buffer.insert('map', 'base', STAMP + 2.0, (7.0, 0.0, 0.0), NO_TURN)
+    assert buffer.lookup('map', 'base', STAMP + 2.0)[0, 3] == 7.0
+    with pytest.raises(TransformError):
+        buffer.lookup('odom', 'base', STAMP + 0.5)
+
+
+def test_clear_keeps_static_transforms():
+    buffer = tree()
+    buffer.clear()
+    assert buffer.lookup('base', 'camera', STAMP)[2, 3] == pytest.approx(0.8)
+    with pytest.raises(TransformError):
+        buffer.lookup('odom', 'base', STAMP)
+
+
+def test_slashes_of_ros_1_bags_are_dropped():
+    buffer = PoseBuffer()
+    buffer.insert('/odom', '/base', 1.0, (1.0, 0.0, 0.0), NO_TURN)
+    assert buffer.lookup('odom', '/base', 1.0)[0, 3] == 1.0
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('', 'b', 1.0, (0, 0, 0), NO_TURN), 'without two frames'),
+    (('a', 'a', 1.0, (0, 0, 0), NO_TURN), 'without two frames'),
+    (('a', 'b', 1.0, (0, float('nan'), 0), NO_TURN), 'not finite'),
+    (('a', 'b', float('inf'), (0, 0, 0), NO_TURN), 'not finite'),
+    (('a', 'b', 1.0, (0, 0, 0), (0, 0, 0, 0)), 'not a quaternion')])
+def test_broken_transforms_are_refused(arguments, words):
+    buffer = PoseBuffer()
+    with pytest.raises(InvalidInputError, match=words):
+        buffer.insert(*arguments)
+    with pytest.raises(TransformError):
+        buffer.lookup('a', 'b', 1.0)
+
+
+def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
+    buffer = PoseBuffer()
+    for number in range(MOST_FRAMES):
+        buffer.insert('odom', 'frame_{}'.format(number), 1.0, (0, 0, 0), NO_TURN)
+    with pytest.raises(InvalidInputError, match='too many frames: got a further one'):
+        buffer.insert('odom', 'one more', 1.0, (0, 0, 0), NO_TURN)
+    # Those that are known go on.
+    buffer.insert('odom', 'frame_7', 2.0, (3.0, 0, 0), NO_TURN)
+    assert buffer.lookup('odom', 'frame_7', 2.0)[0, 3] == 3.0
+
+
+def test_a_loop_is_over_once_the_wrong_transform_has_not_come_for_the_cache_time():
+    poses = PoseBuffer(cache_time=2.0)
+    turn = (0.0, 0.0, 0.0, 1.0)
+    poses.insert('odom', 'base_link', 0.0, (1.0, 0.0, 0.0), turn)
+    poses.insert('base_link', 'odom', 0.0, (-1.0, 0.0, 0.0), turn)
+    for stamp in (1.0, 2.0):
+        poses.insert('odom', 'base_link', stamp, (1.0, 0.0, 0.0), turn)
+        with pytest.raises(TransformError, match='loop'):
+            poses.lookup('odom', 'base_link', stamp)
+    poses.insert('odom', 'base_link', 2.5, (3.0, 0.0, 0.0), turn)
+    assert poses.lookup('odom', 'base_link', 2.5)[0, 3] == 3.0

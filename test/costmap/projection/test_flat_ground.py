@@ -1,0 +1,284 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Masks on flat ground, compared with the scene that they show."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.projection.cells import cells_between
+from segformer_ros.costmap.projection.cells import prepared_labels
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.flat_ground import range_error
+from segformer_ros.costmap.projection.flat_ground import range_weights
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.geometry.transforms import mount_pose
+from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.model.classes import ClassTable
+from segformer_ros.model.classes import UNLABELED
+from support.plane_scene import Box
+from support.plane_scene import Patch
+from support.plane_scene import Pinhole
+from support.plane_scene import Scene
+
+FLOOR, RUG, GRASS, WALL, PERSON, SKY = range(6)
+COSTS = CostTable('test', ClassTable(
+    'test', ['floor', 'rug', 'grass', 'wall', 'person', 'sky'], np.zeros((6, 3)),
+    [False, False, False, False, True, False]), [0, 20, 60, 100, 100, -1])
+PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
+CAMERA = CameraModel(Calibration(320, 240, 'none', (),
+                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+SETTINGS = ProjectionSettings()
+MOUNT = mount_pose(0.8, 0.35, x=0.1)
+GEOMETRY = GridGeometry(-5.0, -5.0, 0.05, 200, 200)
+PATCHES = (Patch(1.2, -0.6, 2.0, 0.3, RUG), Patch(2.5, 0.0, 4.0, 1.5, GRASS))
+BOXES = (Box(3.0, -0.8, 0.4, 0.4, WALL, 0.4), Box(2.3, 0.9, 0.2, 0.3, PERSON, height=1.8))
+
+
+def project(labels, mount=MOUNT, odom_from_ground=None, geometry=GEOMETRY, confidence=None,
+            self_mask=None, limits=SETTINGS):
+    pose = CameraPose(np.eye(4) if odom_from_ground is None else odom_from_ground, mount)
+    lethal = np.zeros((geometry.height, geometry.width), np.bool_)
+    return GroundProjector(limits, self_mask).project(
+        prepared_labels(labels, confidence, self_mask, limits.min_confidence),
+        None if confidence is None else confidence.reshape(-1), CAMERA, pose, COSTS, geometry,
+        lethal)
+
+
+def centers(geometry, cells):
+    xs, ys = geometry.centers()
+    return xs[cells % geometry.width], ys[cells // geometry.width]
+
+
+def moved(scene, x, y, yaw):
+    """Return the scene as it is seen from odom, the robot being at x, y, yaw."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    boxes = tuple(box._replace(x=x + c * box.x - s * box.y, y=y + s * box.x + c * box.y,
+                               yaw=box.yaw + yaw) for box in scene.boxes)
+    return scene._replace(boxes=boxes)
+
+
+@pytest.mark.smoke
+@settings(deadline=None, max_examples=12)
+@given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-3.1, 3.1), st.floats(-0.1, 0.1),
+       st.floats(0.25, 0.5))
+def test_every_ground_cell_has_the_cost_of_the_ground_under_it(x, y, yaw, roll, pitch):
+    odom_from_ground = planar_pose(x, y, yaw)
+    mount = mount_pose(0.8, pitch, roll, 0.1)
+    scene = Scene(FLOOR, PATCHES, (), SKY)
+    view = scene.render(PINHOLE, odom_from_ground.dot(mount))
+    observation = project(view.labels, mount, odom_from_ground).observation
+    found_x, found_y = centers(GEOMETRY, observation.ground.cells)
+    truth = COSTS.costs[scene.ground_labels(found_x, found_y)]
+    # Cells on the edge of a patch may go either way.
+    assert len(truth) > 500
+    assert np.mean(truth == observation.ground_costs) > 0.95
+    assert not len(observation.static.cells) and not len(observation.dynamic.cells)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-3.1, 3.1))
+def test_turning_and_moving_the_world_moves_what_is_found(x, y, yaw):
+    scene = Scene(FLOOR, (), BOXES, SKY)
+    here = project(scene.render(PINHOLE, MOUNT).labels)
+    there_pose = planar_pose(x, y, yaw)
+    labels = moved(scene, x, y, yaw).render(PINHOLE, there_pose.dot(MOUNT)).labels
+    there = project(labels, odom_from_ground=there_pose)
+    # In the robot's own frame nothing has changed, up to pixels that sit on an outline.
+    assert abs(len(there.obstacles.x) - len(here.obstacles.x)) <= 2
+    if len(there.obstacles.x) == len(here.obstacles.x):
+        off = np.hypot(there.obstacles.x - here.obstacles.x,
+                       there.obstacles.y - here.obstacles.y)
+        assert np.percentile(off, 90) < 0.05
+    # In the grid each cell has moved with the robot, to within the cells' own size.
+    before_x, before_y = centers(GEOMETRY, here.observation.static.cells)
+    after_x, after_y = centers(GEOMETRY, there.observation.static.cells)
+    c, s = np.cos(yaw), np.sin(yaw)
+    went_x, went_y = x + c * before_x - s * before_y, y + s * before_x + c * before_y
+    between = np.hypot(went_x[:, None] - after_x, went_y[:, None] - after_y)
+    assert between.min(axis=1).max() < 0.12 and between.min(axis=0).max() < 0.12
+
+
+def test_obstacles_keep_what_they_are_called_and_whether_they_move():
+    scene = Scene(FLOOR, (), BOXES, SKY)
+    found = project(scene.render(PINHOLE, MOUNT).labels)
+    assert set(found.obstacles.labels.tolist()) == {WALL, PERSON}
+    wall_x, wall_y = centers(GEOMETRY, found.observation.static.cells)
+    person_x, person_y = centers(GEOMETRY, found.observation.dynamic.cells)
+    assert np.hypot(wall_x - 3.0, wall_y + 0.8).max() < 0.4
+    assert np.hypot(person_x - 2.3, person_y - 0.9).max() < 0.3
+
+
+def test_what_lies_behind_an_obstacle_is_not_seen():
+    scene = Scene(FLOOR, (), (Box(2.0, 0.0, 0.1, 0.8, WALL, height=0.15),), SKY)
+    found = project(scene.render(PINHOLE, MOUNT).labels).observation
+    x, y = centers(GEOMETRY, found.ground.cells)
+    behind = (x > 2.15) & (np.abs(y) < 0.3)
+    beside = (x > 2.15) & (np.abs(y) > 1.0)
+    assert not behind.any() and beside.sum() > 50
+
+
+def test_no_cell_lies_beyond_max_range_or_outside_the_picture():
+    found = project(np.full((240, 320), FLOOR, np.uint8)).observation
+    x, y = centers(GEOMETRY, found.ground.cells)
+    assert np.hypot(x - 0.1, y).max() <= SETTINGS.max_range + 0.05
+    local = np.stack([x, y, np.zeros(len(x)), np.ones(len(x))])
+    seen = np.linalg.inv(MOUNT).dot(local)
+    u = 250.0 * seen[0] / seen[2] + 159.5
+    v = 250.0 * seen[1] / seen[2] + 119.5
+    assert (seen[2] > 0).all()
+    assert u.min() >= -0.51 and u.max() <= 319.51 and v.min() >= -0.51 and v.max() <= 239.51
+    # And all that is in the picture and in range is there.
+    all_x, all_y = (part.reshape(-1) for part in np.meshgrid(*GEOMETRY.centers()))
+    seen = np.linalg.inv(MOUNT).dot(np.stack([all_x, all_y, 0 * all_x, 1 + 0 * all_x]))
+    with np.errstate(divide='ignore'):
+        u = 250.0 * seen[0] / seen[2] + 159.5
+        v = 250.0 * seen[1] / seen[2] + 119.5
+    inside = ((seen[2] > 0) & (u > 2) & (u < 317) & (v > 2) & (v < 237)
+              & (np.hypot(all_x - 0.1, all_y) < SETTINGS.max_range - 0.1))
+    missing = set(np.flatnonzero(inside)) - set(found.ground.cells)
+    assert not missing
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.6, 4.5), st.floats(-0.45, 0.45), st.floats(0.3, 1.5), st.floats(0.2, 0.7),
+       st.floats(-0.2, 0.2))
+def test_a_point_on_the_ground_comes_back_from_its_pixel(ahead, share, height, pitch, roll):
+    mount = mount_pose(height, pitch, roll)
+    point = np.array([ahead, share * ahead, 0.0, 1.0])
+    local = np.linalg.inv(mount).dot(point)
+    u, v = CAMERA.project(*[np.array([value]) for value in local[:3]])
+    ray = mount[:3, :3].dot(CAMERA.unproject(u[0], v[0]))
+    if np.isnan(ray).any() or ray[2] >= 0:
+        return
+    back = mount[:3, 3] - ray * mount[2, 3] / ray[2]
+    np.testing.assert_allclose(back, point[:3], atol=1e-6)
+
+
+def test_confidence_and_range_weigh():
+    labels = np.full((240, 320), FLOOR, np.uint8)
+    labels[:100] = WALL
+    confidence = np.full((240, 320), 255, np.uint8)
+    confidence[:, :160] = 51
+    found = project(labels, confidence=confidence)
+    left = found.obstacles.y > 0.05
+    right = found.obstacles.y < -0.05
+    np.testing.assert_allclose(found.obstacles.confidences[left], 0.2, atol=0.01)
+    np.testing.assert_allclose(found.obstacles.confidences[right], 1.0, atol=0.01)
+    assert found.obstacles.weights[left].max() < found.obstacles.weights[right].min()
+    ground_x, ground_y = centers(GEOMETRY, found.observation.ground.cells)
+    near = (ground_x < 1.5) & (np.abs(ground_y) > 0.1)
+    np.testing.assert_allclose(found.observation.ground.weights[near],
+                               np.where(ground_y[near] > 0, 0.2, 1.0), atol=0.01)
+
+
+def test_pixels_below_the_least_confidence_are_not_seen():
+    labels = np.full((240, 320), FLOOR, np.uint8)
+    confidence = np.full((240, 320), 200, np.uint8)
+    confidence[:, 160:] = 99
+    limits = SETTINGS._replace(min_confidence=100)
+    found = project(labels, confidence=confidence, limits=limits).observation
+    _, y = centers(GEOMETRY, found.ground.cells)
+    assert len(y) > 500 and y.min() > -0.05
+
+
+def test_the_robots_body_is_neither_ground_nor_obstacle():
+    labels = np.full((240, 320), FLOOR, np.uint8)
+    labels[150:, 100:220] = WALL
+    body = np.where(labels == WALL, np.uint8(255), np.uint8(0))
+    found = project(labels, self_mask=body)
+    assert not len(found.obstacles.x)
+    bare = project(labels)
+    assert len(bare.obstacles.x) > 50
+    assert len(found.observation.ground.cells) > 500
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.booleans()), min_size=12,
+                max_size=12), st.integers(0, 255))
+def test_prepared_labels_hide_exactly_what_is_unsure_or_the_robot(pixels, least):
+    mask = np.array([pixel[0] for pixel in pixels], np.uint8).reshape(3, 4)
+    confidence = np.array([pixel[1] for pixel in pixels], np.uint8).reshape(3, 4)
+    body = np.array([255 * pixel[2] for pixel in pixels], np.uint8).reshape(3, 4)
+    expected = [UNLABELED if robot or sure < least else label for label, sure, robot in pixels]
+    found = prepared_labels(mask, confidence, body, least)
+    assert found.tolist() == expected + [UNLABELED]
+    assert mask.reshape(-1).tolist() == [pixel[0] for pixel in pixels]
+
+
+def test_clear_points_lie_before_obstacles_and_cover_every_direction():
+    scene = Scene(FLOOR, (), (Box(2.5, 0.0, 0.2, 1.0, WALL),), SKY)
+    found = project(scene.render(PINHOLE, MOUNT).labels)
+    x, y = found.ground_points.x - 0.1, found.ground_points.y
+    in_front = np.abs(y / x) < 0.15
+    assert x[in_front].max() < 2.35 and x[in_front].min() > 2.2
+    beside = np.abs(y / x) > 0.3
+    assert np.hypot(x, y)[beside].max() > 4.8
+    # Neighbouring lines are no farther apart than a cell, so that no cell stays uncleared.
+    apart = np.abs(np.diff(np.sort(np.arctan2(y, x))))
+    assert apart.max() * SETTINGS.max_range < 1.5 * GEOMETRY.resolution
+
+
+def test_a_second_mark_behind_a_remembered_foot_is_left_out():
+    labels = np.full((240, 320), WALL, np.uint8)
+    pose = CameraPose(np.eye(4), MOUNT)
+    projector = GroundProjector(SETTINGS)
+    arguments = (prepared_labels(labels, None, None, 0), None, CAMERA, pose, COSTS, GEOMETRY)
+    lethal = np.zeros((200, 200), np.bool_)
+    bare = projector.project(*arguments + (lethal,))
+    assert len(bare.observation.static.cells) > 10
+    foot, _ = GEOMETRY.indices(np.full(81, 0.45), np.linspace(-2.0, 2.0, 81))
+    lethal.reshape(-1)[foot] = True
+    known = projector.project(*arguments + (lethal,))
+    assert not len(known.observation.static.cells)
+    # The cloud has no memory: it still says that something stands there.
+    assert len(known.obstacles.x) == len(bare.obstacles.x)
+
+
+def test_tables_are_kept_while_the_mount_stays_and_made_anew_when_it_moves():
+    projector = GroundProjector(SETTINGS)
+    first = projector.table(CAMERA, MOUNT)
+    assert projector.table(CAMERA, MOUNT.copy()) is first
+    tilted = projector.table(CAMERA, mount_pose(0.8, 0.351, x=0.1))
+    assert tilted is not first
+    other = CameraModel(CAMERA.calibration)
+    assert projector.table(other, mount_pose(0.8, 0.351, x=0.1)) is not tilted
+
+
+def test_the_work_is_that_of_the_view_not_of_the_grid():
+    outline = np.array([[0.0, 0.0], [2.0, 1.0], [2.0, -1.0]])
+    small = cells_between(GEOMETRY, np.eye(4), (0.0, 0.0), outline)
+    large = cells_between(GridGeometry(-50.0, -50.0, 0.05, 2000, 2000), np.eye(4), (0.0, 0.0),
+                          outline)
+    assert len(small.cells) == len(large.cells) < 41 * 41 * 1.1
+
+
+def test_a_view_outside_the_grid_gives_no_cells():
+    far = GridGeometry(100.0, 100.0, 0.05, 200, 200)
+    found = project(np.full((240, 320), FLOOR, np.uint8), geometry=far).observation
+    assert not len(found.ground.cells) and not len(found.static.cells)
+
+
+def test_range_weights_fall_where_a_pixel_outgrows_a_cell():
+    distance = np.array([0.0, 2.0, 4.0, 8.0], np.float32)
+    covered = (0.64 + distance.astype(float) ** 2) / (0.8 * 250.0)
+    np.testing.assert_allclose(range_weights(distance, 0.8, CAMERA, 0.05),
+                               np.minimum(0.05 / covered, 1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize('distance', [1.0, 3.0, 5.0])
+def test_the_error_formula_predicts_a_tilted_plane(distance):
+    height, tilt = 0.5, np.radians(0.2)
+    down = np.arctan2(height, distance)
+    measured = height / np.tan(down - tilt)
+    assert measured - distance == pytest.approx(range_error(distance, height, tilt), rel=0.06)
+    # Ground 1 cm higher there: the ray meets it earlier.
+    assert distance - (height - 0.01) / np.tan(down) == pytest.approx(
+        range_error(distance, height, ground_step=0.01), rel=1e-6)

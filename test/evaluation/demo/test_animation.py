@@ -1,0 +1,91 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Animations read back: colours, timing, and small things that must stay visible."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+from PIL import Image
+from PIL import ImageSequence
+import pytest
+
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.demo.animation import write_gif
+from segformer_ros.evaluation.demo.animation import write_png
+from segformer_ros.evaluation.demo.animation import choose_colors
+
+
+def read_gif(path):
+    with Image.open(path) as animation:
+        frames = [np.array(frame.convert('RGB')) for frame in ImageSequence.Iterator(animation)]
+        return frames, dict(animation.info)
+
+
+def test_frames_of_few_colours_come_back_exactly(tmp_path):
+    frames = [np.zeros((40, 60, 3), np.uint8) for _ in range(5)]
+    for at, frame in enumerate(frames):
+        frame[5:20, 10 * at:10 * at + 8] = (255, 40 * at, 7)
+    kept = [(0, 0, 0)] + [(255, 40 * at, 7) for at in range(5)]
+    path = str(tmp_path / 'a.gif')
+    write_gif(path, frames, 0.25, kept)
+    read, info = read_gif(path)
+    assert len(read) == 5
+    for have, want in zip(read, frames):
+        assert (have == want).all()
+    assert info['loop'] == 0
+    assert info['duration'] == 250
+
+
+def test_small_bright_thing_in_a_large_smooth_picture_keeps_its_colour(tmp_path):
+    y, x = np.mgrid[:200, :300]
+    frame = np.stack([x * 0.5 + 40, y * 0.6 + 60, x * 0.2 + y * 0.3 + 50], 2).astype(np.uint8)
+    frame[90:96, 100:104] = (230, 20, 60)
+    path = str(tmp_path / 'a.gif')
+    write_gif(path, [frame, frame[::-1].copy()], 0.1)
+    read, _ = read_gif(path)
+    inside = read[0][90:96, 100:104].reshape(-1, 3).astype(int)
+    assert np.abs(inside - (230, 20, 60)).max() <= 8
+    assert np.abs(read[0].astype(int) - frame).mean() < 4
+
+
+def test_kept_colours_are_exact_even_when_they_are_close_together():
+    kept = [(18, 21, 26), (16, 16, 24), (23, 23, 31), (58, 63, 72)]
+    picture = np.random.RandomState(0).randint(0, 60, (80, 80, 3)).astype(np.uint8)
+    color_map = choose_colors([picture], kept)
+    # Three of them share one step of 8 levels: the smallest one wins it.
+    sample = np.array([[(58, 63, 72), (16, 16, 24)]], np.uint8)
+    assert (color_map.colors[color_map.indices(sample)] == sample).all()
+    assert {tuple(int(c) for c in row) for row in color_map.colors} >= set(kept)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10000), distinct=st.integers(1, 300), size=st.integers(1, 60))
+def test_no_pixel_moves_further_than_to_the_nearest_colour(seed, distinct, size):
+    random = np.random.RandomState(seed)
+    colors = random.randint(0, 256, (distinct, 3)).astype(np.uint8)
+    picture = colors[random.randint(0, distinct, (size, size))]
+    color_map = choose_colors([picture])
+    assert len(color_map.colors) <= 256
+    mapped = color_map.colors[color_map.indices(picture)].astype(int)
+    moved = np.sqrt(np.square(mapped - picture.astype(int)).sum(2))
+    every = color_map.colors.astype(int)
+    nearest = np.sqrt(np.square(picture.reshape(-1, 1, 3).astype(int) - every).sum(2)).min(1)
+    # Within one step of 8 levels a pixel may be counted to a neighbour: half its diagonal twice.
+    assert (moved.ravel() <= nearest + 14.0).all()
+    if distinct <= 256:
+        assert moved.max() <= 14.0
+
+
+@pytest.mark.parametrize('frames', [
+    [], [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]], ids=['none', 'sizes'])
+def test_frames_that_make_no_animation_are_refused(tmp_path, frames):
+    with pytest.raises(InvalidInputError, match='make no animation'):
+        write_gif(str(tmp_path / 'a.gif'), frames, 0.1)
+
+
+def test_png_keeps_every_pixel(tmp_path):
+    picture = np.random.RandomState(1).randint(0, 256, (30, 40, 3)).astype(np.uint8)
+    write_png(str(tmp_path / 'a.png'), picture)
+    with Image.open(str(tmp_path / 'a.png')) as image:
+        assert (np.array(image) == picture).all()

@@ -1,0 +1,243 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The costmap of a recording: a wall whose place is known, seen by mask and by depth."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+
+from segformer_ros.evaluation.run import annotated_bag
+from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
+from segformer_ros.evaluation.sources.bag_files import find_bags
+from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+from segformer_ros.evaluation.sources.bag_reader import is_latched
+from segformer_ros.evaluation.evaluator import evaluate
+from segformer_ros.evaluation.evaluator import Request
+from segformer_ros.evaluation.sources.inputs import InputOptions
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.report.document import NOTHING
+from segformer_ros.evaluation.report.html_page import render_html
+from segformer_ros.evaluation.report.markdown import render_markdown
+from segformer_ros.evaluation.run.parallel import Scale
+from support import bags
+from support import tiny_model
+
+WIDTH, HEIGHT, FOCAL = 64, 48, 40.0
+CAMERA_HEIGHT, PITCH = 1.0, math.radians(30.0)
+# The mask's border, on the edge between two rows of pixels and of the network's cells.
+BORDER = 17.5
+WALL = CAMERA_HEIGHT / math.tan(PITCH + math.atan((BORDER - (HEIGHT - 1) / 2.0) / FOCAL))
+DEPTH = '/camera/depth'
+
+PROFILE = """
+name: colors
+costs: {red: 0, green: 40, blue: lethal, white: ignore}
+"""
+
+
+def view():
+    """Return image and depth of red ground before a blue wall across the way."""
+    v = np.arange(HEIGHT)[:, np.newaxis] * np.ones((1, WIDTH))
+    y = (v - (HEIGHT - 1) / 2.0) / FOCAL
+    image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    image[v > BORDER] = tiny_model.COLORS['red']
+    image[v < BORDER] = tiny_model.COLORS['blue']
+    ground = CAMERA_HEIGHT / (y * math.cos(PITCH) + math.sin(PITCH))
+    wall = WALL / (math.cos(PITCH) - y * math.sin(PITCH))
+    depth = np.where(v > BORDER, ground, wall)
+    return image, (1000 * depth).astype(np.uint16)
+
+
+def product(a, b):
+    """Multiply two quaternions x, y, z, w."""
+    x, y, z, w = a
+    p, q, r, s = b
+    return (w * p + x * s + y * r - z * q, w * q - x * r + y * s + z * p,
+            w * r + x * q - y * p + z * s, w * s - x * p - y * q - z * r)
+
+
+def write_scene(path, frames=3, with_odom=True, is_damaged=False):
+    """Write a recording of a robot that stands before the wall."""
+    image, depth = view()
+    pitch = (0.0, math.sin(PITCH / 2), 0.0, math.cos(PITCH / 2))
+    optical = product(pitch, (-0.5, 0.5, -0.5, 0.5))
+    with bags.BagWriter(path) as bag:
+        def transform(number, parent, child, z, turn):
+            return bag.make(
+                'geometry_msgs/TransformStamped', header=bag.header(number, parent),
+                child_frame_id=child, transform=bag.make(
+                    'geometry_msgs/Transform',
+                    translation=bag.make('geometry_msgs/Vector3', x=0.0, y=0.0, z=z),
+                    rotation=bag.make('geometry_msgs/Quaternion', x=turn[0], y=turn[1],
+                                      z=turn[2], w=turn[3])))
+
+        mount = transform(0, 'base_footprint', 'camera_optical_frame', CAMERA_HEIGHT, optical)
+        bag.write('/tf_static', bag.make('tf2_msgs/TFMessage', transforms=[mount]), 0, -10)
+        if is_damaged:
+            bag.write_bytes('/tf_static', b'\x00\x01\x00\x00\x07', 0, -9)
+        region = bag.make('sensor_msgs/RegionOfInterest', x_offset=0, y_offset=0, height=0,
+                          width=0, do_rectify=False)
+        for number in range(frames):
+            if with_odom:
+                # The transform of an image is received after it.
+                moved = transform(number, 'odom', 'base_footprint', 0.0, (0.0, 0.0, 0.0, 1.0))
+                bag.write('/tf', bag.make('tf2_msgs/TFMessage', transforms=[moved]), number,
+                          2 * 10 ** 7)
+            k = np.array([FOCAL, 0, (WIDTH - 1) / 2.0, 0, FOCAL, (HEIGHT - 1) / 2.0, 0, 0, 1])
+            bag.write('/camera/camera_info', bag.make(
+                'sensor_msgs/CameraInfo', header=bag.header(number), height=HEIGHT, width=WIDTH,
+                distortion_model='plumb_bob', d=np.zeros(5), k=k, r=np.eye(3).reshape(-1),
+                p=np.insert(k, [3, 6, 9], 0.0), binning_x=0, binning_y=0, roi=region), number)
+            bag.image(number, image)
+            bag.image(number, np.ascontiguousarray(depth).view(np.uint8).reshape(
+                HEIGHT, WIDTH, 2), DEPTH, '16UC1', delay_ns=10 ** 7)
+    return str(path)
+
+
+@pytest.fixture
+def run(color_case, tmp_path):
+    profile = tmp_path / 'costs.yaml'
+    profile.write_text(PROFILE)
+
+    def run(path, write_bag=None, **options):
+        folder = tmp_path / 'work'
+        if not folder.is_dir():
+            folder.mkdir()
+        job = Job(color_case.choice, write_bag=write_bag,
+                  costmap=CostmapOptions(str(profile), **options))
+        return evaluate(Request((path,), InputOptions(topics=(bags.CAMERA,)), job, Scale(),
+                                NOTHING), str(folder))
+    return run
+
+
+def grids_of(path):
+    bag, = find_bags(path)
+    with BagPartReader(bag.parts[0]) as reader:
+        assert {connection.topic for connection in reader.connections()
+                if is_latched(connection)} == {annotated_bag.COSTMAP}
+        return [reader.deserialize(data, connection.msgtype)
+                for connection, _, data in reader.messages([annotated_bag.COSTMAP])]
+
+
+def lethal_x(message):
+    """Return x of the centres of the lethal cells of an OccupancyGrid."""
+    info = message.info
+    _, columns = np.nonzero(message.data.reshape(info.height, info.width) == 100)
+    return info.origin.position.x + (columns + 0.5) * info.resolution
+
+
+def test_camera_that_looks_down_sees_everything_on_the_ground(run, tmp_path):
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'), mode='overhead')
+    x = lethal_x(grids_of(os.path.join(str(tmp_path / 'annotated'), 'scene'))[-1])
+    # What stands as a wall in the other mode lies on the ground behind its foot.
+    assert x.max() > WALL + 0.5
+
+
+def test_wall_stands_in_the_written_grid_where_it_stands_in_the_world(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'))
+    assert report.document['costmap']['grids'] == 3
+    messages = grids_of(os.path.join(str(tmp_path / 'annotated'), 'scene'))
+    assert [message.header.stamp.nanosec for message in messages] == [0, 10 ** 8, 2 * 10 ** 8]
+    assert {message.header.frame_id for message in messages} == {'odom'}
+    info = messages[-1].info
+    values = messages[-1].data.reshape(info.height, info.width)
+    x = lethal_x(messages[-1])
+    assert len(x) >= 10
+    # One cell for the grid, one for a row of pixels (0.1 m at this distance).
+    assert np.abs(x - WALL).max() < 0.15
+    _, free_columns = np.nonzero(values == 0)
+    free_x = info.origin.position.x + (free_columns + 0.5) * info.resolution
+    assert len(free_x) > 100
+    assert free_x.max() < WALL
+
+
+def test_reader_of_the_makers_of_foxglove_decodes_every_topic_by_the_file_alone(run, tmp_path):
+    reader = pytest.importorskip('mcap.reader')
+    decoder = pytest.importorskip('mcap_ros2.decoder')
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'))
+    path = bags.storage_file(tmp_path / 'annotated' / 'scene')
+    seen = {}
+    with open(path, 'rb') as stream:
+        for schema, channel, message, decoded in reader.make_reader(
+                stream, decoder_factories=[decoder.DecoderFactory()]).iter_decoded_messages():
+            seen.setdefault(channel.topic, []).append((schema.name, message.log_time, decoded))
+    assert {topic: entries[0][0] for topic, entries in seen.items()} == {
+        bags.CAMERA: 'sensor_msgs/msg/Image', DEPTH: 'sensor_msgs/msg/Image',
+        '/camera/camera_info': 'sensor_msgs/msg/CameraInfo', '/tf': 'tf2_msgs/msg/TFMessage',
+        '/tf_static': 'tf2_msgs/msg/TFMessage', annotated_bag.MASK: 'sensor_msgs/msg/Image',
+        annotated_bag.CONFIDENCE: 'sensor_msgs/msg/Image',
+        annotated_bag.OVERLAY: 'sensor_msgs/msg/CompressedImage',
+        annotated_bag.COSTMAP: 'nav_msgs/msg/OccupancyGrid'}
+    _, time_ns, grid = seen[annotated_bag.COSTMAP][-1]
+    assert (grid.header.frame_id, grid.header.stamp.sec) == ('odom', bags.START_S)
+    assert len(grid.data) == grid.info.width * grid.info.height
+    assert time_ns == seen[annotated_bag.MASK][-1][1]
+    assert bytes(seen[annotated_bag.OVERLAY][0][2].data[:2]) == b'\xff\xd8'
+
+
+def test_grid_agrees_with_the_one_from_depth(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', 12), depth=DEPTH)
+    document = report.document
+    assert document['costmap']['compared'] == 12
+    assert document['figures']['grid_agreement'] > 0.95
+    assert document['figures']['grid_precision'] > 0.95
+    # Depth marks the wall at once, the mask after some sightings.
+    assert 0.5 < document['figures']['grid_recall'] < 1.0
+    assert 'Costmap: 12 grids, 12 of them compared.' in render_markdown(report)
+    assert 'lethal cells found' in render_html(report)
+
+
+def test_grid_of_an_earlier_run_is_found_again_cell_by_cell(run, tmp_path):
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'))
+    document = run(os.path.join(str(tmp_path / 'annotated'), 'scene'),
+                   reference=annotated_bag.COSTMAP).document
+    assert document['costmap']['compared'] == 3
+    # The first grids have less evidence than the last one, which the look-ahead finds.
+    assert document['figures']['grid_agreement'] > 0.99
+
+
+def test_frames_without_a_pose_are_counted_with_the_reason(run, tmp_path):
+    path = write_scene(tmp_path / 'scene', with_odom=False)
+    report = run(path)
+    facts = report.document['costmap']
+    assert (facts['grids'], facts['without']) == (0, 3)
+    assert 'odom' in facts['first_problem']
+    assert '3 frames without a grid; the first: 1700000000.000000000' in render_markdown(report)
+    assert report.document['frames'] == 3
+
+
+def test_messages_that_cannot_be_read_are_told_and_the_others_taken(run, tmp_path):
+    path = write_scene(tmp_path / 'scene', with_odom=False, is_damaged=True)
+    facts = run(path).document['costmap']
+    assert (facts['grids'], facts['without']) == (0, 3)
+    assert 'Message cannot be read: got 5 bytes' in facts['first_problem']
+    facts = run(path, odom_frame='base_footprint').document['costmap']
+    assert (facts['grids'], facts['without']) == (3, 0)
+
+
+def test_without_odometry_every_image_may_stand_for_itself(run, tmp_path):
+    path = write_scene(tmp_path / 'scene', with_odom=False)
+    document = run(path, odom_frame='base_footprint', depth=DEPTH).document
+    assert document['costmap']['compared'] == 3
+    assert document['figures']['grid_agreement'] > 0.95
+
+
+def test_static_transforms_of_the_first_file_hold_in_the_later_ones(run, tmp_path):
+    import yaml
+    path = write_scene(tmp_path / 'scene')
+    second = tmp_path / 'second'
+    with bags.BagWriter(second) as bag:
+        bag.image(5, view()[0])
+    os.rename(bags.storage_file(second), os.path.join(path, 'scene_1.mcap'))
+    with open(os.path.join(path, 'metadata.yaml')) as stream:
+        content = yaml.safe_load(stream)
+    content['rosbag2_bagfile_information']['relative_file_paths'].append('scene_1.mcap')
+    with open(os.path.join(path, 'metadata.yaml'), 'w') as stream:
+        yaml.safe_dump(content, stream)
+    report = run(path, odom_frame='base_footprint')
+    facts = report.document['costmap']
+    # The mount is known in the second file; its calibration was recorded in the first alone.
+    assert (facts['grids'], facts['without']) == (3, 1)
+    assert 'No CameraInfo' in facts['first_problem']

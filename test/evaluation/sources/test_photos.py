@@ -1,0 +1,98 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets in their published layouts and in one's own."""
+
+import cv2
+import numpy as np
+import pytest
+
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources.photos import find_photos
+from segformer_ros.evaluation.sources.photos import SLICE
+from segformer_ros.evaluation.sources.photos import sources_of_photos
+from segformer_ros.evaluation.sources.frames import Frame
+
+PHOTO = np.full((6, 8, 3), 100, np.uint8)
+LABEL = np.full((6, 8), 7, np.uint8)
+
+
+def save(root, *names):
+    for name in names:
+        path = root.joinpath(*name.split('/'))
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+        is_label = any(part in name for part in ('annotations', 'labels', 'labelIds', 'masks'))
+        cv2.imwrite(str(path), LABEL if is_label else PHOTO)
+
+
+def pairs(photos, root):
+    return [(photo.name, photo.label_path and photo.label_path[len(str(root)) + 1:])
+            for photo in photos]
+
+
+def test_ade20k_layout(tmp_path):
+    save(tmp_path, 'images/validation/a.jpg', 'images/validation/b.jpg', 'images/training/c.jpg',
+         'annotations/validation/a.png', 'annotations/validation/b.png')
+    assert pairs(find_photos(str(tmp_path), 'validation'), tmp_path) == [
+        ('a.jpg', 'annotations/validation/a.png'), ('b.jpg', 'annotations/validation/b.png')]
+
+
+def test_cityscapes_layout(tmp_path):
+    save(tmp_path, 'leftImg8bit/val/ulm/u_1_leftImg8bit.png',
+         'gtFine/val/ulm/u_1_gtFine_color.png', 'gtFine/val/ulm/u_1_gtFine_labelIds.png')
+    assert pairs(find_photos(str(tmp_path), 'val'), tmp_path) == [
+        ('ulm/u_1_leftImg8bit.png', 'gtFine/val/ulm/u_1_gtFine_labelIds.png')]
+
+
+def test_images_beside_labels(tmp_path):
+    save(tmp_path, 'images/a.jpg', 'images/b.png', 'labels/b.png')
+    assert pairs(find_photos(str(tmp_path), 'validation'), tmp_path) == [
+        ('a.jpg', None), ('b.png', 'labels/b.png')]
+
+
+def test_photo_and_label_in_one_folder(tmp_path):
+    save(tmp_path, 'a.jpg', 'b.JPG', 'only_a_photo.png')
+    cv2.imwrite(str(tmp_path / 'a.png'), LABEL)
+    assert pairs(find_photos(str(tmp_path), 'validation'), tmp_path) == [
+        ('a.jpg', 'a.png'), ('b.JPG', None), ('only_a_photo.png', None)]
+
+
+def test_labels_from_another_folder(tmp_path):
+    save(tmp_path, 'photos/a.jpg', 'labels/a.png')
+    photos = find_photos(str(tmp_path / 'photos'), 'validation', str(tmp_path / 'labels'))
+    assert pairs(photos, tmp_path) == [('a.jpg', 'labels/a.png')]
+    with pytest.raises(ConfigurationError, match='Label folder not found'):
+        find_photos(str(tmp_path / 'photos'), 'validation', str(tmp_path / 'nothing'))
+
+
+def test_unusable_photos_and_labels_are_left_out_one_by_one(tmp_path):
+    save(tmp_path, 'images/a.jpg', 'images/b.jpg', 'images/c.jpg', 'images/d.jpg',
+         'labels/a.png', 'labels/b.png', 'labels/d.png')
+    (tmp_path / 'images' / 'a.jpg').write_bytes(b'\xff\xd8 no more')
+    (tmp_path / 'labels' / 'b.png').write_bytes(b'rubbish')
+    source, = sources_of_photos('set', find_photos(str(tmp_path), ''), True)
+    items = list(source.frames())
+    assert [getattr(item, 'reason', 'fine') for item in items] == [
+        reasons.BAD_IMAGE, reasons.BAD_LABELS, reasons.NO_LABELS, 'fine']
+    frame = items[3]
+    assert isinstance(frame, Frame)
+    assert (frame.position, frame.name, frame.stamp_ns) == (3, 'd.jpg', None)
+    assert np.array_equal(frame.labels, LABEL)
+    assert abs(frame.image.astype(int) - PHOTO).max() <= 2
+
+
+def test_labels_are_not_read_where_nobody_wants_them(tmp_path):
+    save(tmp_path, 'images/a.jpg', 'labels/a.png')
+    source, = sources_of_photos('set', find_photos(str(tmp_path), ''), False)
+    frame, = source.frames()
+    assert frame.labels is None
+    assert not source.consecutive
+
+
+def test_large_set_is_cut_into_slices_of_fixed_size(tmp_path):
+    photos = find_photos(str(tmp_path), '') + [None] * (2 * SLICE + 3)
+    sources = sources_of_photos('set', photos, True)
+    assert [source.name for source in sources] == [
+        'set[0:250]', 'set[250:500]', 'set[500:503]']
+    assert [source.expected_frames() for source in sources] == [250, 250, 3]

@@ -1,0 +1,62 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The driver is asked for a GPU through the types that cuda.h gives."""
+
+import ctypes
+
+import pytest
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.inference.cuda import probe as cuda_probe
+from support.fake_libcuda import FakeLibcuda
+
+
+def test_gpu_is_described(tmp_path, monkeypatch):
+    release = tmp_path / 'release'
+    release.write_text('# R36 (release), REVISION: 4.3\nmore\n')
+    monkeypatch.setattr(cuda_probe, 'driver_release', lambda: '# R36 (release), REVISION: 4.3')
+    gpu = cuda_probe.probe_gpu(0, lambda name: FakeLibcuda())
+    assert gpu == cuda_probe.GpuInfo(
+        0, 'Orin', (8, 7), 16, 12060, '# R36 (release), REVISION: 4.3', 8 << 30, True)
+    assert str(gpu) == 'Orin (sm_87)'
+    assert cuda_probe.driver_release is not None
+
+
+def test_first_readable_release_file_is_taken(tmp_path):
+    absent, empty, present = (str(tmp_path / name) for name in 'abc')
+    open(empty, 'w').close()
+    with open(present, 'w') as stream:
+        stream.write('NVRM version: 570.1\nGCC\n')
+    assert cuda_probe.driver_release((absent, empty, present)) == 'NVRM version: 570.1'
+    assert cuda_probe.driver_release((absent,)) == ''
+
+
+def test_missing_driver_names_the_remedy():
+    def no_library(name):
+        raise OSError('{}: cannot open shared object file'.format(name))
+
+    with pytest.raises(BackendError, match=r'libcuda.so.1.*--runtime nvidia'):
+        cuda_probe.probe_gpu(0, no_library)
+
+
+@pytest.mark.parametrize('function, status', [('cuInit', 100), ('cuDeviceGetCount', 3)])
+def test_refusing_driver_is_an_error_with_its_number(function, status):
+    library = FakeLibcuda(failing={function: status})
+    with pytest.raises(BackendError, match='refused {}: got error {}'.format(function, status)):
+        cuda_probe.probe_gpu(0, lambda name: library)
+
+
+@pytest.mark.parametrize('number', [-1, 1])
+def test_gpu_that_is_not_there_is_an_error(number):
+    with pytest.raises(BackendError, match=r'No such GPU.*one of 1 GPU'):
+        cuda_probe.probe_gpu(number, lambda name: FakeLibcuda())
+
+
+def test_real_machine_either_has_a_gpu_or_says_why_not():
+    try:
+        gpu = cuda_probe.probe_gpu()
+    except BackendError as error:
+        assert error.remedy == cuda_probe.NO_GPU_REMEDY
+    else:
+        assert gpu.compute_capability >= (3, 0)
+        assert ctypes.CDLL(cuda_probe.LIBRARY) is not None

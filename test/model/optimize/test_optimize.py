@@ -1,0 +1,273 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Deployment graphs compute what the original computes, in fewer steps."""
+
+import logging
+import os
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies
+import numpy as np
+import pytest
+
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model.optimize import optimize as graph
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.optimize.target import TARGETS
+from segformer_ros.model.optimize.target import TENSORRT_8_2
+from segformer_ros.model.optimize.target import TENSORRT_8_6
+from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.onnx_file.inspection import violations
+from support.exported_segformer import Architecture
+from support.exported_segformer import export_segformer
+from support.exported_segformer import STYLES
+from support.exported_segformer import TINY
+
+onnx = pytest.importorskip('onnx')
+numpy_helper = pytest.importorskip('onnx.numpy_helper')
+onnxruntime = pytest.importorskip('onnxruntime')
+SIZE_WH = (96, 64)
+# onnxruntime 1.10, the one of Python 3.6, reads up to 15.
+RUNS_OPSET_17 = hasattr(onnx.defs, 'onnx_opset_version') and onnx.defs.onnx_opset_version() >= 18
+RUNNABLE = sorted(name for name, style in STYLES.items() if RUNS_OPSET_17 or style.opset == 13)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep what falls back to the user's cache out of it."""
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+
+
+def write(folder, style='torchscript', architecture=TINY, size_wh=SIZE_WH, **arguments):
+    path = os.path.join(str(folder), 'network.onnx')
+    onnx.save(export_segformer(architecture, size_wh, style, **arguments), path)
+    quarter = tuple((extent + 3) // 4 for extent in size_wh)
+    return path, ModelSpec('network', 'none', architecture.classes, input_size_wh=size_wh,
+                           output_size_wh=quarter)
+
+
+def photo(size_wh, seed=0):
+    """Return noise of several scales: neither flat nor white."""
+    random = np.random.RandomState(seed)
+    width, height = size_wh
+    picture = np.zeros((height, width, 3))
+    for step in (1, 4, 16):
+        coarse = random.uniform(0, 255, (height // step + 1, width // step + 1, 3))
+        picture += coarse.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
+    return (picture / 3).astype(np.uint8)
+
+
+def run(path, spec, picture):
+    """Return the outputs for one RGB picture by name, logits as (classes, h, w)."""
+    tensor = picture[np.newaxis]
+    if spec.input_dtype == 'float32':
+        tensor = ((tensor / 255.0 - spec.mean) / spec.std).astype(np.float32)
+    if spec.input_layout == 'nchw':
+        tensor = np.ascontiguousarray(tensor.transpose(0, 3, 1, 2))
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    names = [entry.name for entry in session.get_outputs()]
+    outputs = dict(zip(names, session.run(names, {spec.input_name: tensor})))
+    if spec.output_layout == 'nhwc':
+        outputs[spec.output_name] = outputs[spec.output_name].transpose(0, 3, 1, 2)
+    return {name: value[0] for name, value in outputs.items()}
+
+
+def test_weights_in_a_file_beside_the_model_belong_to_its_key(tmp_path):
+    path, spec = write(tmp_path)
+    model = onnx.load(path)
+    picture = photo(SIZE_WH)
+
+    def save(scale):
+        for weight in model.graph.initializer:
+            if len(weight.dims) == 4:
+                array = numpy_helper.to_array(weight) * np.float32(scale)
+                weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+        for name in ('network.onnx', 'network.onnx.data'):
+            if os.path.exists(str(tmp_path / name)):
+                os.unlink(str(tmp_path / name))
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        onnx.save(copy, path, save_as_external_data=True, all_tensors_to_one_file=True,
+                  location='network.onnx.data', size_threshold=0)
+
+    save(1.0)
+    assert read_onnx_header(path).external_files == ('network.onnx.data',)
+    with open(path, 'rb') as stream:
+        first_file = stream.read()
+    before = graph.prepare(path, spec)
+    assert before.changes == graph.FOLDED
+    # Trained further: the ONNX file itself says nothing about it.
+    save(1.1)
+    with open(path, 'rb') as stream:
+        assert stream.read() == first_file
+    after = graph.prepare(path, spec)
+    assert after.path != before.path
+    assert_same_logits(run(after.path, after.spec, picture)['logits'],
+                       run(path, spec, picture)['logits'])
+    os.unlink(str(tmp_path / 'network.onnx.data'))
+    with pytest.raises(ModelError, match=r'Weights of the model are missing.*network\.onnx\.data'):
+        graph.prepare(path, spec)
+
+
+def test_runtime_that_fails_once_is_asked_again_at_the_next_start_but_not_for_ever(
+        tmp_path, monkeypatch):
+    path, spec = write(tmp_path)
+    compared = []
+
+    def compare(*arguments):
+        compared.append(arguments)
+        raise BackendError('Graph cannot be run', got='bad allocation')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(graph.graph_verify, 'compare', compare)
+        assert graph.prepare(path, spec).changes == graph.UNCHANGED
+    assert graph.prepare(path, spec).changes == graph.FOLDED
+    (tmp_path / 'other').mkdir()
+    other, spec = write(tmp_path / 'other')
+    monkeypatch.setattr(graph.graph_verify, 'compare', compare)
+    del compared[:]
+    for _ in range(graph.MOST_FAILURES + 2):
+        assert graph.prepare(other, spec).changes == graph.UNCHANGED
+    assert len(compared) == 2 * graph.MOST_FAILURES  # folded, and with its ends alone
+
+
+def assert_same_logits(one, other):
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert np.mean(one.argmax(axis=0) == other.argmax(axis=0)) >= 0.9999
+
+
+@pytest.mark.smoke
+def test_the_default_graph_takes_bytes_and_gives_the_same_logits(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec)
+    assert prepared.changes == graph.FOLDED
+    assert 'blocks 1+2+1+1' in prepared.detail
+    assert prepared.spec == spec._replace(input_dtype='uint8', input_layout='nhwc',
+                                          output_layout='nhwc')
+    picture = photo(SIZE_WH)
+    assert_same_logits(run(path, spec, picture)['logits'],
+                       run(prepared.path, prepared.spec, picture)['logits'])
+
+
+@pytest.mark.parametrize('style, target', [(style, 'onnxruntime') for style in RUNNABLE] + [
+    ('torchscript', name) for name in sorted(TARGETS) if name != 'onnxruntime'])
+def test_every_exporters_graph_is_folded_and_every_target_served(tmp_path, style, target):
+    if TARGETS[target].opset > 13 and not RUNS_OPSET_17:
+        pytest.skip('this onnxruntime does not run opset 17')
+    path, spec = write(tmp_path, style)
+    prepared = graph.prepare(path, spec, TARGETS[target])
+    assert prepared.changes == graph.FOLDED
+    picture = photo(SIZE_WH)
+    expected = run(path, spec, picture)['logits']
+    outputs = run(prepared.path, prepared.spec, picture)
+    assert_same_logits(expected, outputs['logits'])
+    if TARGETS[target].logsumexp:
+        wide = expected.astype(np.float64)
+        np.testing.assert_allclose(outputs['logsumexp'], np.log(np.exp(wide).sum(axis=0)),
+                                   atol=1e-5)
+
+
+# Six channels and more: normalising two or three makes a sign of them, and noise of rounding.
+ARCHITECTURES = strategies.builds(
+    lambda stages, decoder, expansion, classes: Architecture(
+        depths=tuple(stage[0] for stage in stages),
+        widths=tuple(stage[1] * stage[2] for stage in stages),
+        heads=tuple(stage[1] for stage in stages),
+        reductions=tuple(stage[3] for stage in stages),
+        expansion=expansion, decoder=decoder, classes=classes),
+    strategies.lists(strategies.tuples(
+        strategies.integers(1, 2), strategies.integers(1, 4), strategies.integers(6, 9),
+        strategies.sampled_from([1, 2])), min_size=2, max_size=4),
+    strategies.integers(3, 20), strategies.integers(1, 4), strategies.integers(1, 30))
+
+
+@settings(max_examples=8, deadline=None)
+@given(ARCHITECTURES, strategies.tuples(strategies.integers(49, 90), strategies.integers(49, 90)),
+       strategies.sampled_from(RUNNABLE))
+def test_any_architecture_and_any_size_is_folded(tmp_path_factory, architecture, size_wh, style):
+    folder = tmp_path_factory.mktemp('any')
+    path, spec = write(folder, style, architecture, size_wh)
+    prepared = graph.prepare(path, spec)
+    assert prepared.changes == graph.FOLDED, prepared.detail
+    picture = photo(size_wh)
+    assert_same_logits(run(path, spec, picture)['logits'],
+                       run(prepared.path, prepared.spec, picture)['logits'])
+
+
+def test_the_wide_fusing_convolution_is_gone(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec, TENSORRT_8_2)
+    inputs_of_convolutions = {array.shape[1] for array in map(
+        numpy_helper.to_array, onnx.load(prepared.path).graph.initializer)
+        if array.ndim == 4}
+    assert 4 * TINY.decoder in {entry.dims[1] for entry in onnx.load(path).graph.initializer
+                                if len(entry.dims) == 4}
+    assert 4 * TINY.decoder not in inputs_of_convolutions
+    operators = read_onnx_header(prepared.path).ops
+    assert not {'Concat', 'BatchNormalization', 'Shape', 'Constant'} & set(operators)
+
+
+def test_graph_for_tensorrt_8_2_keeps_to_its_operators_and_float_planes(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec, TENSORRT_8_2)
+    assert violations(read_onnx_header(prepared.path)) == []
+    assert prepared.spec.input_dtype == 'float32'
+    assert prepared.spec.input_layout == 'nchw'
+
+
+@pytest.mark.skipif(not RUNS_OPSET_17, reason='this onnxruntime does not run opset 17')
+def test_graph_for_tensorrt_8_6_normalises_in_one_operation(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec, TENSORRT_8_6)
+    operators = read_onnx_header(prepared.path).ops
+    assert 'LayerNormalization' in operators and 'ReduceMean' not in operators
+
+
+def test_attention_is_one_operation_only_where_the_runtime_has_it(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec, ONNXRUNTIME)
+    fused = 'com.microsoft::MultiHeadAttention' in read_onnx_header(prepared.path).ops
+    version = tuple(int(part) for part in onnxruntime.__version__.split('.')[:2])
+    assert fused == (version >= (1, 14))
+
+
+@pytest.mark.parametrize('spoil, why', [
+    ('relu', 'folded: no projection in the head'), ('tanh', 'folded: no GELU'),
+    # Pixels change places between stages: the layers look like a SegFormer's, and only the
+    # comparison with the original finds out.
+    ('turned', 'folded: largest logit difference')])
+def test_another_network_keeps_its_inside(tmp_path, caplog, spoil, why):
+    size_wh = (64, 64) if spoil == 'turned' else SIZE_WH
+    path, spec = write(tmp_path, 'simplified', size_wh=size_wh, spoil=spoil)
+    with caplog.at_level(logging.WARNING):
+        prepared = graph.prepare(path, spec)
+    assert prepared.changes == graph.ENDS_ONLY
+    assert why in prepared.detail
+    assert prepared.detail in caplog.text
+    assert prepared.spec.input_dtype == 'uint8'
+    picture = photo(size_wh)
+    assert_same_logits(run(path, spec, picture)['logits'],
+                       run(prepared.path, prepared.spec, picture)['logits'])
+
+
+def test_specification_of_another_output_size_leaves_the_model_alone(tmp_path, caplog):
+    path, spec = write(tmp_path)
+    spec = spec._replace(num_classes=TINY.classes + 1)
+    with caplog.at_level(logging.WARNING):
+        prepared = graph.prepare(path, spec, TENSORRT_8_2)
+    assert 'the specification has 10' in prepared.detail
+
+
+def test_deployed_graph_is_not_deployed_again(tmp_path):
+    path, spec = write(tmp_path)
+    prepared = graph.prepare(path, spec)
+    again = graph.prepare(prepared.path, prepared.spec)
+    assert again[:3] == (prepared.path, prepared.spec, graph.UNCHANGED)
+
+
+def test_missing_model_is_an_error(tmp_path):
+    with pytest.raises(ModelError, match='not found'):
+        graph.prepare(str(tmp_path / 'none.onnx'), ModelSpec('none', 'none', 3))

@@ -1,0 +1,126 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Find a SegFormer in what exporters write."""
+
+import numpy as np
+import pytest
+
+from segformer_ros.model.optimize.segformer_parser import recognise
+from segformer_ros.model.optimize.reader import NotRecognisedError
+from support.exported_segformer import export_segformer
+from support.exported_segformer import STYLES
+from support.exported_segformer import TINY
+
+SIZE_WH = (96, 64)
+onnx = pytest.importorskip('onnx')
+numpy_helper = pytest.importorskip('onnx.numpy_helper')
+
+
+def export(style='torchscript', architecture=TINY, **arguments):
+    if STYLES[style].opset > onnx.defs.onnx_opset_version():
+        pytest.skip('this onnx does not know opset {}'.format(STYLES[style].opset))
+    return export_segformer(architecture, SIZE_WH, style, **arguments)
+
+
+def initializers(model):
+    return [numpy_helper.to_array(entry) for entry in model.graph.initializer]
+
+
+@pytest.mark.parametrize('style', sorted(STYLES))
+def test_structure_is_found_in_every_exporters_graph(style):
+    network = recognise(export(style), 'pixel_values', 'logits')
+    assert tuple(len(stage.blocks) for stage in network.stages) == TINY.depths
+    assert tuple(stage.norm.gain.size for stage in network.stages) == TINY.widths
+    assert tuple(stage.blocks[0].attention.heads for stage in network.stages) == TINY.heads
+    assert tuple(stage.blocks[0].attention.reduction.convolution.strides[0]
+                 if stage.blocks[0].attention.reduction else 1
+                 for stage in network.stages) == TINY.reductions
+    assert network.num_classes == TINY.classes
+    assert network.stage_sizes((64, 96)) == ((16, 24), (8, 12), (4, 6), (2, 3))
+    assert network.describe() == \
+        'blocks 1+2+1+1, widths 8+12+20+32, heads 1+2+5+4, 9 classes'
+
+
+@pytest.mark.parametrize('style', sorted(STYLES))
+def test_every_weight_of_the_file_is_used_once(style):
+    model = export(style)
+    network = recognise(model, 'pixel_values', 'logits')
+    kept = sum(array.size for stage in network.stages for array in arrays_of(stage))
+    kept += sum(array.size for array in arrays_of(network.head))
+    # Scale, bias and mean of an explicit batch normalisation go into the fusing convolution.
+    folded = 3 * TINY.decoder if STYLES[style].batch_norm else 0
+    assert kept == sum(array.size for array in initializers(model)) - folded
+
+
+def arrays_of(record):
+    if isinstance(record, np.ndarray):
+        return [record]
+    if not isinstance(record, tuple):
+        return []
+    return [array for field in record for array in arrays_of(field)]
+
+
+def test_head_is_put_into_stage_order_whatever_the_concatenation_says():
+    model = export()
+    network = recognise(model, 'pixel_values', 'logits')
+    assert [layer.weight.shape for layer in network.head.projections] == [
+        (width, TINY.decoder) for width in TINY.widths]
+    fuse = next(array for array in initializers(model)
+                if array.shape == (TINY.decoder, 4 * TINY.decoder, 1, 1))[:, :, 0, 0].T
+    # The files concatenate the last stage first.
+    expected = np.concatenate(np.split(fuse, 4)[::-1])
+    ratios = network.head.fuse.weight / expected
+    np.testing.assert_allclose(ratios, np.broadcast_to(ratios[0], ratios.shape), rtol=1e-5)
+
+
+def test_names_do_not_matter():
+    model = export()
+    plain = recognise(model, 'pixel_values', 'logits')
+    new = {}
+    for node in model.graph.node:
+        node.name = ''
+        for names in (node.input, node.output):
+            names[:] = [new.setdefault(name, 'n%d' % len(new)) if name else '' for name in names]
+    for entry in list(model.graph.initializer) + list(model.graph.input) + list(
+            model.graph.output):
+        entry.name = new[entry.name]
+    found = recognise(model, new['pixel_values'], new['logits'])
+    for one, other in zip(arrays_of(plain), arrays_of(found)):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('spoil, where', [
+    ('relu', 'projection in the head'), ('tanh', 'GELU')])
+def test_other_layers_are_refused_with_the_place(spoil, where):
+    with pytest.raises(NotRecognisedError, match=where):
+        recognise(export(spoil=spoil), 'pixel_values', 'logits')
+
+
+def test_scale_that_fits_no_number_of_heads_is_refused():
+    model = export('dynamo' if onnx.defs.onnx_opset_version() >= 18 else 'simplified')
+    for node in model.graph.node:
+        if node.op_type == 'Constant' and node.attribute[0].t.data_type == 1:
+            value = numpy_helper.to_array(node.attribute[0].t)
+            if value.ndim == 0 and np.isclose(value, 8 ** -0.5):
+                node.attribute[0].t.CopyFrom(numpy_helper.from_array(np.float32(0.4)))
+    with pytest.raises(NotRecognisedError, match='fits no number of heads'):
+        recognise(model, 'pixel_values', 'logits')
+
+
+def test_half_precision_weights_are_refused():
+    model = export('simplified')
+    for entry in model.graph.initializer:
+        entry.CopyFrom(numpy_helper.from_array(
+            numpy_helper.to_array(entry).astype(np.float16), entry.name))
+    with pytest.raises(NotRecognisedError, match='FLOAT16'):
+        recognise(model, 'pixel_values', 'logits')
+
+
+def test_nearest_upsampling_in_the_head_is_refused():
+    model = export()
+    for node in model.graph.node:
+        if node.op_type == 'Resize':
+            for entry in node.attribute:
+                entry.s = b'nearest' if entry.name == 'mode' else entry.s
+    with pytest.raises(NotRecognisedError, match='resizes with'):
+        recognise(model, 'pixel_values', 'logits')

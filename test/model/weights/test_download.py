@@ -1,0 +1,344 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Transfers from a loopback server that breaks, refuses, lies or fills the disk."""
+
+import contextlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import pytest
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model.weights import download
+from support.file_server import serve
+
+CONTENT = random.Random(1).getrandbits(8 * 300000).to_bytes(300000, 'little')
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serve CONTENT without the proxies that the machine may have."""
+    monkeypatch.setenv('no_proxy', '*')
+    with serve(CONTENT) as (address, behaviour):
+        behaviour.url = address + '/onnx/model.onnx'
+        yield behaviour
+
+
+@pytest.fixture
+def part(tmp_path):
+    return str(tmp_path / 'model.part')
+
+
+def bring(server, part, **options):
+    """Transfer without real pauses; return the pauses asked for."""
+    pauses = []
+    download.transfer(server.url, part, sleep=pauses.append, **options)
+    with open(part, 'rb') as stream:
+        assert stream.read() == server.content
+    return pauses
+
+
+@pytest.mark.smoke
+def test_whole_file_arrives_and_progress_ends_at_its_size(server, part):
+    seen = []
+    bring(server, part, size=len(CONTENT), on_progress=lambda *at: seen.append(at))
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert os.stat(part).st_mode & 0o777 == 0o600
+
+
+def test_broken_transfer_goes_on_with_the_missing_bytes_only(server, part):
+    server.cuts = [100000]
+    bring(server, part, size=len(CONTENT))
+    (_, first), (_, second) = server.requests
+    assert 'Range' not in first
+    assert second['Range'] == 'bytes=100000-'
+    assert second['If-Range'] == '"first"'
+
+
+def test_line_that_breaks_often_but_brings_bytes_gets_there(server, part):
+    server.cuts = [20000] * 14
+    bring(server, part)
+    assert len(server.requests) == 15
+
+
+def test_chunked_answer_that_breaks_goes_on(server, part):
+    server.tells_length = False
+    server.cuts = [150000]
+    bring(server, part)
+    assert len(server.requests) == 2
+
+
+def test_server_that_ignores_ranges_makes_it_start_again(server, part):
+    server.takes_ranges = False
+    server.cuts = [100000]
+    bring(server, part)
+    assert server.requests[1][1]['Range'] == 'bytes=100000-'
+
+
+def test_file_that_changed_meanwhile_is_fetched_from_its_start(server, part):
+    server.cuts = [100000] + [0] * download.BARREN_ATTEMPTS
+    with pytest.raises(ModelError):
+        bring(server, part)
+    server.cuts = []
+    server.content = CONTENT[::-1]
+    server.etag = '"second"'
+    bring(server, part)
+
+
+def test_weak_entity_tag_is_not_used_to_join_bytes(server, part):
+    server.etag = 'W/"weak"'
+    server.cuts = [100000]
+    bring(server, part)
+    assert 'If-Range' not in server.requests[1][1]
+
+
+def test_range_other_than_asked_for_is_not_joined(server, part):
+    server.cuts = [100000]
+    server.tells_wrong_range = True
+    bring(server, part)
+    assert 'Range' not in server.requests[2][1]
+
+
+def test_finished_part_of_unknown_size_is_recognised(server, part):
+    bring(server, part)
+    bring(server, part)
+    assert server.requests[1][1]['Range'] == 'bytes={}-'.format(len(CONTENT))
+
+
+def test_finished_part_of_known_size_needs_no_request(server, part):
+    bring(server, part)
+    bring(server, part, size=len(CONTENT))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize('size', [None, len(CONTENT)])
+def test_part_longer_than_the_file_is_thrown_away(server, part, size):
+    with open(part, 'wb') as stream:
+        stream.write(CONTENT + b'more')
+    bring(server, part, size=size)
+
+
+def test_overloaded_server_is_asked_again_after_its_own_pause(server, part):
+    server.statuses = [503, 500]
+    server.extra_headers = {'Retry-After': '7'}
+    assert bring(server, part) == [7.0, 7.0]
+
+
+def test_long_pause_is_capped(server, part):
+    server.statuses = [429]
+    server.extra_headers = {'Retry-After': '86400'}
+    assert bring(server, part) == [download.LONGEST_WAIT_S]
+
+
+@pytest.mark.parametrize('status, remedy', [
+    (401, 'login'), (403, 'forbids'), (404, 'is not there'), (407, 'user and password'),
+    (410, 'Check network')])
+def test_refusal_is_told_at_once_with_a_remedy(server, part, status, remedy):
+    server.statuses = [status] * 9
+    with pytest.raises(ModelError, match='HTTP status {}'.format(status)) as caught:
+        bring(server, part)
+    assert remedy in caught.value.remedy
+    assert len(server.requests) == 1
+
+
+def test_connection_that_never_works_ends_with_what_is_kept(server, part):
+    server.cuts = [1000] + [0] * 50
+    with pytest.raises(ModelError, match='1000 bytes are kept: the same command goes on'):
+        bring(server, part)
+    assert len(server.requests) == 1 + download.BARREN_ATTEMPTS
+
+
+def test_no_network_names_proxy_mirror_and_offline_way(part):
+    pauses = []
+    with pytest.raises(ModelError, match='host name not found') as caught:
+        download.transfer('https://nowhere.invalid/model.onnx', part, sleep=pauses.append)
+    for word in ('https_proxy', 'HF_ENDPOINT', '--from-file'):
+        assert word in caught.value.remedy
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_nobody_listening_is_told(part, monkeypatch):
+    monkeypatch.setenv('no_proxy', '*')
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind(('127.0.0.1', 0))
+        url = 'http://127.0.0.1:{}/'.format(taken.getsockname()[1])
+        with pytest.raises(ModelError, match='refused'):
+            download.transfer(url, part, sleep=lambda seconds: None)
+
+
+def test_server_that_falls_silent_is_given_up(server, part, monkeypatch):
+    monkeypatch.setattr(download, 'TIMEOUT_S', 0.2)
+    server.gate = threading.Event()
+    try:
+        with pytest.raises(ModelError, match='no answer within'):
+            bring(server, part)
+    finally:
+        server.gate.set()
+
+
+def test_wrong_size_is_refused_before_a_byte_is_written(server, part):
+    with pytest.raises(ModelError, match='got 300000 bytes; expected 299999 bytes'):
+        bring(server, part, size=len(CONTENT) - 1)
+    assert not os.path.exists(part)
+
+
+def test_body_longer_than_expected_is_cut_off(server, part):
+    server.tells_length = False
+    with pytest.raises(ModelError, match='more than 200000 bytes'):
+        bring(server, part, size=200000)
+    assert not os.path.exists(part)
+
+
+def test_unknown_size_has_a_limit(server, part, monkeypatch):
+    monkeypatch.setattr(download, 'LARGEST_BYTES', 1000)
+    with pytest.raises(ModelError, match='at most 1000 bytes'):
+        bring(server, part)
+
+
+def test_compressed_answer_is_refused(server, part):
+    server.extra_headers = {'Content-Encoding': 'gzip'}
+    with pytest.raises(ModelError, match='got gzip; expected identity'):
+        bring(server, part)
+
+
+def test_redirect_on_loopback_is_followed(server, part):
+    server.redirect_to = server.url.replace('/onnx', '/redirected')
+    bring(server, part)
+    assert [path for path, _ in server.requests] == ['/onnx/model.onnx', '/redirected/model.onnx']
+
+
+@pytest.mark.parametrize('target', [
+    'http://example.com/x', 'ftp://example.com/x', 'http://10.0.0.1/x'])
+def test_redirect_away_from_https_is_refused(server, part, target):
+    server.redirect_to = target
+    with pytest.raises(ModelError, match='Address refused: got {}'.format(target)):
+        bring(server, part)
+
+
+def test_endless_redirect_ends(server, part):
+    server.redirect_to = '/onnx/model.onnx'
+    with pytest.raises(ModelError, match='HTTP status 302'):
+        bring(server, part)
+
+
+@pytest.mark.parametrize('url', [
+    'http://example.com/x', 'file:///etc/passwd', '/etc/passwd', 'https:///x',
+    'http://127.0.0.1.example.com/', 'http://localhost.example.com/'])
+def test_address_other_than_https_is_refused(url, part):
+    with pytest.raises(ModelError, match='Address refused'):
+        download.transfer(url, part)
+
+
+def test_public_server_may_not_redirect_to_this_machine():
+    download.check_url('http://127.0.0.1/x', may_be_loopback=True)
+    with pytest.raises(ModelError, match='Address refused'):
+        download.check_url('http://127.0.0.1/x', may_be_loopback=False)
+
+
+def test_server_without_tls_is_told_with_clock_and_portal(server, part):
+    with pytest.raises(ModelError, match='No trusted connection') as caught:
+        download.transfer(server.url.replace('http:', 'https:'), part,
+                          sleep=lambda seconds: None)
+    assert 'clock' in caught.value.remedy
+    assert 'captive portal' in caught.value.remedy
+
+
+def test_errors_do_not_show_passwords_or_signatures(server, part):
+    server.statuses = [404]
+    secret = server.url.replace('http://', 'http://user:secret@') + '?signature=secret'
+    assert 'secret' not in download.shown(secret)
+    with pytest.raises(ModelError) as caught:
+        download.transfer(server.url + '?signature=secret', part)
+    assert 'secret' not in str(caught.value)
+
+
+def test_proxy_of_the_environment_is_used(part, monkeypatch):
+    for name in ('no_proxy', 'NO_PROXY', 'HTTP_PROXY'):
+        monkeypatch.delenv(name, raising=False)
+    with serve(CONTENT) as (proxy, behaviour):
+        monkeypatch.setenv('http_proxy', proxy)
+        download.transfer('http://localhost:1/model.onnx', part)
+        assert behaviour.requests[0][0] == 'http://localhost:1/model.onnx'
+
+
+LIMITED = """
+import resource, sys
+from segformer_ros.model.weights import download
+resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+download.transfer(sys.argv[1], sys.argv[2])
+"""
+
+
+def test_write_that_the_system_refuses_is_told_as_a_full_disk(server, part, project_root):
+    done = subprocess.run([sys.executable, '-c', LIMITED, server.url, part], cwd=project_root,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True)
+    assert 'ModelError: Disk full while writing' in done.stderr
+    assert 'SEGFORMER_ROS_CACHE' in done.stderr
+    # What fitted is kept, so that the same command goes on once there is room.
+    assert os.path.getsize(part) == 100000
+    bring(server, part)
+    assert server.requests[-1][1]['Range'] == 'bytes=100000-'
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """Mount a file system of 64 KiB."""
+    folder = tmp_path / 'tiny'
+    folder.mkdir()
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(folder)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True) if os.geteuid() == 0 else None
+    if done is None or done.returncode != 0:
+        pytest.skip('mounting a tiny disk is not permitted here')
+    yield str(folder)
+    subprocess.run(['umount', str(folder)], check=True)
+
+
+def test_full_disk_is_told_before_a_byte_is_written(server, tiny_disk):
+    part = os.path.join(tiny_disk, 'model.part')
+    with pytest.raises(ModelError, match=r'Disk full before writing.*expected 300000 bytes'):
+        bring(server, part)
+    assert not os.path.exists(part)
+
+
+def test_disk_that_fills_up_during_the_transfer_is_told(server, tiny_disk):
+    server.tells_length = False
+    part = os.path.join(tiny_disk, 'model.part')
+    with pytest.raises(ModelError, match='Disk full while writing'):
+        bring(server, part)
+    assert 0 < os.path.getsize(part) <= 65536
+
+
+@settings(max_examples=25, deadline=None)
+@given(content=st.binary(min_size=1, max_size=5000),
+       cuts=st.lists(st.integers(0, 3000), max_size=3),
+       takes_ranges=st.booleans(), tells_length=st.booleans(), knows_size=st.booleans(),
+       etag=st.sampled_from(['', '"a"', 'W/"a"', 'not quoted', '"\x7f"']))
+def test_any_pattern_of_breaks_gives_the_same_bytes(
+        content, cuts, takes_ranges, tells_length, knows_size, etag):
+    with tempfile.TemporaryDirectory() as folder, serve(content) as (address, behaviour):
+        behaviour.url = address + '/x'
+        behaviour.cuts = list(cuts)
+        behaviour.takes_ranges = takes_ranges
+        behaviour.tells_length = tells_length
+        behaviour.etag = etag
+        previous = os.environ.get('no_proxy')
+        os.environ['no_proxy'] = '*'
+        try:
+            bring(behaviour, os.path.join(folder, 'part'),
+                  size=len(content) if knows_size else None)
+        finally:
+            if previous is None:
+                del os.environ['no_proxy']
+            else:
+                os.environ['no_proxy'] = previous

@@ -1,0 +1,55 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What repeats at camera rate is logged now and then, and nothing new is hidden."""
+
+from segformer_ros.ros.io.logging import KINDS_KEPT
+from segformer_ros.ros.io.logging import PERIOD
+from segformer_ros.ros.io.logging import Throttle
+
+
+class Recorder:
+    """A logger that keeps its lines, and a clock that is set by hand."""
+
+    def __init__(self):
+        self.lines = []
+        self.now = 0.0
+
+    def error(self, line):
+        self.lines.append(('error', line))
+
+    def info(self, line):
+        self.lines.append(('info', line))
+
+    def clock(self):
+        return self.now
+
+
+def make():
+    recorder = Recorder()
+    return Throttle(recorder, recorder.clock), recorder
+
+
+def test_repetition_is_held_back_and_counted():
+    throttle, recorder = make()
+    for step in range(100):
+        recorder.now = 0.03 * step
+        throttle.error('step', 'wrong step {}'.format(step))
+    recorder.now = PERIOD
+    throttle.error('step', 'wrong step again')
+    assert recorder.lines == [('error', 'wrong step 0'),
+                              ('error', 'wrong step again (99 more like it)')]
+
+
+def test_another_kind_is_logged_at_once():
+    throttle, recorder = make()
+    throttle.error('step', 'wrong step')
+    throttle.info('stamp', 'stamp went back')
+    assert recorder.lines == [('error', 'wrong step'), ('info', 'stamp went back')]
+
+
+def test_memory_of_kinds_is_bounded():
+    throttle, recorder = make()
+    for number in range(10 * KINDS_KEPT):
+        throttle.error(str(number), 'text')
+    assert len(recorder.lines) == 10 * KINDS_KEPT
+    assert len(throttle._seen) <= KINDS_KEPT

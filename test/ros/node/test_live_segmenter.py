@@ -1,0 +1,36 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the parameters mean for the choice of a backend."""
+
+import math
+
+import pytest
+from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.spec import ModelSpec
+from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.parameters.node import CAMERA_ROWS
+from segformer_ros.ros.parameters.node import node_rows
+from segformer_ros.ros.parameters.node import snapshot
+
+SPEC = ModelSpec(name='b0', classes='ade20k', num_classes=150, input_size_wh=(64, 64),
+                 output_size_wh=(16, 16))
+
+
+def settings(**changes):
+    """Return the settings of the selector that parameters lead to."""
+    values = dict({row.name: row.default for row in node_rows() + CAMERA_ROWS}, **changes)
+    model = backend_provider.Model('b0.onnx', SPEC, load_class_table('ade20k'))
+    return backend_provider.make_provider(snapshot(values), model)._selector._settings
+
+
+@pytest.mark.parametrize('open_timeout, patience', [(4.0, 2.0), (300.0, 150.0), (0.0, math.inf)])
+def test_waiting_for_a_graph_is_not_taken_for_a_backend_that_hangs(open_timeout, patience):
+    assert settings(open_timeout=open_timeout).graph_patience == patience
+
+
+def test_graphs_and_workspace_reach_the_engine():
+    found = settings(cuda_graphs=True, workspace_mib=64, engine_cache='~/engines')
+    assert found.runtime.cuda_graph
+    assert found.runtime.buffers == 'auto'
+    assert found.builder.workspace_mib == 64
+    assert not found.cache_root.startswith('~')

@@ -1,0 +1,122 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Compressed images are decoded whole or not at all."""
+
+import io
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+from PIL import Image
+import pytest
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+from segformer_ros.segmentation.images.compressed import encode_jpeg
+from segformer_ros.segmentation.images.compressed import encode_png
+from support.image_messages import PlainMessage
+
+
+def smooth_image(height=40, width=56):
+    """Return a picture that JPEG holds well."""
+    rows, cols = np.mgrid[0:height, 0:width]
+    return np.stack([3 * rows, 2 * cols, 100 + rows + cols], axis=2).astype(np.uint8)
+
+
+def encoded(kind, image=None, **options):
+    """Return a file of Pillow's making."""
+    stream = io.BytesIO()
+    Image.fromarray(smooth_image() if image is None else image).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def message(data, text='jpeg'):
+    return PlainMessage(format=text, data=data)
+
+
+def test_png_is_decoded_exactly():
+    image = smooth_image()
+    assert np.array_equal(compressed_to_rgb(message(encoded('PNG'), 'png')), image)
+
+
+def test_jpeg_is_decoded_as_pillow_does_it():
+    data = encoded('JPEG', quality=90)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert('RGB')).astype(int)
+    difference = np.abs(compressed_to_rgb(message(data)) - expected)
+    # Builds of libjpeg round the inverse transform differently.
+    assert difference.max() <= 4
+    assert difference.mean() < 1.0
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+def test_grey_files_become_rgb(kind):
+    data = encoded(kind, np.full((20, 30), 77, np.uint8))
+    image = compressed_to_rgb(message(data))
+    assert image.shape == (20, 30, 3)
+    assert np.abs(image.astype(int) - 77).max() <= 1
+
+
+def test_content_decides_whatever_format_says():
+    assert compressed_to_rgb(message(encoded('PNG'), 'jpeg')).shape == (40, 56, 3)
+
+
+def test_exif_orientation_is_not_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees"
+    data = encoded('JPEG', exif=exif.tobytes())
+    assert compressed_to_rgb(message(data)).shape == (40, 56, 3)
+
+
+def test_jpeg_may_be_followed_by_padding():
+    assert compressed_to_rgb(message(encoded('JPEG') + bytes(100))).shape == (40, 56, 3)
+
+
+@pytest.mark.parametrize('data, text', [
+    (b'', 'Compressed image is empty: got 0 bytes'),
+    (b'garbage that is no picture', 'neither JPEG nor PNG.*first bytes 67617262'),
+    (encoded('GIF'), 'neither JPEG nor PNG'),
+    (encoded('JPEG')[:-2], 'truncated'),
+    (encoded('JPEG')[:400], 'truncated'),
+    (encoded('PNG')[:-9], 'truncated'),
+    (b'\xff\xd8' + bytes(50) + b'\xff\xda\xff\xd9', 'JPEG has no marker at byte 2'),
+    (b'\xff\xd8\xff\xc0\x00\x08\x08\x00\x10\x00\x10\x00\xff\xda\x00\x02\xff\xd9',
+     'cannot be decoded'),
+    (encoded('PNG')[:8] + b'\0\0\0\x0dIHDR\0\1\0\0\0\1\0\0' + encoded('PNG')[24:],
+     '65536 x 65536 pixels'),
+])
+def test_what_is_no_whole_picture_is_refused(data, text):
+    with pytest.raises(InvalidInputError, match=text):
+        compressed_to_rgb(message(data))
+
+
+@settings(deadline=None, max_examples=60)
+@given(cut=st.integers(1, 600), kind=st.sampled_from(['JPEG', 'PNG']))
+def test_a_file_cut_anywhere_is_refused(cut, kind):
+    data = encoded(kind)
+    with pytest.raises(InvalidInputError):
+        compressed_to_rgb(message(data[:max(0, len(data) - cut)]))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=300))
+def test_random_bytes_are_refused_or_decoded_never_anything_else(data):
+    for start in (b'', b'\xff\xd8', b'\x89PNG\r\n\x1a\n'):
+        try:
+            image = compressed_to_rgb(message(start + data))
+        except InvalidInputError:
+            continue
+        assert image.ndim == 3
+
+
+def test_encoded_png_is_lossless_and_jpeg_close():
+    image = smooth_image()
+    for make, kind, difference in ((encode_png, 'PNG', 0),
+                                   (lambda rgb: encode_jpeg(rgb, 95), 'JPEG', 6)):
+        file = Image.open(io.BytesIO(make(image).tobytes()))
+        assert file.format == kind
+        assert np.abs(np.asarray(file.convert('RGB')).astype(int) - image).max() <= difference
+
+
+def test_jpeg_quality_rules_the_size():
+    image = np.random.RandomState(0).randint(0, 256, (60, 60, 3), dtype=np.uint8)
+    assert len(encode_jpeg(image, 10)) < len(encode_jpeg(image, 90)) / 2

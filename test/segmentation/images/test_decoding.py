@@ -1,0 +1,164 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Image messages become the right RGB pixels, whatever their layout."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.segmentation.images.encodings import ENCODINGS
+from segformer_ros.segmentation.images.decoding import image_to_rgb
+from support.image_messages import image_message
+from support.image_messages import without_padding
+
+ROSBAGS_NAMES = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
+EIGHT_BIT = sorted(name for name, layout in ENCODINGS.items() if layout.sample_bytes == 1)
+SIXTEEN_BIT = sorted(name for name, layout in ENCODINGS.items() if layout.sample_bytes == 2)
+
+
+@st.composite
+def messages(draw, names, largest=24):
+    """Draw an image of random bytes: encoding, size, padding and byte order."""
+    name = draw(st.sampled_from(names))
+    layout = ENCODINGS[name]
+    width = draw(st.integers(layout.smallest, largest)) * layout.width_multiple
+    height = draw(st.integers(layout.smallest, largest)) * layout.height_multiple
+    rows = height * 3 // 2 if layout.family == 'planar' else height
+    seed = draw(st.integers(0, 2 ** 16))
+    samples = np.random.RandomState(seed).randint(
+        0, 256, (rows, width * layout.pixel_bytes), dtype=np.uint8)
+    return image_message(samples, width, name, padding=draw(st.integers(0, 9)),
+                         big_endian=draw(st.booleans()), height=height)
+
+
+def rosbags_rgb(message):
+    """Return the picture as rosbags-image reads it: rows first freed of their padding."""
+    oracle = pytest.importorskip('rosbags.image')
+    layout = ENCODINGS[message.encoding]
+    compact = without_padding(message, message.width * layout.pixel_bytes)
+    if layout.family == 'planar':
+        # It counts the rows of chroma as rows of the picture.
+        compact.height = compact.height * 3 // 2
+    compact.is_bigendian = bool(compact.is_bigendian) and layout.sample_bytes == 2
+    compact.encoding = ROSBAGS_NAMES.get(message.encoding, message.encoding)
+    return oracle.image_to_cvimage(compact, {1: 'rgb8', 2: 'rgb16'}[layout.sample_bytes])
+
+
+@settings(deadline=None, max_examples=150)
+@given(messages(EIGHT_BIT))
+def test_8_bit_images_equal_the_independent_reader(message):
+    assert np.array_equal(image_to_rgb(message), rosbags_rgb(message))
+
+
+@settings(deadline=None, max_examples=100)
+@given(messages(SIXTEEN_BIT))
+def test_16_bit_images_equal_the_independent_reader_scaled_to_8_bit(message):
+    # 65535 / 255 = 257, rounded to the nearest.
+    expected = np.rint(rosbags_rgb(message).astype(np.float64) / 257.0)
+    assert np.array_equal(image_to_rgb(message), expected)
+
+
+@pytest.mark.parametrize('name', sorted(ENCODINGS))
+def test_every_encoding_gives_rgb_bytes_of_the_messages_size(name):
+    layout = ENCODINGS[name]
+    rows = 12 if layout.family == 'planar' else 8
+    image = image_to_rgb(image_message(
+        np.full((rows, 6 * layout.pixel_bytes), 90), 6, name, padding=2, height=8))
+    assert image.dtype == np.uint8
+    assert image.shape == (8, 6, 3)
+
+
+def test_rgb8_is_a_view_of_the_messages_own_memory_with_padded_rows_left_out():
+    message = image_message(np.arange(36).reshape(3, 12), 4, 'rgb8', padding=5)
+    image = image_to_rgb(message)
+    assert np.shares_memory(image, np.frombuffer(message.data, np.uint8))
+    assert image.strides == (17, 3, 1)
+    assert image[2, 3].tolist() == [33, 34, 35]
+
+
+@pytest.mark.parametrize('name, pixel, rgb', [
+    ('rgb8', [1, 2, 3], [1, 2, 3]),
+    ('bgr8', [1, 2, 3], [3, 2, 1]),
+    ('rgba8', [1, 2, 3, 4], [1, 2, 3]),
+    ('bgra8', [1, 2, 3, 4], [3, 2, 1]),
+    ('mono8', [7], [7, 7, 7]),
+    ('8UC3', [1, 2, 3], [3, 2, 1]),
+    ('8UC4', [1, 2, 3, 4], [3, 2, 1]),
+])
+def test_plain_pixels_by_hand(name, pixel, rgb):
+    message = image_message(np.tile(pixel, (2, 3)), 3, name, padding=1)
+    assert np.array_equal(image_to_rgb(message), np.tile(rgb, (2, 3, 1)))
+
+
+@pytest.mark.parametrize('big_endian, pixel', [(False, [0x01, 0x80]), (True, [0x80, 0x01])])
+def test_byte_order_of_mono16_is_honoured(big_endian, pixel):
+    message = image_message(np.tile(pixel, (2, 3)), 3, 'mono16', 3, big_endian)
+    # 0x8001 / 257 = 127.5...
+    assert image_to_rgb(message).tolist() == [[[128] * 3] * 3] * 2
+
+
+@pytest.mark.parametrize('name, first_row, second_row', [
+    ('bayer_rggb8', 'rg', 'gb'), ('bayer_bggr8', 'bg', 'gr'),
+    ('bayer_gbrg8', 'gb', 'rg'), ('bayer_grbg8', 'gr', 'bg')])
+def test_bayer_pattern_is_read_from_the_top_left_pixel(name, first_row, second_row):
+    level = {'r': 200, 'g': 120, 'b': 40}
+    cell = np.array([[level[color] for color in row] for row in (first_row, second_row)])
+    image = image_to_rgb(image_message(np.tile(cell, (4, 4)), 8, name))
+    assert np.all(image == [200, 120, 40])
+
+
+def test_yuv_grey_has_no_colour():
+    uyvy = image_to_rgb(image_message(np.tile([128, 126], (2, 4)), 4, 'yuv422'))
+    nv12 = image_to_rgb(image_message(
+        np.concatenate([np.full((2, 4), 126), np.full((1, 4), 128)]), 4, 'nv12', height=2))
+    assert np.array_equal(uyvy, nv12)
+    assert np.ptp(uyvy) == 0
+
+
+def broken(message, **fields):
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def good(name='rgb8'):
+    return image_message(np.zeros((4, 4 * ENCODINGS[name].pixel_bytes)), 4, name)
+
+
+@pytest.mark.parametrize('message, text', [
+    (broken(good(), width=0), 'Image of zero size: got 0 x 4'),
+    (broken(good(), height=0), 'Image of zero size: got 4 x 0'),
+    (broken(good(), step=11), 'Wrong row step of a 4 pixels wide rgb8 image: got 11 bytes; '
+                              'expected at least 12'),
+    (broken(good(), step=13), 'Image data too short: got 48 bytes; expected 52'),
+    (broken(good(), data=b'123'), 'Image data too short: got 3 bytes; expected 48'),
+    (broken(good(), data=bytes(49)), 'Image data too long: got 49 bytes; expected 48'),
+    (broken(good(), encoding=''), "Unsupported image encoding: got ''"),
+    (broken(good(), encoding='h264'), "Unsupported image encoding: got 'h264'.*pixel format"),
+    (broken(good(), encoding='32FC1'), "Unsupported image encoding: got '32FC1'.*measurements"),
+    (broken(good(), encoding='16UC1'), "Unsupported image encoding: got '16UC1'.*measurements"),
+    (broken(good('yuv422'), width=3, step=8), 'Image size impossible for yuv422: got 3 x 4'),
+    (broken(good('bayer_rggb8'), width=2), 'Image too small: got 2 x 4; expected at least 3'),
+    (image_message(np.zeros((4, 4)), 4, 'nv12', height=3), 'Image size impossible for nv12'),
+    (image_message(np.zeros((4, 4)), 4, 'nv12', height=4), 'Image data too short.*expected 24'),
+])
+def test_impossible_images_are_refused_with_got_and_expected(message, text):
+    with pytest.raises(InvalidInputError, match=text):
+        image_to_rgb(message)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.builds(
+    dict, width=st.integers(0, 9), height=st.integers(0, 9), step=st.integers(0, 40),
+    encoding=st.sampled_from(sorted(ENCODINGS)), data=st.binary(max_size=200)))
+def test_any_fields_give_a_picture_of_that_size_or_a_refusal(fields):
+    message = broken(good(), **fields)
+    try:
+        image = image_to_rgb(message)
+    except InvalidInputError:
+        return
+    assert image.shape == (fields['height'], fields['width'], 3)
+    assert len(fields['data']) >= fields['height'] * fields['width'] * \
+        ENCODINGS[fields['encoding']].pixel_bytes

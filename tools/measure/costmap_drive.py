@@ -1,0 +1,198 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+A drive through a simulated world: how right the costmap is, by the world's own truth.
+
+The world stands still: its people are left out, since a place that was right when it was seen is
+wrong when they have moved on.
+"""
+
+from typing import Callable
+from typing import Dict
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import HIGHEST_COST
+from segformer_ros.costmap.cost_table import LETHAL
+from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.pipeline import Frame
+from segformer_ros.costmap.pipeline import Occupancy
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.simulation.render.ground_truth import first_surfaces
+from segformer_ros.simulation.render.ground_truth import ground_classes
+from segformer_ros.simulation.render.ground_truth import NONE
+from segformer_ros.simulation.render.ground_truth import obstacle_classes
+from segformer_ros.simulation.render.renderer import Frame as Picture
+from segformer_ros.simulation.render.renderer import pinhole_rays
+from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.world.trajectory import Trajectory
+from segformer_ros.simulation.world.world import World
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+WIDTH, HEIGHT, FOCAL = 640, 480, 500.0
+CAMERA_HEIGHT, CAMERA_PITCH = 0.8, 0.35
+# Metres between two frames, metres a second, metres of ground on which contacts are asked for.
+STEP, SPEED, NEAR = 0.25, 2.0, 4.0
+# Grids are counted every so many frames.
+EVERY = 8
+# What reaches below this height stands on the ground; metres. Robots are lower than the other.
+TOUCHES, LOWEST, TALLEST = 0.03, 0.05, 1.2
+# Samples along a ray on the ground and rays through the picture's width: half a cell at most.
+_ALONG, _RAYS = 0.0125, 720
+
+LabelsOf = Callable[[Picture], 'npt.NDArray[np.uint8]']
+
+
+class DriveFigures(NamedTuple):
+    """
+    Counts over all grids of a drive, in cells.
+
+    ``contacts``: true feet of obstacles that were seen within 4 m, and of those ``marked`` within
+    one cell. ``lethal``: marked cells, of those ``right`` (something stands within one cell) and
+    ``far_off`` (nothing within three). ``ground``: known cells that are not marked and truly
+    free, and of those ``graded`` with the cost of the true class, to within one.
+    """
+
+    contacts: int
+    marked: int
+    lethal: int
+    right: int
+    far_off: int
+    ground: int
+    graded: int
+
+    def shares(self) -> Dict[str, float]:
+        """Return marked, right, far_off and graded as shares, 0..1; NaN of nothing."""
+        pairs = {'marked': (self.marked, self.contacts), 'right': (self.right, self.lethal),
+                 'far_off': (self.far_off, self.lethal), 'graded': (self.graded, self.ground)}
+        return {name: part / float(whole) if whole else float('nan')
+                for name, (part, whole) in pairs.items()}
+
+
+def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] = None,
+          length: float = 20.0, let_down: float = 0.0) -> DriveFigures:
+    """
+    Drive along a world's route with the default settings and count.
+
+    :param kind: ``indoor`` or ``outdoor``
+    :param seed: of the world
+    :param costs: the profile
+    :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
+    :param length: metres
+    :param let_down: metres; what hangs lower than that reaches down to the ground
+    """
+    world = World(kind, seed)
+    world.let_down(let_down)
+    world.walkers = []
+    way = Trajectory(world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
+    renderer = Renderer(pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))
+    camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
+        FOCAL, 0.0, _center()[0], 0.0, FOCAL, _center()[1], 0.0, 0.0, 1.0)))
+    stage = CostmapPipeline(CostmapSettings(), costs)
+    contacts = np.zeros((0, 2))
+    total = np.zeros(len(DriveFigures._fields), np.int64)
+    for number in range(int(length / STEP) + 1):
+        time = number * STEP / SPEED
+        picture = renderer.render(world, way.camera_pose(time), time)
+        contacts = np.concatenate([contacts, seen_contacts(world, picture, costs)])
+        mask = picture.labels if labels_of is None else labels_of(picture)
+        pose = CameraPose(way.base_pose(time), way.base_from_optical)
+        # Stamps of zero are refused.
+        stage.process('front', Frame(mask, None, camera, pose, 1.0 + time))
+        grid = stage.occupancy(1.0 + time)
+        # What leaves the grid is forgotten, also if the robot comes back.
+        contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]
+        if number % EVERY == EVERY - 1:
+            total += count(grid, world, contacts, costs)
+    return DriveFigures(*[int(value) for value in total])
+
+
+def seen_contacts(world: World, picture: Picture, costs: CostTable) -> 'Floats':
+    """
+    Return where rays on the ground first meet what stands there, or water, as far as in view.
+
+    :return: (N, 2) metres in the world, within 4 m of the camera
+    """
+    pose = picture.camera_to_world
+    ahead = float(np.arctan2(pose[1, 2], pose[0, 2]))
+    half = 1.2 * np.arctan(0.5 * WIDTH / FOCAL)
+    angles = ahead + np.linspace(-half, half, _RAYS)
+    unit = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    along = np.arange(0.2, NEAR, _ALONG)
+    places = pose[:2, 3] + unit[:, None] * along[None, :, None]
+    standing = _blocked(world, places[..., 0], places[..., 1], picture.time, (0.0, TOUCHES), costs)
+    met = standing.any(axis=1)
+    points = places[met, standing[met].argmax(axis=1)]
+    return points[_in_view(world, picture, points)]
+
+
+def count(occupancy: Occupancy, world: World, contacts: 'Floats', costs: CostTable
+          ) -> 'npt.NDArray[np.int64]':
+    """
+    Compare one grid with the world; counts in the order of DriveFigures.
+
+    :param contacts: (N, 2) feet seen so far, metres
+    """
+    values, geometry = occupancy.values, occupancy.geometry
+    feet = np.zeros(values.shape, np.uint8)
+    cells, inside = geometry.indices(contacts[:, 0], contacts[:, 1])
+    feet.reshape(-1)[cells[inside]] = 1
+    x, y = np.meshgrid(*geometry.centers())
+    filled = _blocked(world, x, y, 0.0, (LOWEST, TALLEST), costs).astype(np.uint8)
+    lethal = (values == LETHAL).astype(np.uint8)
+    # What stands between two cell centres is known by its feet.
+    off = _apart(np.maximum(filled, feet))[lethal > 0]
+    ground = (values >= 0) & (values <= HIGHEST_COST) & (filled == 0)
+    wanted = costs.costs[ground_classes(world, x, y)[ground]].astype(int)
+    return np.array([feet.sum(), (_apart(lethal)[feet > 0] <= 1).sum(), lethal.sum(),
+                     (off <= 1).sum(), (off > 3).sum(), ground.sum(),
+                     (np.abs(values[ground] - wanted) <= 1).sum()], np.int64)
+
+
+def _blocked(world: World, x: 'Floats', y: 'Floats', time: float, band: Tuple[float, float],
+             costs: CostTable) -> 'npt.NDArray[np.bool_]':
+    """Return where something stands within a band of heights, or the ground itself is lethal."""
+    standing = obstacle_classes(world, x, y, time, band[0], band[1]) != NONE
+    lethal = costs.kinds[ground_classes(world, x, y)] == OBSTACLE
+    return np.asarray(standing | lethal, np.bool_)
+
+
+def _apart(flags: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+    """Return each cell's distance to the nearest flagged one, in king's moves."""
+    if not flags.any():
+        return np.full(flags.shape, np.inf, np.float32)
+    return np.asarray(cv2.distanceTransform(1 - flags, cv2.DIST_C, 3), np.float32)
+
+
+def _in_view(world: World, picture: Picture, points: 'Floats') -> 'npt.NDArray[np.bool_]':
+    pose = picture.camera_to_world
+    # Two samples before the foot and a centimetre up: the ground itself hides nothing.
+    away = points - pose[:2, 3]
+    reach = np.hypot(away[:, 0], away[:, 1])
+    nearer = pose[:2, 3] + away * (1.0 - 2.0 * _ALONG / reach)[:, None]
+    spot = np.concatenate([nearer, np.full((len(points), 1), 0.01)], axis=1) - pose[:3, 3]
+    local = spot.dot(pose[:3, :3])
+    u = FOCAL * local[:, 0] / local[:, 2] + _center()[0]
+    v = FOCAL * local[:, 1] / local[:, 2] + _center()[1]
+    seen = ((local[:, 2] > 0) & (u > -0.5) & (u < WIDTH - 0.5) & (v > -0.5) & (v < HEIGHT - 0.5))
+    if seen.any():
+        distance, _ = first_surfaces(world, pose[:3, 3], spot[seen], picture.time)
+        seen[seen] = distance > np.linalg.norm(spot[seen], axis=1) - 0.01
+    return seen
+
+
+def _center() -> Tuple[float, float]:
+    return 0.5 * (WIDTH - 1), 0.5 * (HEIGHT - 1)
