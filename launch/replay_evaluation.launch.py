@@ -78,7 +78,7 @@ def end(event, context):
     :raises RuntimeError: it failed, or a bound does not hold; only this makes ros2 launch fail
     """
     if event.returncode != 0:
-        raise RuntimeError('replay_evaluation ended with exit status {}'.format(event.returncode))
+        raise RuntimeError(f'replay_evaluation ended with exit status {event.returncode}')
     return [Shutdown(reason='the replay is over')]
 
 

@@ -51,7 +51,7 @@ def shared():
     def path(relative_path):
         found = os.path.abspath(os.path.join(root, relative_path))
         if not os.path.exists(found):
-            pytest.skip('shared test material missing: {}'.format(relative_path))
+            pytest.skip(f'shared test material missing: {relative_path}')
         return found
 
     return path
@@ -79,5 +79,5 @@ def pytest_sessionfinish(session):
     for report in reporter.stats.get('skipped', []):
         reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ''
         if not any(test in report.nodeid and why in reason for test, why in expected):
-            reporter.write_line('unexpected skip: {}: {}'.format(report.nodeid, reason), red=True)
+            reporter.write_line(f'unexpected skip: {report.nodeid}: {reason}', red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

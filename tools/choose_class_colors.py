@@ -47,7 +47,7 @@ def main():
     unknown = moving - set(names)
     if unknown:
         sys.exit('not in the table: {}'.format(', '.join(sorted(unknown))))
-    print('# The {} classes by id. Colours by tools/choose_class_colors.py.'.format(len(names)))
+    print(f'# The {len(names)} classes by id. Colours by tools/choose_class_colors.py.')
     print('# dynamic: people, animals and vehicles, which may be gone a moment later.')
     table = ClassTable('ade20k', names, distinct_colors(names, ANCHORS),
                        [name in moving for name in names])

@@ -30,7 +30,7 @@ def main():
         frames = [renderer.render(world, view.camera_to_world, view.time)
                   for view in (random_view(world, random) for _ in range(12))]
         best = max(frames, key=lambda frame: len(np.unique(frame.labels)))
-        path = os.path.join(FOLDER, '{}_{}.jpg'.format(kind, seed))
+        path = os.path.join(FOLDER, f'{kind}_{seed}.jpg')
         Image.fromarray(best.image).save(path, quality=90)
         print(path, len(np.unique(best.labels)), 'classes')
 

@@ -45,7 +45,7 @@ def table(found):
 
 def seconds(value):
     """Return seconds for people."""
-    return '' if value is None else '{:.2f} s'.format(value)
+    return '' if value is None else f'{value:.2f} s'
 
 
 if __name__ == '__main__':

@@ -46,7 +46,7 @@ def main(args: Optional[List[str]] = None) -> int:
     try:
         play(options)
     except SegformerRosError as error:
-        print('bag_player: {}'.format(error), file=sys.stderr)
+        print(f'bag_player: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print('\nInterrupted.', file=sys.stderr)
@@ -71,12 +71,10 @@ def play(options: argparse.Namespace) -> None:
     from segformer_ros.ros.peers.bag_player import BagPlayer
     from segformer_ros.ros.peers.bag_player import Pace
     if options.rate <= 0 or options.clock < 0 or options.delay < 0:
-        raise ConfigurationError('Impossible speed', got='rate {}, clock {}, delay {}'.format(
-            options.rate, options.clock, options.delay), expected='a rate above 0')
+        raise ConfigurationError('Impossible speed', got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}', expected='a rate above 0')
     bags = find_bags(options.bag)
     if len(bags) != 1:
-        raise ConfigurationError('Not one recording', got='{} in {}'.format(
-            len(bags), options.bag), expected='one')
+        raise ConfigurationError('Not one recording', got=f'{len(bags)} in {options.bag}', expected='one')
     parts = bags[0].parts
     refuse_ros1(parts)
     rclpy.init(args=[])
@@ -95,8 +93,7 @@ def play(options: argparse.Namespace) -> None:
             played = player.play(messages)
         finally:
             messages.close()
-        print('Played {} messages; the latest left {:.1f} ms late.'.format(
-            played.messages, 1000.0 * played.late))
+        print(f'Played {played.messages} messages; the latest left {1000.0 * played.late:.1f} ms late.')
     finally:
         rclpy.try_shutdown()
 

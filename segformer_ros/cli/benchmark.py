@@ -52,7 +52,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         for report in measure(options):
             paths = _write(report, options.output)
     except SegformerRosError as error:
-        print('benchmark: {}'.format(error), file=sys.stderr)
+        print(f'benchmark: {error}', file=sys.stderr)
         return 1
     print('\n'.join(paths))
     return 0
@@ -113,15 +113,15 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
                 {'machine': 'machine', 'versions': 'set of versions'}[key]), got=found,
                 expected=earlier, remedy='Leave --append out, or give another --output.')
     # How many processes want the cores: with more than there are cores figures are pessimistic.
-    load = ', '.join('{:.1f}'.format(value) for value in os.getloadavg())
+    load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
     today = datetime.date.today().isoformat()
     report.update(facts, date=today)
-    report['commands'].append('{} # {}, load average {}'.format(_command(options), today, load))
+    report['commands'].append(f'{_command(options)} # {today}, load average {load}')
     for name in [] if options.only_node else names:
         model = resolve_model(name)
 
         def tell(line: str, prefix: str = model.spec.name) -> None:
-            print('{}: {}'.format(prefix, line), file=sys.stderr, flush=True)
+            print(f'{prefix}: {line}', file=sys.stderr, flush=True)
 
         report['models'] = [
             each for each in report['models'] if each['name'] != model.spec.name] + [
@@ -140,7 +140,7 @@ def _earlier(path: str) -> Dict[str, Any]:
         with open(path, encoding='utf-8') as stream:
             report: Dict[str, Any] = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('No figures to append to', got='{}: {}'.format(path, error),
+        raise ConfigurationError('No figures to append to', got=f'{path}: {error}',
                                  remedy='Leave --append out.') from error
     return report
 
@@ -167,7 +167,7 @@ def _picture(path: Optional[str]) -> 'npt.NDArray[np.uint8]':
 def _size(text: str) -> Tuple[int, int]:
     width, _, height = text.partition('x')
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError('{!r} is not like 640x480'.format(text))
+        raise argparse.ArgumentTypeError(f'{text!r} is not like 640x480')
     return int(width), int(height)
 
 

@@ -101,16 +101,15 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
         parameters = {'model': prepared.path, 'model_spec': spec_path, 'resize': 'opencv',
                       'threads': threads}
         for scenario in scenarios:
-            tell('node, {}'.format(scenario.name))
+            tell(f'node, {scenario.name}')
             with OnnxruntimeBackend(prepared.path, threads=threads) as backend:
                 bare = functools.partial(network_seconds, backend, prepared.spec)
                 run = _run_scenario(scenario, parameters, pixels, seconds, bare,
                                     os.path.join(folder, 'log'))
             results.append(to_json(scenario.name, run))
-    return {'text': 'Images of {} x {} bgr8, plain resize, {:.0f} s a scenario in {} parts, '
+    return {'text': f'Images of {SIZE_WH[0]} x {SIZE_WH[1]} bgr8, plain resize, {seconds:.0f} s a scenario in {PARTS} parts, '
                     'between which the bare network runs. Latency is from the stamp to the '
-                    'arrival of the mask in another process.'.format(
-                        SIZE_WH[0], SIZE_WH[1], seconds, PARTS), 'scenarios': results}
+                    'arrival of the mask in another process.', 'scenarios': results}
 
 
 def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
@@ -132,7 +131,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
         raise BackendError('The node cannot be measured without ROS', got=error,
                            remedy='Source a ROS 2 installation, or leave --node out.') from error
     cameras = [''] if scenario.cameras == 1 else [
-        'camera{}'.format(number) for number in range(scenario.cameras)]
+        f'camera{number}' for number in range(scenario.cameras)]
     parameters = dict(parameters, keep_memory=str(scenario.keep_memory).lower())
     if scenario.cameras > 1:
         parameters['cameras'] = '[{}]'.format(', '.join(cameras))
@@ -172,8 +171,8 @@ def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) 
     while seen != set(cameras):
         node.check()
         if time.monotonic() > deadline:
-            raise BackendError('The node gives no mask', got='{:.0f} s'.format(START_LIMIT_S),
-                               remedy='Its last words:\n{}'.format(node.last_words()))
+            raise BackendError('The node gives no mask', got=f'{START_LIMIT_S:.0f} s',
+                               remedy=f'Its last words:\n{node.last_words()}')
         if traffic.node_is_ready():
             for name in cameras:
                 traffic.send(name)
@@ -211,7 +210,7 @@ def _counts(traffic: Any, cameras: Sequence[str]) -> Dict[str, int]:
 
 def _usage(pid: int) -> Usage:
     """Return what a process has used so far; see proc(5), stat fields 10, 14 and 15."""
-    with open('/proc/{}/stat'.format(pid), encoding='ascii', errors='replace') as stream:
+    with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stream:
         fields = stream.read().rsplit(')', 1)[1].split()
     ticks = int(fields[11]) + int(fields[12])
     return Usage(ticks / float(os.sysconf('SC_CLK_TCK')), int(fields[7]))
@@ -224,6 +223,6 @@ def _cpu_share(pid: int, seconds: float) -> float:
 
 
 def _peak_mb(pid: int) -> float:
-    with open('/proc/{}/status'.format(pid), encoding='ascii', errors='replace') as stream:
+    with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as stream:
         line = next(line for line in stream if line.startswith('VmHWM:'))
     return int(line.split()[1]) * 1024 / 1e6

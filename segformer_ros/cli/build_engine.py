@@ -66,7 +66,7 @@ def main(arguments: Optional[List[str]] = None,
         finally:
             cache.close()
     except SegformerRosError as error:
-        print('build_engine: {}'.format(error), file=sys.stderr)
+        print(f'build_engine: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('\nInterrupted; nothing unfinished is left.', file=sys.stderr)
@@ -124,7 +124,7 @@ def _build(options: argparse.Namespace, cache: EngineCache,
     source = deployed_engine_model(model.onnx_path, model.spec, api)
     builder = BuilderSettings(options.workspace, options.optimization_level, options.tf32)
     tasks = engine_tasks(source, options.precision, api, runtime, builder, gpu)
-    print('{} on {}, TensorRT {}, cache {}'.format(source.path, gpu, api.version, cache.folder))
+    print(f'{source.path} on {gpu}, TensorRT {api.version}, cache {cache.folder}')
     failures = []
     for task in tasks:
         _prepare(cache, task, options)
@@ -133,7 +133,7 @@ def _build(options: argparse.Namespace, cache: EngineCache,
         try:
             record = _run(job)
         except SegformerRosError as error:
-            failures.append('{}: {}'.format(task.key.precision, error))
+            failures.append(f'{task.key.precision}: {error}')
             print(failures[-1], file=sys.stderr)
             continue
         print(_report(record))
@@ -141,7 +141,7 @@ def _build(options: argparse.Namespace, cache: EngineCache,
             for warning in _unlike_the_node(builder):
                 print(warning)
             return 0
-        failures.append('{}: {}'.format(task.key.precision, record.verdict))
+        failures.append(f'{task.key.precision}: {record.verdict}')
     raise BackendError('No engine can be used', got='; '.join(failures),
                        remedy='The node serves with onnxruntime meanwhile.')
 
@@ -150,15 +150,15 @@ def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     """Return a line for each option that keeps a node with its defaults from this engine."""
     lines = []
     if builder.workspace_mib != DEFAULT_BUILDER.workspace_mib:
-        lines.append('WARN: --workspace {0}: the node takes this engine only with the parameter '
-                     'workspace_mib: {0}.'.format(builder.workspace_mib))
+        lines.append(f'WARN: --workspace {builder.workspace_mib}: the node takes this engine only with the parameter '
+                     f'workspace_mib: {builder.workspace_mib}.')
     for option, chosen, default in (
             ('--optimization-level', builder.optimization_level,
              DEFAULT_BUILDER.optimization_level),
             ('--tf32', builder.tf32, DEFAULT_BUILDER.tf32)):
         if chosen != default:
-            lines.append('WARN: {}: the node never takes this engine, since it has no such '
-                         'parameter; build without the option for it.'.format(option))
+            lines.append(f'WARN: {option}: the node never takes this engine, since it has no such '
+                         'parameter; build without the option for it.')
     return lines
 
 
@@ -199,11 +199,11 @@ class _Progress:
         self._drawn = (-LOG_S, '')
 
     def update(self, progress: JobProgress) -> None:
-        steps = ' {}/{}'.format(progress.step, progress.steps) if progress.steps else ''
+        steps = f' {progress.step}/{progress.steps}' if progress.steps else ''
         minutes, seconds = divmod(int(progress.elapsed), 60)
         now = time.monotonic()
-        stage = '{} {}: {}'.format(progress.stage, progress.precision, progress.detail)
-        text = '{}{} ({}:{:02d})'.format(stage, steps, minutes, seconds)
+        stage = f'{progress.stage} {progress.precision}: {progress.detail}'
+        text = f'{stage}{steps} ({minutes}:{seconds:02d})'
         if self._is_terminal:
             print('\r\x1b[K' + text[:160], end='', file=sys.stderr, flush=True)
         elif stage != self._drawn[1] or now - self._drawn[0] >= LOG_S:
@@ -217,7 +217,7 @@ class _Progress:
 
 def _report(record: EngineRecord) -> str:
     built = record.built
-    lines = ['{}: {}'.format(record.name, _state(record)), '  check: {}'.format(record.verdict)]
+    lines = [f'{record.name}: {_state(record)}', f'  check: {record.verdict}']
     if 'precision' in built:
         pins = ', {} of {} parts in fp32'.format(
             built['fp32_parts'], built['parts']) if built.get('fp32_parts') else ''
@@ -232,13 +232,13 @@ def _report(record: EngineRecord) -> str:
 
 def _state(record: EngineRecord) -> str:
     if record.usable:
-        return 'usable, {:.1f} MiB'.format(record.plan_bytes / 2 ** 20)
+        return f'usable, {record.plan_bytes / 2 ** 20:.1f} MiB'
     return 'given up' if record.rejected else 'not checked yet'
 
 
 def _list(cache: EngineCache) -> int:
     records = cache.records()
-    print('{}: {} engine(s)'.format(cache.folder, len(records)))
+    print(f'{cache.folder}: {len(records)} engine(s)')
     for record in records:
         print(_report(record))
         print('  for: {}, TensorRT {}, driver {}'.format(*(
@@ -248,7 +248,7 @@ def _list(cache: EngineCache) -> int:
 
 def _prune(cache: EngineCache, keep: int) -> int:
     deleted = cache.prune(keep)
-    print('deleted {} engine(s)'.format(len(deleted)))
+    print(f'deleted {len(deleted)} engine(s)')
     return 0
 
 
@@ -261,9 +261,8 @@ def _verify_digests(cache: EngineCache) -> int:
             cache.read_plan(record)
         except SegformerRosError as error:
             damaged.append(record.name)
-            print('{}: {}'.format(record.name, error))
-    print('{} of {} engine file(s) are what was stored'.format(
-        len(records) - len(damaged), len(records)))
+            print(f'{record.name}: {error}')
+    print(f'{len(records) - len(damaged)} of {len(records)} engine file(s) are what was stored')
     return 1 if damaged else 0
 
 

@@ -56,7 +56,7 @@ def main(args: Optional[List[str]] = None) -> int:
     try:
         run(options)
     except SegformerRosError as error:
-        print('demo: {}'.format(error), file=sys.stderr)
+        print(f'demo: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('\nInterrupted.', file=sys.stderr)
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
     with open(path, 'w', encoding='utf-8') as stream:
         json.dump(summary, stream, indent=2, sort_keys=True)
         stream.write('\n')
-    titles = {world: 'segformer_ros, simulated {} world'.format(world)
+    titles = {world: f'segformer_ros, simulated {world} world'
               for world in report.frames}
     notes = {world: 'mIoU {mean_iou:.2f}'.format(**figures)
              for world, figures in summary['worlds'].items()}
@@ -119,7 +119,7 @@ def await_node(node: ChildProcess, listener: Any, patience: float) -> None:
         # With a wrong model the node stays unconfigured, as a robot's operator may mend it.
         if 'Cannot configure' in node.last_words() or time.monotonic() > deadline:
             raise SegformerRosError('The node does not start',
-                                    remedy='Its last words:\n{}'.format(node.last_words()))
+                                    remedy=f'Its last words:\n{node.last_words()}')
         listener.wait(0.1)
 
 
@@ -141,7 +141,7 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
         'width': options.size[0], 'height': options.size[1],
         # The node, and the listener of this process.
         'wait_for_subscribers': 2, 'rate': RATE}
-    log = os.path.join(options.output, 'camera_{}.log'.format(world))
+    log = os.path.join(options.output, f'camera_{world}.log')
     progress = ProgressLine(world, format_amount='{:.3g} frames'.format)
     with ChildProcess('segformer_ros.cli.simulated_camera', log, parameters,
                       {'__ns': '/camera'}) as camera:
@@ -169,8 +169,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
     progress.finish()
     if not done:
         raise SegformerRosError(
-            'No mask came for the {} world within {:g} s'.format(world, options.patience),
-            remedy='The last words of the node:\n{}'.format(node.last_words()))
+            f'No mask came for the {world} world within {options.patience:g} s',
+            remedy=f'The last words of the node:\n{node.last_words()}')
 
 
 if __name__ == '__main__':

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
                        ('backend', 'runtime that is wanted'),
                        ('engine_cache', 'folder of the engines')):
         parser.add_argument('--' + name.replace('_', '-'), dest=name, metavar='TEXT',
-                            help='{} (default: what the running node has)'.format(what))
+                            help=f'{what} (default: what the running node has)')
     parser.add_argument('--no-ros', action='store_true', help='look at the machine alone')
     parser.add_argument('--json', action='store_true', help='write JSON')
     return parser
@@ -80,7 +80,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError('{!r} is no number from 0 to 3600'.format(text))
+        raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 to 3600')
     return value
 
 
@@ -93,7 +93,7 @@ def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str
         from segformer_ros.ros.doctor.graph import GraphObserver
         from segformer_ros.ros.doctor.topics import graph_findings
     except ImportError as error:
-        return [Finding(ERROR, 'ros', 'cannot be used: {}'.format(error),
+        return [Finding(ERROR, 'ros', f'cannot be used: {error}',
                         'Source the setup file of ROS 2 and of the workspace, or give '
                         '--no-ros.')], {}, False
     context = Context()

@@ -51,8 +51,8 @@ GATE_CLOSED = 3
 INTERRUPTED = 130
 
 EXIT_STATUS = (
-    'Exit status: {} done; {} could not be done, with a message; 2 wrong arguments; {} a bound '
-    'does not hold, or frames were left out with --strict.'.format(DONE, FAILED, GATE_CLOSED))
+    f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; {GATE_CLOSED} a bound '
+    'does not hold, or frames were left out with --strict.')
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -192,8 +192,7 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
                                      expected='--costmap PROFILE beside it')
         return None
     if options.depth_topic and options.grid_topic:
-        raise ConfigurationError('Two references for the costmap', got='{} and {}'.format(
-            options.depth_topic, options.grid_topic), expected='one')
+        raise ConfigurationError('Two references for the costmap', got=f'{options.depth_topic} and {options.grid_topic}', expected='one')
     return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
                           options.camera_info or '', options.depth_topic or '',
                           options.grid_topic or '', options.projection)
@@ -237,7 +236,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return _compare(options) if options.compare else _evaluate(options)
     except SegformerRosError as error:
-        print('evaluate: {}'.format(error), file=sys.stderr)
+        print(f'evaluate: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print('\nInterrupted; no report is written.', file=sys.stderr)
@@ -293,7 +292,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _verdict(problems: List[str]) -> int:
     for problem in problems:
-        print('FAILED: {}'.format(problem), file=sys.stderr)
+        print(f'FAILED: {problem}', file=sys.stderr)
     return GATE_CLOSED if problems else DONE
 
 

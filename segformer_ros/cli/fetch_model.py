@@ -44,7 +44,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return 0
         return _fetch(options)
     except SegformerRosError as error:
-        print('fetch_model: {}'.format(error), file=sys.stderr)
+        print(f'fetch_model: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('\nInterrupted. What has arrived is kept: the same command goes on from there.',
@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='fetch_model',
         description='Fetch the weights of a model, check their digest and print their path.',
         epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co); '
-               '{} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
-               'stopped.'.format(cache_dir.CACHE_VARIABLE))
+               f'{cache_dir.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
+               'stopped.')
     parser.add_argument('name', nargs='?', help='model to fetch; --list shows the names')
     parser.add_argument('--list', action='store_true', help='list the models and end')
     parser.add_argument('--variant', help='another file of the model, for example fp16')
@@ -81,7 +81,7 @@ def _fetch(options: argparse.Namespace) -> int:
                            options.from_file, line.update)
     finally:
         line.finish()
-    print('{}: checked, {}'.format(options.name, bytes_text(os.path.getsize(path))),
+    print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}',
           file=sys.stderr)
     _prepare_graph(options.name, path)
     # Alone on stdout, so that a script can take it.
@@ -99,8 +99,7 @@ def _prepare_graph(name: str, path: str) -> None:
     finally:
         graphs.close()
     if prepared is not None and prepared.changes != UNCHANGED:
-        print('{}: graph for onnxruntime prepared, {}: {}'.format(
-            name, prepared.changes, prepared.path), file=sys.stderr)
+        print(f'{name}: graph for onnxruntime prepared, {prepared.changes}: {prepared.path}', file=sys.stderr)
 
 
 def _print_license(source: Download) -> None:
@@ -112,11 +111,11 @@ def _print_list() -> None:
         source = load_download(name)
         if source is None:
             state = 'ships with the package' if store.shipped(name) else 'missing'
-            print('{}: {}'.format(name, state))
+            print(f'{name}: {state}')
             continue
-        print('{}: {}'.format(name, source.license.name))
+        print(f'{name}: {source.license.name}')
         for variant in source.files:
-            print('  {}: {}'.format(variant, _state(source, variant)))
+            print(f'  {variant}: {_state(source, variant)}')
 
 
 def _state(source: Download, variant: str) -> str:
@@ -127,8 +126,7 @@ def _state(source: Download, variant: str) -> str:
         return str(error)
     if path is not None:
         return path
-    return 'not fetched{}'.format('' if remote.size is None else ', {}'.format(
-        bytes_text(remote.size)))
+    return 'not fetched{}'.format('' if remote.size is None else f', {bytes_text(remote.size)}')
 
 
 if __name__ == '__main__':

@@ -41,7 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return _inspect(options)
     except SegformerRosError as error:
-        print('inspect_model: {}'.format(error), file=sys.stderr)
+        print(f'inspect_model: {error}', file=sys.stderr)
         return 1
 
 
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _size(text: str) -> Tuple[int, int]:
     width, _, height = text.partition('x')
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError('{!r} is not of the form 512x512'.format(text))
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 512x512')
     return int(width), int(height)
 
 
@@ -79,7 +79,7 @@ def _inspect(options: argparse.Namespace) -> int:
     try:
         draft = draft_spec(header, name_from(options.file), _knowledge(options, table))
     except ModelError as error:
-        _print_row('contract', 'does not fit. {}'.format(error))
+        _print_row('contract', f'does not fit. {error}')
         _print_tensorrt(header)
         return 1
     if table is None:
@@ -88,12 +88,11 @@ def _inspect(options: argparse.Namespace) -> int:
     _print_classes(draft, table)
     _print_row('contract', 'fits')
     for text in draft.assumptions:
-        _print_row('', 'assumed: {}'.format(text))
+        _print_row('', f'assumed: {text}')
     _print_tensorrt(header)
     if options.write_spec is not None:
         if table is None:
-            raise ModelError('Names of the {} classes are not known'.format(
-                draft.spec.num_classes), remedy='Give --config or --classes.')
+            raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known', remedy='Give --config or --classes.')
         for path in write_spec(options.write_spec, draft,
                                None if options.classes else table, options.force):
             _print_row('written', path)
@@ -116,8 +115,7 @@ def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> Know
 
 
 def _print_facts(path: str, header: OnnxHeader) -> None:
-    _print_row('file', '{}: {}, {} parameters'.format(
-        path, bytes_text(header.file_bytes), header.parameters))
+    _print_row('file', f'{path}: {bytes_text(header.file_bytes)}, {header.parameters} parameters')
     opsets = ', '.join('{} {}'.format(domain or 'opset', version)
                        for domain, version in sorted(header.opsets.items()))
     _print_row('written', 'by {}; {}; IR version {}'.format(
@@ -126,21 +124,21 @@ def _print_facts(path: str, header: OnnxHeader) -> None:
         _print_row(label, '; '.join(str(spec) for spec in specs) or 'none')
     if header.external_files:
         _print_row('weights in', ', '.join(repr(name) for name in header.external_files))
-    _print_row('operators', ', '.join('{} {}'.format(header.ops[name], name)
+    _print_row('operators', ', '.join(f'{header.ops[name]} {name}'
                                       for name in sorted(header.ops)) or 'none')
 
 
 def _print_classes(draft: Draft, table: Optional[ClassTable]) -> None:
     count = draft.spec.num_classes
     if table is None:
-        _print_row('classes', '{}, names not known: give --config or --classes'.format(count))
+        _print_row('classes', f'{count}, names not known: give --config or --classes')
         return
-    more = ' and {} more'.format(count - NAMES_SHOWN) if count > NAMES_SHOWN else ''
+    more = f' and {count - NAMES_SHOWN} more' if count > NAMES_SHOWN else ''
     _print_row('classes', '{}: {}{}'.format(count, ', '.join(table.names[:NAMES_SHOWN]), more))
 
 
 def _print_tensorrt(header: OnnxHeader) -> None:
-    label = 'TensorRT {}'.format(inspection.OLDEST)
+    label = f'TensorRT {inspection.OLDEST}'
     found = inspection.violations(header)
     _print_row(label, 'does not fit' if found else 'fits')
     for text in found:

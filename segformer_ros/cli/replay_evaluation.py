@@ -52,8 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog='replay_evaluation', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Play a recording into the live node over real topics and measure latency, '
                     'drops and staleness.',
-        epilog='Exit status: {} done; {} could not be done, with a message; 2 wrong arguments; '
-               '{} a bound does not hold.'.format(DONE, FAILED, GATE_CLOSED))
+        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; '
+               f'{GATE_CLOSED} a bound does not hold.')
     parser.add_argument('bag', help='rosbag2 recording or file, mcap or sqlite3')
     parser.add_argument('-o', '--output', default='replay_evaluation',
                         help='folder for replay.md and replay.json')
@@ -120,8 +120,7 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
     :raises ConfigurationError: ros2 bag is asked for and not there, or a speed makes no sense
     """
     if options.rate <= 0 or options.clock <= 0 or options.delay < 0:
-        raise ConfigurationError('Impossible speed', got='rate {}, clock {}, delay {}'.format(
-            options.rate, options.clock, options.delay), expected='rate and clock above 0')
+        raise ConfigurationError('Impossible speed', got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}', expected='rate and clock above 0')
     # --topics comes last: it takes all words that follow.
     arguments = [recording.path, '--storage', recording.parts[0].storage,
                  '--rate', str(options.rate), '--clock', str(options.clock)]
@@ -164,7 +163,7 @@ def main(args: Optional[List[str]] = None) -> int:
     try:
         return _run(options)
     except SegformerRosError as error:
-        print('replay_evaluation: {}'.format(error), file=sys.stderr)
+        print(f'replay_evaluation: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print('\nInterrupted; no report is written.', file=sys.stderr)
@@ -186,7 +185,7 @@ def _run(options: argparse.Namespace) -> int:
     print('Reports: {}'.format(', '.join(paths)))
     problems = gates.failures(document, at_least, at_most, FIGURES)
     for problem in problems:
-        print('FAILED: {}'.format(problem), file=sys.stderr)
+        print(f'FAILED: {problem}', file=sys.stderr)
     return GATE_CLOSED if problems else DONE
 
 
@@ -269,9 +268,8 @@ def await_active(listener: Any, node: Optional[ChildProcess], patience: float) -
             raise BackendError(
                 'The node does not get active' if message != 'active' else
                 'The node has no such camera', got=message or 'no diagnostics',
-                expected='an active node with the camera that is asked for, within {:g} s'.format(
-                    patience),
-                remedy='Its last words:\n{}'.format(node.last_words()) if node else
+                expected=f'an active node with the camera that is asked for, within {patience:g} s',
+                remedy=f'Its last words:\n{node.last_words()}' if node else
                 'See its log, --node and --camera.')
 
 
@@ -315,7 +313,7 @@ def check(node: Optional[ChildProcess]) -> None:
     node.check()
     if node.has_ended:
         raise BackendError('The node has ended',
-                           remedy='Its last words:\n{}'.format(node.last_words()))
+                           remedy=f'Its last words:\n{node.last_words()}')
 
 
 if __name__ == '__main__':

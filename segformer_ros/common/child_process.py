@@ -166,8 +166,8 @@ class WorkerProcess:
 
 def _how_it_ended(status: int) -> str:
     if status < 0:
-        return 'was ended by {}'.format(signal.Signals(-status).name)
-    return 'ended with status {}'.format(status)
+        return f'was ended by {signal.Signals(-status).name}'
+    return f'ended with status {status}'
 
 
 def _close_quietly(stream: Any) -> None:

@@ -20,7 +20,7 @@ def git_blob_sha1_of(path: str) -> str:
     That is SHA-1 over ``blob``, a space, the size in decimal, a zero byte and the content
     (git's documentation, "Git Internals - Git Objects").
     """
-    header = 'blob {}\0'.format(os.path.getsize(path)).encode('ascii')
+    header = f'blob {os.path.getsize(path)}\0'.encode('ascii')
     # Git's choice, not ours. A second file of the same SHA-1 is still out of reach.
     return _digest(path, hashlib.sha1(header))  # noqa: S324
 

@@ -28,9 +28,9 @@ class SegformerRosError(Exception):
         self.remedy = remedy
         facts = []
         if got is not None:
-            facts.append('got {}'.format(got))
+            facts.append(f'got {got}')
         if expected is not None:
-            facts.append('expected {}'.format(expected))
+            facts.append(f'expected {expected}')
         text = problem
         if facts:
             text += ': ' + '; '.join(facts)

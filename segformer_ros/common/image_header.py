@@ -59,10 +59,10 @@ def png_header(data: bytes) -> PictureHeader:
     at, has_content = len(PNG_START), False
     for number in range(MOST_CHUNKS):
         if at + _CHUNK_FRAME > len(data):
-            raise _damaged('PNG ends within its chunk {}'.format(number), data)
+            raise _damaged(f'PNG ends within its chunk {number}', data)
         length, kind = _CHUNK.unpack_from(data, at)
         if length > len(data) - at - _CHUNK_FRAME:
-            raise _damaged('PNG chunk {} of {} bytes leaves the data'.format(number, length), data)
+            raise _damaged(f'PNG chunk {number} of {length} bytes leaves the data', data)
         if (kind == b'IHDR') != (number == 0):
             raise _damaged('PNG header is not its first chunk', data)
         if number == 0:
@@ -76,7 +76,7 @@ def png_header(data: bytes) -> PictureHeader:
             if not has_content:
                 raise _damaged('PNG has no content', data)
             return PictureHeader(width, height, at)
-    raise _damaged('PNG of more than {} chunks'.format(MOST_CHUNKS), data)
+    raise _damaged(f'PNG of more than {MOST_CHUNKS} chunks', data)
 
 
 def jpeg_header(data: bytes) -> PictureHeader:
@@ -90,7 +90,7 @@ def jpeg_header(data: bytes) -> PictureHeader:
     at = len(JPEG_START)
     while at + 4 <= len(data):
         if data[at] != 0xff:
-            raise _damaged('JPEG has no marker at byte {}'.format(at), data)
+            raise _damaged(f'JPEG has no marker at byte {at}', data)
         marker = data[at + 1]
         if marker == 0xff:  # a fill byte
             at += 1
@@ -106,7 +106,7 @@ def jpeg_header(data: bytes) -> PictureHeader:
             return PictureHeader(width, height, len(data))
         length, = _SEGMENT.unpack_from(data, at + 2)
         if length < 2:
-            raise _damaged('JPEG segment of {} bytes at byte {}'.format(length, at), data)
+            raise _damaged(f'JPEG segment of {length} bytes at byte {at}', data)
         at += 2 + length
     raise _damaged('JPEG has no frame header', data)
 
@@ -114,10 +114,10 @@ def jpeg_header(data: bytes) -> PictureHeader:
 def _check_pixels(width: int, height: int) -> None:
     if not 0 < width * height <= MOST_PIXELS:
         raise InvalidInputError(
-            'Picture of a size that cannot be used', got='{} x {} pixels'.format(width, height),
-            expected='1 to {} pixels'.format(MOST_PIXELS), remedy=_REMEDY)
+            'Picture of a size that cannot be used', got=f'{width} x {height} pixels',
+            expected=f'1 to {MOST_PIXELS} pixels', remedy=_REMEDY)
 
 
 def _damaged(what: str, data: bytes) -> InvalidInputError:
-    return InvalidInputError('Picture is damaged', got='{} ({} bytes)'.format(what, len(data)),
+    return InvalidInputError('Picture is damaged', got=f'{what} ({len(data)} bytes)',
                              expected='a whole JPEG or PNG', remedy=_REMEDY)

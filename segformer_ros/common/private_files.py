@@ -60,9 +60,8 @@ def private_folder(root: str, *parts: str) -> str:
             _check(path, stat.S_ISDIR, 'a folder')
     except OSError as error:
         raise ModelError(
-            'Cache folder cannot be used', got='{}: {}'.format(path, error.strerror),
-            remedy='Make it writable, or set {} to another folder.'.format(
-                CACHE_VARIABLE)) from error
+            'Cache folder cannot be used', got=f'{path}: {error.strerror}',
+            remedy=f'Make it writable, or set {CACHE_VARIABLE} to another folder.') from error
     return path
 
 
@@ -84,17 +83,15 @@ def _check(path: str, is_kind: Callable[[int], bool], kind: str) -> os.stat_resu
     if not is_kind(status.st_mode):
         fault = 'a symbolic link' if stat.S_ISLNK(status.st_mode) else 'something else'
     elif status.st_uid not in (os.geteuid(), 0):
-        fault = 'one that belongs to user id {}'.format(status.st_uid)
+        fault = f'one that belongs to user id {status.st_uid}'
     elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        fault = 'one that others may write to (mode {:04o})'.format(
-            stat.S_IMODE(status.st_mode))
+        fault = f'one that others may write to (mode {stat.S_IMODE(status.st_mode):04o})'
     if fault is not None:
         raise ModelError(
-            'Cached path is not private: {}'.format(path), got=fault,
-            expected='{} of user id {} with no write access for others'.format(
-                kind, os.geteuid()),
+            f'Cached path is not private: {path}', got=fault,
+            expected=f'{kind} of user id {os.geteuid()} with no write access for others',
             remedy='Look who made it, then delete it or correct owner and mode '
-                   '(chmod go-w), or set {} to another folder.'.format(CACHE_VARIABLE))
+                   f'(chmod go-w), or set {CACHE_VARIABLE} to another folder.')
     return status
 
 
@@ -158,7 +155,7 @@ def _open_lock(path: str) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ModelError('Lock file cannot be opened', got='{}: {}'.format(path, error.strerror),
+        raise ModelError('Lock file cannot be opened', got=f'{path}: {error.strerror}',
                          remedy='Make its folder writable.') from error
 
 
@@ -173,7 +170,7 @@ def _try_lock(descriptor: int, path: str) -> bool:
             # Held by another, or deleted by the one that held it last.
             return False
         except OSError as error:
-            raise ModelError('File lock failed', got='{}: {}'.format(path, error.strerror),
+            raise ModelError('File lock failed', got=f'{path}: {error.strerror}',
                              remedy='Put the cache on a file system with locks.') from error
         if held:
             closing.pop_all()
@@ -201,7 +198,7 @@ def storage_errors(folder: str, doing: str) -> Iterator[None]:
     except OSError as error:
         raise EngineStorageError(
             'The folder of the engines cannot be used',
-            got='{}: {} while {}'.format(folder, error.strerror or error, doing),
+            got=f'{folder}: {error.strerror or error} while {doing}',
             expected='a folder with free space that can be written to',
             remedy='Free space there, or set engine_cache (build_engine: --cache) to another '
                    'folder; the next start tries again.') from error
@@ -247,7 +244,7 @@ class EngineFiles:
         :raises ModelError: another process holds it
         """
         with contextlib.ExitStack() as held:
-            with storage_errors(self.folder, 'locking {}'.format(file_name)):
+            with storage_errors(self.folder, f'locking {file_name}'):
                 try:
                     held.enter_context(exclusive_lock(
                         self.path(file_name), timeout_s=0.0))
@@ -260,7 +257,7 @@ class EngineFiles:
 
     def put(self, temporary: str, file_name: str) -> None:
         """Put a finished file of this folder durably in its place."""
-        with storage_errors(self.folder, 'storing {}'.format(file_name)):
+        with storage_errors(self.folder, f'storing {file_name}'):
             os.chmod(temporary, 0o600)
             replace_durably(temporary, self.path(file_name))
 
@@ -270,7 +267,7 @@ class EngineFiles:
 
         :param doing: what for, after "while"; for the error
         """
-        doing = doing or 'writing {}'.format(file_name)
+        doing = doing or f'writing {file_name}'
         with self.borrowed(os.path.splitext(file_name)[1]) as temporary:
             with storage_errors(self.folder, doing):
                 with open(temporary, 'wb') as stream:
@@ -279,7 +276,7 @@ class EngineFiles:
 
     def delete(self, file_name: str) -> None:
         """Delete a file, if it is there."""
-        with storage_errors(self.folder, 'deleting {}'.format(file_name)):
+        with storage_errors(self.folder, f'deleting {file_name}'):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(file_name))
 
@@ -306,7 +303,7 @@ class EngineFiles:
 
     def modified(self, file_name: str) -> float:
         """Return when a file was written, in seconds of the system's clock; 0 if it is gone."""
-        with storage_errors(self.folder, 'looking at {}'.format(file_name)):
+        with storage_errors(self.folder, f'looking at {file_name}'):
             try:
                 return os.lstat(self.path(file_name)).st_mtime
             except FileNotFoundError:

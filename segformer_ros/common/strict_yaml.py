@@ -24,11 +24,11 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, 'the key {!r} is not text; put it in quotes'.format(key),
+                    None, None, f'the key {key!r} is not text; put it in quotes',
                     key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, 'the key {!r} stands twice'.format(key), key_node.start_mark)
+                    None, None, f'the key {key!r} stands twice', key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -46,7 +46,7 @@ def read_mapping(path: str) -> Dict[str, Any]:
             content = loader.get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            'YAML file cannot be read', got='{} ({})'.format(path, error),
+            'YAML file cannot be read', got=f'{path} ({error})',
             expected='a readable UTF-8 text file') from error
     # PyYAML lets through what int, float and datetime say of a scalar, and nests as deep as
     # Python's stack.
@@ -56,8 +56,7 @@ def read_mapping(path: str) -> Dict[str, Any]:
             remedy='Correct the file at that line.') from error
     if not isinstance(content, dict):
         raise ConfigurationError(
-            'YAML file does not hold a mapping', got='{} in {}'.format(
-                type(content).__name__, path), expected='"key: value" lines')
+            'YAML file does not hold a mapping', got=f'{type(content).__name__} in {path}', expected='"key: value" lines')
     return content
 
 
@@ -74,12 +73,12 @@ def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],
     for key in mapping:
         if key not in known:
             raise ConfigurationError(
-                'Unknown key in {}'.format(where), got=repr(key),
+                f'Unknown key in {where}', got=repr(key),
                 expected='one of {}'.format(', '.join(known)), remedy=nearest_text(key, known))
     missing = [key for key in required if key not in mapping]
     if missing:
         raise ConfigurationError(
-            'Missing key in {}'.format(where), got='only {}'.format(', '.join(mapping) or 'none'),
+            f'Missing key in {where}', got='only {}'.format(', '.join(mapping) or 'none'),
             expected=', '.join(missing), remedy='Add it.')
 
 
@@ -96,7 +95,7 @@ def value_of(mapping: Dict[str, Any], key: str, where: str,
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ConfigurationError(
-            'Wrong value of {!r} in {}'.format(key, where), got=repr(value), expected=expected)
+            f'Wrong value of {key!r} in {where}', got=repr(value), expected=expected)
     return value
 
 

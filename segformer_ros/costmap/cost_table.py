@@ -54,13 +54,13 @@ class CostTable:
     def __init__(self, name: str, classes: ClassTable, occupancy: 'npt.ArrayLike') -> None:
         values = np.array(occupancy, np.int64)
         if values.shape != (len(classes),):
-            raise ConfigurationError('Cost table {!r} does not fit its classes'.format(name),
-                                     got='{} values'.format(values.size), expected=len(classes))
+            raise ConfigurationError(f'Cost table {name!r} does not fit its classes',
+                                     got=f'{values.size} values', expected=len(classes))
         fits = ((values >= UNKNOWN) & (values <= HIGHEST_COST)) | (values == LETHAL)
         if not fits.all():
             class_id = int(np.argmin(fits))
             raise ConfigurationError(
-                'Cost of {!r} in {!r} cannot be used'.format(classes.names[class_id], name),
+                f'Cost of {classes.names[class_id]!r} in {name!r} cannot be used',
                 got=int(values[class_id]), expected=_EXPECTED)
         self.name = name
         self.classes = classes
@@ -108,8 +108,8 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     missing = [name for class_id, name in enumerate(classes.names) if class_id not in by_id]
     if missing and 'default' not in content:
         raise ConfigurationError(
-            'Classes without a cost in {}'.format(path), got=', '.join(missing),
-            expected='every class of {!r}'.format(classes.name),
+            f'Classes without a cost in {path}', got=', '.join(missing),
+            expected=f'every class of {classes.name!r}',
             remedy='Name them, or set "default: lethal".')
     rest = _cost(content['default'], 'default', path) if missing else UNKNOWN
     return CostTable(strict_yaml.value_of(content, 'name', path, str, 'text'), classes,
@@ -121,5 +121,5 @@ def _cost(value: Any, key: str, path: str) -> int:
         return _WORDS[value]
     if type(value) is int and 0 <= value <= HIGHEST_COST:
         return value
-    raise ConfigurationError('Cost of {!r} in {} cannot be used'.format(key, path),
+    raise ConfigurationError(f'Cost of {key!r} in {path} cannot be used',
                              got=repr(value), expected=_EXPECTED)

@@ -250,9 +250,9 @@ class CostmapPipeline:
             if image is not None and (image.shape != (height, width)
                                       or image.dtype != np.uint8):
                 raise InvalidInputError(
-                    '{} of camera {!r} has a wrong size or type'.format(what, name),
-                    got='{} {}'.format(image.dtype, image.shape),
-                    expected='uint8 ({}, {})'.format(height, width),
+                    f'{what} of camera {name!r} has a wrong size or type',
+                    got=f'{image.dtype} {image.shape}',
+                    expected=f'uint8 ({height}, {width})',
                     remedy='Make the camera model for the size of the mask.')
         if name not in self._cameras:
             self._cameras[name] = _Camera(self.settings, self._self_masks.get(name))

@@ -177,13 +177,13 @@ def check(*groups: Any) -> None:
             low, high = _BOUNDS[name]
             # Comparing this way round refuses NaN too.
             if not low <= value <= high:
-                raise ConfigurationError('Setting {!r} is out of bounds'.format(name), got=value,
-                                         expected='{} .. {}'.format(low, high))
+                raise ConfigurationError(f'Setting {name!r} is out of bounds', got=value,
+                                         expected=f'{low} .. {high}')
         if isinstance(group, GridSettings):
             _check_grid(group)
         if isinstance(group, ProjectionSettings) and group.mode not in (CONTACT, OVERHEAD):
             raise ConfigurationError('Unknown projection mode', got=repr(group.mode),
-                                     expected='{!r} or {!r}'.format(CONTACT, OVERHEAD))
+                                     expected=f'{CONTACT!r} or {OVERHEAD!r}')
         if isinstance(group, FusionSettings):
             _check_fusion(group)
         if isinstance(group, CostmapSettings):
@@ -194,23 +194,22 @@ def check(*groups: Any) -> None:
 def _check_grid(grid: GridSettings) -> None:
     if grid.size < 2.0 * grid.block:
         raise ConfigurationError('Grid is smaller than two blocks', got=grid.size,
-                                 expected='a size of {} m or more'.format(2.0 * grid.block))
+                                 expected=f'a size of {2.0 * grid.block} m or more')
     if grid.size > MOST_CELLS * grid.resolution:
         raise ConfigurationError(
-            'Grid has too many cells', got='{} m with cells of {} m'.format(
-                grid.size, grid.resolution),
-            expected='at most {} cells a side'.format(MOST_CELLS),
+            'Grid has too many cells', got=f'{grid.size} m with cells of {grid.resolution} m',
+            expected=f'at most {MOST_CELLS} cells a side',
             remedy='Lower grid.size, or raise grid.resolution.')
 
 
 def _check_fusion(fusion: FusionSettings) -> None:
     if fusion.mark_threshold >= fusion.occupied_limit:
         raise ConfigurationError(
-            'No cell could ever be lethal', got='mark_threshold {}'.format(fusion.mark_threshold),
-            expected='less than occupied_limit {}'.format(fusion.occupied_limit))
+            'No cell could ever be lethal', got=f'mark_threshold {fusion.mark_threshold}',
+            expected=f'less than occupied_limit {fusion.occupied_limit}')
     longest = max(fusion.static_decay_time, fusion.dynamic_decay_time)
     if longest > fusion.forget_time:
         raise ConfigurationError(
-            'Obstacles would outlive the memory', got='a decay time of {} s'.format(longest),
-            expected='at most forget_time {} s'.format(fusion.forget_time),
+            'Obstacles would outlive the memory', got=f'a decay time of {longest} s',
+            expected=f'at most forget_time {fusion.forget_time} s',
             remedy='Raise forget_time, or lower the decay time.')

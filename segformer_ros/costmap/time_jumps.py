@@ -63,7 +63,7 @@ class ClockWatch:
                 'Image and clock disagree',
                 got='{:.3f} s {} the clock'.format(abs(stamp - now),
                                                    'ahead of' if stamp > now else 'behind'),
-                expected='at most {} s ahead and {} s behind'.format(self.settings.future, oldest),
+                expected=f'at most {self.settings.future} s ahead and {oldest} s behind',
                 remedy='Synchronise the clocks; with a bag or a simulation set use_sim_time.')
 
     def check_now(self, now: float) -> bool:

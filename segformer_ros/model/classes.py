@@ -43,22 +43,21 @@ class ClassTable:
         self._ids: Dict[str, int] = {}
         count = len(self.names)
         if not 1 <= count <= UNLABELED:
-            raise ConfigurationError('Wrong number of classes in {!r}'.format(name), got=count,
-                                     expected='1 to {}'.format(UNLABELED))
+            raise ConfigurationError(f'Wrong number of classes in {name!r}', got=count,
+                                     expected=f'1 to {UNLABELED}')
         if self.colors.shape != (count, 3) or self.dynamic.shape != (count,):
             raise ConfigurationError(
-                'Arrays of class table {!r} do not fit'.format(name),
-                got='colors {}, dynamic {}'.format(self.colors.shape, self.dynamic.shape),
-                expected='{} rows each'.format(count))
+                f'Arrays of class table {name!r} do not fit',
+                got=f'colors {self.colors.shape}, dynamic {self.dynamic.shape}',
+                expected=f'{count} rows each')
         for class_id, class_name in enumerate(self.names):
             if not class_name.strip():
-                raise ConfigurationError('Blank class name in {!r}'.format(name),
-                                         got='id {}'.format(class_id))
+                raise ConfigurationError(f'Blank class name in {name!r}',
+                                         got=f'id {class_id}')
             if class_name in self._ids:
                 raise ConfigurationError(
-                    'Class name stands twice in {!r}'.format(name),
-                    got='{!r} for ids {} and {}'.format(class_name, self._ids[class_name],
-                                                        class_id),
+                    f'Class name stands twice in {name!r}',
+                    got=f'{class_name!r} for ids {self._ids[class_name]} and {class_id}',
                     remedy='Rename one of them.')
             self._ids[class_name] = class_id
 
@@ -81,7 +80,7 @@ class ClassTable:
         if class_name not in self._ids:
             raise ConfigurationError(
                 'Unknown class name', got=repr(class_name),
-                expected='a class of {!r}'.format(self.name),
+                expected=f'a class of {self.name!r}',
                 remedy=strict_yaml.nearest_text(class_name, self.names))
         return self._ids[class_name]
 
@@ -100,7 +99,7 @@ def load_class_table(name_or_path: str) -> ClassTable:
     colors = []
     dynamic = []
     for entry in _entries(content, 'classes', path):
-        where = 'class {} of {}'.format(len(names), path)
+        where = f'class {len(names)} of {path}'
         strict_yaml.check_keys(entry, where, ['name', 'color'], ['dynamic'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text (quote yes, no, on)'))
         colors.append(_color(entry, where))
@@ -149,9 +148,8 @@ def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
         for class_id in ids:
             if class_id in owners:
                 raise ConfigurationError(
-                    'Class is grouped twice in {}'.format(path),
-                    got='{!r} in {!r} and {!r}'.format(classes.names[class_id],
-                                                       owners[class_id], owner))
+                    f'Class is grouped twice in {path}',
+                    got=f'{classes.names[class_id]!r} in {owners[class_id]!r} and {owner!r}')
             owners[class_id] = owner
             lookup[class_id] = value
         return ids
@@ -160,7 +158,7 @@ def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
     colors = []
     dynamic = []
     for entry in _entries(content, 'groups', path):
-        where = 'group {} of {}'.format(len(names), path)
+        where = f'group {len(names)} of {path}'
         strict_yaml.check_keys(entry, where, ['name', 'color', 'members'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text'))
         colors.append(_color(entry, where))
@@ -173,8 +171,8 @@ def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
     missing = [name for class_id, name in enumerate(classes.names) if class_id not in owners]
     if missing:
         raise ConfigurationError(
-            'Classes without a group in {}'.format(path), got=', '.join(missing),
-            expected='every class of {!r} in one group'.format(classes.name),
+            f'Classes without a group in {path}', got=', '.join(missing),
+            expected=f'every class of {classes.name!r} in one group',
             remedy='Add them to a group, or to "unlabeled".')
     return Grouping(strict_yaml.value_of(content, 'name', path, str, 'text'),
                     ClassTable(content['name'], names, colors, dynamic), lookup)
@@ -194,17 +192,17 @@ def resolve(folder: str, name_or_path: str) -> str:
                      if file.endswith('.yaml'))
     if name_or_path not in shipped:
         raise ConfigurationError(
-            'Not found in {}'.format(folder), got=repr(name_or_path),
+            f'Not found in {folder}', got=repr(name_or_path),
             expected='one of {}, or a path that ends in .yaml'.format(', '.join(shipped)),
             remedy=strict_yaml.nearest_text(name_or_path, shipped))
-    return find('{}/{}.yaml'.format(folder, name_or_path))
+    return find(f'{folder}/{name_or_path}.yaml')
 
 
 def _entries(content: Dict[str, Any], key: str, path: str) -> List[Dict[str, Any]]:
     entries = strict_yaml.value_of(content, key, path, list, 'a list')
     for entry in entries:
         if not isinstance(entry, dict):
-            raise ConfigurationError('Wrong entry of {!r} in {}'.format(key, path),
+            raise ConfigurationError(f'Wrong entry of {key!r} in {path}',
                                      got=repr(entry), expected='a mapping with a name')
     return list(entries)
 
@@ -213,7 +211,7 @@ def _color(entry: Dict[str, Any], where: str) -> List[int]:
     color = strict_yaml.value_of(entry, 'color', where, list, '[red, green, blue]')
     if len(color) != 3 or not all(
             type(level) is int and 0 <= level <= 255 for level in color):
-        raise ConfigurationError('Wrong color in {}'.format(where), got=color,
+        raise ConfigurationError(f'Wrong color in {where}', got=color,
                                  expected='three whole numbers 0..255')
     return list(color)
 

@@ -114,7 +114,7 @@ def class_table_from_huggingface(path: str) -> ClassTable:
         # Of N ids with gaps one below N is missing; the largest id may be anything.
         missing = [class_id for class_id in range(len(labels)) if class_id not in labels]
         raise ConfigurationError(
-            'Ids of id2label in {} have gaps'.format(path),
+            f'Ids of id2label in {path} have gaps',
             got='{} ids, the first missing one is {}'.format(
                 len(labels), missing[0] if missing else 'below 0'),
             expected='0 to N - 1')
@@ -129,7 +129,7 @@ def class_table_from_huggingface(path: str) -> ClassTable:
 
 def class_table_to_yaml(name: str, table: ClassTable) -> str:
     """Return the text of a file that ``load_class_table`` reads, one class a line."""
-    lines = ['name: {}'.format(json.dumps(name)), 'classes:']
+    lines = [f'name: {json.dumps(name)}', 'classes:']
     for class_name, color, moves in zip(table.names, table.colors, table.dynamic):
         lines.append('  - {{name: {}, color: {}{}}}'.format(
             json.dumps(class_name, ensure_ascii=False), [int(level) for level in color],
@@ -142,17 +142,16 @@ def _id2label(path: str) -> Dict[int, str]:
         with open(path, encoding='utf-8') as stream:
             config: Any = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('Hugging Face config cannot be read', got='{} ({})'.format(
-            path, error), expected='the config.json of a checkpoint') from error
+        raise ConfigurationError('Hugging Face config cannot be read', got=f'{path} ({error})', expected='the config.json of a checkpoint') from error
     labels = config.get('id2label') if isinstance(config, dict) else None
     if not isinstance(labels, dict) or not labels:
-        raise ConfigurationError('No id2label in {}'.format(path), got=repr(labels)[:80],
+        raise ConfigurationError(f'No id2label in {path}', got=repr(labels)[:80],
                                  expected='a mapping from id to name')
     result = {}
     for key, label in labels.items():
         if not _ID.match(key) or not isinstance(label, str):
-            raise ConfigurationError('Wrong entry of id2label in {}'.format(path),
-                                     got='{!r}: {!r}'.format(key, label),
+            raise ConfigurationError(f'Wrong entry of id2label in {path}',
+                                     got=f'{key!r}: {label!r}',
                                      expected='"number": "name"')
         result[int(key)] = label
     return result
@@ -163,9 +162,8 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
     for class_id, name in enumerate(names):
         if name in first:
             raise ConfigurationError(
-                'Two classes of {} have the same short name'.format(path),
-                got='{!r} (id {}) and {!r} (id {})'.format(
-                    labels[first[name]], first[name], labels[class_id], class_id),
+                f'Two classes of {path} have the same short name',
+                got=f'{labels[first[name]]!r} (id {first[name]}) and {labels[class_id]!r} (id {class_id})',
                 expected='names that differ before the first comma',
                 remedy='Rename one of them in the file.')
         first[name] = class_id
@@ -193,7 +191,7 @@ def read_preprocessor(path: str) -> Preprocessor:
             config: Any = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Preprocessor config cannot be read', got='{} ({})'.format(path, error),
+            'Preprocessor config cannot be read', got=f'{path} ({error})',
             expected='the preprocessor_config.json of a checkpoint') from error
     if not isinstance(config, dict):
         raise ConfigurationError('Preprocessor config is no mapping', got=path)
@@ -201,7 +199,7 @@ def read_preprocessor(path: str) -> Preprocessor:
     if not config.get('do_rescale', True) or not isinstance(factor, float) \
             or abs(factor - _RESCALE) > 1e-6:
         raise ConfigurationError(
-            'Wrong rescaling in {}'.format(path), got=factor, expected='1/255',
+            f'Wrong rescaling in {path}', got=factor, expected='1/255',
             remedy='Fold the factor into image_mean and image_std.')
     if not config.get('do_normalize', True):
         return Preprocessor(_size(config, path), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -221,7 +219,7 @@ def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
     if not isinstance(size, list) or len(size) != 2 \
             or not all(type(n) is int and n > 0 for n in size):
         raise ConfigurationError(
-            'Wrong size in {}'.format(path), got=config['size'],
+            f'Wrong size in {path}', got=config['size'],
             expected='width and height: the network is given one size')
     return size[0], size[1]
 
@@ -231,7 +229,7 @@ def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float
     values = config.get(key, default)
     if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(
             type(value) in (int, float) and 0 <= value <= 1 for value in values):
-        raise ConfigurationError('Wrong {} in {}'.format(key, path), got=values,
+        raise ConfigurationError(f'Wrong {key} in {path}', got=values,
                                  expected='three numbers, of RGB values in 0..1')
     red, green, blue = values
     return float(red), float(green), float(blue)

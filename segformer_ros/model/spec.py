@@ -31,7 +31,7 @@ class TensorSpec(NamedTuple):
     def __str__(self) -> str:
         """Return ``name dtype[1, 3, ?, ?]``."""
         shape = ', '.join('?' if size is None else str(size) for size in self.shape)
-        return '{} {}[{}]'.format(self.name, self.dtype, shape)
+        return f'{self.name} {self.dtype}[{shape}]'
 
     def accepts(self, shape: Tuple[int, ...]) -> bool:
         """Tell whether an array of this shape fits, dynamic dimensions being free."""
@@ -99,7 +99,7 @@ class ModelSpec(NamedTuple):
         """
         if [spec.name for spec in inputs] != [self.input_name]:
             raise ModelError(
-                'Inputs of the model do not fit specification {!r}'.format(self.name),
+                f'Inputs of the model do not fit specification {self.name!r}',
                 got=_text(inputs), expected=str(self.input_tensor()),
                 remedy='Correct input_name in the specification, or choose another model.')
         self._check_tensor('Input', 'input', inputs, self.input_tensor())
@@ -116,7 +116,7 @@ class ModelSpec(NamedTuple):
         for expected in self.output_tensors():
             if not expected.accepts(shapes[expected.name]):
                 raise ModelError(
-                    'Output of the model does not fit specification {!r}'.format(self.name),
+                    f'Output of the model does not fit specification {self.name!r}',
                     got=expected._replace(shape=shapes[expected.name]), expected=expected,
                     remedy='Correct output_size_wh, output_layout or num_classes in the '
                            'specification.')
@@ -130,14 +130,13 @@ class ModelSpec(NamedTuple):
             if spec.dtype == expected.dtype and spec.accepts(shape):
                 return
             raise ModelError(
-                '{} of the model does not fit specification {!r}'.format(what, self.name),
+                f'{what} of the model does not fit specification {self.name!r}',
                 got=spec, expected=expected,
                 remedy=_remedy(key, spec, expected, self))
         raise ModelError(
-            '{} {!r} of specification {!r} is not in the model'.format(
-                what, expected.name, self.name),
+            f'{what} {expected.name!r} of specification {self.name!r} is not in the model',
             got=_text(actual), expected=expected,
-            remedy='Correct {}_name in the specification, or choose another model.'.format(key))
+            remedy=f'Correct {key}_name in the specification, or choose another model.')
 
 
 def load_model_spec(path: str) -> ModelSpec:
@@ -163,7 +162,7 @@ def load_model_spec(path: str) -> ModelSpec:
     table = load_class_table(spec.classes)
     if len(table) != spec.num_classes:
         raise ConfigurationError(
-            'num_classes in {} does not fit class table {!r}'.format(path, spec.classes),
+            f'num_classes in {path} does not fit class table {spec.classes!r}',
             got=spec.num_classes, expected=len(table),
             remedy='Name the class table of this model, or write one for it.')
     return spec
@@ -180,7 +179,7 @@ def _value(content: Dict[str, Any], key: str, path: str) -> Any:
     if key in _SIZES:
         size = strict_yaml.value_of(content, key, path, list, '[width, height]')
         if len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
-            raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=size,
+            raise ConfigurationError(f'Wrong value of {key!r} in {path}', got=size,
                                      expected='[width, height], whole numbers above 0')
         return tuple(size)
     if key in ('mean', 'std'):
@@ -189,7 +188,7 @@ def _value(content: Dict[str, Any], key: str, path: str) -> Any:
         return None
     text = strict_yaml.value_of(content, key, path, str, 'text')
     if key in _CHOICES and text not in _CHOICES[key]:
-        raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=repr(text),
+        raise ConfigurationError(f'Wrong value of {key!r} in {path}', got=repr(text),
                                  expected=' or '.join(_CHOICES[key]))
     return text
 
@@ -197,11 +196,11 @@ def _value(content: Dict[str, Any], key: str, path: str) -> Any:
 def _three_numbers(content: Dict[str, Any], key: str, path: str) -> Tuple[float, ...]:
     numbers = strict_yaml.value_of(content, key, path, list, '[red, green, blue]')
     if len(numbers) != 3 or not all(type(n) in (int, float) for n in numbers):
-        raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=numbers,
+        raise ConfigurationError(f'Wrong value of {key!r} in {path}', got=numbers,
                                  expected='three numbers, of RGB values in 0..1')
     if not all(0 <= n <= 1 for n in numbers) or (key == 'std' and 0 in numbers):
         raise ConfigurationError(
-            'Wrong value of {!r} in {}'.format(key, path), got=numbers,
+            f'Wrong value of {key!r} in {path}', got=numbers,
             expected='numbers from 0 to 1{}'.format(', none 0' if key == 'std' else ''),
             remedy='Divide by 255 if they are of values in 0..255.')
     return tuple(float(n) for n in numbers)
@@ -218,13 +217,12 @@ def _text(specs: Sequence[TensorSpec]) -> str:
 
 def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) -> str:
     if got.dtype != expected.dtype:
-        return 'Export the model with {} {}s, or correct {}_dtype.'.format(
-            expected.dtype, key, key) if key == 'input' else \
-            'Export the model with {} outputs.'.format(expected.dtype)
+        return f'Export the model with {expected.dtype} {key}s, or correct {key}_dtype.' if key == 'input' else \
+            f'Export the model with {expected.dtype} outputs.'
     if key == 'output' and len(got.shape) == 4:
         channel = got.shape[1 if spec.output_layout == 'nchw' else 3]
         if channel is not None and channel != spec.num_classes:
-            return ('The model has {} classes: correct num_classes and classes in the '
-                    'specification, or choose another model.'.format(channel))
-    return 'Correct {0}_size_wh or {0}_layout in the specification, or choose another ' \
-           'model.'.format(key)
+            return (f'The model has {channel} classes: correct num_classes and classes in the '
+                    'specification, or choose another model.')
+    return f'Correct {key}_size_wh or {key}_layout in the specification, or choose another ' \
+           'model.'

@@ -64,7 +64,7 @@ def load_kernels() -> Compiled:
     and told in ``origin``.
     """
     if os.environ.get(OFF_VARIABLE) == '0':
-        return _without('numpy: turned off by {}=0'.format(OFF_VARIABLE), logging.INFO)
+        return _without(f'numpy: turned off by {OFF_VARIABLE}=0', logging.INFO)
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         return _without('numpy: no C compiler found; with one (apt install gcc) preprocessing '
@@ -72,7 +72,7 @@ def load_kernels() -> Compiled:
     try:
         return _load(compiler)
     except (OSError, subprocess.SubprocessError, SegformerRosError) as error:
-        return _without('numpy: the compiled kernels cannot be used ({})'.format(error),
+        return _without(f'numpy: the compiled kernels cannot be used ({error})',
                         logging.WARNING)
 
 
@@ -84,11 +84,11 @@ def _without(origin: str, level: int) -> Compiled:
 def _load(compiler: str) -> Compiled:
     version = (_output([compiler, '--version']).splitlines() or ['a nameless compiler'])[0]
     folder = private_folder(cache_root(), 'kernels')
-    path = os.path.join(folder, 'kernels-{}.so'.format(_key(version)))
+    path = os.path.join(folder, f'kernels-{_key(version)}.so')
     with exclusive_lock(path + '.lock', timeout_s=COMPILE_TIMEOUT_S):
         kernels = Kernels(_library(compiler, path))
     _check(kernels)
-    origin = 'compiled by {}'.format(version)
+    origin = f'compiled by {version}'
     LOG.info('Image kernels: %s', origin)
     return Compiled(kernels, origin)
 
@@ -174,6 +174,6 @@ def _output(command: List[str]) -> str:
                           timeout=COMPILE_TIMEOUT_S)
     text = done.stdout.decode(errors='replace')
     if done.returncode:
-        raise BackendError('{} failed'.format(command[0]),
-                           got='status {}: {}'.format(done.returncode, text.strip()[:300]))
+        raise BackendError(f'{command[0]} failed',
+                           got=f'status {done.returncode}: {text.strip()[:300]}')
     return text

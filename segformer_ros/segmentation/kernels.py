@@ -102,8 +102,7 @@ class Kernels:
         if status == _NOT_FINITE:
             raise not_finite_error()
         if status:
-            raise MemoryError('no memory for the mask of {} x {} pixels'.format(
-                mask.shape[1], mask.shape[0]))
+            raise MemoryError(f'no memory for the mask of {mask.shape[1]} x {mask.shape[0]} pixels')
         return mask, confidence
 
     def resize_antialiased(self, image: 'npt.NDArray[np.uint8]', rows: 'ResizeAxis',
@@ -119,8 +118,7 @@ class Kernels:
         if self._library.resize_antialiased(
                 image.ctypes.data, image.strides[0], _filter(rows, image.shape[0]),
                 _filter(cols, image.shape[1]), _address(result), threads):
-            raise MemoryError('no memory to resize {} x {} pixels'.format(
-                image.shape[1], image.shape[0]))
+            raise MemoryError(f'no memory to resize {image.shape[1]} x {image.shape[0]} pixels')
 
     def normalize_to_planes(self, pixels: 'npt.NDArray[np.uint8]',
                             table: 'npt.NDArray[np.float32]',

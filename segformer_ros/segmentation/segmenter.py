@@ -58,7 +58,7 @@ class SegmenterSettings(NamedTuple):
                 ('resize', self.resize, preprocessing.RESIZES),
                 ('postprocess', self.postprocess, postprocessing.METHODS)):
             if value not in choices:
-                raise ConfigurationError('Unknown setting of {!r}'.format(what), got=repr(value),
+                raise ConfigurationError(f'Unknown setting of {what!r}', got=repr(value),
                                          expected=' or '.join(choices))
         if not 0.0 <= self.threshold <= 1.0:
             raise ConfigurationError('Threshold out of range', got=self.threshold,
@@ -257,7 +257,7 @@ class Segmenter:
 def _upright(image: 'npt.NDArray[np.uint8]', rotate: int) -> 'npt.NDArray[np.uint8]':
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InvalidInputError(
-            'Not an image', got='{}{}'.format(image.dtype, list(image.shape)),
+            'Not an image', got=f'{image.dtype}{list(image.shape)}',
             expected='uint8[height, width, 3], height and width above 0')
     if rotate not in ROTATIONS:
         raise InvalidInputError('Wrong rotation', got=rotate, expected='one of {}'.format(

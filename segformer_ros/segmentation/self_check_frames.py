@@ -33,8 +33,7 @@ def self_check_frames(spec: ModelSpec, folder: str = '') -> List[Frame]:
     try:
         names = sorted(name for name in os.listdir(place) if name.lower().endswith(_SUFFIXES))
     except OSError as error:
-        raise InvalidInputError('Pictures cannot be listed', got='{} ({})'.format(
-            place, error.strerror)) from error
+        raise InvalidInputError('Pictures cannot be listed', got=f'{place} ({error.strerror})') from error
     if not names:
         raise InvalidInputError('No pictures to check engines on', got=place,
                                 expected='files that end in {}'.format(', '.join(_SUFFIXES)))
@@ -49,8 +48,7 @@ def _tensors(spec: ModelSpec, paths: Sequence[str]) -> List[Frame]:
             with Image.open(path) as picture:
                 image = np.asarray(picture.convert('RGB'))
         except PILLOW_ERRORS as error:
-            raise InvalidInputError('Picture cannot be read', got='{} ({})'.format(
-                path, error)) from error
+            raise InvalidInputError('Picture cannot be read', got=f'{path} ({error})') from error
         # The tensor is the preprocessor's own and holds the next picture soon.
         frames.append({spec.input_name: preprocessor.run(image, 'pillow').copy()})
     return frames

@@ -30,10 +30,10 @@ def command(tmp_path, monkeypatch):
     shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'), str(tmp_path / 'tiny.onnx'))
     classes = tmp_path / 'seven.yaml'
     classes.write_text('name: seven\nclasses:\n' + ''.join(
-        '- {{name: class{0}, color: [{0}, 10, 200]}}\n'.format(number) for number in range(7)))
+        f'- {{name: class{number}, color: [{number}, 10, 200]}}\n' for number in range(7)))
     (tmp_path / 'tiny.yaml').write_text(
-        'name: tiny\nclasses: {}\nnum_classes: 7\ninput_size_wh: [64, 64]\n'
-        'output_size_wh: [16, 16]\n'.format(classes))
+        f'name: tiny\nclasses: {classes}\nnum_classes: 7\ninput_size_wh: [64, 64]\n'
+        'output_size_wh: [16, 16]\n')
 
     def run(*arguments, **options):
         monkeypatch.setenv('FAKE_TENSORRT_FAULTS', options.get('faults', ''))
@@ -96,7 +96,7 @@ def test_own_pictures_are_checked_too(command, capsys, tmp_path):
     folder.mkdir()
     for number in range(2):
         Image.fromarray(np.full((20, 30, 3), 80 * number, np.uint8)).save(
-            str(folder / '{}.png'.format(number)))
+            str(folder / f'{number}.png'))
     assert command(command.model, '--images', str(folder)) == 0
     assert 'on 2 live and 5 bundled frames' in capsys.readouterr().out
 

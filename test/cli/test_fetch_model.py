@@ -49,7 +49,7 @@ def test_weights_that_no_graph_can_be_made_of_are_kept_as_they_are(mirror, capfd
     # The tiny catalogue's bytes are no ONNX at all.
     assert fetch_model.main(['tiny', '--accept-license']) == 0
     out, err = capfd.readouterr()
-    assert '{} is used as it is'.format(out.strip()) in caplog.text
+    assert f'{out.strip()} is used as it is' in caplog.text
     assert 'graph for onnxruntime prepared' not in err
 
 

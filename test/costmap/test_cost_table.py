@@ -79,7 +79,7 @@ def test_groups_and_costs_of_a_profile_agree_on_every_class(ade20k, name):
 
 def test_every_shipped_cost_stands_under_a_comment(project_root):
     for name in PROFILES:
-        with open('{}/config/costs/{}.yaml'.format(project_root, name),
+        with open(f'{project_root}/config/costs/{name}.yaml',
                   encoding='utf-8') as stream:
             body = stream.read().split('costs:\n', 1)[1]
         for block in body.strip('\n').split('\n\n'):

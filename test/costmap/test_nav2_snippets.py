@@ -46,7 +46,7 @@ SCENE = Scene(ADE20K.id_of('path'), (Patch(0.0, 0.3, 6.0, 6.0, ADE20K.id_of('gra
 
 
 def snippet(project_root, name):
-    with open('{}/config/{}.yaml'.format(project_root, name), encoding='utf-8') as stream:
+    with open(f'{project_root}/config/{name}.yaml', encoding='utf-8') as stream:
         return yaml.safe_load(stream)
 
 
@@ -374,7 +374,7 @@ NAMES = ['nav2_local_costmap', 'nav2_obstacle_layer', 'nav2_filters',
 
 
 def lines_of(project_root, name):
-    with open('{}/config/{}.yaml'.format(project_root, name), encoding='utf-8') as stream:
+    with open(f'{project_root}/config/{name}.yaml', encoding='utf-8') as stream:
         return stream.read().splitlines()
 
 
@@ -413,10 +413,10 @@ def test_every_topic_is_one_of_the_nodes_or_of_a_server_beside_it(project_root, 
     outputs = ['costmap', 'keepout_mask', 'speed_mask', 'obstacle_points', 'ground_points',
                'category_mask', 'category_confidence', 'category_label_info', 'points']
     infos = ['/segformer/keepout_info', '/segformer/speed_info']
-    with open('{}/docs/topics.md'.format(project_root), encoding='utf-8') as stream:
+    with open(f'{project_root}/docs/topics.md', encoding='utf-8') as stream:
         text = stream.read()
     for output in outputs:
-        assert '| `~/{}` |'.format(output) in text, output
+        assert f'| `~/{output}` |' in text, output
     allowed = ['/segformer/' + output for output in outputs] + infos
     used = [value for key, value in leaves(snippet(project_root, name))
             if isinstance(value, str) and value.startswith('/')]

@@ -84,12 +84,12 @@ def test_pages_name_what_was_left_out_and_strict_runs_fail(color_case, folder, t
     status, document = run(color_case, folder, tmp_path, '--strict')
     assert status == 3
     count = document['left_out']['frames']
-    assert 'FAILED: {} frames were left out and more were lost'.format(count) in \
+    assert f'FAILED: {count} frames were left out and more were lost' in \
         capsys.readouterr().err
     for page in ('report.md', 'report.html'):
         with open(str(tmp_path / page), encoding='utf-8') as stream:
             content = stream.read()
-        assert 'Left out: {} frames'.format(count) in content
+        assert f'Left out: {count} frames' in content
         assert 'e_gaps_and_sizes' in content
         assert 'metadata.yaml is missing' in content
 

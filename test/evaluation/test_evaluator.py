@@ -70,7 +70,7 @@ def test_two_runs_give_the_same_bytes_latency_aside(run, recording, tmp_path):
     texts = []
     for number in range(2):
         report = run(recording)
-        path = str(tmp_path / '{}.json'.format(number))
+        path = str(tmp_path / f'{number}.json')
         write_json(report, path)
         with open(path) as stream:
             json_text = stream.read()

@@ -83,7 +83,7 @@ def report():
     truth = confusion.sum(axis=1)
     iou = np.linspace(0.95, 0.0, 11)
     reasons = {'no labels': 12, 'image cannot be decoded': 5}
-    listed = [{'name': 'runs/2026-03-01/a_rather_long_recording_name_{}.mcap #31'.format(number),
+    listed = [{'name': f'runs/2026-03-01/a_rather_long_recording_name_{number}.mcap #31',
                'reason': 'no labels', 'message': 'no labels for the image of 1700000000.25',
                'frames': 1} for number in range(12)]
     document = {
@@ -93,7 +93,7 @@ def report():
                     'postprocess': 'exact', 'threshold': 0.25},
         'against': 'labels', 'mapping': 'ade20k_to_camvid', 'classes': list(table.names),
         'colors': table.colors.tolist(), 'rotate': 180, 'frames': frames,
-        'inputs': [{'name': 'runs/{}/warehouse_with_a_long_name.mcap'.format(day),
+        'inputs': [{'name': f'runs/{day}/warehouse_with_a_long_name.mcap',
                     'frames': frames // 2, 'left_out': 6, 'pixel_accuracy': 0.7,
                     'mean_iou': None} for day in ('monday', 'tuesday')],
         'left_out': {'frames': 17, 'inputs_of_unknown_loss': 1, 'by_reason': reasons,

@@ -85,8 +85,7 @@ def pytest_sessionfinish(session):
     if path and rows and not session.config.option.collectonly:
         with open(path, 'w', encoding='utf-8') as stream:
             json.dump({'date': time.strftime('%Y-%m-%d', time.gmtime()),
-                       'machine': '{} cores of {}, Python {}'.format(
-                           os.cpu_count(), platform.machine(), platform.python_version()),
+                       'machine': f'{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}',
                        'rows': rows}, stream, indent=1)
             stream.write('\n')
 

@@ -60,7 +60,7 @@ def test_failing_backend(faulty, row, fault, name):
     lost = lost_with_tracebacks(faulty, begun, fault == 'bug')
     assert lost >= 5
     row.did = 'no mask; opened anew after 5 frames'
-    row.lost = '{} images'.format(lost)
+    row.lost = f'{lost} images'
 
 
 def lost_with_tracebacks(subject, begun, expected):
@@ -82,9 +82,9 @@ def test_hanging_backend(faulty, row):
     faulty.fault.write('ok')
     lost = faulty.finish(begun)
     assert faulty.camera.counts['unknown'] == begun[1]['unknown']
-    row.did = ('ERROR after {:.1f} s with hang_timeout {:.0f} s; a new thread took over, the '
-               'late result was thrown away'.format(told, HANG_TIMEOUT))
-    row.lost = '{} images'.format(lost)
+    row.did = (f'ERROR after {told:.1f} s with hang_timeout {HANG_TIMEOUT:.0f} s; a new thread took over, the '
+               'late result was thrown away')
+    row.lost = f'{lost} images'
 
 
 def test_backend_hangs_again(faulty, row):
@@ -96,7 +96,7 @@ def test_backend_hangs_again(faulty, row):
     faulty.wait_for_status('watchdog', lambda level, *_: level == WARN)
     assert faulty.status['watchdog'][3]['fallback'] == 'yes'
     row.did = 'the fallback took over for good; WARN'
-    row.lost = '{} images'.format(faulty.finish(begun))
+    row.lost = f'{faulty.finish(begun)} images'
 
 
 def test_every_backend_hangs(tmp_path, row):
@@ -121,8 +121,8 @@ def test_every_backend_hangs(tmp_path, row):
         with Subject(domain, tmp_path, parameters, module='support.faulty_node',
                      environment=environment):
             row.back_s = time.monotonic() - started
-    row.did = ('process ended with status 3 after {:.1f} s for launch to start it anew, which '
-               'the test did'.format(ended))
+    row.did = (f'process ended with status 3 after {ended:.1f} s for launch to start it anew, which '
+               'the test did')
     row.lost = 'all images until then'
 
 
@@ -134,7 +134,7 @@ def test_lifecycle_while_a_backend_hangs(faulty, row):
     for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
         assert faulty.peer.change_state(transition)
     row.back_s = faulty.served_again(time.monotonic())
-    row.did, row.lost = 'all taken', '{} images'.format(faulty.finish(begun))
+    row.did, row.lost = 'all taken', f'{faulty.finish(begun)} images'
 
 
 def test_node_without_processor(faulty, row):
@@ -158,7 +158,7 @@ def test_node_without_processor(faulty, row):
     assert faulty.status['watchdog'][3]['backends replaced'] == '0'
     lost = faulty.finish(begun)
     row.did, row.lost = 'served on; the watchdog did not blame the backend', \
-        '{} images of that time'.format(lost)
+        f'{lost} images of that time'
 
 
 @pytest.mark.parametrize('fault, text, when', [

@@ -62,7 +62,7 @@ def test_camera_stops_and_comes_back(subject, row):
     row.back_s = subject.served_again(time.monotonic())
     subject.wait_for_status('camera', lambda level, *_: level == OK)
     lost = subject.finish(begun, refused=0)
-    row.did = 'WARN {:.1f} s after the last image, served at once'.format(warned)
+    row.did = f'WARN {warned:.1f} s after the last image, served at once'
     row.lost = told(lost)
 
 
@@ -79,7 +79,7 @@ def test_camera_never_comes_back_turns_to_error(subject, row):
     row.back_s = subject.served_again(time.monotonic())
     lost = subject.finish(begun)
     assert subject.peer.set_parameters(error_after=5.0) == ''
-    row.did = 'ERROR {:.1f} s after the last image, with error_after 2 s'.format(after)
+    row.did = f'ERROR {after:.1f} s after the last image, with error_after 2 s'
     row.lost = told(lost)
 
 
@@ -101,7 +101,7 @@ def test_camera_comes_back_changed(subject, row, change):
     row.back_s = subject.served_again(time.monotonic())
     lost = subject.finish(begun)
     subject.camera.size_wh, subject.camera.encoding = (64, 48), 'rgb8'
-    row.did, row.lost = 'served, masks right', '{} images before discovery'.format(lost)
+    row.did, row.lost = 'served, masks right', f'{lost} images before discovery'
 
 
 def test_camera_of_200_hz(subject, row):
@@ -115,8 +115,8 @@ def test_camera_of_200_hz(subject, row):
     assert grown < 20.0
     lost = subject.finish(begun)
     sent = subject.camera.counts['sent'] - begun[1]['sent']
-    row.did = 'newest images served, memory grew {:.1f} MB'.format(grown)
-    row.lost = '{} of {} images made way for newer ones'.format(lost, sent)
+    row.did = f'newest images served, memory grew {grown:.1f} MB'
+    row.lost = f'{lost} of {sent} images made way for newer ones'
 
 
 def test_publisher_killed_in_mid_message(subject, row):
@@ -130,7 +130,7 @@ def test_publisher_killed_in_mid_message(subject, row):
     row.back_s = subject.served_again(time.monotonic())
     lost = subject.finish(begun)
     row.did = 'served both, then the one that is left'
-    row.lost = '{} images beside those of the other'.format(max(0, lost))
+    row.lost = f'{max(0, lost)} images beside those of the other'
 
 
 def test_subscriber_that_never_reads(subject, row):
@@ -147,8 +147,8 @@ def test_subscriber_that_never_reads(subject, row):
     assert grown < 20.0
     sent = subject.camera.counts['sent'] - begun[1]['sent']
     assert lost < sent // 2
-    row.did = 'went on for the others, memory grew {:.1f} MB'.format(grown)
-    row.lost = '{} of {} images made way for newer ones'.format(lost, sent)
+    row.did = f'went on for the others, memory grew {grown:.1f} MB'
+    row.lost = f'{lost} of {sent} images made way for newer ones'
 
 
 def test_domain_flooded(subject, row):
@@ -160,7 +160,7 @@ def test_domain_flooded(subject, row):
     lost = subject.finish(begun)
     sent = subject.camera.counts['sent'] - begun[1]['sent']
     assert lost < sent // 2
-    row.did, row.lost = 'served on', '{} of {} images'.format(lost, sent)
+    row.did, row.lost = 'served on', f'{lost} of {sent} images'
 
 
 @pytest.mark.parametrize('shift', [-3600, 10 ** 8])
@@ -210,4 +210,4 @@ def test_bad_images_between_good_ones(subject, row):
     lost = subject.finish(begun, refused=10)
     assert lost >= 10
     row.did = 'refused with the reason, the good ones served'
-    row.lost = '{} images, 10 of them bad'.format(lost)
+    row.lost = f'{lost} images, 10 of them bad'

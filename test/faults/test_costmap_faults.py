@@ -93,7 +93,7 @@ class Watched:
             go_on()
             time.sleep(0.1)
             return not self.grid().known()
-        wait_until(knows_nothing, lambda: '{} cells are known'.format(self.grid().known()))
+        wait_until(knows_nothing, lambda: f'{self.grid().known()} cells are known')
         took = time.monotonic() - started
         ages = [stamp_seconds(grid.header.stamp) - last for grid in self.grids.messages[before:]
                 if GridView(grid).known()]
@@ -137,8 +137,7 @@ def test_transforms_stop(watched, row):
     """TF stops, images go on."""
     took, text = watched.fades_and_warns('', with_pose=False)
     row.back_s = watched.sees_box()
-    row.did = 'grid unknown after {:.1f} s with forget_time {} s; WARN: {}'.format(
-        took, FORGET, text[:90])
+    row.did = f'grid unknown after {took:.1f} s with forget_time {FORGET} s; WARN: {text[:90]}'
     row.lost = 'the grid of that time'
 
 
@@ -217,7 +216,7 @@ def test_camera_info_that_cannot_be(watched, row):
     assert watched.grid().known() == 0
     watched.robot.info.width = PINHOLE.width
     row.back_s = watched.sees_box()
-    row.did = 'grid unknown after {:.1f} s; WARN: {}'.format(took, text[:90])
+    row.did = f'grid unknown after {took:.1f} s; WARN: {text[:90]}'
     row.lost = 'the grid of that time'
 
 
@@ -239,7 +238,7 @@ def test_camera_stops_and_the_grid_fades(watched, row):
     """Camera stops, TF goes on."""
     took = watched.fades(lambda: watched.robot.send_pose(watched.robot.now()))
     row.back_s = watched.sees_box()
-    row.did = 'grid unknown after {:.1f} s with forget_time {} s'.format(took, FORGET)
+    row.did = f'grid unknown after {took:.1f} s with forget_time {FORGET} s'
     row.lost = 'the grid of that time'
 
 

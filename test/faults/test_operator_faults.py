@@ -66,9 +66,8 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
     assert refused == []
     assert len(answered) > WANTED_CALLS // 20
     assert subject.peer.set_parameters(overlay_alpha=0.5) == ''
-    row.did = 'answered {} of {} calls, which came at {:.0f} a second'.format(
-        len(answered), WANTED_CALLS, WANTED_CALLS / asked)
-    row.lost = '{} images'.format(lost)
+    row.did = f'answered {len(answered)} of {WANTED_CALLS} calls, which came at {WANTED_CALLS / asked:.0f} a second'
+    row.lost = f'{lost} images'
     node.destroy_client(setter)
     node.destroy_client(getter)
 
@@ -87,8 +86,8 @@ def test_transitions_in_any_order_under_load(subject, row):
     back_to_active(subject)
     row.back_s = subject.served_again(time.monotonic())
     lost = subject.finish(begun)
-    row.did = 'took {}, refused {} that did not fit its state'.format(60 - refused, refused)
-    row.lost = '{} images while it was not active'.format(lost)
+    row.did = f'took {60 - refused}, refused {refused} that did not fit its state'
+    row.lost = f'{lost} images while it was not active'
     assert 0 < refused < 60
 
 

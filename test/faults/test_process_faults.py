@@ -138,7 +138,7 @@ def test_one_processor(tmp_path, row):
         row.back_s = subject.served_again(time.monotonic())
         lost = subject.finish(begun)
         sent = subject.camera.counts['sent'] - begun[1]['sent']
-    row.did, row.lost = 'newest images served', '{} of {} made way'.format(lost, sent)
+    row.did, row.lost = 'newest images served', f'{lost} of {sent} made way'
 
 
 def test_memory_cap_that_is_enough(tmp_path, row):
@@ -153,7 +153,7 @@ def test_memory_cap_that_is_enough(tmp_path, row):
         subject.camera.size_wh, subject.camera.rate = (64, 48), 10.0
         row.back_s = subject.served_again(time.monotonic())
         lost = subject.finish(begun)
-    row.did, row.lost = 'served', '{} images'.format(lost)
+    row.did, row.lost = 'served', f'{lost} images'
 
 
 def test_memory_cap_that_is_too_small(domain, tmp_path, color_model, row):
@@ -161,18 +161,18 @@ def test_memory_cap_that_is_too_small(domain, tmp_path, color_model, row):
     started = time.monotonic()
     for kilobytes in (150000, 300000, 450000):
         with NodeProcess(domain, tmp_path, {'model': color_model},
-                         prefix=('sh', '-c', 'ulimit -v {}; exec "$@"'.format(kilobytes),
+                         prefix=('sh', '-c', f'ulimit -v {kilobytes}; exec "$@"',
                                  'sh')) as node:
             assert node.wait() != 0
     ended = time.monotonic() - started
     row.back_s = assert_serves(domain, tmp_path, color_model)
-    row.did = 'ended with a status that is not 0, within {:.0f} s, never half alive'.format(ended)
+    row.did = f'ended with a status that is not 0, within {ended:.0f} s, never half alive'
     row.lost = 'everything until there was memory'
 
 
 def test_eight_cameras(domain, tmp_path, color_model, row):
     """Eight cameras of 20 Hz for four seconds."""
-    names = ['camera{}'.format(number) for number in range(8)]
+    names = [f'camera{number}' for number in range(8)]
     parameters = {'model': color_model, 'threads': 1,
                   'cameras': '[{}]'.format(', '.join(names))}
     picture = rgb_message(striped_picture([0, 1, 2, 3], 64, 48))
@@ -190,8 +190,8 @@ def test_eight_cameras(domain, tmp_path, color_model, row):
         publishers = {}
         for name in names:
             peer.node.create_subscription(
-                Image, '/segformer/{}/mask'.format(name), receiver(name), 10)
-            publishers[name] = peer.publisher(Image, '/{}/image'.format(name), 1)
+                Image, f'/segformer/{name}/mask', receiver(name), 10)
+            publishers[name] = peer.publisher(Image, f'/{name}/image', 1)
         started, sent = time.monotonic(), 0
         while time.monotonic() - started < 4.0:
             for publisher in publishers.values():
@@ -204,8 +204,7 @@ def test_eight_cameras(domain, tmp_path, color_model, row):
     assert not wrong
     # Fair: nobody waits for more than twice as long as another.
     assert min(got.values()) > 0.5 * max(got.values()), got
-    row.did = 'each camera got {} to {} masks of {} images'.format(
-        min(got.values()), max(got.values()), sent)
+    row.did = f'each camera got {min(got.values())} to {max(got.values())} masks of {sent} images'
     row.lost = 'what made way for newer images'
 
 

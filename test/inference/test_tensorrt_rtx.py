@@ -52,7 +52,7 @@ def b0_models(tmp_path_factory):
     from support.segformer_onnx import B0
     from support.segformer_onnx import make_segformer
     folder = tmp_path_factory.mktemp('b0')
-    return {opset: make_segformer(str(folder / 'b0_{}.onnx'.format(opset)), opset=opset, **B0)
+    return {opset: make_segformer(str(folder / f'b0_{opset}.onnx'), opset=opset, **B0)
             for opset in (13, 17)}
 
 
@@ -68,7 +68,7 @@ def build(runtime, path, spec, precision, folder, gpu):
     task = engine_tasks(EngineModel(path, spec), wish, load_tensorrt(MODULE), runtime,
                         DEFAULT_BUILDER, gpu)[0]
     job = EngineJob(open_cache(str(folder)), task, lambda: Frames((), ()), False)
-    plan_path = str(folder / '{}.plan'.format(precision))
+    plan_path = str(folder / f'{precision}.plan')
     request = job._build_request(plan_path, Attempt(512, 'default'))
     worker = WorkerProcess('build', request._asdict())
     give_up_at = time.monotonic() + PATIENCE_S
@@ -99,7 +99,7 @@ def test_graph_of_the_shipped_model_builds_in_both_precisions(runtime, tmp_path,
     try:
         model = resolve_model(SHIPPED)
     except ModelError as error:
-        pytest.skip('the shipped model is missing: {}'.format(error))
+        pytest.skip(f'the shipped model is missing: {error}')
     # What the node and build_engine hand to TensorRT.
     source = deployed_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
                                    load_tensorrt(MODULE))

@@ -45,7 +45,7 @@ def check_command(project_root, words):
                                  read(project_root, 'setup.py')))[words[3]]
         text = read(project_root, 'segformer_ros', 'cli', module + '.py')
         for word in words[4:]:
-            assert not word.startswith('--') or "'{}'".format(word) in text, word
+            assert not word.startswith('--') or f"'{word}'" in text, word
     else:
         return False
     return True
@@ -131,7 +131,7 @@ def test_base_images_and_every_jetpack_stand_in_the_table(project_root):
     text = read(project_root, 'docs', 'jetson.md')
     for jetpack in JETPACKS:
         base = dict(instructions(project_root, jetpack)[:1])['ARG'].split('=')[1]
-        assert '`{}`'.format(base) in text
+        assert f'`{base}`' in text
     header = next(line for line in text.split('\n') if line.startswith('| | '))
     for name in ('4.6.1', '5.1', '6.0', '6.2', '7.x'):
         assert name in header

@@ -82,7 +82,7 @@ def test_version_is_the_same_everywhere(project_root):
                            universal_newlines=True, check=True).stdout.strip().split('\n')[-1]
     version = manifest.find('version').text
     assert setup == version
-    assert re.search(r'^{} \('.format(re.escape(version)), read(project_root, 'CHANGELOG.rst'),
+    assert re.search(rf'^{re.escape(version)} \(', read(project_root, 'CHANGELOG.rst'),
                      re.MULTILINE)
 
 

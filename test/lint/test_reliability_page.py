@@ -68,7 +68,7 @@ def missing_and_unknown(faults, rows):
         pattern = '.+'.join(re.escape(part) for part in fault.split('...'))
         fitting = [row for row in left if re.fullmatch(pattern, row)]
         if len(fitting) != faults[fault]:
-            missing.append('{}: {} rows of {}'.format(fault, len(fitting), faults[fault]))
+            missing.append(f'{fault}: {len(fitting)} rows of {faults[fault]}')
         left = [row for row in left if row not in fitting]
     return missing, left
 

@@ -20,7 +20,7 @@ def dotted(node):
     """Return ``a.b.c`` of an expression, empty where it is no such name."""
     if isinstance(node, ast.Attribute):
         parent = dotted(node.value)
-        return parent and '{}.{}'.format(parent, node.attr)
+        return parent and f'{parent}.{node.attr}'
     return node.id if isinstance(node, ast.Name) else ''
 
 
@@ -34,9 +34,9 @@ def weaknesses(text):
         elif isinstance(node, ast.ImportFrom) and node.module:
             if node.module.split('.')[0] in MODULES:
                 found.append((node.lineno, node.module))
-            found += [(node.lineno, '{}.{}'.format(node.module, alias.name))
+            found += [(node.lineno, f'{node.module}.{alias.name}')
                       for alias in node.names
-                      if '{}.{}'.format(node.module, alias.name) in CALLS | UNSAFE_LOADERS]
+                      if f'{node.module}.{alias.name}' in CALLS | UNSAFE_LOADERS]
         elif isinstance(node, ast.Call):
             name = dotted(node.func)
             if name in NAMES or name in CALLS:
@@ -44,7 +44,7 @@ def weaknesses(text):
             for keyword in node.keywords:
                 value = getattr(keyword.value, 'value', None)
                 if keyword.arg in ('shell', 'allow_pickle') and value is not False:
-                    found.append((node.lineno, '{}='.format(keyword.arg)))
+                    found.append((node.lineno, f'{keyword.arg}='))
             if name.split('.')[-1] == 'load' and name.split('.')[0] in ('np', 'numpy') and not any(
                     keyword.arg == 'allow_pickle' for keyword in node.keywords):
                 found.append((node.lineno, 'numpy.load without allow_pickle=False'))

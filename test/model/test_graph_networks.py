@@ -36,7 +36,7 @@ def own_cache(tmp_path, monkeypatch):
 def photos(shared):
     """Return a function that gives the shared photos at a size."""
     def resized(size_wh):
-        names = ['images/ade_val/ADE_val_0000000{}.jpg'.format(number) for number in (1, 2, 3)]
+        names = [f'images/ade_val/ADE_val_0000000{number}.jpg' for number in (1, 2, 3)]
         images = [cv2.imread(shared(name)) for name in names]
         return [np.ascontiguousarray(cv2.resize(
             image, tuple(size_wh), interpolation=cv2.INTER_AREA)[:, :, ::-1])

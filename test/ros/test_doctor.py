@@ -193,7 +193,7 @@ def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monk
     monkeypatch.setattr(doctor_machine, 'available_memory', lambda: 400 * 2 ** 20)
     assert doctor_command.main(['--json']) == 2
     findings = [Finding(**each) for each in json.loads(capsys.readouterr().out)['findings']]
-    assert of(findings, 'cache')[0].text == '{} is writable for others'.format(cache)
+    assert of(findings, 'cache')[0].text == f'{cache} is writable for others'
     assert of(findings, 'memory')[0].level == WARN
 
 

@@ -68,7 +68,7 @@ def fault(robot, text, **arguments):
     def told():
         found = [entry(message) for message in robot.diagnostics.messages[before:]]
         return next((status for status in found if text in status.message), None)
-    status = robot.look_until(told, '{!r} in diagnostics'.format(text), **arguments)
+    status = robot.look_until(told, f'{text!r} in diagnostics', **arguments)
     assert status.level in (WARN, ERROR)
     assert len(robot.clouds.messages) == clouds
     return status
@@ -185,7 +185,7 @@ def test_a_clock_that_goes_back_clears_the_grid_and_all_goes_on(domain, tmp_path
                 return any(message.header.stamp.sec == seconds and GridView(message).known() > 500
                            for message in robot.grids.messages[-1:])
             clock.publish(Clock(clock=Time(sec=seconds)))
-            robot.look_until(seen, 'a grid at {} s'.format(seconds), stamp=Time(sec=seconds))
+            robot.look_until(seen, f'a grid at {seconds} s', stamp=Time(sec=seconds))
         seen_at(500)
         robot.look_to_the_end(robot.clouds, stamp=Time(sec=500, nanosec=1))
 

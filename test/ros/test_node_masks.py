@@ -180,7 +180,7 @@ def test_enable_stops_masks_and_the_reception_of_images_until_it_is_given_again(
 
 def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer, image,
                                                                            project_root):
-    with open('{}/docs/topics.md'.format(project_root), encoding='utf-8') as stream:
+    with open(f'{project_root}/docs/topics.md', encoding='utf-8') as stream:
         text = stream.read()
     outputs = (topics.OUTPUTS, topics.CLOUD_OUTPUTS, topics.GRID_OUTPUTS)
     for table in (topics.INPUTS, topics.COSTMAP_INPUTS):

@@ -112,8 +112,7 @@ def test_bag_played_into_the_node_gives_the_right_masks(played, expected, shared
     labels = camvid_labels(shared('bags'))
     accuracy = pooled_accuracy([(camvid_lookup()[mask], label)
                                 for mask, label in zip(masks, labels)], CAMVID_VOID)
-    print('{} {}: pixel accuracy {:.4f}, equal to the oracle {:.6f}'.format(
-        bag, topic, accuracy, np.mean(same)))
+    print(f'{bag} {topic}: pixel accuracy {accuracy:.4f}, equal to the oracle {np.mean(same):.6f}')
     assert 0.70 < accuracy < 0.77
 
 
@@ -122,14 +121,14 @@ def test_masks_of_the_node_are_those_of_the_evaluation_byte_for_byte(played, eva
     masks = played(bag, RAW)
     assert len(masks) == len(evaluated) == 12
     for mask in masks:
-        stamp = '{}.{:09d}'.format(mask.header.stamp.sec, mask.header.stamp.nanosec)
+        stamp = f'{mask.header.stamp.sec}.{mask.header.stamp.nanosec:09d}'
         assert np.array_equal(pixels(mask), evaluated[stamp])
 
 
 def test_photos_through_the_node_are_labelled_right(peers, reference, shared):
     pairs, same = [], []
     for number in (1, 2, 3):
-        stem = shared('images/ade_val/ADE_val_0000000{}.jpg'.format(number))[:-4]
+        stem = shared(f'images/ade_val/ADE_val_0000000{number}.jpg')[:-4]
         with open(stem + '.jpg', 'rb') as stream:
             message = CompressedImage(format='jpeg', data=stream.read())
         message.header.frame_id = 'photo'
@@ -140,6 +139,6 @@ def test_photos_through_the_node_are_labelled_right(peers, reference, shared):
         truth = np.asarray(PillowImage.open(stem + '.png')).astype(int) - 1
         pairs.append((pixels(mask).astype(int), truth))
     accuracy = pooled_accuracy(pairs, ignored=-1)
-    print('photos: pixel accuracy {:.4f}, equal to the oracle {}'.format(accuracy, same))
+    print(f'photos: pixel accuracy {accuracy:.4f}, equal to the oracle {same}')
     assert accuracy > 0.74
     assert np.mean(same) >= 0.9999

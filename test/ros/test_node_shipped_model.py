@@ -24,8 +24,7 @@ def table(tmp_path_factory):
             mask = peer.mask_of(rgb_message(frame.image))
             table.add(frame.labels, pixels(mask))
     assert table.occurring() >= 25
-    print('shipped network: mIoU {:.4f}, pixel accuracy {:.4f}'.format(
-        table.mean_iou(), table.pixel_accuracy()))
+    print(f'shipped network: mIoU {table.mean_iou():.4f}, pixel accuracy {table.pixel_accuracy():.4f}')
     return table
 
 

@@ -141,7 +141,7 @@ def test_masks_come_at_once_and_none_is_lost_or_changed_when_the_engine_takes_ov
         peer.wait_for_state('active')
         serve_until(peer, iter([False] * 2 + [True]).__next__)
         assert 'engine is being built' not in node.log()
-        assert 'tensorrt {} fp16+fp32'.format(version) in node.log()
+        assert f'tensorrt {version} fp16+fp32' in node.log()
 
 
 def test_camera_that_runs_free_loses_no_image_while_an_engine_is_loaded_for_two_seconds(
@@ -183,7 +183,7 @@ def test_engine_that_fails_its_self_check_leaves_onnxruntime_and_a_warning_with_
         status, values = watcher.wait('backend', lambda status: status.level == WARN)
         assert status.message.startswith('onnxruntime fp32 on cpu: ')
         for precision in ('fp16+fp32', 'fp32'):
-            assert 'no {} engine: agreement 0.'.format(precision) in values['why']
+            assert f'no {precision} engine: agreement 0.' in values['why']
         assert '(minimum 0.99)' in values['why']
         assert values['self-check'].startswith('failed: agreement 0.')
         assert '[WARN]' in node.log()

@@ -44,8 +44,7 @@ def test_hanging_backend_is_told_replaced_and_its_late_result_thrown_away(node):
         after = node.counts()
         gained = {key: after[key] - before[key] for key in after}
         return gained if gained['received'] == sum(gained.values()) - gained['received'] else None
-    assert wait_until(gained_when_even, lambda: 'even books: {}, before {}'.format(
-        node.counts(), before))['failed'] >= 1
+    assert wait_until(gained_when_even, lambda: f'even books: {node.counts()}, before {before}')['failed'] >= 1
 
 
 def test_second_hang_brings_the_fallback_for_good(node):
@@ -73,11 +72,11 @@ def test_when_every_backend_hangs_the_process_ends_to_be_started_anew(node):
 def test_threads_that_hang_are_counted_over_cleanup_and_configure(node):
     for number in (1, 2, 3):
         # In each cycle one hangs and its successor serves.
-        node.let('hang {}'.format(2 * number - 1))
+        node.let(f'hang {2 * number - 1}')
         node.send_until_logged('it is opened anew', number)
         node.serves_again()
         assert node.peer.change_state('deactivate') and node.peer.change_state('cleanup')
-        node.process.wait_for_log('hang and are left behind: {}'.format(number))
+        node.process.wait_for_log(f'hang and are left behind: {number}')
         # Nobody waited for them.
         assert 'has not answered for 30 s' not in node.process.log()
         assert node.peer.change_state('configure') and node.peer.change_state('activate')

@@ -133,8 +133,7 @@ def test_frames_before_and_behind_the_one_that_fails_get_their_own_masks(
     try:
         assert worker.wait_until_open(10.0)
         worker.offer('', frame(0))
-        wait_until(lambda: FRAMES - 1 in outputs.masks, lambda: 'the last mask: {} {}'.format(
-            outputs.masks, log))
+        wait_until(lambda: FRAMES - 1 in outputs.masks, lambda: f'the last mask: {outputs.masks} {log}')
         assert outputs.masks == {number: {number} for number in range(FRAMES)}
         assert worker.choice.backend is provider.backends[1]
         assert provider.backends[0].threads == provider.backends[1].threads

@@ -119,8 +119,7 @@ def test_running_node_is_measured_with_ros2_bag_and_a_bound(domain, tmp_path, sh
             '--camera', 'front', '--patience', '5')
         assert (status, document) == (1, None)
         assert 'The node has no such camera: got active' in output
-    assert "stand-in for ros2 bag play: {{'bag_file': {!r}, 'storage': 'sqlite3'".format(
-        bag) in log
+    assert f"stand-in for ros2 bag play: {{'bag_file': {bag!r}, 'storage': 'sqlite3'" in log
 
 
 def test_node_that_does_not_start_is_told_with_its_words(domain, tmp_path, color_model):

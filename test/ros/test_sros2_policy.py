@@ -28,7 +28,7 @@ def test_policy_is_what_the_node_has_on_the_graph(domain, tmp_path, project_root
         peer.wait_for_state('active')
 
         def names(kind):
-            found = getattr(peer.node, 'get_{}_names_and_types_by_node'.format(kind))
+            found = getattr(peer.node, f'get_{kind}_names_and_types_by_node')
             return {name for name, _ in found('segformer', '/')}
         published = allowed(project_root, 'topics', 'publish')
         wait_until(lambda: names('publisher') == published,

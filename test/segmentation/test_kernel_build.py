@@ -88,7 +88,7 @@ def test_a_processor_flag_that_the_compiler_does_not_know_is_left_out(load, monk
     real = next(filter(None, map(module.shutil.which, module.COMPILERS)))
     fake_compiler(tmp_path, monkeypatch,
                   'case "$*" in *=native*) echo unknown; exit 1;; esac\n'
-                  'exec {} "$@"\n'.format(real))
+                  f'exec {real} "$@"\n')
     assert load().kernels is not None
 
 
@@ -102,7 +102,7 @@ def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp
             ('float *tensor)\n{\n    const float *red = table', 'float *tensor)\n{\n'
              '    const float *red = table + 1')]):
         assert source.count(right) == 1
-        path = tmp_path / 'kernels{}.c'.format(number)
+        path = tmp_path / f'kernels{number}.c'
         path.write_text(source.replace(right, wrong))
         monkeypatch.setattr(module, 'SOURCE', str(path))
         kernels, origin = load()

@@ -25,7 +25,7 @@ from support.oracles import upsampled_winners
 onnxruntime = pytest.importorskip('onnxruntime')
 BILINEAR = 2
 RED, GREEN, BLUE, WHITE = range(4)
-PHOTOS = ['ADE_val_0000000{}'.format(number) for number in (1, 2, 3)]
+PHOTOS = [f'ADE_val_0000000{number}' for number in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -217,8 +217,8 @@ def test_photos_are_segmented_as_well_as_the_reference_says(reference_network, s
     segmenter = Segmenter(ModelSpec('reference', 'ade20k', 150), reference_network)
     right = labeled = 0
     for name in PHOTOS:
-        image = np.asarray(Image.open(shared('images/ade_val/{}.jpg'.format(name))))
-        truth = np.asarray(Image.open(shared('images/ade_val/{}.png'.format(name)))).astype(int)
+        image = np.asarray(Image.open(shared(f'images/ade_val/{name}.jpg')))
+        truth = np.asarray(Image.open(shared(f'images/ade_val/{name}.png'))).astype(int)
         mask = segmenter.segment(image, with_confidence=False).mask
         right += int((mask == truth - 1)[truth > 0].sum())
         labeled += int((truth > 0).sum())
@@ -233,7 +233,7 @@ def independent(reference_network, shared):
         os.fspath(reference_network.info.model_path), providers=['CPUExecutionProvider'])
     results = {}
     for name in PHOTOS:
-        image = np.asarray(Image.open(shared('images/ade_val/{}.jpg'.format(name))))
+        image = np.asarray(Image.open(shared(f'images/ade_val/{name}.jpg')))
         size_wh = (image.shape[1], image.shape[0])
         pixels = np.asarray(Image.fromarray(image).resize((512, 512), BILINEAR), np.float64)
         tensor = (pixels / 255.0 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]

@@ -31,10 +31,10 @@ def main(role, *topics):
             publisher.publish(message)
             print('sent', flush=True)
     elif role == 'flood':
-        publishers = [node.create_publisher(UInt8MultiArray, '/noise_{}'.format(number), 10)
+        publishers = [node.create_publisher(UInt8MultiArray, f'/noise_{number}', 10)
                       for number in range(20)]
         for number in range(20):
-            node.create_subscription(UInt8MultiArray, '/noise_{}'.format(number),
+            node.create_subscription(UInt8MultiArray, f'/noise_{number}',
                                      lambda message: None, 10)
         small, large = UInt8MultiArray(data=bytes(64)), UInt8MultiArray(data=bytes(200000))
         print('sent', flush=True)

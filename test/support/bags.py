@@ -138,7 +138,7 @@ def split_bag(path, parts, frames_each=3, storage='mcap'):
     os.makedirs(path)
     merged = None
     for part in range(parts):
-        single = write_bag('{}_{}'.format(path, part), frames_each, storage,
+        single = write_bag(f'{path}_{part}', frames_each, storage,
                            first=part * frames_each)
         with open(os.path.join(single, 'metadata.yaml')) as stream:
             content = yaml.safe_load(stream)

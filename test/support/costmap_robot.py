@@ -77,7 +77,7 @@ class CostmapRobot(SegformerPeer):
         super().__init__(domain, camera)
         self.frame_id = (camera or 'front') + '_optical'
         self.mount = mount
-        prefix = '/{}/'.format(camera) if camera else '/'
+        prefix = f'/{camera}/' if camera else '/'
         self._image = self.node.create_publisher(Image, prefix + 'image',
                                                  qos_profile_sensor_data)
         self._info = self.node.create_publisher(CameraInfo, prefix + 'camera_info',
@@ -143,7 +143,7 @@ class CostmapRobot(SegformerPeer):
             found = condition()
             if found:
                 return found
-            assert time.monotonic() < deadline, 'not within {:.0f} s: {}'.format(TIMEOUT, what)
+            assert time.monotonic() < deadline, f'not within {TIMEOUT:.0f} s: {what}'
 
     def look_to_the_end(self, clouds, **arguments):
         """

@@ -154,7 +154,7 @@ class _Exporter:
         return self.node('Add', bias, self.node('MatMul', tensor, weight))
 
     def split(self, whole, width):
-        names = ['part{}_{}'.format(len(self.nodes), index) for index in range(3)]
+        names = [f'part{len(self.nodes)}_{index}' for index in range(3)]
         self.nodes.append(self.onnx.helper.make_node(
             'Split', [whole, self.integers(width, width, width)], names, axis=-1))
         return names
@@ -213,7 +213,7 @@ class _Exporter:
         return self.node('Concat', batch, self.integers(*sizes[1:]), axis=0)
 
     def node(self, op, *inputs, **attributes):
-        name = '/{}_{}'.format(op, len(self.nodes))
+        name = f'/{op}_{len(self.nodes)}'
         self.nodes.append(self.onnx.helper.make_node(op, list(inputs), [name], **attributes))
         return name
 
@@ -225,7 +225,7 @@ class _Exporter:
         return self.node('Constant', value=tensor)
 
     def weight(self, *shape, spread=0.1, centre=0.0):
-        name = 'weight{}'.format(len(self.weights))
+        name = f'weight{len(self.weights)}'
         values = self.random.normal(centre, spread, shape).astype(np.float32)
         self.weights.append(self.from_array(values, name))
         return name

@@ -31,8 +31,7 @@ class LaunchConfiguration(Substitution):
     def perform(self, context):
         value = context.get(self.variable_name, self.default)
         if value is None:
-            raise LookupError('launch configuration {!r} does not exist'.format(
-                self.variable_name))
+            raise LookupError(f'launch configuration {self.variable_name!r} does not exist')
         return value
 
 
@@ -41,7 +40,7 @@ class FindPackageShare(Substitution):
         self.package = package
 
     def perform(self, context):
-        return '<share of {}>'.format(self.package)
+        return f'<share of {self.package}>'
 
 
 class PathJoinSubstitution(Substitution):
@@ -56,7 +55,7 @@ def perform(value, context):
     """Return a text of a text or substitution."""
     if isinstance(value, str):
         return value
-    assert isinstance(value, Substitution), 'neither text nor substitution: {!r}'.format(value)
+    assert isinstance(value, Substitution), f'neither text nor substitution: {value!r}'
     return value.perform(context)
 
 
@@ -72,8 +71,7 @@ class DeclareLaunchArgument:
             assert self.default_value is not None, 'no value for ' + self.name
             context[self.name] = perform(self.default_value, context)
         if self.choices is not None and context[self.name] not in self.choices:
-            raise ValueError('{}:={} is none of {}'.format(
-                self.name, context[self.name], self.choices))
+            raise ValueError(f'{self.name}:={context[self.name]} is none of {self.choices}')
         return []
 
 
@@ -96,7 +94,7 @@ class IncludeLaunchDescription:
         description = load(path)
         declared = {entity.name for entity in description.entities
                     if isinstance(entity, DeclareLaunchArgument)}
-        assert set(given) <= declared, 'not declared: {}'.format(set(given) - declared)
+        assert set(given) <= declared, f'not declared: {set(given) - declared}'
         context.update(given)
         return [process for entity in description.entities for process in entity.visit(context)]
 
@@ -215,7 +213,7 @@ def run(path, **arguments):
     description = load(path)
     declared = {entity.name for entity in description.entities
                 if isinstance(entity, DeclareLaunchArgument)}
-    assert set(arguments) <= declared, 'not declared: {}'.format(set(arguments) - declared)
+    assert set(arguments) <= declared, f'not declared: {set(arguments) - declared}'
     context = dict(arguments)
     started = []
     with installed():

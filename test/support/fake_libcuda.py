@@ -44,7 +44,7 @@ class FakeLibcuda:
     def __getattr__(self, name):
         """Return a C function."""
         if name in self._missing or name not in _FUNCTIONS:
-            raise AttributeError('undefined symbol: {}'.format(name))
+            raise AttributeError(f'undefined symbol: {name}')
         types, body = _FUNCTIONS[name]
 
         def call(*arguments):

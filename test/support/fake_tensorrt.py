@@ -76,7 +76,7 @@ class _Member:
     """A value of an enum, as pybind11 makes them: no number, but int() gives one."""
 
     def __init__(self, kind, name, value):
-        self._text = '{}.{}'.format(kind, name)
+        self._text = f'{kind}.{name}'
         self.name, self.value = name, value
 
     def __int__(self):
@@ -446,7 +446,7 @@ class _Module:
     def __init__(self, version, faults):
         unknown = set(faults) - set(FAULTS)
         if unknown:
-            raise ValueError('unknown faults: {}'.format(unknown))
+            raise ValueError(f'unknown faults: {unknown}')
         self.__version__ = version
         self._faults = frozenset(faults)
         recorded = {name: text.split() for name, text in RECORDED[version].items()}
@@ -473,25 +473,25 @@ class _Module:
             try:
                 header = read_onnx_header(stream.name)
             except Exception as error:
-                return [self.ParserError('Failed to parse ONNX model: {}'.format(error), -1)]
+                return [self.ParserError(f'Failed to parse ONNX model: {error}', -1)]
             nodes, weights = _read_graph(stream)
         most = 13 if self._major() < [8, 4] else 17 if self._major() < [10] else 22
         if header.opset > most:
-            return [self.ParserError('opset {} is not supported'.format(header.opset), -1)]
+            return [self.ParserError(f'opset {header.opset} is not supported', -1)]
         for number, node in enumerate(nodes):
             first = inspection.first_version_with(node.op)
             if first is None or [int(p) for p in first.split('.')] > self._major():
                 return [self.ParserError(
-                    'No importer registered for op: {}'.format(node.op), number)]
+                    f'No importer registered for op: {node.op}', number)]
         for spec in header.inputs + header.outputs:
             if not hasattr(self.DataType, _TRT_DTYPE[spec.dtype]):
-                return [self.ParserError('{} is not supported'.format(spec.dtype), -1)]
+                return [self.ParserError(f'{spec.dtype} is not supported', -1)]
         levels = {spec.name for spec in header.inputs if spec.dtype == 'uint8'}
         for number, node in enumerate(nodes):
             # As TensorRT for RTX 1.7.1 answers.
             if node.op != 'Cast' and levels.intersection(node.inputs):
                 return [self.ParserError(
-                    '{}: first input has type UInt8'.format(node.op), number)]
+                    f'{node.op}: first input has type UInt8', number)]
         self._fill(network, content, header, nodes, weights)
         return []
 
@@ -617,12 +617,11 @@ def _strict(module, name, implementation, names):
         if key.startswith('_') or key in allowed:
             members[key] = value
         elif not any(key in RECORDED[version].get(name, '').split() for version in VERSIONS):
-            raise AssertionError('{}.{} exists in no version'.format(name, key))
+            raise AssertionError(f'{name}.{key} exists in no version')
 
     def set_checked(self, key, value):
         if not key.startswith('_') and key not in allowed:
-            raise AttributeError('{} has no attribute {!r} in {}'.format(
-                name, key, module.__version__))
+            raise AttributeError(f'{name} has no attribute {key!r} in {module.__version__}')
         object.__setattr__(self, key, value)
 
     members.update(__setattr__=set_checked, _trt=module)

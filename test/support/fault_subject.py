@@ -119,7 +119,7 @@ class Subject:
         def found():
             came = self.status.get(task)
             return came if came is not None and came[0] > asked and condition(*came[1:]) else None
-        return wait_until(found, lambda: '{}: {}'.format(task, self.status.get(task)), timeout)[0]
+        return wait_until(found, lambda: f'{task}: {self.status.get(task)}', timeout)[0]
 
     def entries(self, task):
         """Return level and values of each entry of a task since :meth:`begin`."""
@@ -159,4 +159,4 @@ class Subject:
 
 def told(lost):
     """Return what is lost, as a row says it."""
-    return '{} images'.format(lost) if lost else 'none'
+    return f'{lost} images' if lost else 'none'

@@ -36,7 +36,7 @@ def hang(number, word, do=lambda: time.sleep(0.02)):
     """Return what the file says once it is something else than that word."""
     fault = fault_of(number)
     if fault == word:
-        print('number {} hangs'.format(number), flush=True)
+        print(f'number {number} hangs', flush=True)
     while fault == word:
         do()
         fault = fault_of(number)
@@ -77,7 +77,7 @@ class FaultyProvider(BackendProvider):
         number = next(NUMBERS)
         self._choice = BackendChoice(
             FaultyBackend(model.path, parameters.threads, number),
-            'number {}, {}'.format(number, parameters.backend))
+            f'number {number}, {parameters.backend}')
 
     def current(self):
         """Return the session, opened at the first call."""

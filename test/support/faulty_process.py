@@ -81,7 +81,7 @@ class FaultyNode:
             stamps.append(self.send())
             time.sleep(0.1)
             return self.process.log().count(text) >= times
-        wait_until(logged, lambda: '{!r} in the log:\n{}'.format(text, self.process.log()))
+        wait_until(logged, lambda: f'{text!r} in the log:\n{self.process.log()}')
         return stamps
 
     def counts(self):

@@ -64,7 +64,7 @@ def serve(content):
     thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
     thread.start()
     try:
-        yield 'http://127.0.0.1:{}'.format(server.server_address[1]), behaviour
+        yield f'http://127.0.0.1:{server.server_address[1]}', behaviour
     finally:
         server.shutdown()
         server.server_close()
@@ -90,7 +90,7 @@ def _answer(handler, behaviour, cut, status):
     start = _start(handler, behaviour)
     if start is not None and start >= len(content):
         handler.send_response(416)
-        handler.send_header('Content-Range', 'bytes */{}'.format(len(content)))
+        handler.send_header('Content-Range', f'bytes */{len(content)}')
         handler.send_header('Content-Length', '0')
         handler.end_headers()
         return
@@ -98,8 +98,7 @@ def _answer(handler, behaviour, cut, status):
     handler.send_response(200 if start is None else 206)
     if start is not None:
         told = start + 1 if behaviour.tells_wrong_range else start
-        handler.send_header('Content-Range', 'bytes {}-{}/{}'.format(
-            told, len(content) - 1, len(content)))
+        handler.send_header('Content-Range', f'bytes {told}-{len(content) - 1}/{len(content)}')
     if behaviour.etag:
         handler.send_header('ETag', behaviour.etag)
     if behaviour.tells_length:
@@ -115,7 +114,7 @@ def _answer(handler, behaviour, cut, status):
         return
     for at in range(0, len(body), 5000):
         piece = body[at:at + 5000]
-        handler.wfile.write('{:x}\r\n'.format(len(piece)).encode() + piece + b'\r\n')
+        handler.wfile.write(f'{len(piece):x}\r\n'.encode() + piece + b'\r\n')
     if cut is None:
         handler.wfile.write(b'0\r\n\r\n')
 

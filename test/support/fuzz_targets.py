@@ -161,7 +161,7 @@ def depth_image(data):
         encoding=('16UC1', '32FC1', 'mono8')[numbers.take('B') % 3],
         height=numbers.take('B'), width=numbers.take('B'), step=numbers.take('H') % 600,
         is_bigendian=numbers.take('B') % 2, data=array.array('B', numbers.rest()))
-    text = '{}; compressedDepth png'.format(message.encoding)
+    text = f'{message.encoding}; compressedDepth png'
     return _accepts(depth_of_image, message) | _accepts(
         decode_compressed_depth, bytes(message.data), text)
 
@@ -246,7 +246,7 @@ def graph_record(data):
     """Find the record of a deployment graph: what cannot be read is as if it were not there."""
     folder = os.path.join(_FOLDER, 'deployed')
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    with open(os.path.join(folder, 'input-cpu-{}.json'.format(KEY[:SHORT_KEY])), 'wb') as stream:
+    with open(os.path.join(folder, f'input-cpu-{KEY[:SHORT_KEY]}.json'), 'wb') as stream:
         stream.write(data)
     return GraphCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', KEY).read() is not None
 
@@ -349,7 +349,7 @@ def seeds(root):
         'mcap': [MAGIC + TAIL, MAGIC + b'\x01' + struct.pack('<Q', 3) + b'abc' + TAIL,
                  MAGIC + b'\x05' + struct.pack('<Q', 9) + b'cut'],
         'mapping_yaml': [read('config', 'mappings', 'ade20k_to_camvid.yaml')],
-        'graph_record': ['{{"key": "{}", "sha256": null}}'.format(KEY).encode('ascii')],
+        'graph_record': [f'{{"key": "{KEY}", "sha256": null}}'.encode('ascii')],
         'bag_metadata': [METADATA],
         'report_json': [json.dumps({'format': FORMAT, 'inputs': [], 'per_frame': []}).encode()],
         'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}

@@ -145,9 +145,9 @@ def read_cloud(fields, data, point_step, count):
     for axis in 'xyz':
         found = [field for field in fields if field[0] == axis]
         if not found:
-            raise Nav2Error('Field {} does not exist'.format(axis))
+            raise Nav2Error(f'Field {axis} does not exist')
         if found[0][2] != 7:
-            raise Nav2Error('field {} is not FLOAT32'.format(axis))
+            raise Nav2Error(f'field {axis} is not FLOAT32')
         offsets.append(found[0][1])
     if len(data) != point_step * count:
         raise Nav2Error('data does not fit width and point_step')
@@ -334,7 +334,7 @@ def semantic_layer(costmap, bundle, label_info, layer, costmap_from_cloud):
                for name in layer[kind]['classes']}
     missing = [name for name in label_info.values() if name not in options]
     if missing:
-        raise Nav2Error('CRITICAL ERROR: Class {} will be ignored'.format(missing[0]))
+        raise Nav2Error(f'CRITICAL ERROR: Class {missing[0]} will be ignored')
     seen = {}
     flat = mask.reshape(-1)
     for place, point in enumerate(points.reshape(-1, 3).astype(np.float64)):

@@ -18,7 +18,7 @@ def node_values(project_root, name):
     values = {row.name: row.default for row in rows.values()}
     for key, value in content.items():
         for last, each in value.items() if isinstance(value, dict) else [('', value)]:
-            full = '{}.{}'.format(key, last) if last else key
+            full = f'{key}.{last}' if last else key
             assert fault(rows[full], each) is None, full
             values[full] = each
     return values

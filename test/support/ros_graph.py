@@ -56,7 +56,7 @@ def wait_until(condition, what, timeout=TIMEOUT):
             return value
         if time.monotonic() > deadline:
             text = what() if callable(what) else what
-            raise AssertionError('not within {:.0f} s: {}'.format(timeout, text))
+            raise AssertionError(f'not within {timeout:.0f} s: {text}')
         time.sleep(0.005)
 
 
@@ -84,8 +84,7 @@ class Inbox:
                 seen = max(seen, len(self.messages))
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise AssertionError('no such message within {:.0f} s among {}'.format(
-                        timeout, len(self.messages)))
+                    raise AssertionError(f'no such message within {timeout:.0f} s among {len(self.messages)}')
                 self._arrived.wait(left)
 
 
@@ -93,7 +92,7 @@ class Peer:
     """A node of the test's own, spun by a thread, in a context of its own."""
 
     def __init__(self, domain, name=None):
-        name = name or 'peer_{}'.format(next(_NUMBERS))
+        name = name or f'peer_{next(_NUMBERS)}'
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node(name, context=self.context)
@@ -163,8 +162,8 @@ class NodeProcess:
                  module='segformer_ros.cli.segformer', environment=None, prefix=()):
         command = list(prefix) + [sys.executable, '-m', module, '--ros-args']
         for name, value in (parameters or {}).items():
-            command += ['-p', '{}:={}'.format(name, value)]
-        self._log_path = os.path.join(str(folder), 'node_{}.log'.format(time.monotonic_ns()))
+            command += ['-p', f'{name}:={value}']
+        self._log_path = os.path.join(str(folder), f'node_{time.monotonic_ns()}.log')
         variables = dict(os.environ, ROS_DOMAIN_ID=str(domain), ROS_LOG_DIR=str(folder),
                          RCUTILS_LOGGING_BUFFERED_STREAM='0', **(environment or {}))
         with open(self._log_path, 'wb') as log:
@@ -194,9 +193,9 @@ class NodeProcess:
         """Wait until a pattern stands in what it wrote behind position ``after``."""
         def found():
             assert self._child.poll() is None or re.search(pattern, self.log()[after:]), \
-                'ended with {}:\n{}'.format(self._child.returncode, self.log())
+                f'ended with {self._child.returncode}:\n{self.log()}'
             return re.search(pattern, self.log()[after:])
-        return wait_until(found, lambda: '{!r} in the log:\n{}'.format(pattern, self.log()),
+        return wait_until(found, lambda: f'{pattern!r} in the log:\n{self.log()}',
                           timeout)
 
     def signal(self, number):
@@ -213,19 +212,19 @@ class NodeProcess:
 
     def resident_mb(self):
         """Return the resident memory in MB."""
-        with open('/proc/{}/status'.format(self.pid), encoding='ascii') as stream:
+        with open(f'/proc/{self.pid}/status', encoding='ascii') as stream:
             return int(re.search(r'VmRSS:\s+(\d+) kB', stream.read()).group(1)) / 1024.0
 
     def cpu_seconds(self):
         """Return the processor time that it has used."""
-        with open('/proc/{}/stat'.format(self.pid), encoding='ascii') as stream:
+        with open(f'/proc/{self.pid}/stat', encoding='ascii') as stream:
             fields = stream.read().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
     def threads(self):
         """Return the number of threads."""
-        return len(os.listdir('/proc/{}/task'.format(self.pid)))
+        return len(os.listdir(f'/proc/{self.pid}/task'))
 
     def descriptors(self):
         """Return the number of open files."""
-        return len(os.listdir('/proc/{}/fd'.format(self.pid)))
+        return len(os.listdir(f'/proc/{self.pid}/fd'))

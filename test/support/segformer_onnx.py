@@ -35,12 +35,12 @@ class _Graph:
         self.weights = []
 
     def node(self, op, *inputs, **attributes):
-        name = 't{}'.format(len(self.nodes))
+        name = f't{len(self.nodes)}'
         self.nodes.append(self._helper.make_node(op, list(inputs), [name], name, **attributes))
         return name
 
     def constant(self, values, dtype=np.float32):
-        name = 'w{}'.format(len(self.weights))
+        name = f'w{len(self.weights)}'
         self.weights.append(self._to_tensor(np.asarray(values, dtype), name))
         return name
 

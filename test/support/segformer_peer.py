@@ -37,12 +37,11 @@ class SegformerPeer(Peer):
 
     def output(self, name):
         """Return the full name of an output."""
-        return '/segformer/{}{}'.format(self._prefix, name)
+        return f'/segformer/{self._prefix}{name}'
 
     def wait_for_state(self, label):
         """Wait until the node is in a lifecycle state."""
-        wait_until(lambda: self.state() == label, lambda: 'state {}, but it is {}'.format(
-            label, self.state()))
+        wait_until(lambda: self.state() == label, lambda: f'state {label}, but it is {self.state()}')
 
     def state(self):
         """Return the node's lifecycle state."""

@@ -77,8 +77,8 @@ class Soak:
             for name, peer in zip(CAMERAS, (first, second)):
                 # Until nothing is lost for want of discovery.
                 peer.mask_of(rgb_message(striped_picture([0, 1, 2, 3], 64, 48)))
-                self.cameras[name] = StripedCamera(peer, '/{}/image'.format(name), RATE)
-                self.cameras[name].frame_id = 'camera_{}'.format(next(FRAMES))
+                self.cameras[name] = StripedCamera(peer, f'/{name}/image', RATE)
+                self.cameras[name].frame_id = f'camera_{next(FRAMES)}'
                 self.cameras[name].wait_for_subscriber()
             for name, peer in zip(CAMERAS, (first, second)):
                 peer.node.create_subscription(
@@ -217,7 +217,7 @@ def faults_of(report):
     for name, camera in report['cameras'].items():
         for key in ('wrong', 'unknown', 'for spoiled', 'lost_by_node', 'masks_lost_on_the_way'):
             if camera[key]:
-                wrong.append('{}: {} {}'.format(name, camera[key], key))
+                wrong.append(f'{name}: {camera[key]} {key}')
         if camera['node']['failed']:
             wrong.append('{}: {} failed'.format(name, camera['node']['failed']))
         # Half of them: what lies in between was sent to a node that was switched off.

@@ -39,7 +39,7 @@ def other_encoding(soak, camera):
 
 def other_frame(soak, camera):
     """Change the frame id to one that no camera had: TF would place it where that one is."""
-    camera.frame_id = 'camera_{}'.format(next(FRAMES))
+    camera.frame_id = f'camera_{next(FRAMES)}'
 
 
 def bad_image(soak, camera):
@@ -67,7 +67,7 @@ def wrong_parameter(soak, camera):
     name, value = soak.random.choice([('threshold', 7.0), ('max_rate', -1.0),
                                       ('jpeg_quality', 0), ('resize', 'none')])
     if soak.peer.set_parameters(**{name: value}) == '':
-        soak.complaints.append('accepted {} = {}'.format(name, value))
+        soak.complaints.append(f'accepted {name} = {value}')
 
 
 def live_parameter(soak, camera):
@@ -158,11 +158,10 @@ def must_forget(soak, what):
         time.sleep(0.05)
     soak.peer.node.destroy_subscription(subscription)
     if not late:
-        soak.complaints.append('no grid for {} s after the last {}'.format(TIMEOUT, what))
+        soak.complaints.append(f'no grid for {TIMEOUT} s after the last {what}')
     for known, age in late:
         if known:
-            soak.complaints.append('{} cells known {:.2f} s after the last {}'.format(
-                known, age, what))
+            soak.complaints.append(f'{known} cells known {age:.2f} s after the last {what}')
 
 
 def clear_costmap(soak, camera):

@@ -29,7 +29,7 @@ def write(report, path):
         _panel(draw, font, report, key, title, color, TOP + number * PANEL, end)
     for step in range(7):
         x = LEFT + (WIDTH - LEFT - RIGHT) * step / 6
-        draw.text((x, TOP + len(PANELS) * PANEL + 6), '{:.3g} min'.format(end / 60 * step / 6),
+        draw.text((x, TOP + len(PANELS) * PANEL + 6), f'{end / 60 * step / 6:.3g} min',
                   INK, font, anchor='ma' if 0 < step < 6 else ('la' if step == 0 else 'ra'))
     picture.save(path)
 
@@ -43,7 +43,7 @@ def _panel(draw, font, report, key, title, color, top, end):
     for step in range(5):
         y = bottom - (bottom - top) * step / 4
         draw.line([(LEFT, y), (WIDTH - RIGHT, y)], GRID)
-        draw.text((LEFT - 8, y), '{:.3g}'.format(high * step / 4), INK, font, anchor='rm')
+        draw.text((LEFT - 8, y), f'{high * step / 4:.3g}', INK, font, anchor='rm')
     scale = (WIDTH - LEFT - RIGHT) / end
     for fault in report['faults']:
         x = LEFT + min(fault['at'], end) * scale

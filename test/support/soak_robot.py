@@ -72,9 +72,9 @@ class SoakRobot:
         self._infos = {}
         for name, camera in cameras.items():
             self._infos[name] = self._node.create_publisher(
-                CameraInfo, '/{}/camera_info'.format(name), qos_profile_sensor_data)
+                CameraInfo, f'/{name}/camera_info', qos_profile_sensor_data)
             self._node.create_subscription(
-                PointCloud2, '/segformer/{}/obstacle_points'.format(name),
+                PointCloud2, f'/segformer/{name}/obstacle_points',
                 self._judge_cloud(name), 20)
             camera.before_sending = self._describe(name)
         self._node.create_subscription(OccupancyGrid, '/segformer/costmap', self._judge_grid,
@@ -179,14 +179,14 @@ def faults_of(counts, excused):
     :param excused: how often the node was switched off, after each of which one cloud of each
         camera says that nothing is seen
     """
-    wrong = ['costmap: {} {}'.format(counts[key], key) for key in (
+    wrong = [f'costmap: {counts[key]} {key}' for key in (
         'illegal values', 'wrong points', 'red stripes without points', 'unknown stamps')
         if counts[key]]
     if counts['empty for red'] > excused:
         wrong.append('costmap: {} empty clouds of pictures with red'.format(
             counts['empty for red']))
     if not counts['grids'] or not counts['red stripes']:
-        wrong.append('costmap: nothing was judged: {}'.format(counts))
+        wrong.append(f'costmap: nothing was judged: {counts}')
     return wrong
 
 

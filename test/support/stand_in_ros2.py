@@ -36,7 +36,7 @@ def main(words):
     assert words[:2] == ['bag', 'play'], words
     options = make_parser().parse_args(words[2:])
     from segformer_ros.cli.bag_player import main as play
-    print('stand-in for ros2 bag play: {}'.format(vars(options)))
+    print(f'stand-in for ros2 bag play: {vars(options)}')
     return play([options.bag_file, '--rate', str(options.rate), '--clock', str(options.clock),
                  '--delay', str(options.delay)] + (['--topics'] + options.topics
                                                    if options.topics else []))
@@ -46,8 +46,7 @@ def install(folder):
     """Write an executable ``ros2`` into a folder."""
     path = os.path.join(str(folder), 'ros2')
     with open(path, 'w', encoding='utf-8') as stream:
-        stream.write('#!/bin/sh\nexec {} {} "$@"\n'.format(
-            sys.executable, os.path.abspath(__file__)))
+        stream.write(f'#!/bin/sh\nexec {sys.executable} {os.path.abspath(__file__)} "$@"\n')
     os.chmod(path, 0o755)
 
 

@@ -66,11 +66,10 @@ def write_color_spec(folder, name, size=SIZE):
     with open(table, 'w', encoding='utf-8') as stream:
         stream.write('name: colors\nclasses:\n')
         for color, rgb in COLORS.items():
-            stream.write('- {{name: {}, color: {}}}\n'.format(color, list(rgb)))
+            stream.write(f'- {{name: {color}, color: {list(rgb)}}}\n')
     with open(os.path.join(str(folder), name + '.yaml'), 'w', encoding='utf-8') as stream:
-        stream.write('name: {}\nclasses: {}\nnum_classes: {}\nmean: [0, 0, 0]\nstd: [1, 1, 1]\n'
-                     'input_size_wh: [{}, {}]\noutput_size_wh: [{}, {}]\n'.format(
-                         name, table, len(COLORS), size, size, size // 4, size // 4))
+        stream.write(f'name: {name}\nclasses: {table}\nnum_classes: {len(COLORS)}\nmean: [0, 0, 0]\nstd: [1, 1, 1]\n'
+                     f'input_size_wh: [{size}, {size}]\noutput_size_wh: [{size // 4}, {size // 4}]\n')
 
 
 def write_color_costs(folder):

@@ -205,7 +205,7 @@ def draw_tilt():
     for degrees in (0.0, 2.0):
         drive = Drive(np.radians(degrees))
         panels.append(Panel('camera mounted as the robot believes' if not degrees else
-                            'camera {:.0f} degrees higher than believed'.format(degrees),
+                            f'camera {degrees:.0f} degrees higher than believed',
                             drive.draw_occupancy()))
     return compose(Sheet(PANEL_WH, 2, (LEGEND,)), panels, 'An error of the mount')
 
@@ -237,8 +237,8 @@ def draw_landing():
     cells = (ring - pose[:2, 3]) / geometry.resolution * LAND_PIXELS * [1.0, -1.0]
     cv2.polylines(grid, [np.rint(cells + np.array(PANEL_WH) / 2.0).astype(np.int32)], True,
                   (20, 110, 230), 2, cv2.LINE_AA)
-    panels = [Panel('camera, {:.0f} m high'.format(LAND_HEIGHT), image),
-              Panel('~/costmap and ~/landing_site, radius {:.1f} m'.format(site.radius), grid)]
+    panels = [Panel(f'camera, {LAND_HEIGHT:.0f} m high', image),
+              Panel(f'~/costmap and ~/landing_site, radius {site.radius:.1f} m', grid)]
     return compose(Sheet(PANEL_WH, 2, (LEGEND,)), panels, 'A place to land')
 
 

@@ -50,7 +50,7 @@ def main(arguments=None):
     try:
         export(options)
     except SegformerRosError as error:
-        print('export_segformer: {}'.format(error), file=sys.stderr)
+        print(f'export_segformer: {error}', file=sys.stderr)
         return 1
     return 0
 
@@ -91,12 +91,11 @@ def export(options):
         written = write_spec(options.output[:-len('.onnx')] + '.yaml', draft, table,
                              options.force)
         os.replace(path, options.output)
-    print('logits differ by at most {:.1e} of the largest; {:.3%} of the pixels agree'.format(
-        difference, agreement))
+    print(f'logits differ by at most {difference:.1e} of the largest; {agreement:.3%} of the pixels agree')
     for text in inspection.violations(header):
-        print('TensorRT {} cannot read it: {}'.format(inspection.OLDEST, text))
+        print(f'TensorRT {inspection.OLDEST} cannot read it: {text}')
     for file in [options.output] + written:
-        print('written: {}'.format(file))
+        print(f'written: {file}')
 
 
 def load(checkpoint, seed=None):
@@ -209,8 +208,8 @@ def compare(model, path):
     # Written so that NaN fails.
     if not difference <= TOLERANCE:
         raise ModelError('Exported model computes something else',
-                         got='logits that differ by {:.1e}'.format(difference),
-                         expected='at most {:.0e}'.format(TOLERANCE))
+                         got=f'logits that differ by {difference:.1e}',
+                         expected=f'at most {TOLERANCE:.0e}')
     return difference, float((logits.argmax(1) == expected.argmax(1)).mean())
 
 

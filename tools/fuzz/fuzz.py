@@ -47,10 +47,10 @@ def main():
         for number, content in enumerate(start):
             with open(os.path.join(folder, str(number)), 'wb') as stream:
                 stream.write(content)
-        atheris.Setup([sys.argv[0], folder, '-max_total_time={}'.format(options.seconds),
-                       '-max_len={}'.format(max([LONGEST] + [len(each) for each in start])),
+        atheris.Setup([sys.argv[0], folder, f'-max_total_time={options.seconds}',
+                       f'-max_len={max([LONGEST] + [len(each) for each in start])}',
                        '-rss_limit_mb=4096', '-verbosity=0', '-print_final_stats=1',
-                       '-artifact_prefix={}/'.format(kept)], run)
+                       f'-artifact_prefix={kept}/'], run)
         os.makedirs(kept, exist_ok=True)
         atheris.Fuzz()
         return 0
@@ -109,7 +109,7 @@ def at_random(run, start, seconds, kept):
             run(bytes(data))
         except Exception:
             os.makedirs(kept, exist_ok=True)
-            with open(os.path.join(kept, 'crash-{}'.format(time.time_ns())), 'wb') as stream:
+            with open(os.path.join(kept, f'crash-{time.time_ns()}'), 'wb') as stream:
                 stream.write(data)
             raise
     run.write()

@@ -63,7 +63,7 @@ def main():
                              SegmenterSettings(resize='opencv')):
                 segmenter.settings = settings
                 other = segmenter.segment(image, with_confidence=False).mask
-                changed.append('{:.2f} %'.format(100.0 * (other != result.mask).mean()))
+                changed.append(f'{100.0 * (other != result.mask).mean():.2f} %')
             print('| {} | {} x {} | {:.4f} | {:.3f} | {:.3f} | {} |'.format(
                 os.path.basename(path), image.shape[1], image.shape[0], gap.mean(),
                 np.percentile(gap, 99), gap.max(), ' | '.join(changed)))

@@ -58,11 +58,11 @@ def main():
         for what, taken in (
                 ('pixels: ' + ', '.join('{} x {}'.format(*size) for size in SIZES),
                  [milliseconds(labels, size, mount, GRIDS[0]) for size in SIZES]),
-                ('cells: ' + ', '.join('{:.0f} m'.format(grid) for grid in GRIDS),
+                ('cells: ' + ', '.join(f'{grid:.0f} m' for grid in GRIDS),
                  [milliseconds(labels, VGA, mount, grid) for grid in GRIDS])):
             print('| {} | {} | {} | {} |'.format(
-                mount, what, ', '.join('{:.1f}'.format(each) for each in taken),
-                ', '.join('x {:.1f}'.format(after / before)
+                mount, what, ', '.join(f'{each:.1f}' for each in taken),
+                ', '.join(f'x {after / before:.1f}'
                           for before, after in zip(taken, taken[1:]))), flush=True)
 
 

@@ -42,7 +42,7 @@ def measure(labels, options, network):
     figures = survey(settings, costs, options.frames, options.seed, labels_of,
                      lambda done: line.update(done, options.frames))
     line.finish()
-    shares = {name: '{:.1f} %'.format(100.0 * share) for name, share in figures.shares().items()}
+    shares = {name: f'{100.0 * share:.1f} %' for name, share in figures.shares().items()}
     return (labels if labels == 'true' else network.spec.name, options.frames, figures.reported,
             '{} ({})'.format(figures.free, shares['free']), figures.possible,
             '{} ({})'.format(figures.found, shares['found']))

@@ -40,10 +40,10 @@ def names_of(folder: str) -> List[Tuple[str, str]]:
             continue
         label = os.path.join(folder, 'labels', stem + '.png')
         if not os.path.exists(label):
-            raise SystemExit('{} has no label file {}'.format(name, label))
+            raise SystemExit(f'{name} has no label file {label}')
         pairs.append((os.path.join(folder, 'images', name), label))
     if not pairs:
-        raise SystemExit('no pictures in {}/images'.format(folder))
+        raise SystemExit(f'no pictures in {folder}/images')
     return pairs
 
 
@@ -63,8 +63,7 @@ def load(folder: str, size_wh: Tuple[int, int]) -> Pairs:
         image = cv2.imread(image_path, cv2.IMREAD_COLOR)
         label = cv2.imread(label_path, cv2.IMREAD_UNCHANGED)
         if image is None or label is None or label.ndim != 2:
-            raise SystemExit('cannot read {} with one-channel {}'.format(
-                image_path, label_path))
+            raise SystemExit(f'cannot read {image_path} with one-channel {label_path}')
         images[index] = cv2.resize(image[..., ::-1], size_wh, interpolation=cv2.INTER_AREA)
         labels[index] = cv2.resize(label, size_wh, interpolation=cv2.INTER_NEAREST)
     return Pairs(images, labels)

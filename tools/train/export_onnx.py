@@ -55,8 +55,7 @@ def export(checkpoint: str, out: str, outputs: int,
     state = torch.load(checkpoint, weights_only=False, map_location='cpu')
     classes = state['classes']
     if max(classes) >= outputs:
-        raise SystemExit('the data has class {}; --outputs must be above it'.format(
-            max(classes)))
+        raise SystemExit(f'the data has class {max(classes)}; --outputs must be above it')
     network = SegFormer(len(classes))
     network.load_state_dict(state['average'])
     network = widened(network, classes, outputs).eval()
@@ -87,8 +86,8 @@ def main() -> None:
     options = parser.parse_args()
     worst = export(options.checkpoint, options.out, options.outputs, options.size)
     if worst > _TOLERANCE:
-        raise SystemExit('onnxruntime differs from PyTorch by {:.2e}'.format(worst))
-    print('{}: onnxruntime agrees with PyTorch to {:.1e}'.format(options.out, worst))
+        raise SystemExit(f'onnxruntime differs from PyTorch by {worst:.2e}')
+    print(f'{options.out}: onnxruntime agrees with PyTorch to {worst:.1e}')
 
 
 if __name__ == '__main__':

@@ -61,7 +61,7 @@ def lens_rays(width: int, height: int, random: np.random.RandomState) -> np.ndar
 
 def render(job: Job) -> int:
     """Render the views of one world and write them; return how many."""
-    last = '{}_{:07d}_{}.png'.format(job.kind, job.seed, VIEWS_PER_WORLD - 1)
+    last = f'{job.kind}_{job.seed:07d}_{VIEWS_PER_WORLD - 1}.png'
     if os.path.exists(os.path.join(job.folder, 'labels', last)):
         return VIEWS_PER_WORLD
     world = World(job.kind, job.seed, job.textures)
@@ -73,7 +73,7 @@ def render(job: Job) -> int:
         blur = random.normal(0.0, 2.0, 2) if random.uniform() < 0.3 else (0.0, 0.0)
         frame = renderer.render(world, view.camera_to_world, view.time,
                                 (float(blur[0]), float(blur[1])))
-        name = '{}_{:07d}_{}.png'.format(job.kind, job.seed, view_index)
+        name = f'{job.kind}_{job.seed:07d}_{view_index}.png'
         fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
         cv2.imwrite(os.path.join(job.folder, 'images', name),
                     frame.image[..., ::-1], fast)

@@ -92,7 +92,7 @@ class Training:
         self.optimizer.load_state_dict(state['optimizer'])
         self.average = state['average']
         self.step, self.elapsed, self.best = state['step'], state['elapsed'], state['best']
-        print('going on from step {}'.format(self.step), flush=True)
+        print(f'going on from step {self.step}', flush=True)
 
     def progress(self) -> float:
         """Return the share of the run that is done, 0..1."""
@@ -181,9 +181,7 @@ def worker(rank: int, options: argparse.Namespace) -> None:
     run = Training(options, rank)
     each = options.batch // options.processes
     if rank == 0:
-        print('{} images, {} classes, {} parameters'.format(
-            len(run.train.images), len(run.classes),
-            sum(p.numel() for p in run.network.parameters())), flush=True)
+        print(f'{len(run.train.images)} images, {len(run.classes)} classes, {sum(p.numel() for p in run.network.parameters())} parameters', flush=True)
     bar = tqdm(total=100.0, initial=100 * run.progress(), mininterval=20.0, disable=rank > 0,
                bar_format='{percentage:5.1f}%|{bar:20}| {elapsed} {postfix}')
     size_wh = (0, 0)
@@ -199,17 +197,15 @@ def worker(rank: int, options: argparse.Namespace) -> None:
         images, labels = next(batches)
         loss = run.one_step(images, labels, start)
         smooth = loss if not smooth else 0.98 * smooth + 0.02 * loss
-        bar.set_postfix_str('step {} loss {:.3f} {:.1f} images/s best {:.3f}'.format(
-            run.step, smooth, options.batch * run.step / run.elapsed, run.best),
+        bar.set_postfix_str(f'step {run.step} loss {smooth:.3f} {options.batch * run.step / run.elapsed:.1f} images/s best {run.best:.3f}',
             refresh=False)
         bar.update(100 * run.progress() - bar.n)
         if rank == 0 and run.elapsed - checked > 60.0 * options.check_every:
             checked = run.elapsed
             score = run.check(options.check_images)
-            print('step {} {:.1f} min loss {:.4f} mIoU {:.4f}'.format(
-                run.step, run.elapsed / 60, smooth, score), flush=True)
+            print(f'step {run.step} {run.elapsed / 60:.1f} min loss {smooth:.4f} mIoU {score:.4f}', flush=True)
     if rank == 0:
-        print('final mIoU {:.4f} after step {}'.format(run.check(0), run.step), flush=True)
+        print(f'final mIoU {run.check(0):.4f} after step {run.step}', flush=True)
     distributed.barrier()
     distributed.destroy_process_group()
 

@@ -78,8 +78,8 @@ class ChildCommand:
         status = self._process.poll()
         if status:
             raise SegformerRosError(
-                '{} ended'.format(self._name), got='exit status {}'.format(status),
-                remedy='Its last words:\n{}'.format(self.last_words()))
+                f'{self._name} ended', got=f'exit status {status}',
+                remedy=f'Its last words:\n{self.last_words()}')
 
     def last_words(self) -> str:
         """Return the end of the log."""
@@ -102,8 +102,8 @@ class ChildProcess(ChildCommand):
                  remaps: Mapping[str, str], environment: Optional[Dict[str, str]] = None) -> None:
         command = [sys.executable, '-m', module, '--ros-args']
         for name, value in parameters.items():
-            command += ['-p', '{}:={}'.format(name, value)]
+            command += ['-p', f'{name}:={value}']
         for name, value in remaps.items():
-            command += ['-r', '{}:={}'.format(name, value)]
+            command += ['-r', f'{name}:={value}']
         super().__init__(command, log_path, environment)
         self._name = module

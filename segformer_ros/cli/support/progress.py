@@ -72,19 +72,18 @@ class ProgressLine:
         rate = self._rate()
         facts = self._amount(done)
         if total:
-            facts = '{:3.0f} %  {} of {}'.format(
-                100.0 * done / total, facts, self._amount(total))
+            facts = f'{100.0 * done / total:3.0f} %  {facts} of {self._amount(total)}'
         if rate is not None:
-            facts += '  {}/s'.format(self._amount(rate))
+            facts += f'  {self._amount(rate)}/s'
             if total and rate > 0 and done < total:
-                facts += '  {} left'.format(duration_text((total - done) / rate))
+                facts += f'  {duration_text((total - done) / rate)} left'
         room = width - len(self._label) - len(facts) - 5
         bar = ''
         if total and room >= 8:
             cells = min(room, 30)
             full = int(cells * min(done / total, 1.0))
             bar = ' [{}{}]'.format('#' * full, '.' * (cells - full))
-        return '{}{}  {}'.format(self._label, bar, facts)[:width]
+        return f'{self._label}{bar}  {facts}'[:width]
 
     def _rate(self) -> Optional[float]:
         if len(self._samples) < 2:
@@ -106,17 +105,16 @@ def bytes_text(amount: float) -> str:
     """Return ``7.9 MB``: decimal units, as download pages use."""
     for unit in ('B', 'kB', 'MB'):
         if abs(amount) < 1000:
-            return '{:.0f} {}'.format(amount, unit) if unit == 'B' else '{:.1f} {}'.format(
-                amount, unit)
+            return f'{amount:.0f} {unit}' if unit == 'B' else f'{amount:.1f} {unit}'
         amount /= 1000.0
-    return '{:.1f} GB'.format(amount)
+    return f'{amount:.1f} GB'
 
 
 def duration_text(seconds: float) -> str:
     """Return ``12 s``, ``3:05 min`` or ``1:02 h``."""
     whole = int(seconds + 0.5)
     if whole < 60:
-        return '{} s'.format(whole)
+        return f'{whole} s'
     if whole < 3600:
         return '{}:{:02d} min'.format(*divmod(whole, 60))
     return '{}:{:02d} h'.format(*divmod(whole // 60, 60))

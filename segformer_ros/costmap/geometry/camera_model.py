@@ -57,7 +57,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> Lens:
     _check_length(distortion_model, values, _POLYNOMIAL_LENGTHS[distortion_model])
     if any(values[12:]):
         raise InvalidInputError(
-            'A tilted sensor is not supported', got='tau {}'.format(values[12:]),
+            'A tilted sensor is not supported', got=f'tau {values[12:]}',
             remedy='Use the rectified image.')
     return PolynomialLens(values[:12])
 
@@ -65,7 +65,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> Lens:
 def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
     if len(values) not in lengths:
         raise InvalidInputError(
-            'Wrong number of distortion coefficients for {!r}'.format(model), got=len(values),
+            f'Wrong number of distortion coefficients for {model!r}', got=len(values),
             expected=' or '.join(str(length) for length in lengths),
             remedy='Correct D in the CameraInfo publisher.')
 
@@ -178,19 +178,19 @@ class CameraModel:
 def _image_size(calibration: Calibration) -> Tuple[int, int]:
     c = calibration
     if c.width <= 0 or c.height <= 0:
-        raise InvalidInputError('CameraInfo has no size', got='{} x {}'.format(c.width, c.height),
+        raise InvalidInputError('CameraInfo has no size', got=f'{c.width} x {c.height}',
                                 expected='width and height above 0',
                                 remedy='Fill them in the CameraInfo publisher.')
     width, height = c.roi_width or c.width, c.roi_height or c.height
     if min(c.roi_x, c.roi_y) < 0 or c.roi_x + width > c.width or c.roi_y + height > c.height:
         raise InvalidInputError(
             'Region of interest lies outside the sensor',
-            got='{} x {} at ({}, {})'.format(width, height, c.roi_x, c.roi_y),
-            expected='inside {} x {}'.format(c.width, c.height),
+            got=f'{width} x {height} at ({c.roi_x}, {c.roi_y})',
+            expected=f'inside {c.width} x {c.height}',
             remedy='Correct roi in the CameraInfo publisher.')
     if min(c.binning_x, c.binning_y) < 0 or c.binning_x > width or c.binning_y > height:
         raise InvalidInputError('Impossible binning in CameraInfo',
-                                got='{} x {}'.format(c.binning_x, c.binning_y),
+                                got=f'{c.binning_x} x {c.binning_y}',
                                 expected='0 or more, at most the image size')
     return width // (c.binning_x or 1), height // (c.binning_y or 1)
 
@@ -204,23 +204,23 @@ def _check_same_shape(image_wh: Tuple[int, int], mask_wh: Tuple[int, int]) -> No
         raise InvalidInputError(
             'Image and CameraInfo disagree about the size',
             got='a mask of {} x {}'.format(*mask_wh),
-            expected='the shape of CameraInfo, {} x {}'.format(width, height),
+            expected=f'the shape of CameraInfo, {width} x {height}',
             remedy='Publish the CameraInfo of this stream; cropping belongs in its roi.')
 
 
 def _intrinsics(name: str, values: Sequence[float], length: int, stride: int
                 ) -> Tuple[float, float, float, float]:
     if len(values) != length:
-        raise InvalidInputError('{} of CameraInfo has a wrong length'.format(name),
+        raise InvalidInputError(f'{name} of CameraInfo has a wrong length',
                                 got=len(values), expected=length)
     if not any(values):
         raise InvalidInputError(
-            'Camera is not calibrated', got='{} all zero in CameraInfo'.format(name),
+            'Camera is not calibrated', got=f'{name} all zero in CameraInfo',
             expected='focal lengths and principal point', remedy=_CALIBRATE)
     fx, fy, cx, cy = values[0], values[stride + 1], values[2], values[stride + 2]
     if not np.all(np.isfinite(values)) or fx <= 0.0 or fy <= 0.0:
-        raise InvalidInputError('{} of CameraInfo cannot be used'.format(name),
-                                got='fx {}, fy {}, cx {}, cy {}'.format(fx, fy, cx, cy),
+        raise InvalidInputError(f'{name} of CameraInfo cannot be used',
+                                got=f'fx {fx}, fy {fy}, cx {cx}, cy {cy}',
                                 expected='finite numbers and focal lengths above 0',
                                 remedy=_CALIBRATE)
     return float(fx), float(fy), float(cx), float(cy)

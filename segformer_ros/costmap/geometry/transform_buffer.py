@@ -73,12 +73,11 @@ class _Edge:
         if not self.stamps[0] <= stamp <= self.stamps[-1]:
             late = stamp > self.stamps[-1]
             raise TransformError(
-                'No transform of {!r} in {!r} at that time'.format(child, self.parent),
+                f'No transform of {child!r} in {self.parent!r} at that time',
                 got='{:.3f} s {} one'.format(
                     stamp - self.stamps[-1] if late else self.stamps[0] - stamp,
                     'after the newest' if late else 'before the oldest'),
-                expected='a stamp within {:.3f} .. {:.3f}'.format(self.stamps[0],
-                                                                  self.stamps[-1]),
+                expected=f'a stamp within {self.stamps[0]:.3f} .. {self.stamps[-1]:.3f}',
                 remedy='Wait for the transform.' if late else
                 'The image is older than the transforms kept; check the clocks.')
         place = bisect.bisect_left(self.stamps, stamp)
@@ -123,17 +122,16 @@ class PoseBuffer:
         parent, child = parent.lstrip('/'), child.lstrip('/')
         if not parent or not child or parent == child:
             raise InvalidInputError('Transform without two frames',
-                                    got='{!r} in {!r}'.format(child, parent),
+                                    got=f'{child!r} in {parent!r}',
                                     expected='two different names')
         position = np.array(translation, np.float64)
         if not np.isfinite(position).all() or not math.isfinite(stamp):
-            raise InvalidInputError('Transform is not finite', got='{!r} in {!r}: {} at {}'.format(
-                child, parent, list(translation), stamp))
+            raise InvalidInputError('Transform is not finite', got=f'{child!r} in {parent!r}: {list(translation)} at {stamp}')
         rotation = unit_quaternion(quaternion)
         edge = self._edges.get(child)
         if edge is None and len(self._edges) >= MOST_FRAMES:
             raise InvalidInputError('Transforms of too many frames', got='a further one',
-                                    expected='at most {}'.format(MOST_FRAMES),
+                                    expected=f'at most {MOST_FRAMES}',
                                     remedy='Find who publishes a new name each time.')
         if edge is None or edge.parent != parent or edge.static != static:
             # A child has one parent; its history under another one has no meaning now.
@@ -157,8 +155,7 @@ class PoseBuffer:
         common = next((frame for frame in up_source if frame in up_target), None)
         if common is None:
             raise TransformError(
-                'Frames are not connected', got='{!r} below {!r}, {!r} below {!r}'.format(
-                    target, up_target[-1], source, up_source[-1]),
+                'Frames are not connected', got=f'{target!r} below {up_target[-1]!r}, {source!r} below {up_source[-1]!r}',
                 expected='one tree', remedy='Publish the missing transform between the two.')
         up_target = up_target[:up_target.index(common)]
         up_source = up_source[:up_source.index(common)]

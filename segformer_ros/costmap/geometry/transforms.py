@@ -189,11 +189,10 @@ def height_from_range(distance: float, odom_from_sensor: 'Matrix',
     low, high = limits
     if low < high and not low <= distance <= high:
         raise InvalidInputError('Range finder has no echo', got=distance,
-                                expected='{} to {}, the limits in its message'.format(low, high))
+                                expected=f'{low} to {high}, the limits in its message')
     if down < 0.5:
         raise InvalidInputError(
-            'Range finder does not point down', got='{:.0f} degrees from straight down'.format(
-                math.degrees(math.acos(max(-1.0, min(1.0, down))))),
+            'Range finder does not point down', got=f'{math.degrees(math.acos(max(-1.0, min(1.0, down)))):.0f} degrees from straight down',
             expected='at most 60', remedy='Check its frame: x is the direction of the beam.')
     return distance * down
 
@@ -211,12 +210,11 @@ def check_camera_pose(pose: CameraPose) -> None:
     height = float(pose.ground_from_camera[2, 3])
     if height <= 0.01:
         raise TransformError(
-            'Camera is not above the ground', got='height {:.3f} m'.format(height),
+            'Camera is not above the ground', got=f'height {height:.3f} m',
             expected='above 0.01 m in the ground frame',
             remedy='Use a ground frame on the floor (base_footprint), or set the mount height.')
     if pose.ground_from_camera[2, 2] > _LOOKS_UP:
         raise TransformError(
-            'Camera looks up', got='its z axis {:.0f} degrees above the horizon'.format(
-                math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2]))))),
+            'Camera looks up', got=f'its z axis {math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2])))):.0f} degrees above the horizon',
             expected='an optical frame: z forward, x right, y down (REP-103)',
             remedy='Put the optical frame, not the camera body, into the header.frame_id.')

@@ -79,7 +79,7 @@ class DepthProjector:
         if depth.shape != (camera.size_wh[1], camera.size_wh[0]):
             raise InvalidInputError(
                 'Depth image and mask differ in size',
-                got='{} x {}'.format(depth.shape[1], depth.shape[0]),
+                got=f'{depth.shape[1]} x {depth.shape[0]}',
                 expected='{} x {}'.format(*camera.size_wh),
                 remedy='Use depth registered to the colour camera (depth_image_proc register).')
         self._prepare(camera)

@@ -39,8 +39,7 @@ def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
         return image * np.float32(0.001)
     if image.ndim == 2 and image.dtype in (np.float32, np.float64):
         return image.astype(np.float32, copy=False)
-    raise InvalidInputError('Not a depth image', got='{} of shape {}'.format(
-        image.dtype, image.shape), expected='16UC1 (millimetres) or 32FC1 (metres)')
+    raise InvalidInputError('Not a depth image', got=f'{image.dtype} of shape {image.shape}', expected='16UC1 (millimetres) or 32FC1 (metres)')
 
 
 def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
@@ -57,9 +56,7 @@ def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
     dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
     row_bytes = message.width * dtype.itemsize
     if message.step < row_bytes or len(message.data) < message.step * message.height:
-        raise InvalidInputError('Depth image too short', got='{} bytes, step {}'.format(
-            len(message.data), message.step), expected='{} rows of {} bytes'.format(
-                message.height, row_bytes))
+        raise InvalidInputError('Depth image too short', got=f'{len(message.data)} bytes, step {message.step}', expected=f'{message.height} rows of {row_bytes} bytes')
     rows = np.asarray(message.data, np.uint8)[:message.step * message.height].reshape(
         message.height, message.step)[:, :row_bytes]
     return depth_in_meters(np.ascontiguousarray(rows).view(dtype).astype(
@@ -87,7 +84,7 @@ def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np
     picture = _png_picture(data[_HEADER.size:])
     if picture is None or picture.ndim != 2 or picture.dtype != np.uint16:
         raise InvalidInputError('Compressed depth image is damaged',
-                                got='{} bytes'.format(len(data)),
+                                got=f'{len(data)} bytes',
                                 expected='12 bytes and a 16-bit grey PNG')
     if encoding == '16UC1':
         return depth_in_meters(picture)

@@ -30,7 +30,7 @@ def load_self_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
         with Image.open(path) as picture:
             grey = np.array(picture.convert('L'))
     except PILLOW_ERRORS as error:
-        raise ConfigurationError('Self mask cannot be read', got='{} ({})'.format(path, error),
+        raise ConfigurationError('Self mask cannot be read', got=f'{path} ({error})',
                                  expected='a PNG') from error
     body = np.where(grey > 0, np.uint8(255), np.uint8(0))
     scaled = cv2.resize(body, size_wh, interpolation=cv2.INTER_NEAREST)

@@ -96,8 +96,7 @@ class OverheadProjector:
         across = np.hypot(rays[:, 0], rays[:, 1])
         if not len(rays) or (across * scale).min() > self.settings.max_range:
             raise TransformError(
-                'Camera sees no ground', expected='some within max_range {:.1f} m'.format(
-                    self.settings.max_range),
+                'Camera sees no ground', expected=f'some within max_range {self.settings.max_range:.1f} m',
                 remedy='Check that the camera looks down, and raise max_range with the height.')
         scale = np.minimum(scale, self.settings.max_range / np.maximum(across, 1e-9))
         return pose.ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]

@@ -191,8 +191,8 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
     if not in_range.any():
         raise TransformError(
             'Camera sees no ground', got='nearest ground in view {}'.format(
-                '{:.1f} m away'.format(reach.min()) if len(reach) else 'above the horizon'),
-            expected='some within max_range {:.1f} m'.format(settings.max_range),
+                f'{reach.min():.1f} m away' if len(reach) else 'above the horizon'),
+            expected=f'some within max_range {settings.max_range:.1f} m',
             remedy='Check the pitch of the mount and that the frame is an optical one.')
     start, step, bins = _bins(camera, rotation, heading, rays[in_range])
     ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)

@@ -93,7 +93,7 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
         result['network'] = race_to_json(race, [ORIGINAL])
         for size_wh in settings.sizes:
             name = '{}x{}'.format(*size_wh)
-            tell('whole frames at {}'.format(name))
+            tell(f'whole frames at {name}')
             frame = pipelines.Frame(cv2.resize(  # type: ignore[arg-type]
                 picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
             result['frames'][name] = _race_frames(networks, frame, settings)
@@ -115,7 +115,7 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
     with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
             OnnxruntimeBackend(prepared.path, threads=threads) as deployed:
         yield Networks(original, spec, deployed, prepared.spec, prepared.path,
-                       '{}: {}'.format(prepared.changes, prepared.detail), threads)
+                       f'{prepared.changes}: {prepared.detail}', threads)
 
 
 def _bare(name: str, backend: Backend, spec: ModelSpec) -> Contender:
@@ -158,7 +158,7 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
             if row['name'] in each.names)
     found['kernels'] = load_kernels().origin
     found['labels_differ'] = {
-        '{} / {}'.format(one, other): float(np.mean(frame.masks[one] != frame.masks[other]))
+        f'{one} / {other}': float(np.mean(frame.masks[one] != frame.masks[other]))
         for one, other in ((FAITHFUL, TRANSFORMERS), (PLAIN, OPENCV), (PLAIN, FAITHFUL))
         if other in frame.masks}
     costs = run_race([costmap_contender(frame.masks[FAITHFUL], mount)

@@ -81,28 +81,26 @@ def figures(run: NodeRun) -> Dict[str, str]:
     :raises InvalidInputError: no mask came
     """
     if not run.masks:
-        raise InvalidInputError('No mask came', got='{} images sent'.format(run.sent))
+        raise InvalidInputError('No mask came', got=f'{run.sent} images sent')
     result = {
-        'network alone': '{:.1f} ms'.format(run.network_ms),
+        'network alone': f'{run.network_ms:.1f} ms',
         'network alone p95 / max': '{:.1f} / {:.1f} ms of {} runs'.format(
             *(1e3 * float(np.percentile(run.network, percent)) for percent in (95, 100)),
             len(run.network)),
         'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
             *(run.latency_ms(percent) for percent in (50, 95, 100))),
-        'latency p50 / network': '{:.2f}'.format(run.latency_ms(50) / run.network_ms),
-        'fastest latency, fastest network': '{:.1f}, {:.1f} ms'.format(
-            run.latency_ms(0), 1e3 * min(run.network)),
-        'images sent, masks': '{}, {}'.format(run.sent, len(run.masks)),
+        'latency p50 / network': f'{run.latency_ms(50) / run.network_ms:.2f}',
+        'fastest latency, fastest network': f'{run.latency_ms(0):.1f}, {1e3 * min(run.network):.1f} ms',
+        'images sent, masks': f'{run.sent}, {len(run.masks)}',
         'superseded': str(run.superseded),
         'lost on the way to the node': str(run.sent - run.received),
         'lost inside': str(run.received - run.published - run.superseded),
-        'processor time a mask': '{:.0f} ms'.format(1e3 * run.cpu / len(run.masks)),
-        'page faults a mask': '{:.0f}'.format(run.page_faults / len(run.masks)),
-        'idle processor': '{:.2%} of a core'.format(run.idle),
-        'get_parameters p95': '{:.1f} ms of {} answers'.format(
-            _answers_ms(run), len(run.answers)) if run.answers else 'no answer',
-        'process start to first mask': '{:.2f} s'.format(run.first_mask),
-        'peak memory of the process': '{:.0f} MB'.format(run.peak_mb)}
+        'processor time a mask': f'{1e3 * run.cpu / len(run.masks):.0f} ms',
+        'page faults a mask': f'{run.page_faults / len(run.masks):.0f}',
+        'idle processor': f'{run.idle:.2%} of a core',
+        'get_parameters p95': f'{_answers_ms(run):.1f} ms of {len(run.answers)} answers' if run.answers else 'no answer',
+        'process start to first mask': f'{run.first_mask:.2f} s',
+        'peak memory of the process': f'{run.peak_mb:.0f} MB'}
     if len(run.cameras) > 1:
         result['masks of each camera'] = ', '.join(str(count) for count in run.masks_of_each())
     return result

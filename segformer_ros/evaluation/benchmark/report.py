@@ -41,8 +41,8 @@ def markdown(report: Dict[str, Any]) -> str:
         '| | |', '|---|---|']
     facts = dict(report['machine'], **report['versions'])
     facts.update(date=report['date'], commands=', '.join(
-        '`{}`'.format(command) for command in report['commands']))
-    lines += ['| {} | {} |'.format(key, value) for key, value in facts.items()]
+        f'`{command}`' for command in report['commands']))
+    lines += [f'| {key} | {value} |' for key, value in facts.items()]
     lines += ['',
               'Each table is one run: in each round every way takes its turn, in random order.',
               'Times are medians. A ratio is the median of the quotients within the rounds.',
@@ -73,16 +73,16 @@ def goals(model: Dict[str, Any]) -> List[Sequence[Any]]:
         model['network'], benchmark.DEPLOYED, benchmark.ORIGINAL)]
     for size, limits in FRAME_GOALS.items():
         frames, memory = model['frames'].get(size), model['memory'].get(size)
-        rows.extend(('{}, {} / {}'.format(size, ours, reference), limits[reference])
+        rows.extend((f'{size}, {ours} / {reference}', limits[reference])
                     + _ratios(frames, ours, reference)
                     for ours, reference in ((benchmark.FAITHFUL, benchmark.TRANSFORMERS),
                                             (benchmark.PLAIN, benchmark.OPENCV)))
         for ours in (benchmark.PLAIN, benchmark.FAITHFUL):
             row = _row(frames, ours) if frames else {}
-            rows.append(('{}, {}: ms beside the network'.format(size, ours), limits[ours],
+            rows.append((f'{size}, {ours}: ms beside the network', limits[ours],
                          row.get('overhead_ms'), row.get('overhead_fastest_ms')))
         peak = memory and memory['above_imports_mb']
-        rows.append(('{}: peak MB above the imports'.format(size), MEMORY_GOAL_MB, peak, peak))
+        rows.append((f'{size}: peak MB above the imports', MEMORY_GOAL_MB, peak, peak))
     return rows
 
 
@@ -100,7 +100,7 @@ def _model(model: Dict[str, Any]) -> List[str]:
         lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
         lines += _race(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
         lines += ['', 'Kernels: {}.'.format(frames['kernels'])]
-        lines += ['Labels that differ, {}: {:.4%}.'.format(pair, share)
+        lines += [f'Labels that differ, {pair}: {share:.4%}.'
                   for pair, share in frames['labels_differ'].items()]
         lines += ['', 'Costmap of that mask, 10 m at 0.05 m, one core:', '']
         lines += _race(frames['costmap'], ('project', 'fuse', 'fill'), ())
@@ -146,7 +146,7 @@ def _node(node: Dict[str, Any]) -> List[str]:
             lines += ['', '**Disturbed:** other processes held the cores; the median run of the '
                       'bare network took {:.1f} times its fastest.'.format(scenario['slowdown'])]
         lines += ['', '| figure | value |', '|---|---|']
-        lines += ['| {} | {} |'.format(key, value)
+        lines += [f'| {key} | {value} |'
                   for key, value in scenario['figures'].items()]
     return lines
 
@@ -172,5 +172,5 @@ def _ratios(race: Optional[Dict[str, Any]], name: str,
 def _number(value: Optional[float], limit: float) -> str:
     if value is None:
         return NOT_MEASURED
-    text = '{:.3f}'.format(value) if limit < 1.0 else '{:.1f}'.format(value)
-    return text if value <= limit else '**{}, missed**'.format(text)
+    text = f'{value:.3f}' if limit < 1.0 else f'{value:.1f}'
+    return text if value <= limit else f'**{text}, missed**'

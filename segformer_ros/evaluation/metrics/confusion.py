@@ -50,7 +50,7 @@ def class_counts_from_sparse(sparse: Dict[str, List[int]], num_classes: int) -> 
     for key, values in sparse.items():
         if not 0 <= int(key) < num_classes:
             raise InvalidInputError('Class id outside the class set', got=key,
-                                    expected='0..{}'.format(num_classes - 1))
+                                    expected=f'0..{num_classes - 1}')
         counts[:, int(key)] = values
     return ClassCounts(counts[0], counts[1], counts[2])
 
@@ -100,7 +100,7 @@ class ConfusionMatrix:
         """
         if other.num_classes != self.num_classes:
             raise InvalidInputError('Cannot add confusion matrices', got=other.num_classes,
-                                    expected='{} classes'.format(self.num_classes))
+                                    expected=f'{self.num_classes} classes')
         self.counts += other.counts
 
     def class_counts(self) -> ClassCounts:

@@ -98,7 +98,7 @@ def compare_grids(grid: 'npt.NDArray[np.int8]',
     for values in (grid, reference):
         if values.size and (values.min() < UNKNOWN or values.max() > LETHAL):
             raise InvalidInputError(
-                'Not an occupancy grid', got='{}..{}'.format(values.min(), values.max()),
+                'Not an occupancy grid', got=f'{values.min()}..{values.max()}',
                 expected='-1 or 0..100')
     known_grid = grid != UNKNOWN
     known_reference = reference != UNKNOWN

@@ -72,9 +72,9 @@ class LabelMap:
         strange = np.flatnonzero(occurring & ~self._known_labels)
         if strange.size:
             raise InvalidInputError(
-                'Labels are not those of mapping {!r}'.format(self.name),
+                f'Labels are not those of mapping {self.name!r}',
                 got='values {}'.format(', '.join(str(value) for value in strange[:10])),
-                expected='the values of {!r} or those it ignores'.format(self.truth.name),
+                expected=f'the values of {self.truth.name!r} or those it ignores',
                 remedy='Choose another mapping, or add the values to its "ignore".')
         return self._label_lookup[labels]
 
@@ -124,21 +124,21 @@ def _prediction_lookup(content: Dict[str, Any], prediction: ClassTable, truth: C
     if content['members'] == SAME:
         if prediction.names != truth.names:
             raise ConfigurationError(
-                'Classes are not the same in {}'.format(path),
-                got='{!r} and {!r}'.format(prediction.name, truth.name),
+                f'Classes are not the same in {path}',
+                got=f'{prediction.name!r} and {truth.name!r}',
                 expected='one class table', remedy='Write the members of each class.')
         lookup[:len(truth)] = np.arange(len(truth))
         return lookup
     members = strict_yaml.value_of(content, 'members', path, dict,
-                                   'a mapping of classes, or "{}"'.format(SAME))
-    strict_yaml.check_keys(members, 'members of {}'.format(path), truth.names)
+                                   f'a mapping of classes, or "{SAME}"')
+    strict_yaml.check_keys(members, f'members of {path}', truth.names)
     for class_name in members:
         for member in strict_yaml.value_of(members, class_name, path, list, 'a list of classes'):
             class_id = prediction.id_of(member)
             if lookup[class_id] != OTHER:
                 raise ConfigurationError(
-                    'Class is mapped twice in {}'.format(path), got=repr(member),
-                    expected='each class of {!r} at most once'.format(prediction.name))
+                    f'Class is mapped twice in {path}', got=repr(member),
+                    expected=f'each class of {prediction.name!r} at most once')
             lookup[class_id] = truth.id_of(class_name)
     return lookup
 
@@ -148,21 +148,21 @@ def _label_lookup(content: Dict[str, Any], truth: ClassTable,
     lookup = np.full(256, IGNORED, np.uint8)
     if ('first_label' in content) == ('label_values' in content):
         raise ConfigurationError(
-            'Meaning of the label values is not clear in {}'.format(path),
+            f'Meaning of the label values is not clear in {path}',
             got='both or neither', expected='either first_label or label_values')
     if 'first_label' in content:
         first = strict_yaml.value_of(content, 'first_label', path, int, 'a whole number')
         if not 0 <= first <= UNLABELED - len(truth):
-            raise ConfigurationError('Wrong first_label in {}'.format(path), got=first,
-                                     expected='0..{}'.format(UNLABELED - len(truth)))
+            raise ConfigurationError(f'Wrong first_label in {path}', got=first,
+                                     expected=f'0..{UNLABELED - len(truth)}')
         lookup[first:first + len(truth)] = np.arange(len(truth))
         return lookup
     values = strict_yaml.value_of(content, 'label_values', path, dict, 'a mapping of classes')
-    strict_yaml.check_keys(values, 'label_values of {}'.format(path), truth.names)
+    strict_yaml.check_keys(values, f'label_values of {path}', truth.names)
     for class_name in values:
         for value in _label_list(values, class_name, path):
             if lookup[value] != IGNORED:
-                raise ConfigurationError('Label value stands twice in {}'.format(path), got=value)
+                raise ConfigurationError(f'Label value stands twice in {path}', got=value)
             lookup[value] = truth.id_of(class_name)
     return lookup
 
@@ -170,6 +170,6 @@ def _label_lookup(content: Dict[str, Any], truth: ClassTable,
 def _label_list(mapping: Dict[str, Any], key: str, path: str) -> List[int]:
     values = strict_yaml.value_of(mapping, key, path, list, 'a list of label values')
     if not all(type(value) is int and 0 <= value <= 255 for value in values):
-        raise ConfigurationError('Wrong value of {!r} in {}'.format(key, path), got=values,
+        raise ConfigurationError(f'Wrong value of {key!r} in {path}', got=values,
                                  expected='whole numbers 0..255')
     return list(values)

@@ -78,7 +78,7 @@ def summarize(seconds: 'npt.NDArray[np.float64]') -> Dict[str, float]:
     milliseconds = 1000.0 * seconds
     summary = {'mean': float(milliseconds.mean())}
     for percent, value in zip(PERCENTILES, np.percentile(milliseconds, PERCENTILES)):
-        summary['p{}'.format(percent)] = float(value)
+        summary[f'p{percent}'] = float(value)
     summary['max'] = float(milliseconds.max())
     return {key: round(value, 3) for key, value in summary.items()}
 

@@ -85,7 +85,7 @@ def find_recording(path: str, wanted: Optional[str] = None) -> Recording:
     """
     bags = find_bags(path)
     if len(bags) != 1:
-        raise ConfigurationError('Not one recording', got='{} in {}'.format(len(bags), path),
+        raise ConfigurationError('Not one recording', got=f'{len(bags)} in {path}',
                                  expected='one bag', remedy='Replay them one by one.')
     bag = bags[0]
     refuse_ros1(bag.parts)

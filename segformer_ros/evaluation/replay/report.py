@@ -46,7 +46,7 @@ FRAMES = (('in_recording', 'images in the recording'), ('masks', 'masks that cam
 # Short names of figures for bounds: where they stand in the document.
 FIGURES: Dict[str, Tuple[str, ...]] = {name: ('frames', name) for name, _ in FRAMES}
 FIGURES.update({'masks_per_second': ('masks_per_second',)})
-FIGURES.update({'{}_{}_ms'.format(short, column): ('latency_ms', name, column)
+FIGURES.update({f'{short}_{column}_ms': ('latency_ms', name, column)
                 for short, name in (('latency', 'image_to_mask'),
                                     ('stamp_latency', 'stamp_to_mask'),
                                     ('staleness', 'staleness'))
@@ -113,7 +113,7 @@ def write_replay(document: Dict[str, Any], json_path: str, markdown_path: str) -
         stream.write('{\n')
         for key, value in document.items():
             if key != 'per_mask':
-                stream.write('{}: {},\n'.format(json.dumps(key), compact_json(value)))
+                stream.write(f'{json.dumps(key)}: {compact_json(value)},\n')
         stream.write('"per_mask": [\n{}\n]\n}}\n'.format(
             ',\n'.join(compact_json(entry) for entry in document['per_mask'])))
     with open(markdown_path, 'w', encoding='utf-8') as stream:
@@ -130,7 +130,7 @@ def render_replay(document: Dict[str, Any]) -> str:
     if backend:
         lines += [escaped('{backend} {version} {precision} on {device}: {why}.'.format(**backend)),
                   '']
-    lines += table(['images', 'count'], [[text, '{:,}'.format(frames[name])]
+    lines += table(['images', 'count'], [[text, f'{frames[name]:,}']
                                          for name, text in FRAMES])
     rows = [[text] + [milliseconds(document['latency_ms'][name][column]) for column in COLUMNS]
             for name, text in LATENCIES if document['latency_ms'][name]]
@@ -167,4 +167,4 @@ def _mask(mask: MaskTimes) -> List[Optional[float]]:
 
 
 def _number(value: Optional[float]) -> str:
-    return 'unknown' if value is None else '{:g}'.format(value)
+    return 'unknown' if value is None else f'{value:g}'

@@ -52,7 +52,7 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
     :param marks: vertical lines
     :param shape_class: ``square`` for a chart that must be one
     """
-    guides = ''.join('<path class="guide" d="M0 {0}H100"/>'.format(number(100 - 100 * place))
+    guides = ''.join(f'<path class="guide" d="M0 {number(100 - 100 * place)}H100"/>'
                      for place, _ in y_ticks)
     return (
         '<div class="plot {shape}"><div class="y" style="min-width:{width}ch">{y}</div>'
@@ -64,8 +64,7 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
             # The ticks lie free, so that they stand at their heights; their room is kept here.
             width=1 + max(len(text) for _, text in y_ticks),
             marks=''.join(_mark(mark) for mark in marks),
-            y=''.join('<span style="bottom:{}%">{}</span>'.format(
-                number(100 * place), html.escape(text)) for place, text in y_ticks),
+            y=''.join(f'<span style="bottom:{number(100 * place)}%">{html.escape(text)}</span>' for place, text in y_ticks),
             x=''.join(_x_tick(place, text) for place, text in x_ticks))
 
 
@@ -84,16 +83,13 @@ def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
     highest = int(counts.max())
     heights = 100.0 * BARS_HEIGHT * counts / highest
     shapes = ''.join(
-        '<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{} to {} {}: {} frames'
-        '</title></rect>'.format(
-            number(100.0 * i / HISTOGRAM_BINS), number(100 - heights[i]),
-            number(94.0 / HISTOGRAM_BINS), number(heights[i]), short(edges[i]),
-            short(edges[i + 1]), unit, count)
+        f'<rect class="bar" x="{number(100.0 * i / HISTOGRAM_BINS)}" y="{number(100 - heights[i])}" width="{number(94.0 / HISTOGRAM_BINS)}" height="{number(heights[i])}"><title>{short(edges[i])} to {short(edges[i + 1])} {unit}: {count} frames'
+        '</title></rect>'
         for i, count in enumerate(counts) if count)
-    marks = [Mark(min(1.0, value / top), '{} {} {}'.format(name, short(value), unit), row)
+    marks = [Mark(min(1.0, value / top), f'{name} {short(value)} {unit}', row)
              for row, (name, value) in enumerate(percentiles)]
     return plot(shapes, [(f, short(f * top)) for f in (0, 0.25, 0.5, 0.75, 1)],
-                [(0, '0'), (BARS_HEIGHT, '{:,}'.format(highest))], label, marks)
+                [(0, '0'), (BARS_HEIGHT, f'{highest:,}')], label, marks)
 
 
 def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: str,
@@ -125,12 +121,12 @@ def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: st
             # A lone point would have no length and not be drawn.
             path += 'h.01'
         is_down = True
-    shapes = ''.join('<path class="edge" d="M{0} 0V100"/>'.format(number(100.0 * edge / frames))
+    shapes = ''.join(f'<path class="edge" d="M{number(100.0 * edge / frames)} 0V100"/>'
                      for edge in (edges if len(edges) <= MOST_EDGES else ()))
-    shapes += '<path class="line" d="{}"/>'.format(path)
+    shapes += f'<path class="line" d="{path}"/>'
     if frames > POINTS:
-        label += ' (the worst of every {} frames)'.format(round(frames / POINTS))
-    return plot(shapes, [(0, '0'), (1, '{:,} frames'.format(frames))],
+        label += f' (the worst of every {round(frames / POINTS)} frames)'
+    return plot(shapes, [(0, '0'), (1, f'{frames:,} frames')],
                 [(f, short(f * top) + (' ' + unit if unit and f == 1 else ''))
                  for f in (0, 0.5, 1)], label)
 
@@ -155,16 +151,13 @@ def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
             continue
         points.append((100 * mean, 100 - 100 * right))
         # Square root: a tenth of the pixels must still be seen.
-        shapes += ('<rect class="faint" opacity="{}" x="{}" y="{}" width="{}" height="{}"><title>'
-                   'confidence {:.2f}: {:.0f} % right, {:.1f} % of the pixels</title>'
-                   '</rect>').format(
-                       number(0.06 + 0.4 * (count / most) ** 0.5), number(width * i),
-                       number(100 - 100 * right), number(width * 0.94), number(100 * right),
-                       mean, 100 * right, 100.0 * count / total)
+        shapes += (f'<rect class="faint" opacity="{number(0.06 + 0.4 * (count / most) ** 0.5)}" x="{number(width * i)}" y="{number(100 - 100 * right)}" width="{number(width * 0.94)}" height="{number(100 * right)}"><title>'
+                   f'confidence {mean:.2f}: {100 * right:.0f} % right, {100.0 * count / total:.1f} % of the pixels</title>'
+                   '</rect>')
     shapes += '<path class="ideal" d="M0 100L100 0"/>'
     if points:
         shapes += '<path class="line" d="M{}"/>'.format('L'.join(
-            '{} {}'.format(number(x), number(y)) for x, y in points))
+            f'{number(x)} {number(y)}' for x, y in points))
     ends = [(0, '0'), (0.5, '0.5'), (1, '1')]
     return plot(shapes, ends, ends, 'share of right pixels over confidence',
                 shape_class='square')
@@ -181,12 +174,12 @@ def nice_top(value: float) -> float:
 
 def short(value: float) -> str:
     """Return a number in three digits, or whole with thousands apart; no needless zeros."""
-    return '{:.3g}'.format(value) if abs(value) < 1000 else '{:,.0f}'.format(value)
+    return f'{value:.3g}' if abs(value) < 1000 else f'{value:,.0f}'
 
 
 def number(value: float) -> str:
     """Return a coordinate: two digits, no needless zeros."""
-    text = '{:.2f}'.format(value).rstrip('0').rstrip('.')
+    text = f'{value:.2f}'.rstrip('0').rstrip('.')
     return '0' if text == '-0' else text
 
 
@@ -198,5 +191,4 @@ def _mark(mark: Mark) -> str:
 
 def _x_tick(place: float, text: str) -> str:
     end = ' class="last"' if place >= 1 else ' class="first"' if place <= 0 else ''
-    return '<span{} style="left:{}%">{}</span>'.format(end, number(100 * place),
-                                                       html.escape(text))
+    return f'<span{end} style="left:{number(100 * place)}%">{html.escape(text)}</span>'

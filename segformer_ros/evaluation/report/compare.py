@@ -67,7 +67,7 @@ def compare_reports(before: Dict[str, Any], after: Dict[str, Any]) -> Comparison
     """
     for key in ('classes', 'mapping', 'against'):
         if before[key] != after[key]:
-            raise ConfigurationError('Reports cannot be compared: different {}'.format(key),
+            raise ConfigurationError(f'Reports cannot be compared: different {key}',
                                      got=_short(after[key]), expected=_short(before[key]))
     frames = [_labelled(before), _labelled(after)]
     common = sorted(set(frames[0]) & set(frames[1]))
@@ -111,13 +111,12 @@ def regressions(before: Dict[str, Any], after: Dict[str, Any],
         if old is None:
             continue
         if new is None:
-            found.append('{} has no value any more'.format(bound.name))
+            found.append(f'{bound.name} has no value any more')
             continue
         loss = new - old if bound.name in LESS_IS_BETTER else old - new
         # Differences of rounded figures carry an error far below the last printed digit.
         if loss > bound.limit + 1e-9:
-            found.append('{} went from {:g} to {:g}, worse by {:g}, allowed {:g}'.format(
-                bound.name, old, new, loss, bound.limit))
+            found.append(f'{bound.name} went from {old:g} to {new:g}, worse by {loss:g}, allowed {bound.limit:g}')
     return found
 
 
@@ -140,7 +139,7 @@ def _stretches(keys: Sequence[_Key], consecutive: Dict[str, bool]) -> List[Stret
 
 
 def _short(value: Any) -> str:
-    return '{} classes'.format(len(value)) if isinstance(value, list) else repr(value)
+    return f'{len(value)} classes' if isinstance(value, list) else repr(value)
 
 
 # Classes that moved less than this are not worth a line.
@@ -158,14 +157,12 @@ def render_comparison(comparison: Comparison, before: Dict[str, Any],
     :param before: the baseline's document
     :param after: the candidate's
     """
-    lines = ['# {} to {}'.format(_title(before), _title(after)), '',
-             '{} labelled frames in common, {} only before, {} only after.'.format(
-                 comparison.common, comparison.only_before, comparison.only_after), '']
+    lines = [f'# {_title(before)} to {_title(after)}', '',
+             f'{comparison.common} labelled frames in common, {comparison.only_before} only before, {comparison.only_after} only after.', '']
     lines += ['- ' + note for note in comparison.notes] + ([''] if comparison.notes else [])
-    lines += table(['over the common frames', 'change', '{:.0f} % interval'.format(
-        100 * CONFIDENCE), ''], [
+    lines += table(['over the common frames', 'change', f'{100 * CONFIDENCE:.0f} % interval', ''], [
             [NAMES[name], _signed(interval.difference),
-             '{} to {}'.format(_signed(interval.low), _signed(interval.high)),
+             f'{_signed(interval.low)} to {_signed(interval.high)}',
              _verdict(interval.difference, interval.is_clear)]
             for name, interval in sorted(comparison.intervals.items(), reverse=True)])
     moved = [change for change in comparison.classes
@@ -204,11 +201,11 @@ def _arrow(name: str, old: Optional[float], new: Optional[float]) -> str:
 
 
 def _number(value: float) -> str:
-    return '-' if math.isnan(value) else '{:.3f}'.format(value)
+    return '-' if math.isnan(value) else f'{value:.3f}'
 
 
 def _signed(value: float) -> str:
-    return '-' if math.isnan(value) else '{:+.3f}'.format(value)
+    return '-' if math.isnan(value) else f'{value:+.3f}'
 
 
 def _figure(value: Optional[float], signed: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import Optional
 
 def figure(value: Optional[float]) -> str:
     """Return a share with three digits, a dash where there is none."""
-    return '-' if value is None else '{:.3f}'.format(value)
+    return '-' if value is None else f'{value:.3f}'
 
 
 def plural(count: int, word: str) -> str:
@@ -31,5 +31,5 @@ def costmap_text(facts: Dict[str, Any]) -> str:
 
 def milliseconds(value: float) -> str:
     """Return a time with as many digits as can be told apart."""
-    return '{:.2f}'.format(value) if value < 10 else '{:.1f}'.format(value) if value < 100 else \
-        '{:,.0f}'.format(value)
+    return f'{value:.2f}' if value < 10 else f'{value:.1f}' if value < 100 else \
+        f'{value:,.0f}'

@@ -36,14 +36,14 @@ def section(title: str, body: str, hint: str = '', varies: bool = False) -> str:
     """Return a section in a card; ``varies`` marks figures that differ from run to run."""
     return '<section{}><div class="card"><h2>{}</h2>{}{}</div></section>'.format(
         ' data-varies' if varies else '', text(title),
-        '<p class="hint">{}</p>'.format(text(hint)) if hint else '', body)
+        f'<p class="hint">{text(hint)}</p>' if hint else '', body)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], table_class: str = '') -> str:
     """Return a table; cells are HTML, the first column holds names."""
     return '<div class="scroll"><table class="{}"><tr>{}</tr>{}</table></div>'.format(
-        table_class, ''.join('<th>{}</th>'.format(cell) for cell in head),
-        ''.join('<tr>{}</tr>'.format(''.join('<td>{}</td>'.format(cell) for cell in row))
+        table_class, ''.join(f'<th>{cell}</th>' for cell in head),
+        ''.join('<tr>{}</tr>'.format(''.join(f'<td>{cell}</td>' for cell in row))
                 for row in rows))
 
 
@@ -55,7 +55,7 @@ def swatch(color: Sequence[int]) -> str:
 
 def fact_list(rows: Sequence[Tuple[str, Any]]) -> str:
     """Return names and values below each other."""
-    return '<dl>{}</dl>'.format(''.join('<dt>{}</dt><dd>{}</dd>'.format(text(name), text(value))
+    return '<dl>{}</dl>'.format(''.join(f'<dt>{text(name)}</dt><dd>{text(value)}</dd>'
                                         for name, value in rows))
 
 
@@ -94,7 +94,7 @@ def confusion(document: Dict[str, Any]) -> str:
     shown = [i for i in shown if size[i]]
     rest = counts.sum(axis=1) - counts[:, shown].sum(axis=1)
     columns = [counts[:, i] for i in shown] + [rest]
-    head = '<th></th>' + ''.join('<th class="column"><span>{}</span></th>'.format(text(name))
+    head = '<th></th>' + ''.join(f'<th class="column"><span>{text(name)}</span></th>'
                                  for name in [names[i] for i in shown] + [OTHER_NAME])
     rows = ''
     for i in shown:
@@ -105,9 +105,9 @@ def confusion(document: Dict[str, Any]) -> str:
                 for j, column in enumerate(columns)))
     hint = 'Row: label. Column: mask. Per cent of the label\'s pixels.'
     if len(shown) < np.count_nonzero(size):
-        hint += ' The {} classes with most pixels.'.format(len(shown))
-    return section('Confusion', '<div class="scroll"><table class="matrix"><tr>{}</tr>{}</table>'
-                   '</div>'.format(head, rows), hint)
+        hint += f' The {len(shown)} classes with most pixels.'
+    return section('Confusion', f'<div class="scroll"><table class="matrix"><tr>{head}</tr>{rows}</table>'
+                   '</div>', hint)
 
 
 def calibration(document: Dict[str, Any]) -> str:
@@ -173,7 +173,7 @@ def _cell(share: float, row_name: str, column: int, shown: Sequence[int], names:
         ['right'] if column < len(shown) and shown[column] == row else [])
     return '<td class="{}" style="--share:{}" title="{}: {:.1f} % called {}">{}</td>'.format(
         ' '.join(kinds), charts.number(share), text(row_name), 100 * share, text(name),
-        '<span>{:.0f}</span>'.format(100 * share) if share >= 0.005 else '')
+        f'<span>{100 * share:.0f}</span>' if share >= 0.005 else '')
 
 
 DEFINITIONS = (
@@ -204,12 +204,12 @@ def left_out(document: Dict[str, Any]) -> str:
     if facts['inputs_of_unknown_loss']:
         title += ' {} lost an unknown number more.'.format(
             plural(facts['inputs_of_unknown_loss'], 'input'))
-    reasons = '; '.join('{}: {}'.format(count, reason)
+    reasons = '; '.join(f'{count}: {reason}'
                         for reason, count in facts['by_reason'].items() if count)
     return '<section class="warning"><p><b>{}</b> {}</p><ul>{}</ul>{}</section>'.format(
         text(title if facts['listed'] else 'Notes'), text(reasons),
-        ''.join('<li>{}</li>'.format(text(line)) for line in lines),
-        '<p>and {} more in the JSON report</p>'.format(hidden) if hidden > 0 else '')
+        ''.join(f'<li>{text(line)}</li>' for line in lines),
+        f'<p>and {hidden} more in the JSON report</p>' if hidden > 0 else '')
 
 
 def latency(report: Report) -> str:
@@ -244,9 +244,9 @@ def worst(report: Report) -> str:
         if frame.truth is not None:
             pictures.append(_picture(truth_name, frame.truth, 'png', 'mask'))
         pictures.append(_picture('mask', frame.prediction, 'png', 'mask'))
-        score = '{:.1f} % {}'.format(100 * frame.score, what) if against != 'nothing' else \
-            '{} {:.2f}'.format(what, frame.score)
-        title = text('{}: {}, {}'.format(score, frame.source, frame.name))
+        score = f'{100 * frame.score:.1f} % {what}' if against != 'nothing' else \
+            f'{what} {frame.score:.2f}'
+        title = text(f'{score}: {frame.source}, {frame.name}')
         parts.append('<div class="worst"><h3>{}</h3><div class="triple">{}</div></div>'.format(
             title, ''.join(pictures)))
     return section('Worst frames', ''.join(parts) + _legend(report.document))
@@ -278,10 +278,10 @@ def facts(document: Dict[str, Any]) -> str:
 
 def definitions() -> str:
     """Return what the figures mean, folded."""
-    rows = [(name, meaning + (' ({})'.format(source) if source else ''))
+    rows = [(name, meaning + (f' ({source})' if source else ''))
             for name, meaning, source in DEFINITIONS]
-    return '<section><div class="card"><details><summary>What the figures mean</summary>{}' \
-        '</details></div></section>'.format(fact_list(rows))
+    return f'<section><div class="card"><details><summary>What the figures mean</summary>{fact_list(rows)}' \
+        '</details></div></section>'
 
 
 def _picture(name: str, content: bytes, kind: str, shape_class: str) -> str:
@@ -296,7 +296,7 @@ def _legend(document: Dict[str, Any]) -> str:
         if not document['by_class'] or row['iou'] is not None]
     entries += [(list(OTHER_COLOR), OTHER_NAME), ([0, 0, 0], 'not labelled')]
     return '<div class="legend">{}</div>'.format(''.join(
-        '<span>{}{}</span>'.format(swatch(color), text(name)) for color, name in entries))
+        f'<span>{swatch(color)}{text(name)}</span>' for color, name in entries))
 
 
 PAGE = """<!doctype html>
@@ -338,8 +338,7 @@ def render_html(report: Report) -> str:
     body: List[str] = [_header(document), left_out(document), _headlines(document)]
     if document['by_class']:
         body.append(class_bars(document))
-        body.append('<div class="grid">{}{}</div>'.format(
-            confusion(document), calibration(document)))
+        body.append(f'<div class="grid">{confusion(document)}{calibration(document)}</div>')
     body += [costmap(document), frame_quality(report),
              latency(report), worst(report), inputs(document),
              facts(document), definitions()]
@@ -360,7 +359,7 @@ def _header(document: Dict[str, Any]) -> str:
     return '<header><p>Segmentation on recordings</p><h1>{}</h1><p>{}</p>{}</header>'.format(
         text(network['model']), text(_scope(document)),
         '<ul class="chips">{}</ul>'.format(''.join(
-            '<li>{}</li>'.format(text(chip)) for chip in chips)))
+            f'<li>{text(chip)}</li>' for chip in chips)))
 
 
 def _scope(document: Dict[str, Any]) -> str:
@@ -371,7 +370,7 @@ def _scope(document: Dict[str, Any]) -> str:
             len(document['classes']), document['mapping']),
         'reference': 'compared with a reference: agreement, not correctness',
         'nothing': 'without labels: speed and steadiness only'}[document['against']]
-    return '{} of {}, {}'.format(frames, inputs, against)
+    return f'{frames} of {inputs}, {against}'
 
 
 def _headlines(document: Dict[str, Any]) -> str:
@@ -396,12 +395,12 @@ def _headlines(document: Dict[str, Any]) -> str:
                  + _head('{:.1f}'.format(measured['frames_per_second']), 'fps',
                          'one camera, one process', False)
                  + _head('{:.0f}'.format(measured['peak_memory_mb']), 'MB', 'peak memory', False))
-    return ('<section><div class="heads">{}</div></section>'.format(cards) if cards else '') + (
-        '<section data-varies><div class="heads">{}</div></section>'.format(speed)
+    return (f'<section><div class="heads">{cards}</div></section>' if cards else '') + (
+        f'<section data-varies><div class="heads">{speed}</div></section>'
         if speed else '')
 
 
 def _head(value: str, unit: str, name: str, lead: bool) -> str:
     return '<div class="card head{}"><div class="value">{}{}</div><div class="name">{}</div>' \
         '</div>'.format(' lead' if lead else '', value,
-                        ' <small>{}</small>'.format(unit) if unit else '', name)
+                        f' <small>{unit}</small>' if unit else '', name)

@@ -33,12 +33,11 @@ def write_json(report: Report, path: str) -> None:
         stream.write('{\n')
         for key, value in report.document.items():
             if key != VARYING:
-                stream.write('{}: {},\n'.format(json.dumps(key), _value(value)))
+                stream.write(f'{json.dumps(key)}: {_value(value)},\n')
         stream.write('"per_frame": [\n')
         _write_lines(stream, _frame_lines(report))
-        stream.write('],\n"{}": {},\n'.format(VARYING, _value(report.document[VARYING])))
-        stream.write('"timings_seconds": {{"stages": {}, "per_frame": [\n'.format(
-            json.dumps(list(STAGES))))
+        stream.write(f'],\n"{VARYING}": {_value(report.document[VARYING])},\n')
+        stream.write(f'"timings_seconds": {{"stages": {json.dumps(list(STAGES))}, "per_frame": [\n')
         _write_lines(stream, (compact_json([round(float(t), 6) for t in row])
                               for row in report.timings))
         stream.write(']}\n}\n')
@@ -56,12 +55,11 @@ def read_json(path: str) -> Dict[str, Any]:
         with open(path, encoding='utf-8') as stream:
             document = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('Report cannot be read', got='{} ({})'.format(path, error),
+        raise ConfigurationError('Report cannot be read', got=f'{path} ({error})',
                                  expected='a report.json of evaluate') from error
     found = document.get('format') if isinstance(document, dict) else None
     if found != FORMAT or 'per_frame' not in document:
-        raise ConfigurationError('Not a report of this version', got='{} (format {})'.format(
-            path, found), expected='format {}'.format(FORMAT),
+        raise ConfigurationError('Not a report of this version', got=f'{path} (format {found})', expected=f'format {FORMAT}',
             remedy='Evaluate again with this version.')
     result: Dict[str, Any] = document
     return result

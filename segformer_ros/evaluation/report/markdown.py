@@ -104,10 +104,10 @@ def _left_out(document: Dict[str, Any]) -> List[str]:
                   for entry in facts['listed'][:NAMED]]
         if len(facts['listed']) > NAMED:
             lines.append('- ... ({})'.format(', '.join(
-                '{}: {}'.format(reason, count)
+                f'{reason}: {count}'
                 for reason, count in facts['by_reason'].items())))
         lines.append('')
-    notes = ['- {}'.format(escaped(note)) for note in document['notes']]
+    notes = [f'- {escaped(note)}' for note in document['notes']]
     return lines + (notes + [''] if notes else [])
 
 

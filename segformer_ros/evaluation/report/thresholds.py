@@ -72,7 +72,7 @@ def parse_bound(text: str, default_name: Optional[str] = None,
         return Bound(name, float(limit))
     except ValueError as error:
         raise ConfigurationError('Not a number', got=repr(text),
-                                 expected='for example {}=0.35'.format(name)) from error
+                                 expected=f'for example {name}=0.35') from error
 
 
 def figure_of(document: Dict[str, Any], name: str,
@@ -113,7 +113,7 @@ def failures(document: Dict[str, Any], at_least: List[Bound], at_most: List[Boun
         for bound in bounds:
             value = figure_of(document, bound.name, known)
             if value is None:
-                found.append('{} has no value'.format(bound.name))
+                found.append(f'{bound.name} has no value')
             elif sign * value < sign * bound.limit:
-                found.append('{} is {:g}, {} {:g}'.format(bound.name, value, word, bound.limit))
+                found.append(f'{bound.name} is {value:g}, {word} {bound.limit:g}')
     return found

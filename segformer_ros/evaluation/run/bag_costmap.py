@@ -211,7 +211,7 @@ def sampled_grid(message: Any, geometry: GridGeometry,
                                 got=(turn.x, turn.y, turn.z, turn.w), expected='no rotation')
     if len(message.data) != info.width * info.height:
         raise InvalidInputError('Reference grid does not fit', got=len(message.data),
-                                expected='{} x {} cells'.format(info.width, info.height))
+                                expected=f'{info.width} x {info.height} cells')
     other = GridGeometry(info.origin.position.x, info.origin.position.y, info.resolution,
                          info.width, info.height)
     x, y = geometry.centers()

@@ -129,9 +129,9 @@ def find_label_map(mapping: str, classes: ClassTable) -> LabelMap:
     label_map = load_label_map(mapping)
     if label_map.prediction.names != classes.names:
         raise ConfigurationError(
-            'Mapping {!r} is for another network'.format(label_map.name),
-            got='a network of {!r}'.format(classes.name),
-            expected='one of {!r}'.format(label_map.prediction.name))
+            f'Mapping {label_map.name!r} is for another network',
+            got=f'a network of {classes.name!r}',
+            expected=f'one of {label_map.prediction.name!r}')
     return label_map
 
 

@@ -122,7 +122,7 @@ def _run_on_cluster(job: Job, sources: Sequence[FrameSource],
         client = distributed.Client(address)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            'No scheduler there', got='{} ({})'.format(address, error),
+            'No scheduler there', got=f'{address} ({error})',
             expected='the address of a Dask scheduler, such as tcp://host:8786') from error
     with client:
         futures = {client.submit(run_one, job, source, retries=RETRIES, pure=False): number
@@ -165,4 +165,4 @@ def run_one(job: Job, source: FrameSource) -> Tuple[Outcome, bytes]:
 
 
 def _records_path(folder: str, number: int) -> str:
-    return os.path.join(folder, '{:05d}.jsonl'.format(number))
+    return os.path.join(folder, f'{number:05d}.jsonl')

@@ -122,12 +122,12 @@ class SourceRunner:
         try:
             segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
         except InvalidInputError as error:
-            return LeftOut('{} #{}'.format(source.name, frame.position), reasons.BAD_IMAGE,
+            return LeftOut(f'{source.name} #{frame.position}', reasons.BAD_IMAGE,
                            str(error))
         prediction = self._label_map.predicted(segmentation.mask)
         truth = self._truth(frame)
         if isinstance(truth, LeftOut):
-            return truth._replace(name='{} #{}'.format(source.name, frame.position))
+            return truth._replace(name=f'{source.name} #{frame.position}')
         tally.frames += 1
         changed = flicker.add(prediction, truth) if source.consecutive else float('nan')
         facts: Dict[str, Any] = {
@@ -153,9 +153,7 @@ class SourceRunner:
         if frame.labels is None:
             return None
         if frame.labels.shape != frame.image.shape[:2]:
-            return LeftOut('', reasons.LABEL_SIZE, 'labels of {} x {}, image of {} x {}'.format(
-                frame.labels.shape[1], frame.labels.shape[0], frame.image.shape[1],
-                frame.image.shape[0]))
+            return LeftOut('', reasons.LABEL_SIZE, f'labels of {frame.labels.shape[1]} x {frame.labels.shape[0]}, image of {frame.image.shape[1]} x {frame.image.shape[0]}')
         try:
             return self._label_map.labelled(frame.labels)
         except InvalidInputError as error:

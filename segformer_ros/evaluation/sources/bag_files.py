@@ -86,7 +86,7 @@ def _bags_of_folder(folder: str, name: str, files: List[str]) -> List[Bag]:
             return [_bag_of_files(folder, name, loose, note)]
     ros1 = [file for file in loose if file.endswith('.bag')]
     # ROS 1 bags in one folder are recordings of their own; rosbag2 files are one split recording.
-    bags = [Bag('{}/{}'.format(name, _stem(file)),
+    bags = [Bag(f'{name}/{_stem(file)}',
                 (BagPart(os.path.join(folder, file), 'ros1'),), {}, ()) for file in ros1]
     rosbag2 = [file for file in loose if file not in ros1]
     if rosbag2:
@@ -107,7 +107,7 @@ def _bag_with_metadata(folder: str, name: str) -> Bag:
         if storage:
             parts.append(BagPart(path, storage))
         else:
-            notes.append('{} is of an unknown storage'.format(relative_path))
+            notes.append(f'{relative_path} is of an unknown storage')
     expected = {topic['topic_metadata']['name']: int(topic['message_count'])
                 for topic in content['topics_with_message_count']}
     return Bag(name, tuple(parts), expected, tuple(notes))

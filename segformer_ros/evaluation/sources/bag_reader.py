@@ -73,8 +73,8 @@ class BagPartReader:
             self._stack.close()
             raise InvalidInputError(
                 'Bag file cannot be read',
-                got='{} ({}: {})'.format(self.part.path, type(error).__name__, error),
-                expected='a whole {} file'.format(self.part.storage),
+                got=f'{self.part.path} ({type(error).__name__}: {error})',
+                expected=f'a whole {self.part.storage} file',
                 remedy=self._remedy()) from error
         return self
 
@@ -118,9 +118,8 @@ class BagPartReader:
                 return
             except Exception as error:  # as in __enter__
                 raise InvalidInputError(
-                    'Bag file is damaged', got='{} ({}: {})'.format(
-                        self.part.path, type(error).__name__, error),
-                    expected='a whole {} file'.format(self.part.storage),
+                    'Bag file is damaged', got=f'{self.part.path} ({type(error).__name__}: {error})',
+                    expected=f'a whole {self.part.storage} file',
                     remedy=self._remedy()) from error
             yield connection, time_ns, data
 
@@ -138,8 +137,7 @@ class BagPartReader:
             return read(data, type_name)
         except Exception as error:  # cut bytes leave numpy and struct errors
             raise InvalidInputError(
-                'Message cannot be read', got='{} bytes ({}: {})'.format(
-                    len(data), type(error).__name__, error), expected=type_name) from error
+                'Message cannot be read', got=f'{len(data)} bytes ({type(error).__name__}: {error})', expected=type_name) from error
 
     def _open(self) -> None:
         rosbag1, rosbag2, typesys = import_rosbags()
@@ -155,9 +153,7 @@ class BagPartReader:
         if self.part.storage == 'mcap':
             truncation = find_truncation(str(path))
             if truncation is not None:
-                self.problem = '{} is cut off: {} of {} bytes are sound'.format(
-                    os.path.basename(self.part.path), truncation.sound_end,
-                    truncation.file_bytes)
+                self.problem = f'{os.path.basename(self.part.path)} is cut off: {truncation.sound_end} of {truncation.file_bytes} bytes are sound'
                 path = RepairedFile(str(path), truncation)
         self._reader = self._stack.enter_context(rosbag2.Reader(path))
 

@@ -94,8 +94,7 @@ class BagSource(FrameSource):
         if problem is not None:
             yield LeftOut(self.name, reasons.LOST, problem, missing)
         elif missing:
-            yield LeftOut(self.name, reasons.LOST, '{} of {} images are not in the file'.format(
-                missing, self._expected), missing)
+            yield LeftOut(self.name, reasons.LOST, f'{missing} of {self._expected} images are not in the file', missing)
 
     def _records(self, reader: BagPartReader) -> Iterator[Tuple[str, int, Any]]:
         """Yield (topic, receive time, message or the error that reading it gave)."""
@@ -128,7 +127,7 @@ class BagSource(FrameSource):
             yield image, labels.pop(image.stamp_ns, None)
 
     def _frame(self, image: _Image, label_message: Optional[Any]) -> Union[Frame, LeftOut]:
-        name = '{} #{}'.format(self.name, image.position)
+        name = f'{self.name} #{image.position}'
         started = time.perf_counter()
         try:
             if isinstance(image.message, InvalidInputError):
@@ -144,8 +143,7 @@ class BagSource(FrameSource):
             except InvalidInputError as error:
                 return LeftOut(name, reasons.BAD_LABELS, str(error))
             if labels is None:
-                return LeftOut(name, reasons.NO_LABELS, 'no labels for the image of {}'.format(
-                    stamp_text(image.stamp_ns)))
+                return LeftOut(name, reasons.NO_LABELS, f'no labels for the image of {stamp_text(image.stamp_ns)}')
         return Frame(image.position, stamp_text(image.stamp_ns), image.stamp_ns, rgb, labels,
                      decode_seconds, image.message.header.frame_id, image.received_ns)
 
@@ -180,12 +178,11 @@ def label_values(message: Any) -> 'npt.NDArray[np.uint8]':
     if message.__msgtype__ != IMAGE or message.encoding not in ('mono8', '8UC1'):
         raise InvalidInputError('Label message of the wrong kind', got='{} {}'.format(
             message.__msgtype__, getattr(message, 'encoding', '')),
-            expected='{} with encoding mono8'.format(IMAGE))
+            expected=f'{IMAGE} with encoding mono8')
     if message.step < message.width or len(message.data) < message.step * message.height:
         raise InvalidInputError(
-            'Label message too short', got='{} bytes, step {}'.format(
-                len(message.data), message.step),
-            expected='{} x {} label values'.format(message.width, message.height))
+            'Label message too short', got=f'{len(message.data)} bytes, step {message.step}',
+            expected=f'{message.width} x {message.height} label values')
     rows = np.asarray(message.data, np.uint8)[:message.step * message.height]
     return np.ascontiguousarray(rows.reshape(message.height, message.step)[:, :message.width])
 

@@ -75,7 +75,7 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> Inputs:
 
 
 def _add_bag(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
-    inputs.notes.extend('{}: {}'.format(bag.name, note) for note in bag.notes)
+    inputs.notes.extend(f'{bag.name}: {note}' for note in bag.notes)
     try:
         _add_sources(inputs, bag, options)
     except (ConfigurationError, InvalidInputError) as error:
@@ -89,8 +89,7 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
     cameras: List[_Camera] = []
     order_is_lost = False
     for part in bag.parts:
-        name = bag.name if len(bag.parts) == 1 else '{}/{}'.format(
-            bag.name, os.path.basename(part.path))
+        name = bag.name if len(bag.parts) == 1 else f'{bag.name}/{os.path.basename(part.path)}'
         try:
             with BagPartReader(part) as reader:
                 topics = reader.topics()
@@ -123,9 +122,7 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
     for camera in cameras:
         if camera.is_matched_by_order and camera.labels and camera.images != len(camera.labels):
             inputs.notes.append(
-                '{}: {} images of {}, {} labels in {}: matched by order from the first on'.format(
-                    bag.name, camera.images, camera.topic, len(camera.labels),
-                    camera.labels.folder))
+                f'{bag.name}: {camera.images} images of {camera.topic}, {len(camera.labels)} labels in {camera.labels.folder}: matched by order from the first on')
 
 
 class _Camera:
@@ -157,5 +154,5 @@ def _with_unique_names(inputs: Inputs) -> Inputs:
     for source in inputs.sources:
         seen[source.name] = seen.get(source.name, 0) + 1
         if seen[source.name] > 1:
-            source.name = '{} ({})'.format(source.name, seen[source.name])
+            source.name = f'{source.name} ({seen[source.name]})'
     return inputs

@@ -120,7 +120,7 @@ def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
         with Image.open(path) as picture:
             values = np.array(picture)
     except PILLOW_ERRORS as error:
-        raise InvalidInputError('Label file cannot be read', got='{} ({})'.format(path, error),
+        raise InvalidInputError('Label file cannot be read', got=f'{path} ({error})',
                                 expected='a PNG of label values') from error
     if values.ndim == 3:
         if not (values[..., :3] == values[..., :1]).all():
@@ -132,7 +132,7 @@ def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
         values = values.astype(np.uint8)
     if values.size and (values.min() < 0 or values.max() > 255):
         raise InvalidInputError('Label values out of range',
-                                got='{}..{} in {}'.format(values.min(), values.max(), path),
+                                got=f'{values.min()}..{values.max()} in {path}',
                                 expected='0..255')
     return np.ascontiguousarray(values, np.uint8)
 
@@ -156,7 +156,7 @@ def _listed(list_file: str) -> List[str]:
     seen: Dict[str, int] = {}
     for line, name in enumerate(names, 1):
         if name in seen:
-            raise ConfigurationError('Label file stands twice in {}'.format(list_file),
-                                     got='{!r} in lines {} and {}'.format(name, seen[name], line))
+            raise ConfigurationError(f'Label file stands twice in {list_file}',
+                                     got=f'{name!r} in lines {seen[name]} and {line}')
         seen[name] = line
     return names

@@ -134,8 +134,7 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
     :param photos: all of them
     :param wants_labels: leave out photos without labels
     """
-    return [PhotoSource(name if len(photos) <= SLICE else '{}[{}:{}]'.format(
-        name, start, min(start + SLICE, len(photos))),
+    return [PhotoSource(name if len(photos) <= SLICE else f'{name}[{start}:{min(start + SLICE, len(photos))}]',
         name, photos[start:start + SLICE], start, wants_labels)
         for start in range(0, len(photos), SLICE)]
 

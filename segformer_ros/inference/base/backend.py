@@ -197,7 +197,7 @@ def check_inputs(specs: Tuple[TensorSpec, ...],
         if array.dtype != np.dtype(spec.dtype) or not spec.accepts(array.shape):
             raise InvalidInputError(
                 'Input tensor does not fit',
-                got='{} {}{}'.format(spec.name, array.dtype, list(array.shape)),
+                got=f'{spec.name} {array.dtype}{list(array.shape)}',
                 expected=expected)
 
 

@@ -102,7 +102,7 @@ class Frames(NamedTuple):
 def save_frames(path: str, frames: Frames) -> None:
     """Write frames to a file; :func:`run_trial` reads it in the other process."""
     arrays: Dict[str, Any] = {
-        '{}/{}/{}'.format(source, number, name): array
+        f'{source}/{number}/{name}': array
         for source, group in zip(frames._fields, frames)
         for number, frame in enumerate(group) for name, array in frame.items()}
     with open(path, 'wb') as stream:

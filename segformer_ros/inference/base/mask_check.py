@@ -47,10 +47,8 @@ class SelfCheck(NamedTuple):
 
     def __str__(self) -> str:
         """Return the figures in one line."""
-        worst = '' if self.lowest_iou_class is None else ', lowest IoU {:.4f} (class {})'.format(
-            self.lowest_iou, self.lowest_iou_class)
-        return 'agreement {:.4f}{} on {} live and {} bundled frames'.format(
-            self.agreement, worst, self.live_frames, self.bundled_frames)
+        worst = '' if self.lowest_iou_class is None else f', lowest IoU {self.lowest_iou:.4f} (class {self.lowest_iou_class})'
+        return f'agreement {self.agreement:.4f}{worst} on {self.live_frames} live and {self.bundled_frames} bundled frames'
 
 
 class Iou(NamedTuple):
@@ -88,15 +86,14 @@ def compare_masks(reference: Sequence['npt.NDArray[Any]'],
     for number, table in enumerate(tables):
         total[:len(table), :len(table)] += table
         faults.extend(
-            'class {} keeps IoU {:.3f} in frame {} (minimum {})'.format(
-                row.class_id, row.iou, number, MINIMUM_FRAME_IOU)
+            f'class {row.class_id} keeps IoU {row.iou:.3f} in frame {number} (minimum {MINIMUM_FRAME_IOU})'
             for row in _checked(table) if row.iou < MINIMUM_FRAME_IOU)
     agreement = float(np.trace(total)) / float(total.sum())
     if agreement < MINIMUM_AGREEMENT:
-        faults.insert(0, 'agreement {:.4f} (minimum {})'.format(agreement, MINIMUM_AGREEMENT))
+        faults.insert(0, f'agreement {agreement:.4f} (minimum {MINIMUM_AGREEMENT})')
     rows = sorted(_checked(total), key=lambda row: row.iou)
     faults.extend(
-        'class {} keeps IoU {:.3f} (minimum {})'.format(row.class_id, row.iou, MINIMUM_IOU)
+        f'class {row.class_id} keeps IoU {row.iou:.3f} (minimum {MINIMUM_IOU})'
         for row in rows if row.iou < MINIMUM_IOU)
     return SelfCheck(
         passed=not faults, reason='; '.join(faults), finite=finite, agreement=agreement,
@@ -118,7 +115,7 @@ def self_check_from_json(values: Dict[str, Any]) -> SelfCheck:
         'live_frames': int, 'bundled_frames': int}
     for field, kind in kinds.items():
         if not isinstance(getattr(check, field), kind):
-            raise TypeError('{} of the self-check is of the wrong kind'.format(field))
+            raise TypeError(f'{field} of the self-check is of the wrong kind')
     return check
 
 

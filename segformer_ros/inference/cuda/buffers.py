@@ -144,7 +144,7 @@ def open_buffers(index: int = 0, library: str = 'auto',
             return LIBRARIES[name](index)
         except (ImportError, OSError) as error:
             # OSError: the module is there, a shared library that it needs is not.
-            missing.append('{}: {}'.format(name, error))
+            missing.append(f'{name}: {error}')
     raise BackendError('No CUDA buffer library', got='; '.join(missing),
                        expected=' or '.join(names),
                        remedy='Install pycuda or cuda-python: docs/jetson.md says which version.')
@@ -308,8 +308,7 @@ class DriverBuffers(CudaBuffers):
             result = getattr(self._driver, function)(*arguments)
         except RuntimeError as error:
             # cuda-python raises this where libcuda itself is missing.
-            raise BackendError('CUDA driver call failed', got='{}: {}'.format(
-                function, error)) from error
+            raise BackendError('CUDA driver call failed', got=f'{function}: {error}') from error
         status = result[0]
         if status != 0:
             raise BackendError('CUDA driver call failed',
@@ -381,7 +380,7 @@ class CtypesDriver:
     """
 
     CUstreamCaptureMode = CaptureMode
-    description = 'ctypes ({})'.format(LIBRARY)
+    description = f'ctypes ({LIBRARY})'
 
     def __init__(self, load: Callable[[str], Any] = ctypes.CDLL) -> None:
         self._library = load(LIBRARY)

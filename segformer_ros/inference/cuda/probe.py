@@ -73,8 +73,8 @@ def probe_gpu(index: int = 0, load: Callable[[str], Any] = ctypes.CDLL) -> GpuIn
     count = ctypes.c_int()
     _call(library, 'cuDeviceGetCount', ctypes.byref(count))
     if not 0 <= index < count.value:
-        raise BackendError('No such GPU', got='number {}'.format(index),
-                           expected='one of {} GPU(s), counted from 0'.format(count.value),
+        raise BackendError('No such GPU', got=f'number {index}',
+                           expected=f'one of {count.value} GPU(s), counted from 0',
                            remedy=NO_GPU_REMEDY)
     device = ctypes.c_int()
     _call(library, 'cuDeviceGet', ctypes.byref(device), ctypes.c_int(index))
@@ -118,6 +118,6 @@ def _first_line(path: str) -> Optional[str]:
 def _call(library: Any, function: str, *arguments: Any) -> None:
     status = getattr(library, function)(*arguments)
     if status != 0:
-        raise BackendError('The CUDA driver refused {}'.format(function),
-                           got='error {}'.format(status), expected='0 (CUDA_SUCCESS)',
+        raise BackendError(f'The CUDA driver refused {function}',
+                           got=f'error {status}', expected='0 (CUDA_SUCCESS)',
                            remedy=NO_GPU_REMEDY)

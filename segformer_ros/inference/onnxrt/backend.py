@@ -118,9 +118,8 @@ class OnnxruntimeBackend(Backend):
         except Exception as error:
             if type(error).__name__ in _FILE_FAULTS:
                 raise ModelError(
-                    'onnxruntime {} cannot load the model'.format(onnxruntime.__version__),
-                    got='{} (opset {}, IR version {}): {}'.format(
-                        self._model_path, header.opset, header.ir_version, _one_line(error)),
+                    f'onnxruntime {onnxruntime.__version__} cannot load the model',
+                    got=f'{self._model_path} (opset {header.opset}, IR version {header.ir_version}): {_one_line(error)}',
                     remedy='If the file is newer than the runtime, update onnxruntime or export '
                            'with opset 13; if it is damaged, fetch or export it again.'
                 ) from error
@@ -203,6 +202,6 @@ def _tensor_spec(entry: Any) -> TensorSpec:
         size if isinstance(size, int) and size > 0 else None for size in entry.shape)
     if entry.type not in _DTYPES:
         raise ModelError('The model has an input or output that is no plain tensor',
-                         got='{} {}'.format(entry.name, entry.type),
+                         got=f'{entry.name} {entry.type}',
                          expected='one of {}'.format(', '.join(sorted(_DTYPES.values()))))
     return TensorSpec(entry.name, _DTYPES[entry.type], shape)

@@ -157,18 +157,17 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
             if plan.named:
                 serving.backend.close()
                 raise
-            refusals.append('{} does not start: {}'.format(plan.provider, error))
+            refusals.append(f'{plan.provider} does not start: {error}')
             continue
         try:
             masks, seconds = _try_out(candidate, spec, frames)
         except SegformerRosError as error:
             candidate.close()
-            refusals.append('{} fails: {}'.format(plan.provider, error))
+            refusals.append(f'{plan.provider} fails: {error}')
             continue
         check = compare_masks(expected, masks, finite=bool(np.isfinite(seconds)),
                               live_frames=0, bundled_frames=len(frames))
-        why = '{} takes {:.2f} of the time of {}, {}'.format(
-            plan.provider, seconds / best_time, serving.plan.provider, check)
+        why = f'{plan.provider} takes {seconds / best_time:.2f} of the time of {serving.plan.provider}, {check}'
         if check.passed and (plan.named or seconds < WORTHWHILE * best_time):
             serving.backend.close()
             serving, best_time = Choice(candidate, plan, why), seconds

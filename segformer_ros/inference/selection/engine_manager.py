@@ -288,8 +288,7 @@ class EngineSource:
             self._opening = None
             return self._give(engine, opening.record)
         if opening.elapsed > OPENING_LIMIT_S:
-            self._fall_short(opening.precision, 'loading it has not ended within {:.0f} s'.format(
-                OPENING_LIMIT_S))
+            self._fall_short(opening.precision, f'loading it has not ended within {OPENING_LIMIT_S:.0f} s')
         return None
 
     def _stock(self) -> None:
@@ -319,7 +318,7 @@ class EngineSource:
         self.check = record.check
         self._live.clear()
         self._look_for_unrecorded()
-        return OpenNetwork(engine, self._spec, 'engine {}: {}'.format(record.name, record.verdict))
+        return OpenNetwork(engine, self._spec, f'engine {record.name}: {record.verdict}')
 
     def _frames(self) -> Frames:
         return Frames(
@@ -342,4 +341,4 @@ class EngineSource:
         self._findings.fall_short('cache', str(error))
 
     def _fall_short(self, precision: str, reason: object) -> None:
-        self._findings.fall_short(precision, 'no {} engine: {}'.format(precision, reason))
+        self._findings.fall_short(precision, f'no {precision} engine: {reason}')

@@ -60,9 +60,8 @@ def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: b
     except SegformerRosError as error:
         # What was exported always works, or tells better why not.
         return _open_original(graphs, plans, bundled_frames,
-                              'its graph cannot be opened: {}'.format(error))
-    return OpenNetwork(choice.backend, spec, '{}; graph {}'.format(
-        choice.why, prepared[0].changes))
+                              f'its graph cannot be opened: {error}')
+    return OpenNetwork(choice.backend, spec, f'{choice.why}; graph {prepared[0].changes}')
 
 
 def _open_original(graphs: GraphQueue, plans: Sequence[ProviderPlan],
@@ -70,7 +69,7 @@ def _open_original(graphs: GraphQueue, plans: Sequence[ProviderPlan],
     choice = open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
                           bundled_frames() if len(plans) > 1 else ())
     return OpenNetwork(choice.backend, graphs.original.spec,
-                       '{}; {}'.format(choice.why, reason))
+                       f'{choice.why}; {reason}')
 
 
 def _target(plan: ProviderPlan) -> Target:

@@ -130,7 +130,7 @@ class BackendSelector:
         """
         self.close()
         self._engines.serving = None
-        self._findings.fall_short('run', 'TensorRT was left: {}'.format(reason))
+        self._findings.fall_short('run', f'TensorRT was left: {reason}')
         self._serve(self._open_onnxruntime(0.0))
         return self._network().backend
 
@@ -192,7 +192,7 @@ class BackendSelector:
         self._graphs.wait(patience)
         network = open_onnxruntime(self._graphs, self._settings, self._engines.has_gpu,
                                    self._bundled_frames)
-        return network._replace(why='onnxruntime: {}'.format(network.why))
+        return network._replace(why=f'onnxruntime: {network.why}')
 
 
 def _close(backend: Backend) -> None:

@@ -62,7 +62,7 @@ def load_tensorrt(name: str = MODULE) -> TensorrtApi:
     try:
         module = importlib.import_module(name)
     except (ImportError, OSError) as error:
-        raise BackendError('{} cannot be imported'.format(name), got=error,
+        raise BackendError(f'{name} cannot be imported', got=error,
                            remedy=INSTALL_TENSORRT) from error
     version = str(getattr(module, '__version__', 'unknown'))
     creation = getattr(module, 'NetworkDefinitionCreationFlag', None)
@@ -83,11 +83,11 @@ def version_key(version: str) -> Tuple[int, ...]:
 def _too_old(version: str) -> BackendError:
     if version_key(version)[:2] == (8, 0):
         return BackendError(
-            'TensorRT {} of JetPack 4.6.0 is not supported'.format(version), got=version,
-            expected='{} or later'.format(_MINIMUM),
+            f'TensorRT {version} of JetPack 4.6.0 is not supported', got=version,
+            expected=f'{_MINIMUM} or later',
             remedy='Upgrade the Jetson to JetPack 4.6.1 or later of the 4.6 line (L4T r32.7): '
                    'set r32.7 in /etc/apt/sources.list.d/nvidia-l4t-apt-source.list, then '
                    '"sudo apt update && sudo apt dist-upgrade". Until then use '
                    'backend: onnxruntime.')
     return BackendError('This TensorRT is not supported', got=version,
-                        expected='{} or later'.format(_MINIMUM), remedy=INSTALL_TENSORRT)
+                        expected=f'{_MINIMUM} or later', remedy=INSTALL_TENSORRT)

@@ -124,7 +124,7 @@ class NamedIo(EngineIo):
         """Hand the addresses to the context, which keeps them."""
         for name, address in addresses.items():
             if not self._context.set_tensor_address(name, address):
-                raise _refused('set_tensor_address({!r})'.format(name))
+                raise _refused(f'set_tensor_address({name!r})')
 
     def enqueue(self, stream: int) -> None:
         """Queue one inference."""
@@ -140,7 +140,7 @@ def engine_io(api: TensorrtApi, engine: Any, context: Any) -> EngineIo:
 
 
 def _refused(call: str) -> BackendError:
-    return BackendError('TensorRT refused {}'.format(call), got='False', expected='True',
+    return BackendError(f'TensorRT refused {call}', got='False', expected='True',
                         remedy='TensorRT prints the reason to the terminal, above.')
 
 
@@ -216,11 +216,10 @@ class TensorrtBackend(Backend):
             if isinstance(error, SegformerRosError):
                 raise
             # pycuda has exceptions of its own.
-            raise BackendError('The engine cannot be opened', got='{}: {}'.format(
-                type(error).__name__, error)) from error
+            raise BackendError('The engine cannot be opened', got=f'{type(error).__name__}: {error}') from error
         details = {'buffers': self._buffers.description,
                    'cuda_graph': 'on' if self._settings.cuda_graph else 'off',
-                   'device_memory_mib': '{:.1f}'.format(self._session.device_memory / 2 ** 20)}
+                   'device_memory_mib': f'{self._session.device_memory / 2 ** 20:.1f}'}
         details.update(self._file.details)
         return Opened(self._session.tensors.inputs, self._session.tensors.outputs, BackendInfo(
             name='tensorrt', version=api.version, device=device, precision=self._file.precision,
@@ -258,8 +257,7 @@ class TensorrtBackend(Backend):
         except SegformerRosError:
             raise
         except Exception as error:
-            raise BackendError('The GPU failed', got='{}: {}'.format(
-                type(error).__name__, error)) from error
+            raise BackendError('The GPU failed', got=f'{type(error).__name__}: {error}') from error
 
     def _close(self) -> None:
         buffers, self._buffers = self._buffers, None
@@ -298,12 +296,11 @@ class _Session:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise EngineLoadError(
-                'TensorRT {} did not take the engine'.format(api.version), got=path,
+                f'TensorRT {api.version} did not take the engine', got=path,
                 remedy='It was built by another version or is damaged: build it again.')
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise BackendError('No execution context', got='{} MiB of free GPU memory'.format(
-                self._buffers.memory().free >> 20), remedy='Free memory on the robot.')
+            raise BackendError('No execution context', got=f'{self._buffers.memory().free >> 20} MiB of free GPU memory', remedy='Free memory on the robot.')
         self._io = engine_io(api, self._engine, self._context)
         self.tensors: EngineTensors = self._io.tensors()
         self.device_memory = _device_memory(self._engine)

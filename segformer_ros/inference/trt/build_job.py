@@ -133,7 +133,7 @@ class EngineJob:
         step = steps = 0
         if self._worker is not None:
             step, steps = self._worker.progress.step, self._worker.progress.steps
-            detail = '{}: {}'.format(detail, self._worker.progress.phase)
+            detail = f'{detail}: {self._worker.progress.phase}'
         return JobProgress(self._task.key.precision, stage, detail,
                            time.monotonic() - since, step, steps)
 
@@ -162,8 +162,7 @@ class EngineJob:
                 # The engine is not to blame: it stays as it is, unchecked.
                 raise BackendError(
                     'The self-check was cut short; memory may have run out',
-                    got='{}\n{} MiB of memory are free now'.format(
-                        outcome.problem, memory_plan.available_memory() >> 20),
+                    got=f'{outcome.problem}\n{memory_plan.available_memory() >> 20} MiB of memory are free now',
                     remedy='Free memory on the robot, or add swap; the next start checks this '
                            'engine again.')
             crashed = outcome.kind == 'crash' and outcome.last_phase in engine_trial.ENGINE_PHASES
@@ -173,7 +172,7 @@ class EngineJob:
             failed_loads += 1
             self._cache.delete(name, outcome.problem)
             if failed_loads == 2:
-                problem = 'built again and still not loaded: {}'.format(outcome.problem)
+                problem = f'built again and still not loaded: {outcome.problem}'
                 self._cache.record_failure(self._task.model_name, self._task.key, problem, True)
                 raise BackendError('The engine cannot be loaded', got=problem,
                                    remedy=FORCE_HINT)
@@ -207,7 +206,7 @@ class EngineJob:
                                          got=outcome.problem.rstrip('.'))
             if outcome.kind == 'model':
                 raise ModelError('TensorRT cannot build this model', got=outcome.problem)
-            problems.append('with {}: {}'.format(attempt, outcome.problem))
+            problems.append(f'with {attempt}: {outcome.problem}')
             _log.warning('Building an engine failed %s', problems[-1])
         self._cache.record_failure(self._task.model_name, self._task.key,
                                    problems[-1], final=False)
@@ -222,8 +221,7 @@ class EngineJob:
                 free = memory_plan.available_memory()
                 if free >= memory_plan.MINIMUM_FREE:
                     break
-                detail = '{} MiB of memory are free, {} are needed'.format(
-                    free >> 20, memory_plan.MINIMUM_FREE >> 20)
+                detail = f'{free >> 20} MiB of memory are free, {memory_plan.MINIMUM_FREE >> 20} are needed'
                 if not self._wait_for_memory:
                     raise BackendError('Too little memory to build an engine', got=detail,
                                        remedy='Stop other programs, or add swap.')
@@ -268,8 +266,7 @@ class EngineJob:
                 if outcome is not None:
                     return outcome
                 if time.monotonic() - started > TIME_LIMIT_S:
-                    return WorkerOutcome(None, 'crash', 'no end after {} s'.format(
-                        TIME_LIMIT_S), worker.progress.phase)
+                    return WorkerOutcome(None, 'crash', f'no end after {TIME_LIMIT_S} s', worker.progress.phase)
                 yield
         finally:
             worker.close()

@@ -201,15 +201,14 @@ def _read(path: str) -> bytes:
         with open(path, 'rb') as stream:
             return stream.read()
     except OSError as error:
-        raise ModelError('Model file cannot be read', got='{} ({})'.format(
-            path, error.strerror)) from error
+        raise ModelError('Model file cannot be read', got=f'{path} ({error.strerror})') from error
 
 
 def _unreadable(api: TensorrtApi, parser: Any, path: str) -> ModelError:
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
-    text = '; '.join('node {}: {}'.format(error.node(), error.desc()) for error in errors)
+    text = '; '.join(f'node {error.node()}: {error.desc()}' for error in errors)
     return ModelError(
-        'TensorRT {} cannot read the model {}'.format(api.version, path), got=text,
+        f'TensorRT {api.version} cannot read the model {path}', got=text,
         remedy='TensorRT 8.2 reads opset 13 with float inputs, 8.4 and 8.5 opset 17 without '
                'LayerNormalization: fetch or export the model for it.')
 

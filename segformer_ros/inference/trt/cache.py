@@ -84,8 +84,7 @@ class EngineRecord(NamedTuple):
     def verdict(self) -> str:
         """Return why the engine may or may not be used."""
         if self.check is not None:
-            return str(self.check) if self.check.passed else '{} ({})'.format(
-                self.check.reason, self.check)
+            return str(self.check) if self.check.passed else f'{self.check.reason} ({self.check})'
         return self.failure or 'not checked yet'
 
 
@@ -106,16 +105,16 @@ def parse_record(name: str, content: bytes) -> EngineRecord:
     """
     values = json.loads(content.decode('utf-8'))
     if not isinstance(values, dict):
-        raise TypeError('the record is a {}'.format(type(values).__name__))
+        raise TypeError(f'the record is a {type(values).__name__}')
     if values.pop('format', None) != FORMAT:
         raise ValueError('unknown format')
     if values.get('name') != name:
         raise ValueError('named {!r} inside'.format(values.get('name')))
     for field, kinds in _FIELDS.items():
         if field not in values:
-            raise TypeError('{} is missing'.format(field))
+            raise TypeError(f'{field} is missing')
         if not isinstance(values.get(field), kinds):
-            raise TypeError('{} is a {}'.format(field, type(values.get(field)).__name__))
+            raise TypeError(f'{field} is a {type(values.get(field)).__name__}')
     if values['check'] is not None:
         values['check'] = self_check_from_json(values['check'])
     return EngineRecord(**values)
@@ -191,12 +190,11 @@ class EngineCache:
             cache_dir.check_private_file(plan_path)
             plan = read_no_follow(plan_path)
         except OSError as error:
-            raise ModelError('Engine file cannot be read', got='{}: {}'.format(
-                plan_path, error.strerror)) from error
+            raise ModelError('Engine file cannot be read', got=f'{plan_path}: {error.strerror}') from error
         found = hashlib.sha256(plan).hexdigest()
         if found != record.plan_sha256:
             raise ModelError('Engine file is damaged or was changed',
-                             got='{} with SHA-256 {}'.format(plan_path, found),
+                             got=f'{plan_path} with SHA-256 {found}',
                              expected=record.plan_sha256)
         return plan
 
@@ -210,7 +208,7 @@ class EngineCache:
         :param built: facts for people
         """
         name = entry_name(model_name, key)
-        with storage_errors(self.folder, 'measuring the plan of {}'.format(name)):
+        with storage_errors(self.folder, f'measuring the plan of {name}'):
             size = os.path.getsize(temporary_plan)
         record = EngineRecord(name, key.to_json(), plan_sha256, size, built, None, '', 0, 0)
         # A record of an older plan must not lie beside the new one for a moment.
@@ -235,7 +233,7 @@ class EngineCache:
         before = self._read_or_delete(name)
         count = GIVEN_UP_AFTER if final else 1 + (before.failed_builds if before else 0)
         record = EngineRecord(name, key.to_json(), None, 0, {}, None, failure, count, 0)
-        self._write(record, 'writing down about an engine: {}'.format(failure))
+        self._write(record, f'writing down about an engine: {failure}')
         self._files.delete(name + '.plan')
         return record
 
@@ -295,7 +293,7 @@ class EngineCache:
         deleted = []
         others = [record.name for record in self.records() if record.name not in in_use]
         for name in others[max(keep - len(in_use), 0):]:
-            self.delete(name, 'not among the {} most recently used'.format(keep))
+            self.delete(name, f'not among the {keep} most recently used')
             deleted.append(name)
         self._prune_orphans(in_use)
         return deleted
@@ -369,9 +367,9 @@ def open_cache(root: str = '') -> EngineCache:
     except (ModelError, EngineStorageError) as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        with storage_errors('temporary folder', 'making it, since: {}'.format(error)):
+        with storage_errors('temporary folder', f'making it, since: {error}'):
             folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
-        reason = '{} Engines are kept in {} until the next start and must then be built ' \
-                 'again.'.format(error, folder)
+        reason = f'{error} Engines are kept in {folder} until the next start and must then be built ' \
+                 'again.'
         _log.warning('%s', reason)
         return EngineCache(folder, temporary_because=reason)

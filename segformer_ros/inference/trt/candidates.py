@@ -71,7 +71,7 @@ class EngineShelf:
             if record.unfinished_loads >= GIVEN_UP_AFTER:
                 self.cache.record_failure(
                     task.model_name, task.key,
-                    'loading it has ended the process {} times'.format(record.unfinished_loads),
+                    f'loading it has ended the process {record.unfinished_loads} times',
                     final=True)
             elif record.unfinished_loads > 0:
                 # Loading it never reported back: the power went, or TensorRT crashed. It is
@@ -139,7 +139,7 @@ class EngineShelf:
                 break
             record = self.cache.find(task.model_name, task.key)
             if record is not None and record.rejected:
-                found.append((task.key.precision, '{}. {}'.format(record.verdict, FORCE_HINT)))
+                found.append((task.key.precision, f'{record.verdict}. {FORCE_HINT}'))
         return found
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class EngineShelf:
         else:
             task = self._task_of(record)
             self.cache.record_failure(task.model_name, task.key,
-                                      'built again and still not loaded: {}'.format(error), True)
+                                      f'built again and still not loaded: {error}', True)
 
     def _task_of(self, record: EngineRecord) -> EngineTask:
         return next(task for task in self._tasks if _name(task) == record.name)

@@ -92,7 +92,7 @@ def engine_key(model_sha256: str, inputs: Sequence[TensorSpec], api: TensorrtApi
 def timing_cache_name(tensorrt_version: str, gpu_name: str) -> str:
     """Return the name of the file of what one TensorRT measured on one kind of GPU."""
     return 'timing-{}.cache'.format(
-        re.sub('[^A-Za-z0-9.]+', '_', '{} {}'.format(tensorrt_version, gpu_name)))
+        re.sub('[^A-Za-z0-9.]+', '_', f'{tensorrt_version} {gpu_name}'))
 
 
 def entry_name(model_name: str, key: EngineKey) -> str:

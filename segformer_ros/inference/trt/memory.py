@@ -118,7 +118,7 @@ def _mem_available(path: str) -> int:
         for line in stream:
             if line.startswith('MemAvailable:'):
                 return int(line.split()[1]) * 1024
-    raise OSError('no MemAvailable in {}'.format(path))
+    raise OSError(f'no MemAvailable in {path}')
 
 
 def _reclaimable(group: ControlGroup) -> int:

@@ -116,8 +116,7 @@ def _build(values: Dict[str, Any], reporter: Reporter) -> Dict[str, Any]:
     reporter.progress('importing TensorRT')
     api = load_tensorrt(request.tensorrt_module)
     built = network_builder.build_engine(api, request, reporter.progress)
-    with storage_errors(os.path.dirname(request.plan_path), 'writing a plan of {} MiB'.format(
-            len(built.plan) >> 20)):
+    with storage_errors(os.path.dirname(request.plan_path), f'writing a plan of {len(built.plan) >> 20} MiB'):
         with open(request.plan_path, 'wb') as stream:
             stream.write(built.plan)
     return {

@@ -83,7 +83,7 @@ def read_node(reader: WireReader, message: Field) -> Node:
         elif field.number == 5:
             # AttributeProto: 6 is a graph, 11 a list of graphs.
             subgraphs += [inner for inner in reader.children(field) if inner.number in (6, 11)]
-    return Node('{}::{}'.format(domain, op) if domain else op, tuple(inputs), tuple(outputs),
+    return Node(f'{domain}::{op}' if domain else op, tuple(inputs), tuple(outputs),
                 tuple(subgraphs))
 
 
@@ -110,14 +110,14 @@ def read_weight(reader: WireReader, message: Field) -> Weight:
         elif field.number == 14:
             location = reader.integer(field)
     if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
-        raise reader.damaged('weights of shape {}'.format(shape[:8]), message.start)
+        raise reader.damaged(f'weights of shape {shape[:8]}', message.start)
     count = 1
     for size in shape:
         count *= size
     if location == _EXTERNAL:
         return Weight(name, tuple(shape), count, dtype, external_file or '(not named)')
     if raw_bytes >= 0 and dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
-        raise reader.damaged('{} bytes for {} weights {}'.format(raw_bytes, dtype, shape),
+        raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {shape}',
                              message.start)
     return Weight(name, tuple(shape), count, dtype, None)
 
@@ -142,7 +142,7 @@ def read_value(reader: WireReader, message: Field) -> TensorSpec:
                              if size.number == 1]
     if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
         raise ModelError(
-            'Input or output {!r} of the model is no tensor of known shape'.format(name),
+            f'Input or output {name!r} of the model is no tensor of known shape',
             remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
     return TensorSpec(name, dtype, tuple(shape))
 
@@ -172,7 +172,7 @@ def _plain(domain: str) -> str:
 
 
 def _dtype(code: int) -> str:
-    return _DTYPES.get(code, 'onnx_type_{}'.format(code))
+    return _DTYPES.get(code, f'onnx_type_{code}')
 
 
 _DEEPEST_SUBGRAPH = 16
@@ -221,7 +221,7 @@ def read_onnx_header(path: str) -> OnnxHeader:
         with open(path, 'rb') as stream:
             return _read_model(WireReader(stream, path))
     except OSError as error:
-        raise ModelError('Model file cannot be read', got='{}: {}'.format(path, error.strerror),
+        raise ModelError('Model file cannot be read', got=f'{path}: {error.strerror}',
                          expected='an ONNX file') from error
 
 
@@ -241,7 +241,7 @@ def _read_model(reader: WireReader) -> OnnxHeader:
             domain, version = read_opset(reader, field)
             opsets[domain] = version
     if len(graphs) != 1 or ir_version <= 0:
-        raise reader.damaged('{} graphs and IR version {}'.format(len(graphs), ir_version), 0)
+        raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
     graph = _Graph(reader)
     graph.read(graphs[0])
     return OnnxHeader(

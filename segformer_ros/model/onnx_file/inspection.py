@@ -82,7 +82,7 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         output_size_wh = (-(-width // OUTPUT_STRIDE), -(-height // OUTPUT_STRIDE))
         assumptions.append('output_size_wh: a quarter of the input, as SegFormer has it')
     if known.num_classes is None and num_classes == len(load_class_table(DEFAULT_CLASSES)):
-        assumptions.append('classes: those of {}'.format(DEFAULT_CLASSES))
+        assumptions.append(f'classes: those of {DEFAULT_CLASSES}')
     if image.dtype != 'uint8' and None in (known.mean, known.std):
         assumptions.append('mean and std: those of ImageNet')
     spec = ModelSpec(
@@ -98,8 +98,8 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
 def spec_to_yaml(draft: Draft) -> str:
     """Return the text of a file that ``load_model_spec`` reads."""
     spec = draft.spec
-    lines = ['# {}: what the network takes and returns.'.format(spec.name)]
-    lines += ['# Assumed, please check: {}.'.format(text) for text in draft.assumptions]
+    lines = [f'# {spec.name}: what the network takes and returns.']
+    lines += [f'# Assumed, please check: {text}.' for text in draft.assumptions]
     for key, value in spec._asdict().items():
         if isinstance(value, tuple):
             lines.append('{}: [{}]'.format(key, ', '.join(str(number) for number in value)))
@@ -165,12 +165,12 @@ def _classes_of(header: OnnxHeader, logits: TensorSpec, layout: str,
         raise ModelError('Number of classes is not stated in the file', got=logits,
                          remedy='Give the class table (--classes or --config).')
     if known not in (None, found):
-        raise ModelError('Class table does not fit the model', got='{} classes'.format(known),
-                         expected='{} classes'.format(found),
+        raise ModelError('Class table does not fit the model', got=f'{known} classes',
+                         expected=f'{found} classes',
                          remedy='Give the table of this model (--classes or --config).')
     if not 1 <= found <= UNLABELED:
         raise ModelError('Number of classes cannot be handled', got=found,
-                         expected='1 to {}'.format(UNLABELED), remedy=EXPORT_REMEDY)
+                         expected=f'1 to {UNLABELED}', remedy=EXPORT_REMEDY)
     return found
 
 
@@ -219,8 +219,7 @@ def write_spec(path: str, draft: Draft, table: Optional[ClassTable],
             with open(target, 'w', encoding='utf-8') as stream:
                 stream.write(text)
     except OSError as error:
-        raise ConfigurationError('File cannot be written', got='{}: {}'.format(
-            path, error.strerror)) from error
+        raise ConfigurationError('File cannot be written', got=f'{path}: {error.strerror}') from error
     load_model_spec(path)
     return list(texts)
 
@@ -267,16 +266,15 @@ def violations(header: OnnxHeader) -> List[str]:
     """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
     found = []
     if not 0 < header.opset <= MAX_OPSET:
-        found.append('opset {}: TensorRT {} reads up to {}; export with opset {}'.format(
-            header.opset, OLDEST, MAX_OPSET, MAX_OPSET))
+        found.append(f'opset {header.opset}: TensorRT {OLDEST} reads up to {MAX_OPSET}; export with opset {MAX_OPSET}')
     for operator in sorted(header.ops):
         version = first_version_with(operator)
         if version is None:
-            found.append('operator {}: not read by TensorRT up to 10.0'.format(operator))
+            found.append(f'operator {operator}: not read by TensorRT up to 10.0')
         elif version != OLDEST:
-            found.append('operator {}: read from TensorRT {} on'.format(operator, version))
-    found += ['{}: uint8 is read from TensorRT 8.5 on'.format(spec.name)
+            found.append(f'operator {operator}: read from TensorRT {version} on')
+    found += [f'{spec.name}: uint8 is read from TensorRT 8.5 on'
               for spec in header.inputs + header.outputs if spec.dtype == 'uint8']
-    found += ['{}: NCHW with 3 channels is what TensorRT {} is given'.format(spec, OLDEST)
+    found += [f'{spec}: NCHW with 3 channels is what TensorRT {OLDEST} is given'
               for spec in header.inputs if len(spec.shape) == 4 and spec.shape[1] != 3]
     return found

@@ -73,7 +73,7 @@ class WireReader:
             tag, position = self._varint(position, end)
             number, kind = tag >> 3, tag & 7
             if not 0 < number < 1 << 29:
-                raise self.damaged('field number {}'.format(number), position)
+                raise self.damaged(f'field number {number}', position)
             value = 0
             begin = position
             if kind == VARINT:
@@ -84,10 +84,9 @@ class WireReader:
             elif kind in (FIXED64, FIXED32):
                 position += 8 if kind == FIXED64 else 4
             else:
-                raise self.damaged('wire type {}'.format(kind), position)
+                raise self.damaged(f'wire type {kind}', position)
             if position > end:
-                raise self.damaged('a field of {} bytes that ends after its message'.format(
-                    position - begin), begin)
+                raise self.damaged(f'a field of {position - begin} bytes that ends after its message', begin)
             yield Field(number, kind, value, begin, position)
 
     def text(self, field: Field) -> str:
@@ -100,7 +99,7 @@ class WireReader:
         length = field.end - field.start
         self._text_left -= length
         if length > LONGEST_TEXT or self._text_left < 0:
-            raise self.damaged('names too long ({} bytes)'.format(length), field.start)
+            raise self.damaged(f'names too long ({length} bytes)', field.start)
         try:
             return self._read(field.start, length).decode('utf-8')
         except UnicodeDecodeError as error:
@@ -135,20 +134,20 @@ class WireReader:
         :raises ModelError: otherwise than ``kind``
         """
         if field.kind != kind:
-            raise self.damaged('wire type {} of field {}'.format(field.kind, field.number),
+            raise self.damaged(f'wire type {field.kind} of field {field.number}',
                                field.start)
 
     def damaged(self, found: str, position: int) -> ModelError:
         """Return the error to raise for something that cannot be at a place of the file."""
         return ModelError(
-            'No readable ONNX file: {}'.format(self._name),
-            got='{} at byte {} of {}'.format(found, position, self.size),
+            f'No readable ONNX file: {self._name}',
+            got=f'{found} at byte {position} of {self.size}',
             remedy='The file is damaged, cut off, or of another kind: fetch or export it again.')
 
     def _count(self, position: int) -> None:
         self._fields_left -= 1
         if self._fields_left < 0:
-            raise self.damaged('more than {} fields'.format(MOST_FIELDS), position)
+            raise self.damaged(f'more than {MOST_FIELDS} fields', position)
 
     def _varint(self, position: int, end: int) -> Tuple[int, int]:
         data = self._read(position, min(_LONGEST_VARINT, end - position))

@@ -41,7 +41,7 @@ class GraphCache:
     def __init__(self, model_path: str, target_name: str, key: str) -> None:
         stem = os.path.splitext(os.path.basename(model_path))[0]
         self._model_folder = os.path.dirname(os.path.abspath(model_path))
-        self._prefix = '{}-{}-'.format(stem, target_name)
+        self._prefix = f'{stem}-{target_name}-'
         self._key = key
 
     def read(self) -> Optional[Dict[str, Any]]:
@@ -77,7 +77,7 @@ class GraphCache:
                 last_error = error
         raise ModelError(
             'Deployment graph cannot be kept', got=last_error, expected='a writable folder',
-            remedy='Make {} or {} writable.'.format(self._model_folder, cache_root()))
+            remedy=f'Make {self._model_folder} or {cache_root()} writable.')
 
     def _folders(self, create: bool) -> Iterator[str]:
         beside = os.path.join(self._model_folder, BESIDE)
@@ -104,7 +104,7 @@ class GraphCache:
         with open(sidecar, encoding='utf-8') as stream:
             facts: Any = json.load(stream)
         if not isinstance(facts, dict) or facts.get('key') != self._key:
-            raise ValueError('{} belongs to another model'.format(sidecar))
+            raise ValueError(f'{sidecar} belongs to another model')
         facts['path'] = None
         if facts.get('sha256') is not None:
             facts['path'] = os.path.join(folder, self._name() + '.onnx')

@@ -109,7 +109,7 @@ class GraphQueue:
                 self._child = GraphChild(self.original.path, self.original.spec, target)
             except OSError as error:
                 self._wanted.pop(0)
-                self._leave_alone(target, 'its process does not start: {}'.format(error))
+                self._leave_alone(target, f'its process does not start: {error}')
 
     def _leave_alone(self, target: Target, reason: str) -> None:
         self._found[target] = graph.left_alone(self.original.path, self.original.spec, reason)

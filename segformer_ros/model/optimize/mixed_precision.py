@@ -85,7 +85,7 @@ def convert_to_mixed_precision(model_path: str) -> MixedModel:
         raise
     except Exception as error:
         raise ModelError('Model cannot be converted to mixed precision',
-                         got='{} ({})'.format(model_path, error), expected='an ONNX file',
+                         got=f'{model_path} ({error})', expected='an ONNX file',
                          remedy='Use precision: fp32.') from error
     return MixedModel(model.SerializeToString(), conversion.fp32_nodes, conversion.nodes)
 

@@ -164,7 +164,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
                                              pictures)
         except (NotRecognisedError, BackendError) as error:
             failures = failures or int(isinstance(error, BackendError))
-            refusals.append('{}: {}'.format(changes, error))
+            refusals.append(f'{changes}: {error}')
             continue
         if agreement.is_exact:
             detail = '; '.join([outline, str(agreement)] + refusals)
@@ -173,7 +173,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             return {'changes': changes, 'detail': detail, FAILURES: failures,
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, path
-        refusals.append('{}: {}'.format(changes, agreement))
+        refusals.append(f'{changes}: {agreement}')
     return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
 
 

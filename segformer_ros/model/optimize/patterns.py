@@ -172,7 +172,7 @@ def required(match: Optional[Any], what: str, tensor: str) -> Any:
     :raises NotRecognisedError: there is none
     """
     if match is None:
-        raise NotRecognisedError('no {} at tensor {!r}'.format(what, tensor))
+        raise NotRecognisedError(f'no {what} at tensor {tensor!r}')
     return match
 
 

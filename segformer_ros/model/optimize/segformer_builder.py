@@ -128,7 +128,7 @@ def build(network: Segformer, spec: ModelSpec, target: Target, fused_attention: 
               ) + network.stages[1:]
     images = []
     for number, (stage, size) in enumerate(zip(stages, sizes), 1):
-        with writer.scope('stage{}'.format(number)):
+        with writer.scope(f'stage{number}'):
             image = _stage(writer, stage, image, size, fused_attention)
         images.append(image)
     with writer.scope('head'):
@@ -143,7 +143,7 @@ def _stage(writer: GraphWriter, stage: Stage, image: str, size: Size, fused: boo
         tokens = _norm(writer, _to_tokens(writer, embedded, size, stage.norm),
                        stage.embedding_norm)
     for number, block in enumerate(stage.blocks):
-        with writer.scope('block{}'.format(number)):
+        with writer.scope(f'block{number}'):
             tokens = _block(writer, block, tokens, size, fused)
     with writer.scope('closing'):
         return _to_image(writer, _norm(writer, tokens, stage.norm), size, stage.norm)
@@ -179,7 +179,7 @@ def _head(writer: GraphWriter, head: Head, images: Tuple[str, ...], size: Size) 
     total = ''
     # Smallest first: onnxruntime merges the last addition into the first stage's convolution.
     for number in range(len(images), 0, -1):
-        with writer.scope('stage{}'.format(number)):
+        with writer.scope(f'stage{number}'):
             bias = folded.bias if number == 1 else np.zeros_like(folded.bias)
             part = _pointwise(writer, images[number - 1], Linear(folded.weights[number - 1],
                                                                  bias))

@@ -44,7 +44,7 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     for name, dtype in view.weight_dtypes():
         if dtype not in WEIGHT_DTYPES:
             raise NotRecognisedError(
-                'weight {!r} is {}; only float32 networks are rewritten'.format(name, dtype))
+                f'weight {name!r} is {dtype}; only float32 networks are rewritten')
     classifier, tensor = required(patterns.linear(view, output_name), 'classifier', output_name)
     activation = required(view.node(tensor, 'Relu'), 'ReLU before the classifier', tensor)
     fuse, tensor = _fuse(view, activation.input[0])
@@ -52,8 +52,7 @@ def recognise(model: Any, input_name: str, output_name: str) -> Segformer:
     branches = [_branch(view, name) for name in concatenation.input]
     stages = _stages(view, input_name, {tensor for _, tensor in branches})
     if len(stages) != len(branches):
-        raise NotRecognisedError('{} stages, but {} of them reach the head'.format(
-            len(stages), len(branches)))
+        raise NotRecognisedError(f'{len(stages)} stages, but {len(branches)} of them reach the head')
     widths = [projection.bias.size for projection, _ in branches]
     parts = np.split(fuse.weight, np.cumsum(widths)[:-1])
     order = [[tensor for _, tensor in branches].index(name) for name in stages]
@@ -82,7 +81,7 @@ def _branch(view: GraphView, tensor: str) -> Tuple[Linear, str]:
         corners = attribute(resize, 'coordinate_transformation_mode', b'half_pixel')
         if mode not in (b'linear', b'bilinear') or corners not in (
                 b'half_pixel', b'pytorch_half_pixel'):
-            raise NotRecognisedError('the head resizes with {} {}'.format(mode, corners))
+            raise NotRecognisedError(f'the head resizes with {mode} {corners}')
         tensor = resize.input[0]
     layer, tensor = required(patterns.linear(view, tensor), 'projection in the head', tensor)
     return layer, view.source(tensor)
@@ -105,7 +104,7 @@ def _stages(view: GraphView, input_name: str, outputs: 'set[str]') -> Dict[str, 
         tensor = after[tensor]
         ordered[tensor] = found[tensor]
     if set(ordered) != outputs:
-        raise NotRecognisedError('the stages do not form one chain from {!r}'.format(input_name))
+        raise NotRecognisedError(f'the stages do not form one chain from {input_name!r}')
     return ordered
 
 
@@ -122,7 +121,7 @@ def _stage(view: GraphView, output: str) -> Tuple[Stage, str]:
     opening, tensor = required(patterns.norm(view, tensor), 'block or patch embedding', tensor)
     embedding, tensor = required(patterns.convolution(view, tensor), 'patch embedding', tensor)
     if not blocks or embedding.groups != 1:
-        raise NotRecognisedError('no transformer block before tensor {!r}'.format(output))
+        raise NotRecognisedError(f'no transformer block before tensor {output!r}')
     return Stage(embedding, opening, tuple(blocks), closing), view.source(tensor)
 
 
@@ -135,7 +134,7 @@ def _block(view: GraphView, tensor: str) -> Optional[Tuple[Block, str]]:
     inner = required(patterns.gelu(view, activated), 'GELU', activated)
     depthwise, expanded = required(patterns.convolution(view, inner), 'depthwise conv', inner)
     if depthwise.groups != depthwise.weight.shape[0]:
-        raise NotRecognisedError('convolution in Mix-FFN at {!r} is not depthwise'.format(inner))
+        raise NotRecognisedError(f'convolution in Mix-FFN at {inner!r} is not depthwise')
     expand, normed = required(patterns.linear(view, expanded), 'start of Mix-FFN', expanded)
     mlp_norm, middle = required(patterns.norm(view, normed), 'normalisation', normed)
     _same(view, middle, half[1])
@@ -178,11 +177,10 @@ def _attention(view: GraphView, tensor: str) -> Tuple[Attention, str]:
     share = query.bias.size * scale * scale
     heads = int(share + 0.5)
     if heads == 0 or not patterns.close(share, heads) or query.bias.size % heads:
-        raise NotRecognisedError('scale {} of {} channels fits no number of heads'.format(
-            scale, query.bias.size))
+        raise NotRecognisedError(f'scale {scale} of {query.bias.size} channels fits no number of heads')
     return Attention(query, key, value, output, reduction, heads, scale), stream
 
 
 def _same(view: GraphView, tensor: str, other: str) -> None:
     if view.source(tensor) != view.source(other):
-        raise NotRecognisedError('{!r} and {!r} should be one tensor'.format(tensor, other))
+        raise NotRecognisedError(f'{tensor!r} and {other!r} should be one tensor')

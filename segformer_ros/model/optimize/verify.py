@@ -46,8 +46,7 @@ class Agreement(NamedTuple):
 
     def __str__(self) -> str:
         """Return both figures as text."""
-        return 'largest logit difference {:.1e}, masks equal on {:.3%}'.format(
-            self.max_logit_difference, self.mask_agreement)
+        return f'largest logit difference {self.max_logit_difference:.1e}, masks equal on {self.mask_agreement:.3%}'
 
 
 def compare(original: str, spec: ModelSpec, deployed: str, deployed_spec: ModelSpec,
@@ -126,7 +125,7 @@ def _run(path: str, spec: ModelSpec,
             results.append(logits if spec.output_layout == 'nhwc'
                            else logits.transpose(1, 2, 0))
     except Exception as error:  # onnxruntime's own types are not exported in 1.10
-        raise BackendError('Graph cannot be run', got='{} ({})'.format(path, error)) from error
+        raise BackendError('Graph cannot be run', got=f'{path} ({error})') from error
     return results
 
 

@@ -77,7 +77,7 @@ class GraphChild:
         if status is None and time.monotonic() < self._deadline:
             return None
         if status is None:
-            return 'the child process took longer than {:.0f} s'.format(TIMEOUT_S)
+            return f'the child process took longer than {TIMEOUT_S:.0f} s'
         if status:
             lines = _read(self._words).splitlines()
             return 'the child process ended with status {}: {}'.format(
@@ -120,7 +120,7 @@ def _run(onnx_path: str, spec: ModelSpec, target: Target) -> str:
     try:
         child = GraphChild(onnx_path, spec, target)
     except OSError as error:
-        return 'the child process does not start: {}'.format(error)
+        return f'the child process does not start: {error}'
     try:
         while True:
             words = child.poll()
@@ -143,7 +143,7 @@ def main() -> int:
         prepared = graph.prepare(request['onnx_path'], ModelSpec(**fields),
                                  Target(**request['target']))
     except SegformerRosError as error:
-        sys.stderr.write('{}\n'.format(error))
+        sys.stderr.write(f'{error}\n')
         return 1
     json.dump({'changes': prepared.changes, 'detail': prepared.detail}, sys.stdout)
     return 0

@@ -151,4 +151,4 @@ class GraphWriter:
         path = '/'.join(self._scopes + [name])
         count = self._names.get(path, 0)
         self._names[path] = count + 1
-        return '{}_{}'.format(path, count) if count else path
+        return f'{path}_{count}' if count else path

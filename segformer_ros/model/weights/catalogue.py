@@ -70,7 +70,7 @@ class Download(NamedTuple):
         """
         wanted = self.default if variant is None else variant
         if wanted not in self.files:
-            raise ModelError('Model {} has no such variant'.format(self.model), got=wanted,
+            raise ModelError(f'Model {self.model} has no such variant', got=wanted,
                              expected='one of {}'.format(', '.join(sorted(self.files))))
         return self.files[wanted]
 
@@ -100,7 +100,7 @@ def spec_path(name: str) -> str:
             'Unknown model', got=repr(name),
             expected='one of {}, or the path of an .onnx file'.format(', '.join(known)),
             remedy=strict_yaml.nearest_text(name, known))
-    return resources.find('config/models/{}.yaml'.format(name))
+    return resources.find(f'config/models/{name}.yaml')
 
 
 def load_download(name: str) -> Optional[Download]:
@@ -114,7 +114,7 @@ def load_download(name: str) -> Optional[Download]:
     content = strict_yaml.read_mapping(path)
     if 'download' not in content:
         return None
-    return parse_download(name, content['download'], 'download of {}'.format(path))
+    return parse_download(name, content['download'], f'download of {path}')
 
 
 def parse_download(name: str, block: Any, where: str) -> Download:
@@ -129,16 +129,15 @@ def parse_download(name: str, block: Any, where: str) -> Download:
     block = _mapping(block, where)
     strict_yaml.check_keys(
         block, where, ['url', 'endpoint', 'revision', 'default', 'files', 'license'])
-    variants = _mapping(block['files'], 'files of {}'.format(where))
+    variants = _mapping(block['files'], f'files of {where}')
     result = Download(
         model=name,
         url=_text(block, 'url', where),
         endpoint=_text(block, 'endpoint', where, _HTTPS),
         revision=_text(block, 'revision', where, _REVISION),
         default=_text(block, 'default', where, _NAME),
-        files={variant: _remote_file(variant, variants[variant], 'file {} of {}'.format(
-            variant, where)) for variant in variants},
-        license=_license(block['license'], 'license of {}'.format(where)))
+        files={variant: _remote_file(variant, variants[variant], f'file {variant} of {where}') for variant in variants},
+        license=_license(block['license'], f'license of {where}'))
     if result.default not in result.files:
         raise ConfigurationError(
             'Wrong value of {!r} in {}'.format('default', where), got=repr(result.default),
@@ -154,7 +153,7 @@ def _remote_file(variant: str, entry: Any, where: str) -> RemoteFile:
     entry = _mapping(entry, where)
     strict_yaml.check_keys(entry, where, ['path'], ['size', 'sha256', 'git_blob_sha1'])
     if not _NAME.fullmatch(variant):
-        raise ConfigurationError('Wrong name of {}'.format(where), got=repr(variant),
+        raise ConfigurationError(f'Wrong name of {where}', got=repr(variant),
                                  expected='lower case letters, digits and _')
     size = None
     if 'size' in entry:
@@ -165,7 +164,7 @@ def _remote_file(variant: str, entry: Any, where: str) -> RemoteFile:
     digests = [_text(entry, key, where, form) if key in entry else None
                for key, form in (('sha256', _SHA256), ('git_blob_sha1', _SHA1))]
     if digests == [None, None]:
-        raise ConfigurationError('No digest in {}'.format(where), got=', '.join(entry),
+        raise ConfigurationError(f'No digest in {where}', got=', '.join(entry),
                                  expected='sha256 or git_blob_sha1')
     return RemoteFile(variant, _text(entry, 'path', where, _PATH), size, digests[0], digests[1])
 
@@ -179,7 +178,7 @@ def _license(entry: Any, where: str) -> License:
 
 def _mapping(value: Any, where: str) -> Dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        raise ConfigurationError('Wrong content of {}'.format(where), got=repr(value),
+        raise ConfigurationError(f'Wrong content of {where}', got=repr(value),
                                  expected='"key: value" lines')
     return value
 
@@ -189,6 +188,6 @@ def _text(entry: Dict[str, Any], key: str, where: str,
     text = str(strict_yaml.value_of(entry, key, where, str, 'text'))
     if not text.strip() or (form is not None and not form.fullmatch(text)):
         raise ConfigurationError(
-            'Wrong value of {!r} in {}'.format(key, where), got=repr(text),
-            expected='text' if form is None else 'text of the form {}'.format(form.pattern))
+            f'Wrong value of {key!r} in {where}', got=repr(text),
+            expected='text' if form is None else f'text of the form {form.pattern}')
     return text

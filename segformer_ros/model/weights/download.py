@@ -45,7 +45,7 @@ def shown(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ''
     if parts.port:
-        host += ':{}'.format(parts.port)
+        host += f':{parts.port}'
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, '', ''))
 
 
@@ -86,7 +86,7 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
         reason = error.reason
         if isinstance(reason, ssl.SSLError):
             raise ModelError(
-                'No trusted connection to {}'.format(shown(url)), got=reason,
+                f'No trusted connection to {shown(url)}', got=reason,
                 remedy='Check the clock of this machine (`date`), its CA certificates, and '
                        'whether a proxy or captive portal answers.') from error
         raise TransientError(_cause(reason)) from error
@@ -121,7 +121,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _refusal(error: urllib.error.HTTPError) -> Exception:
-    got = 'HTTP status {} ({})'.format(error.code, error.reason)
+    got = f'HTTP status {error.code} ({error.reason})'
     where = shown(error.geturl() or '')
     if error.code in (408, 425, 429) or error.code >= 500:
         return TransientError(got, _seconds(error.headers))
@@ -133,7 +133,7 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
              'segformer_ros, or use --from-file.',
         407: 'Put user and password into https_proxy.',
     }
-    return ModelError('Download of {} refused'.format(where), got=got,
+    return ModelError(f'Download of {where} refused', got=got,
                       remedy=remedies.get(error.code, OFFLINE_REMEDY))
 
 
@@ -144,9 +144,9 @@ def _seconds(headers: Any) -> Optional[float]:
 
 def _cause(error: object) -> str:
     if isinstance(error, socket.gaierror):
-        return 'host name not found ({})'.format(error)
+        return f'host name not found ({error})'
     if isinstance(error, socket.timeout):
-        return 'no answer within {:.0f} s'.format(TIMEOUT_S)
+        return f'no answer within {TIMEOUT_S:.0f} s'
     return str(error) or type(error).__name__
 
 
@@ -190,9 +190,8 @@ def transfer(url: str, part: str, size: Optional[int] = None,
             if barren >= BARREN_ATTEMPTS:
                 kept = _size_of(part)
                 raise ModelError(
-                    'Download of {} failed'.format(shown(url)), got=error,
-                    remedy=('{} bytes are kept: the same command goes on from there. '.format(
-                        kept) if kept else '') + OFFLINE_REMEDY) from error
+                    f'Download of {shown(url)} failed', got=error,
+                    remedy=(f'{kept} bytes are kept: the same command goes on from there. ' if kept else '') + OFFLINE_REMEDY) from error
             wait = error.retry_after_s or float(2 ** max(barren - 1, 0))
             _log.warning('%s: trying again in %.0f s', error, min(wait, LONGEST_WAIT_S))
             sleep(min(wait, LONGEST_WAIT_S))
@@ -209,10 +208,10 @@ def disk_full(path: str, error: OSError) -> ModelError:
     """Return the error to raise when a file could not be written."""
     if error.errno in _DISK_FULL:
         return ModelError(
-            'Disk full while writing {}'.format(path), got=error.strerror,
+            f'Disk full while writing {path}', got=error.strerror,
             remedy='Make room (df -h), or set SEGFORMER_ROS_CACHE to a folder on another disk, '
                    'and run the same command again.')
-    return ModelError('File cannot be written', got='{}: {}'.format(path, error.strerror),
+    return ModelError('File cannot be written', got=f'{path}: {error.strerror}',
                       remedy='Correct owner and mode of its folder.')
 
 
@@ -225,7 +224,7 @@ def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress) ->
         have = 0
     with contextlib.closing(get(url, _range_headers(part, have))) as response:
         if response.status == 416:
-            if re.fullmatch(r'bytes \*/{}'.format(have),
+            if re.fullmatch(rf'bytes \*/{have}',
                             response.headers.get('Content-Range') or ''):
                 return
             discard(part)
@@ -239,7 +238,7 @@ def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress) ->
 def _range_headers(part: str, have: int) -> Dict[str, str]:
     if not have:
         return {}
-    headers = {'Range': 'bytes={}-'.format(have)}
+    headers = {'Range': f'bytes={have}-'}
     with contextlib.suppress(FileNotFoundError):
         with open(part + '.etag', encoding='ascii', errors='replace') as stream:
             etag = stream.read()
@@ -272,15 +271,15 @@ def _check_total(url: str, total: Optional[int], size: Optional[int], have: int,
                  part: str) -> None:
     if total is not None and (total != size if size is not None else total > LARGEST_BYTES):
         raise ModelError(
-            'Wrong size offered by {}'.format(shown(url)), got='{} bytes'.format(total),
-            expected='{} bytes'.format(size) if size is not None else
-            'at most {} bytes'.format(LARGEST_BYTES),
+            f'Wrong size offered by {shown(url)}', got=f'{total} bytes',
+            expected=f'{size} bytes' if size is not None else
+            f'at most {LARGEST_BYTES} bytes',
             remedy='A mirror (HF_ENDPOINT), proxy or captive portal answers with another file.')
     free = shutil.disk_usage(os.path.dirname(part)).free
     if total is not None and total - have > free:
         raise ModelError(
-            'Disk full before writing {}'.format(part), got='{} bytes free'.format(free),
-            expected='{} bytes'.format(total - have),
+            f'Disk full before writing {part}', got=f'{free} bytes free',
+            expected=f'{total - have} bytes',
             remedy='Make room (df -h), or set SEGFORMER_ROS_CACHE to a folder on another disk.')
 
 
@@ -297,19 +296,18 @@ def _write(response: Any, part: str, offset: int, total: Optional[int], limit: i
             done += len(block)
             if done > limit:
                 discard(part)
-                raise ModelError('Download is too long', got='more than {} bytes'.format(limit),
+                raise ModelError('Download is too long', got=f'more than {limit} bytes',
                                  remedy=OFFLINE_REMEDY)
             _write_block(stream, block, part)
     if total is not None and done < total:
-        raise TransientError('connection closed after {} of {} bytes'.format(done, total))
+        raise TransientError(f'connection closed after {done} of {total} bytes')
 
 
 def _read(response: Any) -> bytes:
     try:
         return bytes(response.read(BLOCK_BYTES))
     except (OSError, http.client.HTTPException) as error:
-        raise TransientError('connection lost ({})'.format(
-            str(error) or type(error).__name__)) from error
+        raise TransientError(f'connection lost ({str(error) or type(error).__name__})') from error
 
 
 def _open_part(part: str, offset: int, etag: str) -> IO[bytes]:

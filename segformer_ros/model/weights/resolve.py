@@ -55,13 +55,12 @@ def _by_name(name: str, variant: Optional[str]) -> str:
         path = store.cached(source, source.file(variant))
     except ModelError as error:
         raise ModelError(error.problem, error.got, error.expected,
-                         '{} Command: {}'.format(error.remedy, command)) from error
+                         f'{error.remedy} Command: {command}') from error
     if path is None:
         raise ModelError(
-            'Model {} has not been fetched yet'.format(name),
+            f'Model {name} has not been fetched yet',
             expected=store.cached_path(source, source.file(variant)),
-            remedy='Its weights are under the {} ({}). If that fits your use, run: {}'.format(
-                source.license.name, source.license.link, command))
+            remedy=f'Its weights are under the {source.license.name} ({source.license.link}). If that fits your use, run: {command}')
     return path
 
 
@@ -72,6 +71,5 @@ def _by_path(path: str, spec_path: Optional[str]) -> ResolvedModel:
     if spec_path is None and not os.path.isfile(beside):
         raise ModelError(
             'Model has no specification', got=path, expected=beside,
-            remedy='Write one: ros2 run segformer_ros inspect_model {} --write-spec {}'.format(
-                path, beside))
+            remedy=f'Write one: ros2 run segformer_ros inspect_model {path} --write-spec {beside}')
     return ResolvedModel(path, load_model_spec(spec_path or beside))

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def shipped(name: str) -> Optional[str]:
     """Return the path of the weights that the package itself brings, ``None`` without."""
     with contextlib.suppress(ConfigurationError):
-        return resources.find('models/{}.onnx'.format(name))
+        return resources.find(f'models/{name}.onnx')
     return None
 
 
@@ -36,7 +36,7 @@ def cached_path(source: Download, remote: RemoteFile) -> str:
     older file.
     """
     return os.path.join(cache_dir.cache_root(), 'models', source.model,
-                        source.revision[:12], '{}.onnx'.format(remote.variant))
+                        source.revision[:12], f'{remote.variant}.onnx')
 
 
 def cached(source: Download, remote: RemoteFile) -> Optional[str]:
@@ -52,8 +52,7 @@ def cached(source: Download, remote: RemoteFile) -> Optional[str]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ModelError('Cached model cannot be read', got='{}: {}'.format(
-            path, error.strerror), remedy='Correct owner and mode of the file.') from error
+        raise ModelError('Cached model cannot be read', got=f'{path}: {error.strerror}', remedy='Correct owner and mode of the file.') from error
     return path
 
 
@@ -62,8 +61,8 @@ def fetch_command(name: str, variant: Optional[str] = None) -> str:
     program = 'ros2 run segformer_ros fetch_model'
     if shutil.which('ros2') is None:
         program = 'python3 -m segformer_ros.cli.fetch_model'
-    chosen = '' if variant is None else ' --variant {}'.format(variant)
-    return '{} {}{} --accept-license'.format(program, name, chosen)
+    chosen = '' if variant is None else f' --variant {variant}'
+    return f'{program} {name}{chosen} --accept-license'
 
 
 def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False,
@@ -93,8 +92,7 @@ def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False
     if not accept_license:
         raise ModelError(
             'License of the weights not accepted yet', got=source.license.name,
-            remedy='Read {} and, if it fits your use, run: {}'.format(
-                source.license.link, fetch_command(name, variant)))
+            remedy=f'Read {source.license.link} and, if it fits your use, run: {fetch_command(name, variant)}')
     folder = cache_dir.private_folder(cache_dir.cache_root(), 'models', name,
                                       source.revision[:12])
     target = cached_path(source, remote)
@@ -115,11 +113,11 @@ def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False
 def _shipped_only(name: str, variant: Optional[str]) -> str:
     path = shipped(name)
     if path is None:
-        raise ModelError('Weights of {} are missing'.format(name), got='no file for it',
-                         expected='models/{}.onnx in the package'.format(name),
+        raise ModelError(f'Weights of {name} are missing', got='no file for it',
+                         expected=f'models/{name}.onnx in the package',
                          remedy='Install the package again (colcon build, or pip install).')
     if variant is not None:
-        raise ModelError('Model {} has no variants'.format(name), got=variant,
+        raise ModelError(f'Model {name} has no variants', got=variant,
                          remedy='Leave the variant out.')
     return path
 

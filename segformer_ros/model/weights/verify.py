@@ -18,7 +18,7 @@ def check_file(path: str, remote: RemoteFile) -> None:
     """
     size = os.path.getsize(path)
     if remote.size is not None and size != remote.size:
-        _differs(path, 'size', '{} bytes'.format(size), '{} bytes'.format(remote.size))
+        _differs(path, 'size', f'{size} bytes', f'{remote.size} bytes')
     if remote.sha256 is not None:
         found = sha256_of(path)
         if found != remote.sha256:
@@ -31,5 +31,5 @@ def check_file(path: str, remote: RemoteFile) -> None:
 
 def _differs(path: str, what: str, got: str, expected: str) -> None:
     raise ModelError(
-        'The {} of {} is wrong'.format(what, path), got=got, expected=expected,
+        f'The {what} of {path} is wrong', got=got, expected=expected,
         remedy='The file is damaged or another one: fetch it again.')

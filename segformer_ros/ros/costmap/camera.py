@@ -100,8 +100,7 @@ class CostmapCamera:
         """
         if frame.info is None:
             raise InvalidInputError(
-                'No CameraInfo was received', expected='a message on {}'.format(
-                    topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)),
+                'No CameraInfo was received', expected=f'a message on {topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)}',
                 remedy='Check the topic name; set costmap: false where masks are enough.')
         height, width = frame.mask.shape
         key = (calibration_of(frame.info), width, height)

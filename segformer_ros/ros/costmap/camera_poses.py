@@ -129,8 +129,8 @@ class CameraPoses:
                                  remedy='Check the topic name, or set height_source: tf.')
         age = (stamp_ns - reading.stamp_ns) / NANOSECONDS
         if abs(age) > RANGE_MAX_AGE:
-            raise TransformError('Range and image are too far apart', got='{:.3f} s'.format(age),
-                                 expected='at most {} s'.format(RANGE_MAX_AGE))
+            raise TransformError('Range and image are too far apart', got=f'{age:.3f} s',
+                                 expected=f'at most {RANGE_MAX_AGE} s')
         odom_from_sensor = self._transforms.lookup(
             parameters.odom_frame, reading.frame_id, reading.stamp_ns)
         # The camera may sit above or below the range finder.

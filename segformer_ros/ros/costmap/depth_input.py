@@ -62,8 +62,7 @@ class DepthInput:
         message = self._nearest(stamp_ns)
         if message is None:
             raise TransformError(
-                'No depth image for the image', expected='one within {:.0f} ms on {}'.format(
-                    SLOP_NS / 1e6, self._name),
+                'No depth image for the image', expected=f'one within {SLOP_NS / 1e6:.0f} ms on {self._name}',
                 remedy='Check the topic, or set depth_transport: none.')
         if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)

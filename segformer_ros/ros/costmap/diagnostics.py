@@ -61,12 +61,11 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: NodeSta
         if fault is not None]
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
-        faults.append((WARN, '{:.1f} grids per second instead of {:.1f}'.format(
-            costmap.grid_rate, asked)))
+        faults.append((WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
     if faults:
         return Status(max(level for level, _ in faults), NAME,
                       '; '.join(text for _, text in faults), values)
-    return Status(OK, NAME, '{:.0f} % of the cells known'.format(100.0 * costmap.known), values)
+    return Status(OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known', values)
 
 
 def _fault(camera: str, report: CameraReport, parameters: NodeParameters
@@ -77,40 +76,35 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     if silence > parameters.warn_after:
         cause = report.last_error if report.erring else 'no mask comes'
         return (ERROR if silence > parameters.error_after else WARN,
-                '{}nothing new for {:.1f} s: {}'.format(prefix, report.since_served, cause))
+                f'{prefix}nothing new for {report.since_served:.1f} s: {cause}')
     if report.erring:
-        return WARN, '{}last mask was of no use: {}'.format(prefix, report.last_error)
+        return WARN, f'{prefix}last mask was of no use: {report.last_error}'
     fading = parameters.costmap.settings.fusion.dynamic_decay_time
     if report.input_age is not None and report.input_age > fading:
-        return WARN, ('{}masks come {:.1f} s after their images, and what moves has faded by then:'
-                      ' raise fusion.dynamic_decay_time above {} s'.format(
-                          prefix, report.input_age, fading))
+        return WARN, (f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has faded by then:'
+                      f' raise fusion.dynamic_decay_time above {fading} s')
     return None
 
 
 def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[str, str]]:
     values = [
-        ('grid rate [Hz]', 'unknown' if costmap.grid_rate is None else '{:.2f}'.format(
-            costmap.grid_rate)),
-        ('known cells [%]', '{:.1f}'.format(100.0 * costmap.known)),
-        ('oldest known cell [s]', '{:.2f}'.format(costmap.oldest)),
+        ('grid rate [Hz]', 'unknown' if costmap.grid_rate is None else f'{costmap.grid_rate:.2f}'),
+        ('known cells [%]', f'{100.0 * costmap.known:.1f}'),
+        ('oldest known cell [s]', f'{costmap.oldest:.2f}'),
         ('clock went back', str(costmap.jumps)),
         ('transforms', costmap.transforms),
-        ('frames', '{} in {}'.format(parameters.costmap.ground_frame,
-                                     parameters.costmap.odom_frame)),
+        ('frames', f'{parameters.costmap.ground_frame} in {parameters.costmap.odom_frame}'),
         ('cost profile', costmap.profile),
     ]
     for camera, report in costmap.reports.items():
         prefix = camera + ': ' if camera else ''
         values += [
-            (prefix + 'mask age [s]', 'unknown' if report.input_age is None else '{:.2f}'.format(
-                report.input_age)),
+            (prefix + 'mask age [s]', 'unknown' if report.input_age is None else f'{report.input_age:.2f}'),
             (prefix + 'masks used', str(report.published)),
             (prefix + 'masks dropped for newer ones', str(report.dropped)),
             (prefix + 'masks of no use', str(report.failed + report.rejected)),
         ]
-        values += [('{}{} [ms]'.format(prefix, stage), 'p50 {:.1f}, p95 {:.1f}'.format(
-            1e3 * found.p50, 1e3 * found.p95)) for stage, found in report.stages.items()]
+        values += [(f'{prefix}{stage} [ms]', f'p50 {1e3 * found.p50:.1f}, p95 {1e3 * found.p95:.1f}') for stage, found in report.stages.items()]
         if report.last_error:
             values.append((prefix + 'last error', report.last_error))
     return values

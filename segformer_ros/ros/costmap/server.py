@@ -135,8 +135,8 @@ class CostmapStage:
         """Stop and give everything back."""
         self.stop()
         if not self._worker.stop(STOP_TIMEOUT):
-            self._node.get_logger().error('The costmap has not answered for {:.0f} s; its thread '
-                                          'is left behind.'.format(STOP_TIMEOUT))
+            self._node.get_logger().error(f'The costmap has not answered for {STOP_TIMEOUT:.0f} s; its thread '
+                                          'is left behind.')
         self._destroy_outputs()
 
     def offer(self, name: str, header: Header, segmentation: Segmentation,
@@ -216,7 +216,7 @@ class CostmapStage:
             camera.report(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
             name = type(error).__name__
-            camera.report(name, '{}: {}\n{}'.format(name, error, traceback.format_exc()))
+            camera.report(name, f'{name}: {error}\n{traceback.format_exc()}')
         return True
 
     def _take_in(self, camera: CostmapCamera, message: MaskFrame, view: costmap_camera.View,
@@ -232,7 +232,7 @@ class CostmapStage:
         result = self._pipeline.process(name, frame, self._clock.seconds() or None,
                                         parameters.has_odometry)
         if result.cleared and not clock_went_back:
-            self._note_jump('Stamps of {} went back'.format(camera.topic))
+            self._note_jump(f'Stamps of {camera.topic} went back')
         costmap_camera.publish(camera, message, frame, result, parameters)
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, self._pipeline.categories(
@@ -245,7 +245,7 @@ class CostmapStage:
                 if self._open:
                     self._publish_grid()
         except Exception:  # the next grid may succeed, and Nav2 needs one
-            self._log.error('grid', 'No grid: {}'.format(traceback.format_exc()))
+            self._log.error('grid', f'No grid: {traceback.format_exc()}')
 
     def _publish_grid(self, with_masks: bool = False) -> None:
         parameters = self._parameters.costmap
@@ -271,7 +271,7 @@ class CostmapStage:
 
     def _note_jump(self, what: str) -> None:
         self._jumps += 1
-        self._log.info('jump', '{}: the costmap is cleared.'.format(what))
+        self._log.info('jump', f'{what}: the costmap is cleared.')
 
     def _set_pace(self) -> None:
         costmap = self._parameters.costmap
@@ -319,8 +319,7 @@ class CostmapHost:
             poses.destroy()
             self._trouble = str(error)
             self._node.get_logger().error(
-                'No costmap, masks alone: {} Set costmap: false where that is meant.'.format(
-                    error))
+                f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
             return None
         self._poses = poses
         if parameters.costmap.height_source == RANGE:
@@ -380,8 +379,7 @@ class CostmapHost:
                     '{}mount from parameters, {} m high; TF of the camera is not used.'.format(
                         camera.name + ': ' if camera.name else '', camera.mount_height))
         if not parameters.costmap.has_odometry:
-            self._node.get_logger().info('No odometry: each image stands for itself in {}.'.format(
-                parameters.costmap.odom_frame))
+            self._node.get_logger().info(f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')
 
     def _on_range(self, message: Range) -> None:
         stamp = message.header.stamp

@@ -48,14 +48,12 @@ def render_text(findings: Sequence[Finding]) -> str:
     """Return findings for people: one line each, and one for each remedy."""
     lines: List[str] = []
     for finding in findings:
-        lines.append('{:6}{} {}'.format(
-            finding.level if finding.level == OK else finding.level.upper(),
-            finding.subject.ljust(SUBJECT_WIDTH), one_line(finding.text)))
+        lines.append(f'{finding.level if finding.level == OK else finding.level.upper():6}{finding.subject.ljust(SUBJECT_WIDTH)} {one_line(finding.text)}')
         if finding.remedy:
             lines.append('{}remedy: {}'.format(' ' * (7 + SUBJECT_WIDTH),
                                                one_line(finding.remedy)))
     count = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
-    lines.append('{} errors, {} warnings, {} ok'.format(count[ERROR], count[WARN], count[OK]))
+    lines.append(f'{count[ERROR]} errors, {count[WARN]} warnings, {count[OK]} ok')
     return '\n'.join(lines) + '\n'
 
 

@@ -180,7 +180,7 @@ class GraphObserver:
         if state is None or values is None:
             return False, '', {}
         values.update(self._parameters([
-            '{}.{}'.format(camera, DEPTH_TRANSPORT) if camera else DEPTH_TRANSPORT
+            f'{camera}.{DEPTH_TRANSPORT}' if camera else DEPTH_TRANSPORT
             for camera in values.get('cameras') or ['']]) or {})
         return True, str(state.current_state.label), values
 
@@ -192,7 +192,7 @@ class GraphObserver:
                 for name, value in zip(names, answer.values)}
 
     def _call(self, service_type: Any, name: str, request: Any) -> Any:
-        client = self._node.create_client(service_type, '{}/{}'.format(self._target, name))
+        client = self._node.create_client(service_type, f'{self._target}/{name}')
         try:
             if not self._spin_until(client.service_is_ready, ANSWER):
                 return None
@@ -241,8 +241,7 @@ class GraphObserver:
             self._transforms += 1
             before = self._parents.setdefault(each.child_frame_id, each.header.frame_id)
             if before != each.header.frame_id:
-                self._faults['Frame {} has two parents, {} and {}.'.format(
-                    each.child_frame_id, before, each.header.frame_id)] = None
+                self._faults[f'Frame {each.child_frame_id} has two parents, {before} and {each.header.frame_id}.'] = None
             move, turn = each.transform.translation, each.transform.rotation
             try:
                 self._poses.insert(

@@ -87,7 +87,7 @@ def runtime_findings(backend: str) -> List[Finding]:
     except ImportError as error:
         findings.append(Finding(
             WARN if backend == 'tensorrt' else ERROR, 'onnxruntime',
-            'not usable: {}'.format(error), 'Install it: python3 -m pip install onnxruntime'))
+            f'not usable: {error}', 'Install it: python3 -m pip install onnxruntime'))
     level = ERROR if backend == 'tensorrt' else OK
     try:
         gpu = probe_gpu()
@@ -96,7 +96,7 @@ def runtime_findings(backend: str) -> List[Finding]:
         findings.append(finding_of(level, 'gpu', error)._replace(
             **({} if level == ERROR else {'remedy': ''})))
         return findings
-    findings.append(Finding(OK, 'gpu', '{}, {:.1f} GB'.format(gpu, gpu.total_memory / 1e9)))
+    findings.append(Finding(OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
     try:
         api = load_tensorrt()
         findings.append(Finding(OK, 'tensorrt', api.version))
@@ -119,18 +119,17 @@ def cache_findings(root: str) -> List[Finding]:
     findings = [_disk_finding(existing)]
     if not os.access(existing, os.W_OK):
         findings.append(Finding(
-            WARN, 'cache', '{} cannot be written to'.format(existing),
-            'Make it writable, or set engine_cache or {} to another folder.'.format(
-                cache_dir.CACHE_VARIABLE)))
+            WARN, 'cache', f'{existing} cannot be written to',
+            f'Make it writable, or set engine_cache or {cache_dir.CACHE_VARIABLE} to another folder.'))
     for path in (root, folder):
         fault = _not_private(path)
         if fault:
             findings.append(Finding(
-                ERROR, 'cache', '{} is {}'.format(path, fault),
+                ERROR, 'cache', f'{path} is {fault}',
                 'Look who made it, then delete it, or correct owner and mode (chmod go-w).'))
             return findings
     if not os.path.isdir(folder):
-        return findings + [Finding(OK, 'engines', 'none yet below {}'.format(root))]
+        return findings + [Finding(OK, 'engines', f'none yet below {root}')]
     return findings + _engine_findings(folder)
 
 
@@ -141,13 +140,11 @@ def memory_findings(free: int, serves: bool) -> List[Finding]:
     :param free: bytes
     :param serves: whether a node does already, which then has its memory
     """
-    text = '{:.0f} MB can be had'.format(free / 1e6)
+    text = f'{free / 1e6:.0f} MB can be had'
     if free < SERVING_MEMORY and not serves:
-        return [Finding(ERROR, 'memory', '{}, the node needs about {:.0f} MB'.format(
-            text, SERVING_MEMORY / 1e6), 'End other programs, or add swap (zram).')]
+        return [Finding(ERROR, 'memory', f'{text}, the node needs about {SERVING_MEMORY / 1e6:.0f} MB', 'End other programs, or add swap (zram).')]
     if free < MINIMUM_FREE:
-        return [Finding(WARN, 'memory', '{}: no engine is built below {:.0f} MB'.format(
-            text, MINIMUM_FREE / 1e6), 'End other programs while an engine is built.')]
+        return [Finding(WARN, 'memory', f'{text}: no engine is built below {MINIMUM_FREE / 1e6:.0f} MB', 'End other programs while an engine is built.')]
     return [Finding(OK, 'memory', text)]
 
 
@@ -159,7 +156,7 @@ def clock_findings(now: float) -> List[Finding]:
     """
     text = time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now))
     if now < RELEASED:
-        return [Finding(ERROR, 'clock', '{} lies before this package was written'.format(text),
+        return [Finding(ERROR, 'clock', f'{text} lies before this package was written',
                         'Set the clock (timedatectl, chrony); a Jetson without a battery '
                         'forgets it.')]
     return [Finding(OK, 'clock', text)]
@@ -167,10 +164,9 @@ def clock_findings(now: float) -> List[Finding]:
 
 def _disk_finding(folder: str) -> Finding:
     free = shutil.disk_usage(folder).free
-    text = '{:.0f} MB free for {}'.format(free / 1e6, folder)
+    text = f'{free / 1e6:.0f} MB free for {folder}'
     if free < FREE_DISK:
-        return Finding(WARN, 'disk', text, 'Free some: an engine needs about {:.0f} MB.'.format(
-            FREE_DISK / 1e6))
+        return Finding(WARN, 'disk', text, f'Free some: an engine needs about {FREE_DISK / 1e6:.0f} MB.')
     return Finding(OK, 'disk', text)
 
 
@@ -182,7 +178,7 @@ def _not_private(path: str) -> Optional[str]:
     if not stat.S_ISDIR(status.st_mode):
         return 'no folder'
     if status.st_uid not in (os.geteuid(), 0):
-        return 'of user id {}'.format(status.st_uid)
+        return f'of user id {status.st_uid}'
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return 'writable for others'
     return None
@@ -201,11 +197,11 @@ def _engine_findings(folder: str) -> List[Finding]:
                 record = parse_record(stem, stream.read())
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
                 RecursionError) as error:
-            findings.append(Finding(WARN, 'engine', '{}: not usable: {}'.format(name, error),
+            findings.append(Finding(WARN, 'engine', f'{name}: not usable: {error}',
                                     'Nothing to do: the node deletes it and builds another.'))
             continue
         findings.append(Finding(
-            WARN if record.rejected else OK, 'engine', '{}: {}'.format(stem, record.verdict),
+            WARN if record.rejected else OK, 'engine', f'{stem}: {record.verdict}',
             'Look at why, then: ros2 run segformer_ros build_engine --force'
             if record.rejected else ''))
-    return findings or [Finding(OK, 'engines', 'none in {}'.format(folder))]
+    return findings or [Finding(OK, 'engines', f'none in {folder}')]

@@ -39,13 +39,13 @@ def graph_findings(facts: GraphFacts) -> List[Finding]:
 def node_findings(facts: GraphFacts) -> List[Finding]:
     """Tell how the node is, and what it says of itself."""
     if not facts.running:
-        return [Finding(WARN, 'node', '{} does not run in this domain'.format(facts.node),
+        return [Finding(WARN, 'node', f'{facts.node} does not run in this domain',
                         'Start it: ros2 launch segformer_ros segformer.launch.py, in the same '
                         'ROS_DOMAIN_ID; other names: --node.')]
     if not facts.answers:
-        return [Finding(ERROR, 'node', '{} runs but does not answer'.format(facts.node),
+        return [Finding(ERROR, 'node', f'{facts.node} runs but does not answer',
                         'Look at its log; end it with SIGINT and start it again.')]
-    findings = [Finding(OK, 'node', '{} is {}'.format(facts.node, facts.state))
+    findings = [Finding(OK, 'node', f'{facts.node} is {facts.state}')
                 if facts.state == 'active' else
                 Finding(WARN, 'node', '{} is {}, so it gives no masks'.format(
                     facts.node, facts.state or 'in no state'),
@@ -53,7 +53,7 @@ def node_findings(facts: GraphFacts) -> List[Finding]:
                         facts.node, 'activate' if facts.state == 'inactive' else 'configure'))]
     for task, (level, message) in sorted(facts.diagnostics.items()):
         findings.append(Finding(
-            NODE_LEVELS.get(level, ERROR), 'node says', '{}: {}'.format(task, message),
+            NODE_LEVELS.get(level, ERROR), 'node says', f'{task}: {message}',
             '' if level == 0 else 'The log of the node has the details; docs/topics.md tells '
             'what each entry means.'))
     if not facts.diagnostics:
@@ -81,8 +81,7 @@ def image_findings(topic: TopicFacts, simulated_time: bool) -> List[Finding]:
     if topic.wanted_type.endswith('/Image'):
         try:
             find_encoding(image.encoding)
-            findings.append(Finding(OK, 'image', '{} x {} {} in frame {!r}'.format(
-                image.width, image.height, image.encoding, image.header.frame_id)))
+            findings.append(Finding(OK, 'image', f'{image.width} x {image.height} {image.encoding} in frame {image.header.frame_id!r}'))
         except SegformerRosError as error:
             findings.append(finding_of(ERROR, 'image', error))
     return findings + _age_findings(topic, simulated_time)
@@ -105,13 +104,11 @@ def info_findings(camera: CameraFacts) -> List[Finding]:
         height = (info.roi.height or info.height) // (info.binning_y or 1)
         # A scaled image is as good as the calibrated one; a cropped one is not.
         if abs(width * image.height - height * image.width) > max(image.width, image.height):
-            text = '{}: for {} x {} pixels, images have {} x {}'.format(
-                topic.name, width, height, image.width, image.height)
+            text = f'{topic.name}: for {width} x {height} pixels, images have {image.width} x {image.height}'
             return [Finding(WARN, 'camera_info', text,
                             'Publish the CameraInfo of this resolution.')]
     if image is not None and image.header.frame_id != info.header.frame_id:
-        return [Finding(WARN, 'camera_info', '{}: frame {!r}, images have {!r}'.format(
-            topic.name, info.header.frame_id, image.header.frame_id),
+        return [Finding(WARN, 'camera_info', f'{topic.name}: frame {info.header.frame_id!r}, images have {image.header.frame_id!r}',
             'Give both the same frame_id in the driver.')]
     return [Finding(OK, 'camera_info', '{}: {:.1f} Hz, {} x {} {}'.format(
         topic.name, topic.rate, info.width, info.height, info.distortion_model or 'no lens'))]
@@ -133,10 +130,10 @@ def transform_findings(facts: GraphFacts) -> List[Finding]:
         for target in sorted({each for each in targets if each}):
             try:
                 facts.poses.lookup(target, frame)
-                findings.append(Finding(OK, 'tf', '{} from {}'.format(target, frame)))
+                findings.append(Finding(OK, 'tf', f'{target} from {frame}'))
             except SegformerRosError as error:
                 findings.append(finding_of(WARN, 'tf', error))
-    return findings or [Finding(OK, 'tf', '{} transforms came'.format(facts.transforms))]
+    return findings or [Finding(OK, 'tf', f'{facts.transforms} transforms came')]
 
 
 def time_findings(facts: GraphFacts) -> List[Finding]:
@@ -168,10 +165,9 @@ def _silent(topic: TopicFacts, level: str, remedy: str) -> List[Finding]:
             topic.name, ', '.join(others), topic.wanted_type),
             'Set image_transport to what the topic carries, or remap it.')]
     if not topic.publishers and not topic.received:
-        return [Finding(level, subject, 'nobody publishes {}'.format(topic.name), remedy)]
+        return [Finding(level, subject, f'nobody publishes {topic.name}', remedy)]
     if not topic.received:
-        return [Finding(level, subject, '{} has a publisher ({}), but nothing came'.format(
-            topic.name, topic.publishers[0][0]),
+        return [Finding(level, subject, f'{topic.name} has a publisher ({topic.publishers[0][0]}), but nothing came',
             'Look whether the driver is triggered; a firewall or another network may let '
             'discovery through and data not.')]
     return []
@@ -181,10 +177,10 @@ def _age_findings(topic: TopicFacts, simulated_time: bool) -> List[Finding]:
     if topic.age is None or simulated_time:
         return []
     if topic.newest is not None and topic.newest.header.stamp.sec == 0:
-        return [Finding(WARN, 'stamp', '{} has no stamps'.format(topic.name),
+        return [Finding(WARN, 'stamp', f'{topic.name} has no stamps',
                         'Let the driver stamp images: the costmap looks poses up by them.')]
     if topic.age > OLD or topic.age < -AHEAD:
         return [Finding(WARN, 'stamp', '{}: images are {:.2f} s {}'.format(
             topic.name, abs(topic.age), 'old' if topic.age > 0 else 'ahead of this clock'),
             'Synchronise the clocks of both computers (chrony); for a bag set use_sim_time.')]
-    return [Finding(OK, 'stamp', '{}: {:.0f} ms old'.format(topic.name, 1e3 * topic.age))]
+    return [Finding(OK, 'stamp', f'{topic.name}: {1e3 * topic.age:.0f} ms old')]

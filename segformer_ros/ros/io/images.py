@@ -47,7 +47,7 @@ def compressed_image(header: Header, encoded: 'npt.NDArray[np.uint8]',
     :param suffix: ``jpeg`` or ``png``
     """
     # The form of image_transport's compressed plugin; viewers look for the words in it.
-    return CompressedImage(header=header, format='rgb8; {} compressed bgr8'.format(suffix),
+    return CompressedImage(header=header, format=f'rgb8; {suffix} compressed bgr8',
                            data=byte_array(encoded))
 
 

@@ -53,7 +53,7 @@ class Throttle:
         if len(self._seen) >= KINDS_KEPT:
             self._seen.clear()
         self._seen[kind] = (now, 0)
-        return '{} ({} more like it)'.format(text, hidden) if hidden else text
+        return f'{text} ({hidden} more like it)' if hidden else text
 
 
 PACKAGE = 'segformer_ros'

@@ -118,7 +118,7 @@ CLEAR_SERVICE = '~/clear_costmap'
 
 def input_name(camera: str, topic: Topic) -> str:
     """Return the relative name of an input: ``image`` or ``front/image``."""
-    return '{}/{}'.format(camera, topic.name) if camera else topic.name
+    return f'{camera}/{topic.name}' if camera else topic.name
 
 
 def output_name(camera: str, topic: Topic) -> str:

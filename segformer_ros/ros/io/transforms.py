@@ -123,7 +123,7 @@ class BufferedTransforms(Transforms):
         # Once for each text that follows another: a broken publisher repeats itself.
         if text != self._refused:
             self._refused = text
-            self._node.get_logger().warning('Transform ignored: {}'.format(text))
+            self._node.get_logger().warning(f'Transform ignored: {text}')
 
 
 class Tf2Transforms(Transforms):
@@ -148,8 +148,8 @@ class Tf2Transforms(Transforms):
             found = self._buffer.lookup_transform(target.lstrip('/'), source.lstrip('/'),
                                                   Time(nanoseconds=stamp_ns))
         except self._failures as error:
-            raise TransformError('No transform', got='{!r} in {!r}'.format(source, target),
-                                 remedy='tf2 says: {}'.format(error)) from error
+            raise TransformError('No transform', got=f'{source!r} in {target!r}',
+                                 remedy=f'tf2 says: {error}') from error
         return pose_matrix(*_numbers(found.transform))
 
     def clear(self) -> None:

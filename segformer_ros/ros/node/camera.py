@@ -113,19 +113,19 @@ class Camera:
         except InvalidInputError as error:
             if not turn.claim():
                 return
-            kind = '{} ({})'.format(error.problem, self._encoding(frame.message))
-            self._report(kind, 'Image rejected: {}'.format(error), rejected=True)
+            kind = f'{error.problem} ({self._encoding(frame.message)})'
+            self._report(kind, f'Image rejected: {error}', rejected=True)
         except SegformerRosError as error:
             if not turn.claim():
                 return
             turn.note(False)
-            self._report(error.problem, 'No mask: {}'.format(error), rejected=False)
+            self._report(error.problem, f'No mask: {error}', rejected=False)
         except Exception as error:  # a fault of ours; the next frame may succeed, so go on
             if not turn.claim():
                 return
             turn.note(False)
             name = type(error).__name__
-            self._report(name, 'No mask: {}: {}\n{}'.format(name, error, traceback.format_exc()),
+            self._report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
                          rejected=False)
 
     def facts(self) -> Dict[str, str]:
@@ -201,8 +201,8 @@ class Camera:
         now = time.monotonic()
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
         if self.statistics.note_arrival(now, stamp, self._age(stamp)):
-            self._log.info('stamp', 'Stamps of {} went back: a bag started over, or time was '
-                           'reset.'.format(self._image_topic()))
+            self._log.info('stamp', f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
+                           'reset.')
         if self._offer(self.name, Frame(message, now)):
             self.statistics.note_drop()
 
@@ -228,7 +228,7 @@ class Camera:
 
     def _report(self, kind: str, text: str, rejected: bool) -> None:
         self.statistics.note_error(text.splitlines()[0], rejected)
-        self._log.error(kind, '{}: {}'.format(self.name, text) if self.name else text)
+        self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
 
 def _size_wh(image: Any) -> Tuple[int, int]:

@@ -60,8 +60,7 @@ class MosaicBridge(MosaicDecoder):
             # 'rgb8' from 16 bit samples scales them, as the OpenCV path does.
             picture = self._bridge.imgmsg_to_cv2(_compacted(message, encoding), 'rgb8')
         except Exception as error:  # cv_bridge raises whatever its compiled half raises
-            self.status = 'OpenCV, because cv_bridge refused {}: {}'.format(
-                message.encoding, error)
+            self.status = f'OpenCV, because cv_bridge refused {message.encoding}: {error}'
             return None
         self.status = 'cv_bridge'
         return np.asarray(picture)
@@ -73,7 +72,7 @@ class MosaicBridge(MosaicDecoder):
                 import cv_bridge
                 return cv_bridge.CvBridge()
             except Exception as error:  # an ABI clash raises AttributeError, SystemError, ...
-                reason = '{}: {}'.format(type(error).__name__, error)
+                reason = f'{type(error).__name__}: {error}'
         self.status = 'OpenCV, because cv_bridge cannot be used: ' + reason
         return None
 
@@ -95,13 +94,13 @@ def probe() -> Optional[str]:
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        return 'no answer within {:.0f} s'.format(PROBE_TIMEOUT)
+        return f'no answer within {PROBE_TIMEOUT:.0f} s'
     if child.returncode == 0:
         return None
     if child.returncode < 0:
-        return 'its process ended with signal {}'.format(-child.returncode)
+        return f'its process ended with signal {-child.returncode}'
     lines = errors.strip().splitlines()
-    return lines[-1] if lines else 'exit status {}'.format(child.returncode)
+    return lines[-1] if lines else f'exit status {child.returncode}'
 
 
 def _compacted(message: Any, encoding: Encoding) -> Any:

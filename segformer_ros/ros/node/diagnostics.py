@@ -53,16 +53,16 @@ def backend_status(state: Optional[BackendState]) -> Status:
               ('model', state.status.model if state.status else info.model_path),
               ('runs', info.model_path), ('why', state.reason)]
     values += sorted(info.details.items())
-    message = '{} {} on {}'.format(info.name, info.precision, info.device)
+    message = f'{info.name} {info.precision} on {info.device}'
     if state.status is not None:
         values += selection_values(state.status)
         under_way = selection_progress(state.status)
         if under_way:
-            message = '{}; {}'.format(message, under_way)
+            message = f'{message}; {under_way}'
     if state.fallback:
         severe = state.status is not None and state.status.level == SELECTION_ERROR
         level = ERROR if severe else WARN
-        return Status(level, 'backend', '{}: {}'.format(message, state.reason), values)
+        return Status(level, 'backend', f'{message}: {state.reason}', values)
     return Status(OK, 'backend', message, values)
 
 
@@ -85,12 +85,12 @@ def selection_values(status: SelectionStatus) -> Pairs:
 def selection_progress(status: SelectionStatus) -> str:
     """Return what is being done for a better backend, or nothing."""
     if status.preparing:
-        return 'preparing the graph for {}'.format(status.preparing)
+        return f'preparing the graph for {status.preparing}'
     if status.job is None:
         return ''
     job = status.job
-    steps = ', step {} of {}'.format(job.step, job.steps) if job.steps else ''
-    return '{} the {} engine for {:.0f} s{}'.format(job.stage, job.precision, job.elapsed, steps)
+    steps = f', step {job.step} of {job.steps}' if job.steps else ''
+    return f'{job.stage} the {job.precision} engine for {job.elapsed:.0f} s{steps}'
 
 
 def watchdog_status(state: Optional[WatchdogState]) -> Status:
@@ -115,7 +115,7 @@ def camera_status(camera: str, report: CameraReport, state: NodeState,
 
     :param extra: further facts, shown at the end
     """
-    name = 'camera {}'.format(camera) if camera else 'camera'
+    name = f'camera {camera}' if camera else 'camera'
     values = _figures(report) + sorted(extra.items())
     if not state.serving:
         return Status(OK, name, 'not serving', values)
@@ -128,16 +128,15 @@ def camera_status(camera: str, report: CameraReport, state: NodeState,
     elif report.erring:
         return Status(WARN, name, 'last frame gave no mask: ' + report.last_error, values)
     else:
-        return Status(OK, name, '{:.1f} Hz'.format(report.output_rate), values)
-    return Status(level, name, 'no mask for {:.1f} s: {}'.format(
-        report.since_served, _cause(report, parameters)), values)
+        return Status(OK, name, f'{report.output_rate:.1f} Hz', values)
+    return Status(level, name, f'no mask for {report.since_served:.1f} s: {_cause(report, parameters)}', values)
 
 
 def _cause(report: CameraReport, parameters: NodeParameters) -> str:
     if report.since_received is None:
         return 'no image was ever received; check the topic name and that the camera publishes'
     if report.since_received > parameters.warn_after:
-        return 'no image for {:.1f} s'.format(report.since_received)
+        return f'no image for {report.since_received:.1f} s'
     if report.erring:
         return report.last_error
     return 'images come, the network has not finished one'
@@ -145,8 +144,8 @@ def _cause(report: CameraReport, parameters: NodeParameters) -> str:
 
 def _figures(report: CameraReport) -> Pairs:
     values = [
-        ('input rate [Hz]', '{:.2f}'.format(report.input_rate)),
-        ('output rate [Hz]', '{:.2f}'.format(report.output_rate)),
+        ('input rate [Hz]', f'{report.input_rate:.2f}'),
+        ('output rate [Hz]', f'{report.output_rate:.2f}'),
         ('received', str(report.received)),
         ('published', str(report.published)),
         ('dropped for newer ones', str(report.dropped)),
@@ -158,7 +157,7 @@ def _figures(report: CameraReport) -> Pairs:
         ('input age [s]', _seconds(report.input_age)),
         ('latency [ms]', _milliseconds(report.latency)),
     ]
-    values += [('{} [ms]'.format(stage), _milliseconds(found))
+    values += [(f'{stage} [ms]', _milliseconds(found))
                for stage, found in report.stages.items()]
     if report.encoding:
         values.append(('image', '{} x {} {}'.format(*report.size_wh, report.encoding)))
@@ -168,12 +167,11 @@ def _figures(report: CameraReport) -> Pairs:
 
 
 def _seconds(value: Optional[float]) -> str:
-    return 'unknown' if value is None else '{:.3f}'.format(value)
+    return 'unknown' if value is None else f'{value:.3f}'
 
 
 def _milliseconds(found: Optional[Percentiles]) -> str:
-    return 'unknown' if found is None else 'p50 {:.1f}, p95 {:.1f}'.format(
-        1e3 * found.p50, 1e3 * found.p95)
+    return 'unknown' if found is None else f'p50 {1e3 * found.p50:.1f}, p95 {1e3 * found.p95:.1f}'
 
 
 def _yes_no(value: bool) -> str:

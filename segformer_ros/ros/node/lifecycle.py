@@ -54,9 +54,7 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
         try:
             return change_state(request, response)
         except RCLError as error:
-            node.get_logger().error('Transition {} refused in state {}: {}'.format(
-                request.transition.label or request.transition.id,
-                node._state_machine.current_state[1], error))
+            node.get_logger().error(f'Transition {request.transition.label or request.transition.id} refused in state {node._state_machine.current_state[1]}: {error}')
             response.success = False
             return response
 

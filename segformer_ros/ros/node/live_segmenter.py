@@ -219,8 +219,7 @@ def make_segmenter(choice: BackendChoice, model: Model, threads: int,
                    logger: RcutilsLogger) -> Segmenter:
     """Return the segmenter of an open backend, and say which one it is and why."""
     info = choice.backend.info
-    text = '{} {} {} on {} runs {}: {}.'.format(
-        info.name, info.version, info.precision, info.device, info.model_path, choice.reason)
+    text = f'{info.name} {info.version} {info.precision} on {info.device} runs {info.model_path}: {choice.reason}.'
     if choice.fallback:
         logger.warning(text)
     else:

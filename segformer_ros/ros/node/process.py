@@ -59,7 +59,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         try:
             node = make_node()
         except SegformerRosError as error:
-            get_logger('segformer').fatal('Cannot start: {}'.format(error))
+            get_logger('segformer').fatal(f'Cannot start: {error}')
             return WRONG_START
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -80,7 +80,7 @@ class SegformerNode(LifecycleNode):
         self._missing = ''
         if label_info_type() is None:
             self._missing = LABEL_INFO_MISSING
-            self.get_logger().warning('Not published: {}.'.format(self._missing))
+            self.get_logger().warning(f'Not published: {self._missing}.')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapHost(self)
         self._settings.examine = self._costmap.examine
@@ -123,7 +123,7 @@ class SegformerNode(LifecycleNode):
         try:
             return self._attempt('configure', self._configure)
         except SegformerRosError as error:
-            self._trouble = 'Cannot configure: {}'.format(error)
+            self._trouble = f'Cannot configure: {error}'
             if self._is_stopping():
                 self.get_logger().info(self._trouble)  # nobody's fault
             else:
@@ -160,8 +160,8 @@ class SegformerNode(LifecycleNode):
             raise  # what the user can put right: the caller's business
         except Exception as error:
             # rclpy turns an exception into ERROR without a word, so it is told here.
-            self._trouble = 'Fault in {}: {}: {}'.format(name, type(error).__name__, error)
-            self.get_logger().fatal('{}\n{}'.format(self._trouble, traceback.format_exc()))
+            self._trouble = f'Fault in {name}: {type(error).__name__}: {error}'
+            self.get_logger().fatal(f'{self._trouble}\n{traceback.format_exc()}')
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -230,13 +230,12 @@ class SegformerNode(LifecycleNode):
         self._stop()
         if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
             # Its camera gates are closed, so it cannot publish through what is destroyed now.
-            self.get_logger().error('The backend has not answered for {:.0f} s; its thread is '
-                                    'left behind.'.format(STOP_TIMEOUT))
+            self.get_logger().error(f'The backend has not answered for {STOP_TIMEOUT:.0f} s; its thread is '
+                                    'left behind.')
         self._hung.prune()
         if self._worker is not None and self._hung:
             self.get_logger().warning(
-                'Threads that hang and are left behind: {}; with {} the process ends.'.format(
-                    len(self._hung), MAX_HUNG))
+                f'Threads that hang and are left behind: {len(self._hung)}; with {MAX_HUNG} the process ends.')
         self._worker = None
         self._cameras.destroy()
         self._cameras = CameraSet()
@@ -263,7 +262,7 @@ class SegformerNode(LifecycleNode):
             self._start_cameras()
         response.success = True
         response.message = 'enabled' if self._enabled else 'disabled'
-        self.get_logger().info('Masks are {}.'.format(response.message))
+        self.get_logger().info(f'Masks are {response.message}.')
         return response
 
     def _statuses(self) -> List[Status]:

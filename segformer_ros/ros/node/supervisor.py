@@ -187,15 +187,14 @@ class WatchedWorker:
         if self._opens_in_time(is_stopping):
             return
         self._fallback = True
-        self._replace(self._worker, 'The backend was not open after {:.1f} s'.format(
-            self._busy.seconds), time.monotonic(), hangs=True)
+        self._replace(self._worker, f'The backend was not open after {self._busy.seconds:.1f} s', time.monotonic(), hangs=True)
         if not self._hung.is_hopeless:
             if self._opens_in_time(is_stopping):
                 return
             self._give_up(self._worker)
         raise BackendError(
             'No backend was open in time, nor the fallback', got='no answer',
-            expected='one within {:.1f} s'.format(self._limits().open),
+            expected=f'one within {self._limits().open:.1f} s',
             remedy='Raise open_timeout if this machine needs longer, or set backend; a thread '
             'that hangs is left behind until the process ends, so start that anew.')
 
@@ -269,11 +268,11 @@ class WatchedWorker:
 
     def _what_is_wrong(self, worker: InferenceWorker) -> str:
         if worker.is_open and worker.failure is not None:
-            return 'The backend cannot be opened: {}'.format(worker.failure)
+            return f'The backend cannot be opened: {worker.failure}'
         if worker.failures >= FAILURES:
-            return 'The network gave nothing for {} frames in a row'.format(worker.failures)
+            return f'The network gave nothing for {worker.failures} frames in a row'
         if self._is_hanging():
-            return 'The backend has not answered for {:.1f} s'.format(self._busy.seconds)
+            return f'The backend has not answered for {self._busy.seconds:.1f} s'
         return ''
 
     def _is_hanging(self) -> bool:
@@ -295,8 +294,8 @@ class WatchedWorker:
         if hangs:
             self._hung.add(worker)
             if self._hung.is_hopeless:
-                self._tell('{}, as have {} before it; the process ends, to be started '
-                           'anew'.format(wrong, len(self._hung) - 1))
+                self._tell(f'{wrong}, as have {len(self._hung) - 1} before it; the process ends, to be started '
+                           'anew')
                 return
         self._worker = self._make_worker(self._fallback, None if hangs else worker)
         self._worker.begin()

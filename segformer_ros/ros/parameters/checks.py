@@ -53,8 +53,8 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
                 '{}.'.format(values['error_after'], values['warn_after']))
     costmap = costmap_parameters(values)
     if not costmap.has_odometry and len(list(values['cameras'])) > 1:
-        return ('Wrong value of odom_frame: got {!r}, which is ground_frame too; expected a frame '
-                'of odometry, since several cameras share one grid.'.format(costmap.odom_frame))
+        return (f'Wrong value of odom_frame: got {costmap.odom_frame!r}, which is ground_frame too; expected a frame '
+                'of odometry, since several cameras share one grid.')
     try:
         check_settings(costmap.settings)
     except ConfigurationError as error:
@@ -88,7 +88,7 @@ def _cameras_fault(row: Row, names: Any) -> Optional[str]:
 
 
 def _sentence(row: Row, value: Any, expected: str) -> str:
-    return 'Wrong value of {}: got {!r}; expected {}.'.format(row.name, value, expected)
+    return f'Wrong value of {row.name}: got {value!r}; expected {expected}.'
 
 
 def declare(node: Node, rows: Sequence[Row]) -> Dict[str, Any]:

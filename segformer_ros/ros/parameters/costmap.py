@@ -103,7 +103,7 @@ def _setting_rows() -> List[Row]:
         defaults = getattr(CostmapSettings(), group)
         for field, meaning in meanings.items():
             default = getattr(defaults, field)
-            name = '{}.{}'.format(group, field)
+            name = f'{group}.{field}'
             if isinstance(default, str):
                 rows.append(Row(name, str, default, LIVE, meaning, choices=(CONTACT, OVERHEAD)))
             else:
@@ -154,7 +154,7 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
     for group, meanings in _MEANINGS.items():
         default = getattr(defaults, group)
         groups[group] = default._replace(**{
-            field: type(getattr(default, field))(values['{}.{}'.format(group, field)])
+            field: type(getattr(default, field))(values[f'{group}.{field}'])
             for field in meanings})
     settings = CostmapSettings(category_width=own['category_width'], **groups)
     if own['odom_frame'] == own['ground_frame']:

@@ -30,18 +30,16 @@ def render_camera_table() -> str:
 
 
 def _render(rows: Sequence[Row]) -> str:
-    lines = list(HEAD) + ['| `{}` | {} | `{}` | {} | {} | {} |'.format(
-        row.name, TYPES[row.kind], _value(row.default), _accepted(row), row.when,
-        row.description) for row in rows]
+    lines = list(HEAD) + [f'| `{row.name}` | {TYPES[row.kind]} | `{_value(row.default)}` | {_accepted(row)} | {row.when} | {row.description} |' for row in rows]
     return '\n'.join(lines) + '\n'
 
 
 def _accepted(row: Row) -> str:
     if row.choices is not None:
-        return ', '.join('`{}`'.format(each) for each in row.choices)
+        return ', '.join(f'`{each}`' for each in row.choices)
     if row.range is not None:
         low, high = (row.kind(limit) for limit in row.range)
-        return '{} to {}'.format(low, high)
+        return f'{low} to {high}'
     return ''
 
 

@@ -186,7 +186,7 @@ def camera_rows(cameras: Sequence[str]) -> List[Row]:
 
 def prefixed(camera: str, name: str) -> str:
     """Return the full name of a camera's parameter."""
-    return '{}.{}'.format(camera, name) if camera else name
+    return f'{camera}.{name}' if camera else name
 
 
 def snapshot(values: Mapping[str, Any]) -> NodeParameters:

@@ -104,8 +104,8 @@ class ParameterServer:
                 continue
             wrong = fault(row, change.value)
             if wrong is None and row.when == CONFIGURE and self.locked:
-                wrong = ('{} is read by configure: clean the node up (lifecycle), set it, then '
-                         'configure again.'.format(row.name))
+                wrong = (f'{row.name} is read by configure: clean the node up (lifecycle), set it, then '
+                         'configure again.')
             if wrong is not None:
                 return SetParametersResult(successful=False, reason=wrong)
             values[row.name] = list(change.value) if row.kind is list else change.value
@@ -133,7 +133,7 @@ def _descriptor(row: Row) -> ParameterDescriptor:
     descriptor.read_only = row.when == START
     # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
     descriptor.dynamic_typing = row.kind is float
-    constraints = ['Changed {}.'.format(row.when)] if row.when != START else []
+    constraints = [f'Changed {row.when}.'] if row.when != START else []
     if row.choices is not None:
         constraints.append('One of {}.'.format(', '.join(str(each) for each in row.choices)))
     descriptor.additional_constraints = ' '.join(constraints)

@@ -81,8 +81,7 @@ class BagPlayer:
         message_type = message_class(type_name)
         if message_type is None:
             self._unknown.add(topic)
-            self._node.get_logger().warning('{} is not played: {} is not installed.'.format(
-                topic, type_name))
+            self._node.get_logger().warning(f'{topic} is not played: {type_name} is not installed.')
             return
         self._publishers[topic] = self._node.create_publisher(message_type, topic, QoSProfile(
             depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,

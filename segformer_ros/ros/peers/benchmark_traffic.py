@@ -155,14 +155,13 @@ class Traffic:
         :raises BackendError: none came
         """
         asked = time.monotonic()
-        ending = 'camera {}'.format(camera) if camera else 'camera'
+        ending = f'camera {camera}' if camera else 'camera'
         while time.monotonic() < asked + FRESH_DIAGNOSTICS_S:
             found = [values for name, values in self._values.items() if name.endswith(ending)]
             if found and self._heard >= asked:
                 return found[0]
             time.sleep(SPIN_S)
-        raise BackendError('The node tells nothing about a camera', got='no entry {!r}'.format(
-            ending), expected='one on /diagnostics within {:.0f} s'.format(FRESH_DIAGNOSTICS_S))
+        raise BackendError('The node tells nothing about a camera', got=f'no entry {ending!r}', expected=f'one on /diagnostics within {FRESH_DIAGNOSTICS_S:.0f} s')
 
     def prepare(self, pixels: bytes) -> None:
         """Make the image that every camera sends; bgr8, of the size given."""

@@ -138,8 +138,8 @@ class DemoListener:
         while not future.done() and time.monotonic() < deadline:
             self._executor.spin_once(timeout_sec=deadline - time.monotonic())
         if not future.done():
-            raise SegformerRosError('The node does not answer on {}'.format(client.srv_name),
-                                    expected='within {:.0f} s'.format(ANSWER_TIMEOUT))
+            raise SegformerRosError(f'The node does not answer on {client.srv_name}',
+                                    expected=f'within {ANSWER_TIMEOUT:.0f} s')
         return future.result()
 
     def _now_ns(self) -> int:

@@ -70,7 +70,7 @@ class ReplayListener:
         self._node = Node('replay_evaluation', context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        mask = '{}/{}'.format(self._name, topics.input_name(self._camera, topics.MASK))
+        mask = f'{self._name}/{topics.input_name(self._camera, topics.MASK)}'
         self._node.create_subscription(
             Image, mask, self._on_mask, topics.MASK._replace(depth=DEPTH).profile(), raw=True)
         best_effort = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -112,7 +112,7 @@ class ReplayListener:
         :param entry: ``node``, ``backend`` or ``camera``; that of the camera listened to
         :return: level -1 while it was not heard
         """
-        name = '{} {}'.format(entry, self._camera) if entry == 'camera' and self._camera \
+        name = f'{entry} {self._camera}' if entry == 'camera' and self._camera \
             else entry
         return self._status.get('{}: {}'.format(self._name.lstrip('/'), name), (-1, '', {}))
 

@@ -138,7 +138,7 @@ class SimulatedCameraNode(Node):
         self.frames_sent += 1
         if self.frames_sent == self._values['frames']:
             self._timer.cancel()
-            self.get_logger().info('All {} images are out.'.format(self.frames_sent))
+            self.get_logger().info(f'All {self.frames_sent} images are out.')
 
     def _publish(self, frame: Frame, header: Header) -> None:
         self._info.header = header

@@ -43,7 +43,7 @@ def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
     if bgr is None:
         raise InvalidInputError(
             'Compressed image cannot be decoded',
-            got='{} bytes, format {!r}'.format(len(data), message.format),
+            got=f'{len(data)} bytes, format {message.format!r}',
             expected='an undamaged JPEG or PNG', remedy=REMEDY)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
@@ -72,13 +72,13 @@ def _encode(suffix: str, rgb: 'npt.NDArray[np.uint8]', options: Any) -> 'npt.NDA
     done, encoded = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
     if not done:
         raise InvalidInputError('Picture cannot be encoded', got=list(rgb.shape),
-                                expected='a size that {} can hold'.format(suffix))
+                                expected=f'a size that {suffix} can hold')
     return encoded.reshape(-1)
 
 
 def _check_complete(data: bytes, format_text: str) -> None:
     # OpenCV fills what is missing with grey and says so on stderr alone.
-    got = '{} bytes, format {!r}'.format(len(data), format_text)
+    got = f'{len(data)} bytes, format {format_text!r}'
     if not data:
         raise InvalidInputError('Compressed image is empty', got=got,
                                 expected='a JPEG or PNG', remedy=REMEDY)
@@ -89,8 +89,7 @@ def _check_complete(data: bytes, format_text: str) -> None:
         complete = data.rfind(PNG_END) > 0
     else:
         raise InvalidInputError(
-            'Compressed image is neither JPEG nor PNG', got=got + ', first bytes {}'.format(
-                data[:8].hex()), expected='a JPEG or PNG',
+            'Compressed image is neither JPEG nor PNG', got=got + f', first bytes {data[:8].hex()}', expected='a JPEG or PNG',
             remedy='Set jpeg or png in the publisher; depth and video streams are no pictures.')
     if not complete:
         raise InvalidInputError('Compressed image is truncated', got=got,

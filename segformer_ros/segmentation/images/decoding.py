@@ -89,20 +89,19 @@ def _check_layout(message: Any, encoding: Encoding) -> None:
     if width < encoding.smallest or height < encoding.smallest:
         raise InvalidInputError(
             'Image of zero size' if 0 in (width, height) else 'Image too small',
-            got='{} x {}'.format(width, height),
-            expected='at least {0} x {0} pixels'.format(encoding.smallest),
+            got=f'{width} x {height}',
+            expected=f'at least {encoding.smallest} x {encoding.smallest} pixels',
             remedy='Check the camera driver.')
     if width % encoding.width_multiple or height % encoding.height_multiple:
         raise InvalidInputError(
-            'Image size impossible for {}'.format(message.encoding),
-            got='{} x {}'.format(width, height),
-            expected='multiples of {} x {}'.format(encoding.width_multiple,
-                                                   encoding.height_multiple))
+            f'Image size impossible for {message.encoding}',
+            got=f'{width} x {height}',
+            expected=f'multiples of {encoding.width_multiple} x {encoding.height_multiple}')
     row_bytes = width * encoding.pixel_bytes
     if step < row_bytes:
         raise InvalidInputError(
-            'Wrong row step of a {} pixels wide {} image'.format(width, message.encoding),
-            got='{} bytes'.format(step), expected='at least {}'.format(row_bytes),
+            f'Wrong row step of a {width} pixels wide {message.encoding} image',
+            got=f'{step} bytes', expected=f'at least {row_bytes}',
             remedy='Check encoding, width and step in the camera driver.')
     length = step * height
     if encoding.family == PLANAR:
@@ -110,7 +109,6 @@ def _check_layout(message: Any, encoding: Encoding) -> None:
     if len(message.data) != length:
         problem = 'Image data too short' if len(message.data) < length else 'Image data too long'
         raise InvalidInputError(
-            problem, got='{} bytes'.format(len(message.data)),
-            expected='{} for {} x {} {} with step {}'.format(
-                length, width, height, message.encoding, step),
+            problem, got=f'{len(message.data)} bytes',
+            expected=f'{length} for {width} x {height} {message.encoding} with step {step}',
             remedy='Check encoding, height and step in the camera driver.')

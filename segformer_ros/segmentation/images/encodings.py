@@ -41,7 +41,7 @@ class Encoding(NamedTuple):
 
 def _bayer(opencv_pattern: str, sample_bytes: int) -> Encoding:
     # OpenCV interpolates a 3 x 3 neighbourhood and returns black where there is none.
-    return Encoding(MOSAIC, 1, sample_bytes, 'COLOR_Bayer{}2RGB'.format(opencv_pattern),
+    return Encoding(MOSAIC, 1, sample_bytes, f'COLOR_Bayer{opencv_pattern}2RGB',
                     smallest=3)
 
 
@@ -92,8 +92,8 @@ def find_encoding(name: str) -> Encoding:
     if encoding is not None:
         return encoding
     if name.startswith(('16UC', '16SC', '32FC', '32SC', '64FC')):
-        remedy = ('{} holds measurements (depth, range), not a picture: remap `image` to the '
-                  "camera's colour or mono topic.".format(name))
+        remedy = (f'{name} holds measurements (depth, range), not a picture: remap `image` to the '
+                  "camera's colour or mono topic.")
     else:
         remedy = "Set the camera driver's pixel format, or convert with image_proc."
     raise InvalidInputError('Unsupported image encoding', got=repr(name),

@@ -182,7 +182,7 @@ def test_broken_transforms_are_refused(arguments, words):
 def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
     buffer = PoseBuffer()
     for number in range(MOST_FRAMES):
-        buffer.insert('odom', 'frame_{}'.format(number), 1.0, (0, 0, 0), NO_TURN)
+        buffer.insert('odom', f'frame_{number}', 1.0, (0, 0, 0), NO_TURN)
     with pytest.raises(InvalidInputError, match='too many frames: got a further one'):
         buffer.insert('odom', 'one more', 1.0, (0, 0, 0), NO_TURN)
     # Those that are known go on.

@@ -77,7 +77,7 @@ def test_title_note_and_captions_are_written():
 
 
 def entries(count):
-    return tuple(LegendEntry('class number {}'.format(i), (200, i, 255 - i))
+    return tuple(LegendEntry(f'class number {i}', (200, i, 255 - i))
                  for i in range(count))
 
 

@@ -28,7 +28,7 @@ def test_summary_is_in_milliseconds_with_interpolated_percentiles():
     seconds = np.random.RandomState(0).rand(37)
     found = summarize(seconds)
     for percent in (50, 90, 95, 99):
-        assert found['p{}'.format(percent)] == pytest.approx(
+        assert found[f'p{percent}'] == pytest.approx(
             1000 * percentile_by_rank(seconds.tolist(), percent), abs=1e-3)
     assert found['max'] == pytest.approx(1000 * max(seconds), abs=1e-3)
     assert found['mean'] == pytest.approx(1000 * sum(seconds) / 37, abs=1e-3)

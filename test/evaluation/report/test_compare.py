@@ -54,7 +54,7 @@ def test_frames_of_other_inputs_are_not_taken_for_common_ones():
 def test_reports_of_different_meaning_are_not_compared(key, value):
     after = report({0: 1})
     after[key] = value
-    with pytest.raises(ConfigurationError, match='different {}'.format(key)):
+    with pytest.raises(ConfigurationError, match=f'different {key}'):
         compare_reports(report({0: 1}), after)
 
 

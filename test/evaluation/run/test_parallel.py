@@ -22,7 +22,7 @@ from support import tiny_model
 
 @pytest.fixture(scope='module')
 def recordings(color_case):
-    return tuple(color_case.bag('scale/{}'.format(number), 3 + number, first=number)
+    return tuple(color_case.bag(f'scale/{number}', 3 + number, first=number)
                  for number in range(4))
 
 
@@ -80,7 +80,7 @@ def test_cluster_gives_the_same_report_though_a_worker_is_killed(color_case, tmp
     # About a fiftieth of a second a frame, so that the kill comes in the middle.
     model = tiny_model.write_color_model(tmp_path, 'slow', work=1)
     choice = color_case.choice._replace(model=model)
-    paths = tuple(color_case.bag('cluster/{}'.format(number), 30, first=number)
+    paths = tuple(color_case.bag(f'cluster/{number}', 30, first=number)
                   for number in range(6))
     alone, _ = run(paths, Scale(), choice, tmp_path / 'alone')
     killed = []

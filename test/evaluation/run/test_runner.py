@@ -49,7 +49,7 @@ def run(network, tmp_path):
 @pytest.fixture
 def frame(color_case):
     def frame(number, **changes):
-        return Frame(number, 'name {}'.format(number), number * 10 ** 9, color_case.image(number),
+        return Frame(number, f'name {number}', number * 10 ** 9, color_case.image(number),
                      color_case.labels(number), 0.25)._replace(**changes)
     return frame
 

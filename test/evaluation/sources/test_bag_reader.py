@@ -118,18 +118,18 @@ def test_message_of_cut_bytes_is_an_error_of_its_own(tmp_path):
 
 def test_missing_library_is_told_with_the_way_to_get_it(tmp_path):
     path = bags.write_bag(tmp_path / 'run', 1)
-    program = '''
+    program = f'''
 import sys
 sys.modules['rosbags'] = None
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 try:
-    with BagPartReader(find_bags({!r})[0].parts[0]):
+    with BagPartReader(find_bags({path!r})[0].parts[0]):
         pass
 except ConfigurationError as error:
     print(error)
-'''.format(path)
+'''
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE,
                           universal_newlines=True, check=True)
     assert 'pip install rosbags' in done.stdout

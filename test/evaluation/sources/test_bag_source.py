@@ -34,7 +34,7 @@ def test_every_image_comes_once_in_order_with_its_stamp(tmp_path):
     frames = list(source_of(bags.write_bag(tmp_path / 'run', 4)).frames())
     assert [frame.position for frame in frames] == [0, 1, 2, 3]
     assert [frame.name for frame in frames] == [
-        '1700000000.{}00000000'.format(number) for number in range(4)]
+        f'1700000000.{number}00000000' for number in range(4)]
     for number, frame in enumerate(frames):
         assert np.array_equal(frame.image, bags.picture(number))
         assert frame.labels is None
@@ -79,7 +79,7 @@ def test_image_whose_labels_never_come_is_left_out_and_the_rest_goes_on(tmp_path
     assert [item.position for item in items if isinstance(item, Frame)] == [
         number for number in range(total) if number not in missing]
     left_out = [item for item in items if isinstance(item, LeftOut)]
-    assert [item.name for item in left_out] == ['run #{}'.format(n) for n in sorted(missing)]
+    assert [item.name for item in left_out] == [f'run #{n}' for n in sorted(missing)]
     assert {item.reason for item in left_out} == {reasons.NO_LABELS}
 
 
@@ -105,7 +105,7 @@ def test_label_files_are_matched_from_the_first_position_on(tmp_path):
     (tmp_path / 'labels').mkdir()
     for number in range(7):
         Image.fromarray(labels_of(number)).save(
-            str(tmp_path / 'labels' / '{:03d}.png'.format(number)))
+            str(tmp_path / 'labels' / f'{number:03d}.png'))
     path = bags.write_bag(tmp_path / 'run', 4)
     source = source_of(path, labels=LabelFolder(str(tmp_path / 'labels')), first_position=4)
     items = list(source.frames())

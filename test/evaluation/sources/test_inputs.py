@@ -23,7 +23,7 @@ def label_files(folder, count):
     folder.mkdir(parents=True)
     for number in range(count):
         Image.fromarray(np.full((24, 32), number, np.uint8)).save(
-            str(folder / '{:03d}.png'.format(number)))
+            str(folder / f'{number:03d}.png'))
     return str(folder)
 
 

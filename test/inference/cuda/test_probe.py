@@ -33,7 +33,7 @@ def test_first_readable_release_file_is_taken(tmp_path):
 
 def test_missing_driver_names_the_remedy():
     def no_library(name):
-        raise OSError('{}: cannot open shared object file'.format(name))
+        raise OSError(f'{name}: cannot open shared object file')
 
     with pytest.raises(BackendError, match=r'libcuda.so.1.*--runtime nvidia'):
         cuda_probe.probe_gpu(0, no_library)
@@ -42,7 +42,7 @@ def test_missing_driver_names_the_remedy():
 @pytest.mark.parametrize('function, status', [('cuInit', 100), ('cuDeviceGetCount', 3)])
 def test_refusing_driver_is_an_error_with_its_number(function, status):
     library = FakeLibcuda(failing={function: status})
-    with pytest.raises(BackendError, match='refused {}: got error {}'.format(function, status)):
+    with pytest.raises(BackendError, match=f'refused {function}: got error {status}'):
         cuda_probe.probe_gpu(0, lambda name: library)
 
 

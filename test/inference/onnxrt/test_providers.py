@@ -114,7 +114,7 @@ def test_provider_that_does_not_start_is_refused_loudly(network, frames, caplog)
 @pytest.mark.parametrize('name', ['OpenVINOExecutionProvider', 'XnnpackExecutionProvider'])
 def test_real_accelerator_gives_the_same_masks(network, frames, name):
     if name not in onnxruntime.get_available_providers():
-        pytest.skip('this onnxruntime has no {}'.format(name))
+        pytest.skip(f'this onnxruntime has no {name}')
     plans = [plan for plan in provider_plans([name], False) if plan.provider == name]
     with plans[0].open(network) as accelerated, CPU.open(network) as plain:
         for frame in frames:

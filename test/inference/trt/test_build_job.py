@@ -65,7 +65,7 @@ def run(cache, frames):
                 time.sleep(0.01)
         finally:
             job.cancel()
-        raise AssertionError('the job did not end: {}'.format(job.progress))
+        raise AssertionError(f'the job did not end: {job.progress}')
 
     return until_done
 

@@ -334,7 +334,7 @@ cache.store('b0', KEY, path, hashlib.sha256(b'new' * 1000).hexdigest(), {{'preci
 def test_process_killed_while_it_stores_leaves_no_engine_that_lies(cache, die_at, tmp_path):
     store(cache, plan=PLAN)
     (tmp_path / 'test_engine_cache_values.py').write_text(
-        'from segformer_ros.inference.trt.key import EngineKey\nKEY = {!r}\n'.format(KEY))
+        f'from segformer_ros.inference.trt.key import EngineKey\nKEY = {KEY!r}\n')
     code = KILLED_WRITER.format(test=str(tmp_path), folder=cache.folder, die_at=die_at)
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     done = subprocess.run([sys.executable, '-c', code], env=environment)

@@ -39,13 +39,13 @@ def test_limit_of_the_container_counts_if_it_is_lower(tmp_path, limit, use, expe
 
 
 @pytest.mark.parametrize('line, expected_mib', [
-    ('inactive_file {}'.format(900 * MIB), 1000), ('inactive_file {}'.format(9000 * MIB), 1500),
-    ('total_inactive_file {}'.format(900 * MIB), 100), ('', 100)])
+    (f'inactive_file {900 * MIB}', 1000), (f'inactive_file {9000 * MIB}', 1500),
+    (f'total_inactive_file {900 * MIB}', 100), ('', 100)])
 def test_pages_of_files_that_the_container_read_once_are_free(tmp_path, line, expected_mib):
     meminfo = write(tmp_path / 'meminfo', 'MemAvailable: 2048000 kB\n')
     group = ControlGroup(
-        write(tmp_path / 'max', '{}\n'.format(1500 * MIB)),
-        write(tmp_path / 'current', '{}\n'.format(1400 * MIB)),
+        write(tmp_path / 'max', f'{1500 * MIB}\n'),
+        write(tmp_path / 'current', f'{1400 * MIB}\n'),
         write(tmp_path / 'stat', 'anon 5\nactive_file 7\n' + line + '\nslab 9\n'),
         'inactive_file')
     assert memory_plan.available_memory(meminfo, (group,)) == expected_mib * MIB

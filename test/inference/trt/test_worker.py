@@ -51,7 +51,7 @@ def build_request(fake_tensorrt, tiny_model, tmp_path):
 def exists(pid):
     """Tell whether a process runs; a zombie does not."""
     try:
-        with open('/proc/{}/stat'.format(pid), encoding='utf-8') as stream:
+        with open(f'/proc/{pid}/stat', encoding='utf-8') as stream:
             return stream.read().rsplit(')', 1)[1].split()[0] != 'Z'
     except OSError:
         return False
@@ -114,7 +114,7 @@ def test_worker_is_gentle_and_first_to_be_killed(build_request):
         wait(lambda: worker.poll() is None and worker.progress.phase == 'building', 'no phase')
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) >= min(
             19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
-        with open('/proc/{}/oom_score_adj'.format(worker.pid), encoding='ascii') as stream:
+        with open(f'/proc/{worker.pid}/oom_score_adj', encoding='ascii') as stream:
             assert stream.read().strip() == '1000'
     finally:
         worker.close()

@@ -104,8 +104,8 @@ def test_head_is_exactly_the_steps_that_reach_no_attention(data):
         sources = data.draw(strategies.lists(
             strategies.integers(-1, index - 1), min_size=1, max_size=3))
         steps.append(Step(data.draw(strategies.sampled_from(kinds)),
-                          tuple('t{}'.format(source) for source in sources),
-                          ('t{}'.format(index),)))
+                          tuple(f't{source}' for source in sources),
+                          (f't{index}',)))
 
     def reaches(index, wanted):
         # By following every path forwards.

@@ -31,7 +31,7 @@ def logits(model, images):
 @pytest.fixture(scope='module', params=[13, 17])
 def path(request, tmp_path_factory):
     """Return a small SegFormer of either opset."""
-    target = tmp_path_factory.mktemp('mixed') / 'tiny_{}.onnx'.format(request.param)
+    target = tmp_path_factory.mktemp('mixed') / f'tiny_{request.param}.onnx'
     return segformer_onnx.make_segformer(str(target), opset=request.param, **segformer_onnx.TINY)
 
 

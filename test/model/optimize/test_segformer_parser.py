@@ -18,7 +18,7 @@ numpy_helper = pytest.importorskip('onnx.numpy_helper')
 
 def export(style='torchscript', architecture=TINY, **arguments):
     if STYLES[style].opset > onnx.defs.onnx_opset_version():
-        pytest.skip('this onnx does not know opset {}'.format(STYLES[style].opset))
+        pytest.skip(f'this onnx does not know opset {STYLES[style].opset}')
     return export_segformer(architecture, SIZE_WH, style, **arguments)
 
 

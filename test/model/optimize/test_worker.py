@@ -38,12 +38,11 @@ def test_child_makes_what_prepare_makes_and_both_share_the_cache(path):
 
 def test_cached_graph_needs_no_onnx(path, project_root):
     prepared = graph.prepare(path, SPEC)
-    assert run_without_onnx(path, project_root) == '{} {}'.format(
-        prepared.changes, prepared.path)
+    assert run_without_onnx(path, project_root) == f'{prepared.changes} {prepared.path}'
 
 
 def test_model_is_used_as_it_is_without_onnx(path, project_root):
-    assert run_without_onnx(path, project_root) == 'unchanged {}'.format(path)
+    assert run_without_onnx(path, project_root) == f'unchanged {path}'
 
 
 def test_child_that_cannot_keep_its_graph_leaves_the_model_as_it_is(path, tmp_path, caplog):
@@ -61,8 +60,8 @@ def run_without_onnx(path, project_root):
               'sys.modules["onnx"] = None\n'
               'from segformer_ros.model import graph\n'
               'from segformer_ros.model.spec import ModelSpec\n'
-              'prepared = graph.prepare(sys.argv[1], ModelSpec(*{!r}))\n'
-              'print(prepared.changes, prepared.path)\n').format(tuple(SPEC))
+              f'prepared = graph.prepare(sys.argv[1], ModelSpec(*{tuple(SPEC)!r}))\n'
+              'print(prepared.changes, prepared.path)\n')
     child = subprocess.run([sys.executable, '-c', script, path], stdout=subprocess.PIPE,
                            cwd=project_root, check=True)
     return child.stdout.decode('utf-8').strip()

@@ -111,7 +111,7 @@ def test_range_other_than_asked_for_is_not_joined(server, part):
 def test_finished_part_of_unknown_size_is_recognised(server, part):
     bring(server, part)
     bring(server, part)
-    assert server.requests[1][1]['Range'] == 'bytes={}-'.format(len(CONTENT))
+    assert server.requests[1][1]['Range'] == f'bytes={len(CONTENT)}-'
 
 
 def test_finished_part_of_known_size_needs_no_request(server, part):
@@ -144,7 +144,7 @@ def test_long_pause_is_capped(server, part):
     (410, 'Check network')])
 def test_refusal_is_told_at_once_with_a_remedy(server, part, status, remedy):
     server.statuses = [status] * 9
-    with pytest.raises(ModelError, match='HTTP status {}'.format(status)) as caught:
+    with pytest.raises(ModelError, match=f'HTTP status {status}') as caught:
         bring(server, part)
     assert remedy in caught.value.remedy
     assert len(server.requests) == 1
@@ -170,7 +170,7 @@ def test_nobody_listening_is_told(part, monkeypatch):
     monkeypatch.setenv('no_proxy', '*')
     with contextlib.closing(socket.socket()) as taken:
         taken.bind(('127.0.0.1', 0))
-        url = 'http://127.0.0.1:{}/'.format(taken.getsockname()[1])
+        url = f'http://127.0.0.1:{taken.getsockname()[1]}/'
         with pytest.raises(ModelError, match='refused'):
             download.transfer(url, part, sleep=lambda seconds: None)
 
@@ -220,7 +220,7 @@ def test_redirect_on_loopback_is_followed(server, part):
     'http://example.com/x', 'ftp://example.com/x', 'http://10.0.0.1/x'])
 def test_redirect_away_from_https_is_refused(server, part, target):
     server.redirect_to = target
-    with pytest.raises(ModelError, match='Address refused: got {}'.format(target)):
+    with pytest.raises(ModelError, match=f'Address refused: got {target}'):
         bring(server, part)
 
 

@@ -82,7 +82,7 @@ def test_masks_so_late_that_what_moves_has_faded_are_told():
         late.note_arrival(10.0, 1, age)
         found = status({'': late})
         assert found.level == level
-        assert dict(found.values)['mask age [s]'] == '{:.2f}'.format(age)
+        assert dict(found.values)['mask age [s]'] == f'{age:.2f}'
     assert 'raise fusion.dynamic_decay_time above 1.5 s' in found.message
 
 

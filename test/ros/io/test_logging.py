@@ -33,7 +33,7 @@ def test_repetition_is_held_back_and_counted():
     throttle, recorder = make()
     for step in range(100):
         recorder.now = 0.03 * step
-        throttle.error('step', 'wrong step {}'.format(step))
+        throttle.error('step', f'wrong step {step}')
     recorder.now = PERIOD
     throttle.error('step', 'wrong step again')
     assert recorder.lines == [('error', 'wrong step 0'),

@@ -102,7 +102,7 @@ class Table:
 
     def lookup(self, target, source, stamp_ns):
         try:
-            return self.poses['{}_{}'.format(target, source)]
+            return self.poses[f'{target}_{source}']
         except KeyError:
             raise TransformError('Unknown frame', got=source) from None
 

@@ -50,7 +50,7 @@ def test_snapshots_have_a_field_for_every_row_and_no_other():
 
 def test_every_number_of_the_costmap_room_is_a_parameter_and_comes_back():
     settings = CostmapSettings()
-    names = {'{}.{}'.format(group, field) for group in settings._fields
+    names = {f'{group}.{field}' for group in settings._fields
              if group != 'category_width' for field in getattr(settings, group)._fields}
     assert {row.name for row in COSTMAP_ROWS} == names | {row.name for row in OWN_ROWS}
     assert costmap_parameters(defaults()).settings == settings
@@ -82,7 +82,7 @@ def test_snapshot_of_one_unnamed_camera():
 def test_snapshot_of_named_cameras_takes_each_ones_own_values():
     names = ['front', 'left']
     values = defaults(cameras=names, **{
-        '{}.{}'.format(camera, row.name): row.default for camera in names
+        f'{camera}.{row.name}': row.default for camera in names
         for row in CAMERA_ROWS})
     values.update({'front.rotate': 90, 'front.image_transport': 'compressed',
                    'left.mount.height': 0.8})
@@ -145,7 +145,7 @@ def test_parameter_file_names_every_parameter_with_its_default(project_root):
     content = yaml.safe_load(read(project_root, 'config', 'segformer.yaml'))
     values = {}
     for name, value in content['/**']['ros__parameters'].items():
-        values.update({'{}.{}'.format(name, inner): each for inner, each in value.items()}
+        values.update({f'{name}.{inner}': each for inner, each in value.items()}
                       if isinstance(value, dict) else {name: value})
     assert values == defaults()
     assert list(values) == [row.name for row in ALL_ROWS]
