@@ -17,8 +17,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from segformer_ros.model.classes import ClassTable  # noqa: E402, I100
-from segformer_ros.model.huggingface import distinct_colors  # noqa: E402
 from segformer_ros.model.huggingface import class_table_to_yaml  # noqa: E402
+from segformer_ros.model.huggingface import distinct_colors  # noqa: E402
 
 ANCHORS = {
     'sky': (105, 180, 255), 'water': (0, 105, 180), 'sea': (0, 60, 165),

@@ -5,11 +5,9 @@
 import argparse
 import sys
 import time
-from typing import List
-from typing import Optional
+from typing import List, Optional
 
 from segformer_ros.cli.support import ros_environment as dds_environment
-from segformer_ros.cli.support.ros_environment import own_arguments
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 
@@ -41,7 +39,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: 0 played to the end, 1 not, with a message; 130 interrupted
     """
-    options = make_parser().parse_args(own_arguments(args))
+    options = make_parser().parse_args(dds_environment.own_arguments(args))
     dds_environment.carry_images()
     try:
         play(options)
@@ -62,19 +60,23 @@ def play(options: argparse.Namespace) -> None:
     :raises SegformerRosError: it cannot be read, or an option makes no sense
     """
     import rclpy
-    from segformer_ros.evaluation.sources.bag_files import find_bags
-    from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-    from segformer_ros.evaluation.sources.bag_reader import is_latched
     from segformer_ros.evaluation.replay.recording import ReadAhead
     from segformer_ros.evaluation.replay.recording import refuse_ros1
     from segformer_ros.evaluation.replay.recording import stored_messages
+    from segformer_ros.evaluation.sources.bag_files import find_bags
+    from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+    from segformer_ros.evaluation.sources.bag_reader import is_latched
     from segformer_ros.ros.peers.bag_player import BagPlayer
     from segformer_ros.ros.peers.bag_player import Pace
     if options.rate <= 0 or options.clock < 0 or options.delay < 0:
-        raise ConfigurationError('Impossible speed', got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}', expected='a rate above 0')
+        raise ConfigurationError(
+            'Impossible speed',
+            got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
+            expected='a rate above 0')
     bags = find_bags(options.bag)
     if len(bags) != 1:
-        raise ConfigurationError('Not one recording', got=f'{len(bags)} in {options.bag}', expected='one')
+        raise ConfigurationError('Not one recording', got=f'{len(bags)} in {options.bag}',
+                                 expected='one')
     parts = bags[0].parts
     refuse_ros1(parts)
     rclpy.init(args=[])
@@ -93,7 +95,9 @@ def play(options: argparse.Namespace) -> None:
             played = player.play(messages)
         finally:
             messages.close()
-        print(f'Played {played.messages} messages; the latest left {1000.0 * played.late:.1f} ms late.')
+        print(
+            f'Played {played.messages} messages; the latest left {1000.0 * played.late:.1f} ms late.'
+        )
     finally:
         rclpy.try_shutdown()
 

@@ -6,15 +6,7 @@ import functools
 import os
 import tempfile
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Set
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -26,10 +18,10 @@ from segformer_ros.evaluation.benchmark.node import NodeRun
 from segformer_ros.evaluation.benchmark.node import to_json
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
-from segformer_ros.model.optimize.optimize import prepare
 from segformer_ros.model.onnx_file.inspection import Draft
-from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.onnx_file.inspection import write_spec
+from segformer_ros.model.optimize.optimize import prepare
+from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,9 +99,12 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
                 run = _run_scenario(scenario, parameters, pixels, seconds, bare,
                                     os.path.join(folder, 'log'))
             results.append(to_json(scenario.name, run))
-    return {'text': f'Images of {SIZE_WH[0]} x {SIZE_WH[1]} bgr8, plain resize, {seconds:.0f} s a scenario in {PARTS} parts, '
-                    'between which the bare network runs. Latency is from the stamp to the '
-                    'arrival of the mask in another process.', 'scenarios': results}
+    return {
+        'text':
+            f'Images of {SIZE_WH[0]} x {SIZE_WH[1]} bgr8, plain resize, {seconds:.0f} s a scenario in {PARTS} parts, '
+            'between which the bare network runs. Latency is from the stamp to the '
+            'arrival of the mask in another process.', 'scenarios': results
+    }
 
 
 def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:

@@ -6,34 +6,24 @@ import argparse
 import logging
 import sys
 import time
-from typing import Callable
-from typing import List
-from typing import Optional
-from typing import Sequence
+from typing import Callable, List, Optional, Sequence
 
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import errors
+from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.cuda.buffers import LIBRARIES
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import probe_gpu
-from segformer_ros.inference.trt.candidates import deployed_engine_model
-from segformer_ros.inference.trt.build_job import EngineJob
-from segformer_ros.inference.trt.build_job import EngineTask
-from segformer_ros.inference.trt.build_job import JobProgress
-from segformer_ros.inference.trt.cache import EngineCache
-from segformer_ros.inference.trt.cache import KEPT_ENGINES
-from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
-from segformer_ros.inference.trt.cache import EngineRecord
-from segformer_ros.inference.trt.candidates import engine_tasks
-from segformer_ros.inference.base.frames import Frames
+from segformer_ros.inference.trt import build_job
+from segformer_ros.inference.trt import cache as trt_cache
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import MODULE
 from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.model.weights.resolve import resolve_model
+from segformer_ros.inference.trt.candidates import deployed_engine_model
+from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.key import BuilderSettings
+from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
 INTERRUPTED = 130
@@ -54,7 +44,7 @@ def main(arguments: Optional[List[str]] = None,
     options = _parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
     try:
-        cache = open_cache(options.cache)
+        cache = trt_cache.open_cache(options.cache)
         try:
             if options.list:
                 return _list(cache)
@@ -65,7 +55,7 @@ def main(arguments: Optional[List[str]] = None,
             return _build(options, cache, probe)
         finally:
             cache.close()
-    except SegformerRosError as error:
+    except errors.SegformerRosError as error:
         print(f'build_engine: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -91,9 +81,10 @@ def _parser() -> argparse.ArgumentParser:
                         help='check the engine of the model again, and build it first where '
                              'there is none; without a model: compare every digest')
     parser.add_argument('--list', action='store_true', help='list the engines and end')
-    parser.add_argument('--prune', nargs='?', type=int, const=KEPT_ENGINES, metavar='KEEP',
-                        help='delete all but the KEEP most recently used engines '
-                             '(default: %(const)s)')
+    parser.add_argument(
+        '--prune', nargs='?', type=int, const=trt_cache.KEPT_ENGINES, metavar='KEEP',
+        help='delete all but the KEEP most recently used engines '
+        '(default: %(const)s)')
     parser.add_argument('--cache', default='', metavar='FOLDER',
                         help='cache folder, as the parameter engine_cache of the node')
     parser.add_argument('--workspace', type=int, default=0, metavar='MIB',
@@ -112,10 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _build(options: argparse.Namespace, cache: EngineCache,
+def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
            probe: Optional[Callable[[int], GpuInfo]]) -> int:
     if options.model is None:
-        raise ConfigurationError('No model named', expected='a name or the path of an ONNX file')
+        raise errors.ConfigurationError('No model named',
+                                        expected='a name or the path of an ONNX file')
     model = resolve_model(options.model, options.spec)
     gpu = (probe or probe_gpu)(options.device)
     runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
@@ -128,11 +120,11 @@ def _build(options: argparse.Namespace, cache: EngineCache,
     failures = []
     for task in tasks:
         _prepare(cache, task, options)
-        job = EngineJob(cache, task, lambda: _frames(source.spec, options.images),
+        job = build_job.EngineJob(cache, task, lambda: _frames(source.spec, options.images),
                         wait_for_memory=False)
         try:
             record = _run(job)
-        except SegformerRosError as error:
+        except errors.SegformerRosError as error:
             failures.append(f'{task.key.precision}: {error}')
             print(failures[-1], file=sys.stderr)
             continue
@@ -142,7 +134,7 @@ def _build(options: argparse.Namespace, cache: EngineCache,
                 print(warning)
             return 0
         failures.append(f'{task.key.precision}: {record.verdict}')
-    raise BackendError('No engine can be used', got='; '.join(failures),
+    raise errors.BackendError('No engine can be used', got='; '.join(failures),
                        remedy='The node serves with onnxruntime meanwhile.')
 
 
@@ -150,8 +142,9 @@ def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     """Return a line for each option that keeps a node with its defaults from this engine."""
     lines = []
     if builder.workspace_mib != DEFAULT_BUILDER.workspace_mib:
-        lines.append(f'WARN: --workspace {builder.workspace_mib}: the node takes this engine only with the parameter '
-                     f'workspace_mib: {builder.workspace_mib}.')
+        lines.append(
+            f'WARN: --workspace {builder.workspace_mib}: the node takes this engine only with the parameter '
+            f'workspace_mib: {builder.workspace_mib}.')
     for option, chosen, default in (
             ('--optimization-level', builder.optimization_level,
              DEFAULT_BUILDER.optimization_level),
@@ -162,7 +155,8 @@ def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     return lines
 
 
-def _prepare(cache: EngineCache, task: EngineTask, options: argparse.Namespace) -> None:
+def _prepare(cache: trt_cache.EngineCache, task: build_job.EngineTask,
+             options: argparse.Namespace) -> None:
     record = cache.find(task.model_name, task.key)
     if record is None:
         return
@@ -177,7 +171,7 @@ def _frames(spec: ModelSpec, folder: str) -> Frames:
     return Frames(own, tuple(self_check_frames(spec)))
 
 
-def _run(job: EngineJob) -> EngineRecord:
+def _run(job: build_job.EngineJob) -> trt_cache.EngineRecord:
     shown = _Progress()
     try:
         while True:
@@ -198,7 +192,7 @@ class _Progress:
         self._is_terminal = sys.stderr.isatty()
         self._drawn = (-LOG_S, '')
 
-    def update(self, progress: JobProgress) -> None:
+    def update(self, progress: build_job.JobProgress) -> None:
         steps = f' {progress.step}/{progress.steps}' if progress.steps else ''
         minutes, seconds = divmod(int(progress.elapsed), 60)
         now = time.monotonic()
@@ -215,7 +209,7 @@ class _Progress:
             print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
 
-def _report(record: EngineRecord) -> str:
+def _report(record: trt_cache.EngineRecord) -> str:
     built = record.built
     lines = [f'{record.name}: {_state(record)}', f'  check: {record.verdict}']
     if 'precision' in built:
@@ -230,13 +224,13 @@ def _report(record: EngineRecord) -> str:
     return '\n'.join(lines)
 
 
-def _state(record: EngineRecord) -> str:
+def _state(record: trt_cache.EngineRecord) -> str:
     if record.usable:
         return f'usable, {record.plan_bytes / 2 ** 20:.1f} MiB'
     return 'given up' if record.rejected else 'not checked yet'
 
 
-def _list(cache: EngineCache) -> int:
+def _list(cache: trt_cache.EngineCache) -> int:
     records = cache.records()
     print(f'{cache.folder}: {len(records)} engine(s)')
     for record in records:
@@ -246,20 +240,20 @@ def _list(cache: EngineCache) -> int:
     return 0
 
 
-def _prune(cache: EngineCache, keep: int) -> int:
+def _prune(cache: trt_cache.EngineCache, keep: int) -> int:
     deleted = cache.prune(keep)
     print(f'deleted {len(deleted)} engine(s)')
     return 0
 
 
-def _verify_digests(cache: EngineCache) -> int:
+def _verify_digests(cache: trt_cache.EngineCache) -> int:
     damaged: List[str] = []
-    records: Sequence[EngineRecord] = [record for record in cache.records()
+    records: Sequence[trt_cache.EngineRecord] = [record for record in cache.records()
                                        if record.plan_sha256 is not None]
     for record in records:
         try:
             cache.read_plan(record)
-        except SegformerRosError as error:
+        except errors.SegformerRosError as error:
             damaged.append(record.name)
             print(f'{record.name}: {error}')
     print(f'{len(records) - len(damaged)} of {len(records)} engine file(s) are what was stored')

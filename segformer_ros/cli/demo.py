@@ -7,14 +7,10 @@ import json
 import os
 import sys
 import time
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
+from typing import Any, Dict, List, Optional
 
 from segformer_ros.cli.support import ros_environment as dds_environment
 from segformer_ros.cli.support.node_process import ChildProcess
-from segformer_ros.cli.support.ros_environment import own_arguments
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import SegformerRosError
 
@@ -49,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
-    options = make_parser().parse_args(own_arguments(args))
+    options = make_parser().parse_args(dds_environment.own_arguments(args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     dds_environment.carry_images()
     dds_environment.keep_apart()

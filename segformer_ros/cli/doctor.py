@@ -5,23 +5,14 @@
 import argparse
 import math
 import sys
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
-from segformer_ros.ros.doctor.finding import ERROR
-from segformer_ros.ros.doctor.finding import Finding
-from segformer_ros.ros.doctor.finding import render_json
-from segformer_ros.ros.doctor.finding import render_text
-from segformer_ros.ros.doctor.finding import WARN
-from segformer_ros.ros.doctor.finding import worst
+from segformer_ros.ros.doctor import finding
 from segformer_ros.ros.doctor.machine import machine_findings
 from segformer_ros.ros.parameters.node import NODE_ROWS
 
-STATUS = {WARN: 1, ERROR: 2}
+STATUS = {finding.WARN: 1, finding.ERROR: 2}
 """Exit status by the worst finding; 0 where all is well."""
 USAGE = 64
 """Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
@@ -47,8 +38,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         given = getattr(options, name)
         values[name] = parameters.get(name, values[name]) if given is None else given
     findings = machine_findings(serves=serves, **values) + graph
-    sys.stdout.write(render_json(findings) if options.json else render_text(findings))
-    return STATUS.get(worst(findings), 0)
+    sys.stdout.write(
+        finding.render_json(findings) if options.json else finding.render_text(findings))
+    return STATUS.get(finding.worst(findings), 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +76,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str, Any], bool]:
+def _look_at_graph(
+        options: argparse.Namespace) -> Tuple[List[finding.Finding], Dict[str, Any], bool]:
     if options.no_ros:
         return [], {}, False
     try:
@@ -93,7 +86,7 @@ def _look_at_graph(options: argparse.Namespace) -> Tuple[List[Finding], Dict[str
         from segformer_ros.ros.doctor.graph import GraphObserver
         from segformer_ros.ros.doctor.topics import graph_findings
     except ImportError as error:
-        return [Finding(ERROR, 'ros', f'cannot be used: {error}',
+        return [finding.Finding(finding.ERROR, 'ros', f'cannot be used: {error}',
                         'Source the setup file of ROS 2 and of the workspace, or give '
                         '--no-ros.')], {}, False
     context = Context()

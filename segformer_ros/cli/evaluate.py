@@ -7,36 +7,26 @@ import logging
 import os
 import sys
 import tempfile
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.costmap.settings import CONTACT
 from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.evaluation.evaluator import comparison_of
-from segformer_ros.evaluation.evaluator import evaluate
-from segformer_ros.evaluation.evaluator import Request
+from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
+from segformer_ros.evaluation.report import compare
 from segformer_ros.evaluation.report import thresholds as gates
-from segformer_ros.evaluation.report.compare import compare_reports
-from segformer_ros.evaluation.report.compare import regressions
-from segformer_ros.evaluation.report.compare import render_comparison
 from segformer_ros.evaluation.report.document import Report
 from segformer_ros.evaluation.report.html_page import write_html
 from segformer_ros.evaluation.report.json_file import read_json
 from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.report.markdown import write_markdown
+from segformer_ros.evaluation.run import network as run_network
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.network import BACKENDS
-from segformer_ros.evaluation.run.network import GRAPHS
-from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.parallel import Scale
 from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
@@ -70,10 +60,11 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--model', default='segformer_b0_ade20k',
                          help='name, NAME:VARIANT, or ONNX file')
     network.add_argument('--spec', help='its YAML file, where it does not lie beside the model')
-    network.add_argument('--backend', choices=BACKENDS, default=BACKENDS[0], help='runtime')
+    network.add_argument('--backend', choices=run_network.BACKENDS,
+                         default=run_network.BACKENDS[0], help='runtime')
     network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
                          help='of a TensorRT engine')
-    network.add_argument('--graph', choices=GRAPHS, default=GRAPHS[0],
+    network.add_argument('--graph', choices=run_network.GRAPHS, default=run_network.GRAPHS[0],
                          help='the one that is prepared for the runtime, as in the live node, or '
                               'the file as it is')
     network.add_argument('--threads', type=int, default=0, help='of the runtime; 0: its choice')
@@ -137,7 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_request(options: argparse.Namespace) -> Request:
+def make_request(options: argparse.Namespace) -> evaluator.Request:
     """
     Return what a command line asks for.
 
@@ -167,7 +158,7 @@ def make_request(options: argparse.Namespace) -> Request:
         changes = dict(_setting(text) for text in options.reference_setting)
         reference = _network(options, options.reference_model, options.reference_spec, changes)
     labels = options.labels or options.reference_masks
-    return Request(
+    return evaluator.Request(
         paths=tuple(options.inputs),
         inputs=InputOptions(
             topics=tuple(options.topic), labels=labels, label_match=options.match,
@@ -181,7 +172,7 @@ def make_request(options: argparse.Namespace) -> Request:
                 save_masks=options.save_masks, write_bag=options.write_bag,
                 costmap=_costmap(options)),
         scale=Scale(options.workers, options.scheduler),
-        against=comparison_of(has_labels, is_reference))
+        against=evaluator.comparison_of(has_labels, is_reference))
 
 
 def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
@@ -192,14 +183,16 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
                                      expected='--costmap PROFILE beside it')
         return None
     if options.depth_topic and options.grid_topic:
-        raise ConfigurationError('Two references for the costmap', got=f'{options.depth_topic} and {options.grid_topic}', expected='one')
+        raise ConfigurationError('Two references for the costmap',
+                                 got=f'{options.depth_topic} and {options.grid_topic}',
+                                 expected='one')
     return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
                           options.camera_info or '', options.depth_topic or '',
                           options.grid_topic or '', options.projection)
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],
-             changes: Dict[str, str]) -> NetworkChoice:
+             changes: Dict[str, str]) -> run_network.NetworkChoice:
     values: Dict[str, Any] = {
         'backend': options.backend, 'precision': options.precision, 'graph': options.graph,
         'resize': options.resize,
@@ -211,8 +204,8 @@ def _network(options: argparse.Namespace, model: str, spec: Optional[str],
     threads = options.threads
     if not threads and options.workers > 1:
         threads = max(1, default_threads() // options.workers)
-    return NetworkChoice(model, spec, values['backend'], threads, values['precision'], settings,
-                         values['graph'])
+    return run_network.NetworkChoice(model, spec, values['backend'], threads, values['precision'],
+                                     settings, values['graph'])
 
 
 def _setting(text: str) -> Tuple[str, str]:
@@ -256,7 +249,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     line = ProgressLine('evaluating', format_amount=_frames_text)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            report = evaluate(request, folder, line.update)
+            report = evaluator.evaluate(request, folder, line.update)
         finally:
             line.finish()
         _write(report, options.output)
@@ -272,8 +265,8 @@ def _evaluate(options: argparse.Namespace) -> int:
             else ''))
     if baseline is not None:
         after = read_json(os.path.join(options.output, 'report.json'))
-        print(render_comparison(compare_reports(baseline, after), baseline, after))
-        problems += regressions(baseline, after, allowed)
+        print(compare.render_comparison(compare.compare_reports(baseline, after), baseline, after))
+        problems += compare.regressions(baseline, after, allowed)
     return _verdict(problems)
 
 
@@ -283,10 +276,10 @@ def _compare(options: argparse.Namespace) -> int:
                                  remedy='Give --baseline to evaluate and compare in one go.')
     before, after = (read_json(_report_path(path)) for path in options.compare)
     allowed = [gates.parse_bound(text, 'miou') for text in options.max_regression]
-    print(render_comparison(compare_reports(before, after), before, after))
+    print(compare.render_comparison(compare.compare_reports(before, after), before, after))
     at_least = [gates.parse_bound(text) for text in options.fail_under]
     at_most = [gates.parse_bound(text) for text in options.fail_over]
-    return _verdict(regressions(before, after, allowed)
+    return _verdict(compare.regressions(before, after, allowed)
                     + gates.failures(after, at_least, at_most))
 
 

@@ -6,24 +6,20 @@ import argparse
 import logging
 import os
 import sys
-from typing import List
-from typing import Optional
+from typing import List, Optional
 
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.cli.support.progress import ProgressLine
+from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.common import private_files as cache_dir
-from segformer_ros.model.weights import store
-from segformer_ros.model.weights.catalogue import Download
-from segformer_ros.model.weights.catalogue import load_download
-from segformer_ros.model.weights.catalogue import model_names
-from segformer_ros.model.weights.catalogue import spec_path
-from segformer_ros.model.optimize.optimize import UNCHANGED
-from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.optimize import UNCHANGED
 from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.spec import load_model_spec
+from segformer_ros.model.weights import catalogue
+from segformer_ros.model.weights import store
 
 INTERRUPTED = 130
 """Exit status that a shell gives for SIGINT."""
@@ -57,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='fetch_model',
         description='Fetch the weights of a model, check their digest and print their path.',
         epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co); '
-               f'{cache_dir.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
-               'stopped.')
+        f'{cache_dir.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
+        'stopped.')
     parser.add_argument('name', nargs='?', help='model to fetch; --list shows the names')
     parser.add_argument('--list', action='store_true', help='list the models and end')
     parser.add_argument('--variant', help='another file of the model, for example fp16')
@@ -71,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fetch(options: argparse.Namespace) -> int:
     if options.name is None:
-        raise ModelError('No model named', expected='one of {}'.format(', '.join(model_names())))
-    source = load_download(options.name)
+        raise ModelError('No model named',
+                         expected='one of {}'.format(', '.join(catalogue.model_names())))
+    source = catalogue.load_download(options.name)
     if source is not None:
         _print_license(source)
     line = ProgressLine(options.name)
@@ -91,7 +88,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _prepare_graph(name: str, path: str) -> None:
     """Make now what the node's first start would have to make."""
-    graphs = GraphQueue(path, load_model_spec(spec_path(name)))
+    graphs = GraphQueue(path, load_model_spec(catalogue.spec_path(name)))
     try:
         graphs.request(ONNXRUNTIME)
         graphs.wait(TIMEOUT_S)
@@ -99,16 +96,17 @@ def _prepare_graph(name: str, path: str) -> None:
     finally:
         graphs.close()
     if prepared is not None and prepared.changes != UNCHANGED:
-        print(f'{name}: graph for onnxruntime prepared, {prepared.changes}: {prepared.path}', file=sys.stderr)
+        print(f'{name}: graph for onnxruntime prepared, {prepared.changes}: {prepared.path}',
+              file=sys.stderr)
 
 
-def _print_license(source: Download) -> None:
+def _print_license(source: catalogue.Download) -> None:
     print('{}\n{}\n\n{}\n'.format(*source.license), file=sys.stderr)
 
 
 def _print_list() -> None:
-    for name in model_names():
-        source = load_download(name)
+    for name in catalogue.model_names():
+        source = catalogue.load_download(name)
         if source is None:
             state = 'ships with the package' if store.shipped(name) else 'missing'
             print(f'{name}: {state}')
@@ -118,7 +116,7 @@ def _print_list() -> None:
             print(f'  {variant}: {_state(source, variant)}')
 
 
-def _state(source: Download, variant: str) -> str:
+def _state(source: catalogue.Download, variant: str) -> str:
     remote = source.file(variant)
     try:
         path = store.cached(source, remote)

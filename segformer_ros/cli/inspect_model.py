@@ -5,25 +5,18 @@
 import argparse
 import sys
 import textwrap
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import List, Optional, Tuple
 
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.huggingface import class_table_from_huggingface
-from segformer_ros.model.onnx_file.inspection import Draft
-from segformer_ros.model.onnx_file.inspection import draft_spec
-from segformer_ros.model.onnx_file.inspection import Knowledge
-from segformer_ros.model.onnx_file.inspection import name_from
+from segformer_ros.model.huggingface import read_preprocessor
+from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
-from segformer_ros.model.huggingface import read_preprocessor
-from segformer_ros.model.onnx_file.inspection import write_spec
 
 WIDTH = 99
 LABEL_WIDTH = 14
@@ -77,7 +70,8 @@ def _inspect(options: argparse.Namespace) -> int:
     _print_facts(options.file, header)
     table = _class_table(options)
     try:
-        draft = draft_spec(header, name_from(options.file), _knowledge(options, table))
+        draft = inspection.draft_spec(header, inspection.name_from(options.file),
+                                      _knowledge(options, table))
     except ModelError as error:
         _print_row('contract', f'does not fit. {error}')
         _print_tensorrt(header)
@@ -92,8 +86,9 @@ def _inspect(options: argparse.Namespace) -> int:
     _print_tensorrt(header)
     if options.write_spec is not None:
         if table is None:
-            raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known', remedy='Give --config or --classes.')
-        for path in write_spec(options.write_spec, draft,
+            raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known',
+                             remedy='Give --config or --classes.')
+        for path in inspection.write_spec(options.write_spec, draft,
                                None if options.classes else table, options.force):
             _print_row('written', path)
     return 0
@@ -105,8 +100,8 @@ def _class_table(options: argparse.Namespace) -> Optional[ClassTable]:
     return None if options.classes is None else load_class_table(options.classes)
 
 
-def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> Knowledge:
-    known = Knowledge(num_classes=None if table is None else len(table))
+def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> inspection.Knowledge:
+    known = inspection.Knowledge(num_classes=None if table is None else len(table))
     if options.classes is not None:
         known = known._replace(classes=options.classes)
     if options.preprocessor is not None:
@@ -128,7 +123,7 @@ def _print_facts(path: str, header: OnnxHeader) -> None:
                                       for name in sorted(header.ops)) or 'none')
 
 
-def _print_classes(draft: Draft, table: Optional[ClassTable]) -> None:
+def _print_classes(draft: inspection.Draft, table: Optional[ClassTable]) -> None:
     count = draft.spec.num_classes
     if table is None:
         _print_row('classes', f'{count}, names not known: give --config or --classes')

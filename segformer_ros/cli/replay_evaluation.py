@@ -10,27 +10,15 @@ import os
 import shutil
 import sys
 import time
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support import ros_environment as dds_environment
 from segformer_ros.cli.support.node_process import ChildCommand
 from segformer_ros.cli.support.node_process import ChildProcess
-from segformer_ros.cli.support.ros_environment import own_arguments
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import errors
+from segformer_ros.evaluation.replay import report
 from segformer_ros.evaluation.replay.recording import find_recording
 from segformer_ros.evaluation.replay.recording import Recording
-from segformer_ros.evaluation.replay.report import FIGURES
-from segformer_ros.evaluation.replay.report import NodeCounts
-from segformer_ros.evaluation.replay.report import render_replay
-from segformer_ros.evaluation.replay.report import Replay
-from segformer_ros.evaluation.replay.report import replay_document
-from segformer_ros.evaluation.replay.report import write_replay
 from segformer_ros.evaluation.report import thresholds as gates
 from segformer_ros.evaluation.sources.frames import file_name
 from segformer_ros.evaluation.sources.frames import stamp_text
@@ -51,9 +39,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='replay_evaluation', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Play a recording into the live node over real topics and measure latency, '
-                    'drops and staleness.',
-        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; '
-               f'{GATE_CLOSED} a bound does not hold.')
+        'drops and staleness.', epilog=
+        f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; '
+        f'{GATE_CLOSED} a bound does not hold.')
     parser.add_argument('bag', help='rosbag2 recording or file, mcap or sqlite3')
     parser.add_argument('-o', '--output', default='replay_evaluation',
                         help='folder for replay.md and replay.json')
@@ -84,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     gate = parser.add_argument_group('for continuous integration')
     gate.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
                       help='such as drops=0, latency_p95_ms=80 or staleness_p99_ms=300; known: '
-                           + ', '.join(sorted(FIGURES)))
+                           + ', '.join(sorted(report.FIGURES)))
     gate.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
                       help='such as masks_per_second=10')
     return parser
@@ -106,7 +94,8 @@ def node_parameters(options: argparse.Namespace, recording: Recording) -> Dict[s
     for text in options.param:
         name, equals, value = text.partition('=')
         if not equals or not name:
-            raise ConfigurationError('Not a parameter', got=repr(text), expected='NAME=VALUE')
+            raise errors.ConfigurationError('Not a parameter', got=repr(text),
+                                            expected='NAME=VALUE')
         parameters[name] = value
     return parameters
 
@@ -120,7 +109,10 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
     :raises ConfigurationError: ros2 bag is asked for and not there, or a speed makes no sense
     """
     if options.rate <= 0 or options.clock <= 0 or options.delay < 0:
-        raise ConfigurationError('Impossible speed', got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}', expected='rate and clock above 0')
+        raise errors.ConfigurationError(
+            'Impossible speed',
+            got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
+            expected='rate and clock above 0')
     # --topics comes last: it takes all words that follow.
     arguments = [recording.path, '--storage', recording.parts[0].storage,
                  '--rate', str(options.rate), '--clock', str(options.clock)]
@@ -135,7 +127,7 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
             sys.executable, '-m', 'segformer_ros.cli.bag_player'] + arguments
     ros2 = shutil.which('ros2')
     if ros2 is None:
-        raise ConfigurationError('There is no ros2 command', expected='ros2 bag play',
+        raise errors.ConfigurationError('There is no ros2 command', expected='ros2 bag play',
                                  remedy='Take "--player package", or install ros2bag.')
     return 'ros2 bag play', [ros2, 'bag', 'play'] + arguments
 
@@ -159,10 +151,10 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(own_arguments(args))
+    options = make_parser().parse_args(dds_environment.own_arguments(args))
     try:
         return _run(options)
-    except SegformerRosError as error:
+    except errors.SegformerRosError as error:
         print(f'replay_evaluation: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -171,25 +163,25 @@ def main(args: Optional[List[str]] = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    at_most = [gates.parse_bound(text, known=FIGURES) for text in options.fail_over]
-    at_least = [gates.parse_bound(text, known=FIGURES) for text in options.fail_under]
+    at_most = [gates.parse_bound(text, known=report.FIGURES) for text in options.fail_over]
+    at_least = [gates.parse_bound(text, known=report.FIGURES) for text in options.fail_under]
     recording = find_recording(options.bag, options.topic)
     dds_environment.carry_images()
     if not options.running:
         dds_environment.keep_apart()
     os.makedirs(options.output, exist_ok=True)
-    document = replay_document(measure(options, recording))
+    document = report.replay_document(measure(options, recording))
     paths = [os.path.join(options.output, name) for name in ('replay.json', 'replay.md')]
-    write_replay(document, *paths)
-    print(render_replay(document))
+    report.write_replay(document, *paths)
+    print(report.render_replay(document))
     print('Reports: {}'.format(', '.join(paths)))
-    problems = gates.failures(document, at_least, at_most, FIGURES)
+    problems = gates.failures(document, at_least, at_most, report.FIGURES)
     for problem in problems:
         print(f'FAILED: {problem}', file=sys.stderr)
     return GATE_CLOSED if problems else DONE
 
 
-def measure(options: argparse.Namespace, recording: Recording) -> Replay:
+def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
     """
     Play a recording from its first to its last message.
 
@@ -201,7 +193,7 @@ def measure(options: argparse.Namespace, recording: Recording) -> Replay:
     try:
         from segformer_ros.ros.peers.replay_listener import ReplayListener
     except ImportError as error:
-        raise BackendError('A replay needs ROS', got=error,
+        raise errors.BackendError('A replay needs ROS', got=error,
                            remedy='Source a ROS 2 installation.') from error
     player, command = player_command(options, recording)
     save = None if options.save_masks is None else MaskWriter(options.save_masks, recording.name)
@@ -223,10 +215,10 @@ def measure(options: argparse.Namespace, recording: Recording) -> Replay:
         await_last_mask(listener, node, before, options.patience)
         after = counts_of(listener)
         values = {name: dict(listener.status(name)[2]) for name in ('backend', 'camera')}
-        return Replay(
+        return report.Replay(
             recording.name, recording.topic, recording.images, options.rate, player,
-            listener.events(), NodeCounts(*(now - then for now, then in zip(after, before))),
-            values,
+            listener.events(),
+            report.NodeCounts(*(now - then for now, then in zip(after, before))), values,
             datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC'))
 
 
@@ -265,12 +257,12 @@ def await_active(listener: Any, node: Optional[ChildProcess], patience: float) -
         if message == 'active' and 'received' in listener.status('camera')[2]:
             return
         if level == ERROR_LEVEL or time.monotonic() > deadline:
-            raise BackendError(
+            raise errors.BackendError(
                 'The node does not get active' if message != 'active' else
                 'The node has no such camera', got=message or 'no diagnostics',
                 expected=f'an active node with the camera that is asked for, within {patience:g} s',
-                remedy=f'Its last words:\n{node.last_words()}' if node else
-                'See its log, --node and --camera.')
+                remedy=f'Its last words:\n{node.last_words()}'
+                if node else 'See its log, --node and --camera.')
 
 
 def await_last_mask(listener: Any, node: Optional[ChildProcess], before: List[int],
@@ -312,7 +304,7 @@ def check(node: Optional[ChildProcess]) -> None:
         return
     node.check()
     if node.has_ended:
-        raise BackendError('The node has ended',
+        raise errors.BackendError('The node has ended',
                            remedy=f'Its last words:\n{node.last_words()}')
 
 

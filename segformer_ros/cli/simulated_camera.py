@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable ``simulated_camera``: a camera node in the simulated world."""
 
-from typing import List
-from typing import Optional
+from typing import List, Optional
 
 
 def main(args: Optional[List[str]] = None) -> int:

@@ -11,12 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
-from typing import Deque
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
+from typing import Any, Deque, Dict, List, NamedTuple, Optional
 
 WORKER_MODULE = 'segformer_ros.inference.trt.worker'
 KEPT_LINES = 60

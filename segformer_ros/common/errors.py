@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions of the package: what was got, what was expected, what to do."""
 
-from typing import Any
-from typing import Optional
-from typing import Tuple
+from typing import Any, Optional, Tuple
 
 
 class SegformerRosError(Exception):

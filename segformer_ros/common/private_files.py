@@ -9,11 +9,7 @@ import os
 import stat
 import tempfile
 import time
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import Mapping
-from typing import Optional
+from typing import Callable, Iterator, List, Mapping, Optional
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError

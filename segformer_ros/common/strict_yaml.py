@@ -3,13 +3,7 @@
 """Read small YAML files so that a slip of the pen is an error, not a surprise."""
 
 import difflib
-from typing import Any
-from typing import Dict
-from typing import Iterable
-from typing import List
-from typing import Tuple
-from typing import Type
-from typing import Union
+from typing import Any, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
 import yaml
@@ -55,8 +49,9 @@ def read_mapping(path: str) -> Dict[str, Any]:
             'Not valid YAML', got='{}: {}'.format(path, ' '.join(str(error).split())),
             remedy='Correct the file at that line.') from error
     if not isinstance(content, dict):
-        raise ConfigurationError(
-            'YAML file does not hold a mapping', got=f'{type(content).__name__} in {path}', expected='"key: value" lines')
+        raise ConfigurationError('YAML file does not hold a mapping',
+                                 got=f'{type(content).__name__} in {path}',
+                                 expected='"key: value" lines')
     return content
 
 

@@ -7,14 +7,12 @@ Costs are OccupancyGrid values. 99 is never used: StaticLayer turns it into INSC
 Lyrical on, and into 251 before. Values above 100 would be lethal, below -1 they are undefined.
 """
 
-from typing import Any
-from typing import Dict
-from typing import TYPE_CHECKING
+from typing import Any, Dict, TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import resolve
 

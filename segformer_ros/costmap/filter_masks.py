@@ -7,15 +7,10 @@ Nav2 logs a warning for every mask that it receives, so values are coarse and a 
 be published when it differs from the last one.
 """
 
-from typing import NamedTuple
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Optional, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.costmap.cost_table import HIGHEST_COST
-from segformer_ros.costmap.cost_table import LETHAL
-from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.observation import GridGeometry
 
 if TYPE_CHECKING:
@@ -47,8 +42,8 @@ def keepout_mask(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry, from
     :param occupancy: (height, width) int8 from CostGrid.to_occupancy
     :param from_cost: 1..100, the least cost that is kept out of
     """
-    values = np.where(occupancy >= from_cost, np.int8(LETHAL), np.int8(0))
-    values[occupancy == UNKNOWN] = UNKNOWN
+    values = np.where(occupancy >= from_cost, np.int8(cost_table.LETHAL), np.int8(0))
+    values[occupancy == cost_table.UNKNOWN] = cost_table.UNKNOWN
     return FilterMask(values, geometry)
 
 
@@ -63,6 +58,7 @@ def speed_mask(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry, slowes
     :param occupancy: (height, width) int8 from CostGrid.to_occupancy
     :param slowest: 0.01..1, share of full speed that is left at the highest cost
     """
-    cost = np.minimum(np.maximum(occupancy, 0), HIGHEST_COST).astype(np.float32)
-    steps = np.floor(cost * np.float32((1.0 - slowest) * 100.0 / HIGHEST_COST / _STEP) + 0.5)
+    cost = np.minimum(np.maximum(occupancy, 0), cost_table.HIGHEST_COST).astype(np.float32)
+    steps = np.floor(cost * np.float32((1.0 - slowest) * 100.0 / cost_table.HIGHEST_COST / _STEP) +
+                     0.5)
     return FilterMask(np.minimum(steps * _STEP, 99).astype(np.int8), geometry)

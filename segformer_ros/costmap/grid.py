@@ -11,21 +11,14 @@ exponential would make weak marks short and strong ones long.
 """
 
 import math
-from typing import Any
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
-from segformer_ros.costmap.cost_table import HIGHEST_COST
-from segformer_ros.costmap.cost_table import LETHAL
-from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.settings import check
-from segformer_ros.costmap.settings import FusionSettings
-from segformer_ros.costmap.settings import GridSettings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,8 +43,9 @@ class CostGrid:
     :raises ConfigurationError: settings out of bounds
     """
 
-    def __init__(self, settings: GridSettings, fusion: FusionSettings) -> None:
-        check(settings, fusion)
+    def __init__(self, settings: costmap_settings.GridSettings,
+                 fusion: costmap_settings.FusionSettings) -> None:
+        costmap_settings.check(settings, fusion)
         self._fusion = fusion
         self._block = max(1, math.ceil(settings.block / settings.resolution - 1e-6))
         cells = max(1, round(settings.size / settings.resolution))
@@ -62,13 +56,13 @@ class CostGrid:
         self.clear()
 
     @property
-    def fusion(self) -> FusionSettings:
+    def fusion(self) -> costmap_settings.FusionSettings:
         """Return the gains and times in use."""
         return self._fusion
 
     @fusion.setter
-    def fusion(self, fusion: FusionSettings) -> None:
-        check(fusion)
+    def fusion(self, fusion: costmap_settings.FusionSettings) -> None:
+        costmap_settings.check(fusion)
         self._fusion = fusion
         # What exceeds a lowered limit would fade for longer than the decay time says.
         for evidence in (self._static, self._dynamic):
@@ -192,11 +186,11 @@ class CostGrid:
         self.advance(stamp)
         shape = (self.geometry.height, self.geometry.width)
         if self._blank:
-            return np.full(shape, UNKNOWN, np.int8)
+            return np.full(shape, cost_table.UNKNOWN, np.int8)
         known = self._ground_time >= self._time - self.fusion.forget_time
-        costs = np.clip(np.rint(self._costs), 0, HIGHEST_COST).astype(np.int8)
-        grid = np.where(known, costs, np.int8(UNKNOWN)).reshape(shape)
-        grid[self.lethal_cells()] = LETHAL
+        costs = np.clip(np.rint(self._costs), 0, cost_table.HIGHEST_COST).astype(np.int8)
+        grid = np.where(known, costs, np.int8(cost_table.UNKNOWN)).reshape(shape)
+        grid[self.lethal_cells()] = cost_table.LETHAL
         self._blank = not (known.any() or self._static.any() or self._dynamic.any())
         return grid
 
@@ -212,8 +206,8 @@ class CostGrid:
         if self._blank:
             return 0.0
         seen = np.maximum(self._static_time, self._dynamic_time)
-        times = np.where(grid == LETHAL, np.maximum(seen, self._ground_time),
-                         self._ground_time)[grid != UNKNOWN]
+        times = np.where(grid == cost_table.LETHAL, np.maximum(seen, self._ground_time),
+                         self._ground_time)[grid != cost_table.UNKNOWN]
         return max(0.0, self._time - float(times.min())) if times.size else 0.0
 
     def _move_to(self, corner_x: int, corner_y: int) -> None:

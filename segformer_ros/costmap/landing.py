@@ -3,18 +3,12 @@
 """Where a drone can land: the largest disc of ground that is wholly seen and wholly free."""
 
 import math
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.settings import bounds_of
-from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.costmap.settings import LandingSettings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,7 +37,7 @@ class LandingSite(NamedTuple):
 
 
 def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
-                      settings: LandingSettings, near: Tuple[float, float]
+                      settings: costmap_settings.LandingSettings, near: Tuple[float, float]
                       ) -> Optional[LandingSite]:
     """
     Return the largest landable disc, or None where no disc is large enough.
@@ -73,7 +67,8 @@ def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
                        float(occupancy[inside].mean()))
 
 
-def grid_for_height(base: GridSettings, height: float, current: GridSettings) -> GridSettings:
+def grid_for_height(base: costmap_settings.GridSettings, height: float,
+                    current: costmap_settings.GridSettings) -> costmap_settings.GridSettings:
     """
     Return the grid that suits a height: as many cells as ``base``, larger by powers of two.
 
@@ -89,7 +84,7 @@ def grid_for_height(base: GridSettings, height: float, current: GridSettings) ->
     if 0.5 * current.size / 1.25 <= needed <= current.size or (
             current.size == base.size and needed <= base.size):
         return current
-    room = min(bounds_of(name)[1] / getattr(base, name) for name in _SCALED)
+    room = min(costmap_settings.bounds_of(name)[1] / getattr(base, name) for name in _SCALED)
     steps = min(math.ceil(math.log(max(needed, 1e-3) / base.size, 2.0)),
                 math.floor(math.log(room, 2.0)))
     scale = 2.0 ** max(0, steps)

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one frame says about the grid, and where it says it: the projections' common result."""
 
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -9,25 +9,18 @@ result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one 
 
 import math
 import time
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap import landing
+from segformer_ros.costmap import observation as costmap_observation
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import check_camera_pose
 from segformer_ros.costmap.grid import CostGrid
-from segformer_ros.costmap.landing import find_landing_site
-from segformer_ros.costmap.landing import grid_for_height
-from segformer_ros.costmap.landing import LandingSite
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.observation import Projection
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
 from segformer_ros.costmap.projection.cells import prepared_labels
@@ -36,11 +29,6 @@ from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.overhead import OverheadProjector
 from segformer_ros.costmap.projection.semantic_layer import CategoryBundle
 from segformer_ros.costmap.projection.semantic_layer import CategoryProjector
-from segformer_ros.costmap.settings import check
-from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.costmap.settings import FusionSettings
-from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.costmap.time_jumps import ClockWatch
 
 if TYPE_CHECKING:
@@ -89,7 +77,7 @@ class Occupancy(NamedTuple):
     """The grid at a time; ``values`` (height, width) int8: -1, 0..98 or 100."""
 
     values: 'npt.NDArray[np.int8]'
-    geometry: GridGeometry
+    geometry: costmap_observation.GridGeometry
 
 
 class CostmapPipeline:
@@ -101,8 +89,8 @@ class CostmapPipeline:
     :raises ConfigurationError: settings out of bounds
     """
 
-    def __init__(self, settings: CostmapSettings, costs: CostTable) -> None:
-        check(settings)
+    def __init__(self, settings: costmap_settings.CostmapSettings, costs: CostTable) -> None:
+        costmap_settings.check(settings)
         self.costs = costs
         self.settings = settings
         self._grid_settings = settings.grid
@@ -110,18 +98,18 @@ class CostmapPipeline:
         self._clock = ClockWatch(settings.time)
         self._cameras: Dict[str, _Camera] = {}
         self._self_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
-        self._latest: Dict[str, Tuple[Observation, float]] = {}
+        self._latest: Dict[str, Tuple[costmap_observation.Observation, float]] = {}
         self._newest = -math.inf
         self._below = (0.0, 0.0, 0.0)
 
-    def apply(self, settings: CostmapSettings) -> None:
+    def apply(self, settings: costmap_settings.CostmapSettings) -> None:
         """
         Change settings between frames; the grid is kept unless its own shape changes.
 
         :raises ConfigurationError: out of bounds; nothing has changed then
         """
-        check(settings)
-        follows_height = settings.projection.mode == OVERHEAD
+        costmap_settings.check(settings)
+        follows_height = settings.projection.mode == costmap_settings.OVERHEAD
         if settings.grid != self.settings.grid or (
                 settings.grid != self._grid_settings and not follows_height):
             self._replace_grid(settings.grid, settings.fusion)
@@ -219,7 +207,7 @@ class CostmapPipeline:
         """Return the age of the stalest known cell, seconds; at most ``fusion.forget_time``."""
         return self._grid.oldest_age(now)
 
-    def landing_site(self, now: float) -> Optional[LandingSite]:
+    def landing_site(self, now: float) -> Optional[landing.LandingSite]:
         """
         Return the best landing site in the grid at a time, or None; see landing.py.
 
@@ -228,7 +216,7 @@ class CostmapPipeline:
         if now - self._newest > self.settings.landing.max_age:
             return None
         x, y, ground = self._below
-        site = find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
+        site = landing.find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
                                  self.settings.landing, (x, y))
         return None if site is None else site._replace(z=ground)
 
@@ -238,7 +226,8 @@ class CostmapPipeline:
         self._latest = {}
         self._newest = -math.inf
 
-    def _replace_grid(self, grid: GridSettings, fusion: FusionSettings) -> None:
+    def _replace_grid(self, grid: costmap_settings.GridSettings,
+                      fusion: costmap_settings.FusionSettings) -> None:
         self._grid = CostGrid(grid, fusion)
         self._grid_settings = grid
         self._latest = {}
@@ -262,9 +251,10 @@ class CostmapPipeline:
         odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)
         self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]),
                        float(pose.odom_from_ground[2, 3]))
-        if self.settings.projection.mode == OVERHEAD:
-            fitting = grid_for_height(self.settings.grid, float(pose.ground_from_camera[2, 3]),
-                                      self._grid_settings)
+        if self.settings.projection.mode == costmap_settings.OVERHEAD:
+            fitting = landing.grid_for_height(self.settings.grid,
+                                              float(pose.ground_from_camera[2, 3]),
+                                              self._grid_settings)
             if fitting != self._grid_settings:
                 self._replace_grid(fitting, self.settings.fusion)
         self._grid.recenter(float(pose.odom_from_ground[0, 3]),
@@ -274,7 +264,7 @@ class CostmapPipeline:
 class _Camera:
     """The projectors of one camera, each with its own tables."""
 
-    def __init__(self, settings: CostmapSettings,
+    def __init__(self, settings: costmap_settings.CostmapSettings,
                  self_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
         self._self_mask = self_mask
         self._ground = GroundProjector(settings.projection, self_mask)
@@ -282,25 +272,27 @@ class _Camera:
         self._depth = DepthProjector(settings.projection, settings.depth, self_mask)
         self._categories = CategoryProjector(settings.category_width)
 
-    def _labels(self, frame: Frame, settings: CostmapSettings) -> 'npt.NDArray[np.uint8]':
+    def _labels(self, frame: Frame,
+                settings: costmap_settings.CostmapSettings) -> 'npt.NDArray[np.uint8]':
         return prepared_labels(frame.mask, frame.confidence, self._self_mask,
                                settings.projection.min_confidence)
 
     def project(self, frame: Frame, costs: CostTable, grid: CostGrid,
-                settings: CostmapSettings) -> Projection:
+                settings: costmap_settings.CostmapSettings) -> costmap_observation.Projection:
         geometry = grid.geometry
         labels = self._labels(frame, settings)
         confidences = _flat(frame.confidence)
         if frame.depth is not None:
             return self._depth.project(labels, confidences, frame.depth, frame.camera,
                                        frame.pose, costs, geometry)
-        if settings.projection.mode == OVERHEAD:
+        if settings.projection.mode == costmap_settings.OVERHEAD:
             return self._overhead.project(labels, confidences, frame.camera, frame.pose, costs,
                                           geometry)
         return self._ground.project(labels, confidences, frame.camera, frame.pose, costs,
                                     geometry, grid.lethal_cells())
 
-    def categories(self, frame: Frame, costs: CostTable, settings: CostmapSettings,
+    def categories(self, frame: Frame, costs: CostTable,
+                   settings: costmap_settings.CostmapSettings,
                    lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
         labels = self._labels(frame, settings)
         mount = frame.pose.ground_from_camera
@@ -314,7 +306,7 @@ class _Camera:
                                         lookup)
 
 
-def _stamp_of(latest: Tuple[Observation, float]) -> float:
+def _stamp_of(latest: Tuple[costmap_observation.Observation, float]) -> float:
     return latest[1]
 
 

@@ -6,9 +6,7 @@ Points as PointCloud2 wants them: packed records, x, y, z first, nothing that is
 A cloud without points still has its fields: Nav2's costmap node aborts on one that has none.
 """
 
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every number of the costmap stage that a user may set, its default and its bounds."""
 
-from typing import Any
-from typing import Dict
-from typing import NamedTuple
-from typing import Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 

@@ -3,11 +3,10 @@
 """Notices clocks that go back (a bag that loops, a simulation reset) or run ahead."""
 
 import math
-from typing import Dict
-from typing import Optional
+from typing import Dict, Optional
 
-from segformer_ros.costmap.settings import TimeSettings
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.settings import TimeSettings
 
 
 class ClockWatch:

@@ -4,23 +4,16 @@
 
 import datetime
 import time
-from typing import Callable
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources.inputs import find_inputs
-from segformer_ros.evaluation.sources.inputs import InputOptions
+from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.run.job import find_label_map
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.report.document import build_report
-from segformer_ros.evaluation.report.document import LABELS
-from segformer_ros.evaluation.report.document import NOTHING
-from segformer_ros.evaluation.report.document import REFERENCE
-from segformer_ros.evaluation.report.document import Report
 from segformer_ros.evaluation.run.parallel import run_sources
 from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.sources.inputs import find_inputs
+from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.weights.resolve import resolve_model
 
@@ -44,7 +37,7 @@ class Request(NamedTuple):
 
 
 def evaluate(request: Request, folder: str,
-             on_progress: OnProgress = lambda done, total: None) -> Report:
+             on_progress: OnProgress = lambda done, total: None) -> document.Report:
     """
     Run every frame of every input.
 
@@ -78,7 +71,7 @@ def evaluate(request: Request, folder: str,
     outcomes = run_sources(job, inputs.sources, folder, request.scale, on_frames)
     workers = min(request.scale.workers, len(inputs.sources))
     date = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
-    report = build_report(job, inputs, outcomes, label_map, request.against,
+    report = document.build_report(job, inputs, outcomes, label_map, request.against,
                           time.perf_counter() - started, workers, date)
     if not report.document['frames']:
         listed = report.document['left_out']['listed']
@@ -92,5 +85,5 @@ def evaluate(request: Request, folder: str,
 def comparison_of(has_labels: bool, is_reference: bool) -> str:
     """Return LABELS, REFERENCE or NOTHING."""
     if is_reference:
-        return REFERENCE
-    return LABELS if has_labels else NOTHING
+        return document.REFERENCE
+    return document.LABELS if has_labels else document.NOTHING

@@ -3,16 +3,12 @@
 """Class ids, names and colours, and their grouping into fewer classes."""
 
 import os
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, Sequence, TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.resources import find
 
 if TYPE_CHECKING:

@@ -5,15 +5,7 @@
 import itertools
 import json
 import re
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import ConfigurationError
@@ -142,7 +134,8 @@ def _id2label(path: str) -> Dict[int, str]:
         with open(path, encoding='utf-8') as stream:
             config: Any = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('Hugging Face config cannot be read', got=f'{path} ({error})', expected='the config.json of a checkpoint') from error
+        raise ConfigurationError('Hugging Face config cannot be read', got=f'{path} ({error})',
+                                 expected='the config.json of a checkpoint') from error
     labels = config.get('id2label') if isinstance(config, dict) else None
     if not isinstance(labels, dict) or not labels:
         raise ConfigurationError(f'No id2label in {path}', got=repr(labels)[:80],
@@ -162,8 +155,8 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
     for class_id, name in enumerate(names):
         if name in first:
             raise ConfigurationError(
-                f'Two classes of {path} have the same short name',
-                got=f'{labels[first[name]]!r} (id {first[name]}) and {labels[class_id]!r} (id {class_id})',
+                f'Two classes of {path} have the same short name', got=
+                f'{labels[first[name]]!r} (id {first[name]}) and {labels[class_id]!r} (id {class_id})',
                 expected='names that differ before the first comma',
                 remedy='Rename one of them in the file.')
         first[name] = class_id

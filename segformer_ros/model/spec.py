@@ -3,13 +3,7 @@
 """What a network takes and returns: read from YAML, checked against the opened file."""
 
 import os
-from typing import Any
-from typing import Dict
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError

@@ -15,11 +15,7 @@ rounding. Equal values go to the lower class id.
 """
 
 import functools
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

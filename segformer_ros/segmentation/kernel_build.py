@@ -17,19 +17,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from typing import List
-from typing import NamedTuple
-from typing import Optional
+from typing import List, NamedTuple, Optional
 
 import numpy as np
-
+from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.common.private_files import cache_root
-from segformer_ros.common.private_files import check_private_file
-from segformer_ros.common.private_files import exclusive_lock
-from segformer_ros.common.private_files import private_folder
-from segformer_ros.common.private_files import replace_durably
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernels import Kernels
 from segformer_ros.segmentation.postprocessing import Postprocessor
@@ -83,9 +76,9 @@ def _without(origin: str, level: int) -> Compiled:
 
 def _load(compiler: str) -> Compiled:
     version = (_output([compiler, '--version']).splitlines() or ['a nameless compiler'])[0]
-    folder = private_folder(cache_root(), 'kernels')
+    folder = private_files.private_folder(private_files.cache_root(), 'kernels')
     path = os.path.join(folder, f'kernels-{_key(version)}.so')
-    with exclusive_lock(path + '.lock', timeout_s=COMPILE_TIMEOUT_S):
+    with private_files.exclusive_lock(path + '.lock', timeout_s=COMPILE_TIMEOUT_S):
         kernels = Kernels(_library(compiler, path))
     _check(kernels)
     origin = f'compiled by {version}'
@@ -96,7 +89,7 @@ def _load(compiler: str) -> Compiled:
 def _library(compiler: str, path: str) -> ctypes.CDLL:
     """Return the library at that path; build it if it is missing or does not load."""
     if os.path.lexists(path):
-        check_private_file(path)
+        private_files.check_private_file(path)
         try:
             return ctypes.CDLL(path)
         except OSError as error:
@@ -162,7 +155,7 @@ def _build(compiler: str, path: str) -> None:
             # Some compilers do not know the processor they run on.
             _output([compiler] + list(FLAGS) + ['-o', temporary, SOURCE])
         os.chmod(temporary, 0o700)
-        replace_durably(temporary, path)
+        private_files.replace_durably(temporary, path)
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)

@@ -3,16 +3,10 @@
 """The functions of ``kernels.c`` for numpy arrays. ctypes lets go of the GIL meanwhile."""
 
 import ctypes
-from typing import Any
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.segmentation.exact_argmax import GridWinners
-from segformer_ros.segmentation.exact_argmax import not_finite_error
-from segformer_ros.segmentation.exact_argmax import UpsamplingAxis
+from segformer_ros.segmentation import exact_argmax
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,7 +56,7 @@ class Kernels:
         self._library = library
 
     def grid_winners(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
-                     with_logsumexp: bool) -> GridWinners:
+                     with_logsumexp: bool) -> exact_argmax.GridWinners:
         """
         Return winners, and the log-sum-exp if wanted.
 
@@ -75,12 +69,12 @@ class Kernels:
         logsumexp = np.empty((height, width), np.float32) if with_logsumexp else None
         if self._library.grid_statistics(_address(logits), height * width, classes, nhwc,
                                          _address(labels), _address(peak), _address(logsumexp)):
-            raise not_finite_error()
-        return GridWinners(labels, peak, logsumexp)
+            raise exact_argmax.not_finite_error()
+        return exact_argmax.GridWinners(labels, peak, logsumexp)
 
     def exact_mask(
-            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: UpsamplingAxis,
-            cols: UpsamplingAxis, log_threshold: float, with_confidence: bool,
+            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: exact_argmax.UpsamplingAxis,
+            cols: exact_argmax.UpsamplingAxis, log_threshold: float, with_confidence: bool,
             logsumexp: 'Optional[npt.NDArray[np.float32]]' = None, threads: int = 1,
     ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]':
         """
@@ -100,9 +94,10 @@ class Kernels:
             with_confidence or log_threshold > -np.inf, _axis(rows, height), _axis(cols, width),
             log_threshold, _address(mask), _address(confidence), threads)
         if status == _NOT_FINITE:
-            raise not_finite_error()
+            raise exact_argmax.not_finite_error()
         if status:
-            raise MemoryError(f'no memory for the mask of {mask.shape[1]} x {mask.shape[0]} pixels')
+            raise MemoryError(
+                f'no memory for the mask of {mask.shape[1]} x {mask.shape[0]} pixels')
         return mask, confidence
 
     def resize_antialiased(self, image: 'npt.NDArray[np.uint8]', rows: 'ResizeAxis',
@@ -143,7 +138,7 @@ def _address(array: 'Optional[npt.NDArray[Any]]') -> Optional[int]:
     return None if array is None else array.ctypes.data
 
 
-def _axis(axis: UpsamplingAxis, grid_size: int) -> _Axis:
+def _axis(axis: exact_argmax.UpsamplingAxis, grid_size: int) -> _Axis:
     return _Axis(_address(axis.lower), _address(axis.upper), _address(axis.weight),
                  _address(axis.cell_start), len(axis.cell_start) - 1, grid_size,
                  len(axis.lower))

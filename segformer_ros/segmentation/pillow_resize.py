@@ -13,8 +13,7 @@ Columns are resized first and rounded to 8 bits, then rows, as Pillow did up to 
 
 import functools
 import math
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -3,23 +3,14 @@
 """From logits to class ids and confidence at the size of the image."""
 
 import math
-from typing import Any
-from typing import Mapping
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Mapping, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.segmentation.exact_argmax import grid_excess
-from segformer_ros.segmentation.exact_argmax import upsampled_argmax
-from segformer_ros.segmentation.exact_argmax import grid_winners
-from segformer_ros.segmentation.exact_argmax import GridWinners
-from segformer_ros.segmentation.exact_argmax import not_finite_error
+from segformer_ros.segmentation import exact_argmax
 from segformer_ros.segmentation.kernels import Kernels
-from segformer_ros.segmentation.exact_argmax import upsampling_axis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -97,9 +88,11 @@ class Postprocessor:
         if needs_logsumexp and self._spec.logsumexp_name:
             given = np.ascontiguousarray(outputs[self._spec.logsumexp_name][0])
             if not np.isfinite(given).all():
-                raise not_finite_error()
+                raise exact_argmax.not_finite_error()
         width, height = self._spec.output_size_wh
-        rows, cols = upsampling_axis(height, size_wh[1]), upsampling_axis(width, size_wh[0])
+        rows, cols = exact_argmax.upsampling_axis(height,
+                                                  size_wh[1]), exact_argmax.upsampling_axis(
+                                                      width, size_wh[0])
         if self._kernels is not None and method == 'exact':
             return self._kernels.exact_mask(logits, self._nhwc, rows, cols,
                                             log_threshold(threshold), with_confidence, given,
@@ -111,19 +104,20 @@ class Postprocessor:
             grid = grid._replace(logsumexp=given)
         if method == 'fast':
             mask = grid.labels.take(cols.nearest, axis=1).take(rows.nearest, axis=0)
-            excess = grid_excess(grid, rows, cols)
+            excess = exact_argmax.grid_excess(grid, rows, cols)
         else:
-            mask, excess = upsampled_argmax(logits, grid, rows, cols)
+            mask, excess = exact_argmax.upsampled_argmax(logits, grid, rows, cols)
         if excess is None:
             return mask, None
         if threshold > 0.0:
             clear_below(mask, excess, threshold)
         return mask, confidence_levels(excess) if with_confidence else None
 
-    def _winners(self, logits: 'npt.NDArray[np.float32]', with_logsumexp: bool) -> GridWinners:
+    def _winners(self, logits: 'npt.NDArray[np.float32]',
+                 with_logsumexp: bool) -> exact_argmax.GridWinners:
         if self._kernels is not None:
             return self._kernels.grid_winners(logits, self._nhwc, with_logsumexp)
-        return grid_winners(logits, self._scratch if with_logsumexp else None)
+        return exact_argmax.grid_winners(logits, self._scratch if with_logsumexp else None)
 
     def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
         # OpenCV's blocked transposition takes half the time of numpy's copy.

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a camera image to the network's input."""
 
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np

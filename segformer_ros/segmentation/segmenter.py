@@ -3,14 +3,7 @@
 """From an image to a mask: preprocessing, network, postprocessing."""
 
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

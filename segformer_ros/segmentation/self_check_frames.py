@@ -3,17 +3,16 @@
 """Input tensors of the pictures that come with the package, to check engines on."""
 
 import os
-from typing import List
-from typing import Sequence
+from typing import List, Sequence
 
 import numpy as np
 from PIL import Image
 
 from segformer_ros.common import resources
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import PILLOW_ERRORS
 from segformer_ros.inference.base.frames import Frame
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.common.image_header import PILLOW_ERRORS
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
 FOLDER = 'config/self_check'
@@ -33,7 +32,8 @@ def self_check_frames(spec: ModelSpec, folder: str = '') -> List[Frame]:
     try:
         names = sorted(name for name in os.listdir(place) if name.lower().endswith(_SUFFIXES))
     except OSError as error:
-        raise InvalidInputError('Pictures cannot be listed', got=f'{place} ({error.strerror})') from error
+        raise InvalidInputError('Pictures cannot be listed',
+                                got=f'{place} ({error.strerror})') from error
     if not names:
         raise InvalidInputError('No pictures to check engines on', got=place,
                                 expected='files that end in {}'.format(', '.join(_SUFFIXES)))

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boxes, cylinders and ellipsoids: where a line enters and leaves them."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -11,10 +11,10 @@ from PIL import Image
 import pytest
 
 from segformer_ros.cli import build_engine
-from segformer_ros.inference.trt import build_job as engine_builder
-from segformer_ros.inference.cuda.probe import GpuInfo
-from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.common.child_process import WorkerProcess
+from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.trt import build_job as engine_builder
+from segformer_ros.inference.trt.cache import open_cache
 from support.thread_worker import ThreadWorker
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -6,9 +6,9 @@ import os
 
 import pytest
 from segformer_ros.cli import bag_player
-from segformer_ros.cli.support import ros_environment as dds_environment
 from segformer_ros.cli import demo
 from segformer_ros.cli import simulated_camera
+from segformer_ros.cli.support import ros_environment as dds_environment
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from segformer_ros.common.errors import ModelError
 from segformer_ros.common import private_files as cache_dir
+from segformer_ros.common.errors import ModelError
 
 
 @pytest.mark.smoke

@@ -31,7 +31,8 @@ def found_from(python_path):
 
 @pytest.mark.smoke
 def test_checkout_wins(project_root):
-    if not os.path.isfile(os.path.join(os.path.dirname(resources.__file__), '..', '..', 'package.xml')):
+    if not os.path.isfile(
+            os.path.join(os.path.dirname(resources.__file__), '..', '..', 'package.xml')):
         pytest.skip('the package under test is an installed one')
     assert resources.find('config') == os.path.join(os.path.realpath(project_root), 'config')
 

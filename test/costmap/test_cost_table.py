@@ -7,6 +7,7 @@ import csv
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import LETHAL
@@ -14,7 +15,6 @@ from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.cost_table import NOTHING
 from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.cost_table import UNKNOWN
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
+from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.pipeline import Frame
-from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
 from support.plane_scene import Box

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.observation import Evidence
 from segformer_ros.costmap.observation import GridGeometry
@@ -15,7 +16,6 @@ from segformer_ros.costmap.observation import Observation
 from segformer_ros.costmap.observation import strongest
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.common.errors import ConfigurationError
 
 SHAPE = GridSettings(size=4.0, resolution=0.5, block=1.0)
 FUSION = FusionSettings()

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import BODY_FROM_OPTICAL
+from segformer_ros.costmap.geometry.transforms import pose_above_ground
+from segformer_ros.costmap.geometry.transforms import turn
 from segformer_ros.costmap.grid import CostGrid
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.landing import find_landing_site
 from segformer_ros.costmap.landing import grid_for_height
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import BODY_FROM_OPTICAL
-from segformer_ros.costmap.geometry.transforms import pose_above_ground
-from segformer_ros.costmap.geometry.transforms import turn
+from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings

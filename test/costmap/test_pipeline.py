@@ -5,21 +5,21 @@
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.pipeline import Frame
-from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.errors import TransformError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED
 from support.plane_scene import Box

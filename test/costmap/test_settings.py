@@ -4,12 +4,12 @@
 
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.settings import check
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import ProjectionSettings
-from segformer_ros.common.errors import ConfigurationError
 
 
 def test_the_defaults_pass():

@@ -4,9 +4,9 @@
 
 import pytest
 
-from segformer_ros.costmap.time_jumps import ClockWatch
-from segformer_ros.costmap.settings import TimeSettings
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.settings import TimeSettings
+from segformer_ros.costmap.time_jumps import ClockWatch
 
 
 def watch():

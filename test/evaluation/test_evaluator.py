@@ -14,8 +14,6 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.evaluator import comparison_of
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
-from segformer_ros.evaluation.sources.inputs import InputOptions
-from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.report.document import LABELS
 from segformer_ros.evaluation.report.document import NOTHING
 from segformer_ros.evaluation.report.document import REFERENCE
@@ -23,8 +21,10 @@ from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.json_file import read_json
 from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.report.markdown import render_markdown
-from segformer_ros.evaluation.run.runner import RunSettings
+from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.runner import RunSettings
+from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from support import bags
 

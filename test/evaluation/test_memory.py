@@ -20,16 +20,16 @@ ALLOWED_BYTES = 15e6
 
 # A process of its own: resident memory of the tests' process holds everything run before.
 PROGRAM = '''
-import sys
-import tempfile
 from segformer_ros.evaluation.evaluator import evaluate, Request
-from segformer_ros.evaluation.sources.inputs import InputOptions
-from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.report.document import LABELS
 from segformer_ros.evaluation.report.html_page import write_html
 from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.sources.inputs import InputOptions
+import sys
+import tempfile
 
 def resident():
     with open('/proc/self/statm') as stream:

@@ -84,9 +84,12 @@ def pytest_sessionfinish(session):
             if str(item.path).startswith(FOLDER + os.sep)]
     if path and rows and not session.config.option.collectonly:
         with open(path, 'w', encoding='utf-8') as stream:
-            json.dump({'date': time.strftime('%Y-%m-%d', time.gmtime()),
-                       'machine': f'{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}',
-                       'rows': rows}, stream, indent=1)
+            json.dump(
+                {
+                    'date': time.strftime('%Y-%m-%d', time.gmtime()),
+                    'machine': f'{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}',
+                    'rows': rows
+                }, stream, indent=1)
             stream.write('\n')
 
 

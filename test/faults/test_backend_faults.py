@@ -82,8 +82,9 @@ def test_hanging_backend(faulty, row):
     faulty.fault.write('ok')
     lost = faulty.finish(begun)
     assert faulty.camera.counts['unknown'] == begun[1]['unknown']
-    row.did = (f'ERROR after {told:.1f} s with hang_timeout {HANG_TIMEOUT:.0f} s; a new thread took over, the '
-               'late result was thrown away')
+    row.did = (
+        f'ERROR after {told:.1f} s with hang_timeout {HANG_TIMEOUT:.0f} s; a new thread took over, the '
+        'late result was thrown away')
     row.lost = f'{lost} images'
 
 
@@ -121,8 +122,9 @@ def test_every_backend_hangs(tmp_path, row):
         with Subject(domain, tmp_path, parameters, module='support.faulty_node',
                      environment=environment):
             row.back_s = time.monotonic() - started
-    row.did = (f'process ended with status 3 after {ended:.1f} s for launch to start it anew, which '
-               'the test did')
+    row.did = (
+        f'process ended with status 3 after {ended:.1f} s for launch to start it anew, which '
+        'the test did')
     row.lost = 'all images until then'
 
 

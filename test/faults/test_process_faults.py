@@ -210,10 +210,10 @@ def test_eight_cameras(domain, tmp_path, color_model, row):
 
 FETCH = '''
 import resource
-import signal
-import sys
 from segformer_ros.cli import fetch_model
+import signal
 from support import tiny_catalogue
+import sys
 tiny_catalogue.use(sys.argv[1])
 if sys.argv[2] != '0':
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -283,9 +283,9 @@ def test_download_killed(tmp_path, row):
 
 ENGINE = '''
 import resource
-import sys
-from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.inference.trt.cache import open_cache
+import sys
 cache = open_cache(sys.argv[1])
 record, = cache.records()
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.trt import build_job as engine_builder
 from segformer_ros.inference.cuda import buffers
 from segformer_ros.inference.cuda.buffers import CtypesDriver
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.inference.trt import build_job as engine_builder
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.model.spec import ModelSpec
 from support.fake_device import device

@@ -14,21 +14,21 @@ import time
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.trt import build_job as engine_builder
-from segformer_ros.inference.trt import memory as memory_plan
 from segformer_ros.inference.trt import builder as network_builder
+from segformer_ros.inference.trt import memory as memory_plan
+from segformer_ros.inference.trt.api import load_tensorrt
+from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.common.private_files import EngineStorageError
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
-from segformer_ros.inference.trt.key import EngineKey
-from segformer_ros.inference.trt.candidates import EngineShelf
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.base.frames import Frames
-from segformer_ros.inference.trt.api import load_tensorrt
-from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.candidates import EngineShelf
+from segformer_ros.inference.trt.key import DEFAULT_BUILDER
+from segformer_ros.inference.trt.key import EngineKey
 
 PATIENCE_S = 120.0
 KEY = EngineKey('ab' * 32, ('x float32[1]',), 'tensorrt', '8.2.1.8', 'NVIDIA Tegra X1', (5, 3), 1,

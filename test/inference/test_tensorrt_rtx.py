@@ -12,25 +12,25 @@ import shutil
 import time
 
 import pytest
+from segformer_ros.common.child_process import WorkerProcess
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.inference.trt.candidates import deployed_engine_model
-from segformer_ros.inference.trt.build_job import EngineJob
-from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
-from segformer_ros.inference.trt.candidates import engine_tasks
-from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.base.frames import convert_frame
-from segformer_ros.inference.trt.memory import Attempt
+from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.inference.selection.status import WARN
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.common.child_process import WorkerProcess
-from segformer_ros.model.weights.resolve import resolve_model
+from segformer_ros.inference.trt.build_job import EngineJob
+from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.inference.trt.candidates import deployed_engine_model
+from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.candidates import EngineModel
+from segformer_ros.inference.trt.key import DEFAULT_BUILDER
+from segformer_ros.inference.trt.memory import Attempt
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
 MODULE = 'tensorrt_rtx_bindings'

@@ -7,10 +7,10 @@ import json
 import pytest
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.resources import find
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.spec import TensorSpec
-from segformer_ros.common.resources import find
 
 BASE = 'name: mine\nclasses: ade20k\nnum_classes: 150\n'
 INPUT = TensorSpec('pixel_values', 'float32', (1, 3, 512, 512))

@@ -146,7 +146,8 @@ def test_fifty_cycles_leave_no_memory_threads_or_files_behind(domain, tmp_path, 
         # What cleanup can hand back to the kernel differs from cycle to cycle by 20 MB, so the
         # most of the first ten cycles is what the last must not outgrow.
         assert memory[49] - max(memory[:10]) < 10.0, memory
-        wait_until(lambda: threads_and_files(node) == tenth, lambda: f'{tenth}, but it is {threads_and_files(node)}')
+        wait_until(lambda: threads_and_files(node) == tenth,
+                   lambda: f'{tenth}, but it is {threads_and_files(node)}')
 
 
 def threads_and_files(node):

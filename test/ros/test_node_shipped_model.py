@@ -24,7 +24,9 @@ def table(tmp_path_factory):
             mask = peer.mask_of(rgb_message(frame.image))
             table.add(frame.labels, pixels(mask))
     assert table.occurring() >= 25
-    print(f'shipped network: mIoU {table.mean_iou():.4f}, pixel accuracy {table.pixel_accuracy():.4f}')
+    print(
+        f'shipped network: mIoU {table.mean_iou():.4f}, pixel accuracy {table.pixel_accuracy():.4f}'
+    )
     return table
 
 

@@ -45,10 +45,10 @@ os.fsync = fsync
 runpy.run_module('support.fake_gpu_node', run_name='__main__')
 """
 HANGING_PROVIDER = """
-import threading
 from segformer_ros.cli.segformer import main
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+import threading
 
 opening = OnnxruntimeBackend._open
 

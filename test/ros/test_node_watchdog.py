@@ -44,7 +44,9 @@ def test_hanging_backend_is_told_replaced_and_its_late_result_thrown_away(node):
         after = node.counts()
         gained = {key: after[key] - before[key] for key in after}
         return gained if gained['received'] == sum(gained.values()) - gained['received'] else None
-    assert wait_until(gained_when_even, lambda: f'even books: {node.counts()}, before {before}')['failed'] >= 1
+
+    assert wait_until(gained_when_even,
+                      lambda: f'even books: {node.counts()}, before {before}')['failed'] >= 1
 
 
 def test_second_hang_brings_the_fallback_for_good(node):

@@ -9,14 +9,14 @@ import pytest
 from rclpy.context import Context
 from rclpy.node import Node
 from segformer_ros.common.errors import BackendError
+from segformer_ros.ros.io.images import rgb8_image
 from segformer_ros.ros.node import inference_thread as worker_module
 from segformer_ros.ros.node.camera import Camera
-from segformer_ros.ros.io.images import rgb8_image
+from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
-from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.node.inference_thread import InferenceWorker
 from segformer_ros.segmentation.segmenter import Segmenter
 from std_msgs.msg import Header
 from support.grey_gpu import Gpu
@@ -133,7 +133,8 @@ def test_frames_before_and_behind_the_one_that_fails_get_their_own_masks(
     try:
         assert worker.wait_until_open(10.0)
         worker.offer('', frame(0))
-        wait_until(lambda: FRAMES - 1 in outputs.masks, lambda: f'the last mask: {outputs.masks} {log}')
+        wait_until(lambda: FRAMES - 1 in outputs.masks,
+                   lambda: f'the last mask: {outputs.masks} {log}')
         assert outputs.masks == {number: {number} for number in range(FRAMES)}
         assert worker.choice.backend is provider.backends[1]
         assert provider.backends[0].threads == provider.backends[1].threads

@@ -2,25 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap of drives through the simulated world, compared with the world itself."""
 
+import costmap_drive
 import numpy as np
 import pytest
+from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.pipeline import Frame
-from segformer_ros.costmap.pipeline import Occupancy
+from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.pipeline import Frame
+from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.settings import CostmapSettings
-import costmap_drive
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import obstacle_classes
-from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.render.renderer import pinhole_rays
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import BOX
+from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
 

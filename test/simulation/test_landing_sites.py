@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Landing sites over the simulated land, with the settings of config/drone.yaml."""
 
+import landing_survey
 import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.landing import LandingSite
-import landing_survey
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.simulation.render.renderer import pinhole_rays

@@ -19,33 +19,33 @@ import tempfile
 import types
 
 import numpy as np
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from segformer_ros.costmap.projection.ego_mask import load_self_mask
 from segformer_ros.costmap.projection.ego_mask import self_mask_from
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.evaluation.metrics.label_map import load_label_map
+from segformer_ros.evaluation.report.json_file import FORMAT
+from segformer_ros.evaluation.report.json_file import read_json
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.metrics.label_map import load_label_map
 from segformer_ros.evaluation.sources.mcap_recovery import find_truncation
 from segformer_ros.evaluation.sources.mcap_recovery import MAGIC
 from segformer_ros.evaluation.sources.mcap_recovery import RepairedFile
 from segformer_ros.evaluation.sources.mcap_recovery import TAIL
-from segformer_ros.evaluation.report.json_file import FORMAT
-from segformer_ros.evaluation.report.json_file import read_json
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
+from segformer_ros.model.huggingface import class_table_from_huggingface
+from segformer_ros.model.huggingface import read_preprocessor
+from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.optimize.cache import GraphCache
 from segformer_ros.model.optimize.cache import SHORT_KEY
-from segformer_ros.model.huggingface import class_table_from_huggingface
-from segformer_ros.model.onnx_file.header import read_onnx_header
-from segformer_ros.model.huggingface import read_preprocessor
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.node import camera_rows
@@ -53,8 +53,8 @@ from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
-from segformer_ros.segmentation.images.encodings import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.encodings import ENCODINGS
 from support import onnx_writer
 
 ENCODING_NAMES = sorted(ENCODINGS) + ['', '32FC1', 'jpeg', 'bayer_', 'mono8 ']

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow, plain computations in float64 that the fast ones are compared with."""
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 

@@ -53,10 +53,10 @@ class Reference:
 
 def bag_messages(folder, topic):
     """Yield the serialised messages of one topic of a bag, and what rosbags makes of them."""
+    from pathlib import Path
     from rosbags.highlevel import AnyReader
     from rosbags.typesys import get_typestore
     from rosbags.typesys import Stores
-    from pathlib import Path
     with AnyReader([Path(folder)],
                    default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
         wanted = [each for each in reader.connections if each.topic == topic]

@@ -84,7 +84,8 @@ class Inbox:
                 seen = max(seen, len(self.messages))
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise AssertionError(f'no such message within {timeout:.0f} s among {len(self.messages)}')
+                    raise AssertionError(
+                        f'no such message within {timeout:.0f} s among {len(self.messages)}')
                 self._arrived.wait(left)
 
 

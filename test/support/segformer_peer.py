@@ -41,7 +41,8 @@ class SegformerPeer(Peer):
 
     def wait_for_state(self, label):
         """Wait until the node is in a lifecycle state."""
-        wait_until(lambda: self.state() == label, lambda: f'state {label}, but it is {self.state()}')
+        wait_until(lambda: self.state() == label,
+                   lambda: f'state {label}, but it is {self.state()}')
 
     def state(self):
         """Return the node's lifecycle state."""

@@ -10,10 +10,10 @@ from builtin_interfaces.msg import Time
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
 from rclpy.qos import qos_profile_sensor_data
-from segformer_ros.costmap.points import POINT_DTYPE
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.points import POINT_DTYPE
 from segformer_ros.ros.io.transform_messages import DYNAMIC_QOS
 from segformer_ros.ros.io.transform_messages import STATIC_QOS
 from segformer_ros.ros.io.transform_messages import transform_message

@@ -11,9 +11,9 @@ import io
 import json
 import threading
 
-from segformer_ros.inference.trt import worker as build_worker
 from segformer_ros.common.child_process import WorkerOutcome
 from segformer_ros.common.child_process import WorkerProgress
+from segformer_ros.inference.trt import worker as build_worker
 
 
 class ThreadWorker:

@@ -9,8 +9,8 @@ import os
 import numpy as np
 import pytest
 
-from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.weights.resolve import resolve_model
 

@@ -21,16 +21,16 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
-from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402, I100
-from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
 from segformer_ros.costmap.filter_masks import keepout_mask  # noqa: E402
-from segformer_ros.costmap.pipeline import Frame  # noqa: E402
-from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
-from segformer_ros.costmap.points import POINT_FIELDS  # noqa: E402
-from segformer_ros.costmap.points import POINT_STEP  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402, I100
+from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
+from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
+from segformer_ros.costmap.pipeline import Frame  # noqa: E402
+from segformer_ros.costmap.points import POINT_FIELDS  # noqa: E402
+from segformer_ros.costmap.points import POINT_STEP  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
 from segformer_ros.evaluation.demo.grid_pictures import grid_picture  # noqa: E402
 from segformer_ros.evaluation.demo.grid_pictures import GridPose  # noqa: E402

@@ -23,15 +23,15 @@ if PROJECT_ROOT not in sys.path:
 
 from segformer_ros.common.errors import ModelError  # noqa: E402
 from segformer_ros.common.errors import SegformerRosError  # noqa: E402
-from segformer_ros.model.onnx_file import inspection  # noqa: E402
 from segformer_ros.model.huggingface import class_table_from_huggingface  # noqa: E402
+from segformer_ros.model.huggingface import read_preprocessor  # noqa: E402
+from segformer_ros.model.onnx_file import inspection  # noqa: E402
+from segformer_ros.model.onnx_file.header import read_onnx_header  # noqa: E402
 from segformer_ros.model.onnx_file.inspection import draft_spec  # noqa: E402
 from segformer_ros.model.onnx_file.inspection import Knowledge  # noqa: E402
 from segformer_ros.model.onnx_file.inspection import name_from  # noqa: E402
-from segformer_ros.model.onnx_file.header import read_onnx_header  # noqa: E402
-from segformer_ros.model.huggingface import read_preprocessor  # noqa: E402
-from segformer_ros.model.spec import ModelSpec  # noqa: E402
 from segformer_ros.model.onnx_file.inspection import write_spec  # noqa: E402
+from segformer_ros.model.spec import ModelSpec  # noqa: E402
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a share of the largest logit."""
@@ -91,7 +91,9 @@ def export(options):
         written = write_spec(options.output[:-len('.onnx')] + '.yaml', draft, table,
                              options.force)
         os.replace(path, options.output)
-    print(f'logits differ by at most {difference:.1e} of the largest; {agreement:.3%} of the pixels agree')
+    print(
+        f'logits differ by at most {difference:.1e} of the largest; {agreement:.3%} of the pixels agree'
+    )
     for text in inspection.violations(header):
         print(f'TensorRT {inspection.OLDEST} cannot read it: {text}')
     for file in [options.output] + written:

@@ -7,25 +7,20 @@ The world stands still: its people are left out, since a place that was right wh
 wrong when they have moved on.
 """
 
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import HIGHEST_COST
 from segformer_ros.costmap.cost_table import LETHAL
 from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.pipeline import Occupancy
-from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.simulation.render.ground_truth import first_surfaces
 from segformer_ros.simulation.render.ground_truth import ground_classes

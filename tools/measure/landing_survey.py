@@ -2,23 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Landing sites over simulated lands: how many are wholly free, by the lands' own truth."""
 
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
-from segformer_ros.costmap.pipeline import Frame
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import pose_above_ground
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import pose_above_ground
+from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.simulation.render.ground_truth import ground_classes
 from segformer_ros.simulation.render.ground_truth import NONE

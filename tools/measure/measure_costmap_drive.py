@@ -16,8 +16,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
 
-from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402, I100
 from costmap_drive import drive  # noqa: E402
+from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402, I100
 from segformer_ros.evaluation.run.network import Network  # noqa: E402
 from segformer_ros.evaluation.run.network import NetworkChoice  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402

@@ -17,9 +17,9 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
+from landing_survey import survey  # noqa: E402
 from segformer_ros.cli.support.progress import ProgressLine  # noqa: E402, I100
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
-from landing_survey import survey  # noqa: E402
 from segformer_ros.evaluation.run.network import Network  # noqa: E402
 from segformer_ros.evaluation.run.network import NetworkChoice  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402

@@ -3,10 +3,7 @@
 """A folder of images and label PNGs, held in memory and augmented on the way out."""
 
 import os
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 import cv2
 import numpy as np

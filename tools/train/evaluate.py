@@ -3,10 +3,7 @@
 """Measure a trained network or an ONNX file on labelled images, at the images' own size."""
 
 import argparse
-from typing import Any
-from typing import Callable
-from typing import List
-from typing import Tuple
+from typing import Any, Callable, List, Tuple
 
 import cv2
 from dataset import names_of
@@ -105,7 +102,9 @@ def main() -> None:
     table = measure_onnx(options.model, options.data, options.images)
     score, iou = mean_iou(table)
     for class_id in np.nonzero(~np.isnan(iou))[0]:
-        print(f'| {class_id} | {iou[class_id]:.3f} | {table[class_id].sum() / table[:255].sum():.4f} |')
+        print(
+            f'| {class_id} | {iou[class_id]:.3f} | {table[class_id].sum() / table[:255].sum():.4f} |'
+        )
     print(f'mIoU {score:.4f}, pixel accuracy {np.diag(table)[:255].sum() / table[:255].sum():.4f}')
 
 

@@ -9,8 +9,7 @@ its place with a logit far below the others.
 """
 
 import argparse
-from typing import Optional
-from typing import Tuple
+from typing import Optional, Tuple
 
 from network import SegFormer
 import numpy as np

@@ -10,8 +10,7 @@ Run the same command again to go on where it stopped.
 import argparse
 import multiprocessing
 import os
-from typing import List
-from typing import NamedTuple
+from typing import List, NamedTuple
 
 import cv2
 import numpy as np

@@ -8,10 +8,7 @@ Segmentation with Transformers" (2021): overlapping patch embeddings, efficient 
 with sequence reduction, Mix-FFN, an all-MLP head. Only the widths are smaller than B0's.
 """
 
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 import torch
 from torch import nn

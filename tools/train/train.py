@@ -12,11 +12,7 @@ import os
 import queue
 import threading
 import time
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from dataset import augmented
 from dataset import class_shares
@@ -181,7 +177,9 @@ def worker(rank: int, options: argparse.Namespace) -> None:
     run = Training(options, rank)
     each = options.batch // options.processes
     if rank == 0:
-        print(f'{len(run.train.images)} images, {len(run.classes)} classes, {sum(p.numel() for p in run.network.parameters())} parameters', flush=True)
+        print(
+            f'{len(run.train.images)} images, {len(run.classes)} classes, {sum(p.numel() for p in run.network.parameters())} parameters',
+            flush=True)
     bar = tqdm(total=100.0, initial=100 * run.progress(), mininterval=20.0, disable=rank > 0,
                bar_format='{percentage:5.1f}%|{bar:20}| {elapsed} {postfix}')
     size_wh = (0, 0)
@@ -197,13 +195,15 @@ def worker(rank: int, options: argparse.Namespace) -> None:
         images, labels = next(batches)
         loss = run.one_step(images, labels, start)
         smooth = loss if not smooth else 0.98 * smooth + 0.02 * loss
-        bar.set_postfix_str(f'step {run.step} loss {smooth:.3f} {options.batch * run.step / run.elapsed:.1f} images/s best {run.best:.3f}',
+        bar.set_postfix_str(
+            f'step {run.step} loss {smooth:.3f} {options.batch * run.step / run.elapsed:.1f} images/s best {run.best:.3f}',
             refresh=False)
         bar.update(100 * run.progress() - bar.n)
         if rank == 0 and run.elapsed - checked > 60.0 * options.check_every:
             checked = run.elapsed
             score = run.check(options.check_images)
-            print(f'step {run.step} {run.elapsed / 60:.1f} min loss {smooth:.4f} mIoU {score:.4f}', flush=True)
+            print(f'step {run.step} {run.elapsed / 60:.1f} min loss {smooth:.4f} mIoU {score:.4f}',
+                  flush=True)
     if rank == 0:
         print(f'final mIoU {run.check(0):.4f} after step {run.step}', flush=True)
     distributed.barrier()

@@ -7,13 +7,7 @@ import signal
 import subprocess
 import sys
 from types import TracebackType
-from typing import Any
-from typing import Dict
-from typing import Mapping
-from typing import Optional
-from typing import Sequence
-from typing import Type
-from typing import TypeVar
+from typing import Any, Dict, Mapping, Optional, Sequence, Type, TypeVar
 
 from segformer_ros.common.errors import SegformerRosError
 

@@ -6,11 +6,7 @@ import collections
 import shutil
 import sys
 import time
-from typing import Callable
-from typing import Deque
-from typing import Optional
-from typing import TextIO
-from typing import Tuple
+from typing import Callable, Deque, Optional, TextIO, Tuple
 
 REDRAW_S = 0.1
 """Least time between two lines on a terminal; elsewhere (a log) it is LOG_S."""

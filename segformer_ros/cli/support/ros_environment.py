@@ -5,9 +5,7 @@
 import contextlib
 import os
 import sys
-from typing import Iterator
-from typing import List
-from typing import Optional
+from typing import Iterator, List, Optional
 
 from segformer_ros.common import resources
 

@@ -9,18 +9,11 @@ converted between pixel edges: ``u' + 0.5 = (u + 0.5 - offset) * scale``. For bi
 half a binned pixel minus half a full one away from image_geometry, which scales the centres.
 """
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.costmap.geometry.distortion import EquidistantLens
-from segformer_ros.costmap.geometry.distortion import Lens
-from segformer_ros.costmap.geometry.distortion import PolynomialLens
+from segformer_ros.costmap.geometry import distortion
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +24,7 @@ _POLYNOMIAL_LENGTHS = {
 _EQUIDISTANT_NAMES = ('equidistant', 'fisheye')
 
 
-def lens_of(distortion_model: str, coefficients: Sequence[float]) -> Lens:
+def lens_of(distortion_model: str, coefficients: Sequence[float]) -> distortion.Lens:
     """
     Return the lens that a CameraInfo describes.
 
@@ -46,7 +39,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> Lens:
                                 remedy='Calibrate the camera again.')
     if distortion_model in _EQUIDISTANT_NAMES:
         _check_length(distortion_model, values, (4,))
-        return EquidistantLens(values)
+        return distortion.EquidistantLens(values)
     if distortion_model not in _POLYNOMIAL_LENGTHS:
         raise InvalidInputError(
             'Unknown distortion model in CameraInfo', got=repr(distortion_model),
@@ -59,7 +52,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> Lens:
         raise InvalidInputError(
             'A tilted sensor is not supported', got=f'tau {values[12:]}',
             remedy='Use the rectified image.')
-    return PolynomialLens(values[:12])
+    return distortion.PolynomialLens(values[:12])
 
 
 def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
@@ -119,7 +112,7 @@ class CameraModel:
         _check_same_shape(image_wh, self.size_wh)
         if rectified:
             fx, fy, cx, cy = _intrinsics('P', calibration.p, 12, 4)
-            self._lens: Lens = PolynomialLens(())
+            self._lens: distortion.Lens = distortion.PolynomialLens(())
             self._rotation = np.eye(3)
         else:
             fx, fy, cx, cy = _intrinsics('K', calibration.k, 9, 3)

@@ -11,10 +11,7 @@ function stops growing.
 """
 
 import abc
-from typing import Any
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 

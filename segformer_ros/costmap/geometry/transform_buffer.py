@@ -10,21 +10,12 @@ tf2's documentation; tf2's own code is not used.
 
 import bisect
 import math
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.costmap.geometry.transforms import inverse
-from segformer_ros.costmap.geometry.transforms import rotation_of
-from segformer_ros.costmap.geometry.transforms import slerp
-from segformer_ros.costmap.geometry.transforms import unit_quaternion
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry import transforms
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,7 +58,7 @@ class _Edge:
         """Return parent_from_child (4, 4)."""
         matrix = np.eye(4)
         if self.static:
-            matrix[:3, :3] = rotation_of(self.rotations[0])
+            matrix[:3, :3] = transforms.rotation_of(self.rotations[0])
             matrix[:3, 3] = self.translations[0]
             return matrix
         if not self.stamps[0] <= stamp <= self.stamps[-1]:
@@ -82,13 +73,13 @@ class _Edge:
                 'The image is older than the transforms kept; check the clocks.')
         place = bisect.bisect_left(self.stamps, stamp)
         if self.stamps[place] == stamp:
-            matrix[:3, :3] = rotation_of(self.rotations[place])
+            matrix[:3, :3] = transforms.rotation_of(self.rotations[place])
             matrix[:3, 3] = self.translations[place]
             return matrix
         before = self.stamps[place - 1]
         share = (stamp - before) / (self.stamps[place] - before)
-        matrix[:3, :3] = rotation_of(slerp(self.rotations[place - 1], self.rotations[place],
-                                           share))
+        matrix[:3, :3] = transforms.rotation_of(
+            transforms.slerp(self.rotations[place - 1], self.rotations[place], share))
         matrix[:3, 3] = ((1.0 - share) * self.translations[place - 1]
                          + share * self.translations[place])
         return matrix
@@ -126,8 +117,9 @@ class PoseBuffer:
                                     expected='two different names')
         position = np.array(translation, np.float64)
         if not np.isfinite(position).all() or not math.isfinite(stamp):
-            raise InvalidInputError('Transform is not finite', got=f'{child!r} in {parent!r}: {list(translation)} at {stamp}')
-        rotation = unit_quaternion(quaternion)
+            raise InvalidInputError('Transform is not finite',
+                                    got=f'{child!r} in {parent!r}: {list(translation)} at {stamp}')
+        rotation = transforms.unit_quaternion(quaternion)
         edge = self._edges.get(child)
         if edge is None and len(self._edges) >= MOST_FRAMES:
             raise InvalidInputError('Transforms of too many frames', got='a further one',
@@ -155,13 +147,14 @@ class PoseBuffer:
         common = next((frame for frame in up_source if frame in up_target), None)
         if common is None:
             raise TransformError(
-                'Frames are not connected', got=f'{target!r} below {up_target[-1]!r}, {source!r} below {up_source[-1]!r}',
+                'Frames are not connected',
+                got=f'{target!r} below {up_target[-1]!r}, {source!r} below {up_source[-1]!r}',
                 expected='one tree', remedy='Publish the missing transform between the two.')
         up_target = up_target[:up_target.index(common)]
         up_source = up_source[:up_source.index(common)]
         if stamp is None:
             stamp = self._newest_common(up_target + up_source)
-        return (inverse(self._climb(up_target, stamp))
+        return (transforms.inverse(self._climb(up_target, stamp))
                 .dot(self._climb(up_source, stamp)))
 
     def clear(self) -> None:

@@ -8,10 +8,7 @@ y down. Quaternions are (x, y, z, w) as in geometry_msgs.
 """
 
 import math
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -192,7 +189,8 @@ def height_from_range(distance: float, odom_from_sensor: 'Matrix',
                                 expected=f'{low} to {high}, the limits in its message')
     if down < 0.5:
         raise InvalidInputError(
-            'Range finder does not point down', got=f'{math.degrees(math.acos(max(-1.0, min(1.0, down)))):.0f} degrees from straight down',
+            'Range finder does not point down', got=
+            f'{math.degrees(math.acos(max(-1.0, min(1.0, down)))):.0f} degrees from straight down',
             expected='at most 60', remedy='Check its frame: x is the direction of the beam.')
     return distance * down
 
@@ -215,6 +213,7 @@ def check_camera_pose(pose: CameraPose) -> None:
             remedy='Use a ground frame on the floor (base_footprint), or set the mount height.')
     if pose.ground_from_camera[2, 2] > _LOOKS_UP:
         raise TransformError(
-            'Camera looks up', got=f'its z axis {math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2])))):.0f} degrees above the horizon',
+            'Camera looks up', got=
+            f'its z axis {math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2])))):.0f} degrees above the horizon',
             expected='an optical frame: z forward, x right, y down (REP-103)',
             remedy='Put the optical frame, not the camera body, into the header.frame_id.')

@@ -2,20 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the projections share: labels ready for lookups, cells in view, obstacles as cells."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
+from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.observation import Evidence
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import Obstacles
-from segformer_ros.costmap.observation import strongest
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.model.classes import UNLABELED
 
@@ -38,7 +30,7 @@ class GroundCells(NamedTuple):
     y: 'Floats'
 
 
-def cells_between(geometry: GridGeometry, odom_from_ground: 'npt.NDArray[np.float64]',
+def cells_between(geometry: observation.GridGeometry, odom_from_ground: 'npt.NDArray[np.float64]',
                   foot: Tuple[float, float], outline: 'npt.NDArray[np.float64]') -> GroundCells:
     """
     Return the cells of the rectangle around a part of the ground.
@@ -102,18 +94,20 @@ def confidence_of(confidences: 'Optional[npt.NDArray[np.uint8]]',
     return confidences[pixels] * np.float32(1.0 / 255.0)
 
 
-def obstacle_evidence(obstacles: Obstacles, pose: CameraPose, costs: CostTable,
-                      geometry: GridGeometry) -> Tuple[Evidence, Evidence]:
+def obstacle_evidence(
+        obstacles: observation.Obstacles, pose: CameraPose, costs: CostTable,
+        geometry: observation.GridGeometry) -> Tuple[observation.Evidence, observation.Evidence]:
     """Return the cells of obstacle points: those that stay, and those that move."""
     x, y = to_odom(pose.odom_from_ground, obstacles.x, obstacles.y)
     cells, inside = geometry.indices(x, y)
     moving = costs.dynamic[obstacles.labels]
-    return (strongest(cells[inside & ~moving], obstacles.weights[inside & ~moving]),
-            strongest(cells[inside & moving], obstacles.weights[inside & moving]))
+    return (observation.strongest(cells[inside & ~moving], obstacles.weights[inside & ~moving]),
+            observation.strongest(cells[inside & moving], obstacles.weights[inside & moving]))
 
 
-def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: GridGeometry, pose: CameraPose,
-                foot: Tuple[float, float], x: 'Floats', y: 'Floats') -> 'npt.NDArray[np.bool_]':
+def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: observation.GridGeometry,
+                pose: CameraPose, foot: Tuple[float, float], x: 'Floats',
+                y: 'Floats') -> 'npt.NDArray[np.bool_]':
     """
     Return which points have an obstacle in the grid between them and the camera.
 

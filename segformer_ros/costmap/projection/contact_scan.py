@@ -9,9 +9,7 @@ was seen. Overhangs are the known exception: the front edge of a table top
 is met where the ray through it meets the ground, which is behind the table.
 """
 
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

@@ -9,28 +9,19 @@ lies below it (a step down, a pit). Classes that are neither ground nor obstacle
 pixels without a class count by their height alone.
 """
 
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Optional, TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.projection.cells import confidence_of
 from segformer_ros.costmap.projection.cells import to_odom
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import GROUND
-from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.observation import Evidence
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import GroundPoints
-from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.observation import Obstacles
-from segformer_ros.costmap.observation import Projection
-from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
-from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model.classes import UNLABELED
 
 if TYPE_CHECKING:
@@ -64,9 +55,9 @@ class DepthProjector:
         self._directions: 'Floats' = np.zeros((3, 0), np.float32)
 
     def project(self, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]',
-                depth: 'npt.NDArray[np.float32]', camera: CameraModel, pose: CameraPose,
-                costs: CostTable, geometry: GridGeometry) -> Projection:
+                confidences: 'Optional[npt.NDArray[np.uint8]]', depth: 'npt.NDArray[np.float32]',
+                camera: CameraModel, pose: CameraPose, costs: cost_table.CostTable,
+                geometry: observation.GridGeometry) -> observation.Projection:
         """
         Project one frame.
 
@@ -102,8 +93,9 @@ class DepthProjector:
         seen = np.flatnonzero(ground & inside)
         clear = _clear_points(cells[seen], x[seen], y[seen], shown[seen], sure[seen],
                               blocked, pose, geometry, self.projection.max_range)
-        return Projection(_observation(cells[seen], shown[seen], sure[seen], blocked, pose, costs,
-                                       geometry), blocked, clear)
+        return observation.Projection(
+            _observation(cells[seen], shown[seen], sure[seen], blocked, pose, costs, geometry),
+            blocked, clear)
 
     def _prepare(self, camera: CameraModel) -> None:
         if camera is self._camera:
@@ -122,21 +114,22 @@ class DepthProjector:
         self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
         self._camera = camera
 
-    def _sort(self, z: 'Floats', out: 'Floats', shown: 'npt.NDArray[np.uint8]',
-              costs: CostTable) -> 'tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]':
+    def _sort(
+            self, z: 'Floats', out: 'Floats', shown: 'npt.NDArray[np.uint8]',
+            costs: cost_table.CostTable) -> 'tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]':
         kinds = costs.kinds[shown]
         tolerance = (np.float32(self.settings.ground_tolerance)
                      + np.float32(self.settings.tolerance_slope) * out)
         level = np.abs(z) <= tolerance
-        ground = level & (kinds == GROUND)
+        ground = level & (kinds == cost_table.GROUND)
         stands = ~level & (z <= self.settings.max_height)
-        named = (kinds == OBSTACLE) & (z <= self.settings.max_height)
-        return ground, named | (stands & ((kinds == GROUND) | (shown == UNLABELED)))
+        named = (kinds == cost_table.OBSTACLE) & (z <= self.settings.max_height)
+        return ground, named | (stands & ((kinds == cost_table.GROUND) | (shown == UNLABELED)))
 
 
 def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
-                   shown: 'npt.NDArray[np.uint8]', sure: 'Floats', costs: CostTable,
-                   geometry: GridGeometry, min_points: int) -> Obstacles:
+                   shown: 'npt.NDArray[np.uint8]', sure: 'Floats', costs: cost_table.CostTable,
+                   geometry: observation.GridGeometry, min_points: int) -> observation.Obstacles:
     """Return one obstacle point per cell that holds enough of them."""
     count = geometry.width * geometry.height
     cells, x, y, sure = cells[points], x[points], y[points], sure[points]
@@ -150,13 +143,13 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
     name[cells[moving]] = shown[points][moving]
     means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
         np.float32) for values in (x, y, sure)]
-    return Obstacles(means[0], means[1], name[places], means[2], means[2],
+    return observation.Obstacles(means[0], means[1], name[places], means[2], means[2],
                      np.ones(len(places), np.bool_))
 
 
 def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',
-                 blocked: Obstacles, pose: CameraPose, costs: CostTable, geometry: GridGeometry
-                 ) -> Observation:
+                 blocked: observation.Obstacles, pose: CameraPose, costs: cost_table.CostTable,
+                 geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
     number = np.bincount(cells, minlength=count)
     places = np.flatnonzero(number)
@@ -166,16 +159,17 @@ def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats
     # A cell's points lie in it, so their mean does.
     held, _ = geometry.indices(*to_odom(pose.odom_from_ground, blocked.x, blocked.y))
     moving = costs.dynamic[blocked.labels]
-    return Observation(
-        Evidence(places, (mean_sure / number).astype(np.float32)),
+    return observation.Observation(
+        observation.Evidence(places, (mean_sure / number).astype(np.float32)),
         (mean_cost / number).astype(np.float32),
-        Evidence(held[~moving], blocked.weights[~moving]),
-        Evidence(held[moving], blocked.weights[moving]))
+        observation.Evidence(held[~moving], blocked.weights[~moving]),
+        observation.Evidence(held[moving], blocked.weights[moving]))
 
 
 def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArray[np.uint8]',
-                  sure: 'Floats', blocked: Obstacles, pose: CameraPose, geometry: GridGeometry,
-                  max_range: float) -> GroundPoints:
+                  sure: 'Floats', blocked: observation.Obstacles, pose: CameraPose,
+                  geometry: observation.GridGeometry,
+                  max_range: float) -> observation.GroundPoints:
     """Return the farthest unbroken ground of every bin of azimuth, as wide as a far cell is."""
     first = np.unique(cells, return_index=True)[1]
     x, y, shown, sure = x[first], y[first], shown[first], sure[first]
@@ -194,7 +188,7 @@ def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArra
     before = np.flatnonzero(out < nearest[bins])
     order = before[np.lexsort((out[before], bins[before]))]
     if not len(order):
-        return GroundPoints(x[:0], y[:0], shown[:0], sure[:0])
+        return observation.GroundPoints(x[:0], y[:0], shown[:0], sure[:0])
     bins, out = bins[order], out[order]
     starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
     gap = np.append(False, (bins[1:] == bins[:-1])
@@ -203,7 +197,7 @@ def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArra
     # The last one of a bin before its first gap, or before the next bin.
     stop = np.minimum.reduceat(np.where(gap, place, len(bins)), starts)
     last = order[np.minimum(stop, np.append(starts[1:], len(bins))) - 1]
-    return GroundPoints(x[last], y[last], shown[last], sure[last])
+    return observation.GroundPoints(x[last], y[last], shown[last], sure[last])
 
 
 def _polar(x: 'Floats', y: 'Floats', step: float) -> 'tuple[Indices, Floats]':

@@ -9,9 +9,7 @@ quantised (compressed_depth_image_transport): depth = a / (value - b).
 """
 
 import struct
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -39,7 +37,8 @@ def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
         return image * np.float32(0.001)
     if image.ndim == 2 and image.dtype in (np.float32, np.float64):
         return image.astype(np.float32, copy=False)
-    raise InvalidInputError('Not a depth image', got=f'{image.dtype} of shape {image.shape}', expected='16UC1 (millimetres) or 32FC1 (metres)')
+    raise InvalidInputError('Not a depth image', got=f'{image.dtype} of shape {image.shape}',
+                            expected='16UC1 (millimetres) or 32FC1 (metres)')
 
 
 def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
@@ -56,7 +55,9 @@ def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
     dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
     row_bytes = message.width * dtype.itemsize
     if message.step < row_bytes or len(message.data) < message.step * message.height:
-        raise InvalidInputError('Depth image too short', got=f'{len(message.data)} bytes, step {message.step}', expected=f'{message.height} rows of {row_bytes} bytes')
+        raise InvalidInputError('Depth image too short',
+                                got=f'{len(message.data)} bytes, step {message.step}',
+                                expected=f'{message.height} rows of {row_bytes} bytes')
     rows = np.asarray(message.data, np.uint8)[:message.step * message.height].reshape(
         message.height, message.step)[:, :row_bytes]
     return depth_in_meters(np.ascontiguousarray(rows).view(dtype).astype(

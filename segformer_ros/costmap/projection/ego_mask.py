@@ -3,9 +3,7 @@
 """Where a camera sees its own robot: those pixels are unknown, never an obstacle."""
 
 import os
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Sequence, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

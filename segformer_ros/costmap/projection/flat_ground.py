@@ -8,34 +8,19 @@ pixels lie several cells apart. Obstacles go the other way: the foot of each is 
 the mask and projected, so that a thin one is not missed between two cell centres.
 """
 
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.projection.cells import cells_between
-from segformer_ros.costmap.projection.cells import confidence_of
-from segformer_ros.costmap.projection.cells import held_before
-from segformer_ros.costmap.projection.cells import obstacle_evidence
-from segformer_ros.costmap.projection.contact_scan import Scan
-from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.costmap import observation as costmap_observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
-from segformer_ros.costmap.observation import Evidence
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import GroundPoints
-from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.observation import Obstacles
-from segformer_ros.costmap.observation import Projection
+from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
-from segformer_ros.costmap.projection.scan_table import build_scan_table
-from segformer_ros.costmap.projection.scan_table import pixel_indices
-from segformer_ros.costmap.projection.scan_table import ScanTable
-from segformer_ros.costmap.projection.scan_table import view_rays
-from segformer_ros.costmap.projection.scan_table import ViewRays
+from segformer_ros.costmap.projection import cells as projection_cells
+from segformer_ros.costmap.projection import scan_table
+from segformer_ros.costmap.projection.contact_scan import Scan
+from segformer_ros.costmap.projection.contact_scan import scan
 from segformer_ros.costmap.settings import ProjectionSettings
 
 if TYPE_CHECKING:
@@ -92,18 +77,18 @@ class GroundProjector:
         self.settings = settings
         self.self_mask = self_mask
         self._camera: Optional[CameraModel] = None
-        self._outline: Optional[ViewRays] = None
+        self._outline: Optional[scan_table.ViewRays] = None
         self._mount: 'Optional[npt.NDArray[np.float64]]' = None
-        self._table: Optional[ScanTable] = None
+        self._table: Optional[scan_table.ScanTable] = None
 
     def table(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]'
-              ) -> ScanTable:
+              ) -> scan_table.ScanTable:
         """Return the scan table of a mount, made anew only when camera or mount changed."""
         if self._outline is None or camera is not self._camera:
-            self._camera, self._outline, self._table = camera, view_rays(camera), None
+            self._camera, self._outline, self._table = camera, scan_table.view_rays(camera), None
         if (self._table is None or self._mount is None
                 or np.abs(ground_from_camera - self._mount).max() > _SAME_POSE):
-            self._table = build_scan_table(camera, self._outline, ground_from_camera,
+            self._table = scan_table.build_scan_table(camera, self._outline, ground_from_camera,
                                            self.settings, self.self_mask)
             self._mount = ground_from_camera.copy()
         return self._table
@@ -120,8 +105,8 @@ class GroundProjector:
 
     def project(self, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: GridGeometry,
-                lethal: 'npt.NDArray[np.bool_]') -> Projection:
+                pose: CameraPose, costs: CostTable, geometry: costmap_observation.GridGeometry,
+                lethal: 'npt.NDArray[np.bool_]') -> costmap_observation.Projection:
         """
         Project one frame.
 
@@ -139,54 +124,56 @@ class GroundProjector:
         new = obstacles.foot_seen.copy()
         if not new.all():
             hidden = np.flatnonzero(~new)
-            new[hidden] = ~held_before(lethal, geometry, pose, table.foot,
+            new[hidden] = ~projection_cells.held_before(lethal, geometry, pose, table.foot,
                                        obstacles.x[hidden], obstacles.y[hidden])
-        static, dynamic = obstacle_evidence(
+        static, dynamic = projection_cells.obstacle_evidence(
             obstacles.only(new), pose, costs, geometry)
-        observation = Observation(Evidence(cells, weights), ground_costs, static, dynamic)
-        return Projection(observation, obstacles,
+        observation = costmap_observation.Observation(costmap_observation.Evidence(cells, weights),
+                                                      ground_costs, static, dynamic)
+        return costmap_observation.Projection(observation, obstacles,
                           _clear_points(table, found, labels, confidences, geometry.resolution))
 
-    def _obstacles(self, table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+    def _obstacles(self, table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
                    confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                   resolution: float) -> Obstacles:
+                   resolution: float) -> costmap_observation.Obstacles:
         bins = np.flatnonzero(np.isfinite(found.contact))
         distance = found.contact[bins]
         deep = found.contact_depth[bins]
         # Confidence is lowest at the border itself; the obstacle's inside speaks for it.
-        sure = np.maximum(confidence_of(confidences, found.contact_pixel[bins]),
-                          confidence_of(confidences, deep))
+        sure = np.maximum(projection_cells.confidence_of(confidences, found.contact_pixel[bins]),
+                          projection_cells.confidence_of(confidences, deep))
         weights = sure * range_weights(distance, table.height, camera, resolution)
-        return Obstacles(table.foot[0] + distance * table.directions[bins, 0],
+        return costmap_observation.Obstacles(table.foot[0] + distance * table.directions[bins, 0],
                          table.foot[1] + distance * table.directions[bins, 1],
                          labels[deep], sure, weights, found.foot_seen[bins])
 
-    def _ground(self, table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+    def _ground(self, table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: GridGeometry
+                pose: CameraPose, costs: CostTable, geometry: costmap_observation.GridGeometry
                 ) -> 'Tuple[npt.NDArray[np.intp], Floats, Floats]':
         # The foot point, and the farthest points seen: 0 where a bin sees nothing.
         edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
-        near = cells_between(geometry, pose.odom_from_ground, table.foot,
+        near = projection_cells.cells_between(geometry, pose.odom_from_ground, table.foot,
                              edge + np.array(table.foot))
         bins, inside = table.bins_of(near.x, near.y)
         limit = found.seen[bins]
         squared = near.x * near.x + near.y * near.y
         before = np.flatnonzero(inside & (squared < limit * limit))
         x, y = near.x[before], near.y[before]
-        pixels = pixel_indices(camera, inverse(pose.ground_from_camera),
+        pixels = scan_table.pixel_indices(camera, inverse(pose.ground_from_camera),
                                x + np.float32(table.foot[0]), y + np.float32(table.foot[1]))
         shown = labels[pixels]
         ground = np.flatnonzero(costs.kinds[shown] == GROUND)
         shown, pixels = shown[ground], pixels[ground]
         weights = range_weights(np.sqrt(squared[before[ground]]), table.height, camera,
-                                geometry.resolution) * confidence_of(confidences, pixels)
+                                geometry.resolution) * projection_cells.confidence_of(
+                                    confidences, pixels)
         return near.cells[before[ground]], costs.costs[shown].astype(np.float32), weights
 
 
-def _clear_points(table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
+def _clear_points(table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
                   confidences: 'Optional[npt.NDArray[np.uint8]]', resolution: float
-                  ) -> GroundPoints:
+                  ) -> costmap_observation.GroundPoints:
     """Return one point per group of bins that is as wide as a cell is at the farthest range."""
     farthest = max(float(table.ranges[-1]), resolution)
     group = max(1, int(resolution / farthest / table.step))
@@ -196,6 +183,6 @@ def _clear_points(table: ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]'
     starts, nearest = starts[nearest > 0.0], nearest[nearest > 0.0]
     middle = np.minimum(starts + group // 2, len(found.clear) - 1)
     pixels = np.minimum(found.clear_pixel[middle], len(labels) - 2)
-    return GroundPoints(table.foot[0] + nearest * table.directions[middle, 0],
+    return costmap_observation.GroundPoints(table.foot[0] + nearest * table.directions[middle, 0],
                         table.foot[1] + nearest * table.directions[middle, 1],
-                        labels[pixels], confidence_of(confidences, pixels))
+                        labels[pixels], projection_cells.confidence_of(confidences, pixels))

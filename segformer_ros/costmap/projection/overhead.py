@@ -10,34 +10,19 @@ at distance d stands above ``d (h - b) / h``. Obstacles are therefore drawn out 
 height that overhangs may have.
 """
 
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
+from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.projection.cells import cells_between
-from segformer_ros.costmap.projection.cells import confidence_of
-from segformer_ros.costmap.projection.cells import GroundCells
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import GROUND
-from segformer_ros.costmap.cost_table import HIGHEST_COST
-from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.observation import Evidence
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import GroundPoints
-from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.observation import Obstacles
-from segformer_ros.costmap.observation import Projection
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
-from segformer_ros.costmap.projection.scan_table import pixel_indices
-from segformer_ros.costmap.projection.scan_table import view_rays
-from segformer_ros.costmap.projection.scan_table import ViewRays
+from segformer_ros.costmap.projection import cells
+from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.settings import ProjectionSettings
-from segformer_ros.common.errors import TransformError
 from segformer_ros.model.classes import UNLABELED
 
 if TYPE_CHECKING:
@@ -63,11 +48,12 @@ class OverheadProjector:
     def __init__(self, settings: ProjectionSettings) -> None:
         self.settings = settings
         self._camera: Optional[CameraModel] = None
-        self._outline: Optional[ViewRays] = None
+        self._outline: Optional[scan_table.ViewRays] = None
 
     def project(self, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: GridGeometry) -> Projection:
+                pose: CameraPose, costs: cost_table.CostTable,
+                geometry: observation.GridGeometry) -> observation.Projection:
         """
         Project one frame.
 
@@ -76,8 +62,8 @@ class OverheadProjector:
         :raises TransformError: no part of the ground within range is in view
         """
         foot = (float(pose.ground_from_camera[0, 3]), float(pose.ground_from_camera[1, 3]))
-        near = cells_between(geometry, pose.odom_from_ground, foot, self._view(camera, pose))
-        pixels = pixel_indices(camera, inverse(pose.ground_from_camera),
+        near = cells.cells_between(geometry, pose.odom_from_ground, foot, self._view(camera, pose))
+        pixels = scan_table.pixel_indices(camera, inverse(pose.ground_from_camera),
                                near.x + np.float32(foot[0]), near.y + np.float32(foot[1]))
         worst = _worst_image(labels, camera, costs, geometry.resolution
                              / float(pose.ground_from_camera[2, 3]))
@@ -88,7 +74,7 @@ class OverheadProjector:
 
     def _view(self, camera: CameraModel, pose: CameraPose) -> 'npt.NDArray[np.float64]':
         if self._outline is None or camera is not self._camera:
-            self._camera, self._outline = camera, view_rays(camera)
+            self._camera, self._outline = camera, scan_table.view_rays(camera)
         rays = self._outline.coarse.dot(pose.ground_from_camera[:3, :3].T)
         rays = rays[rays[:, 2] < -self.settings.horizon]
         height = float(pose.ground_from_camera[2, 3])
@@ -96,13 +82,15 @@ class OverheadProjector:
         across = np.hypot(rays[:, 0], rays[:, 1])
         if not len(rays) or (across * scale).min() > self.settings.max_range:
             raise TransformError(
-                'Camera sees no ground', expected=f'some within max_range {self.settings.max_range:.1f} m',
+                'Camera sees no ground',
+                expected=f'some within max_range {self.settings.max_range:.1f} m',
                 remedy='Check that the camera looks down, and raise max_range with the height.')
         scale = np.minimum(scale, self.settings.max_range / np.maximum(across, 1e-9))
         return pose.ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]
 
-    def _drawn_inwards(self, bad: 'npt.NDArray[np.uint8]', near: GroundCells, pose: CameraPose,
-                       geometry: GridGeometry) -> 'npt.NDArray[np.uint8]':
+    def _drawn_inwards(self, bad: 'npt.NDArray[np.uint8]', near: cells.GroundCells,
+                       pose: CameraPose,
+                       geometry: observation.GridGeometry) -> 'npt.NDArray[np.uint8]':
         height = float(pose.ground_from_camera[2, 3])
         overhang = min(self.settings.overhang, _HIGHEST_OVERHANG * height)
         reach = overhang / (height - overhang)
@@ -127,13 +115,14 @@ class OverheadProjector:
         return bad
 
 
-def _worst_image(labels: 'npt.NDArray[np.uint8]', camera: CameraModel, costs: CostTable,
+def _worst_image(labels: 'npt.NDArray[np.uint8]', camera: CameraModel, costs: cost_table.CostTable,
                  cell_over_height: float) -> 'npt.NDArray[np.uint8]':
     """Return (H * W + 1,) how bad the worst pixel is that shares a cell with each pixel."""
     table = np.full(256, _UNSEEN, np.uint8)
-    table[costs.kinds == GROUND] = np.minimum(costs.costs[costs.kinds == GROUND], HIGHEST_COST)
-    table[costs.kinds == OBSTACLE] = _STAYS
-    table[(costs.kinds == OBSTACLE) & costs.dynamic] = _MOVES
+    table[costs.kinds == cost_table.GROUND] = np.minimum(
+        costs.costs[costs.kinds == cost_table.GROUND], cost_table.HIGHEST_COST)
+    table[costs.kinds == cost_table.OBSTACLE] = _STAYS
+    table[(costs.kinds == cost_table.OBSTACLE) & costs.dynamic] = _MOVES
     width, height = camera.size_wh
     image = cv2.LUT(labels[:-1].reshape(height, width), table)
     # Half a cell's diagonal in pixels, straight below the camera, where it is largest.
@@ -143,23 +132,25 @@ def _worst_image(labels: 'npt.NDArray[np.uint8]', camera: CameraModel, costs: Co
     return np.append(image.reshape(-1), np.uint8(_UNSEEN))
 
 
-def _result(bad: 'npt.NDArray[np.uint8]', near: GroundCells, foot: Tuple[float, float],
+def _result(bad: 'npt.NDArray[np.uint8]', near: cells.GroundCells, foot: Tuple[float, float],
             pixels: 'npt.NDArray[np.intp]', labels: 'npt.NDArray[np.uint8]',
-            confidences: 'Optional[npt.NDArray[np.uint8]]', costs: CostTable) -> Projection:
+            confidences: 'Optional[npt.NDArray[np.uint8]]',
+            costs: cost_table.CostTable) -> observation.Projection:
     in_image = np.minimum(pixels, len(labels) - 2)
-    sure = confidence_of(confidences, in_image)
+    sure = cells.confidence_of(confidences, in_image)
     # Seen through an overhang or a neighbour: the pixel itself may show something else.
     shown = labels[pixels]
-    shown = np.where((costs.kinds[shown] == OBSTACLE) == (bad >= _STAYS), shown,
+    shown = np.where((costs.kinds[shown] == cost_table.OBSTACLE) == (bad >= _STAYS), shown,
                      np.uint8(UNLABELED))
     x, y = near.x + np.float32(foot[0]), near.y + np.float32(foot[1])
-    ground = np.flatnonzero(bad <= HIGHEST_COST)
+    ground = np.flatnonzero(bad <= cost_table.HIGHEST_COST)
     blocked = np.flatnonzero(bad >= _STAYS)
-    evidence = [Evidence(near.cells[found], sure[found])
+    evidence = [observation.Evidence(near.cells[found], sure[found])
                 for found in (ground, np.flatnonzero(bad == _STAYS),
                               np.flatnonzero(bad == _MOVES))]
-    return Projection(
-        Observation(evidence[0], bad[ground].astype(np.float32), evidence[1], evidence[2]),
-        Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked],
-                  np.ones(len(blocked), np.bool_)),
-        GroundPoints(x[ground], y[ground], shown[ground], sure[ground]))
+    return observation.Projection(
+        observation.Observation(evidence[0], bad[ground].astype(np.float32), evidence[1],
+                                evidence[2]),
+        observation.Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked],
+                              np.ones(len(blocked), np.bool_)),
+        observation.GroundPoints(x[ground], y[ground], shown[ground], sure[ground]))

@@ -7,17 +7,14 @@ The ground around the camera's foot point is sampled in bins of azimuth and, in 
 once per image row from near to far. A table of pixels holds for as long as the mount stays.
 """
 
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.settings import ProjectionSettings
-from segformer_ros.common.errors import TransformError
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,18 +10,12 @@ the ground: ground that is seen has a point, the foot of an obstacle has one, an
 there is a depth camera, its places are taken.
 """
 
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.contact_scan import Scan
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import GROUND
-from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.projection.scan_table import ScanTable
 
 if TYPE_CHECKING:
@@ -59,7 +53,7 @@ class CategoryProjector:
     def project(self, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
                 ground_from_camera: 'npt.NDArray[np.float64]', table: ScanTable, found: Scan,
-                costs: CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+                costs: cost_table.CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
         """
         Make the bundle of one frame.
 
@@ -77,9 +71,10 @@ class CategoryProjector:
         kinds = costs.kinds[shown]
         contact = found.contact[self._bins]
         with np.errstate(invalid='ignore'):
-            floor = (kinds == GROUND) & (self._reach < found.seen[self._bins])
-            foot = (kinds == OBSTACLE) & (self._reach >= contact - 0.5 * self._covered) & (
-                self._reach < contact + _FOOT_PIXELS * self._covered)
+            floor = (kinds == cost_table.GROUND) & (self._reach < found.seen[self._bins])
+            foot = (kinds
+                    == cost_table.OBSTACLE) & (self._reach >= contact - 0.5 * self._covered) & (
+                        self._reach < contact + _FOOT_PIXELS * self._covered)
         points = self._points.copy()
         points[~(floor | foot) | ~self._inside] = np.nan
         return CategoryBundle(lookup[shown], _sureness(confidences, self._pixels), points)
@@ -88,7 +83,7 @@ class CategoryProjector:
                  confidences: 'Optional[npt.NDArray[np.uint8]]',
                  depth: 'npt.NDArray[np.float32]', camera: CameraModel,
                  ground_from_camera: 'npt.NDArray[np.float64]', limits: Tuple[float, float],
-                 costs: CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+                 costs: cost_table.CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
         """
         Make the bundle of one frame with a registered depth image.
 
@@ -114,7 +109,7 @@ class CategoryProjector:
             told = ((distance > 0.0) & (rays[..., 2] > 0.0) & np.isfinite(points).all(axis=-1)
                     & (np.hypot(x, y) <= limits[0])
                     & (z + np.float32(ground_from_camera[2, 3]) <= limits[1])
-                    & ((kinds == GROUND) | (kinds == OBSTACLE)))
+                    & ((kinds == cost_table.GROUND) | (kinds == cost_table.OBSTACLE)))
         points[~told] = np.nan
         return CategoryBundle(lookup[shown], _sureness(confidences, pixels), points)
 

@@ -3,36 +3,22 @@
 """Measure one model: the network alone, whole frames against the common ways, memory, start."""
 
 import contextlib
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple,
+                    TYPE_CHECKING)
 
 import cv2
 import numpy as np
-
+from segformer_ros.common.allocator import keep_freed_memory
+from segformer_ros.evaluation.benchmark import costmap
 from segformer_ros.evaluation.benchmark import memory as benchmark_child
+from segformer_ros.evaluation.benchmark import paired_timing
 from segformer_ros.evaluation.benchmark import pipelines
-from segformer_ros.evaluation.benchmark.costmap import costmap_contender
-from segformer_ros.evaluation.benchmark.costmap import FIXED
-from segformer_ros.evaluation.benchmark.costmap import MOVING
-from segformer_ros.evaluation.benchmark.paired_timing import Contender
-from segformer_ros.evaluation.benchmark.paired_timing import RaceResult
-from segformer_ros.evaluation.benchmark.paired_timing import Run
-from segformer_ros.evaluation.benchmark.paired_timing import run_race
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.optimize.optimize import prepare
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.segmentation.kernel_build import load_kernels
 
 if TYPE_CHECKING:
@@ -87,7 +73,7 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
     with _open_networks(onnx_path, spec, threads, tell) as networks:
         result['deployment'] = networks.detail
         tell('network: original against deployed')
-        race = run_race([_bare(ORIGINAL, networks.original, networks.original_spec),
+        race = paired_timing.run_race([_bare(ORIGINAL, networks.original, networks.original_spec),
                          _bare(DEPLOYED, networks.deployed, networks.deployed_spec)],
                         settings.rounds, settings.time_limit)
         result['network'] = race_to_json(race, [ORIGINAL])
@@ -118,24 +104,24 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
                        f'{prepared.changes}: {prepared.detail}', threads)
 
 
-def _bare(name: str, backend: Backend, spec: ModelSpec) -> Contender:
+def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Contender:
     shape = [size or 1 for size in spec.input_tensor().shape]
     random = np.random.RandomState(0)
     tensor = random.randint(0, 256, shape).astype(np.uint8) if spec.input_dtype == 'uint8' \
         else random.normal(size=shape).astype(np.float32)
 
-    def run() -> Run:
+    def run() -> paired_timing.Run:
         watch = pipelines.Watch()
         backend.infer({spec.input_name: tensor})
         watch.cut(pipelines.INFER)
-        return Run(watch.stages)
+        return paired_timing.Run(watch.stages)
 
-    return Contender(name, run)
+    return paired_timing.Contender(name, run)
 
 
 def _race_frames(networks: Networks, frame: pipelines.Frame,
                  settings: BenchmarkSettings) -> Dict[str, Any]:
-    contenders: List[Optional[Contender]] = [
+    contenders: List[Optional[paired_timing.Contender]] = [
         pipelines.our_pipeline(name, frame, networks.deployed, networks.deployed_spec, resize,
                                with_confidence, networks.threads)
         for name, resize, with_confidence in (
@@ -144,11 +130,11 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
         pipelines.transformers_pipeline(TRANSFORMERS, frame, networks.original,
                                         networks.original_spec),
         pipelines.opencv_pipeline(OPENCV, frame, networks.original, networks.original_spec)]
-    race = run_race([one for one in contenders if one is not None], settings.rounds,
+    race = paired_timing.run_race([one for one in contenders if one is not None], settings.rounds,
                     settings.time_limit)
     found = race_to_json(race, [TRANSFORMERS, OPENCV])
     # What takes milliseconds needs more rounds to meet a quiet one than what takes seconds.
-    ours = run_race([one for one in contenders[:2] if one is not None],
+    ours = paired_timing.run_race([one for one in contenders[:2] if one is not None],
                     OUR_ROUNDS * settings.rounds)
     for row in found['rows']:
         row['overhead_ms'] = 1e3 * race.sum_of(row['name'], pipelines.OVERHEAD)
@@ -161,13 +147,15 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
         f'{one} / {other}': float(np.mean(frame.masks[one] != frame.masks[other]))
         for one, other in ((FAITHFUL, TRANSFORMERS), (PLAIN, OPENCV), (PLAIN, FAITHFUL))
         if other in frame.masks}
-    costs = run_race([costmap_contender(frame.masks[FAITHFUL], mount)
-                      for mount in (FIXED, MOVING)], settings.rounds, settings.time_limit)
+    costs = paired_timing.run_race([
+        costmap.costmap_contender(frame.masks[FAITHFUL], mount)
+        for mount in (costmap.FIXED, costmap.MOVING)
+    ], settings.rounds, settings.time_limit)
     found['costmap'] = race_to_json(costs, [])
     return found
 
 
-def race_to_json(race: RaceResult, references: Sequence[str]) -> Dict[str, Any]:
+def race_to_json(race: paired_timing.RaceResult, references: Sequence[str]) -> Dict[str, Any]:
     """
     Return a race's figures: times in milliseconds, ratios to each reference that took part.
 

@@ -8,15 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.costmap.geometry.transforms import mount_pose
-from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.evaluation.benchmark.paired_timing import Contender
@@ -58,8 +55,8 @@ def costmap_contender(mask: 'npt.NDArray[np.uint8]', mount: str,
     def run() -> Run:
         number = next(counter)
         sway = SWAY * math.sin(number) if mount == MOVING else 0.0
-        pose = CameraPose(planar_pose(STEP * number, 0.0, 0.0),
-                          mount_pose(CAMERA_HEIGHT, CAMERA_PITCH + sway))
+        pose = transforms.CameraPose(transforms.planar_pose(STEP * number, 0.0, 0.0),
+                          transforms.mount_pose(CAMERA_HEIGHT, CAMERA_PITCH + sway))
         stamp = PERIOD * number
         timings = pipeline.process('camera', Frame(mask, confidence, camera, pose, stamp)).timings
         started = time.perf_counter()

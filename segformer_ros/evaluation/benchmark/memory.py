@@ -11,17 +11,15 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any
-from typing import Dict
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import cv2
 import numpy as np
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.evaluation.metrics.performance import peak_resident_bytes
 from segformer_ros.evaluation.benchmark.pipelines import Frame
 from segformer_ros.evaluation.benchmark.pipelines import our_pipeline
+from segformer_ros.evaluation.metrics.performance import peak_resident_bytes
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.spec import ModelSpec
 

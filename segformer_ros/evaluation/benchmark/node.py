@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a measured run of the node says: figures, and what was aimed at."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -87,20 +82,22 @@ def figures(run: NodeRun) -> Dict[str, str]:
         'network alone p95 / max': '{:.1f} / {:.1f} ms of {} runs'.format(
             *(1e3 * float(np.percentile(run.network, percent)) for percent in (95, 100)),
             len(run.network)),
-        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
-            *(run.latency_ms(percent) for percent in (50, 95, 100))),
+        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(*(run.latency_ms(percent)
+                                                                          for percent in (50, 95,
+                                                                                          100))),
         'latency p50 / network': f'{run.latency_ms(50) / run.network_ms:.2f}',
         'fastest latency, fastest network': f'{run.latency_ms(0):.1f}, {1e3 * min(run.network):.1f} ms',
-        'images sent, masks': f'{run.sent}, {len(run.masks)}',
-        'superseded': str(run.superseded),
+        'images sent, masks': f'{run.sent}, {len(run.masks)}', 'superseded': str(run.superseded),
         'lost on the way to the node': str(run.sent - run.received),
         'lost inside': str(run.received - run.published - run.superseded),
         'processor time a mask': f'{1e3 * run.cpu / len(run.masks):.0f} ms',
         'page faults a mask': f'{run.page_faults / len(run.masks):.0f}',
         'idle processor': f'{run.idle:.2%} of a core',
-        'get_parameters p95': f'{_answers_ms(run):.1f} ms of {len(run.answers)} answers' if run.answers else 'no answer',
+        'get_parameters p95': f'{_answers_ms(run):.1f} ms of {len(run.answers)} answers'
+                              if run.answers else 'no answer',
         'process start to first mask': f'{run.first_mask:.2f} s',
-        'peak memory of the process': f'{run.peak_mb:.0f} MB'}
+        'peak memory of the process': f'{run.peak_mb:.0f} MB'
+    }
     if len(run.cameras) > 1:
         result['masks of each camera'] = ', '.join(str(count) for count in run.masks_of_each())
     return result

@@ -10,12 +10,7 @@ which other processes held the cores are left out where enough others remain.
 
 import random
 import time
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 

@@ -10,12 +10,7 @@ is the plain, fast one of its library.
 import array
 import time
 from types import SimpleNamespace
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Mapping
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, Mapping, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np

@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A benchmark's figures as Markdown, for docs/performance.md and for people."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from segformer_ros.evaluation.benchmark import benchmark
 from segformer_ros.evaluation.benchmark import pipelines

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write pictures to files: PNG, and GIF with one set of colours for the whole run."""
 
-from typing import Any
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 from PIL import Image

@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of occupancy grids: costs in colours, the robot as an arrow in the middle."""
 
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from segformer_ros.evaluation.metrics.grid_agreement import LETHAL
-from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
 from segformer_ros.evaluation.demo.panels import Color
 from segformer_ros.evaluation.demo.panels import LegendEntry
+from segformer_ros.evaluation.metrics.grid_agreement import LETHAL
+from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
 
 if TYPE_CHECKING:
     import numpy.typing as npt

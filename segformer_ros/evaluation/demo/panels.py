@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compose pictures for people: panels with captions, a title and a legend of classes."""
 
-from typing import Any
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

@@ -3,23 +3,14 @@
 """The demo's pictures: an animation of all worlds and a still of each."""
 
 import os
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Dict, List, Mapping, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-
 from segformer_ros.evaluation.demo import grid_pictures
 from segformer_ros.evaluation.demo import panels as pictures
 from segformer_ros.evaluation.demo.animation import write_gif
 from segformer_ros.evaluation.demo.animation import write_png
 from segformer_ros.evaluation.demo.report import DemoFrame
-from segformer_ros.evaluation.demo.panels import LegendEntry
-from segformer_ros.evaluation.demo.panels import Panel
-from segformer_ros.evaluation.demo.panels import Sheet
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.images.palette import overlay
 
@@ -55,7 +46,7 @@ class DemoPictures:
                                for frame in run)
         self._titles = titles
         self._notes = notes
-        self._legends: Dict[str, Tuple[LegendEntry, ...]] = {
+        self._legends: Dict[str, Tuple[pictures.LegendEntry, ...]] = {
             world: pictures.legend_of(
                 [mask for frame in run for mask in (frame.truth, frame.mask)], classes.names,
                 self._palette)
@@ -97,22 +88,28 @@ class DemoPictures:
         return [self._draw(world, frame, sheets[world]._replace(least_height=height))
                 for world, run in self._frames.items() for frame in run]
 
-    def _sheet(self, world: str, frame: DemoFrame, panel_width: int) -> Sheet:
+    def _sheet(self, world: str, frame: DemoFrame, panel_width: int) -> pictures.Sheet:
         height, width = frame.image.shape[:2]
         panel_wh = (panel_width, round(panel_width * height / float(width)))
         if self._with_grids:
-            return Sheet(panel_wh, 2, (self._legends[world], grid_pictures.LEGEND))
-        return Sheet(panel_wh, 3, (self._legends[world],))
+            return pictures.Sheet(panel_wh, 2, (self._legends[world], grid_pictures.LEGEND))
+        return pictures.Sheet(panel_wh, 3, (self._legends[world],))
 
-    def _draw(self, world: str, frame: DemoFrame, sheet: Sheet) -> 'npt.NDArray[np.uint8]':
-        panels = [Panel('camera', frame.image), Panel('what the network sees', frame.overlay)]
+    def _draw(self, world: str, frame: DemoFrame,
+              sheet: pictures.Sheet) -> 'npt.NDArray[np.uint8]':
+        panels = [
+            pictures.Panel('camera', frame.image),
+            pictures.Panel('what the network sees', frame.overlay)
+        ]
         if self._with_grids and frame.grids is not None:
             panels += [
-                Panel(caption, grid_pictures.grid_picture(grid, frame.grids.robot, sheet.panel_wh))
+                pictures.Panel(caption,
+                               grid_pictures.grid_picture(grid, frame.grids.robot, sheet.panel_wh))
                 for caption, grid in (('costmap', frame.grids.costmap),
-                                      ('true costs of what was seen', frame.grids.seen_truth()))]
+                                      ('true costs of what was seen', frame.grids.seen_truth()))
+            ]
         else:
-            panels.append(Panel('the truth', overlay(
+            panels.append(pictures.Panel('the truth', overlay(
                 frame.image, frame.truth, self._palette, TRUTH_ALPHA)))
         return pictures.compose(sheet, panels, self._titles[world], self._notes[world])
 

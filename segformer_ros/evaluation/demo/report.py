@@ -2,18 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the demo tells at its end: figures against the truth, and the frames for pictures."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
-from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
 from segformer_ros.evaluation.demo.grid_pictures import GridPair
+from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
 from segformer_ros.model.classes import ClassTable
 
 if TYPE_CHECKING:

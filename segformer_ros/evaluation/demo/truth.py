@@ -2,14 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap that a simulated world should give, beside the one that the node gave."""
 
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import LETHAL
-from segformer_ros.costmap.cost_table import NOTHING
-from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.evaluation.demo.grid_pictures import GridPair
 from segformer_ros.evaluation.demo.grid_pictures import GridPose
@@ -35,7 +31,7 @@ class HeardGrid(NamedTuple):
     image: int
 
 
-def true_grid(world: World, costs: CostTable, heard: HeardGrid, time: float
+def true_grid(world: World, costs: cost_table.CostTable, heard: HeardGrid, time: float
               ) -> 'npt.NDArray[np.int8]':
     """
     Return the true costs of a grid's cells.
@@ -50,14 +46,15 @@ def true_grid(world: World, costs: CostTable, heard: HeardGrid, time: float
     truth = occupancy(world, (geometry.origin_x, geometry.origin_y), geometry.resolution,
                       (geometry.height, geometry.width), time,
                       seen_from=(float(robot[0, 3]), float(robot[1, 3])))
-    by_class = np.full(256, UNKNOWN, np.int8)
+    by_class = np.full(256, cost_table.UNKNOWN, np.int8)
     for class_id, name in enumerate(costs.classes.names):
         by_class[class_id] = costs.occupancy_of(name)
-    stands = (truth.obstacles != NONE) & (costs.kinds[truth.obstacles] != NOTHING)
-    return np.where(stands, np.int8(LETHAL), by_class[truth.ground])
+    stands = (truth.obstacles != NONE) & (costs.kinds[truth.obstacles] != cost_table.NOTHING)
+    return np.where(stands, np.int8(cost_table.LETHAL), by_class[truth.ground])
 
 
-def grid_pair(world: World, costs: CostTable, heard: HeardGrid, rate: float) -> GridPair:
+def grid_pair(world: World, costs: cost_table.CostTable, heard: HeardGrid,
+              rate: float) -> GridPair:
     """
     Return a costmap with its truth, for pictures.
 

@@ -11,11 +11,7 @@ Stationary Observations, Annals of Statistics, 1989): single frames would make t
 too narrow.
 """
 
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Dict, List, NamedTuple, Sequence, TYPE_CHECKING
 
 import numpy as np
 

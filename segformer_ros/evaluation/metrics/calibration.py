@@ -8,8 +8,7 @@ Neural Networks, ICML 2017, equations 1 to 3: equal bins (m-1)/M < confidence <=
 gap between confidence and accuracy, weighted by pixels.
 """
 
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts of what was there against what was said: the base of most figures."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError

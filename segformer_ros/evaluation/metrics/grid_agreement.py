@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement of two occupancy grids: a costmap against a reference grid or one from depth."""
 
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -2,22 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring the network's classes and the labels of a recording to one class set."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import IGNORED
 from segformer_ros.evaluation.metrics.confusion import OTHER
-from segformer_ros.common import strict_yaml
-from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.classes import resolve
-from segformer_ros.model.classes import UNLABELED
+from segformer_ros.model import classes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,7 +33,7 @@ class LabelMap:
     :param known_labels: (256,) bool, label values that may occur
     """
 
-    def __init__(self, name: str, prediction: ClassTable, truth: ClassTable,
+    def __init__(self, name: str, prediction: classes.ClassTable, truth: classes.ClassTable,
                  prediction_lookup: 'npt.NDArray[np.uint8]',
                  label_lookup: 'npt.NDArray[np.uint8]',
                  known_labels: 'npt.NDArray[np.bool_]') -> None:
@@ -79,7 +72,7 @@ class LabelMap:
         return self._label_lookup[labels]
 
 
-def identity_map(table: ClassTable) -> LabelMap:
+def identity_map(table: classes.ClassTable) -> LabelMap:
     """
     Return the map of labels that are the network's own ids, with 255 left out.
 
@@ -101,14 +94,14 @@ def load_label_map(name_or_path: str) -> LabelMap:
         that ends in .yaml or .yml
     :raises ConfigurationError: not found, an unknown class, a class used twice, wrong values
     """
-    path = resolve(FOLDER, name_or_path)
+    path = classes.resolve(FOLDER, name_or_path)
     content = strict_yaml.read_mapping(path)
     strict_yaml.check_keys(content, path, ['name', 'prediction', 'truth', 'members'],
                            ['first_label', 'label_values', 'ignore'])
     text = {key: strict_yaml.value_of(content, key, path, str, 'text')
             for key in ('name', 'prediction', 'truth')}
-    prediction = load_class_table(text['prediction'])
-    truth = load_class_table(text['truth'])
+    prediction = classes.load_class_table(text['prediction'])
+    truth = classes.load_class_table(text['truth'])
     labels = _label_lookup(content, truth, path)
     known = labels != IGNORED
     known[IGNORED] = True
@@ -118,8 +111,8 @@ def load_label_map(name_or_path: str) -> LabelMap:
                     _prediction_lookup(content, prediction, truth, path), labels, known)
 
 
-def _prediction_lookup(content: Dict[str, Any], prediction: ClassTable, truth: ClassTable,
-                       path: str) -> 'npt.NDArray[np.uint8]':
+def _prediction_lookup(content: Dict[str, Any], prediction: classes.ClassTable,
+                       truth: classes.ClassTable, path: str) -> 'npt.NDArray[np.uint8]':
     lookup = np.full(256, OTHER, np.uint8)
     if content['members'] == SAME:
         if prediction.names != truth.names:
@@ -143,7 +136,7 @@ def _prediction_lookup(content: Dict[str, Any], prediction: ClassTable, truth: C
     return lookup
 
 
-def _label_lookup(content: Dict[str, Any], truth: ClassTable,
+def _label_lookup(content: Dict[str, Any], truth: classes.ClassTable,
                   path: str) -> 'npt.NDArray[np.uint8]':
     lookup = np.full(256, IGNORED, np.uint8)
     if ('first_label' in content) == ('label_values' in content):
@@ -152,9 +145,9 @@ def _label_lookup(content: Dict[str, Any], truth: ClassTable,
             got='both or neither', expected='either first_label or label_values')
     if 'first_label' in content:
         first = strict_yaml.value_of(content, 'first_label', path, int, 'a whole number')
-        if not 0 <= first <= UNLABELED - len(truth):
+        if not 0 <= first <= classes.UNLABELED - len(truth):
             raise ConfigurationError(f'Wrong first_label in {path}', got=first,
-                                     expected=f'0..{UNLABELED - len(truth)}')
+                                     expected=f'0..{classes.UNLABELED - len(truth)}')
         lookup[first:first + len(truth)] = np.arange(len(truth))
         return lookup
     values = strict_yaml.value_of(content, 'label_values', path, dict, 'a mapping of classes')

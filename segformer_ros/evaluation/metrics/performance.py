@@ -7,11 +7,7 @@ import platform
 import resource
 import sys
 import time
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Dict, List, NamedTuple, Sequence, TYPE_CHECKING
 
 import cv2
 import numpy as np

@@ -11,8 +11,7 @@ warped one of S. Varghese et al., Unsupervised Temporal Consistency Metric for V
 in Highly-Automated Driving, CVPR Workshops 2020, needs optical flow and inherits its errors.
 """
 
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Optional, TYPE_CHECKING
 
 import numpy as np
 

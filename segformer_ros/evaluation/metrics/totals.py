@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that is counted over the frames of one evaluation."""
 
-from typing import Dict
-from typing import List
-from typing import Optional
+from typing import Dict, List, Optional
 
 from segformer_ros.evaluation.metrics.boundary import BoundaryCounts
 from segformer_ros.evaluation.metrics.calibration import ConfidenceCounts
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
+from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 from segformer_ros.evaluation.metrics.temporal import FlickerCounts
 from segformer_ros.evaluation.sources.frames import LeftOut
-from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 
 # Left-out frames that a report lists one by one; the rest is counted by reason.
 LISTED = 50

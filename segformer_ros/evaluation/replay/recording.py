@@ -6,26 +6,16 @@ import functools
 import os
 import queue
 import threading
-from typing import Collection
-from typing import Iterator
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Set
-from typing import Tuple
+from typing import Collection, Iterator, NamedTuple, Optional, Sequence, Set, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.run.bag_costmap import camera_info_topic
+from segformer_ros.evaluation.sources import bag_reader
+from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import find_bags
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
-from segformer_ros.evaluation.sources.bag_reader import TopicInfo
 from segformer_ros.evaluation.sources.bag_scene import TF
 from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
-from segformer_ros.evaluation.sources.topic_choice import choose_topics
-from segformer_ros.evaluation.sources.topic_choice import first_encoding
-from segformer_ros.evaluation.sources.topic_choice import TWIN
 
 # Messages that are read before their time: a second of images at 30 Hz.
 READ_AHEAD = 30
@@ -52,12 +42,12 @@ class Recording(NamedTuple):
     @property
     def is_compressed(self) -> bool:
         """Tell whether the images are CompressedImage messages."""
-        return self.topic.endswith(TWIN)
+        return self.topic.endswith(topic_choice.TWIN)
 
     @property
     def image_base(self) -> str:
         """Return the topic as image_transport names it, without ``/compressed``."""
-        return self.topic[:-len(TWIN)] if self.is_compressed else self.topic
+        return self.topic[:-len(topic_choice.TWIN)] if self.is_compressed else self.topic
 
     @property
     def camera_info(self) -> str:
@@ -92,12 +82,12 @@ def find_recording(path: str, wanted: Optional[str] = None) -> Recording:
     topic, images = '', 0
     known: Set[str] = set()
     for part in bag.parts:
-        with BagPartReader(part) as reader:
+        with bag_reader.BagPartReader(part) as reader:
             topics = reader.topics()
             if not topic:
-                topic = _one_camera(topics, choose_topics(
+                topic = _one_camera(topics, topic_choice.choose_topics(
                     topics, (wanted,) if wanted else (), None,
-                    functools.partial(first_encoding, reader)))
+                    functools.partial(topic_choice.first_encoding, reader)))
         known.update(each.name for each in topics if each.messages)
         images += sum(each.messages for each in topics if each.name == topic)
     # Not everything: a recording may hold a clock, or results of this very node.
@@ -128,7 +118,7 @@ def stored_messages(parts: Sequence[BagPart], topics: Collection[str]) -> Iterat
     :raises InvalidInputError: a file cannot be read, or is damaged from here on
     """
     for part in parts:
-        with BagPartReader(part) as reader:
+        with bag_reader.BagPartReader(part) as reader:
             for connection, time_ns, data in reader.messages(topics or None):
                 yield Stored(connection.topic, connection.msgtype, time_ns, bytes(data))
 
@@ -183,14 +173,15 @@ class ReadAhead:
         return False
 
 
-def _one_camera(topics: Sequence[TopicInfo], chosen: Sequence[str]) -> str:
+def _one_camera(topics: Sequence[bag_reader.TopicInfo], chosen: Sequence[str]) -> str:
     if len(chosen) != 1:
         raise ConfigurationError('Several cameras', got=', '.join(chosen), expected='one',
                                  remedy='Name one with --topic.')
     types = {topic.name: topic.type_name for topic in topics}
-    if types[chosen[0]] == COMPRESSED_IMAGE and not chosen[0].endswith(TWIN):
+    if types[chosen[0]] == bag_reader.COMPRESSED_IMAGE and not chosen[0].endswith(
+            topic_choice.TWIN):
         raise ConfigurationError(
             'Compressed images under an unusual name', got=chosen[0],
-            expected='a name that ends in ' + TWIN,
+            expected='a name that ends in ' + topic_choice.TWIN,
             remedy='The node, like image_transport, looks for them there.')
     return chosen[0]

@@ -4,26 +4,17 @@
 
 import json
 import math
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-
 from segformer_ros.evaluation.metrics.performance import machine_facts
 from segformer_ros.evaluation.metrics.performance import summarize
-from segformer_ros.evaluation.run.records import compact_json
-from segformer_ros.evaluation.replay.timing import mask_times
-from segformer_ros.evaluation.replay.timing import MaskTimes
-from segformer_ros.evaluation.replay.timing import ReplayEvents
-from segformer_ros.evaluation.replay.timing import staleness
-from segformer_ros.evaluation.report.markdown import escaped
-from segformer_ros.evaluation.report.markdown import table
+from segformer_ros.evaluation.replay import timing
 from segformer_ros.evaluation.report.format import milliseconds
 from segformer_ros.evaluation.report.format import plural
+from segformer_ros.evaluation.report.markdown import escaped
+from segformer_ros.evaluation.report.markdown import table
+from segformer_ros.evaluation.run.records import compact_json
 
 # Raised when a reader of older documents would be misled.
 FORMAT = 1
@@ -76,7 +67,7 @@ class Replay(NamedTuple):
     images: int
     rate: float
     player: str
-    events: ReplayEvents
+    events: timing.ReplayEvents
     counts: NodeCounts
     node: Dict[str, Dict[str, str]]
     date: str
@@ -88,13 +79,13 @@ def replay_document(replay: Replay) -> Dict[str, Any]:
 
     :raises InvalidInputError: masks came, but no clock was heard
     """
-    masks = mask_times(replay.events, replay.rate)
+    masks = timing.mask_times(replay.events, replay.rate)
     known = [mask.image_to_mask for mask in masks if not math.isnan(mask.image_to_mask)]
     heard = [moment for _, moment in replay.events.masks]
     span = heard[-1] - heard[0] if heard else 0.0
     series = {'image_to_mask': np.array(known),
               'stamp_to_mask': np.array([mask.stamp_to_mask for mask in masks]),
-              'staleness': staleness(replay.events, replay.rate)}
+              'staleness': timing.staleness(replay.events, replay.rate)}
     return {
         'format': FORMAT, 'kind': 'replay', 'recording': replay.recording,
         'topic': replay.topic, 'rate': replay.rate, 'player': replay.player,
@@ -160,7 +151,7 @@ def _frames(replay: Replay, masks: int) -> Dict[str, int]:
         'lost_after_node': counts.published - masks}
 
 
-def _mask(mask: MaskTimes) -> List[Optional[float]]:
+def _mask(mask: timing.MaskTimes) -> List[Optional[float]]:
     """Return stamp (ns), and milliseconds from image and stamp to mask."""
     return [mask.stamp_ns] + [None if math.isnan(seconds) else round(1000.0 * seconds, 3)
                               for seconds in (mask.image_to_mask, mask.stamp_to_mask)]

@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what was heard during a replay to latencies and staleness."""
 
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 

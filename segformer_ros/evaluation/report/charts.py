@@ -8,12 +8,7 @@ stretches freely, and the words stand around it at their own size.
 """
 
 import html
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -54,18 +49,21 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
     """
     guides = ''.join(f'<path class="guide" d="M0 {number(100 - 100 * place)}H100"/>'
                      for place, _ in y_ticks)
-    return (
-        '<div class="plot {shape}"><div class="y" style="min-width:{width}ch">{y}</div>'
-        '<div class="area">'
-        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-        'aria-label="{label}">{guides}{shapes}</svg>{marks}</div>'
-        '<div class="x">{x}</div><div class="label">{label}</div></div>').format(
-            shape=shape_class, label=html.escape(label), guides=guides, shapes=shapes,
-            # The ticks lie free, so that they stand at their heights; their room is kept here.
-            width=1 + max(len(text) for _, text in y_ticks),
-            marks=''.join(_mark(mark) for mark in marks),
-            y=''.join(f'<span style="bottom:{number(100 * place)}%">{html.escape(text)}</span>' for place, text in y_ticks),
-            x=''.join(_x_tick(place, text) for place, text in x_ticks))
+    return ('<div class="plot {shape}"><div class="y" style="min-width:{width}ch">{y}</div>'
+            '<div class="area">'
+            '<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+            'aria-label="{label}">{guides}{shapes}</svg>{marks}</div>'
+            '<div class="x">{x}</div><div class="label">{label}</div></div>').format(
+                shape=shape_class,
+                label=html.escape(label),
+                guides=guides,
+                shapes=shapes,
+                # The ticks lie free, so that they stand at their heights; their room is kept here.
+                width=1 + max(len(text) for _, text in y_ticks),
+                marks=''.join(_mark(mark) for mark in marks),
+                y=''.join(f'<span style="bottom:{number(100 * place)}%">{html.escape(text)}</span>'
+                          for place, text in y_ticks),
+                x=''.join(_x_tick(place, text) for place, text in x_ticks))
 
 
 def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
@@ -84,8 +82,7 @@ def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
     heights = 100.0 * BARS_HEIGHT * counts / highest
     shapes = ''.join(
         f'<rect class="bar" x="{number(100.0 * i / HISTOGRAM_BINS)}" y="{number(100 - heights[i])}" width="{number(94.0 / HISTOGRAM_BINS)}" height="{number(heights[i])}"><title>{short(edges[i])} to {short(edges[i + 1])} {unit}: {count} frames'
-        '</title></rect>'
-        for i, count in enumerate(counts) if count)
+        '</title></rect>' for i, count in enumerate(counts) if count)
     marks = [Mark(min(1.0, value / top), f'{name} {short(value)} {unit}', row)
              for row, (name, value) in enumerate(percentiles)]
     return plot(shapes, [(f, short(f * top)) for f in (0, 0.25, 0.5, 0.75, 1)],
@@ -151,9 +148,10 @@ def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
             continue
         points.append((100 * mean, 100 - 100 * right))
         # Square root: a tenth of the pixels must still be seen.
-        shapes += (f'<rect class="faint" opacity="{number(0.06 + 0.4 * (count / most) ** 0.5)}" x="{number(width * i)}" y="{number(100 - 100 * right)}" width="{number(width * 0.94)}" height="{number(100 * right)}"><title>'
-                   f'confidence {mean:.2f}: {100 * right:.0f} % right, {100.0 * count / total:.1f} % of the pixels</title>'
-                   '</rect>')
+        shapes += (
+            f'<rect class="faint" opacity="{number(0.06 + 0.4 * (count / most) ** 0.5)}" x="{number(width * i)}" y="{number(100 - 100 * right)}" width="{number(width * 0.94)}" height="{number(100 * right)}"><title>'
+            f'confidence {mean:.2f}: {100 * right:.0f} % right, {100.0 * count / total:.1f} % of the pixels</title>'
+            '</rect>')
     shapes += '<path class="ideal" d="M0 100L100 0"/>'
     if points:
         shapes += '<path class="line" d="M{}"/>'.format('L'.join(

@@ -3,29 +3,15 @@
 """Two reports on the same frames: what rose, what fell, and how sure that is."""
 
 import math
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.metrics.bootstrap import CONFIDENCE
-from segformer_ros.evaluation.metrics.bootstrap import Interval
-from segformer_ros.evaluation.metrics.bootstrap import paired_intervals
-from segformer_ros.evaluation.metrics.bootstrap import Stretch
-from segformer_ros.evaluation.metrics.confusion import class_counts_from_sparse
-from segformer_ros.evaluation.metrics.confusion import ClassCounts
-from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.metrics import bootstrap
+from segformer_ros.evaluation.metrics import confusion
+from segformer_ros.evaluation.report import thresholds
 from segformer_ros.evaluation.report.markdown import escaped
 from segformer_ros.evaluation.report.markdown import table
-from segformer_ros.evaluation.report.thresholds import Bound
-from segformer_ros.evaluation.report.thresholds import figure_of
-from segformer_ros.evaluation.report.thresholds import FIGURES
-from segformer_ros.evaluation.report.thresholds import LESS_IS_BETTER
 
 # (input's name, place in it)
 _Key = Tuple[str, int]
@@ -51,7 +37,7 @@ class Comparison(NamedTuple):
     common: int
     only_before: int
     only_after: int
-    intervals: Dict[str, Interval]
+    intervals: Dict[str, bootstrap.Interval]
     classes: List[ClassChange]
     figures: List[Tuple[str, Optional[float], Optional[float]]]
     notes: List[str]
@@ -77,27 +63,28 @@ def compare_reports(before: Dict[str, Any], after: Dict[str, Any]) -> Comparison
             got='inputs ' + ', '.join(entry['name'] for entry in after['inputs'][:5]),
             expected='inputs ' + ', '.join(entry['name'] for entry in before['inputs'][:5]))
     num_classes = len(before['classes'])
-    counts = [np.stack([np.stack(class_counts_from_sparse(side[key], num_classes))
+    counts = [np.stack([np.stack(confusion.class_counts_from_sparse(side[key], num_classes))
                         for key in common]) for side in frames]
     consecutive = {entry['name']: bool(entry['consecutive']) for entry in before['inputs']}
-    scores = [score(ClassCounts(*side.sum(axis=0))) for side in counts]
+    scores = [confusion.score(confusion.ClassCounts(*side.sum(axis=0))) for side in counts]
     notes = []
     if before['reference'] != after['reference']:
         notes.append('The references are different networks.')
     return Comparison(
         common=len(common), only_before=len(frames[0]) - len(common),
         only_after=len(frames[1]) - len(common),
-        intervals=paired_intervals(counts[0], counts[1], _stretches(common, consecutive)),
-        classes=[ClassChange(name, float(scores[0].iou[i]), float(scores[1].iou[i]))
-                 for i, name in enumerate(before['classes'])
-                 if not np.isnan(scores[0].iou[i]) or not np.isnan(scores[1].iou[i])],
-        figures=[(name, figure_of(before, name), figure_of(after, name))
-                 for name in FIGURES if name != 'frames'],
-        notes=notes)
+        intervals=bootstrap.paired_intervals(counts[0], counts[1], _stretches(common,
+                                                                              consecutive)),
+        classes=[
+            ClassChange(name, float(scores[0].iou[i]), float(scores[1].iou[i]))
+            for i, name in enumerate(before['classes'])
+            if not np.isnan(scores[0].iou[i]) or not np.isnan(scores[1].iou[i])
+        ], figures=[(name, thresholds.figure_of(before, name), thresholds.figure_of(after, name))
+                    for name in thresholds.FIGURES if name != 'frames'], notes=notes)
 
 
 def regressions(before: Dict[str, Any], after: Dict[str, Any],
-                bounds: Sequence[Bound]) -> List[str]:
+                bounds: Sequence[thresholds.Bound]) -> List[str]:
     """
     Return a sentence for every figure that got worse by more than its bound.
 
@@ -107,16 +94,19 @@ def regressions(before: Dict[str, Any], after: Dict[str, Any],
     """
     found = []
     for bound in bounds:
-        old, new = figure_of(before, bound.name), figure_of(after, bound.name)
+        old, new = thresholds.figure_of(before,
+                                        bound.name), thresholds.figure_of(after, bound.name)
         if old is None:
             continue
         if new is None:
             found.append(f'{bound.name} has no value any more')
             continue
-        loss = new - old if bound.name in LESS_IS_BETTER else old - new
+        loss = new - old if bound.name in thresholds.LESS_IS_BETTER else old - new
         # Differences of rounded figures carry an error far below the last printed digit.
         if loss > bound.limit + 1e-9:
-            found.append(f'{bound.name} went from {old:g} to {new:g}, worse by {loss:g}, allowed {bound.limit:g}')
+            found.append(
+                f'{bound.name} went from {old:g} to {new:g}, worse by {loss:g}, allowed {bound.limit:g}'
+            )
     return found
 
 
@@ -131,10 +121,10 @@ def _labelled(document: Dict[str, Any]) -> Dict[_Key, Dict[str, List[int]]]:
     return frames
 
 
-def _stretches(keys: Sequence[_Key], consecutive: Dict[str, bool]) -> List[Stretch]:
+def _stretches(keys: Sequence[_Key], consecutive: Dict[str, bool]) -> List[bootstrap.Stretch]:
     """Return the ranges of equal inputs."""
     starts = [i for i, key in enumerate(keys) if i == 0 or key[0] != keys[i - 1][0]]
-    return [Stretch(start, stop, consecutive[keys[start][0]])
+    return [bootstrap.Stretch(start, stop, consecutive[keys[start][0]])
             for start, stop in zip(starts, starts[1:] + [len(keys)])]
 
 
@@ -157,14 +147,19 @@ def render_comparison(comparison: Comparison, before: Dict[str, Any],
     :param before: the baseline's document
     :param after: the candidate's
     """
-    lines = [f'# {_title(before)} to {_title(after)}', '',
-             f'{comparison.common} labelled frames in common, {comparison.only_before} only before, {comparison.only_after} only after.', '']
+    lines = [
+        f'# {_title(before)} to {_title(after)}', '',
+        f'{comparison.common} labelled frames in common, {comparison.only_before} only before, {comparison.only_after} only after.',
+        ''
+    ]
     lines += ['- ' + note for note in comparison.notes] + ([''] if comparison.notes else [])
-    lines += table(['over the common frames', 'change', f'{100 * CONFIDENCE:.0f} % interval', ''], [
-            [NAMES[name], _signed(interval.difference),
-             f'{_signed(interval.low)} to {_signed(interval.high)}',
-             _verdict(interval.difference, interval.is_clear)]
-            for name, interval in sorted(comparison.intervals.items(), reverse=True)])
+    lines += table(
+        ['over the common frames', 'change', f'{100 * bootstrap.CONFIDENCE:.0f} % interval', ''],
+        [[
+            NAMES[name],
+            _signed(interval.difference), f'{_signed(interval.low)} to {_signed(interval.high)}',
+            _verdict(interval.difference, interval.is_clear)
+        ] for name, interval in sorted(comparison.intervals.items(), reverse=True)])
     moved = [change for change in comparison.classes
              if not abs(change.after - change.before) < LEAST_CHANGE]
     moved.sort(key=lambda change: (math.isnan(change.after - change.before),
@@ -197,7 +192,7 @@ def _verdict(difference: float, is_clear: bool) -> str:
 def _arrow(name: str, old: Optional[float], new: Optional[float]) -> str:
     if old is None or new is None or old == new:
         return ''
-    return 'better' if (new > old) != (name in LESS_IS_BETTER) else 'worse'
+    return 'better' if (new > old) != (name in thresholds.LESS_IS_BETTER) else 'worse'
 
 
 def _number(value: float) -> str:

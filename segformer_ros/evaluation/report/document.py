@@ -7,27 +7,21 @@ Everything but its part ``performance`` is the same in every run on the same inp
 """
 
 import math
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
 
 from segformer_ros.evaluation.metrics import performance
-from segformer_ros.evaluation.sources.frames import Inputs
-from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.job import Outcome
-from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
-from segformer_ros.evaluation.run.records import read_series
+from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.job import Outcome
+from segformer_ros.evaluation.run.records import read_series
 from segformer_ros.evaluation.run.worst_frames import worst_of
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
+from segformer_ros.evaluation.sources.frames import Inputs
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers as reports show them."""
 
-from typing import Any
-from typing import Dict
-from typing import Optional
+from typing import Any, Dict, Optional
 
 
 

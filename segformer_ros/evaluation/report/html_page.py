@@ -4,21 +4,14 @@
 
 import base64
 import html
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common.resources import find
 from segformer_ros.evaluation.metrics.performance import STAGES
 from segformer_ros.evaluation.report import charts as charts
+from segformer_ros.evaluation.report import format
 from segformer_ros.evaluation.report.document import Report
-from segformer_ros.evaluation.report.format import costmap_text
-from segformer_ros.evaluation.report.format import figure
-from segformer_ros.evaluation.report.format import milliseconds
-from segformer_ros.evaluation.report.format import plural
 from segformer_ros.evaluation.run.worst_frames import OTHER_COLOR
 
 # Rows that are shown at once; more stand behind a fold.
@@ -106,8 +99,9 @@ def confusion(document: Dict[str, Any]) -> str:
     hint = 'Row: label. Column: mask. Per cent of the label\'s pixels.'
     if len(shown) < np.count_nonzero(size):
         hint += f' The {len(shown)} classes with most pixels.'
-    return section('Confusion', f'<div class="scroll"><table class="matrix"><tr>{head}</tr>{rows}</table>'
-                   '</div>', hint)
+    return section(
+        'Confusion', f'<div class="scroll"><table class="matrix"><tr>{head}</tr>{rows}</table>'
+        '</div>', hint)
 
 
 def calibration(document: Dict[str, Any]) -> str:
@@ -116,7 +110,7 @@ def calibration(document: Dict[str, Any]) -> str:
     return section('Calibration', charts.reliability(
         facts['pixels'], facts['confidence'], facts['accuracy']),
         'Solid: measured. Dashed: confidence that keeps its word. Expected calibration error '
-        '{}.'.format(figure(document['figures']['calibration_error'])))
+        '{}.'.format(format.figure(document['figures']['calibration_error'])))
 
 
 def costmap(document: Dict[str, Any]) -> str:
@@ -129,14 +123,14 @@ def costmap(document: Dict[str, Any]) -> str:
     if facts['compared']:
         body = fact_list([
             ('cells that agree', '{} of {:,}'.format(
-                figure(figures['grid_agreement']), cells['both_known'])),
+                format.figure(figures['grid_agreement']), cells['both_known'])),
             ('lethal cells found, within one cell', '{} of {:,}'.format(
-                figure(figures['grid_recall']), cells['lethal_reference'])),
+                format.figure(figures['grid_recall']), cells['lethal_reference'])),
             ('lethal cells justified, within one cell', '{} of {:,}'.format(
-                figure(figures['grid_precision']), cells['lethal_grid'])),
+                format.figure(figures['grid_precision']), cells['lethal_grid'])),
             ('known here alone', '{:,}'.format(cells['only_grid'])),
             ('known in the reference alone', '{:,}'.format(cells['only_reference']))])
-    return section('Costmap', body, costmap_text(facts))
+    return section('Costmap', body, format.costmap_text(facts))
 
 
 def frame_quality(report: Report) -> str:
@@ -160,10 +154,10 @@ def _bar(entry: Dict[str, Any], color: List[int], total: int) -> str:
             '<div class="num">{value}</div><div class="num share">{share:.1f} %</div>').format(
                 swatch=swatch(color), name=text(entry['name']), tick=tick,
                 iou=charts.number(100 * entry['iou']), color=','.join(map(str, color)),
-                value=figure(entry['iou']), share=100.0 * entry['truth_pixels'] / total,
+                value=format.figure(entry['iou']), share=100.0 * entry['truth_pixels'] / total,
                 hint='IoU {}, boundary IoU {}, found {}, precision {}'.format(
-                    figure(entry['iou']), figure(entry['boundary_iou']),
-                    figure(entry['accuracy']), figure(entry['precision'])))
+                    format.figure(entry['iou']), format.figure(entry['boundary_iou']),
+                    format.figure(entry['accuracy']), format.figure(entry['precision'])))
 
 
 def _cell(share: float, row_name: str, column: int, shown: Sequence[int], names: Sequence[str],
@@ -200,10 +194,10 @@ def left_out(document: Dict[str, Any]) -> str:
     lines = ['{}: {}'.format(entry['name'], entry['message']) for entry in facts['listed'][:8]]
     hidden = len(facts['listed']) - len(lines)
     lines += document['notes']
-    title = 'Left out: {}.'.format(plural(facts['frames'], 'frame'))
+    title = 'Left out: {}.'.format(format.plural(facts['frames'], 'frame'))
     if facts['inputs_of_unknown_loss']:
         title += ' {} lost an unknown number more.'.format(
-            plural(facts['inputs_of_unknown_loss'], 'input'))
+            format.plural(facts['inputs_of_unknown_loss'], 'input'))
     reasons = '; '.join(f'{count}: {reason}'
                         for reason, count in facts['by_reason'].items() if count)
     return '<section class="warning"><p><b>{}</b> {}</p><ul>{}</ul>{}</section>'.format(
@@ -220,7 +214,7 @@ def latency(report: Report) -> str:
     total = 1000.0 * report.timings.sum(axis=1)
     marks = [(name, summary['total'][name]) for name in ('p50', 'p95', 'p99')]
     columns = ('mean', 'p50', 'p90', 'p95', 'p99', 'max')
-    rows = [[stage] + [milliseconds(summary[stage][column]) for column in columns]
+    rows = [[stage] + [format.milliseconds(summary[stage][column]) for column in columns]
             for stage in list(STAGES) + ['total']]
     body = '<div class="grid"><div><h3>How often</h3>{}</div><div><h3>When</h3>{}</div></div>{}'
     return section('Latency', body.format(
@@ -255,12 +249,12 @@ def worst(report: Report) -> str:
 def inputs(document: Dict[str, Any]) -> str:
     """Return a row for each input."""
     rows = [[text(entry['name']), '{:,}'.format(entry['frames']),
-             '{:,}'.format(entry['left_out']), figure(entry['pixel_accuracy']),
-             figure(entry['mean_iou'])] for entry in document['inputs']]
+             '{:,}'.format(entry['left_out']), format.figure(entry['pixel_accuracy']),
+             format.figure(entry['mean_iou'])] for entry in document['inputs']]
     body = table(['', 'frames', 'left out', 'pixels right', 'mean IoU'], rows, 'named')
     if len(rows) > OPEN_ROWS:
         body = '<details><summary>{}</summary>{}</details>'.format(
-            plural(len(rows), 'input'), body)
+            format.plural(len(rows), 'input'), body)
     return section('Inputs', body)
 
 
@@ -363,8 +357,8 @@ def _header(document: Dict[str, Any]) -> str:
 
 
 def _scope(document: Dict[str, Any]) -> str:
-    frames = plural(document['frames'], 'frame')
-    inputs = plural(len(document['inputs']), 'input')
+    frames = format.plural(document['frames'], 'frame')
+    inputs = format.plural(len(document['inputs']), 'input')
     against = {
         'labels': 'compared with labels ({} classes, mapping {})'.format(
             len(document['classes']), document['mapping']),
@@ -384,14 +378,14 @@ def _headlines(document: Dict[str, Any]) -> str:
         ('calibration_error', 'calibration error', False),
         ('flicker', 'flicker', False),
         ('grid_agreement', 'costmap cells that agree', False)]
-    cards = ''.join(_head(figure(figures.get(key)), '', name, lead)
+    cards = ''.join(_head(format.figure(figures.get(key)), '', name, lead)
                     for key, name, lead in shown if figures.get(key) is not None)
     measured = document['performance']
     speed = ''
     if measured['latency_ms']:
         total = measured['latency_ms']['total']
-        speed = (_head(milliseconds(total['p50']), 'ms', 'median latency', False)
-                 + _head(milliseconds(total['p95']), 'ms', '95th percentile', False)
+        speed = (_head(format.milliseconds(total['p50']), 'ms', 'median latency', False)
+                 + _head(format.milliseconds(total['p95']), 'ms', '95th percentile', False)
                  + _head('{:.1f}'.format(measured['frames_per_second']), 'fps',
                          'one camera, one process', False)
                  + _head('{:.0f}'.format(measured['peak_memory_mb']), 'MB', 'peak memory', False))

@@ -3,18 +3,14 @@
 """The report for machines: one JSON file, one line for every frame."""
 
 import json
-from typing import Any
-from typing import Dict
-from typing import IO
-from typing import Iterator
-from typing import List
+from typing import Any, Dict, IO, Iterator, List
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.performance import STAGES
-from segformer_ros.evaluation.run.records import compact_json
-from segformer_ros.evaluation.run.records import read_records
 from segformer_ros.evaluation.report.document import FORMAT
 from segformer_ros.evaluation.report.document import Report
+from segformer_ros.evaluation.run.records import compact_json
+from segformer_ros.evaluation.run.records import read_records
 
 # The one part that differs from run to run stands last.
 VARYING = 'performance'
@@ -37,7 +33,8 @@ def write_json(report: Report, path: str) -> None:
         stream.write('"per_frame": [\n')
         _write_lines(stream, _frame_lines(report))
         stream.write(f'],\n"{VARYING}": {_value(report.document[VARYING])},\n')
-        stream.write(f'"timings_seconds": {{"stages": {json.dumps(list(STAGES))}, "per_frame": [\n')
+        stream.write(
+            f'"timings_seconds": {{"stages": {json.dumps(list(STAGES))}, "per_frame": [\n')
         _write_lines(stream, (compact_json([round(float(t), 6) for t in row])
                               for row in report.timings))
         stream.write(']}\n}\n')
@@ -59,8 +56,9 @@ def read_json(path: str) -> Dict[str, Any]:
                                  expected='a report.json of evaluate') from error
     found = document.get('format') if isinstance(document, dict) else None
     if found != FORMAT or 'per_frame' not in document:
-        raise ConfigurationError('Not a report of this version', got=f'{path} (format {found})', expected=f'format {FORMAT}',
-            remedy='Evaluate again with this version.')
+        raise ConfigurationError('Not a report of this version', got=f'{path} (format {found})',
+                                 expected=f'format {FORMAT}',
+                                 remedy='Evaluate again with this version.')
     result: Dict[str, Any] = document
     return result
 

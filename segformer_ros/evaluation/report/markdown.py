@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report as Markdown, short enough for a pull request."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Sequence
+from typing import Any, Dict, List, Sequence
 
 from segformer_ros.evaluation.metrics.performance import STAGES
 from segformer_ros.evaluation.metrics.performance import TOTAL
+from segformer_ros.evaluation.report import format
 from segformer_ros.evaluation.report.document import Report
-from segformer_ros.evaluation.report.format import costmap_text
-from segformer_ros.evaluation.report.format import figure
-from segformer_ros.evaluation.report.format import milliseconds
-from segformer_ros.evaluation.report.format import plural
 
 # Left-out frames that are named; the JSON report has more.
 NAMED = 5
@@ -44,31 +38,36 @@ def render_markdown(report: Report) -> str:
     """Return the page."""
     document = report.document
     network = document['network']
-    lines = ['# {}'.format(escaped(network['model'])), '',
-             '{}, {}. {} {}, {}, {} graph, {} resize, {} postprocessing.'.format(
-                 plural(document['frames'], 'frame'), plural(len(document['inputs']), 'input'),
-                 network['backend'], network['backend_version'], network['precision'],
-                 network['graph'], network['resize'], network['postprocess']), '',
-             _against(document), '']
+    lines = [
+        '# {}'.format(escaped(network['model'])), '',
+        '{}, {}. {} {}, {}, {} graph, {} resize, {} postprocessing.'.format(
+            format.plural(document['frames'], 'frame'),
+            format.plural(len(document['inputs']),
+                          'input'), network['backend'], network['backend_version'],
+            network['precision'], network['graph'], network['resize'], network['postprocess']), '',
+        _against(document), ''
+    ]
     lines += _left_out(document)
     if document['costmap']:
-        lines += ['Costmap: ' + costmap_text(document['costmap']), '']
-    rows = [[name, figure(document['figures'][key])] for key, name in NAMES
+        lines += ['Costmap: ' + format.costmap_text(document['costmap']), '']
+    rows = [[name, format.figure(document['figures'][key])] for key, name in NAMES
             if document['figures'].get(key) is not None]
     if rows:
         lines += table(['figure', 'value'], rows)
     if document['by_class']:
         lines += ['## Classes', ''] + table(
-            ['class', 'IoU', 'boundary IoU', 'found', 'precision', 'pixels'],
-            [[escaped(entry['name']), figure(entry['iou']), figure(entry['boundary_iou']),
-              figure(entry['accuracy']), figure(entry['precision']),
-              '{:,}'.format(entry['truth_pixels'])]
-             for entry in document['by_class'] if entry['iou'] is not None])
+            ['class', 'IoU', 'boundary IoU', 'found', 'precision', 'pixels'], [[
+                escaped(entry['name']),
+                format.figure(entry['iou']),
+                format.figure(entry['boundary_iou']),
+                format.figure(entry['accuracy']),
+                format.figure(entry['precision']), '{:,}'.format(entry['truth_pixels'])
+            ] for entry in document['by_class'] if entry['iou'] is not None])
     if len(document['inputs']) > 1:
         lines += ['## Inputs', ''] + table(
             ['input', 'frames', 'left out', 'pixel accuracy', 'mean IoU'],
             [[escaped(entry['name']), str(entry['frames']), str(entry['left_out']),
-              figure(entry['pixel_accuracy']), figure(entry['mean_iou'])]
+              format.figure(entry['pixel_accuracy']), format.figure(entry['mean_iou'])]
              for entry in document['inputs']])
     return '\n'.join(lines + _speed(document['performance'])) + '\n'
 
@@ -97,8 +96,8 @@ def _left_out(document: Dict[str, Any]) -> List[str]:
     if facts['listed']:
         unknown = facts['inputs_of_unknown_loss']
         lines.append('**Left out: {}.**{}'.format(
-            plural(facts['frames'], 'frame'),
-            ' {} lost an unknown number more.'.format(plural(unknown, 'input'))
+            format.plural(facts['frames'], 'frame'),
+            ' {} lost an unknown number more.'.format(format.plural(unknown, 'input'))
             if unknown else ''))
         lines += ['- {}: {}'.format(escaped(entry['name']), escaped(entry['message']))
                   for entry in facts['listed'][:NAMED]]
@@ -115,9 +114,11 @@ def _speed(measured: Dict[str, Any]) -> List[str]:
     lines = ['## Speed', '']
     if measured['latency_ms']:
         columns = ('mean', 'p50', 'p90', 'p95', 'p99', 'max')
-        lines += table(['ms'] + list(columns), [
-            [stage] + [milliseconds(measured['latency_ms'][stage][column]) for column in columns]
-            for stage in list(STAGES) + [TOTAL]])
+        lines += table(
+            ['ms'] + list(columns),
+            [[stage] +
+             [format.milliseconds(measured['latency_ms'][stage][column]) for column in columns]
+             for stage in list(STAGES) + [TOTAL]])
     machine = measured['machine']
     lines.append('{} frames a second for one camera in one process, {} s of processor time a '
                  'frame, at most {:.0f} MB. {}, {} cores, {}.'.format(

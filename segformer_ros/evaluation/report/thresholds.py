@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bounds on figures, so that a pipeline can refuse a model that is worse."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import nearest_text

@@ -4,29 +4,18 @@
 
 import logging
 import os
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import Optional
-from typing import Set
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Iterator, Optional, Set, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
-from segformer_ros.evaluation.sources.bag_reader import IMAGE
-from segformer_ros.evaluation.sources.bag_reader import import_rosbags
-from segformer_ros.evaluation.sources.bag_reader import latched_qos
-from segformer_ros.evaluation.sources.bag_source import BagSource
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import file_name
-from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.sources import bag_reader
+from segformer_ros.evaluation.sources.bag_source import BagSource
+from segformer_ros.evaluation.sources.frames import file_name
+from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.palette import overlay
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -67,9 +56,9 @@ class AnnotatedBag(FrameSink):
         if os.path.exists(self.path):
             raise ConfigurationError('Recording exists already', got=self.path,
                                      remedy='Choose another folder, or remove it.')
-        _, self._rosbag2, self._typesys = import_rosbags()
+        _, self._rosbag2, self._typesys = bag_reader.import_rosbags()
         # As the live node's: RViz's Map display asks for a latched topic.
-        self._qos = {COSTMAP: [latched_qos()]}
+        self._qos = {COSTMAP: [bag_reader.latched_qos()]}
         self._types = self._typesys.get_typestore(self._typesys.Stores.ROS2_JAZZY)
         self._palette = palette
         self._writer = self._rosbag2.Writer(
@@ -96,7 +85,7 @@ class AnnotatedBag(FrameSink):
             self._write(CONFIDENCE, self._mono8(header, segmentation.confidence),
                         frame.received_ns)
         picture = overlay(frame.image, segmentation.mask, self._palette, ALPHA)
-        self._write(OVERLAY, self._types.types[COMPRESSED_IMAGE](
+        self._write(OVERLAY, self._types.types[bag_reader.COMPRESSED_IMAGE](
             header=header, format='rgb8; jpeg compressed bgr8',
             data=encode_jpeg(picture, QUALITY)), frame.received_ns)
 
@@ -135,7 +124,7 @@ class AnnotatedBag(FrameSink):
             _log.warning('%s: topics of a ROS 1 bag are not copied', source.name)
             return
         try:
-            with BagPartReader(source.part) as reader:
+            with bag_reader.BagPartReader(source.part) as reader:
                 for message in reader.messages():
                     yield message
         except InvalidInputError as error:
@@ -185,7 +174,7 @@ class AnnotatedBag(FrameSink):
 
     def _mono8(self, header: Any, values: 'npt.NDArray[np.uint8]') -> Any:
         height, width = values.shape
-        return self._types.types[IMAGE](
+        return self._types.types[bag_reader.IMAGE](
             header=header, height=height, width=width, encoding='mono8', is_bigendian=0,
             step=width, data=np.ascontiguousarray(values).reshape(-1))
 

@@ -2,37 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap of a recording, and how far it agrees with depth or with a reference grid."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.costmap.geometry.camera_model import calibration_of
-from segformer_ros.costmap.geometry.camera_model import is_rectified
-from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.pipeline import Frame as CostmapFrame
-from segformer_ros.costmap.pipeline import Occupancy
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
-from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
-from segformer_ros.evaluation.sources.bag_files import BagPart
-from segformer_ros.evaluation.sources.bag_scene import BagScene
-from segformer_ros.evaluation.sources.bag_scene import SceneTopics
-from segformer_ros.evaluation.sources.bag_scene import seconds_of
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
-from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
-from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
-from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.costmap import pipeline as costmap_pipeline
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.evaluation.metrics import grid_agreement
 from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.sources import bag_scene
+from segformer_ros.evaluation.sources.bag_files import BagPart
+from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.segmenter import Segmentation
 
@@ -77,18 +65,19 @@ class BagCostmap:
     def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
                  topic: str, classes: ClassTable) -> None:
         self.options = options
-        self.counts = GridCounts()
+        self.counts = grid_agreement.GridCounts()
         settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
         costs = load_cost_table(options.profile, classes)
-        self._pipeline = CostmapPipeline(settings, costs)
-        self._truth = CostmapPipeline(settings, costs)
-        self._scene = BagScene(part, all_parts, SceneTopics(
+        self._pipeline = costmap_pipeline.CostmapPipeline(settings, costs)
+        self._truth = costmap_pipeline.CostmapPipeline(settings, costs)
+        self._scene = bag_scene.BagScene(part, all_parts, bag_scene.SceneTopics(
             options.camera_info or camera_info_topic(topic), options.depth, options.reference))
-        self._is_rectified = is_rectified(topic)
-        self._camera: Optional[CameraModel] = None
+        self._is_rectified = camera_model.is_rectified(topic)
+        self._camera: Optional[camera_model.CameraModel] = None
         self._camera_key: Any = None
 
-    def add(self, frame: Frame, segmentation: Segmentation) -> Optional[Occupancy]:
+    def add(self, frame: Frame,
+            segmentation: Segmentation) -> Optional[costmap_pipeline.Occupancy]:
         """
         Take one frame in.
 
@@ -100,9 +89,9 @@ class BagCostmap:
         stamp_ns = frame.stamp_ns or 0
         try:
             self._scene.advance(frame.received_ns or stamp_ns)
-            told = CostmapFrame(
+            told = costmap_pipeline.Frame(
                 segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
-                self._pose(frame), seconds_of(stamp_ns))
+                self._pose(frame), bag_scene.seconds_of(stamp_ns))
             occupancy = self._grid_of(self._pipeline, told)
             reference = self._reference(told, stamp_ns, occupancy.geometry)
         except (InvalidInputError, TransformError) as error:
@@ -114,20 +103,21 @@ class BagCostmap:
         if reference is not None:
             self.counts.compared += 1
             self.counts.agreement = self.counts.agreement.merge(
-                compare_grids(occupancy.values, reference))
+                grid_agreement.compare_grids(occupancy.values, reference))
         return occupancy
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
         self._scene.close()
 
-    def _grid_of(self, pipeline: CostmapPipeline, told: CostmapFrame) -> Occupancy:
+    def _grid_of(self, pipeline: costmap_pipeline.CostmapPipeline,
+                 told: costmap_pipeline.Frame) -> costmap_pipeline.Occupancy:
         if self.options.odom_frame == self.options.ground_frame:
             pipeline.clear()
         pipeline.process(CAMERA, told)
         return pipeline.occupancy(told.stamp)
 
-    def _reference(self, told: CostmapFrame, stamp_ns: int,
+    def _reference(self, told: costmap_pipeline.Frame, stamp_ns: int,
                    geometry: GridGeometry) -> 'Optional[npt.NDArray[np.int8]]':
         if self.options.depth:
             depth = self._scene.depth_at(stamp_ns)
@@ -140,18 +130,18 @@ class BagCostmap:
 
     def _pose(self, frame: Frame) -> CameraPose:
         poses, options = self._scene.poses, self.options
-        stamp = seconds_of(frame.stamp_ns or 0)
+        stamp = bag_scene.seconds_of(frame.stamp_ns or 0)
         return CameraPose(poses.lookup(options.odom_frame, options.ground_frame, stamp),
                           poses.lookup(options.ground_frame, frame.frame_id, stamp))
 
-    def _camera_model(self, segmentation: Segmentation) -> CameraModel:
+    def _camera_model(self, segmentation: Segmentation) -> camera_model.CameraModel:
         if self._scene.camera_info is None:
             raise InvalidInputError('No CameraInfo for the image', expected='a message before it',
                                     remedy='Name its topic, or record it.')
         height, width = segmentation.mask.shape
-        key = (calibration_of(self._scene.camera_info), width, height)
+        key = (camera_model.calibration_of(self._scene.camera_info), width, height)
         if self._camera is None or key != self._camera_key:
-            self._camera = CameraModel(key[0], (width, height), self._is_rectified)
+            self._camera = camera_model.CameraModel(key[0], (width, height), self._is_rectified)
             self._camera_key = key
         return self._camera
 
@@ -218,4 +208,4 @@ def sampled_grid(message: Any, geometry: GridGeometry,
     columns, rows = np.meshgrid(x, y)
     cells, inside = other.indices(columns, rows)
     values = np.asarray(message.data, np.int8)
-    return np.where(inside, values[cells], np.int8(UNKNOWN))
+    return np.where(inside, values[cells], np.int8(grid_agreement.UNKNOWN))

@@ -3,33 +3,20 @@
 """One evaluation as a value that can be sent to another process, and its work on one source."""
 
 import itertools
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.evaluation.metrics import label_map as metrics_label_map
+from segformer_ros.evaluation.run import bag_costmap
+from segformer_ros.evaluation.run import runner as run_runner
 from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
-from segformer_ros.evaluation.run.bag_costmap import BagCostmap
-from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
-from segformer_ros.evaluation.run.bag_costmap import CostmapSink
+from segformer_ros.evaluation.run.network import Network
+from segformer_ros.evaluation.run.network import NetworkChoice
+from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.run.sinks import MaskFolder
 from segformer_ros.evaluation.sources.bag_source import BagSource
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.metrics.label_map import identity_map
-from segformer_ros.evaluation.metrics.label_map import LabelMap
-from segformer_ros.evaluation.metrics.label_map import load_label_map
-from segformer_ros.evaluation.metrics.label_map import SAME
-from segformer_ros.evaluation.run.network import Network
-from segformer_ros.evaluation.run.network import NetworkChoice
-from segformer_ros.evaluation.run.runner import RunSettings
-from segformer_ros.evaluation.run.runner import SourceResult
-from segformer_ros.evaluation.run.runner import SourceRunner
-from segformer_ros.evaluation.run.sinks import FrameSink
-from segformer_ros.evaluation.run.sinks import MaskFolder
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.preprocessing import Preprocessor
@@ -48,17 +35,17 @@ class Job(NamedTuple):
 
     network: NetworkChoice
     reference: Optional[NetworkChoice] = None
-    mapping: str = SAME
-    run: RunSettings = RunSettings()
+    mapping: str = metrics_label_map.SAME
+    run: run_runner.RunSettings = run_runner.RunSettings()
     save_masks: Optional[str] = None
     write_bag: Optional[str] = None
-    costmap: Optional[CostmapOptions] = None
+    costmap: Optional[bag_costmap.CostmapOptions] = None
 
 
 class Outcome(NamedTuple):
     """What one source came to, and which networks ran."""
 
-    result: SourceResult
+    result: run_runner.SourceResult
     network: Dict[str, Any]
     reference: Optional[Dict[str, Any]]
 
@@ -103,7 +90,7 @@ class Workplace:
             raise ConfigurationError(
                 'The two networks have different classes', got=reference.classes.name,
                 expected=network.classes.name, remedy='Compare each with labels instead.')
-        runner = SourceRunner(network.segmenter, label_map, self.job.run,
+        runner = run_runner.SourceRunner(network.segmenter, label_map, self.job.run,
                               reference.segmenter if reference else None,
                               make_sinks(self.job, source, network.classes))
         return Outcome(runner.run(source, records_path, on_frame), network.facts(),
@@ -116,7 +103,7 @@ class Workplace:
         return self._networks[choice]
 
 
-def find_label_map(mapping: str, classes: ClassTable) -> LabelMap:
+def find_label_map(mapping: str, classes: ClassTable) -> metrics_label_map.LabelMap:
     """
     Return the mapping of a job.
 
@@ -124,9 +111,9 @@ def find_label_map(mapping: str, classes: ClassTable) -> LabelMap:
     :param classes: the network's
     :raises ConfigurationError: the mapping is wrong, or made for another network
     """
-    if mapping == SAME:
-        return identity_map(classes)
-    label_map = load_label_map(mapping)
+    if mapping == metrics_label_map.SAME:
+        return metrics_label_map.identity_map(classes)
+    label_map = metrics_label_map.load_label_map(mapping)
     if label_map.prediction.names != classes.names:
         raise ConfigurationError(
             f'Mapping {label_map.name!r} is for another network',
@@ -148,14 +135,14 @@ def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[Frame
         sinks.append(MaskFolder(job.save_masks, source.group))
     if not isinstance(source, BagSource):
         return sinks
-    costmap = job.costmap and BagCostmap(job.costmap, source.part, source.all_parts,
+    costmap = job.costmap and bag_costmap.BagCostmap(job.costmap, source.part, source.all_parts,
                                          source.topic, classes)
     bag = None
     if job.write_bag is not None:
         bag = AnnotatedBag(job.write_bag, source, classes.palette())
         sinks.append(bag)
     if costmap:
-        sinks.append(CostmapSink(costmap, bag))
+        sinks.append(bag_costmap.CostmapSink(costmap, bag))
     return sinks
 
 

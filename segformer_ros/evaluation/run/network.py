@@ -4,13 +4,7 @@
 
 import time
 from types import TracebackType
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Type
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Type
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
@@ -19,8 +13,8 @@ from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 

@@ -15,22 +15,12 @@ import os
 import sys
 import tempfile
 import threading
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.job import Outcome
-from segformer_ros.evaluation.run.job import Workplace
 
 # A source whose worker was lost is tried so often again.
 RETRIES = 3
@@ -53,8 +43,8 @@ class Scale(NamedTuple):
     scheduler: Optional[str] = None
 
 
-def run_sources(job: Job, sources: Sequence[FrameSource], folder: str, scale: Scale,
-                on_frames: OnFrames = lambda frames: None) -> List[Outcome]:
+def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, scale: Scale,
+                on_frames: OnFrames = lambda frames: None) -> List[run_job.Outcome]:
     """
     Evaluate every source.
 
@@ -70,7 +60,7 @@ def run_sources(job: Job, sources: Sequence[FrameSource], folder: str, scale: Sc
         return _run_here(job, sources, folder, on_frames)
     finished = _run_on_cluster(job, sources, scale.scheduler) if scale.scheduler else \
         _run_in_processes(job, sources, scale.workers)
-    outcomes: Dict[int, Outcome] = {}
+    outcomes: Dict[int, run_job.Outcome] = {}
     for number, (outcome, records) in finished:
         path = _records_path(folder, number)
         with open(path, 'wb') as stream:
@@ -82,15 +72,15 @@ def run_sources(job: Job, sources: Sequence[FrameSource], folder: str, scale: Sc
     return [outcomes[number] for number in range(len(sources))]
 
 
-def _run_here(job: Job, sources: Sequence[FrameSource], folder: str,
-              on_frames: OnFrames) -> List[Outcome]:
-    with Workplace(job) as workplace:
+def _run_here(job: run_job.Job, sources: Sequence[FrameSource], folder: str,
+              on_frames: OnFrames) -> List[run_job.Outcome]:
+    with run_job.Workplace(job) as workplace:
         return [workplace.run(source, _records_path(folder, number), lambda: on_frames(1))
                 for number, source in enumerate(sources)]
 
 
-def _run_in_processes(job: Job, sources: Sequence[FrameSource],
-                      workers: int) -> Iterator[Tuple[int, Tuple[Outcome, bytes]]]:
+def _run_in_processes(job: run_job.Job, sources: Sequence[FrameSource],
+                      workers: int) -> Iterator[Tuple[int, Tuple[run_job.Outcome, bytes]]]:
     if sys.version_info < (3, 7):
         raise ConfigurationError('Several workers need a newer Python',
                                  got=sys.version.split()[0], expected='3.7 or newer')
@@ -111,8 +101,8 @@ def _run_in_processes(job: Job, sources: Sequence[FrameSource],
                 future.cancel()
 
 
-def _run_on_cluster(job: Job, sources: Sequence[FrameSource],
-                    address: str) -> Iterator[Tuple[int, Tuple[Outcome, bytes]]]:
+def _run_on_cluster(job: run_job.Job, sources: Sequence[FrameSource],
+                    address: str) -> Iterator[Tuple[int, Tuple[run_job.Outcome, bytes]]]:
     try:
         distributed: Any = importlib.import_module('distributed')
     except ImportError as error:
@@ -139,13 +129,13 @@ def _run_on_cluster(job: Job, sources: Sequence[FrameSource],
 
 
 # One open workplace for each worker process, since opening a network takes seconds.
-_workplaces: Dict[Job, Workplace] = {}
+_workplaces: Dict[run_job.Job, run_job.Workplace] = {}
 
 # A Dask worker may have several threads; a network has one user at a time.
 _one_at_a_time = threading.Lock()
 
 
-def run_one(job: Job, source: FrameSource) -> Tuple[Outcome, bytes]:
+def run_one(job: run_job.Job, source: FrameSource) -> Tuple[run_job.Outcome, bytes]:
     """
     Evaluate one source in a worker process.
 
@@ -157,7 +147,7 @@ def run_one(job: Job, source: FrameSource) -> Tuple[Outcome, bytes]:
         if job not in _workplaces:
             while _workplaces:
                 _workplaces.popitem()[1].close()
-            _workplaces[job] = Workplace(job)
+            _workplaces[job] = run_job.Workplace(job)
         path = os.path.join(folder, 'records')
         outcome = _workplaces[job].run(source, path)
         with open(path, 'rb') as stream:

@@ -4,14 +4,7 @@
 
 import array
 import json
-from typing import Any
-from typing import Dict
-from typing import IO
-from typing import Iterator
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, IO, Iterator, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 

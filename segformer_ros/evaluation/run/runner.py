@@ -3,35 +3,23 @@
 """Send every frame of a source through a network and count what comes out."""
 
 import math
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import IO
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
-from typing import Union
+from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence, TYPE_CHECKING,
+                    Union)
 
 import numpy as np
-
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources import frames as reasons
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
-from segformer_ros.evaluation.metrics.temporal import FlickerMeter
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.sources.frames import LeftOut
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.performance import Usage
 from segformer_ros.evaluation.metrics.performance import UsageMeter
+from segformer_ros.evaluation.metrics.temporal import FlickerMeter
+from segformer_ros.evaluation.metrics.totals import Tally
 from segformer_ros.evaluation.run.records import FrameRecord
 from segformer_ros.evaluation.run.records import write_record
 from segformer_ros.evaluation.run.sinks import FrameSink
-from segformer_ros.evaluation.metrics.totals import Tally
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.run.worst_frames import WorstFrames
+from segformer_ros.evaluation.sources import frames as reasons
 from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Segmenter
 
@@ -85,7 +73,7 @@ class SourceRunner:
         self._reference = reference
         self._sinks = sinks
 
-    def run(self, source: FrameSource, records_path: str,
+    def run(self, source: reasons.FrameSource, records_path: str,
             on_frame: Callable[[], None] = lambda: None) -> SourceResult:
         """
         Evaluate every frame from the first to the last.
@@ -102,7 +90,7 @@ class SourceRunner:
         try:
             with open(records_path, 'w', encoding='utf-8') as records:
                 for item in source.frames():
-                    left_out = item if isinstance(item, LeftOut) else self._add(
+                    left_out = item if isinstance(item, reasons.LeftOut) else self._add(
                         source, item, tally, flicker, worst, records)
                     if left_out is not None:
                         tally.leave_out(left_out)
@@ -117,16 +105,17 @@ class SourceRunner:
         return SourceResult(source.name, source.consecutive, tally, worst.frames(), records_path,
                             meter.read())
 
-    def _add(self, source: FrameSource, frame: Frame, tally: Tally, flicker: FlickerMeter,
-             worst: WorstFrames, records: IO[str]) -> Optional[LeftOut]:
+    def _add(self, source: reasons.FrameSource, frame: reasons.Frame, tally: Tally,
+             flicker: FlickerMeter, worst: WorstFrames,
+             records: IO[str]) -> Optional[reasons.LeftOut]:
         try:
             segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
         except InvalidInputError as error:
-            return LeftOut(f'{source.name} #{frame.position}', reasons.BAD_IMAGE,
+            return reasons.LeftOut(f'{source.name} #{frame.position}', reasons.BAD_IMAGE,
                            str(error))
         prediction = self._label_map.predicted(segmentation.mask)
         truth = self._truth(frame)
-        if isinstance(truth, LeftOut):
+        if isinstance(truth, reasons.LeftOut):
             return truth._replace(name=f'{source.name} #{frame.position}')
         tally.frames += 1
         changed = flicker.add(prediction, truth) if source.consecutive else float('nan')
@@ -145,7 +134,8 @@ class SourceRunner:
             sink.add(frame, segmentation)
         return None
 
-    def _truth(self, frame: Frame) -> "Union['npt.NDArray[np.uint8]', LeftOut, None]":
+    def _truth(self,
+               frame: reasons.Frame) -> "Union['npt.NDArray[np.uint8]', reasons.LeftOut, None]":
         if self._reference is not None:
             other = self._reference.segment(frame.image, self._settings.rotate,
                                             with_confidence=False)
@@ -153,11 +143,14 @@ class SourceRunner:
         if frame.labels is None:
             return None
         if frame.labels.shape != frame.image.shape[:2]:
-            return LeftOut('', reasons.LABEL_SIZE, f'labels of {frame.labels.shape[1]} x {frame.labels.shape[0]}, image of {frame.image.shape[1]} x {frame.image.shape[0]}')
+            return reasons.LeftOut(
+                '', reasons.LABEL_SIZE,
+                f'labels of {frame.labels.shape[1]} x {frame.labels.shape[0]}, image of {frame.image.shape[1]} x {frame.image.shape[0]}'
+            )
         try:
             return self._label_map.labelled(frame.labels)
         except InvalidInputError as error:
-            return LeftOut('', reasons.BAD_LABELS, str(error))
+            return reasons.LeftOut('', reasons.BAD_LABELS, str(error))
 
     def _compare(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]',
                  segmentation: Segmentation, tally: Tally, facts: Dict[str, Any]) -> float:

@@ -3,11 +3,7 @@
 """Keep the few worst frames of an evaluation as small pictures, for people to look at."""
 
 import heapq
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

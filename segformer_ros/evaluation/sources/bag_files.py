@@ -4,14 +4,10 @@
 
 import os
 import re
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
 
 METADATA = 'metadata.yaml'
 STORAGES = {'.mcap': 'mcap', '.db3': 'sqlite3', '.bag': 'ros1'}

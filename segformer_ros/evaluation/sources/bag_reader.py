@@ -9,14 +9,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
-from typing import Any
-from typing import Collection
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
@@ -117,10 +110,10 @@ class BagPartReader:
             except StopIteration:
                 return
             except Exception as error:  # as in __enter__
-                raise InvalidInputError(
-                    'Bag file is damaged', got=f'{self.part.path} ({type(error).__name__}: {error})',
-                    expected=f'a whole {self.part.storage} file',
-                    remedy=self._remedy()) from error
+                raise InvalidInputError('Bag file is damaged',
+                                        got=f'{self.part.path} ({type(error).__name__}: {error})',
+                                        expected=f'a whole {self.part.storage} file',
+                                        remedy=self._remedy()) from error
             yield connection, time_ns, data
 
     def deserialize(self, data: bytes, type_name: str) -> Any:
@@ -136,8 +129,9 @@ class BagPartReader:
         try:
             return read(data, type_name)
         except Exception as error:  # cut bytes leave numpy and struct errors
-            raise InvalidInputError(
-                'Message cannot be read', got=f'{len(data)} bytes ({type(error).__name__}: {error})', expected=type_name) from error
+            raise InvalidInputError('Message cannot be read',
+                                    got=f'{len(data)} bytes ({type(error).__name__}: {error})',
+                                    expected=type_name) from error
 
     def _open(self) -> None:
         rosbag1, rosbag2, typesys = import_rosbags()

@@ -4,19 +4,12 @@
 
 import collections
 import contextlib
-from typing import Any
-from typing import Dict
-from typing import Generator
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
-from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE

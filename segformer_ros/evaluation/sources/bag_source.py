@@ -4,29 +4,14 @@
 
 import collections
 import time
-from typing import Any
-from typing import Deque
-from typing import Dict
-from typing import Iterator
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
-from typing import Union
+from typing import (Any, Deque, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple,
+                    TYPE_CHECKING, Union)
 
 import numpy as np
-
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources import frames as reasons
 from segformer_ros.evaluation.sources.bag_files import BagPart
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
-from segformer_ros.evaluation.sources.bag_reader import IMAGE
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.sources.frames import LeftOut
-from segformer_ros.evaluation.sources.frames import stamp_text
 from segformer_ros.evaluation.sources.label_folder import LabelFolder
 from segformer_ros.evaluation.sources.label_folder import read_labels
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
@@ -46,7 +31,7 @@ class _Image(NamedTuple):
     message: Any
 
 
-class BagSource(FrameSource):
+class BagSource(reasons.FrameSource):
     """
     One topic of one file.
 
@@ -78,12 +63,12 @@ class BagSource(FrameSource):
         """Return what the recording's metadata tells."""
         return self._expected
 
-    def frames(self) -> Iterator[Union[Frame, LeftOut]]:
+    def frames(self) -> Iterator[Union[reasons.Frame, reasons.LeftOut]]:
         """Read the file from its beginning."""
         seen = 0
         problem = None
         try:
-            with BagPartReader(self.part) as reader:
+            with bag_reader.BagPartReader(self.part) as reader:
                 problem = reader.problem
                 for image, labels in self._with_labels(self._records(reader)):
                     seen += 1
@@ -92,11 +77,13 @@ class BagSource(FrameSource):
             problem = str(error)
         missing = max(0, (self._expected or 0) - seen)
         if problem is not None:
-            yield LeftOut(self.name, reasons.LOST, problem, missing)
+            yield reasons.LeftOut(self.name, reasons.LOST, problem, missing)
         elif missing:
-            yield LeftOut(self.name, reasons.LOST, f'{missing} of {self._expected} images are not in the file', missing)
+            yield reasons.LeftOut(self.name, reasons.LOST,
+                                  f'{missing} of {self._expected} images are not in the file',
+                                  missing)
 
-    def _records(self, reader: BagPartReader) -> Iterator[Tuple[str, int, Any]]:
+    def _records(self, reader: bag_reader.BagPartReader) -> Iterator[Tuple[str, int, Any]]:
         """Yield (topic, receive time, message or the error that reading it gave)."""
         topics = [self.topic] + ([self._label_topic] if self._label_topic else [])
         for connection, time_ns, data in reader.messages(topics):
@@ -126,7 +113,8 @@ class BagSource(FrameSource):
         for image in waiting:
             yield image, labels.pop(image.stamp_ns, None)
 
-    def _frame(self, image: _Image, label_message: Optional[Any]) -> Union[Frame, LeftOut]:
+    def _frame(self, image: _Image,
+               label_message: Optional[Any]) -> Union[reasons.Frame, reasons.LeftOut]:
         name = f'{self.name} #{image.position}'
         started = time.perf_counter()
         try:
@@ -134,18 +122,21 @@ class BagSource(FrameSource):
                 raise image.message
             rgb = decode_image_message(image.message)
         except InvalidInputError as error:
-            return LeftOut(name, reasons.BAD_IMAGE, str(error))
+            return reasons.LeftOut(name, reasons.BAD_IMAGE, str(error))
         decode_seconds = time.perf_counter() - started
         labels = None
         if self._label_topic or self._labels is not None:
             try:
                 labels = self._find_labels(image, label_message)
             except InvalidInputError as error:
-                return LeftOut(name, reasons.BAD_LABELS, str(error))
+                return reasons.LeftOut(name, reasons.BAD_LABELS, str(error))
             if labels is None:
-                return LeftOut(name, reasons.NO_LABELS, f'no labels for the image of {stamp_text(image.stamp_ns)}')
-        return Frame(image.position, stamp_text(image.stamp_ns), image.stamp_ns, rgb, labels,
-                     decode_seconds, image.message.header.frame_id, image.received_ns)
+                return reasons.LeftOut(
+                    name, reasons.NO_LABELS,
+                    f'no labels for the image of {reasons.stamp_text(image.stamp_ns)}')
+        return reasons.Frame(image.position, reasons.stamp_text(image.stamp_ns), image.stamp_ns,
+                             rgb, labels, decode_seconds, image.message.header.frame_id,
+                             image.received_ns)
 
     def _find_labels(self, image: _Image,
                      message: Optional[Any]) -> 'Optional[npt.NDArray[np.uint8]]':
@@ -163,7 +154,7 @@ def decode_image_message(message: Any) -> 'npt.NDArray[np.uint8]':
     :return: (H, W, 3) RGB
     :raises InvalidInputError: it cannot be a picture
     """
-    return compressed_to_rgb(message) if message.__msgtype__ == COMPRESSED_IMAGE else \
+    return compressed_to_rgb(message) if message.__msgtype__ == bag_reader.COMPRESSED_IMAGE else \
         image_to_rgb(message)
 
 
@@ -175,10 +166,10 @@ def label_values(message: Any) -> 'npt.NDArray[np.uint8]':
     :return: (H, W) uint8
     :raises InvalidInputError: another type or encoding, or a length that does not fit
     """
-    if message.__msgtype__ != IMAGE or message.encoding not in ('mono8', '8UC1'):
+    if message.__msgtype__ != bag_reader.IMAGE or message.encoding not in ('mono8', '8UC1'):
         raise InvalidInputError('Label message of the wrong kind', got='{} {}'.format(
             message.__msgtype__, getattr(message, 'encoding', '')),
-            expected=f'{IMAGE} with encoding mono8')
+            expected=f'{bag_reader.IMAGE} with encoding mono8')
     if message.step < message.width or len(message.data) < message.step * message.height:
         raise InvalidInputError(
             'Label message too short', got=f'{len(message.data)} bytes, step {message.step}',

@@ -4,12 +4,7 @@
 
 import abc
 import re
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import TYPE_CHECKING
-from typing import Union
+from typing import Iterator, List, NamedTuple, Optional, TYPE_CHECKING, Union
 
 import numpy as np
 

@@ -4,28 +4,18 @@
 
 import functools
 import os
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources import label_folder
 from segformer_ros.evaluation.sources.bag_files import Bag
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 from segformer_ros.evaluation.sources.bag_source import BagSource
 from segformer_ros.evaluation.sources.photos import find_photos
 from segformer_ros.evaluation.sources.photos import sources_of_photos
-from segformer_ros.evaluation.sources.frames import Inputs
-from segformer_ros.evaluation.sources.frames import LeftOut
-from segformer_ros.evaluation.sources.label_folder import AUTO
-from segformer_ros.evaluation.sources.label_folder import BY_ORDER
-from segformer_ros.evaluation.sources.label_folder import LabelFolder
-from segformer_ros.evaluation.sources.frames import file_name
 from segformer_ros.evaluation.sources.topic_choice import choose_topics
 from segformer_ros.evaluation.sources.topic_choice import first_encoding
 
@@ -41,14 +31,14 @@ class InputOptions(NamedTuple):
 
     topics: Tuple[str, ...] = ()
     labels: Optional[str] = None
-    label_match: str = AUTO
+    label_match: str = label_folder.AUTO
     label_list: Optional[str] = None
     label_topic: Optional[str] = None
     wants_labels: bool = False
     split: str = 'validation'
 
 
-def find_inputs(paths: Sequence[str], options: InputOptions) -> Inputs:
+def find_inputs(paths: Sequence[str], options: InputOptions) -> reasons.Inputs:
     """
     Find what there is to evaluate; an input that cannot be used does not stop the others.
 
@@ -56,7 +46,7 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> Inputs:
     :param options: how they are read
     :raises ConfigurationError: a path does not exist or holds neither bags nor photos
     """
-    inputs = Inputs([], [], [])
+    inputs = reasons.Inputs([], [], [])
     for path in paths:
         bags = find_bags(path)
         if bags:
@@ -74,15 +64,15 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> Inputs:
     return _with_unique_names(inputs)
 
 
-def _add_bag(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
+def _add_bag(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> None:
     inputs.notes.extend(f'{bag.name}: {note}' for note in bag.notes)
     try:
         _add_sources(inputs, bag, options)
     except (ConfigurationError, InvalidInputError) as error:
-        inputs.left_out.append(LeftOut(bag.name, reasons.NOT_READ, str(error), 0))
+        inputs.left_out.append(reasons.LeftOut(bag.name, reasons.NOT_READ, str(error), 0))
 
 
-def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
+def _add_sources(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> None:
     if not bag.parts:
         raise InvalidInputError('Bag has no file', got=bag.name,
                                 expected='storage files beside its metadata.yaml')
@@ -98,7 +88,7 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
                     functools.partial(first_encoding, reader))]
                 is_cut = reader.problem is not None
         except InvalidInputError as error:
-            inputs.left_out.append(LeftOut(name, reasons.NOT_READ, str(error), 0))
+            inputs.left_out.append(reasons.LeftOut(name, reasons.NOT_READ, str(error), 0))
             order_is_lost = True
             continue
         counts = {topic.name: topic.messages for topic in topics}
@@ -106,7 +96,7 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
             if camera.topic not in counts:
                 continue
             if order_is_lost and camera.is_matched_by_order:
-                inputs.left_out.append(LeftOut(
+                inputs.left_out.append(reasons.LeftOut(
                     name, reasons.NOT_READ, 'labels are matched by order, and how many images a '
                     'damaged file before this one held is not known; match by stamp instead', 0))
                 continue
@@ -122,7 +112,8 @@ def _add_sources(inputs: Inputs, bag: Bag, options: InputOptions) -> None:
     for camera in cameras:
         if camera.is_matched_by_order and camera.labels and camera.images != len(camera.labels):
             inputs.notes.append(
-                f'{bag.name}: {camera.images} images of {camera.topic}, {len(camera.labels)} labels in {camera.labels.folder}: matched by order from the first on')
+                f'{bag.name}: {camera.images} images of {camera.topic}, {len(camera.labels)} labels in {camera.labels.folder}: matched by order from the first on'
+            )
 
 
 class _Camera:
@@ -132,10 +123,11 @@ class _Camera:
         self.topic = topic
         self.images = 0
         folder = _label_path(options, bag.name + topic, bag.name)
-        self.labels: Optional[LabelFolder] = None if folder is None else LabelFolder(
-            folder, options.label_match, options.label_list)
+        self.labels: Optional[
+            label_folder.LabelFolder] = None if folder is None else label_folder.LabelFolder(
+                folder, options.label_match, options.label_list)
         self.is_matched_by_order = \
-            self.labels is not None and self.labels.match == BY_ORDER
+            self.labels is not None and self.labels.match == label_folder.BY_ORDER
 
 
 def _label_path(options: InputOptions, *groups: str) -> Optional[str]:
@@ -143,13 +135,13 @@ def _label_path(options: InputOptions, *groups: str) -> Optional[str]:
     if options.labels is None:
         return None
     for group in groups:
-        own = os.path.join(options.labels, *file_name(group).split('/'))
+        own = os.path.join(options.labels, *reasons.file_name(group).split('/'))
         if os.path.isdir(own):
             return own
     return options.labels
 
 
-def _with_unique_names(inputs: Inputs) -> Inputs:
+def _with_unique_names(inputs: reasons.Inputs) -> reasons.Inputs:
     seen: Dict[str, int] = {}
     for source in inputs.sources:
         seen[source.name] = seen.get(source.name, 0) + 1

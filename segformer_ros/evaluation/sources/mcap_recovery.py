@@ -11,10 +11,7 @@ part with a footer of our own behind it. The file itself is not touched or copie
 import io
 import os
 import struct
-from typing import Any
-from typing import IO
-from typing import NamedTuple
-from typing import Optional
+from typing import Any, IO, NamedTuple, Optional
 
 MAGIC = b'\x89MCAP0\r\n'
 HEADER_BYTES = 9

@@ -4,21 +4,11 @@
 
 import os
 import time
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.sources import frames as reasons
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.sources.frames import LeftOut
 from segformer_ros.evaluation.sources.label_folder import read_labels
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 
@@ -52,7 +42,7 @@ class _Encoded(NamedTuple):
     format: str
 
 
-class PhotoSource(FrameSource):
+class PhotoSource(reasons.FrameSource):
     """
     A slice of a data set.
 
@@ -74,7 +64,7 @@ class PhotoSource(FrameSource):
         """Return the number of photos."""
         return len(self._photos)
 
-    def frames(self) -> Iterator[Union[Frame, LeftOut]]:
+    def frames(self) -> Iterator[Union[reasons.Frame, reasons.LeftOut]]:
         """Read photo by photo."""
         for position, photo in enumerate(self._photos, self._first_position):
             started = time.perf_counter()
@@ -83,20 +73,20 @@ class PhotoSource(FrameSource):
                     # The stored pixels, whatever EXIF says: labels are drawn on those.
                     image = compressed_to_rgb(_Encoded(stream.read(), photo.name))
             except (OSError, InvalidInputError) as error:
-                yield LeftOut(photo.name, reasons.BAD_IMAGE, str(error))
+                yield reasons.LeftOut(photo.name, reasons.BAD_IMAGE, str(error))
                 continue
             decode_seconds = time.perf_counter() - started
             labels = None
             if self._wants_labels:
                 if photo.label_path is None:
-                    yield LeftOut(photo.name, reasons.NO_LABELS, 'no label file')
+                    yield reasons.LeftOut(photo.name, reasons.NO_LABELS, 'no label file')
                     continue
                 try:
                     labels = read_labels(photo.label_path)
                 except InvalidInputError as error:
-                    yield LeftOut(photo.name, reasons.BAD_LABELS, str(error))
+                    yield reasons.LeftOut(photo.name, reasons.BAD_LABELS, str(error))
                     continue
-            yield Frame(position, photo.name, None, image, labels, decode_seconds)
+            yield reasons.Frame(position, photo.name, None, image, labels, decode_seconds)
 
 
 def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[Photo]:
@@ -126,7 +116,7 @@ def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[P
 
 
 def sources_of_photos(name: str, photos: Sequence[Photo],
-                      wants_labels: bool) -> List[FrameSource]:
+                      wants_labels: bool) -> List[reasons.FrameSource]:
     """
     Cut a data set into slices of :data:`SLICE` photos.
 
@@ -134,9 +124,12 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
     :param photos: all of them
     :param wants_labels: leave out photos without labels
     """
-    return [PhotoSource(name if len(photos) <= SLICE else f'{name}[{start}:{min(start + SLICE, len(photos))}]',
-        name, photos[start:start + SLICE], start, wants_labels)
-        for start in range(0, len(photos), SLICE)]
+    return [
+        PhotoSource(
+            name if len(photos) <= SLICE else f'{name}[{start}:{min(start + SLICE, len(photos))}]',
+            name, photos[start:start + SLICE], start, wants_labels)
+        for start in range(0, len(photos), SLICE)
+    ]
 
 
 def _paired(images: str, labels: str, image_end: str, label_end: str) -> List[Photo]:

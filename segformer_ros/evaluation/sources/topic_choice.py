@@ -3,16 +3,10 @@
 """Which topics of a recording are the cameras' pictures."""
 
 import fnmatch
-from typing import Callable
-from typing import List
-from typing import Optional
-from typing import Sequence
+from typing import Callable, List, Optional, Sequence
 
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
-from segformer_ros.evaluation.sources.bag_reader import IMAGE
-from segformer_ros.evaluation.sources.bag_reader import TopicInfo
+from segformer_ros.evaluation.sources import bag_reader
 
 # image_transport's name for the compressed twin of a topic.
 TWIN = '/compressed'
@@ -21,7 +15,7 @@ TWIN = '/compressed'
 COLOUR = ('rgb', 'bgr', 'bayer', 'yuv', 'uyvy', 'yuyv', 'nv', '8UC3', '8UC4')
 
 
-def choose_topics(topics: Sequence[TopicInfo], wanted: Sequence[str],
+def choose_topics(topics: Sequence[bag_reader.TopicInfo], wanted: Sequence[str],
                   label_topic: Optional[str],
                   encoding_of: Callable[[str], str]) -> List[str]:
     """
@@ -36,7 +30,7 @@ def choose_topics(topics: Sequence[TopicInfo], wanted: Sequence[str],
     :raises ConfigurationError: nothing fits, or several cameras do and none was named
     """
     pictures = [topic for topic in topics if topic.messages and topic.name != label_topic
-                and topic.type_name in (IMAGE, COMPRESSED_IMAGE)]
+                and topic.type_name in (bag_reader.IMAGE, bag_reader.COMPRESSED_IMAGE)]
     names = {topic.name for topic in pictures}
     if wanted:
         chosen = [name for name in sorted(names) if any(
@@ -47,7 +41,7 @@ def choose_topics(topics: Sequence[TopicInfo], wanted: Sequence[str],
                                      expected='one of ' + _listed(topics))
         return chosen
     chosen = [topic.name for topic in pictures if not _is_second_twin(topic.name, names)
-              and (topic.type_name == COMPRESSED_IMAGE
+              and (topic.type_name == bag_reader.COMPRESSED_IMAGE
                    or encoding_of(topic.name).startswith(COLOUR))]
     if not chosen:
         raise ConfigurationError(
@@ -61,7 +55,7 @@ def choose_topics(topics: Sequence[TopicInfo], wanted: Sequence[str],
     return chosen
 
 
-def first_encoding(reader: BagPartReader, topic: str) -> str:
+def first_encoding(reader: bag_reader.BagPartReader, topic: str) -> str:
     """
     Return the encoding of the first Image of a topic, empty without a message.
 
@@ -69,7 +63,7 @@ def first_encoding(reader: BagPartReader, topic: str) -> str:
     :param topic: of type Image
     """
     for _, _, data in reader.messages([topic]):
-        return str(reader.deserialize(data, IMAGE).encoding)
+        return str(reader.deserialize(data, bag_reader.IMAGE).encoding)
     return ''
 
 
@@ -77,6 +71,6 @@ def _is_second_twin(name: str, names: 'set[str]') -> bool:
     return name.endswith(TWIN) and name[:-len(TWIN)] in names
 
 
-def _listed(topics: Sequence[TopicInfo]) -> str:
+def _listed(topics: Sequence[bag_reader.TopicInfo]) -> str:
     return ', '.join('{} ({})'.format(topic.name, topic.type_name.split('/')[-1])
                      for topic in topics) or 'no topics at all'

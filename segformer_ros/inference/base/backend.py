@@ -3,13 +3,7 @@
 """The contract of every inference runtime: open, infer, close."""
 
 import abc
-from typing import Any
-from typing import Dict
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import BackendError

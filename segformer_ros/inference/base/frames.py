@@ -3,13 +3,7 @@
 """The last input tensors that the robot's cameras gave, in the form that an engine takes."""
 
 import collections
-from typing import Any
-from typing import Deque
-from typing import Dict
-from typing import Mapping
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Deque, Dict, Mapping, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError

@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does an engine give the masks that the network gives? Pure arithmetic on class ids."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
 

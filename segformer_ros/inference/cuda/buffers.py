@@ -5,16 +5,8 @@
 import abc
 import contextlib
 import ctypes
-from typing import Any
-from typing import Callable
-from typing import ContextManager
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import (Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional,
+                    Tuple, TYPE_CHECKING)
 
 import numpy as np
 from segformer_ros.common.errors import BackendError

@@ -8,11 +8,7 @@ Some TensorRT builds kill the process when their runtime is made without a drive
 """
 
 import ctypes
-from typing import Any
-from typing import Callable
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import BackendError
 

@@ -3,22 +3,12 @@
 """Run a network with onnxruntime (1.10 and later)."""
 
 import os
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.base.backend import BackendInfo
-from segformer_ros.inference.base.backend import Opened
+from segformer_ros.inference.base import backend
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import TensorSpec
@@ -44,7 +34,7 @@ _PRECISIONS = {'int8': 'int8', 'uint8': 'int8', 'float16': 'fp16', 'bfloat16': '
 _ERRORS_ONLY = 3
 
 
-class OnnxruntimeBackend(Backend):
+class OnnxruntimeBackend(backend.Backend):
     """
     One onnxruntime session.
 
@@ -74,7 +64,7 @@ class OnnxruntimeBackend(Backend):
         self._shapes: Dict[str, Tuple[int, ...]] = {}
         self._buffers: Dict[str, 'npt.NDArray[Any]'] = {}
 
-    def _open(self) -> Opened:
+    def _open(self) -> backend.Opened:
         try:
             import onnxruntime
         except ImportError as error:
@@ -93,7 +83,7 @@ class OnnxruntimeBackend(Backend):
             # The first run allocates and packs weights; no camera frame shall wait for that.
             self._infer({spec.name: np.zeros([size or 0 for size in spec.shape], spec.dtype)
                          for spec in inputs})
-        return Opened(inputs, outputs, self._describe(onnxruntime.__version__, header))
+        return backend.Opened(inputs, outputs, self._describe(onnxruntime.__version__, header))
 
     def _check_providers(self, available: Sequence[str]) -> None:
         for provider in self._providers:
@@ -118,11 +108,10 @@ class OnnxruntimeBackend(Backend):
         except Exception as error:
             if type(error).__name__ in _FILE_FAULTS:
                 raise ModelError(
-                    f'onnxruntime {onnxruntime.__version__} cannot load the model',
-                    got=f'{self._model_path} (opset {header.opset}, IR version {header.ir_version}): {_one_line(error)}',
+                    f'onnxruntime {onnxruntime.__version__} cannot load the model', got=
+                    f'{self._model_path} (opset {header.opset}, IR version {header.ir_version}): {_one_line(error)}',
                     remedy='If the file is newer than the runtime, update onnxruntime or export '
-                           'with opset 13; if it is damaged, fetch or export it again.'
-                ) from error
+                    'with opset 13; if it is damaged, fetch or export it again.') from error
             raise BackendError('onnxruntime cannot start', got=_one_line(error)) from error
         missing = [name for name in self._providers if name not in session.get_providers()]
         if missing:
@@ -133,9 +122,9 @@ class OnnxruntimeBackend(Backend):
                                       'provider needs is missing or has another version.')
         return session
 
-    def _describe(self, version: str, header: OnnxHeader) -> BackendInfo:
+    def _describe(self, version: str, header: OnnxHeader) -> backend.BackendInfo:
         providers = self._session.get_providers()
-        return BackendInfo(
+        return backend.BackendInfo(
             name='onnxruntime', version=version,
             device='cpu' if providers[0] == CPU_PROVIDER else providers[0],
             precision=_precision(header), model_path=self._model_path,

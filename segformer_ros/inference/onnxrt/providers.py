@@ -9,24 +9,13 @@ the CPU provider and be faster than it, or the CPU serves.
 
 import logging
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
-from segformer_ros.inference.onnxrt.backend import default_threads
-from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.base.mask_check import compare_masks
+from segformer_ros.inference.onnxrt import backend as onnxrt_backend
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -67,12 +56,13 @@ class ProviderPlan(NamedTuple):
         :raises ModelError: it cannot load the model
         """
         providers, options = [self.provider], [self.options]
-        if self.provider != CPU_PROVIDER:
+        if self.provider != onnxrt_backend.CPU_PROVIDER:
             # Operations that a provider lacks go to the CPU.
-            providers.append(CPU_PROVIDER)
+            providers.append(onnxrt_backend.CPU_PROVIDER)
             options.append({})
-        return OnnxruntimeBackend(model_path, threads=self.threads, providers=providers,
-                                  provider_options=options).open()
+        return onnxrt_backend.OnnxruntimeBackend(model_path, threads=self.threads,
+                                                 providers=providers,
+                                                 provider_options=options).open()
 
 
 class Choice(NamedTuple):
@@ -95,10 +85,10 @@ def provider_plans(available: Sequence[str], has_gpu: bool,
     :param has_gpu: an NVIDIA GPU was found
     :param threads: 0 takes ``default_threads()``
     """
-    threads = threads or default_threads()
+    threads = threads or onnxrt_backend.default_threads()
     plans = [_accelerator(name, threads) for name in (CUDA, OPENVINO, XNNPACK)
              if name in available and (has_gpu or name != CUDA)]
-    plans.append(ProviderPlan(CPU_PROVIDER, {}, threads, True))
+    plans.append(ProviderPlan(onnxrt_backend.CPU_PROVIDER, {}, threads, True))
     return tuple(plans)
 
 
@@ -109,12 +99,12 @@ def named_plans(provider: str, threads: int = 0) -> Tuple[ProviderPlan, ...]:
     :param provider: any name that onnxruntime knows
     :param threads: 0 takes ``default_threads()``
     """
-    threads = threads or default_threads()
-    if provider == CPU_PROVIDER:
-        return (ProviderPlan(CPU_PROVIDER, {}, threads, True),)
+    threads = threads or onnxrt_backend.default_threads()
+    if provider == onnxrt_backend.CPU_PROVIDER:
+        return (ProviderPlan(onnxrt_backend.CPU_PROVIDER, {}, threads, True),)
     # Of one graph, so that no second one is prepared for the comparison alone.
     return (_accelerator(provider, threads)._replace(named=True),
-            ProviderPlan(CPU_PROVIDER, {}, threads, False))
+            ProviderPlan(onnxrt_backend.CPU_PROVIDER, {}, threads, False))
 
 
 def _accelerator(provider: str, threads: int) -> ProviderPlan:

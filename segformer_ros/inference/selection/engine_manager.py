@@ -5,37 +5,24 @@
 import logging
 import threading
 import time
-from typing import Any
-from typing import Callable
-from typing import Mapping
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
 
+from segformer_ros.common import errors
 from segformer_ros.common.private_files import EngineStorageError
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.base import frames
 from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.base.frames import convert_frame
-from segformer_ros.inference.base.frames import LiveFrames
+from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.cuda.probe import GpuInfo
-from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.selection.status import Findings
 from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.inference.trt import candidates
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.build_job import JobProgress
-from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.inference.trt.candidates import EngineShelf
-from segformer_ros.inference.trt.candidates import engine_target
 from segformer_ros.inference.trt.cache import EngineRecord
-from segformer_ros.inference.trt.candidates import engine_tasks
-from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.base.frames import Frame
-from segformer_ros.inference.base.frames import Frames
+from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.model.optimize.jobs import GraphQueue
 from segformer_ros.model.spec import ModelSpec
 
@@ -133,7 +120,7 @@ class EngineSource:
     """
 
     def __init__(self, settings: SelectionSettings, graphs: GraphQueue,
-                 bundled_frames: Callable[[], Sequence[Frame]],
+                 bundled_frames: Callable[[], Sequence[frames.Frame]],
                  probe: Callable[[int], GpuInfo], findings: Findings) -> None:
         self._settings = settings
         self._graphs = graphs
@@ -142,11 +129,11 @@ class EngineSource:
         self._findings = findings
         self._gpu: Optional[GpuInfo] = None
         self._api: Optional[TensorrtApi] = None
-        self._shelf: Optional[EngineShelf] = None
+        self._shelf: Optional[candidates.EngineShelf] = None
         self._spec = graphs.original.spec
         self._job: Optional[EngineJob] = None
         self._opening: Optional[EngineOpening] = None
-        self._live = LiveFrames()
+        self._live = frames.LiveFrames()
         self._live_spec = self._spec
         self._can_store = True
         self.serving: Optional[str] = None
@@ -177,7 +164,7 @@ class EngineSource:
         try:
             self._gpu = self._probe(self._settings.runtime.device_index)
             self._api = load_tensorrt(self._settings.runtime.tensorrt_module)
-        except BackendError as error:
+        except errors.BackendError as error:
             if self._settings.backend == 'tensorrt':
                 raise
             if self._gpu is None:
@@ -200,7 +187,7 @@ class EngineSource:
             for record in self._shelf.usable():
                 try:
                     return self._give(self._shelf.load(record), record)
-                except SegformerRosError as error:
+                except errors.SegformerRosError as error:
                     self._fail(str(record.key['precision']), error)
         except EngineStorageError as error:
             self._leave_cache(error)
@@ -211,7 +198,7 @@ class EngineSource:
         self._job = None
         if self._shelf is None:
             if self._api is not None:
-                self._graphs.request(engine_target(self._api))
+                self._graphs.request(candidates.engine_target(self._api))
             return
         try:
             for precision, verdict in self._shelf.rejections(self.serving):
@@ -243,8 +230,8 @@ class EngineSource:
                 return None
             self.check = record.check or self.check
             if not record.usable:
-                raise BackendError('The self-check failed', got=record.verdict)
-        except SegformerRosError as error:
+                raise errors.BackendError('The self-check failed', got=record.verdict)
+        except errors.SegformerRosError as error:
             self._fail(precision, error)
             self.begin()
             return None
@@ -279,7 +266,7 @@ class EngineSource:
     def _poll_opening(self, opening: EngineOpening) -> Optional[OpenNetwork]:
         try:
             engine = opening.poll()
-        except SegformerRosError as error:
+        except errors.SegformerRosError as error:
             self._opening = None
             self._fail(opening.precision, error)
             self.begin()
@@ -288,7 +275,8 @@ class EngineSource:
             self._opening = None
             return self._give(engine, opening.record)
         if opening.elapsed > OPENING_LIMIT_S:
-            self._fall_short(opening.precision, f'loading it has not ended within {OPENING_LIMIT_S:.0f} s')
+            self._fall_short(opening.precision,
+                             f'loading it has not ended within {OPENING_LIMIT_S:.0f} s')
         return None
 
     def _stock(self) -> None:
@@ -297,17 +285,18 @@ class EngineSource:
             return
         settings = self._settings
         try:
-            prepared = self._graphs.find(engine_target(self._api))
+            prepared = self._graphs.find(candidates.engine_target(self._api))
             if prepared is None:
                 return
-            tasks = engine_tasks(EngineModel(prepared.path, prepared.spec), settings.precision,
-                                 self._api, settings.runtime, settings.builder, self._gpu)
+            tasks = candidates.engine_tasks(candidates.EngineModel(prepared.path, prepared.spec),
+                                            settings.precision, self._api, settings.runtime,
+                                            settings.builder, self._gpu)
             cache = open_cache(settings.cache_root)
-            self._shelf = EngineShelf(tasks, cache, prepared.spec)
+            self._shelf = candidates.EngineShelf(tasks, cache, prepared.spec)
             self._spec = prepared.spec
             if cache.is_temporary:
                 self._findings.fall_short('cache', cache.temporary_because)
-        except (ModelError, EngineStorageError) as error:
+        except (errors.ModelError, EngineStorageError) as error:
             self._api = None
             if settings.backend == 'tensorrt':
                 raise
@@ -320,13 +309,13 @@ class EngineSource:
         self._look_for_unrecorded()
         return OpenNetwork(engine, self._spec, f'engine {record.name}: {record.verdict}')
 
-    def _frames(self) -> Frames:
-        return Frames(
+    def _frames(self) -> frames.Frames:
+        return frames.Frames(
             self._live.frames(self._live_spec, self._spec),
-            tuple(convert_frame(frame, self._graphs.original.spec, self._spec)
+            tuple(frames.convert_frame(frame, self._graphs.original.spec, self._spec)
                   for frame in self._bundled_frames()))
 
-    def _fail(self, precision: str, error: SegformerRosError) -> None:
+    def _fail(self, precision: str, error: errors.SegformerRosError) -> None:
         self._fall_short(precision, error)
         # Another build would take its minutes and end in the same way.
         self._can_store = self._can_store and not isinstance(error, EngineStorageError)

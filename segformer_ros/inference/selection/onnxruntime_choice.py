@@ -2,24 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve with onnxruntime: the best graph and the best provider that are at hand."""
 
-from typing import Callable
-from typing import Sequence
-from typing import Tuple
+from typing import Callable, Sequence, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import Frame
-from segformer_ros.inference.onnxrt.providers import named_plans
-from segformer_ros.inference.onnxrt.providers import open_fastest
-from segformer_ros.inference.onnxrt.providers import provider_plans
-from segformer_ros.inference.onnxrt.providers import ProviderPlan
+from segformer_ros.inference.onnxrt import providers
 from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.model.optimize import target as optimize_target
 from segformer_ros.model.optimize.jobs import GraphQueue
 from segformer_ros.model.optimize.optimize import UNCHANGED
-from segformer_ros.model.optimize.target import ONNXRUNTIME
-from segformer_ros.model.optimize.target import ONNXRUNTIME_PORTABLE
-from segformer_ros.model.optimize.target import Target
 
 
 def request_graphs(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool) -> None:
@@ -54,7 +47,7 @@ def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: b
         return _open_original(graphs, plans, bundled_frames, prepared[0].detail)
     paths = {target: each.path for target, each in zip(targets, prepared)}
     try:
-        choice = open_fastest(plans, lambda plan: paths[_target(plan)], spec, [
+        choice = providers.open_fastest(plans, lambda plan: paths[_target(plan)], spec, [
             convert_frame(frame, graphs.original.spec, spec)
             for frame in (bundled_frames() if len(plans) > 1 else ())])
     except SegformerRosError as error:
@@ -64,22 +57,22 @@ def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: b
     return OpenNetwork(choice.backend, spec, f'{choice.why}; graph {prepared[0].changes}')
 
 
-def _open_original(graphs: GraphQueue, plans: Sequence[ProviderPlan],
+def _open_original(graphs: GraphQueue, plans: Sequence[providers.ProviderPlan],
                    bundled_frames: Callable[[], Sequence[Frame]], reason: str) -> OpenNetwork:
-    choice = open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
+    choice = providers.open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
                           bundled_frames() if len(plans) > 1 else ())
     return OpenNetwork(choice.backend, graphs.original.spec,
                        f'{choice.why}; {reason}')
 
 
-def _target(plan: ProviderPlan) -> Target:
-    return ONNXRUNTIME if plan.fused_attention else ONNXRUNTIME_PORTABLE
+def _target(plan: providers.ProviderPlan) -> optimize_target.Target:
+    return optimize_target.ONNXRUNTIME if plan.fused_attention else optimize_target.ONNXRUNTIME_PORTABLE
 
 
-def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[ProviderPlan, ...]:
+def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[providers.ProviderPlan, ...]:
     if settings.provider:
-        return named_plans(settings.provider, settings.threads)
-    return provider_plans(_available_providers(), has_gpu, settings.threads)
+        return providers.named_plans(settings.provider, settings.threads)
+    return providers.provider_plans(_available_providers(), has_gpu, settings.threads)
 
 
 def _available_providers() -> Tuple[str, ...]:

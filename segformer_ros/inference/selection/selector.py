@@ -10,32 +10,19 @@ building and the first trial happen in another process.
 """
 
 import logging
-from typing import Any
-from typing import Callable
-from typing import Mapping
-from typing import Optional
-from typing import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
 
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.base.backend import OpenNetwork
+from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.inference.selection.engine_manager import EngineSource
-from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.selection.onnxruntime_choice import open_onnxruntime
-from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.selection.onnxruntime_choice import request_graphs
 from segformer_ros.inference.trt.key import wanted_precisions
-from segformer_ros.inference.selection.status import BACKENDS
-from segformer_ros.inference.selection.status import ERROR
-from segformer_ros.inference.selection.status import Findings
-from segformer_ros.inference.selection.status import OK
-from segformer_ros.inference.selection.status import SelectionSettings
-from segformer_ros.inference.selection.status import SelectionStatus
-from segformer_ros.inference.selection.status import WARN
 from segformer_ros.model.optimize.jobs import GraphQueue
 from segformer_ros.model.spec import ModelSpec
 
@@ -61,16 +48,17 @@ class BackendSelector:
     :raises ConfigurationError: unknown backend or precision
     """
 
-    def __init__(self, model_path: str, spec: ModelSpec, settings: SelectionSettings,
+    def __init__(self, model_path: str, spec: ModelSpec,
+                 settings: selection_status.SelectionSettings,
                  bundled_frames: Callable[[], Sequence[Frame]],
                  probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
-        if settings.backend not in BACKENDS:
-            raise ConfigurationError('Unknown backend', got=repr(settings.backend),
-                                     expected=' or '.join(BACKENDS))
+        if settings.backend not in selection_status.BACKENDS:
+            raise errors.ConfigurationError('Unknown backend', got=repr(settings.backend),
+                                     expected=' or '.join(selection_status.BACKENDS))
         wanted_precisions(settings.precision)
         self._settings = settings
         self._bundled_frames = bundled_frames
-        self._findings = Findings()
+        self._findings = selection_status.Findings()
         self._graphs = GraphQueue(model_path, spec, settings.rewrite)
         self._engines = EngineSource(settings, self._graphs, bundled_frames, probe,
                                      self._findings)
@@ -91,7 +79,7 @@ class BackendSelector:
                 self._serve(engine or self._open_onnxruntime(
                     min(GRAPH_PATIENCE_S, self._settings.graph_patience)))
                 self._engines.begin()
-            except SegformerRosError:
+            except errors.SegformerRosError:
                 self.close()
                 raise
         return self._network().backend
@@ -105,7 +93,7 @@ class BackendSelector:
         """
         try:
             better = self._better_network()
-        except SegformerRosError as error:
+        except errors.SegformerRosError as error:
             self._findings.fall_short('better', str(error))
             return None
         if better is None:
@@ -140,15 +128,15 @@ class BackendSelector:
         return self._network().spec
 
     @property
-    def status(self) -> SelectionStatus:
+    def status(self) -> selection_status.SelectionStatus:
         """Return what serves and why."""
         info = None if self._serving is None else self._serving.backend.info
         job, preparing = self._engines.progress, self._graphs.preparing
-        level = WARN if self._findings.less_than_wanted else OK
+        level = selection_status.WARN if self._findings.less_than_wanted else selection_status.OK
         if self._settings.backend == 'tensorrt' and self._engines.serving is None and not (
                 job or preparing):
-            level = ERROR
-        return SelectionStatus(
+            level = selection_status.ERROR
+        return selection_status.SelectionStatus(
             model=self._graphs.original.path,
             requested=self._settings.backend, backend=info.name if info else 'none',
             precision=info.precision if info else 'none', level=level, why=str(self._findings),
@@ -165,7 +153,8 @@ class BackendSelector:
 
     def _network(self) -> OpenNetwork:
         if self._serving is None:
-            raise BackendError('Backend selector used while closed', remedy='Call open() first.')
+            raise errors.BackendError('Backend selector used while closed',
+                                      remedy='Call open() first.')
         return self._serving
 
     def _better_network(self) -> Optional[OpenNetwork]:
@@ -198,6 +187,6 @@ class BackendSelector:
 def _close(backend: Backend) -> None:
     try:
         backend.close()
-    except SegformerRosError as error:
+    except errors.SegformerRosError as error:
         # After a fault of the GPU nothing can be freed; the process can still serve.
         _LOGGER.warning('Closing a backend failed: %s', error)

@@ -4,16 +4,14 @@
 
 import logging
 import math
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
+from typing import Dict, NamedTuple, Optional
 
-from segformer_ros.inference.trt.build_job import JobProgress
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
 from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.build_job import JobProgress
+from segformer_ros.inference.trt.key import BuilderSettings
+from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 
 BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
 

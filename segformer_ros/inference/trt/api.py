@@ -9,10 +9,7 @@ differently but share one vocabulary.
 
 import importlib
 import re
-from typing import Any
-from typing import Dict
-from typing import NamedTuple
-from typing import Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from segformer_ros.common.errors import BackendError
 

@@ -4,28 +4,17 @@
 
 import abc
 import contextlib
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple,
+                    TYPE_CHECKING)
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.base.backend import BackendInfo
-from segformer_ros.inference.base.backend import Opened
+from segformer_ros.inference.base import backend
 from segformer_ros.inference.cuda.buffers import CudaBuffers
 from segformer_ros.inference.cuda.buffers import open_buffers
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import api as tensorrt_api
-from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.model.spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -42,7 +31,7 @@ class EngineTensors(NamedTuple):
 class EngineIo(abc.ABC):
     """Tensors of one engine, and their enqueueing in one execution context."""
 
-    def __init__(self, api: TensorrtApi, engine: Any, context: Any) -> None:
+    def __init__(self, api: tensorrt_api.TensorrtApi, engine: Any, context: Any) -> None:
         self._dtypes = api.dtypes()
         self._engine = engine
         self._context = context
@@ -73,7 +62,7 @@ class EngineIo(abc.ABC):
 class BindingIo(EngineIo):
     """TensorRT 8.2 and 8.4."""
 
-    def __init__(self, api: TensorrtApi, engine: Any, context: Any) -> None:
+    def __init__(self, api: tensorrt_api.TensorrtApi, engine: Any, context: Any) -> None:
         super().__init__(api, engine, context)
         self._addresses: List[int] = []
 
@@ -103,7 +92,7 @@ class BindingIo(EngineIo):
 class NamedIo(EngineIo):
     """TensorRT 8.5 and later."""
 
-    def __init__(self, api: TensorrtApi, engine: Any, context: Any) -> None:
+    def __init__(self, api: tensorrt_api.TensorrtApi, engine: Any, context: Any) -> None:
         super().__init__(api, engine, context)
         self._input_mode = api.module.TensorIOMode.INPUT
 
@@ -132,7 +121,7 @@ class NamedIo(EngineIo):
             raise _refused('execute_async_v3')
 
 
-def engine_io(api: TensorrtApi, engine: Any, context: Any) -> EngineIo:
+def engine_io(api: tensorrt_api.TensorrtApi, engine: Any, context: Any) -> EngineIo:
     """Return the way that this TensorRT names tensors."""
     if api.named_tensors:
         return NamedIo(api, engine, context)
@@ -177,7 +166,7 @@ class EngineFile(NamedTuple):
     details: Dict[str, str]
 
 
-class TensorrtBackend(Backend):
+class TensorrtBackend(backend.Backend):
     """
     One engine with its buffers.
 
@@ -198,7 +187,7 @@ class TensorrtBackend(Backend):
         self._buffers: Optional[CudaBuffers] = None
         self._session: Optional[_Session] = None
 
-    def _open(self) -> Opened:
+    def _open(self) -> backend.Opened:
         device = 'not probed'
         if self._settings.probe:
             device = str(probe_gpu(self._settings.device_index))
@@ -216,14 +205,17 @@ class TensorrtBackend(Backend):
             if isinstance(error, SegformerRosError):
                 raise
             # pycuda has exceptions of its own.
-            raise BackendError('The engine cannot be opened', got=f'{type(error).__name__}: {error}') from error
+            raise BackendError('The engine cannot be opened',
+                               got=f'{type(error).__name__}: {error}') from error
         details = {'buffers': self._buffers.description,
                    'cuda_graph': 'on' if self._settings.cuda_graph else 'off',
                    'device_memory_mib': f'{self._session.device_memory / 2 ** 20:.1f}'}
         details.update(self._file.details)
-        return Opened(self._session.tensors.inputs, self._session.tensors.outputs, BackendInfo(
-            name='tensorrt', version=api.version, device=device, precision=self._file.precision,
-            model_path=self._file.path, details=details))
+        return backend.Opened(
+            self._session.tensors.inputs, self._session.tensors.outputs,
+            backend.BackendInfo(name='tensorrt', version=api.version, device=device,
+                                precision=self._file.precision, model_path=self._file.path,
+                                details=details))
 
     @property
     def overlaps(self) -> bool:
@@ -300,7 +292,9 @@ class _Session:
                 remedy='It was built by another version or is damaged: build it again.')
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise BackendError('No execution context', got=f'{self._buffers.memory().free >> 20} MiB of free GPU memory', remedy='Free memory on the robot.')
+            raise BackendError('No execution context',
+                               got=f'{self._buffers.memory().free >> 20} MiB of free GPU memory',
+                               remedy='Free memory on the robot.')
         self._io = engine_io(api, self._engine, self._context)
         self.tensors: EngineTensors = self._io.tensors()
         self.device_memory = _device_memory(self._engine)

@@ -6,35 +6,25 @@ import contextlib
 import logging
 import os
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Generator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ModelError
-from segformer_ros.inference.trt import validation as engine_trial
-from segformer_ros.inference.trt import memory as memory_plan
-from segformer_ros.inference.cuda.probe import GpuInfo
-from segformer_ros.inference.trt.cache import EngineCache
-from segformer_ros.common.private_files import EngineStorageError
-from segformer_ros.common.private_files import storage_errors
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import EngineKey
-from segformer_ros.inference.trt.key import entry_name
-from segformer_ros.inference.trt.key import timing_cache_name
-from segformer_ros.inference.trt.cache import EngineRecord
-from segformer_ros.inference.base.frames import Frames
-from segformer_ros.inference.trt.builder import BuildRequest
-from segformer_ros.inference.base.mask_check import self_check_from_json
-from segformer_ros.inference.trt.api import TensorrtApi
-from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.common.child_process import WorkerOutcome
 from segformer_ros.common.child_process import WorkerProcess
+from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.private_files import storage_errors
+from segformer_ros.inference.base.frames import Frames
+from segformer_ros.inference.base.mask_check import self_check_from_json
+from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.trt import key as trt_key
+from segformer_ros.inference.trt import memory as memory_plan
+from segformer_ros.inference.trt import validation as engine_trial
+from segformer_ros.inference.trt.api import TensorrtApi
+from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.builder import BuildRequest
+from segformer_ros.inference.trt.cache import EngineCache
+from segformer_ros.inference.trt.cache import EngineRecord
 from segformer_ros.model.spec import TensorSpec
 
 # Builds of half an hour are normal on a Nano; a silent hang is not.
@@ -58,11 +48,11 @@ class EngineTask(NamedTuple):
     inputs: Tuple[TensorSpec, ...]
     output_name: str
     class_axis: int
-    key: EngineKey
+    key: trt_key.EngineKey
     gpu: GpuInfo
     api: TensorrtApi
     runtime: RuntimeSettings
-    builder: BuilderSettings
+    builder: trt_key.BuilderSettings
 
 
 class JobProgress(NamedTuple):
@@ -143,7 +133,7 @@ class EngineJob:
         self._held.close()
 
     def _run(self) -> _Steps:
-        name = entry_name(self._task.model_name, self._task.key)
+        name = trt_key.entry_name(self._task.model_name, self._task.key)
         yield from self._acquire(name)
         failed_loads = 0
         while True:
@@ -161,10 +151,10 @@ class EngineJob:
             if outcome.kind == 'killed':
                 # The engine is not to blame: it stays as it is, unchecked.
                 raise BackendError(
-                    'The self-check was cut short; memory may have run out',
-                    got=f'{outcome.problem}\n{memory_plan.available_memory() >> 20} MiB of memory are free now',
+                    'The self-check was cut short; memory may have run out', got=
+                    f'{outcome.problem}\n{memory_plan.available_memory() >> 20} MiB of memory are free now',
                     remedy='Free memory on the robot, or add swap; the next start checks this '
-                           'engine again.')
+                    'engine again.')
             crashed = outcome.kind == 'crash' and outcome.last_phase in engine_trial.ENGINE_PHASES
             if outcome.kind != 'load' and not crashed:
                 raise BackendError('The self-check could not be run', got=outcome.problem,
@@ -266,7 +256,8 @@ class EngineJob:
                 if outcome is not None:
                     return outcome
                 if time.monotonic() - started > TIME_LIMIT_S:
-                    return WorkerOutcome(None, 'crash', f'no end after {TIME_LIMIT_S} s', worker.progress.phase)
+                    return WorkerOutcome(None, 'crash', f'no end after {TIME_LIMIT_S} s',
+                                         worker.progress.phase)
                 yield
         finally:
             worker.close()
@@ -274,7 +265,7 @@ class EngineJob:
 
     def _build_request(self, plan_path: str, attempt: memory_plan.Attempt) -> BuildRequest:
         key = self._task.key
-        timing_cache = timing_cache_name(key.tensorrt_version, key.gpu_name)
+        timing_cache = trt_key.timing_cache_name(key.tensorrt_version, key.gpu_name)
         return BuildRequest(
             model_path=self._task.model_path, plan_path=plan_path, precision=key.precision,
             shapes={spec.name: [size or 1 for size in spec.shape]

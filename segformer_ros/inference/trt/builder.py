@@ -3,23 +3,15 @@
 """ONNX file to engine plan, in one blocking call; runs in the builder's own process."""
 
 import os
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common.private_files import EngineFiles
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.key import FP32
 from segformer_ros.inference.trt.key import MIXED
 from segformer_ros.model.optimize import fp32_regions
-from segformer_ros.model.optimize.fp32_regions import Step
 from segformer_ros.model.optimize.mixed_precision import convert_to_mixed_precision
 
 
@@ -54,10 +46,10 @@ def permit_fp16_with_pins(api: TensorrtApi, network: Any, config: Any) -> Pins:
     return Pins(pinned, len(layers))
 
 
-def _step(trt: Any, layer: Any) -> Step:
+def _step(trt: Any, layer: Any) -> fp32_regions.Step:
     inputs = [layer.get_input(index) for index in range(layer.num_inputs)]
     outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
-    return Step(_kind(trt, layer.type), _names(inputs), _names(outputs))
+    return fp32_regions.Step(_kind(trt, layer.type), _names(inputs), _names(outputs))
 
 
 def _names(tensors: List[Optional[Any]]) -> Tuple[str, ...]:
@@ -260,7 +252,7 @@ def _load_timing_cache(config: Any, path: str) -> Optional[Any]:
 
 def _save_timing_cache(config: Any, path: str) -> None:
     folder, file_name = os.path.split(path)
-    EngineFiles(folder).write(file_name, bytes(config.get_timing_cache().serialize()))
+    cache_dir.EngineFiles(folder).write(file_name, bytes(config.get_timing_cache().serialize()))
 
 
 def _monitor(trt: Any, on_progress: ProgressCallback) -> Optional[Any]:

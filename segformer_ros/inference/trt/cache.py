@@ -18,26 +18,14 @@ import logging
 import os
 import shutil
 import tempfile
-from typing import Any
-from typing import ContextManager
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common import private_files as cache_dir
-from segformer_ros.common.private_files import EngineFiles
-from segformer_ros.common.private_files import EngineStorageError
-from segformer_ros.common.private_files import read_no_follow
-from segformer_ros.common.private_files import storage_errors
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base.mask_check import self_check_from_json
 from segformer_ros.inference.base.mask_check import SelfCheck
-from segformer_ros.inference.trt.key import EngineKey
-from segformer_ros.inference.trt.key import entry_name
-from segformer_ros.inference.trt.key import timing_cache_name
+from segformer_ros.inference.trt import key as trt_key
 
 FORMAT = 1
 # A build may fail for want of memory at a bad moment; after this many it is no accident.
@@ -140,7 +128,7 @@ class EngineCache:
     def __init__(self, folder: str, temporary_because: str = '') -> None:
         self.folder = folder
         self.temporary_because = temporary_because
-        self._files = EngineFiles(folder)
+        self._files = cache_dir.EngineFiles(folder)
 
     @property
     def is_temporary(self) -> bool:
@@ -164,13 +152,13 @@ class EngineCache:
         """
         return self._files.lock(name + '.lock')
 
-    def find(self, model_name: str, key: EngineKey) -> Optional[EngineRecord]:
+    def find(self, model_name: str, key: trt_key.EngineKey) -> Optional[EngineRecord]:
         """
         Return the record for a key; damaged or foreign files are deleted with a warning.
 
         :return: None if the engine was never built
         """
-        name = entry_name(model_name, key)
+        name = trt_key.entry_name(model_name, key)
         record = self._read_or_delete(name)
         if record is not None and record.key != key.to_json():
             self.delete(name, 'its key is another one')
@@ -188,9 +176,10 @@ class EngineCache:
         plan_path = self.path(record.name, '.plan')
         try:
             cache_dir.check_private_file(plan_path)
-            plan = read_no_follow(plan_path)
+            plan = cache_dir.read_no_follow(plan_path)
         except OSError as error:
-            raise ModelError('Engine file cannot be read', got=f'{plan_path}: {error.strerror}') from error
+            raise ModelError('Engine file cannot be read',
+                             got=f'{plan_path}: {error.strerror}') from error
         found = hashlib.sha256(plan).hexdigest()
         if found != record.plan_sha256:
             raise ModelError('Engine file is damaged or was changed',
@@ -198,7 +187,7 @@ class EngineCache:
                              expected=record.plan_sha256)
         return plan
 
-    def store(self, model_name: str, key: EngineKey, temporary_plan: str, plan_sha256: str,
+    def store(self, model_name: str, key: trt_key.EngineKey, temporary_plan: str, plan_sha256: str,
               built: Dict[str, Any]) -> EngineRecord:
         """
         Move a finished plan into the cache and write its record, unchecked.
@@ -207,8 +196,8 @@ class EngineCache:
         :param plan_sha256: of that file, as its builder computed it
         :param built: facts for people
         """
-        name = entry_name(model_name, key)
-        with storage_errors(self.folder, f'measuring the plan of {name}'):
+        name = trt_key.entry_name(model_name, key)
+        with cache_dir.storage_errors(self.folder, f'measuring the plan of {name}'):
             size = os.path.getsize(temporary_plan)
         record = EngineRecord(name, key.to_json(), plan_sha256, size, built, None, '', 0, 0)
         # A record of an older plan must not lie beside the new one for a moment.
@@ -216,20 +205,20 @@ class EngineCache:
         try:
             self._files.put(temporary_plan, name + '.plan')
             self._write(record)
-        except EngineStorageError:
+        except cache_dir.EngineStorageError:
             # Without a record it would only take space.
             self._files.discard(self.path(name, '.plan'))
             raise
         return record
 
-    def record_failure(self, model_name: str, key: EngineKey, failure: str,
+    def record_failure(self, model_name: str, key: trt_key.EngineKey, failure: str,
                        final: bool) -> EngineRecord:
         """
         Delete an engine's plan and keep the record of why it could not be built or loaded.
 
         :param final: do not try again; else only after ``GIVEN_UP_AFTER`` such failures
         """
-        name = entry_name(model_name, key)
+        name = trt_key.entry_name(model_name, key)
         before = self._read_or_delete(name)
         count = GIVEN_UP_AFTER if final else 1 + (before.failed_builds if before else 0)
         record = EngineRecord(name, key.to_json(), None, 0, {}, None, failure, count, 0)
@@ -301,7 +290,7 @@ class EngineCache:
     def _prune_orphans(self, in_use: Tuple[str, ...]) -> None:
         records = self.records()
         known = {record.name for record in records}
-        timings = {timing_cache_name(str(record.key.get('tensorrt_version')),
+        timings = {trt_key.timing_cache_name(str(record.key.get('tensorrt_version')),
                                      str(record.key.get('gpu_name'))) for record in records}
         for file_name in self._files.names():
             stem, suffix = os.path.splitext(file_name)
@@ -327,7 +316,7 @@ class EngineCache:
         json_path = self.path(name, '.json')
         try:
             cache_dir.check_private_file(json_path)
-            return parse_record(name, read_no_follow(json_path))
+            return parse_record(name, cache_dir.read_no_follow(json_path))
         except FileNotFoundError:
             return None
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
@@ -356,7 +345,7 @@ def open_cache(root: str = '') -> EngineCache:
     :raises EngineStorageError: nor can a temporary folder be made
     """
     try:
-        with storage_errors(root, 'looking for the working directory'):
+        with cache_dir.storage_errors(root, 'looking for the working directory'):
             # The builder process has another working directory. A slash at the end would hide
             # that the folder is a link.
             path = os.path.abspath(os.path.expanduser(root or cache_dir.cache_root()))
@@ -364,10 +353,10 @@ def open_cache(root: str = '') -> EngineCache:
         cache = EngineCache(folder)
         with cache.borrowed('.probe'):
             return cache
-    except (ModelError, EngineStorageError) as error:
+    except (ModelError, cache_dir.EngineStorageError) as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        with storage_errors('temporary folder', f'making it, since: {error}'):
+        with cache_dir.storage_errors('temporary folder', f'making it, since: {error}'):
             folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
         reason = f'{error} Engines are kept in {folder} until the next start and must then be built ' \
                  'again.'

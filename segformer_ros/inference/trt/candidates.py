@@ -3,39 +3,25 @@
 """The engines of one model on this robot: which are there, which may be loaded, which to build."""
 
 import contextlib
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from segformer_ros.common.private_files import EngineStorageError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.private_files import EngineStorageError
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt import builder as precisions
+from segformer_ros.inference.trt import cache as trt_cache
+from segformer_ros.inference.trt import key
 from segformer_ros.inference.trt.api import TensorrtApi
-from segformer_ros.inference.trt.backend import EngineLoadError
-from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.inference.trt.backend import TensorrtBackend
 from segformer_ros.inference.trt.build_job import EngineTask
 from segformer_ros.inference.trt.build_job import FORCE_HINT
-from segformer_ros.inference.trt.cache import EngineCache
-from segformer_ros.inference.trt.cache import EngineRecord
-from segformer_ros.inference.trt.cache import GIVEN_UP_AFTER
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import engine_key
-from segformer_ros.inference.trt.key import entry_name
 from segformer_ros.inference.trt.validation import engine_file
-from segformer_ros.model.optimize.target import Target
-from segformer_ros.model.optimize.target import TENSORRT_8_2
-from segformer_ros.model.optimize.target import TENSORRT_8_6
+from segformer_ros.model.onnx_file.digest import model_digest
+from segformer_ros.model.optimize import target
 from segformer_ros.model.optimize.worker import prepare_in_child
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.onnx_file.digest import model_digest
 
 
 class EngineShelf:
@@ -47,7 +33,7 @@ class EngineShelf:
     :param spec: that an engine must fit
     """
 
-    def __init__(self, tasks: Sequence[EngineTask], cache: EngineCache,
+    def __init__(self, tasks: Sequence[EngineTask], cache: trt_cache.EngineCache,
                  spec: ModelSpec) -> None:
         self.cache = cache
         self._tasks = tuple(tasks)
@@ -58,7 +44,7 @@ class EngineShelf:
         """Why the end of a load could not be written down, if so."""
         cache.prune(in_use=tuple(_name(task) for task in self._tasks))
 
-    def usable(self) -> Iterator[EngineRecord]:
+    def usable(self) -> Iterator[trt_cache.EngineRecord]:
         """
         Give the engines that passed their self-check and can be loaded now, best first.
 
@@ -68,7 +54,7 @@ class EngineShelf:
             record = self.cache.find(task.model_name, task.key)
             if record is None or not record.usable:
                 continue
-            if record.unfinished_loads >= GIVEN_UP_AFTER:
+            if record.unfinished_loads >= trt_cache.GIVEN_UP_AFTER:
                 self.cache.record_failure(
                     task.model_name, task.key,
                     f'loading it has ended the process {record.unfinished_loads} times',
@@ -80,7 +66,7 @@ class EngineShelf:
             else:
                 yield record
 
-    def load(self, record: EngineRecord) -> Backend:
+    def load(self, record: trt_cache.EngineRecord) -> Backend:
         """
         Open an engine; any thread may, while no other uses the shelf.
 
@@ -94,14 +80,14 @@ class EngineShelf:
         """
         record = self.cache.begin_load(record)
         runtime = self._task_of(record).runtime
-        backend = TensorrtBackend(engine_file(self.cache, record), runtime)
+        backend = trt_backend.TensorrtBackend(engine_file(self.cache, record), runtime)
         try:
             backend.open()
             self._spec.check(backend.inputs, backend.outputs)
         except SegformerRosError as error:
             backend.close()
             with self._recording():
-                if isinstance(error, (EngineLoadError, ModelError)):
+                if isinstance(error, (trt_backend.EngineLoadError, ModelError)):
                     self._drop(record, error)
                 else:
                     self.cache.end_load(record)
@@ -155,7 +141,7 @@ class EngineShelf:
             # tries the engine in a process of its own first.
             self.unrecorded = error
 
-    def _drop(self, record: EngineRecord, error: SegformerRosError) -> None:
+    def _drop(self, record: trt_cache.EngineRecord, error: SegformerRosError) -> None:
         failures = self._failed_loads.get(record.name, 0) + 1
         self._failed_loads[record.name] = failures
         if failures == 1:
@@ -165,12 +151,12 @@ class EngineShelf:
             self.cache.record_failure(task.model_name, task.key,
                                       f'built again and still not loaded: {error}', True)
 
-    def _task_of(self, record: EngineRecord) -> EngineTask:
+    def _task_of(self, record: trt_cache.EngineRecord) -> EngineTask:
         return next(task for task in self._tasks if _name(task) == record.name)
 
 
 def _name(task: EngineTask) -> str:
-    return entry_name(task.model_name, task.key)
+    return key.entry_name(task.model_name, task.key)
 
 
 class EngineModel(NamedTuple):
@@ -180,8 +166,9 @@ class EngineModel(NamedTuple):
     spec: ModelSpec
 
 
-def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi, runtime: RuntimeSettings,
-                 builder: BuilderSettings, gpu: GpuInfo) -> Tuple[EngineTask, ...]:
+def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi,
+                 runtime: trt_backend.RuntimeSettings, builder: key.BuilderSettings,
+                 gpu: GpuInfo) -> Tuple[EngineTask, ...]:
     """
     Return what to build for a model.
 
@@ -196,16 +183,16 @@ def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi, runtime: Runti
             model_name=model.spec.name, model_path=model.path, inputs=inputs,
             output_name=model.spec.output_name,
             class_axis=1 if model.spec.output_layout == 'nchw' else 3,
-            key=engine_key(digest, inputs, api, gpu, precision, builder),
+            key=key.engine_key(digest, inputs, api, gpu, precision, builder),
             gpu=gpu, api=api, runtime=runtime, builder=builder)
         for precision in precisions.wanted_precisions(wish))
 
 
-def engine_target(api: TensorrtApi) -> Target:
+def engine_target(api: TensorrtApi) -> target.Target:
     """Return the target of the graphs for a version of TensorRT."""
     # uint8 inputs and LayerNormalization both exist from 8.6 on, and so does this.
     modern = hasattr(getattr(api.module, 'BuilderFlag', None), 'VERSION_COMPATIBLE')
-    return TENSORRT_8_6 if modern else TENSORRT_8_2
+    return target.TENSORRT_8_6 if modern else target.TENSORRT_8_2
 
 
 def deployed_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -> EngineModel:

@@ -5,12 +5,7 @@
 import hashlib
 import json
 import re
-from typing import Any
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.inference.cuda.probe import GpuInfo

@@ -9,10 +9,7 @@ cuDNN another 650 MB.
 """
 
 import os
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from segformer_ros.inference.cuda.probe import GpuInfo
 

@@ -3,14 +3,7 @@
 """Load a cached engine, run it beside the float32 network, time it; in its own process."""
 
 import time
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
@@ -19,9 +12,7 @@ from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.base.frames import load_frames
 from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
-from segformer_ros.inference.trt.backend import EngineFile
-from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.inference.trt.backend import TensorrtBackend
+from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt.builder import ProgressCallback
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.cache import EngineRecord
@@ -57,13 +48,13 @@ class TrialRequest(NamedTuple):
     probe_gpu: bool
 
 
-def engine_file(cache: EngineCache, record: EngineRecord) -> EngineFile:
+def engine_file(cache: EngineCache, record: EngineRecord) -> trt_backend.EngineFile:
     """Return what the backend needs to load a cached engine."""
     built = record.built
     details = {'engine': record.name}
     if built.get('fp32_parts'):
         details['fp32_parts'] = '{} of {}'.format(built['fp32_parts'], built['parts'])
-    return EngineFile(
+    return trt_backend.EngineFile(
         path=cache.path(record.name, '.plan'), precision=str(built['precision']),
         read=lambda: cache.read_plan(record), details=details)
 
@@ -86,7 +77,7 @@ def run_trial(request: TrialRequest, on_progress: ProgressCallback) -> Dict[str,
     cache = EngineCache(request.cache_folder)
     record = EngineRecord(**request.record)
     on_progress(LOADING, 0, 0)
-    engine = TensorrtBackend(engine_file(cache, record), RuntimeSettings(
+    engine = trt_backend.TensorrtBackend(engine_file(cache, record), trt_backend.RuntimeSettings(
         tensorrt_module=request.tensorrt_module, device_index=request.device_index,
         buffers=request.buffers, cuda_graph=request.cuda_graph, probe=request.probe_gpu))
     with engine:

@@ -19,20 +19,16 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import IO
-from typing import Optional
+from typing import Any, Callable, Dict, IO, Optional
 
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.inference.trt import validation as engine_trial
-from segformer_ros.inference.trt import builder as network_builder
-from segformer_ros.inference.cuda.buffers import open_buffers
-from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.common.private_files import EngineStorageError
 from segformer_ros.common.private_files import storage_errors
+from segformer_ros.inference.cuda.buffers import open_buffers
+from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.trt import builder as network_builder
+from segformer_ros.inference.trt import validation as engine_trial
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import EngineLoadError
 
@@ -116,7 +112,8 @@ def _build(values: Dict[str, Any], reporter: Reporter) -> Dict[str, Any]:
     reporter.progress('importing TensorRT')
     api = load_tensorrt(request.tensorrt_module)
     built = network_builder.build_engine(api, request, reporter.progress)
-    with storage_errors(os.path.dirname(request.plan_path), f'writing a plan of {len(built.plan) >> 20} MiB'):
+    with storage_errors(os.path.dirname(request.plan_path),
+                        f'writing a plan of {len(built.plan) >> 20} MiB'):
         with open(request.plan_path, 'wb') as stream:
             stream.write(built.plan)
     return {

@@ -7,12 +7,7 @@ Only names, shapes and counts are read, never weights: quick on large files, saf
 ones, and it works where ``onnx`` cannot be installed.
 """
 
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Set
-from typing import Tuple
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.protobuf import Field

@@ -4,26 +4,15 @@
 
 import os
 import re
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common import resources
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.classes import UNLABELED
+from segformer_ros.model import classes as model_classes
+from segformer_ros.model import spec as model_spec
 from segformer_ros.model.huggingface import class_table_to_yaml
 from segformer_ros.model.onnx_file.header import OnnxHeader
-from segformer_ros.model.spec import IMAGENET_MEAN
-from segformer_ros.model.spec import IMAGENET_STD
-from segformer_ros.model.spec import INPUT_DTYPES
-from segformer_ros.model.spec import LAYOUTS
-from segformer_ros.model.spec import load_model_spec
-from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.spec import TensorSpec
 import yaml
 
 DEFAULT_CLASSES = 'ade20k'
@@ -53,7 +42,7 @@ class Knowledge(NamedTuple):
 class Draft(NamedTuple):
     """A specification that fits a file, and what in it is an assumption."""
 
-    spec: ModelSpec
+    spec: model_spec.ModelSpec
     assumptions: Tuple[str, ...]
 
 
@@ -68,7 +57,7 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
     layout = 'nchw' if image.shape[1] == 3 else 'nhwc'
     size_wh = _size_of(image, layout)
     if size_wh is None:
-        size_wh = known.input_size_wh or ModelSpec._field_defaults['input_size_wh']
+        size_wh = known.input_size_wh or model_spec.ModelSpec._field_defaults['input_size_wh']
         assumptions.append('input_size_wh: the file takes any size')
     elif known.input_size_wh not in (None, size_wh):
         raise ModelError('Input size is fixed in the file', got=known.input_size_wh,
@@ -81,16 +70,16 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         width, height = size_wh
         output_size_wh = (-(-width // OUTPUT_STRIDE), -(-height // OUTPUT_STRIDE))
         assumptions.append('output_size_wh: a quarter of the input, as SegFormer has it')
-    if known.num_classes is None and num_classes == len(load_class_table(DEFAULT_CLASSES)):
+    if known.num_classes is None and num_classes == len(
+            model_classes.load_class_table(DEFAULT_CLASSES)):
         assumptions.append(f'classes: those of {DEFAULT_CLASSES}')
     if image.dtype != 'uint8' and None in (known.mean, known.std):
         assumptions.append('mean and std: those of ImageNet')
-    spec = ModelSpec(
+    spec = model_spec.ModelSpec(
         name=name, classes=known.classes or DEFAULT_CLASSES, num_classes=num_classes,
-        input_name=image.name, input_size_wh=size_wh, input_layout=layout,
-        input_dtype=image.dtype, mean=known.mean or IMAGENET_MEAN,
-        std=known.std or IMAGENET_STD, output_name=logits.name, output_layout=output_layout,
-        output_size_wh=output_size_wh)
+        input_name=image.name, input_size_wh=size_wh, input_layout=layout, input_dtype=image.dtype,
+        mean=known.mean or model_spec.IMAGENET_MEAN, std=known.std or model_spec.IMAGENET_STD,
+        output_name=logits.name, output_layout=output_layout, output_size_wh=output_size_wh)
     spec.check(header.inputs, header.outputs)
     return Draft(spec, tuple(assumptions))
 
@@ -115,23 +104,26 @@ def name_from(path: str) -> str:
     return re.sub('[^a-z0-9_]+', '_', stem)
 
 
-def _only_image(header: OnnxHeader) -> TensorSpec:
+def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
     listed = '; '.join(str(spec) for spec in header.inputs) or 'none'
     expected = 'one input float32 or uint8 [1, 3, height, width] or [1, height, width, 3]'
     if len(header.inputs) != 1:
         raise ModelError('Model needs other inputs than one image', got=listed,
                          expected=expected, remedy=EXPORT_REMEDY)
     image = header.inputs[0]
-    if (image.dtype not in INPUT_DTYPES or len(image.shape) != 4
+    if (image.dtype not in model_spec.INPUT_DTYPES or len(image.shape) != 4
             or image.shape[0] not in (None, 1) or 3 not in (image.shape[1], image.shape[3])):
         raise ModelError('Input is no image', got=image, expected=expected, remedy=EXPORT_REMEDY)
     return image
 
 
-def _logits(header: OnnxHeader) -> TensorSpec:
+def _logits(header: OnnxHeader) -> model_spec.TensorSpec:
     fitting = [spec for spec in header.outputs
                if spec.dtype == 'float32' and len(spec.shape) == 4]
-    named = [spec for spec in fitting if spec.name == ModelSpec._field_defaults['output_name']]
+    named = [
+        spec for spec in fitting
+        if spec.name == model_spec.ModelSpec._field_defaults['output_name']
+    ]
     if len(named or fitting) == 1:
         return (named or fitting)[0]
     raise ModelError(
@@ -140,9 +132,9 @@ def _logits(header: OnnxHeader) -> TensorSpec:
         expected='one output float32 [1, classes, height, width]', remedy=EXPORT_REMEDY)
 
 
-def _layout_of(logits: TensorSpec, input_size_wh: Size) -> str:
+def _layout_of(logits: model_spec.TensorSpec, input_size_wh: Size) -> str:
     # Classes first or last: the other two dimensions have the proportions of the image.
-    for layout in LAYOUTS:
+    for layout in model_spec.LAYOUTS:
         size_wh = _size_of(logits, layout)
         if size_wh is None:
             return layout
@@ -156,9 +148,9 @@ def _layout_of(logits: TensorSpec, input_size_wh: Size) -> str:
         remedy=EXPORT_REMEDY)
 
 
-def _classes_of(header: OnnxHeader, logits: TensorSpec, layout: str,
+def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
                 known: Optional[int]) -> int:
-    found = logits.shape[LAYOUTS.index(layout) * 2 + 1]
+    found = logits.shape[model_spec.LAYOUTS.index(layout) * 2 + 1]
     if found is None:
         found = header.output_channels.get(logits.name, known)
     if found is None:
@@ -168,27 +160,27 @@ def _classes_of(header: OnnxHeader, logits: TensorSpec, layout: str,
         raise ModelError('Class table does not fit the model', got=f'{known} classes',
                          expected=f'{found} classes',
                          remedy='Give the table of this model (--classes or --config).')
-    if not 1 <= found <= UNLABELED:
+    if not 1 <= found <= model_classes.UNLABELED:
         raise ModelError('Number of classes cannot be handled', got=found,
-                         expected=f'1 to {UNLABELED}', remedy=EXPORT_REMEDY)
+                         expected=f'1 to {model_classes.UNLABELED}', remedy=EXPORT_REMEDY)
     return found
 
 
-def _size_of(spec: TensorSpec, layout: str) -> Optional[Size]:
+def _size_of(spec: model_spec.TensorSpec, layout: str) -> Optional[Size]:
     height, width = spec.shape[2:] if layout == 'nchw' else spec.shape[1:3]
     return None if height is None or width is None else (width, height)
 
 
-def shipped_table_like(table: ClassTable) -> Optional[str]:
+def shipped_table_like(table: model_classes.ClassTable) -> Optional[str]:
     """Return the name of the shipped class table with the same class names, if there is one."""
     for entry in sorted(os.listdir(resources.find('config/classes'))):
         name = entry[:-len('.yaml')]
-        if entry.endswith('.yaml') and load_class_table(name).names == table.names:
+        if entry.endswith('.yaml') and model_classes.load_class_table(name).names == table.names:
             return name
     return None
 
 
-def write_spec(path: str, draft: Draft, table: Optional[ClassTable],
+def write_spec(path: str, draft: Draft, table: Optional[model_classes.ClassTable],
                overwrite: bool = False) -> List[str]:
     """
     Write a specification, and beside it the class table if none of the shipped ones is it.
@@ -219,8 +211,9 @@ def write_spec(path: str, draft: Draft, table: Optional[ClassTable],
             with open(target, 'w', encoding='utf-8') as stream:
                 stream.write(text)
     except OSError as error:
-        raise ConfigurationError('File cannot be written', got=f'{path}: {error.strerror}') from error
-    load_model_spec(path)
+        raise ConfigurationError('File cannot be written',
+                                 got=f'{path}: {error.strerror}') from error
+    model_spec.load_model_spec(path)
     return list(texts)
 
 
@@ -266,7 +259,9 @@ def violations(header: OnnxHeader) -> List[str]:
     """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
     found = []
     if not 0 < header.opset <= MAX_OPSET:
-        found.append(f'opset {header.opset}: TensorRT {OLDEST} reads up to {MAX_OPSET}; export with opset {MAX_OPSET}')
+        found.append(
+            f'opset {header.opset}: TensorRT {OLDEST} reads up to {MAX_OPSET}; export with opset {MAX_OPSET}'
+        )
     for operator in sorted(header.ops):
         version = first_version_with(operator)
         if version is None:

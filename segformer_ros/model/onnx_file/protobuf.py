@@ -9,10 +9,7 @@ Wire format: https://protobuf.dev/programming-guides/encoding.
 """
 
 import os
-from typing import BinaryIO
-from typing import Iterator
-from typing import NamedTuple
-from typing import Tuple
+from typing import BinaryIO, Iterator, NamedTuple, Tuple
 
 from segformer_ros.common.errors import ModelError
 
@@ -86,7 +83,8 @@ class WireReader:
             else:
                 raise self.damaged(f'wire type {kind}', position)
             if position > end:
-                raise self.damaged(f'a field of {position - begin} bytes that ends after its message', begin)
+                raise self.damaged(
+                    f'a field of {position - begin} bytes that ends after its message', begin)
             yield Field(number, kind, value, begin, position)
 
     def text(self, field: Field) -> str:

@@ -6,17 +6,11 @@ import json
 import logging
 import os
 import tempfile
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import Optional
+from typing import Any, Dict, Iterator, Optional
 
-from segformer_ros.common.errors import ModelError
-from segformer_ros.common.private_files import cache_root
-from segformer_ros.common.private_files import check_private_file
-from segformer_ros.common.private_files import private_folder
-from segformer_ros.common.private_files import replace_durably
+from segformer_ros.common import private_files
 from segformer_ros.common.digest import sha256_of
+from segformer_ros.common.errors import ModelError
 
 BESIDE = 'deployed'
 BELOW_CACHE_ROOT = 'graphs'
@@ -77,7 +71,7 @@ class GraphCache:
                 last_error = error
         raise ModelError(
             'Deployment graph cannot be kept', got=last_error, expected='a writable folder',
-            remedy=f'Make {self._model_folder} or {cache_root()} writable.')
+            remedy=f'Make {self._model_folder} or {private_files.cache_root()} writable.')
 
     def _folders(self, create: bool) -> Iterator[str]:
         beside = os.path.join(self._model_folder, BESIDE)
@@ -91,16 +85,16 @@ class GraphCache:
             else:
                 yield beside
         if create:
-            yield private_folder(cache_root(), BELOW_CACHE_ROOT)
+            yield private_files.private_folder(private_files.cache_root(), BELOW_CACHE_ROOT)
         else:
-            yield os.path.join(cache_root(), BELOW_CACHE_ROOT)
+            yield os.path.join(private_files.cache_root(), BELOW_CACHE_ROOT)
 
     def _name(self) -> str:
         return self._prefix + self._key[:SHORT_KEY]
 
     def _read_from(self, folder: str) -> Dict[str, Any]:
         sidecar = os.path.join(folder, self._name() + '.json')
-        check_private_file(sidecar)
+        private_files.check_private_file(sidecar)
         with open(sidecar, encoding='utf-8') as stream:
             facts: Any = json.load(stream)
         if not isinstance(facts, dict) or facts.get('key') != self._key:
@@ -108,7 +102,7 @@ class GraphCache:
         facts['path'] = None
         if facts.get('sha256') is not None:
             facts['path'] = os.path.join(folder, self._name() + '.onnx')
-            check_private_file(facts['path'])
+            private_files.check_private_file(facts['path'])
             if sha256_of(facts['path']) != facts['sha256']:
                 raise ValueError('{} is damaged'.format(facts['path']))
         return dict(facts)
@@ -138,7 +132,7 @@ def _put(folder: str, name: str, content: bytes) -> None:
         with os.fdopen(descriptor, 'wb') as stream:
             stream.write(content)
         os.chmod(temporary, 0o644)
-        replace_durably(temporary, os.path.join(folder, name))
+        private_files.replace_durably(temporary, os.path.join(folder, name))
     except BaseException:
         os.unlink(temporary)
         raise

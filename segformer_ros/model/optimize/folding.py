@@ -6,17 +6,10 @@ Exact rewrites of weights: the same function with fewer multiplications.
 All products are made in float64 and rounded once.
 """
 
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.model.optimize.segformer_layers import Attention
-from segformer_ros.model.optimize.segformer_layers import Convolution
-from segformer_ros.model.optimize.segformer_layers import Head
-from segformer_ros.model.optimize.segformer_layers import Linear
+from segformer_ros.model.optimize import segformer_layers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,10 +24,10 @@ class FoldedHead(NamedTuple):
 
     weights: Tuple['npt.NDArray[np.float32]', ...]
     bias: 'npt.NDArray[np.float32]'
-    classifier: Linear
+    classifier: segformer_layers.Linear
 
 
-def fold_head(head: Head) -> FoldedHead:
+def fold_head(head: segformer_layers.Head) -> FoldedHead:
     """
     Merge each stage's projection with its share of the fusing convolution.
 
@@ -55,7 +48,8 @@ def fold_head(head: Head) -> FoldedHead:
     return FoldedHead(tuple(weights), bias.astype(np.float32), head.classifier)
 
 
-def fold_input_scale(convolution: Convolution, scale: Sequence[float]) -> Convolution:
+def fold_input_scale(convolution: segformer_layers.Convolution,
+                     scale: Sequence[float]) -> segformer_layers.Convolution:
     """
     Return a convolution that takes input multiplied by ``1 / scale`` beforehand.
 
@@ -65,9 +59,9 @@ def fold_input_scale(convolution: Convolution, scale: Sequence[float]) -> Convol
     return convolution._replace(weight=(convolution.weight * factors).astype(np.float32))
 
 
-def fold_attention_scale(attention: Attention) -> Attention:
+def fold_attention_scale(attention: segformer_layers.Attention) -> segformer_layers.Attention:
     """Return the same attention with its scale moved into the query projection."""
-    query = Linear((attention.query.weight.astype(np.float64) * attention.scale)
+    query = segformer_layers.Linear((attention.query.weight.astype(np.float64) * attention.scale)
                    .astype(np.float32),
                    (attention.query.bias.astype(np.float64) * attention.scale)
                    .astype(np.float32))

@@ -10,12 +10,7 @@ objects. They are found by structure, so that names given by an exporter do not 
 one algorithm for ONNX graphs and for TensorRT's network of layers.
 """
 
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Set
-from typing import Tuple
+from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
 
 SOFTMAX = 'softmax'
 NORMALIZATION = 'normalization'

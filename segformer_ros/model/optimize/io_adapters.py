@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ends of a deployment graph: camera bytes in, logits by pixel out."""
 
-from typing import Any
-from typing import List
-from typing import Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
-from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec

@@ -5,14 +5,12 @@
 import importlib.util
 import logging
 import time
-from typing import Dict
-from typing import List
-from typing import Optional
+from typing import Dict, List, Optional
 
 from segformer_ros.model.optimize import optimize as graph
 from segformer_ros.model.optimize.cache import GraphCache
-from segformer_ros.model.optimize.worker import GraphChild
 from segformer_ros.model.optimize.target import Target
+from segformer_ros.model.optimize.worker import GraphChild
 from segformer_ros.model.optimize.writer import INSTALL_ONNX
 from segformer_ros.model.spec import ModelSpec
 

@@ -9,18 +9,12 @@ onnxconverter-common 1.16 returns float16 outputs when told to keep float32 ones
 node stays float32, as it does here.
 """
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Set
+from typing import Any, Dict, List, NamedTuple, Set
 
 import numpy as np
-
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.optimize import fp32_regions
-from segformer_ros.model.optimize.fp32_regions import Step
 
 # Part of the key of every engine that is built from such a file: raise it when the rules change.
 REVISION = 'mixed-onnx-1'
@@ -164,7 +158,7 @@ class _Conversion:
                                                   'cast_to_' + target, to=kind))
 
     def _fp32_nodes(self) -> Set[int]:
-        steps = [Step(_KINDS.get(node.op_type, fp32_regions.OTHER),
+        steps = [fp32_regions.Step(_KINDS.get(node.op_type, fp32_regions.OTHER),
                       tuple(name for name in node.input if name), tuple(node.output))
                  for node in self._graph.node]
         regions = fp32_regions.find_fp32_regions(steps, tuple(self._weights))

@@ -12,30 +12,22 @@ import json
 import logging
 import os
 import tempfile
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.onnx_file.digest import model_digest
 from segformer_ros.model.optimize import io_adapters as graph_io
 from segformer_ros.model.optimize import verify as graph_verify
-from segformer_ros.model.onnx_file.digest import model_digest
-from segformer_ros.model.optimize.segformer_builder import has_fused_attention
-from segformer_ros.model.optimize.segformer_builder import build
 from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.segformer_builder import build
+from segformer_ros.model.optimize.segformer_builder import has_fused_attention
 from segformer_ros.model.optimize.segformer_parser import recognise
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
-from segformer_ros.model.optimize.reader import NotRecognisedError
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
 

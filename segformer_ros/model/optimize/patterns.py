@@ -3,20 +3,11 @@
 """The layers that a SegFormer is made of, as exporters write them."""
 
 import math
-from typing import Any
-from typing import List
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.model.optimize.segformer_layers import Convolution
-from segformer_ros.model.optimize.segformer_layers import Linear
-from segformer_ros.model.optimize.segformer_layers import Norm
-from segformer_ros.model.optimize.reader import attribute
-from segformer_ros.model.optimize.reader import GraphView
-from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize import reader
+from segformer_ros.model.optimize import segformer_layers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +18,8 @@ if TYPE_CHECKING:
 CONSTANT_TOLERANCE = 1e-3
 
 
-def convolution(view: GraphView, tensor: str) -> Optional[Tuple[Convolution, str]]:
+def convolution(view: reader.GraphView,
+                tensor: str) -> Optional[Tuple[segformer_layers.Convolution, str]]:
     """Match ``Conv`` without dilation; return it and its input."""
     node = view.node(tensor, 'Conv')
     if node is None:
@@ -36,17 +28,18 @@ def convolution(view: GraphView, tensor: str) -> Optional[Tuple[Convolution, str
     bias = view.constant(node.input[2]) if len(node.input) > 2 else None
     if weight is None or weight.ndim != 4 or (len(node.input) > 2 and bias is None):
         return None
-    if any(step != 1 for step in attribute(node, 'dilations', (1, 1))) or attribute(
+    if any(step != 1 for step in reader.attribute(node, 'dilations', (1, 1))) or reader.attribute(
             node, 'auto_pad', b'NOTSET') != b'NOTSET':
         return None
     if bias is None:
         bias = np.zeros(weight.shape[0], np.float32)
-    return Convolution(weight, bias, tuple(attribute(node, 'strides', (1, 1))),
-                       tuple(attribute(node, 'pads', (0, 0, 0, 0))),
-                       attribute(node, 'group', 1)), node.input[0]
+    return segformer_layers.Convolution(weight, bias,
+                                        tuple(reader.attribute(node, 'strides', (1, 1))),
+                                        tuple(reader.attribute(node, 'pads', (0, 0, 0, 0))),
+                                        reader.attribute(node, 'group', 1)), node.input[0]
 
 
-def linear(view: GraphView, tensor: str) -> Optional[Tuple[Linear, str]]:
+def linear(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers.Linear, str]]:
     """Match a linear layer over channels: ``MatMul`` (+ ``Add``), ``Gemm``, 1 x 1 ``Conv``."""
     node = view.node(tensor, 'Add')
     if node is not None:
@@ -54,13 +47,15 @@ def linear(view: GraphView, tensor: str) -> Optional[Tuple[Linear, str]]:
         inner = linear(view, variable[0]) if len(fixed) == 1 else None
         if inner is None or fixed[0].size != inner[0].bias.size:
             return None
-        return Linear(inner[0].weight, inner[0].bias + fixed[0].reshape(-1)), inner[1]
+        return segformer_layers.Linear(inner[0].weight,
+                                       inner[0].bias + fixed[0].reshape(-1)), inner[1]
     node = view.node(tensor, 'MatMul')
     if node is not None:
         weight = view.constant(node.input[1])
         if weight is None or weight.ndim != 2:
             return None
-        return Linear(weight, np.zeros(weight.shape[1], np.float32)), node.input[0]
+        return segformer_layers.Linear(weight, np.zeros(weight.shape[1],
+                                                        np.float32)), node.input[0]
     node = view.node(tensor, 'Gemm')
     if node is not None:
         return _gemm(view, node)
@@ -71,10 +66,10 @@ def linear(view: GraphView, tensor: str) -> Optional[Tuple[Linear, str]]:
     if found is None or found[0].weight.shape[2:] != (1, 1) or found[0].groups != 1 \
             or found[0].strides != (1, 1) or any(found[0].pads):
         return None
-    return Linear(found[0].weight[:, :, 0, 0].T, found[0].bias), found[1]
+    return segformer_layers.Linear(found[0].weight[:, :, 0, 0].T, found[0].bias), found[1]
 
 
-def norm(view: GraphView, tensor: str) -> Optional[Tuple[Norm, str]]:
+def norm(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers.Norm, str]]:
     """Match ``LayerNormalization`` over the last axis, whole or in single operations."""
     node = view.node(tensor, 'LayerNormalization')
     if node is not None:
@@ -94,14 +89,15 @@ def norm(view: GraphView, tensor: str) -> Optional[Tuple[Norm, str]]:
         return None
     gain = scaled[1] if scaled else np.ones_like(innermost[1])
     bias = shifted[1] if shifted else np.zeros_like(innermost[1])
-    return Norm(gain, bias, float(variance[1].reshape(-1)[0])), centred.input[0]
+    return segformer_layers.Norm(gain, bias, float(variance[1].reshape(-1)[0])), centred.input[0]
 
 
-def gelu(view: GraphView, tensor: str) -> Optional[str]:
+def gelu(view: reader.GraphView, tensor: str) -> Optional[str]:
     """Match the exact GELU, ``x * (1 + erf(x / sqrt 2)) / 2``; return ``x``."""
     node = view.node(tensor, 'Gelu')
     if node is not None:
-        return str(node.input[0]) if attribute(node, 'approximate', b'none') == b'none' else None
+        return str(node.input[0]) if reader.attribute(node, 'approximate',
+                                                      b'none') == b'none' else None
     factor, terms = product(view, tensor)
     if len(terms) != 2 or not close(factor, 0.5):
         return None
@@ -118,7 +114,7 @@ def gelu(view: GraphView, tensor: str) -> Optional[str]:
     return None
 
 
-def product(view: GraphView, tensor: str) -> Tuple[float, List[str]]:
+def product(view: reader.GraphView, tensor: str) -> Tuple[float, List[str]]:
     """Split a tensor into a constant factor and the tensors that are multiplied."""
     node = view.node(tensor, 'Mul', 'Div')
     if node is None:
@@ -139,7 +135,7 @@ def product(view: GraphView, tensor: str) -> Tuple[float, List[str]]:
     return pairs[0][0] * pairs[1][0], pairs[0][1] + pairs[1][1]
 
 
-def scores(view: GraphView, tensor: str) -> Optional[Tuple[float, str, str]]:
+def scores(view: reader.GraphView, tensor: str) -> Optional[Tuple[float, str, str]]:
     """Match ``scale * query @ key``; return scale, query and key."""
     factor, terms = product(view, tensor)
     node = view.node(terms[0], 'MatMul') if len(terms) == 1 else None
@@ -152,7 +148,7 @@ def scores(view: GraphView, tensor: str) -> Optional[Tuple[float, str, str]]:
     return factor * query_factor * key_factor, query[0], key[0]
 
 
-def batch_norm(view: GraphView, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
+def batch_norm(view: reader.GraphView, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
     """Match ``BatchNormalization``; return its gain and shift by channel, and its input."""
     node = view.node(tensor, 'BatchNormalization')
     if node is None:
@@ -161,7 +157,7 @@ def batch_norm(view: GraphView, tensor: str) -> 'Optional[Tuple[Array, Array, st
     if any(value is None for value in values):
         return None
     gain, bias, mean, variance = (np.asarray(value, np.float64) for value in values)
-    factor = gain / np.sqrt(variance + attribute(node, 'epsilon', 1e-5))
+    factor = gain / np.sqrt(variance + reader.attribute(node, 'epsilon', 1e-5))
     return factor, bias - mean * factor, node.input[0]
 
 
@@ -172,7 +168,7 @@ def required(match: Optional[Any], what: str, tensor: str) -> Any:
     :raises NotRecognisedError: there is none
     """
     if match is None:
-        raise NotRecognisedError(f'no {what} at tensor {tensor!r}')
+        raise reader.NotRecognisedError(f'no {what} at tensor {tensor!r}')
     return match
 
 
@@ -181,44 +177,46 @@ def close(value: float, wanted: float) -> bool:
     return abs(value - wanted) <= CONSTANT_TOLERANCE * abs(wanted)
 
 
-def _gemm(view: GraphView, node: Any) -> Optional[Tuple[Linear, str]]:
+def _gemm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_layers.Linear, str]]:
     weight = view.constant(node.input[1])
     bias = view.constant(node.input[2]) if len(node.input) > 2 else None
-    plain = attribute(node, 'alpha', 1.0) == 1.0 and attribute(node, 'beta', 1.0) == 1.0 \
-        and not attribute(node, 'transA', 0)
+    plain = reader.attribute(node, 'alpha', 1.0) == 1.0 and reader.attribute(node, 'beta', 1.0) == 1.0 \
+        and not reader.attribute(node, 'transA', 0)
     if weight is None or not plain or (len(node.input) > 2 and bias is None):
         return None
-    if attribute(node, 'transB', 0):
+    if reader.attribute(node, 'transB', 0):
         weight = weight.T
     if bias is None:
         bias = np.zeros(weight.shape[1], np.float32)
-    return Linear(weight, bias.reshape(-1)), node.input[0]
+    return segformer_layers.Linear(weight, bias.reshape(-1)), node.input[0]
 
 
-def _part(view: GraphView, node: Any, tensor: str) -> Optional[Tuple[Linear, str]]:
+def _part(view: reader.GraphView, node: Any,
+          tensor: str) -> Optional[Tuple[segformer_layers.Linear, str]]:
     """Match one output of a linear layer that was merged from several."""
     whole = linear(view, node.input[0])
-    sizes = view.constant(node.input[1]) if len(node.input) > 1 else attribute(
+    sizes = view.constant(node.input[1]) if len(node.input) > 1 else reader.attribute(
         node, 'split', [1] * len(node.output))
     if whole is None or sizes is None:
         return None
     bounds = np.cumsum([0] + list(sizes)) * whole[0].bias.size // int(np.sum(sizes))
     index = list(node.output).index(tensor)
     part = slice(bounds[index], bounds[index + 1])
-    return Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
+    return segformer_layers.Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
 
 
-def _whole_norm(view: GraphView, node: Any) -> Optional[Tuple[Norm, str]]:
+def _whole_norm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_layers.Norm, str]]:
     gain = view.constant(node.input[1])
     bias = view.constant(node.input[2]) if len(node.input) > 2 else None
     if gain is None or gain.ndim != 1 or (len(node.input) > 2 and bias is None):
         return None
     if bias is None:
         bias = np.zeros_like(gain)
-    return Norm(gain, bias, attribute(node, 'epsilon', 1e-5)), node.input[0]
+    return segformer_layers.Norm(gain, bias, reader.attribute(node, 'epsilon',
+                                                              1e-5)), node.input[0]
 
 
-def _one_of_each(view: GraphView, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
+def _one_of_each(view: reader.GraphView, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
     """Return the variable and the constant operand of a node that has one of each."""
     if node is None:
         return None

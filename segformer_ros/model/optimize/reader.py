@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ONNX graph read backwards, with constants resolved and layout steps left out."""
 
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -3,38 +3,28 @@
 """Write a SegFormer as the graph that runtimes run fastest."""
 
 import functools
-from typing import Any
-from typing import Tuple
+from typing import Any, Tuple
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
+from segformer_ros.model.optimize import folding
 from segformer_ros.model.optimize import io_adapters as graph_io
-from segformer_ros.model.optimize.folding import fold_attention_scale
-from segformer_ros.model.optimize.folding import fold_head
-from segformer_ros.model.optimize.folding import fold_input_scale
+from segformer_ros.model.optimize import segformer_layers
 from segformer_ros.model.optimize.reader import NotRecognisedError
-from segformer_ros.model.optimize.segformer_layers import Attention
-from segformer_ros.model.optimize.segformer_layers import Block
-from segformer_ros.model.optimize.segformer_layers import Convolution
-from segformer_ros.model.optimize.segformer_layers import Head
-from segformer_ros.model.optimize.segformer_layers import Linear
-from segformer_ros.model.optimize.segformer_layers import Norm
-from segformer_ros.model.optimize.segformer_layers import Segformer
-from segformer_ros.model.optimize.segformer_layers import Stage
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import MICROSOFT
 from segformer_ros.model.spec import ModelSpec
 
 
-def linear(writer: GraphWriter, tensor: str, layer: Linear) -> str:
+def linear(writer: GraphWriter, tensor: str, layer: segformer_layers.Linear) -> str:
     """Append a linear layer over the last axis."""
     product = writer.op('MatMul', [tensor, writer.constant(layer.weight, 'weight')])
     return writer.op('Add', [product, writer.constant(layer.bias, 'bias')])
 
 
-def attend(writer: GraphWriter, attention: Attention, tokens: str, tokens_short: str,
-           length: int, length_short: int, fused: bool) -> str:
+def attend(writer: GraphWriter, attention: segformer_layers.Attention, tokens: str,
+           tokens_short: str, length: int, length_short: int, fused: bool) -> str:
     """
     Append multi-head attention without its residual.
 
@@ -44,7 +34,7 @@ def attend(writer: GraphWriter, attention: Attention, tokens: str, tokens_short:
     :return: (1, length, channels)
     """
     if not fused:
-        attention = fold_attention_scale(attention)
+        attention = folding.fold_attention_scale(attention)
     projected = []
     for name, layer, tensor in (('query', attention.query, tokens),
                                 ('key', attention.key, tokens_short),
@@ -60,8 +50,8 @@ def attend(writer: GraphWriter, attention: Attention, tokens: str, tokens_short:
         return linear(writer, context, attention.output)
 
 
-def _attend_by_parts(writer: GraphWriter, attention: Attention, projected: 'list[str]',
-                     length: int, length_short: int) -> str:
+def _attend_by_parts(writer: GraphWriter, attention: segformer_layers.Attention,
+                     projected: 'list[str]', length: int, length_short: int) -> str:
     channels = int(attention.query.bias.shape[0])
     width = channels // attention.heads
     query, key, value = (
@@ -101,7 +91,8 @@ def has_fused_attention() -> bool:
 Size = Tuple[int, int]
 
 
-def build(network: Segformer, spec: ModelSpec, target: Target, fused_attention: bool) -> Any:
+def build(network: segformer_layers.Segformer, spec: ModelSpec, target: Target,
+          fused_attention: bool) -> Any:
     """
     Write the deployment graph.
 
@@ -124,7 +115,7 @@ def build(network: Segformer, spec: ModelSpec, target: Target, fused_attention: 
     writer = GraphWriter(target.opset)
     image, factors = graph_io.add_input(writer, spec, target)
     first = network.stages[0]
-    stages = (first._replace(embedding=fold_input_scale(first.embedding, factors)),
+    stages = (first._replace(embedding=folding.fold_input_scale(first.embedding, factors)),
               ) + network.stages[1:]
     images = []
     for number, (stage, size) in enumerate(zip(stages, sizes), 1):
@@ -137,7 +128,8 @@ def build(network: Segformer, spec: ModelSpec, target: Target, fused_attention: 
     return graph_io.finish(writer, spec, target)
 
 
-def _stage(writer: GraphWriter, stage: Stage, image: str, size: Size, fused: bool) -> str:
+def _stage(writer: GraphWriter, stage: segformer_layers.Stage, image: str, size: Size,
+           fused: bool) -> str:
     with writer.scope('embedding'):
         embedded = _convolution(writer, image, stage.embedding)
         tokens = _norm(writer, _to_tokens(writer, embedded, size, stage.norm),
@@ -149,7 +141,8 @@ def _stage(writer: GraphWriter, stage: Stage, image: str, size: Size, fused: boo
         return _to_image(writer, _norm(writer, tokens, stage.norm), size, stage.norm)
 
 
-def _block(writer: GraphWriter, block: Block, tokens: str, size: Size, fused: bool) -> str:
+def _block(writer: GraphWriter, block: segformer_layers.Block, tokens: str, size: Size,
+           fused: bool) -> str:
     length = size[0] * size[1]
     with writer.scope('attention'):
         normed = short = _norm(writer, tokens, block.attention_norm)
@@ -172,8 +165,9 @@ def _block(writer: GraphWriter, block: Block, tokens: str, size: Size, fused: bo
         return writer.op('Add', [tokens, _to_tokens(writer, narrow, size, block.mlp_norm)])
 
 
-def _head(writer: GraphWriter, head: Head, images: Tuple[str, ...], size: Size) -> str:
-    folded = fold_head(head)
+def _head(writer: GraphWriter, head: segformer_layers.Head, images: Tuple[str, ...],
+          size: Size) -> str:
+    folded = folding.fold_head(head)
     channels = int(folded.bias.shape[0])
     whole = writer.constant((1, channels) + size, 'size')
     total = ''
@@ -181,8 +175,8 @@ def _head(writer: GraphWriter, head: Head, images: Tuple[str, ...], size: Size) 
     for number in range(len(images), 0, -1):
         with writer.scope(f'stage{number}'):
             bias = folded.bias if number == 1 else np.zeros_like(folded.bias)
-            part = _pointwise(writer, images[number - 1], Linear(folded.weights[number - 1],
-                                                                 bias))
+            part = _pointwise(writer, images[number - 1],
+                              segformer_layers.Linear(folded.weights[number - 1], bias))
             if number > 1:
                 part = writer.op('Resize', [part, '', '', whole], mode='linear',
                                  coordinate_transformation_mode='half_pixel')
@@ -190,20 +184,20 @@ def _head(writer: GraphWriter, head: Head, images: Tuple[str, ...], size: Size) 
     return _pointwise(writer, writer.op('Relu', [total]), folded.classifier)
 
 
-def _convolution(writer: GraphWriter, image: str, layer: Convolution) -> str:
+def _convolution(writer: GraphWriter, image: str, layer: segformer_layers.Convolution) -> str:
     return writer.op('Conv', [image, writer.constant(layer.weight, 'weight'),
                               writer.constant(layer.bias, 'bias')],
                      kernel_shape=list(layer.weight.shape[2:]), strides=list(layer.strides),
                      pads=list(layer.pads), group=layer.groups)
 
 
-def _pointwise(writer: GraphWriter, image: str, layer: Linear) -> str:
+def _pointwise(writer: GraphWriter, image: str, layer: segformer_layers.Linear) -> str:
     weight = np.ascontiguousarray(layer.weight.T)[:, :, np.newaxis, np.newaxis]
     return _convolution(writer, image,
-                        Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
+                        segformer_layers.Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
 
 
-def _norm(writer: GraphWriter, tokens: str, layer: Norm) -> str:
+def _norm(writer: GraphWriter, tokens: str, layer: segformer_layers.Norm) -> str:
     gain, bias = writer.constant(layer.gain, 'gain'), writer.constant(layer.bias, 'bias')
     if writer.opset >= 17:
         return writer.op('LayerNormalization', [tokens, gain, bias], axis=-1,
@@ -224,11 +218,11 @@ def _gelu(writer: GraphWriter, tensor: str) -> str:
     return writer.op('Mul', [writer.op('Mul', [tensor, gate]), writer.constant(0.5, 'half')])
 
 
-def _to_tokens(writer: GraphWriter, image: str, size: Size, norm: Norm) -> str:
+def _to_tokens(writer: GraphWriter, image: str, size: Size, norm: segformer_layers.Norm) -> str:
     return writer.reshape(writer.transpose(image, 0, 2, 3, 1), 1, size[0] * size[1],
                           int(norm.gain.shape[0]))
 
 
-def _to_image(writer: GraphWriter, tokens: str, size: Size, norm: Norm) -> str:
+def _to_image(writer: GraphWriter, tokens: str, size: Size, norm: segformer_layers.Norm) -> str:
     return writer.transpose(writer.reshape(tokens, 1, size[0], size[1],
                                            int(norm.gain.shape[0])), 0, 3, 1, 2)

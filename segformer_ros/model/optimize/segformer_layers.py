@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SegFormer as layers and weights, whatever graph it was read from."""
 
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 

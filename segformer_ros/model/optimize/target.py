@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a deployment graph is made for."""
 
-from typing import Dict
-from typing import NamedTuple
+from typing import Dict, NamedTuple
 
 from segformer_ros.model.spec import ModelSpec
 

@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare a deployment graph with the network that it was made from."""
 
-from typing import Any
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np

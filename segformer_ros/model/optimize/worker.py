@@ -16,10 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
-from typing import Dict
-from typing import IO
-from typing import Optional
+from typing import Any, Dict, IO, Optional
 
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.model.optimize import optimize as graph

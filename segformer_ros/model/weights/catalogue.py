@@ -4,18 +4,13 @@
 
 import os
 import re
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from urllib.parse import quote
 
 from segformer_ros.common import resources
+from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common import strict_yaml
 
 ENDPOINT_VARIABLE = 'HF_ENDPOINT'
 
@@ -131,13 +126,13 @@ def parse_download(name: str, block: Any, where: str) -> Download:
         block, where, ['url', 'endpoint', 'revision', 'default', 'files', 'license'])
     variants = _mapping(block['files'], f'files of {where}')
     result = Download(
-        model=name,
-        url=_text(block, 'url', where),
-        endpoint=_text(block, 'endpoint', where, _HTTPS),
+        model=name, url=_text(block, 'url', where), endpoint=_text(block, 'endpoint', where,
+                                                                   _HTTPS),
         revision=_text(block, 'revision', where, _REVISION),
-        default=_text(block, 'default', where, _NAME),
-        files={variant: _remote_file(variant, variants[variant], f'file {variant} of {where}') for variant in variants},
-        license=_license(block['license'], f'license of {where}'))
+        default=_text(block, 'default', where, _NAME), files={
+            variant: _remote_file(variant, variants[variant], f'file {variant} of {where}')
+            for variant in variants
+        }, license=_license(block['license'], f'license of {where}'))
     if result.default not in result.files:
         raise ConfigurationError(
             'Wrong value of {!r} in {}'.format('default', where), got=repr(result.default),

@@ -13,12 +13,7 @@ import shutil
 import socket
 import ssl
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import IO
-from typing import Mapping
-from typing import Optional
+from typing import Any, Callable, Dict, IO, Mapping, Optional
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -191,7 +186,8 @@ def transfer(url: str, part: str, size: Optional[int] = None,
                 kept = _size_of(part)
                 raise ModelError(
                     f'Download of {shown(url)} failed', got=error,
-                    remedy=(f'{kept} bytes are kept: the same command goes on from there. ' if kept else '') + OFFLINE_REMEDY) from error
+                    remedy=(f'{kept} bytes are kept: the same command goes on from there. '
+                            if kept else '') + OFFLINE_REMEDY) from error
             wait = error.retry_after_s or float(2 ** max(barren - 1, 0))
             _log.warning('%s: trying again in %.0f s', error, min(wait, LONGEST_WAIT_S))
             sleep(min(wait, LONGEST_WAIT_S))

@@ -3,14 +3,13 @@
 """From the parameter ``model`` to an ONNX file and what that file takes and returns."""
 
 import os
-from typing import NamedTuple
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.weights import catalogue
-from segformer_ros.model.weights import store
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.weights import catalogue
+from segformer_ros.model.weights import store
 
 
 class ResolvedModel(NamedTuple):
@@ -59,8 +58,9 @@ def _by_name(name: str, variant: Optional[str]) -> str:
     if path is None:
         raise ModelError(
             f'Model {name} has not been fetched yet',
-            expected=store.cached_path(source, source.file(variant)),
-            remedy=f'Its weights are under the {source.license.name} ({source.license.link}). If that fits your use, run: {command}')
+            expected=store.cached_path(source, source.file(variant)), remedy=
+            f'Its weights are under the {source.license.name} ({source.license.link}). If that fits your use, run: {command}'
+        )
     return path
 
 

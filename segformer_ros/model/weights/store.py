@@ -8,15 +8,13 @@ import os
 import shutil
 from typing import Optional
 
+from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common import resources
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common import private_files as cache_dir
-from segformer_ros.model.weights import verify as digest
+from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import download
-from segformer_ros.model.weights.catalogue import Download
-from segformer_ros.model.weights.catalogue import load_download
-from segformer_ros.model.weights.catalogue import RemoteFile
+from segformer_ros.model.weights import verify as digest
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +26,7 @@ def shipped(name: str) -> Optional[str]:
     return None
 
 
-def cached_path(source: Download, remote: RemoteFile) -> str:
+def cached_path(source: catalogue.Download, remote: catalogue.RemoteFile) -> str:
     """
     Return where a downloaded file lies or will lie.
 
@@ -39,7 +37,7 @@ def cached_path(source: Download, remote: RemoteFile) -> str:
                         source.revision[:12], f'{remote.variant}.onnx')
 
 
-def cached(source: Download, remote: RemoteFile) -> Optional[str]:
+def cached(source: catalogue.Download, remote: catalogue.RemoteFile) -> Optional[str]:
     """
     Return the path of a downloaded file whose digest is right, ``None`` if there is no file.
 
@@ -52,7 +50,8 @@ def cached(source: Download, remote: RemoteFile) -> Optional[str]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ModelError('Cached model cannot be read', got=f'{path}: {error.strerror}', remedy='Correct owner and mode of the file.') from error
+        raise ModelError('Cached model cannot be read', got=f'{path}: {error.strerror}',
+                         remedy='Correct owner and mode of the file.') from error
     return path
 
 
@@ -81,7 +80,7 @@ def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False
     :raises ModelError: unknown name or variant, license not accepted, no way to get the file,
         or a file with another digest than the published one
     """
-    source = load_download(name)
+    source = catalogue.load_download(name)
     if source is None:
         return _shipped_only(name, variant)
     remote = source.file(variant)
@@ -91,8 +90,9 @@ def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False
             return path
     if not accept_license:
         raise ModelError(
-            'License of the weights not accepted yet', got=source.license.name,
-            remedy=f'Read {source.license.link} and, if it fits your use, run: {fetch_command(name, variant)}')
+            'License of the weights not accepted yet', got=source.license.name, remedy=
+            f'Read {source.license.link} and, if it fits your use, run: {fetch_command(name, variant)}'
+        )
     folder = cache_dir.private_folder(cache_dir.cache_root(), 'models', name,
                                       source.revision[:12])
     target = cached_path(source, remote)
@@ -122,7 +122,7 @@ def _shipped_only(name: str, variant: Optional[str]) -> str:
     return path
 
 
-def _whole_or_removed(source: Download, remote: RemoteFile) -> Optional[str]:
+def _whole_or_removed(source: catalogue.Download, remote: catalogue.RemoteFile) -> Optional[str]:
     try:
         return cached(source, remote)
     except ModelError as error:
@@ -134,7 +134,7 @@ def _whole_or_removed(source: Download, remote: RemoteFile) -> Optional[str]:
         return None
 
 
-def _download(source: Download, remote: RemoteFile, part: str,
+def _download(source: catalogue.Download, remote: catalogue.RemoteFile, part: str,
               on_progress: Optional[download.Progress]) -> None:
     url = source.url_of(remote)
     resumed = os.path.exists(part)
@@ -150,7 +150,7 @@ def _download(source: Download, remote: RemoteFile, part: str,
     _check_or_discard(part, remote)
 
 
-def _check_or_discard(part: str, remote: RemoteFile) -> None:
+def _check_or_discard(part: str, remote: catalogue.RemoteFile) -> None:
     try:
         digest.check_file(part, remote)
     except ModelError:
@@ -171,7 +171,7 @@ def _copy(from_file: str, part: str) -> None:
         raise download.disk_full(part, error) from error
 
 
-def _install(part: str, target: str, folder: str, source: Download) -> None:
+def _install(part: str, target: str, folder: str, source: catalogue.Download) -> None:
     terms = os.path.join(folder, 'LICENSE.txt')
     try:
         with open(terms + '.part', 'w', encoding='utf-8') as stream:

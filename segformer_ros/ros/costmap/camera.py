@@ -3,23 +3,14 @@
 """What the costmap keeps of one camera: its model, its depth, its clouds, its figures."""
 
 import time
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.costmap.pipeline import Frame
-from segformer_ros.costmap.pipeline import FrameResult
-from segformer_ros.costmap.pipeline import StageTimings
-from segformer_ros.costmap.geometry.camera_model import calibration_of
-from segformer_ros.costmap.geometry.camera_model import is_rectified
-from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap import pipeline as costmap_pipeline
+from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
-from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.points import moved_cloud
 from segformer_ros.costmap.projection.ego_mask import self_mask_from
 from segformer_ros.costmap.settings import OVERHEAD
@@ -83,15 +74,16 @@ class CostmapCamera:
         """Of the newest clouds; empty before the first."""
         self.topic = node.resolve_topic_name(topics.input_name(parameters.name, topics.IMAGE))
         self._rectified = parameters.rectified == 'yes' or (
-            parameters.rectified == 'auto' and is_rectified(self.topic))
-        self._model: Optional[CameraModel] = None
+            parameters.rectified == 'auto' and camera_model.is_rectified(self.topic))
+        self._model: Optional[camera_model.CameraModel] = None
         self._model_key: Optional[Tuple[Any, ...]] = None
         self._depth: Optional[DepthInput] = None
         if parameters.depth_transport != 'none':
             self._depth = DepthInput(node, parameters)
         self.outputs = CloudOutputs(node, parameters.name)
 
-    def model_for(self, frame: MaskFrame, pipeline: CostmapPipeline) -> CameraModel:
+    def model_for(self, frame: MaskFrame,
+                  pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
         """
         Return the camera's model at the size of a mask; the same one while nothing changes.
 
@@ -100,19 +92,21 @@ class CostmapCamera:
         """
         if frame.info is None:
             raise InvalidInputError(
-                'No CameraInfo was received', expected=f'a message on {topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)}',
+                'No CameraInfo was received', expected=
+                f'a message on {topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)}',
                 remedy='Check the topic name; set costmap: false where masks are enough.')
         height, width = frame.mask.shape
-        key = (calibration_of(frame.info), width, height)
+        key = (camera_model.calibration_of(frame.info), width, height)
         if self._model is None or key != self._model_key:
-            self._model = CameraModel(key[0], (width, height), self._rectified)
+            self._model = camera_model.CameraModel(key[0], (width, height), self._rectified)
             self._model_key = key
             if self.parameters.self_mask:
                 pipeline.set_self_mask(self.parameters.name, self_mask_from(
                     self.parameters.self_mask, (width, height)))
         return self._model
 
-    def note_used(self, frame: MaskFrame, started: float, timings: StageTimings) -> None:
+    def note_used(self, frame: MaskFrame, started: float,
+                  timings: costmap_pipeline.StageTimings) -> None:
         """
         Count a mask that is in the grid.
 
@@ -165,18 +159,19 @@ def find_view(camera: CostmapCamera, message: MaskFrame, poses: CameraPoses,
 
 
 def make_frame(camera: CostmapCamera, message: MaskFrame, view: View,
-               pipeline: CostmapPipeline) -> Frame:
+               pipeline: costmap_pipeline.CostmapPipeline) -> costmap_pipeline.Frame:
     """
     Return a mask as the costmap room takes it.
 
     :raises InvalidInputError: CameraInfo is missing or cannot be used
     """
-    return Frame(message.mask, message.confidence, camera.model_for(message, pipeline), view.pose,
-                 message.stamp_ns / NANOSECONDS, view.depth)
+    return costmap_pipeline.Frame(message.mask, message.confidence,
+                                  camera.model_for(message, pipeline), view.pose,
+                                  message.stamp_ns / NANOSECONDS, view.depth)
 
 
-def publish(camera: CostmapCamera, message: MaskFrame, frame: Frame, result: FrameResult,
-            parameters: CostmapParameters) -> None:
+def publish(camera: CostmapCamera, message: MaskFrame, frame: costmap_pipeline.Frame,
+            result: costmap_pipeline.FrameResult, parameters: CostmapParameters) -> None:
     """Publish the clouds of one frame with the stamp of its image."""
     frame_id = parameters.ground_frame
     if parameters.settings.projection.mode == OVERHEAD:

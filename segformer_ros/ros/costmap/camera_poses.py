@@ -4,25 +4,18 @@
 
 import collections
 import threading
-from typing import Deque
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.costmap.geometry.transforms import height_from_range
-from segformer_ros.costmap.geometry.transforms import mount_pose
-from segformer_ros.costmap.geometry.transforms import pose_above_ground
-from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry import transforms as geometry_transforms
+from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.ros.io.transforms import Transforms
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import CameraParameters
-from segformer_ros.ros.io.transforms import NANOSECONDS
-from segformer_ros.ros.io.transforms import Transforms
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -83,7 +76,7 @@ class CameraPoses:
             self._ranges.append(reading)
 
     def pose_of(self, camera: CameraParameters, frame_id: str, stamp_ns: int,
-                parameters: CostmapParameters) -> CameraPose:
+                parameters: CostmapParameters) -> geometry_transforms.CameraPose:
         """
         Return the pose of one image.
 
@@ -95,7 +88,7 @@ class CameraPoses:
         if not frame_id and not mounted:
             raise InvalidInputError('Image has no frame_id', expected="the camera's optical frame",
                                     remedy='Set it in the camera driver, or set mount.height.')
-        ground_from_camera = None if not mounted else mount_pose(
+        ground_from_camera = None if not mounted else geometry_transforms.mount_pose(
             camera.mount_height, camera.mount_pitch, camera.mount_roll, camera.mount_x,
             camera.mount_y, camera.mount_yaw)
         if parameters.settings.projection.mode == OVERHEAD:
@@ -103,7 +96,8 @@ class CameraPoses:
         if ground_from_camera is None:
             ground_from_camera = self._transforms.lookup(
                 parameters.ground_frame, frame_id, stamp_ns)
-        return CameraPose(self._odometry(stamp_ns, parameters), ground_from_camera)
+        return geometry_transforms.CameraPose(self._odometry(stamp_ns, parameters),
+                                              ground_from_camera)
 
     def _odometry(self, stamp_ns: int, parameters: CostmapParameters) -> 'Matrix':
         if not parameters.has_odometry:
@@ -111,7 +105,7 @@ class CameraPoses:
         return self._transforms.lookup(parameters.odom_frame, parameters.ground_frame, stamp_ns)
 
     def _overhead(self, ground_from_camera: 'Optional[Matrix]', frame_id: str, stamp_ns: int,
-                  parameters: CostmapParameters) -> CameraPose:
+                  parameters: CostmapParameters) -> geometry_transforms.CameraPose:
         if ground_from_camera is not None:
             odom_from_camera = self._odometry(stamp_ns, parameters).dot(ground_from_camera)
         else:
@@ -119,7 +113,7 @@ class CameraPoses:
         height = float(odom_from_camera[2, 3])
         if parameters.height_source == RANGE:
             height = self._height(odom_from_camera, stamp_ns, parameters)
-        return pose_above_ground(odom_from_camera, height)
+        return geometry_transforms.pose_above_ground(odom_from_camera, height)
 
     def _height(self, odom_from_camera: 'Matrix', stamp_ns: int,
                 parameters: CostmapParameters) -> float:
@@ -134,8 +128,9 @@ class CameraPoses:
         odom_from_sensor = self._transforms.lookup(
             parameters.odom_frame, reading.frame_id, reading.stamp_ns)
         # The camera may sit above or below the range finder.
-        return height_from_range(reading.distance, odom_from_sensor, reading.limits) + float(
-            odom_from_camera[2, 3] - odom_from_sensor[2, 3])
+        return geometry_transforms.height_from_range(
+            reading.distance, odom_from_sensor,
+            reading.limits) + float(odom_from_camera[2, 3] - odom_from_sensor[2, 3])
 
     def _range_at(self, stamp_ns: int) -> Optional[RangeReading]:
         with self._lock:

@@ -4,14 +4,12 @@
 
 import collections
 import threading
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
+from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
-from segformer_ros.common.errors import TransformError
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.parameters.node import CameraParameters
 from sensor_msgs.msg import CompressedImage
@@ -61,9 +59,9 @@ class DepthInput:
         """
         message = self._nearest(stamp_ns)
         if message is None:
-            raise TransformError(
-                'No depth image for the image', expected=f'one within {SLOP_NS / 1e6:.0f} ms on {self._name}',
-                remedy='Check the topic, or set depth_transport: none.')
+            raise TransformError('No depth image for the image',
+                                 expected=f'one within {SLOP_NS / 1e6:.0f} ms on {self._name}',
+                                 remedy='Check the topic, or set depth_transport: none.')
         if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)

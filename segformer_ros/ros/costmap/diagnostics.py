@@ -2,19 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says about the costmap: a pure function from figures to an entry."""
 
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import NodeState
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import Status
-from segformer_ros.ros.io.status import WARN
-from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.ros.io import status
 from segformer_ros.ros.io.statistics import CameraReport
+from segformer_ros.ros.parameters.node import NodeParameters
 
 NAME = 'costmap'
 # Grids may come this much slower than asked for before it is worth a word.
@@ -39,8 +31,8 @@ class CostmapState(NamedTuple):
     profile: str
 
 
-def costmap_status(costmap: Optional[CostmapState], trouble: str, state: NodeState,
-                   parameters: NodeParameters) -> Status:
+def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
+                   parameters: NodeParameters) -> status.Status:
     """
     Return the entry of the costmap.
 
@@ -48,24 +40,26 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: NodeSta
     :param trouble: why there is none, though it was asked for
     """
     if trouble:
-        return Status(ERROR, NAME, 'off: ' + trouble, [])
+        return status.Status(status.ERROR, NAME, 'off: ' + trouble, [])
     if not parameters.costmap.costmap:
-        return Status(OK, NAME, 'off, as the parameter costmap says', [])
+        return status.Status(status.OK, NAME, 'off, as the parameter costmap says', [])
     if costmap is None:
-        return Status(OK, NAME, 'none: not configured', [])
+        return status.Status(status.OK, NAME, 'none: not configured', [])
     values = _figures(costmap, parameters)
     if not state.serving:
-        return Status(OK, NAME, 'not serving', values)
+        return status.Status(status.OK, NAME, 'not serving', values)
     faults = [fault for fault in (
         _fault(camera, report, parameters) for camera, report in costmap.reports.items())
         if fault is not None]
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
-        faults.append((WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
+        faults.append(
+            (status.WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
     if faults:
-        return Status(max(level for level, _ in faults), NAME,
+        return status.Status(max(level for level, _ in faults), NAME,
                       '; '.join(text for _, text in faults), values)
-    return Status(OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known', values)
+    return status.Status(status.OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known',
+                         values)
 
 
 def _fault(camera: str, report: CameraReport, parameters: NodeParameters
@@ -75,14 +69,15 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     silence = report.since_served - pause
     if silence > parameters.warn_after:
         cause = report.last_error if report.erring else 'no mask comes'
-        return (ERROR if silence > parameters.error_after else WARN,
+        return (status.ERROR if silence > parameters.error_after else status.WARN,
                 f'{prefix}nothing new for {report.since_served:.1f} s: {cause}')
     if report.erring:
-        return WARN, f'{prefix}last mask was of no use: {report.last_error}'
+        return status.WARN, f'{prefix}last mask was of no use: {report.last_error}'
     fading = parameters.costmap.settings.fusion.dynamic_decay_time
     if report.input_age is not None and report.input_age > fading:
-        return WARN, (f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has faded by then:'
-                      f' raise fusion.dynamic_decay_time above {fading} s')
+        return status.WARN, (
+            f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has faded by then:'
+            f' raise fusion.dynamic_decay_time above {fading} s')
     return None
 
 
@@ -99,12 +94,15 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
     for camera, report in costmap.reports.items():
         prefix = camera + ': ' if camera else ''
         values += [
-            (prefix + 'mask age [s]', 'unknown' if report.input_age is None else f'{report.input_age:.2f}'),
+            (prefix + 'mask age [s]',
+             'unknown' if report.input_age is None else f'{report.input_age:.2f}'),
             (prefix + 'masks used', str(report.published)),
             (prefix + 'masks dropped for newer ones', str(report.dropped)),
             (prefix + 'masks of no use', str(report.failed + report.rejected)),
         ]
-        values += [(f'{prefix}{stage} [ms]', f'p50 {1e3 * found.p50:.1f}, p95 {1e3 * found.p95:.1f}') for stage, found in report.stages.items()]
+        values += [(f'{prefix}{stage} [ms]',
+                    f'p50 {1e3 * found.p50:.1f}, p95 {1e3 * found.p95:.1f}')
+                   for stage, found in report.stages.items()]
         if report.last_error:
             values.append((prefix + 'last error', report.last_error))
     return values

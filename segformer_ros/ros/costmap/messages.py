@@ -3,9 +3,7 @@
 """Turn grids, clouds and landing sites into messages."""
 
 import array
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Optional, Tuple, TYPE_CHECKING
 
 from geometry_msgs.msg import Point
 from geometry_msgs.msg import Pose
@@ -15,11 +13,9 @@ from geometry_msgs.msg import Vector3
 from nav_msgs.msg import MapMetaData
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
+from segformer_ros.costmap import points as costmap_points
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.points import organized_cloud
-from segformer_ros.costmap.points import POINT_FIELDS
-from segformer_ros.costmap.points import POINT_STEP
 from segformer_ros.ros.io.images import byte_array
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs.msg import PointField
@@ -60,10 +56,12 @@ def point_cloud(header: Header, cloud: 'npt.NDArray[np.void]') -> PointCloud2:
     :param cloud: (N,) records of ``costmap.points.POINT_DTYPE``
     """
     return PointCloud2(
-        header=header, height=1, width=len(cloud), is_bigendian=False, point_step=POINT_STEP,
-        row_step=POINT_STEP * len(cloud), is_dense=True, data=byte_array(cloud.view(np.uint8)),
-        fields=[PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
-                for field in POINT_FIELDS])
+        header=header, height=1, width=len(cloud), is_bigendian=False,
+        point_step=costmap_points.POINT_STEP, row_step=costmap_points.POINT_STEP * len(cloud),
+        is_dense=True, data=byte_array(cloud.view(np.uint8)), fields=[
+            PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
+            for field in costmap_points.POINT_FIELDS
+        ])
 
 
 def organized_point_cloud(header: Header, points: 'npt.NDArray[np.float32]') -> PointCloud2:
@@ -76,9 +74,9 @@ def organized_point_cloud(header: Header, points: 'npt.NDArray[np.float32]') -> 
     return PointCloud2(
         header=header, height=height, width=width, is_bigendian=False, point_step=12,
         row_step=12 * width, is_dense=False,
-        data=byte_array(organized_cloud(points).view(np.uint8)),
+        data=byte_array(costmap_points.organized_cloud(points).view(np.uint8)),
         fields=[PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
-                for field in POINT_FIELDS[:3]])
+                for field in costmap_points.POINT_FIELDS[:3]])
 
 
 def landing_messages(header: Header, site: Optional[LandingSite]

@@ -2,17 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publishers of the costmap: clouds of each camera, and one grid with its masks."""
 
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
 
 import numpy as np
 from rclpy.node import Node
-from segformer_ros.costmap.filter_masks import FilterMask
-from segformer_ros.costmap.filter_masks import keepout_mask
-from segformer_ros.costmap.filter_masks import speed_mask
+from segformer_ros.costmap import filter_masks
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.pipeline import FrameResult
 from segformer_ros.costmap.pipeline import Occupancy
@@ -23,7 +17,6 @@ from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.label_info import label_info_message
 from segformer_ros.ros.io.publishers import _Publishers
-from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from std_msgs.msg import Header
 
@@ -98,7 +91,7 @@ class GridOutputs:
 
     def __init__(self, node: Node) -> None:
         self._publishers = _Publishers(node, '', topics.GRID_OUTPUTS)
-        self._masks: Dict[Topic, FilterMask] = {}
+        self._masks: Dict[topics.Topic, filter_masks.FilterMask] = {}
         self._next_masks = float('-inf')
 
     def publish(self, header: Header, occupancy: Occupancy, parameters: CostmapParameters,
@@ -135,9 +128,11 @@ class GridOutputs:
             if topic not in self._masks and not self._publishers.subscribers(topic):
                 continue
             if topic is topics.KEEPOUT_MASK:
-                mask = keepout_mask(occupancy.values, occupancy.geometry, parameters.keepout_cost)
+                mask = filter_masks.keepout_mask(occupancy.values, occupancy.geometry,
+                                                 parameters.keepout_cost)
             else:
-                mask = speed_mask(occupancy.values, occupancy.geometry, parameters.slowest_speed)
+                mask = filter_masks.speed_mask(occupancy.values, occupancy.geometry,
+                                               parameters.slowest_speed)
             if mask.differs(self._masks.get(topic)):
                 self._masks[topic] = mask
                 self._publishers.publish(topic, costmap_messages.occupancy_grid(

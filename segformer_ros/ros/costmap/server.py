@@ -5,11 +5,7 @@
 import threading
 import time
 import traceback
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 from rclpy.node import Node
@@ -22,8 +18,6 @@ from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_grouping
 from segformer_ros.ros.costmap import camera as costmap_camera
-from segformer_ros.ros.costmap.camera import CostmapCamera
-from segformer_ros.ros.costmap.camera import MaskFrame
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
@@ -34,10 +28,10 @@ from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.io.transforms import make_transforms
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.io.transforms import make_transforms
+from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -79,13 +73,13 @@ class CostmapStage:
         self._jumps = 0
         self._clock = NodeClock(node)
         self._pipeline = CostmapPipeline(parameters.costmap.settings, self._costs)
-        self._cameras: Dict[str, CostmapCamera] = {}
+        self._cameras: Dict[str, costmap_camera.CostmapCamera] = {}
         self._outputs = GridOutputs(node)
-        self._worker: 'CostmapWorker[MaskFrame]' = CostmapWorker(
+        self._worker: 'CostmapWorker[costmap_camera.MaskFrame]' = CostmapWorker(
             [camera.name for camera in parameters.cameras], self._attempt, self._tick)
         try:
             for camera in parameters.cameras:
-                self._cameras[camera.name] = CostmapCamera(node, camera)
+                self._cameras[camera.name] = costmap_camera.CostmapCamera(node, camera)
         except SegformerRosError:
             self._destroy_outputs()
             raise
@@ -135,14 +129,15 @@ class CostmapStage:
         """Stop and give everything back."""
         self.stop()
         if not self._worker.stop(STOP_TIMEOUT):
-            self._node.get_logger().error(f'The costmap has not answered for {STOP_TIMEOUT:.0f} s; its thread '
-                                          'is left behind.')
+            self._node.get_logger().error(
+                f'The costmap has not answered for {STOP_TIMEOUT:.0f} s; its thread '
+                'is left behind.')
         self._destroy_outputs()
 
     def offer(self, name: str, header: Header, segmentation: Segmentation,
               info: Optional[CameraInfo]) -> None:
         """Take a published mask; returns at once."""
-        frame = MaskFrame(header, segmentation.mask, segmentation.confidence, info,
+        frame = costmap_camera.MaskFrame(header, segmentation.mask, segmentation.confidence, info,
                           time.monotonic(), self._session)
         statistics = self._cameras[name].statistics
         clock = self._clock.seconds()
@@ -196,7 +191,7 @@ class CostmapStage:
             oldest=oldest, jumps=self._jumps, transforms=self._poses.source,
             profile=self._costs.name)
 
-    def _attempt(self, name: str, message: MaskFrame, is_last: bool) -> bool:
+    def _attempt(self, name: str, message: costmap_camera.MaskFrame, is_last: bool) -> bool:
         camera = self._cameras[name]
         parameters = self._parameters
         started = time.monotonic()
@@ -219,8 +214,8 @@ class CostmapStage:
             camera.report(name, f'{name}: {error}\n{traceback.format_exc()}')
         return True
 
-    def _take_in(self, camera: CostmapCamera, message: MaskFrame, view: costmap_camera.View,
-                 started: float) -> None:
+    def _take_in(self, camera: costmap_camera.CostmapCamera, message: costmap_camera.MaskFrame,
+                 view: costmap_camera.View, started: float) -> None:
         if not self._open or message.session != self._session:
             camera.statistics.note_drop()
             return
@@ -379,7 +374,8 @@ class CostmapHost:
                     '{}mount from parameters, {} m high; TF of the camera is not used.'.format(
                         camera.name + ': ' if camera.name else '', camera.mount_height))
         if not parameters.costmap.has_odometry:
-            self._node.get_logger().info(f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')
+            self._node.get_logger().info(
+                f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')
 
     def _on_range(self, message: Range) -> None:
         stamp = message.header.stamp

@@ -4,13 +4,7 @@
 
 import threading
 import time
-from typing import Callable
-from typing import Dict
-from typing import Generic
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import TypeVar
+from typing import Callable, Dict, Generic, List, Optional, Sequence, TypeVar
 
 Job = TypeVar('Job')
 

@@ -3,9 +3,7 @@
 """What the doctor says: one finding a line, with one remedy."""
 
 import json
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
+from typing import List, NamedTuple, Sequence
 
 from segformer_ros.common.errors import SegformerRosError
 
@@ -48,7 +46,9 @@ def render_text(findings: Sequence[Finding]) -> str:
     """Return findings for people: one line each, and one for each remedy."""
     lines: List[str] = []
     for finding in findings:
-        lines.append(f'{finding.level if finding.level == OK else finding.level.upper():6}{finding.subject.ljust(SUBJECT_WIDTH)} {one_line(finding.text)}')
+        lines.append(
+            f'{finding.level if finding.level == OK else finding.level.upper():6}{finding.subject.ljust(SUBJECT_WIDTH)} {one_line(finding.text)}'
+        )
         if finding.remedy:
             lines.append('{}remedy: {}'.format(' ' * (7 + SUBJECT_WIDTH),
                                                one_line(finding.remedy)))

@@ -3,14 +3,7 @@
 """Look at a ROS graph for some seconds and write down what is there; judges nothing."""
 
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
@@ -23,8 +16,8 @@ from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -241,7 +234,8 @@ class GraphObserver:
             self._transforms += 1
             before = self._parents.setdefault(each.child_frame_id, each.header.frame_id)
             if before != each.header.frame_id:
-                self._faults[f'Frame {each.child_frame_id} has two parents, {before} and {each.header.frame_id}.'] = None
+                self._faults[
+                    f'Frame {each.child_frame_id} has two parents, {before} and {each.header.frame_id}.'] = None
             move, turn = each.transform.translation, each.transform.rotation
             try:
                 self._poses.insert(

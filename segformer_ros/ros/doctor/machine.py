@@ -6,31 +6,24 @@ import os
 import shutil
 import stat
 import time
-from typing import List
-from typing import Optional
+from typing import List, Optional
 
+from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.trt import memory
+from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.cache import FOLDER
 from segformer_ros.inference.trt.cache import parse_record
-from segformer_ros.inference.trt.memory import available_memory
-from segformer_ros.inference.trt.memory import MIB
-from segformer_ros.inference.trt.memory import MINIMUM_FREE
-from segformer_ros.inference.trt.api import load_tensorrt
-from segformer_ros.common import private_files as cache_dir
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.weights.resolve import resolve_model
-from segformer_ros.ros.doctor.finding import ERROR
-from segformer_ros.ros.doctor.finding import Finding
-from segformer_ros.ros.doctor.finding import finding_of
-from segformer_ros.ros.doctor.finding import OK
-from segformer_ros.ros.doctor.finding import WARN
+from segformer_ros.ros.doctor import finding
 
-SERVING_MEMORY = 512 * MIB
+SERVING_MEMORY = 512 * memory.MIB
 """What the node with SegFormer-B0 on a CPU takes, rounded up; below it the kernel may kill it."""
-FREE_DISK = 256 * MIB
+FREE_DISK = 256 * memory.MIB
 """An engine of SegFormer-B0, its temporary copy and a log."""
 FETCH = 'ros2 run segformer_ros fetch_model --help tells which models there are.'
 RELEASED = 1767225600
@@ -38,7 +31,7 @@ RELEASED = 1767225600
 
 
 def machine_findings(model: str, model_spec: str, backend: str, engine_cache: str,
-                     serves: bool) -> List[Finding]:
+                     serves: bool) -> List[finding.Finding]:
     """
     Return everything that can be looked at without ROS.
 
@@ -51,14 +44,14 @@ def machine_findings(model: str, model_spec: str, backend: str, engine_cache: st
     root = os.path.abspath(os.path.expanduser(engine_cache)) if engine_cache \
         else cache_dir.cache_root()
     return (model_findings(model, model_spec) + runtime_findings(backend) +
-            cache_findings(root) + memory_findings(available_memory(), serves) +
+            cache_findings(root) + memory_findings(memory.available_memory(), serves) +
             clock_findings(time.time()))
 
 
-def model_findings(model: str, model_spec: str) -> List[Finding]:
+def model_findings(model: str, model_spec: str) -> List[finding.Finding]:
     """Tell whether the model is there and fits its specification."""
     if not model:
-        return [Finding(ERROR, 'model', 'No model is set.',
+        return [finding.Finding(finding.ERROR, 'model', 'No model is set.',
                         'Set the parameter model, or give --model.')]
     try:
         found = resolve_model(model, os.path.expanduser(model_spec) or None)
@@ -66,14 +59,19 @@ def model_findings(model: str, model_spec: str) -> List[Finding]:
         found.spec.check(header.inputs, header.outputs)
         classes = load_class_table(found.spec.classes)
     except SegformerRosError as error:
-        found_error = finding_of(ERROR, 'model', error)
+        found_error = finding.finding_of(finding.ERROR, 'model', error)
         return [found_error._replace(remedy=found_error.remedy or FETCH)]
-    return [Finding(OK, 'model', '{}: {:.1f} MB, {} classes of {}, {} x {} pixels'.format(
-        found.onnx_path, header.file_bytes / 1e6, len(classes), classes.name,
-        *found.spec.input_size_wh))]
+    return [
+        finding.Finding(
+            finding.OK, 'model',
+            '{}: {:.1f} MB, {} classes of {}, {} x {} pixels'.format(found.onnx_path,
+                                                                     header.file_bytes / 1e6,
+                                                                     len(classes), classes.name,
+                                                                     *found.spec.input_size_wh))
+    ]
 
 
-def runtime_findings(backend: str) -> List[Finding]:
+def runtime_findings(backend: str) -> List[finding.Finding]:
     """
     Tell which runtimes work here.
 
@@ -82,31 +80,31 @@ def runtime_findings(backend: str) -> List[Finding]:
     findings = []
     try:
         import onnxruntime
-        findings.append(Finding(OK, 'onnxruntime', '{} with {}'.format(
+        findings.append(finding.Finding(finding.OK, 'onnxruntime', '{} with {}'.format(
             onnxruntime.__version__, ', '.join(onnxruntime.get_available_providers()))))
     except ImportError as error:
-        findings.append(Finding(
-            WARN if backend == 'tensorrt' else ERROR, 'onnxruntime',
+        findings.append(finding.Finding(
+            finding.WARN if backend == 'tensorrt' else finding.ERROR, 'onnxruntime',
             f'not usable: {error}', 'Install it: python3 -m pip install onnxruntime'))
-    level = ERROR if backend == 'tensorrt' else OK
+    level = finding.ERROR if backend == 'tensorrt' else finding.OK
     try:
         gpu = probe_gpu()
     except BackendError as error:
         # A machine without a GPU lacks nothing unless TensorRT was asked for.
-        findings.append(finding_of(level, 'gpu', error)._replace(
-            **({} if level == ERROR else {'remedy': ''})))
+        findings.append(finding.finding_of(level, 'gpu', error)._replace(
+            **({} if level == finding.ERROR else {'remedy': ''})))
         return findings
-    findings.append(Finding(OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
+    findings.append(finding.Finding(finding.OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
     try:
         api = load_tensorrt()
-        findings.append(Finding(OK, 'tensorrt', api.version))
+        findings.append(finding.Finding(finding.OK, 'tensorrt', api.version))
     except BackendError as error:
-        findings.append(finding_of(
-            ERROR if backend == 'tensorrt' else WARN, 'tensorrt', error))
+        findings.append(finding.finding_of(
+            finding.ERROR if backend == 'tensorrt' else finding.WARN, 'tensorrt', error))
     return findings
 
 
-def cache_findings(root: str) -> List[Finding]:
+def cache_findings(root: str) -> List[finding.Finding]:
     """
     Tell whether the cache can be used, and what engines lie in it; changes nothing.
 
@@ -118,22 +116,24 @@ def cache_findings(root: str) -> List[Finding]:
         existing = os.path.dirname(existing)
     findings = [_disk_finding(existing)]
     if not os.access(existing, os.W_OK):
-        findings.append(Finding(
-            WARN, 'cache', f'{existing} cannot be written to',
-            f'Make it writable, or set engine_cache or {cache_dir.CACHE_VARIABLE} to another folder.'))
+        findings.append(
+            finding.Finding(
+                finding.WARN, 'cache', f'{existing} cannot be written to',
+                f'Make it writable, or set engine_cache or {cache_dir.CACHE_VARIABLE} to another folder.'
+            ))
     for path in (root, folder):
         fault = _not_private(path)
         if fault:
-            findings.append(Finding(
-                ERROR, 'cache', f'{path} is {fault}',
+            findings.append(finding.Finding(
+                finding.ERROR, 'cache', f'{path} is {fault}',
                 'Look who made it, then delete it, or correct owner and mode (chmod go-w).'))
             return findings
     if not os.path.isdir(folder):
-        return findings + [Finding(OK, 'engines', f'none yet below {root}')]
+        return findings + [finding.Finding(finding.OK, 'engines', f'none yet below {root}')]
     return findings + _engine_findings(folder)
 
 
-def memory_findings(free: int, serves: bool) -> List[Finding]:
+def memory_findings(free: int, serves: bool) -> List[finding.Finding]:
     """
     Tell whether the free memory lets the node start, and engines be built.
 
@@ -142,13 +142,22 @@ def memory_findings(free: int, serves: bool) -> List[Finding]:
     """
     text = f'{free / 1e6:.0f} MB can be had'
     if free < SERVING_MEMORY and not serves:
-        return [Finding(ERROR, 'memory', f'{text}, the node needs about {SERVING_MEMORY / 1e6:.0f} MB', 'End other programs, or add swap (zram).')]
-    if free < MINIMUM_FREE:
-        return [Finding(WARN, 'memory', f'{text}: no engine is built below {MINIMUM_FREE / 1e6:.0f} MB', 'End other programs while an engine is built.')]
-    return [Finding(OK, 'memory', text)]
+        return [
+            finding.Finding(finding.ERROR, 'memory',
+                            f'{text}, the node needs about {SERVING_MEMORY / 1e6:.0f} MB',
+                            'End other programs, or add swap (zram).')
+        ]
+    if free < memory.MINIMUM_FREE:
+        return [
+            finding.Finding(
+                finding.WARN, 'memory',
+                f'{text}: no engine is built below {memory.MINIMUM_FREE / 1e6:.0f} MB',
+                'End other programs while an engine is built.')
+        ]
+    return [finding.Finding(finding.OK, 'memory', text)]
 
 
-def clock_findings(now: float) -> List[Finding]:
+def clock_findings(now: float) -> List[finding.Finding]:
     """
     Tell whether the clock was ever set.
 
@@ -156,18 +165,22 @@ def clock_findings(now: float) -> List[Finding]:
     """
     text = time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now))
     if now < RELEASED:
-        return [Finding(ERROR, 'clock', f'{text} lies before this package was written',
-                        'Set the clock (timedatectl, chrony); a Jetson without a battery '
-                        'forgets it.')]
-    return [Finding(OK, 'clock', text)]
+        return [
+            finding.Finding(
+                finding.ERROR, 'clock', f'{text} lies before this package was written',
+                'Set the clock (timedatectl, chrony); a Jetson without a battery '
+                'forgets it.')
+        ]
+    return [finding.Finding(finding.OK, 'clock', text)]
 
 
-def _disk_finding(folder: str) -> Finding:
+def _disk_finding(folder: str) -> finding.Finding:
     free = shutil.disk_usage(folder).free
     text = f'{free / 1e6:.0f} MB free for {folder}'
     if free < FREE_DISK:
-        return Finding(WARN, 'disk', text, f'Free some: an engine needs about {FREE_DISK / 1e6:.0f} MB.')
-    return Finding(OK, 'disk', text)
+        return finding.Finding(finding.WARN, 'disk', text,
+                               f'Free some: an engine needs about {FREE_DISK / 1e6:.0f} MB.')
+    return finding.Finding(finding.OK, 'disk', text)
 
 
 def _not_private(path: str) -> Optional[str]:
@@ -184,7 +197,7 @@ def _not_private(path: str) -> Optional[str]:
     return None
 
 
-def _engine_findings(folder: str) -> List[Finding]:
+def _engine_findings(folder: str) -> List[finding.Finding]:
     findings = []
     for name in sorted(os.listdir(folder)):
         stem, suffix = os.path.splitext(name)
@@ -197,11 +210,11 @@ def _engine_findings(folder: str) -> List[Finding]:
                 record = parse_record(stem, stream.read())
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
                 RecursionError) as error:
-            findings.append(Finding(WARN, 'engine', f'{name}: not usable: {error}',
+            findings.append(finding.Finding(finding.WARN, 'engine', f'{name}: not usable: {error}',
                                     'Nothing to do: the node deletes it and builds another.'))
             continue
-        findings.append(Finding(
-            WARN if record.rejected else OK, 'engine', f'{stem}: {record.verdict}',
+        findings.append(finding.Finding(
+            finding.WARN if record.rejected else finding.OK, 'engine', f'{stem}: {record.verdict}',
             'Look at why, then: ros2 run segformer_ros build_engine --force'
             if record.rejected else ''))
-    return findings or [Finding(OK, 'engines', f'none in {folder}')]
+    return findings or [finding.Finding(finding.OK, 'engines', f'none in {folder}')]

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's clock in seconds, and whether it went back."""
 
-from typing import Callable
-from typing import Optional
+from typing import Callable, Optional
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock

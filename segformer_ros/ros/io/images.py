@@ -4,8 +4,7 @@
 
 import array
 import copy
-from typing import Any
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo

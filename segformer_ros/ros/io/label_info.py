@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The class names as a LabelInfo message, where vision_msgs is installed."""
 
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header

@@ -3,10 +3,7 @@
 """Log what repeats at camera rate: at most one line in five seconds for each kind."""
 
 import logging
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 

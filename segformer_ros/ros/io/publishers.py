@@ -3,10 +3,7 @@
 """Publishers that cost the executor nothing."""
 
 import socket
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Sequence
+from typing import Any, Callable, Dict, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -18,7 +15,6 @@ from rclpy.publisher import Publisher
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
-from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.io.status import Status
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
@@ -30,7 +26,7 @@ except ImportError:
     from rclpy.qos_event import PublisherEventCallbacks  # Humble
 
 
-def create_output(node: Node, message_type: Any, name: str, topic: Topic) -> Publisher:
+def create_output(node: Node, message_type: Any, name: str, topic: topics.Topic) -> Publisher:
     """
     Create the publisher of an output without rclpy's default event handlers.
 
@@ -96,9 +92,9 @@ TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/PointCloud2': PointClo
 class _Publishers:
     """Publishers by topic; a topic whose message type is not installed has none."""
 
-    def __init__(self, node: Node, camera: str, rows: Sequence[Topic]) -> None:
+    def __init__(self, node: Node, camera: str, rows: Sequence[topics.Topic]) -> None:
         self._node = node
-        self._by_topic: Dict[Topic, Publisher] = {}
+        self._by_topic: Dict[topics.Topic, Publisher] = {}
         for row in rows:
             message_type = label_info_type() if row.type_name == topics.LABEL_INFO.type_name \
                 else TYPES[row.type_name]
@@ -106,13 +102,13 @@ class _Publishers:
                 self._by_topic[row] = create_output(
                     node, message_type, topics.output_name(camera, row), row)
 
-    def has(self, topic: Topic) -> bool:
+    def has(self, topic: topics.Topic) -> bool:
         return topic in self._by_topic
 
-    def subscribers(self, topic: Topic) -> int:
+    def subscribers(self, topic: topics.Topic) -> int:
         return int(self._by_topic[topic].get_subscription_count())
 
-    def publish(self, topic: Topic, message: Any) -> None:
+    def publish(self, topic: topics.Topic, message: Any) -> None:
         self._by_topic[topic].publish(message)
 
     def destroy(self) -> None:

@@ -5,12 +5,7 @@
 import collections
 import math
 import threading
-from typing import Deque
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
 RATE_WINDOW = 5.0
 """Seconds over which rates are taken."""

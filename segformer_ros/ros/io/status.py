@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entries of diagnostics."""
 
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
+from typing import List, NamedTuple, Tuple
 
 # The values of diagnostic_msgs/DiagnosticStatus.
 OK = 0

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every topic and service of the node with its QoS: one row each."""
 
-from typing import NamedTuple
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import HistoryPolicy

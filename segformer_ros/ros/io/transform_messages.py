@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses as TransformStamped, and the two TF topics, without tf2_ros."""
 
-from typing import Sequence
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Sequence, Tuple, TYPE_CHECKING
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion

@@ -4,20 +4,16 @@
 
 import abc
 import threading
-from typing import Any
-from typing import Dict
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
-from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transforms import pose_matrix
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:

@@ -5,31 +5,22 @@
 import threading
 import time
 import traceback
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Iterable
-from typing import Iterator
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import errors
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.node.cv_bridge_decoder import MosaicBridge
-from segformer_ros.ros.node.diagnostics import camera_status
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.node.cv_bridge_decoder import MosaicBridge
+from segformer_ros.ros.node.diagnostics import camera_status
+from segformer_ros.ros.node.inference_thread import Turn
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.node.inference_thread import Turn
 from segformer_ros.ros.parameters.node import CameraParameters
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
@@ -110,12 +101,12 @@ class Camera:
         """
         try:
             yield from self._serve(frame, turn, parameters)
-        except InvalidInputError as error:
+        except errors.InvalidInputError as error:
             if not turn.claim():
                 return
             kind = f'{error.problem} ({self._encoding(frame.message)})'
             self._report(kind, f'Image rejected: {error}', rejected=True)
-        except SegformerRosError as error:
+        except errors.SegformerRosError as error:
             if not turn.claim():
                 return
             turn.note(False)
@@ -150,10 +141,10 @@ class Camera:
         try:
             prepared = segmenter.prepare(image, own.rotate, wanted)
             yield
-            refused: Optional[BackendError] = None
+            refused: Optional[errors.BackendError] = None
             try:
                 segmenter.begin(prepared)
-            except BackendError as error:
+            except errors.BackendError as error:
                 # To recover closes the backend, whose results the frame before still reads.
                 refused = error
             yield
@@ -162,7 +153,7 @@ class Camera:
             segmenter.end()
             yield
             segmentation = segmenter.finish(prepared)
-        except BackendError as error:
+        except errors.BackendError as error:
             segmenter = turn.recover(segmenter, error)
             segmenter.settings = settings
             segmentation = segmenter.segment(image, own.rotate, wanted)
@@ -201,8 +192,10 @@ class Camera:
         now = time.monotonic()
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
         if self.statistics.note_arrival(now, stamp, self._age(stamp)):
-            self._log.info('stamp', f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
-                           'reset.')
+            self._log.info(
+                'stamp',
+                f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
+                'reset.')
         if self._offer(self.name, Frame(message, now)):
             self.statistics.note_drop()
 

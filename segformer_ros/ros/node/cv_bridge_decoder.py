@@ -4,13 +4,11 @@
 
 import subprocess
 import sys
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.segmentation.images.encodings import Encoding
 from segformer_ros.segmentation.images.decoding import MosaicDecoder
+from segformer_ros.segmentation.images.encodings import Encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,9 +16,9 @@ if TYPE_CHECKING:
 # cv_bridge swallows a failed import of its compiled half and a numpy of another ABI can end the
 # process at the first conversion, so one conversion is tried where nothing can be lost.
 PROBE = '''
+import cv_bridge
 import numpy
 import sensor_msgs.msg
-import cv_bridge
 message = sensor_msgs.msg.Image(height=4, width=4, step=4, encoding='bayer_rggb8')
 message.data = bytes(bytearray(range(16)))
 picture = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')

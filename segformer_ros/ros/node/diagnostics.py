@@ -2,21 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says: pure functions from figures to status entries."""
 
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
+from typing import Dict, NamedTuple, Optional
 
 from segformer_ros.inference.base.backend import BackendInfo
 from segformer_ros.inference.selection.status import ERROR as SELECTION_ERROR
 from segformer_ros.inference.selection.status import SelectionStatus
+from segformer_ros.ros.io import status as io_status
 from segformer_ros.ros.io.statistics import CameraReport
 from segformer_ros.ros.io.statistics import Percentiles
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import NodeState
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import Pairs
-from segformer_ros.ros.io.status import Status
-from segformer_ros.ros.io.status import WARN
 from segformer_ros.ros.node.supervisor import WatchdogState
 from segformer_ros.ros.parameters.node import NodeParameters
 
@@ -30,23 +23,23 @@ class BackendState(NamedTuple):
     status: Optional[SelectionStatus] = None
 
 
-def node_status(state: NodeState) -> Status:
+def node_status(state: io_status.NodeState) -> io_status.Status:
     """Return the entry of the node itself."""
     values = [('lifecycle state', state.lifecycle), ('enabled', _yes_no(state.enabled)),
               ('time', state.time_source)]
     if state.missing:
         values.append(('not published', state.missing))
     if state.trouble:
-        return Status(ERROR, 'node', state.trouble, values)
+        return io_status.Status(io_status.ERROR, 'node', state.trouble, values)
     if state.lifecycle == 'active' and not state.enabled:
-        return Status(OK, 'node', 'active, switched off by ~/enable', values)
-    return Status(OK, 'node', state.lifecycle, values)
+        return io_status.Status(io_status.OK, 'node', 'active, switched off by ~/enable', values)
+    return io_status.Status(io_status.OK, 'node', state.lifecycle, values)
 
 
-def backend_status(state: Optional[BackendState]) -> Status:
+def backend_status(state: Optional[BackendState]) -> io_status.Status:
     """Return the entry of the runtime; None while there is none."""
     if state is None:
-        return Status(OK, 'backend', 'none: not configured', [])
+        return io_status.Status(io_status.OK, 'backend', 'none: not configured', [])
     info = state.info
     values = [('backend', info.name), ('version', info.version), ('device', info.device),
               ('precision', info.precision),
@@ -61,12 +54,12 @@ def backend_status(state: Optional[BackendState]) -> Status:
             message = f'{message}; {under_way}'
     if state.fallback:
         severe = state.status is not None and state.status.level == SELECTION_ERROR
-        level = ERROR if severe else WARN
-        return Status(level, 'backend', f'{message}: {state.reason}', values)
-    return Status(OK, 'backend', message, values)
+        level = io_status.ERROR if severe else io_status.WARN
+        return io_status.Status(level, 'backend', f'{message}: {state.reason}', values)
+    return io_status.Status(io_status.OK, 'backend', message, values)
 
 
-def selection_values(status: SelectionStatus) -> Pairs:
+def selection_values(status: SelectionStatus) -> io_status.Pairs:
     """Return what was asked for and what was found out about engines."""
     values = [('asked for', status.requested)]
     if status.engine is not None:
@@ -93,23 +86,24 @@ def selection_progress(status: SelectionStatus) -> str:
     return f'{job.stage} the {job.precision} engine for {job.elapsed:.0f} s{steps}'
 
 
-def watchdog_status(state: Optional[WatchdogState]) -> Status:
+def watchdog_status(state: Optional[WatchdogState]) -> io_status.Status:
     """Return the entry of what looks after the backend; None while there is none."""
     if state is None:
-        return Status(OK, 'watchdog', 'none: not configured', [])
+        return io_status.Status(io_status.OK, 'watchdog', 'none: not configured', [])
     values = [('backends replaced', str(state.replaced)),
               ('threads that hang', str(state.hung)), ('fallback', _yes_no(state.fallback))]
     if state.last:
         values.append(('last fault', state.last))
     if state.trouble:
-        return Status(ERROR, 'watchdog', state.trouble, values)
+        return io_status.Status(io_status.ERROR, 'watchdog', state.trouble, values)
     if state.fallback:
-        return Status(WARN, 'watchdog', 'the fallback serves: ' + state.last, values)
-    return Status(OK, 'watchdog', 'the backend answers', values)
+        return io_status.Status(io_status.WARN, 'watchdog', 'the fallback serves: ' + state.last,
+                                values)
+    return io_status.Status(io_status.OK, 'watchdog', 'the backend answers', values)
 
 
-def camera_status(camera: str, report: CameraReport, state: NodeState,
-                  parameters: NodeParameters, extra: Dict[str, str]) -> Status:
+def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
+                  parameters: NodeParameters, extra: Dict[str, str]) -> io_status.Status:
     """
     Return the entry of one camera.
 
@@ -118,18 +112,21 @@ def camera_status(camera: str, report: CameraReport, state: NodeState,
     name = f'camera {camera}' if camera else 'camera'
     values = _figures(report) + sorted(extra.items())
     if not state.serving:
-        return Status(OK, name, 'not serving', values)
+        return io_status.Status(io_status.OK, name, 'not serving', values)
     # A rate limit below one frame in warn_after is no fault.
     pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
     if report.since_served > parameters.error_after + pause:
-        level = ERROR
+        level = io_status.ERROR
     elif report.since_served > parameters.warn_after + pause:
-        level = WARN
+        level = io_status.WARN
     elif report.erring:
-        return Status(WARN, name, 'last frame gave no mask: ' + report.last_error, values)
+        return io_status.Status(io_status.WARN, name,
+                                'last frame gave no mask: ' + report.last_error, values)
     else:
-        return Status(OK, name, f'{report.output_rate:.1f} Hz', values)
-    return Status(level, name, f'no mask for {report.since_served:.1f} s: {_cause(report, parameters)}', values)
+        return io_status.Status(io_status.OK, name, f'{report.output_rate:.1f} Hz', values)
+    return io_status.Status(
+        level, name, f'no mask for {report.since_served:.1f} s: {_cause(report, parameters)}',
+        values)
 
 
 def _cause(report: CameraReport, parameters: NodeParameters) -> str:
@@ -142,7 +139,7 @@ def _cause(report: CameraReport, parameters: NodeParameters) -> str:
     return 'images come, the network has not finished one'
 
 
-def _figures(report: CameraReport) -> Pairs:
+def _figures(report: CameraReport) -> io_status.Pairs:
     values = [
         ('input rate [Hz]', f'{report.input_rate:.2f}'),
         ('output rate [Hz]', f'{report.output_rate:.2f}'),

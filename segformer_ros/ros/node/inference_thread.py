@@ -4,19 +4,10 @@
 
 import threading
 import time
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.ros.node.live_segmenter import CurrentSegmenter
-from segformer_ros.ros.node.live_segmenter import MakeSegmenter
-from segformer_ros.ros.node.live_segmenter import BackendChoice
-from segformer_ros.ros.node.live_segmenter import BackendProvider
+from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.node.scheduler import Scheduler
 from segformer_ros.segmentation.segmenter import Segmenter
@@ -151,10 +142,10 @@ class InferenceWorker:
     :param predecessor: its backend is closed before this one is opened, if it can be
     """
 
-    def __init__(self, cameras: Sequence[str], provider: BackendProvider,
-                 make_segmenter: MakeSegmenter, serve: Serve, max_rate: float,
+    def __init__(self, cameras: Sequence[str], provider: live_segmenter.BackendProvider,
+                 make_segmenter: live_segmenter.MakeSegmenter, serve: Serve, max_rate: float,
                  predecessor: 'Optional[InferenceWorker]' = None) -> None:
-        self._current = CurrentSegmenter(provider, make_segmenter)
+        self._current = live_segmenter.CurrentSegmenter(provider, make_segmenter)
         self._serve = serve
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
@@ -196,7 +187,7 @@ class InferenceWorker:
         return True
 
     @property
-    def choice(self) -> Optional[BackendChoice]:
+    def choice(self) -> Optional[live_segmenter.BackendChoice]:
         """Return what serves at the moment, None before the backend is open."""
         return self._current.choice
 

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configure and activate without a lifecycle manager."""
 
-from typing import Any
-from typing import Callable
+from typing import Any, Callable
 
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
@@ -54,7 +53,9 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
         try:
             return change_state(request, response)
         except RCLError as error:
-            node.get_logger().error(f'Transition {request.transition.label or request.transition.id} refused in state {node._state_machine.current_state[1]}: {error}')
+            node.get_logger().error(
+                f'Transition {request.transition.label or request.transition.id} refused in state {node._state_machine.current_state[1]}: {error}'
+            )
             response.success = False
             return response
 

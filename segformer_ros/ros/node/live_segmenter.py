@@ -7,23 +7,14 @@ import logging
 import math
 import os
 import time
-from typing import Any
-from typing import Callable
-from typing import Mapping
-from typing import NamedTuple
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Mapping, NamedTuple, Optional, TYPE_CHECKING
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.inference.selection.selector import BackendSelector
-from segformer_ros.inference.selection.status import OK
-from segformer_ros.inference.selection.status import SelectionSettings
-from segformer_ros.inference.selection.status import SelectionStatus
 from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.model.classes import ClassTable
@@ -66,7 +57,7 @@ class BackendChoice(NamedTuple):
     reason: str
     fallback: bool = False
     spec: Optional[ModelSpec] = None
-    status: Optional[SelectionStatus] = None
+    status: Optional[selection_status.SelectionStatus] = None
     on_input: Optional[Callable[[Inputs], None]] = None
 
 
@@ -165,7 +156,7 @@ class SelectingProvider(BackendProvider):
 
     def _choose(self, backend: Backend) -> None:
         status = self._selector.status
-        self._choice = BackendChoice(backend, status.why, status.level != OK,
+        self._choice = BackendChoice(backend, status.why, status.level != selection_status.OK,
                                      self._selector.spec, status, self._selector.offer_frame)
 
     def _tell_progress(self) -> None:
@@ -190,7 +181,7 @@ def find_model(parameters: NodeParameters) -> Model:
     :raises ModelError: no such model, or it is not on this machine
     """
     if not parameters.model:
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             'No model is set', got='an empty parameter model',
             expected='one of {}, or the path of an ONNX file'.format(
                 ', '.join(catalogue.model_names())),
@@ -201,7 +192,7 @@ def find_model(parameters: NodeParameters) -> Model:
 
 def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
     """Return the provider that the parameters ask for; opens nothing."""
-    settings = SelectionSettings(
+    settings = selection_status.SelectionSettings(
         backend=parameters.backend, precision=parameters.precision, threads=parameters.threads,
         provider=parameters.execution_provider, rewrite=parameters.deployment_graph,
         cache_root=os.path.expanduser(parameters.engine_cache),
@@ -286,7 +277,7 @@ class CurrentSegmenter:
         try:
             if self._provider.advance():
                 self.get()
-        except SegformerRosError:
+        except errors.SegformerRosError:
             # The next frame meets the same fault and reports it.
             self._segmenter = None
 
@@ -294,7 +285,7 @@ class CurrentSegmenter:
         """Tell whether a segmenter has not been replaced yet."""
         return segmenter is self._segmenter
 
-    def replace(self, error: BackendError) -> None:
+    def replace(self, error: errors.BackendError) -> None:
         """
         Give up the backend that failed; :meth:`get` then returns the segmenter of another.
 

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publishers of one camera: what is made of a segmentation, and for whom."""
 
-from typing import Any
-from typing import Dict
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -13,9 +10,8 @@ from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.label_info import label_info_message
 from segformer_ros.ros.io.label_info import label_info_type
-from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.io.publishers import create_output
-from segformer_ros.ros.io.topics import Topic
+from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.images import palette as pictures
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
@@ -48,7 +44,7 @@ class Outputs:
         self._camera = camera
         self._classes = classes
         self._palette = classes.palette()
-        self._publishers: Dict[Topic, Publisher] = {}
+        self._publishers: Dict[topics.Topic, Publisher] = {}
         for topic in topics.OUTPUTS:
             message_type = label_info_type() if topic is topics.LABEL_INFO \
                 else TYPES[topic.type_name]
@@ -56,7 +52,7 @@ class Outputs:
                 self._publishers[topic] = create_output(
                     node, message_type, topics.output_name(camera, topic), topic)
 
-    def wanted(self, topic: Topic) -> bool:
+    def wanted(self, topic: topics.Topic) -> bool:
         """Tell whether somebody subscribes."""
         return self._publishers[topic].get_subscription_count() > 0
 

@@ -5,10 +5,7 @@
 import os
 import sys
 import traceback
-from typing import Callable
-from typing import List
-from typing import Optional
-from typing import TypeVar
+from typing import Callable, List, Optional, TypeVar
 
 import rclpy
 from rclpy.executors import ExternalShutdownException

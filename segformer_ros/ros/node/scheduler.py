@@ -4,14 +4,7 @@
 
 from collections import deque
 from statistics import median
-from typing import Any
-from typing import Deque
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 
 INTERVALS = 5

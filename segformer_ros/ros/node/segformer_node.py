@@ -3,49 +3,38 @@
 """The lifecycle node: transitions, parameters, the enable service, diagnostics."""
 
 import traceback
-from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 import cv2
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
-from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
-from segformer_ros.ros.node import live_segmenter as backend_provider
-from segformer_ros.ros.io import topics
-from segformer_ros.ros.node.lifecycle import start_by_itself
-from segformer_ros.ros.node.live_segmenter import Model
-from segformer_ros.ros.node.camera import Camera
-from segformer_ros.ros.node.camera import CameraSet
-from segformer_ros.ros.costmap.server import CostmapHost
-from segformer_ros.ros.node.diagnostics import backend_status
-from segformer_ros.ros.node.diagnostics import BackendState
-from segformer_ros.ros.node.diagnostics import node_status
-from segformer_ros.ros.io.status import NodeState
-from segformer_ros.ros.io.status import Status
-from segformer_ros.ros.node.diagnostics import watchdog_status
-from segformer_ros.ros.io.publishers import DiagnosticsPublisher
-from segformer_ros.ros.node.supervisor import HungWorkers
-from segformer_ros.ros.node.supervisor import MAX_HUNG
-from segformer_ros.ros.io.label_info import label_info_type
-from segformer_ros.ros.io.label_info import MISSING as LABEL_INFO_MISSING
-from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
-from segformer_ros.ros.io.logging import LogBridge
-from segformer_ros.ros.node.outputs import Outputs
-from segformer_ros.ros.parameters.server import ParameterServer
-from segformer_ros.ros.parameters.node import NodeParameters
-from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.io.clock import create_steady_timer
-from segformer_ros.ros.node.inference_thread import Turn
-from segformer_ros.ros.node.supervisor import Limits
-from segformer_ros.ros.node.supervisor import WatchedWorker
-from segformer_ros.ros.node.inference_thread import InferenceWorker
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
+from segformer_ros.ros.costmap.server import CostmapHost
+from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.clock import create_steady_timer
+from segformer_ros.ros.io.label_info import label_info_type
+from segformer_ros.ros.io.label_info import MISSING as LABEL_INFO_MISSING
+from segformer_ros.ros.io.logging import LogBridge
+from segformer_ros.ros.io.publishers import DiagnosticsPublisher
+from segformer_ros.ros.io.status import NodeState
+from segformer_ros.ros.io.status import Status
+from segformer_ros.ros.node import diagnostics
+from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.node import supervisor
+from segformer_ros.ros.node.camera import Camera
+from segformer_ros.ros.node.camera import CameraSet
+from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import Turn
+from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
+from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.outputs import Outputs
+from segformer_ros.ros.node.scheduler import Frame
+from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.ros.parameters.server import ParameterServer
 from std_srvs.srv import SetBool
 
 WATCH_PERIOD = 0.5
@@ -70,8 +59,8 @@ class SegformerNode(LifecycleNode):
         cv2.setNumThreads(1)
         self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
-        self._worker: Optional[WatchedWorker] = None
-        self._hung = HungWorkers()
+        self._worker: Optional[supervisor.WatchedWorker] = None
+        self._hung = supervisor.HungWorkers()
         if self._settings.current.keep_memory and not keep_freed_memory():
             self.get_logger().info('This C library has no settings for keep_memory.')
         self._cameras = CameraSet()
@@ -169,7 +158,7 @@ class SegformerNode(LifecycleNode):
         parameters = self._settings.current
         model = backend_provider.find_model(parameters)
         self._settings.locked = True
-        worker = self._worker = WatchedWorker(
+        worker = self._worker = supervisor.WatchedWorker(
             lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
             self._limits, self._on_lost, self._on_hang, self._hung)
         worker.start(self._is_stopping)
@@ -178,7 +167,7 @@ class SegformerNode(LifecycleNode):
             Camera(self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask)
             for camera in parameters.cameras])
 
-    def _make_worker(self, model: Model, fallback: bool,
+    def _make_worker(self, model: backend_provider.Model, fallback: bool,
                      predecessor: Optional[InferenceWorker]) -> InferenceWorker:
         parameters = self._settings.current
         if fallback:
@@ -193,8 +182,9 @@ class SegformerNode(LifecycleNode):
             self._serve,
             parameters.max_rate, predecessor)
 
-    def _limits(self) -> Limits:
-        return Limits(self._settings.current.hang_timeout, self._settings.current.open_timeout)
+    def _limits(self) -> supervisor.Limits:
+        return supervisor.Limits(self._settings.current.hang_timeout,
+                                 self._settings.current.open_timeout)
 
     def _on_lost(self, name: str, why: str) -> None:
         self._cameras.note_lost(name, why)
@@ -230,12 +220,14 @@ class SegformerNode(LifecycleNode):
         self._stop()
         if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
             # Its camera gates are closed, so it cannot publish through what is destroyed now.
-            self.get_logger().error(f'The backend has not answered for {STOP_TIMEOUT:.0f} s; its thread is '
-                                    'left behind.')
+            self.get_logger().error(
+                f'The backend has not answered for {STOP_TIMEOUT:.0f} s; its thread is '
+                'left behind.')
         self._hung.prune()
         if self._worker is not None and self._hung:
             self.get_logger().warning(
-                f'Threads that hang and are left behind: {len(self._hung)}; with {MAX_HUNG} the process ends.')
+                f'Threads that hang and are left behind: {len(self._hung)}; with {supervisor.MAX_HUNG} the process ends.'
+            )
         self._worker = None
         self._cameras.destroy()
         self._cameras = CameraSet()
@@ -273,9 +265,12 @@ class SegformerNode(LifecycleNode):
         choice = None if self._worker is None else self._worker.choice
         backend = None
         if choice is not None and choice.backend.is_open:
-            backend = BackendState(choice.backend.info, choice.reason, choice.fallback,
+            backend = diagnostics.BackendState(choice.backend.info, choice.reason, choice.fallback,
                                    choice.status)
         watched = None if self._worker is None else self._worker.state
-        return [node_status(state), backend_status(backend), watchdog_status(watched),
-                *self._cameras.statuses(state, parameters),
-                self._costmap.status(state, parameters)]
+        return [
+            diagnostics.node_status(state),
+            diagnostics.backend_status(backend),
+            diagnostics.watchdog_status(watched), *self._cameras.statuses(state, parameters),
+            self._costmap.status(state, parameters)
+        ]

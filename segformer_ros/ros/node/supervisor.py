@@ -3,16 +3,13 @@
 """A worker that is replaced when its backend hangs or fails again and again."""
 
 import time
-from typing import Callable
-from typing import List
-from typing import NamedTuple
-from typing import Optional
+from typing import Callable, List, NamedTuple, Optional
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import Work
 from segformer_ros.ros.node.live_segmenter import BackendChoice
 from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.node.inference_thread import Work
 
 LONGEST_STEP = 1.0
 """Seconds between two looks, twice as many as usual; with more the process stood still."""
@@ -187,7 +184,8 @@ class WatchedWorker:
         if self._opens_in_time(is_stopping):
             return
         self._fallback = True
-        self._replace(self._worker, f'The backend was not open after {self._busy.seconds:.1f} s', time.monotonic(), hangs=True)
+        self._replace(self._worker, f'The backend was not open after {self._busy.seconds:.1f} s',
+                      time.monotonic(), hangs=True)
         if not self._hung.is_hopeless:
             if self._opens_in_time(is_stopping):
                 return
@@ -294,8 +292,9 @@ class WatchedWorker:
         if hangs:
             self._hung.add(worker)
             if self._hung.is_hopeless:
-                self._tell(f'{wrong}, as have {len(self._hung) - 1} before it; the process ends, to be started '
-                           'anew')
+                self._tell(
+                    f'{wrong}, as have {len(self._hung) - 1} before it; the process ends, to be started '
+                    'anew')
                 return
         self._worker = self._make_worker(self._fallback, None if hangs else worker)
         self._worker.begin()

@@ -4,11 +4,7 @@
 
 import math
 import re
-from typing import Any
-from typing import Dict
-from typing import Mapping
-from typing import Optional
-from typing import Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
@@ -53,8 +49,9 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
                 '{}.'.format(values['error_after'], values['warn_after']))
     costmap = costmap_parameters(values)
     if not costmap.has_odometry and len(list(values['cameras'])) > 1:
-        return (f'Wrong value of odom_frame: got {costmap.odom_frame!r}, which is ground_frame too; expected a frame '
-                'of odometry, since several cameras share one grid.')
+        return (
+            f'Wrong value of odom_frame: got {costmap.odom_frame!r}, which is ground_frame too; expected a frame '
+            'of odometry, since several cameras share one grid.')
     try:
         check_settings(costmap.settings)
     except ConfigurationError as error:

@@ -7,48 +7,48 @@ Numbers of the costmap room have their defaults and bounds there (costmap/settin
 get a name, such as ``fusion.forget_time``, and a meaning in one sentence.
 """
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple
 
-from segformer_ros.costmap.settings import bounds_of
-from segformer_ros.costmap.settings import CONTACT
-from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.ros.parameters.row import CONFIGURE
-from segformer_ros.ros.parameters.row import LIVE
-from segformer_ros.ros.parameters.row import Row
+from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.ros.parameters import row as parameters_row
 
 TF, RANGE = 'tf', 'range'
 
 OWN_ROWS = (
-    Row('costmap', bool, True, CONFIGURE,
+    parameters_row.Row(
+        'costmap', bool, True, parameters_row.CONFIGURE,
         'Make the costmap and its clouds. They need CameraInfo and the poses of the camera.'),
-    Row('costmap_rate', float, 5.0, LIVE,
-        'Grids a second, with images or without.', range=(0.1, 50.0)),
-    Row('cost_profile', str, 'indoor', LIVE,
+    parameters_row.Row('costmap_rate', float, 5.0, parameters_row.LIVE,
+                       'Grids a second, with images or without.', range=(0.1, 50.0)),
+    parameters_row.Row(
+        'cost_profile', str, 'indoor', parameters_row.LIVE,
         'Costs of the classes: indoor, outdoor, landing, or the path of a YAML file.'),
-    Row('category_groups', str, '', CONFIGURE,
+    parameters_row.Row(
+        'category_groups', str, '', parameters_row.CONFIGURE,
         'Groups of ~/category_mask: indoor, outdoor, landing, or the path of a YAML file; empty: '
         'those named as the cost profile.'),
-    Row('category_width', int, CostmapSettings().category_width, LIVE,
-        'Pixels across ~/category_mask and ~/points.', range=bounds_of('category_width')),
-    Row('odom_frame', str, 'odom', CONFIGURE,
+    parameters_row.Row('category_width', int,
+                       costmap_settings.CostmapSettings().category_width, parameters_row.LIVE,
+                       'Pixels across ~/category_mask and ~/points.',
+                       range=costmap_settings.bounds_of('category_width')),
+    parameters_row.Row(
+        'odom_frame', str, 'odom', parameters_row.CONFIGURE,
         'Frame of the grid, in which the robot moves without jumps. Equal to ground_frame: there '
         'is no odometry, each image stands for itself, and one sighting makes a mark.'),
-    Row('ground_frame', str, 'base_footprint', CONFIGURE,
-        "Frame of the robot whose plane z = 0 is the ground; the clouds' frame."),
-    Row('transform_tolerance', float, 0.2, LIVE,
-        'Seconds that an image may wait for its pose and its depth image.', range=(0.0, 5.0)),
-    Row('height_source', str, TF, CONFIGURE,
+    parameters_row.Row('ground_frame', str, 'base_footprint', parameters_row.CONFIGURE,
+                       "Frame of the robot whose plane z = 0 is the ground; the clouds' frame."),
+    parameters_row.Row('transform_tolerance', float, 0.2, parameters_row.LIVE,
+                       'Seconds that an image may wait for its pose and its depth image.',
+                       range=(0.0, 5.0)),
+    parameters_row.Row(
+        'height_source', str, TF, parameters_row.CONFIGURE,
         'Height above ground in projection.mode overhead: tf is z of the camera in odom_frame, '
         'range the topic range.', choices=(TF, RANGE)),
-    Row('keepout_cost', int, 50, LIVE,
-        'Least cost that ~/keepout_mask forbids.', range=(1, 100)),
-    Row('slowest_speed', float, 0.3, LIVE,
-        'Share of full speed that ~/speed_mask leaves at the highest cost.', range=(0.01, 1.0)),
+    parameters_row.Row('keepout_cost', int, 50, parameters_row.LIVE,
+                       'Least cost that ~/keepout_mask forbids.', range=(1, 100)),
+    parameters_row.Row('slowest_speed', float, 0.3, parameters_row.LIVE,
+                       'Share of full speed that ~/speed_mask leaves at the highest cost.',
+                       range=(0.01, 1.0)),
 )
 
 _MEANINGS: Dict[str, Dict[str, str]] = {
@@ -97,18 +97,22 @@ _MEANINGS: Dict[str, Dict[str, str]] = {
 }
 
 
-def _setting_rows() -> List[Row]:
+def _setting_rows() -> List[parameters_row.Row]:
     rows = []
     for group, meanings in _MEANINGS.items():
-        defaults = getattr(CostmapSettings(), group)
+        defaults = getattr(costmap_settings.CostmapSettings(), group)
         for field, meaning in meanings.items():
             default = getattr(defaults, field)
             name = f'{group}.{field}'
             if isinstance(default, str):
-                rows.append(Row(name, str, default, LIVE, meaning, choices=(CONTACT, OVERHEAD)))
+                rows.append(
+                    parameters_row.Row(
+                        name, str, default, parameters_row.LIVE, meaning,
+                        choices=(costmap_settings.CONTACT, costmap_settings.OVERHEAD)))
             else:
-                rows.append(Row(name, type(default), default, LIVE, meaning,
-                                range=bounds_of(field)))
+                rows.append(
+                    parameters_row.Row(name, type(default), default, parameters_row.LIVE, meaning,
+                                       range=costmap_settings.bounds_of(field)))
     return rows
 
 
@@ -129,7 +133,7 @@ class CostmapParameters(NamedTuple):
     height_source: str
     keepout_cost: int
     slowest_speed: float
-    settings: CostmapSettings
+    settings: costmap_settings.CostmapSettings
 
     @property
     def groups(self) -> str:
@@ -149,16 +153,16 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
     :param values: by full name, one for every row of :data:`COSTMAP_ROWS`
     """
     own = {row.name: row.kind(values[row.name]) for row in OWN_ROWS}
-    defaults = CostmapSettings()
+    defaults = costmap_settings.CostmapSettings()
     groups = {}
     for group, meanings in _MEANINGS.items():
         default = getattr(defaults, group)
         groups[group] = default._replace(**{
             field: type(getattr(default, field))(values[f'{group}.{field}'])
             for field in meanings})
-    settings = CostmapSettings(category_width=own['category_width'], **groups)
+    settings = costmap_settings.CostmapSettings(category_width=own['category_width'], **groups)
     if own['odom_frame'] == own['ground_frame']:
         # Nothing can add up over several images: one sighting has to be enough for a mark.
         settings = settings._replace(fusion=settings.fusion._replace(
-            mark_threshold=bounds_of('mark_threshold')[0]))
+            mark_threshold=costmap_settings.bounds_of('mark_threshold')[0]))
     return CostmapParameters(settings=settings, **own)

@@ -5,9 +5,9 @@
 from typing import Sequence
 
 from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
-from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import NODE_ROWS
+from segformer_ros.ros.parameters.row import Row
 
 HEAD = ('| name | type | default | range | changed | meaning |',
         '|---|---|---|---|---|---|')
@@ -30,7 +30,10 @@ def render_camera_table() -> str:
 
 
 def _render(rows: Sequence[Row]) -> str:
-    lines = list(HEAD) + [f'| `{row.name}` | {TYPES[row.kind]} | `{_value(row.default)}` | {_accepted(row)} | {row.when} | {row.description} |' for row in rows]
+    lines = list(HEAD) + [
+        f'| `{row.name}` | {TYPES[row.kind]} | `{_value(row.default)}` | {_accepted(row)} | {row.when} | {row.description} |'
+        for row in rows
+    ]
     return '\n'.join(lines) + '\n'
 
 

@@ -2,119 +2,126 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one row each; defaults stand here and nowhere else."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from segformer_ros.inference.selection.status import BACKENDS
-from segformer_ros.ros.parameters.costmap import costmap_parameters
-from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
-from segformer_ros.ros.parameters.costmap import CostmapParameters
-from segformer_ros.ros.parameters.row import CONFIGURE
-from segformer_ros.ros.parameters.row import LIVE
-from segformer_ros.ros.parameters.row import Row
-from segformer_ros.ros.parameters.row import START
+from segformer_ros.ros.parameters import costmap as parameters_costmap
+from segformer_ros.ros.parameters import row as parameters_row
 
 TRANSPORTS = ('raw', 'compressed')
 
 NODE_ROWS = (
-    Row('autostart', bool, True, START,
-        'Configure and activate at start, without a lifecycle manager.'),
-    Row('keep_memory', bool, True, START,
+    parameters_row.Row('autostart', bool, True, parameters_row.START,
+                       'Configure and activate at start, without a lifecycle manager.'),
+    parameters_row.Row(
+        'keep_memory', bool, True, parameters_row.START,
         'Let the process keep the memory that images free, so that none is cleared anew for '
         'each frame (glibc); false leaves the allocator alone.'),
-    Row('cameras', list, [''], START,
+    parameters_row.Row(
+        'cameras', list, [''], parameters_row.START,
         "Names of the cameras; [''] is one camera without a name. Each name becomes a prefix "
         'of topics (front/image, ~/front/mask) and of parameters (front.rotate).'),
-    Row('model', str, 'segformer_b0_ade20k', CONFIGURE,
-        'Name of a known model, or path of an ONNX file.'),
-    Row('model_spec', str, '', CONFIGURE,
+    parameters_row.Row('model', str, 'segformer_b0_ade20k', parameters_row.CONFIGURE,
+                       'Name of a known model, or path of an ONNX file.'),
+    parameters_row.Row(
+        'model_spec', str, '', parameters_row.CONFIGURE,
         'Path of the YAML that describes the model; empty: the known one of that name, or the '
         'file beside the ONNX file with the suffix .yaml.'),
-    Row('backend', str, 'auto', CONFIGURE,
+    parameters_row.Row(
+        'backend', str, 'auto', parameters_row.CONFIGURE,
         'Runtime of the network; auto takes the fastest that works, and serves with onnxruntime '
         'while an engine is built.', choices=BACKENDS),
-    Row('precision', str, 'fp16', CONFIGURE,
+    parameters_row.Row(
+        'precision', str, 'fp16', parameters_row.CONFIGURE,
         'Of TensorRT: fp16 keeps the parts in fp32 that need it, and gives way to fp32 if its '
         'masks differ.', choices=('fp16', 'fp32')),
-    Row('device', int, 0, CONFIGURE, 'Number of the GPU.', range=(0, 63)),
-    Row('cuda_graphs', bool, False, CONFIGURE,
+    parameters_row.Row('device', int, 0, parameters_row.CONFIGURE, 'Number of the GPU.',
+                       range=(0, 63)),
+    parameters_row.Row(
+        'cuda_graphs', bool, False, parameters_row.CONFIGURE,
         'Replay a frame on the GPU as one recorded graph: less CPU work; needs a driver of CUDA '
         '11.4 or later. pycuda, which has no graphs, is then passed over.'),
-    Row('engine_cache', str, '', CONFIGURE,
-        'Folder of the TensorRT engines; empty: the cache folder of the user.'),
-    Row('workspace_mib', int, 0, CONFIGURE,
+    parameters_row.Row('engine_cache', str, '', parameters_row.CONFIGURE,
+                       'Folder of the TensorRT engines; empty: the cache folder of the user.'),
+    parameters_row.Row(
+        'workspace_mib', int, 0, parameters_row.CONFIGURE,
         'Memory that building an engine may use for scratch, MiB; 0 chooses by free memory.',
         range=(0, 65536)),
-    Row('execution_provider', str, '', CONFIGURE,
+    parameters_row.Row(
+        'execution_provider', str, '', parameters_row.CONFIGURE,
         'Execution provider of onnxruntime, such as CUDAExecutionProvider; empty: the fastest '
         'that gives the same masks.'),
-    Row('deployment_graph', bool, True, CONFIGURE,
+    parameters_row.Row(
+        'deployment_graph', bool, True, parameters_row.CONFIGURE,
         'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
         'false runs the file as it is.'),
-    Row('threads', int, 0, CONFIGURE,
+    parameters_row.Row(
+        'threads', int, 0, parameters_row.CONFIGURE,
         'CPU threads of the network, and of what runs before and after it (four at most); 0 takes '
-        'all of up to two cores, else all but one.',
-        range=(0, 256)),
-    Row('resize', str, 'pillow', LIVE,
+        'all of up to two cores, else all but one.', range=(0, 256)),
+    parameters_row.Row(
+        'resize', str, 'pillow', parameters_row.LIVE,
         'Filter that brings images to network size: pillow as the network was trained, opencv '
         'for less work and slightly other labels.', choices=('pillow', 'opencv')),
-    Row('postprocess', str, 'exact', LIVE,
+    parameters_row.Row(
+        'postprocess', str, 'exact', parameters_row.LIVE,
         'exact: the largest of the logits interpolated to image size; fast: the largest at '
         'logits size, an approximation.', choices=('exact', 'fast')),
-    Row('threshold', float, 0.0, LIVE,
+    parameters_row.Row(
+        'threshold', float, 0.0, parameters_row.LIVE,
         'Confidence below which a pixel becomes unlabeled (255); 0 labels every pixel.',
         range=(0.0, 1.0)),
-    Row('max_rate', float, 0.0, LIVE,
+    parameters_row.Row(
+        'max_rate', float, 0.0, parameters_row.LIVE,
         'Frames per second that are processed of each camera at most; 0 is no limit.',
         range=(0.0, 1000.0)),
-    Row('overlay_alpha', float, 0.5, LIVE,
+    parameters_row.Row(
+        'overlay_alpha', float, 0.5, parameters_row.LIVE,
         'Share of the class colour in the overlay: 0 is the image alone, 1 the colours alone.',
         range=(0.0, 1.0)),
-    Row('jpeg_quality', int, 85, LIVE,
-        'Quality of the compressed overlay.', range=(1, 100)),
-    Row('warn_after', float, 1.0, LIVE,
-        'Seconds without a new mask until diagnostics warn.', range=(0.01, 3600.0)),
-    Row('error_after', float, 5.0, LIVE,
-        'Seconds without a new mask until diagnostics report an error.', range=(0.01, 3600.0)),
-    Row('hang_timeout', float, 20.0, LIVE,
+    parameters_row.Row('jpeg_quality', int, 85, parameters_row.LIVE,
+                       'Quality of the compressed overlay.', range=(1, 100)),
+    parameters_row.Row('warn_after', float, 1.0, parameters_row.LIVE,
+                       'Seconds without a new mask until diagnostics warn.', range=(0.01, 3600.0)),
+    parameters_row.Row('error_after', float, 5.0, parameters_row.LIVE,
+                       'Seconds without a new mask until diagnostics report an error.',
+                       range=(0.01, 3600.0)),
+    parameters_row.Row(
+        'hang_timeout', float, 20.0, parameters_row.LIVE,
         'Seconds that one frame may take until the backend counts as hanging and is replaced; 0 '
         'never replaces it.', range=(0.0, 3600.0)),
-    Row('open_timeout', float, 300.0, LIVE,
+    parameters_row.Row(
+        'open_timeout', float, 300.0, parameters_row.LIVE,
         'Seconds that opening a backend, and its first frame, may take; 0 is no limit.',
         range=(0.0, 3600.0)),
 )
 CAMERA_ROWS = (
-    Row('image_transport', str, 'raw', CONFIGURE,
+    parameters_row.Row('image_transport', str, 'raw', parameters_row.CONFIGURE,
         'raw subscribes to image, compressed to image/compressed.', choices=TRANSPORTS),
-    Row('rotate', int, 0, LIVE,
+    parameters_row.Row('rotate', int, 0, parameters_row.LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
         'Outputs keep the orientation of the input.', choices=(0, 90, 180, 270)),
-    Row('rectified', str, 'auto', CONFIGURE,
+    parameters_row.Row('rectified', str, 'auto', parameters_row.CONFIGURE,
         'Whether the image is rectified, so that P of CameraInfo counts; auto: if its topic is '
         'called image_rect or image_rect_color.', choices=('auto', 'yes', 'no')),
-    Row('depth_transport', str, 'none', CONFIGURE,
+    parameters_row.Row('depth_transport', str, 'none', parameters_row.CONFIGURE,
         'Use a registered depth image instead of flat ground: raw subscribes to depth, '
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS),
-    Row('self_mask', str, '', CONFIGURE,
+    parameters_row.Row('self_mask', str, '', parameters_row.CONFIGURE,
         'Where the camera sees its own robot: path of a PNG that is black elsewhere, or a '
         'polygon as text, u v u v u v in shares of width and height.'),
-    Row('mount.height', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.height', float, 0.0, parameters_row.CONFIGURE,
         'Height of the lens above the ground, metres; above 0 the mount is taken from these '
         'parameters instead of TF.', range=(0.0, 200.0)),
-    Row('mount.pitch', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.pitch', float, 0.0, parameters_row.CONFIGURE,
         'Radians below the horizon.', range=(-1.6, 1.6)),
-    Row('mount.roll', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.roll', float, 0.0, parameters_row.CONFIGURE,
         'Radians, right side down.', range=(-3.2, 3.2)),
-    Row('mount.yaw', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.yaw', float, 0.0, parameters_row.CONFIGURE,
         'Radians to the left of ahead.', range=(-3.2, 3.2)),
-    Row('mount.x', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.x', float, 0.0, parameters_row.CONFIGURE,
         'Metres ahead of the origin of ground_frame.', range=(-50.0, 50.0)),
-    Row('mount.y', float, 0.0, CONFIGURE,
+    parameters_row.Row('mount.y', float, 0.0, parameters_row.CONFIGURE,
         'Metres to the left of it.', range=(-50.0, 50.0)),
 )
 """Of one camera: ``rotate`` with one unnamed camera, ``front.rotate`` with a camera front."""
@@ -164,15 +171,15 @@ class NodeParameters(NamedTuple):
     error_after: float
     hang_timeout: float
     open_timeout: float
-    costmap: CostmapParameters
+    costmap: parameters_costmap.CostmapParameters
 
 
-def node_rows() -> Tuple[Row, ...]:
+def node_rows() -> Tuple[parameters_row.Row, ...]:
     """Return the rows that do not belong to one camera."""
-    return NODE_ROWS + COSTMAP_ROWS
+    return NODE_ROWS + parameters_costmap.COSTMAP_ROWS
 
 
-def camera_rows(cameras: Sequence[str]) -> List[Row]:
+def camera_rows(cameras: Sequence[str]) -> List[parameters_row.Row]:
     """
     Return the rows of all cameras under their full names.
 
@@ -201,5 +208,5 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
             row.name.replace('.', '_'): row.kind(values[prefixed(camera, row.name)])
             for row in CAMERA_ROWS})
         for camera in values['cameras'])
-    fields['costmap'] = costmap_parameters(values)
+    fields['costmap'] = parameters_costmap.costmap_parameters(values)
     return NodeParameters(**fields)

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a parameter is: one row with all that ROS, its checks and the documentation need."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 START = 'at start'
 """Read once when the process starts (``read_only`` for ROS tools)."""

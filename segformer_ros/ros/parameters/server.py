@@ -3,11 +3,7 @@
 """Declare the rows on a node, refuse wrong changes, hand out frozen snapshots."""
 
 import difflib
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from rcl_interfaces.msg import FloatingPointRange
 from rcl_interfaces.msg import IntegerRange
@@ -20,12 +16,9 @@ from rclpy.parameter import Parameter
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.ros.parameters import node as parameters
+from segformer_ros.ros.parameters import row as parameters_row
 from segformer_ros.ros.parameters.checks import combined_fault
 from segformer_ros.ros.parameters.checks import fault
-from segformer_ros.ros.parameters.row import CONFIGURE
-from segformer_ros.ros.parameters.row import Row
-from segformer_ros.ros.parameters.row import START
-from segformer_ros.ros.parameters.node import NodeParameters
 
 # Declared by rclpy itself, and names that launch files share between nodes.
 FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
@@ -40,15 +33,17 @@ class ParameterServer:
     :raises ConfigurationError: a value given at start cannot be used
     """
 
-    def __init__(self, node: Node,
-                 on_change: Callable[[NodeParameters, NodeParameters], None]) -> None:
+    def __init__(
+            self, node: Node,
+            on_change: Callable[[parameters.NodeParameters, parameters.NodeParameters],
+                                None]) -> None:
         self._node = node
         self._on_change = on_change
         self.locked = False
         """While true, rows of kind CONFIGURE are refused."""
-        self.examine: Callable[[NodeParameters], None] = _accept
+        self.examine: Callable[[parameters.NodeParameters], None] = _accept
         """Called before a change is accepted; raises SegformerRosError to refuse it."""
-        self._rows: Dict[str, Row] = {}
+        self._rows: Dict[str, parameters_row.Row] = {}
         self._values: Dict[str, Any] = {}
         for row in parameters.node_rows():
             self._declare(row)
@@ -65,7 +60,7 @@ class ParameterServer:
         # has the last word as long as none is added before it.
         node.add_on_set_parameters_callback(self._on_set)
 
-    def _declare(self, row: Row) -> None:
+    def _declare(self, row: parameters_row.Row) -> None:
         descriptor = _descriptor(row)
         try:
             value = self._node.declare_parameter(row.name, row.default, descriptor).value
@@ -103,9 +98,10 @@ class ParameterServer:
             if row is None:
                 continue
             wrong = fault(row, change.value)
-            if wrong is None and row.when == CONFIGURE and self.locked:
-                wrong = (f'{row.name} is read by configure: clean the node up (lifecycle), set it, then '
-                         'configure again.')
+            if wrong is None and row.when == parameters_row.CONFIGURE and self.locked:
+                wrong = (
+                    f'{row.name} is read by configure: clean the node up (lifecycle), set it, then '
+                    'configure again.')
             if wrong is not None:
                 return SetParametersResult(successful=False, reason=wrong)
             values[row.name] = list(change.value) if row.kind is list else change.value
@@ -124,16 +120,16 @@ class ParameterServer:
         return SetParametersResult(successful=True)
 
 
-def _accept(parameters: NodeParameters) -> None:
+def _accept(parameters: parameters.NodeParameters) -> None:
     """Refuse nothing."""
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
+def _descriptor(row: parameters_row.Row) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=row.description)
-    descriptor.read_only = row.when == START
+    descriptor.read_only = row.when == parameters_row.START
     # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
     descriptor.dynamic_typing = row.kind is float
-    constraints = [f'Changed {row.when}.'] if row.when != START else []
+    constraints = [f'Changed {row.when}.'] if row.when != parameters_row.START else []
     if row.choices is not None:
         constraints.append('One of {}.'.format(', '.join(str(each) for each in row.choices)))
     descriptor.additional_constraints = ' '.join(constraints)

@@ -4,12 +4,7 @@
 
 import importlib
 import time
-from typing import Any
-from typing import Dict
-from typing import Iterable
-from typing import NamedTuple
-from typing import Optional
-from typing import Set
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Set
 
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -18,8 +13,8 @@ from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 from segformer_ros.evaluation.replay.recording import Stored
+from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 
 CLOCK = '/clock'
 NANOSECONDS = 1000000000
@@ -81,7 +76,8 @@ class BagPlayer:
         message_type = message_class(type_name)
         if message_type is None:
             self._unknown.add(topic)
-            self._node.get_logger().warning(f'{topic} is not played: {type_name} is not installed.')
+            self._node.get_logger().warning(
+                f'{topic} is not played: {type_name} is not installed.')
             return
         self._publishers[topic] = self._node.create_publisher(message_type, topic, QoSProfile(
             depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,

@@ -6,12 +6,7 @@ import array
 import functools
 import threading
 import time
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
@@ -161,7 +156,8 @@ class Traffic:
             if found and self._heard >= asked:
                 return found[0]
             time.sleep(SPIN_S)
-        raise BackendError('The node tells nothing about a camera', got=f'no entry {ending!r}', expected=f'one on /diagnostics within {FRESH_DIAGNOSTICS_S:.0f} s')
+        raise BackendError('The node tells nothing about a camera', got=f'no entry {ending!r}',
+                           expected=f'one on /diagnostics within {FRESH_DIAGNOSTICS_S:.0f} s')
 
     def prepare(self, pixels: bytes) -> None:
         """Make the image that every camera sends; bgr8, of the size given."""

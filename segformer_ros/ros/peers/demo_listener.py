@@ -3,12 +3,7 @@
 """Hear what the simulated camera and the node publish, frame by frame."""
 
 import time
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Tuple, TYPE_CHECKING
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
@@ -19,16 +14,16 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.evaluation.demo.truth import HeardGrid
-from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
 from segformer_ros.ros.io import topics
-from segformer_ros.ros.peers.recorder import Channel
-from segformer_ros.ros.peers.recorder import Recorder
 from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
+from segformer_ros.ros.peers.recorder import Channel
+from segformer_ros.ros.peers.recorder import Recorder
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image

@@ -3,13 +3,7 @@
 """Collect messages of several topics by the stamp that they share."""
 
 import collections
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import NamedTuple
-from typing import Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from rclpy.node import Node
 from segformer_ros.ros.io.topics import Topic

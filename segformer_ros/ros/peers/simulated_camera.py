@@ -2,26 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera on a robot in the simulated world: images, depth, truth and transforms."""
 
-from typing import Any
-from typing import Dict
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Dict, Tuple, TYPE_CHECKING
 
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.ros.io.images import byte_array
-from segformer_ros.ros.io.images import mono8_image
-from segformer_ros.ros.io.images import rgb8_image
-from segformer_ros.ros.parameters.row import Row
-from segformer_ros.ros.parameters.row import START
-from segformer_ros.ros.parameters.checks import declare
+from segformer_ros.ros.io import images as io_images
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.io.transform_messages import transform_message
 from segformer_ros.ros.io.transform_messages import TransformPublisher
+from segformer_ros.ros.parameters.checks import declare
+from segformer_ros.ros.parameters.row import Row
+from segformer_ros.ros.parameters.row import START
 from segformer_ros.simulation.render.renderer import Frame
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.world.trajectory import Trajectory
@@ -144,10 +139,10 @@ class SimulatedCameraNode(Node):
         self._info.header = header
         messages = {
             # The truth first, so that it waits for the mask of its image, not the other way.
-            LABELS.name: mono8_image(header, frame.labels),
+            LABELS.name: io_images.mono8_image(header, frame.labels),
             DEPTH.name: depth_image(header, frame.depth),
             CAMERA_INFO.name: self._info,
-            IMAGE.name: rgb8_image(header, frame.image),
+            IMAGE.name: io_images.rgb8_image(header, frame.image),
         }
         for name, message in messages.items():
             self._publishers_by_topic[name].publish(message)
@@ -178,7 +173,7 @@ def depth_image(header: Header, depth: 'npt.NDArray[np.float32]') -> Image:
     """
     height, width = depth.shape
     return Image(header=header, height=height, width=width, encoding='32FC1', is_bigendian=0,
-                 step=4 * width, data=byte_array(depth.view(np.uint8)))
+                 step=4 * width, data=io_images.byte_array(depth.view(np.uint8)))
 
 
 def _calibration(info: CameraInfo) -> Calibration:

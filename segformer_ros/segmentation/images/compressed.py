@@ -2,17 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decode CompressedImage messages, encode pictures for them."""
 
-from typing import Any
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
+from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.image_header import jpeg_header
-from segformer_ros.common.image_header import JPEG_START
-from segformer_ros.common.image_header import png_header
-from segformer_ros.common.image_header import PNG_START
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,7 +32,8 @@ def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
     data = bytes(message.data)
     _check_complete(data, message.format)
     # Before a decoder takes memory for what the header says.
-    header = png_header(data) if data.startswith(PNG_START) else jpeg_header(data)
+    header = image_header.png_header(data) if data.startswith(
+        image_header.PNG_START) else image_header.jpeg_header(data)
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8, header.length),
                        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if bgr is None:
@@ -82,14 +78,15 @@ def _check_complete(data: bytes, format_text: str) -> None:
     if not data:
         raise InvalidInputError('Compressed image is empty', got=got,
                                 expected='a JPEG or PNG', remedy=REMEDY)
-    if data.startswith(JPEG_START):
+    if data.startswith(image_header.JPEG_START):
         # The end marker cannot occur inside a scan, where 0xff is followed by a stuffed zero.
         complete = data.rfind(JPEG_END) > data.rfind(JPEG_SCAN) >= 0
-    elif data.startswith(PNG_START):
+    elif data.startswith(image_header.PNG_START):
         complete = data.rfind(PNG_END) > 0
     else:
         raise InvalidInputError(
-            'Compressed image is neither JPEG nor PNG', got=got + f', first bytes {data[:8].hex()}', expected='a JPEG or PNG',
+            'Compressed image is neither JPEG nor PNG',
+            got=got + f', first bytes {data[:8].hex()}', expected='a JPEG or PNG',
             remedy='Set jpeg or png in the publisher; depth and video streams are no pictures.')
     if not complete:
         raise InvalidInputError('Compressed image is truncated', got=got,

@@ -3,18 +3,12 @@
 """Turn an Image message into an RGB array: encoding, row step and byte order honoured."""
 
 import abc
-from typing import Any
-from typing import Optional
-from typing import TYPE_CHECKING
+from typing import Any, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
-
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.segmentation.images.encodings import Encoding
-from segformer_ros.segmentation.images.encodings import find_encoding
-from segformer_ros.segmentation.images.encodings import MOSAIC
-from segformer_ros.segmentation.images.encodings import PLANAR
+from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +21,8 @@ class MosaicDecoder(abc.ABC):
     """Another way to decode bayer and packed yuv images, such as cv_bridge."""
 
     @abc.abstractmethod
-    def to_rgb(self, message: Any, encoding: Encoding) -> Optional['npt.NDArray[np.uint8]']:
+    def to_rgb(self, message: Any,
+               encoding: encodings.Encoding) -> Optional['npt.NDArray[np.uint8]']:
         """
         Convert a checked bayer or packed yuv image.
 
@@ -51,13 +46,13 @@ def image_to_rgb(message: Any,
     :return: (H, W, 3) uint8 RGB
     :raises InvalidInputError: size, step, length or encoding cannot be a picture
     """
-    encoding = find_encoding(message.encoding)
+    encoding = encodings.find_encoding(message.encoding)
     _check_layout(message, encoding)
-    if encoding.family == MOSAIC and bridge is not None:
+    if encoding.family == encodings.MOSAIC and bridge is not None:
         rgb = bridge.to_rgb(message, encoding)
         if rgb is not None:
             return rgb
-    rows = message.height * 3 // 2 if encoding.family == PLANAR else message.height
+    rows = message.height * 3 // 2 if encoding.family == encodings.PLANAR else message.height
     image = _samples(message, encoding, rows)
     if encoding.to_rgb is not None:
         image = cv2.cvtColor(image, getattr(cv2, encoding.to_rgb))
@@ -66,7 +61,7 @@ def image_to_rgb(message: Any,
     return image
 
 
-def _samples(message: Any, encoding: Encoding, rows: int) -> 'npt.NDArray[Any]':
+def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDArray[Any]':
     """View the message's bytes as (rows, W[, channels]) samples in this machine's byte order."""
     order = '>' if message.is_bigendian else '<'
     dtype = np.dtype(np.uint8) if encoding.sample_bytes == 1 else np.dtype(order + 'u2')
@@ -84,7 +79,7 @@ def _samples(message: Any, encoding: Encoding, rows: int) -> 'npt.NDArray[Any]':
     return samples
 
 
-def _check_layout(message: Any, encoding: Encoding) -> None:
+def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
     width, height, step = message.width, message.height, message.step
     if width < encoding.smallest or height < encoding.smallest:
         raise InvalidInputError(
@@ -104,7 +99,7 @@ def _check_layout(message: Any, encoding: Encoding) -> None:
             got=f'{step} bytes', expected=f'at least {row_bytes}',
             remedy='Check encoding, width and step in the camera driver.')
     length = step * height
-    if encoding.family == PLANAR:
+    if encoding.family == encodings.PLANAR:
         length += step * (height // 2)
     if len(message.data) != length:
         problem = 'Image data too short' if len(message.data) < length else 'Image data too long'

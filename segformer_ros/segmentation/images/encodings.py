@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The image encodings that a camera may send, and how each becomes RGB."""
 
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
+from typing import Dict, NamedTuple, Optional
 
 from segformer_ros.common.errors import InvalidInputError
 

@@ -2,20 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a perfect robot would know: ground classes, obstacles, first surfaces."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.simulation import shapes
 from segformer_ros.simulation.render.ray_casting import cast
 from segformer_ros.simulation.render.ray_casting import GROUND
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.shapes import span
-from segformer_ros.simulation.shapes import to_local
 from segformer_ros.simulation.textures.textures import SKY
 from segformer_ros.simulation.world.world import World
 
@@ -61,7 +53,7 @@ def ground_classes(world: World, x: 'npt.NDArray[Any]',
     return classes
 
 
-def column_span(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]'
+def column_span(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]'
                 ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
     """
     Return between which heights a shape fills upright lines.
@@ -71,10 +63,10 @@ def column_span(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any
     :return: lowest and highest z, metres; lowest > highest where a line misses
     """
     matrix = primitive.local_from_world()
-    start = to_local(matrix, x - primitive.center[0], y - primitive.center[1],
+    start = shapes.to_local(matrix, x - primitive.center[0], y - primitive.center[1],
                      np.full_like(x, -primitive.center[2]))
     up = matrix[:, 2]
-    return span(primitive.kind, start, (up[0], up[1], up[2]))
+    return shapes.span(primitive.kind, start, (up[0], up[1], up[2]))
 
 
 def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
@@ -101,7 +93,7 @@ def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
                   else world.primitives_around(seen_from[0], seen_from[1], time))
     for primitive in primitives:
         class_id = world.materials[primitive.material].class_id
-        if primitive.kind == ROOM:
+        if primitive.kind == shapes.ROOM:
             classes[_outside(world, flat_x, flat_y)] = class_id
             continue
         near = np.nonzero((np.abs(flat_x - primitive.center[0]) <= primitive.radius)
@@ -166,7 +158,7 @@ def first_surfaces(world: World, origin: 'npt.NDArray[Any]', directions: 'npt.ND
         primitive = primitives[index]
         chosen = owner == index
         classes[chosen] = world.materials[primitive.material].class_id
-        if primitive.kind == ROOM:
+        if primitive.kind == shapes.ROOM:
             top = chosen & (points[:, 2] > 2 * primitive.half[2] - 1e-3)
             classes[top] = world.materials[primitive.material + 1].class_id
     return distance, classes

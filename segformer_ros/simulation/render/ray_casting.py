@@ -2,19 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which surface each ray meets first, and which points lie in shadow."""
 
-from typing import Any
-from typing import List
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-
+from segformer_ros.simulation import shapes
 from segformer_ros.simulation.textures.noise import fractal
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.shapes import span
-from segformer_ros.simulation.shapes import to_local
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -66,7 +58,7 @@ class TiledRays:
         return np.ascontiguousarray(image[:self.shape[0], :self.shape[1]])
 
 
-def _open_foliage(primitive: Primitive, origin: Any, direction: Any,
+def _open_foliage(primitive: shapes.Primitive, origin: Any, direction: Any,
                   t: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
     h = primitive.half
     x, y, z = [(o + t * d) * np.float32(size)
@@ -75,9 +67,9 @@ def _open_foliage(primitive: Primitive, origin: Any, direction: Any,
     return fractal(x + 0.6 * z, y + 0.8 * z, 0.45) > level
 
 
-def _enter(primitive: Primitive, origin: Any, direction: Any
+def _enter(primitive: shapes.Primitive, origin: Any, direction: Any
            ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
-    entry, leave = span(primitive.kind, origin, direction)
+    entry, leave = shapes.span(primitive.kind, origin, direction)
     hit = (entry < leave) & (entry > _NEAREST)
     if primitive.holes and hit.any():
         chosen = np.nonzero(hit)
@@ -87,7 +79,7 @@ def _enter(primitive: Primitive, origin: Any, direction: Any
     return entry, hit
 
 
-def cast(primitives: List[Primitive], origin: 'npt.NDArray[Any]',
+def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
          directions: 'npt.NDArray[Any]', axis: 'npt.NDArray[Any]',
          half_angle: 'npt.NDArray[Any]') -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
     """
@@ -113,7 +105,7 @@ def cast(primitives: List[Primitive], origin: 'npt.NDArray[Any]',
     for index in np.argsort(lengths - radii, kind='mergesort'):
         primitive = primitives[index]
         gap = lengths[index] - radii[index]
-        if primitive.kind == ROOM or gap <= 0:
+        if primitive.kind == shapes.ROOM or gap <= 0:
             tiles = np.arange(len(half_angle))
         else:
             cosine = offsets[index].dot(axis) / lengths[index]
@@ -126,10 +118,10 @@ def cast(primitives: List[Primitive], origin: 'npt.NDArray[Any]',
         begin = matrix.dot(-offsets[index]).astype(np.float32)
         start = begin[0], begin[1], begin[2]
         d = directions[:, tiles]
-        local = to_local(matrix, d[0], d[1], d[2])
+        local = shapes.to_local(matrix, d[0], d[1], d[2])
         old = distance[tiles]
-        if primitive.kind == ROOM:
-            entry = span(ROOM, start, local)[1]
+        if primitive.kind == shapes.ROOM:
+            entry = shapes.span(shapes.ROOM, start, local)[1]
             closer = entry < old * np.float32(0.9995)
         else:
             entry, closer = _enter(primitive, start, local)
@@ -144,7 +136,7 @@ def cast(primitives: List[Primitive], origin: 'npt.NDArray[Any]',
     return distance, owner
 
 
-def shadows(primitives: List[Primitive], points: 'npt.NDArray[Any]',
+def shadows(primitives: List[shapes.Primitive], points: 'npt.NDArray[Any]',
             seen: 'npt.NDArray[np.bool_]', sun: Tuple[float, float, float],
             lamp: Optional[Tuple[float, float, float]]) -> 'npt.NDArray[np.bool_]':
     """
@@ -172,7 +164,7 @@ def shadows(primitives: List[Primitive], points: 'npt.NDArray[Any]',
         reach = np.sqrt((light ** 2).sum(axis=0))
         light = light / np.maximum(reach, 1e-6)
     for primitive in primitives:
-        if primitive.kind == ROOM:
+        if primitive.kind == shapes.ROOM:
             continue
         to_shape = primitive.center[:, None] - middle
         along = np.clip((to_shape * light).sum(axis=0), 0.0, reach)
@@ -184,12 +176,12 @@ def shadows(primitives: List[Primitive], points: 'npt.NDArray[Any]',
         p = points[:, rows]
         matrix = primitive.local_from_world()
         c = primitive.center.astype(np.float32)
-        start = to_local(matrix, p[0] - c[0], p[1] - c[1], p[2] - c[2])
+        start = shapes.to_local(matrix, p[0] - c[0], p[1] - c[1], p[2] - c[2])
         if lamp is None:
             way: Any = [np.float32(v) for v in matrix.dot(np.array(sun))]
         else:
-            way = to_local(matrix, *[np.float32(lamp[i]) - p[i] for i in range(3)])
-        entry, leave = span(primitive.kind, start, way)
+            way = shapes.to_local(matrix, *[np.float32(lamp[i]) - p[i] for i in range(3)])
+        entry, leave = shapes.span(primitive.kind, start, way)
         # A lamp's way has length 1 in units of the parameter; the lift keeps a lit face lit.
         hit = (entry < leave) & (leave > _LIFT)
         if lamp is not None:

@@ -2,19 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A picture of a world, with the truth about every pixel."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
-
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.simulation.render import sensor as render_sensor
 from segformer_ros.simulation.render.ray_casting import cast
 from segformer_ros.simulation.render.ray_casting import TiledRays
-from segformer_ros.simulation.render.sensor import expose
-from segformer_ros.simulation.render.sensor import Sensor
-from segformer_ros.simulation.render.sensor import USUAL_SENSOR
 from segformer_ros.simulation.render.shading import shade
 from segformer_ros.simulation.world.world import KINDS
 from segformer_ros.simulation.world.world import World
@@ -94,7 +88,8 @@ class Renderer:
     :raises InvalidInputError: if the rays are no such array
     """
 
-    def __init__(self, rays: 'npt.NDArray[Any]', sensor: Sensor = USUAL_SENSOR) -> None:
+    def __init__(self, rays: 'npt.NDArray[Any]',
+                 sensor: render_sensor.Sensor = render_sensor.USUAL_SENSOR) -> None:
         if rays.ndim != 3 or rays.shape[2] != 3 or 0 in rays.shape:
             raise InvalidInputError('the rays of a camera have the wrong shape', rays.shape,
                                     '(H, W, 3)')
@@ -137,7 +132,7 @@ class Renderer:
             depth[self._blind] = np.nan
         noise = np.random.RandomState([world.seed, KINDS.index(world.kind),
                                        int(time * 1e6 + 0.5) & 0xffffffff])
-        image = expose(light, self._sensor, noise, motion)
+        image = render_sensor.expose(light, self._sensor, noise, motion)
         if self._blind is not None:
             image[self._blind] = 0
         rays = tiles.to_image(np.moveaxis(tiles.directions, 0, -1))

@@ -2,27 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colour and light of the points that the rays met."""
 
-from typing import Any
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.simulation.textures.built_patterns import BUILT_PATTERNS
 from segformer_ros.simulation.render.ray_casting import GROUND
 from segformer_ros.simulation.render.ray_casting import shadows
+from segformer_ros.simulation.shapes import Primitive
+from segformer_ros.simulation.shapes import ROOM
+from segformer_ros.simulation.textures import surface as textures_surface
+from segformer_ros.simulation.textures.built_patterns import BUILT_PATTERNS
 from segformer_ros.simulation.textures.noise import fractal
 from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.textures.patterns import PATTERNS
-from segformer_ros.simulation.world.scene import Lights
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.textures.surface import flat_surface
-from segformer_ros.simulation.textures.surface import Surface
-from segformer_ros.simulation.textures.surface import surface_at
 from segformer_ros.simulation.textures.textures import SKY
+from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.world import World
 
 if TYPE_CHECKING:
@@ -68,7 +61,7 @@ def _corners(room: Tuple[float, float, float], p: Any, normal: Any) -> 'npt.NDAr
     return shade
 
 
-def _albedo(material: Material, surface: Surface, out: Any, where: Any) -> None:
+def _albedo(material: Material, surface: textures_surface.Surface, out: Any, where: Any) -> None:
     out[where] = _ALL[material.pattern](material, surface)
 
 
@@ -83,7 +76,7 @@ class _Points:
         self.shine = np.zeros(count, np.float32)
         self.glow = np.zeros(count, np.float32)
 
-    def paint(self, material_index: int, surface: Surface, where: Any) -> None:
+    def paint(self, material_index: int, surface: textures_surface.Surface, where: Any) -> None:
         material = self.world.materials[material_index]
         _albedo(material, surface, self.color, where)
         self.labels[where] = material.class_id
@@ -101,14 +94,15 @@ def _paint_ground(out: _Points, x: Any, y: Any, footprint: Any, where: Any) -> N
         if not len(chosen):
             continue
         u, v = ground.local(patch, x[chosen], y[chosen])
-        surface = flat_surface(u, v, 2 * patch.half[0], 2 * patch.half[1], footprint[chosen])
+        surface = textures_surface.flat_surface(u, v, 2 * patch.half[0], 2 * patch.half[1],
+                                                footprint[chosen])
         out.paint(patch.material, surface, where[chosen])
     out.normal[2, where] = 1.0
 
 
 def _paint_primitive(out: _Points, primitive: Primitive, p: Any, footprint: Any,
                      where: Any) -> None:
-    surface, normal = surface_at(primitive, p[0], p[1], p[2], footprint)
+    surface, normal = textures_surface.surface_at(primitive, p[0], p[1], p[2], footprint)
     out.normal[:, where] = normal
     if primitive.kind != ROOM:
         out.paint(primitive.material, surface, where)

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smooth random fields, baked once, that every texture of the world samples."""
 
-from typing import Any
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Tuple, TYPE_CHECKING
 
 import numpy as np
 

@@ -2,18 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Textures of natural ground, vegetation and plain materials."""
 
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, Dict, NamedTuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.simulation.textures.noise import cell_value
-from segformer_ros.simulation.textures.noise import fade
-from segformer_ros.simulation.textures.noise import fractal
-from segformer_ros.simulation.textures.noise import line
+from segformer_ros.simulation.textures import noise as textures_noise
 from segformer_ros.simulation.textures.surface import Surface
 
 if TYPE_CHECKING:
@@ -51,8 +43,9 @@ def mix(first: Any, second: Any, part: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]'
 def _noise(material: Material, s: Surface, cell: float,
            salt: int = 0) -> 'npt.NDArray[Any]':
     shift = np.float32((material.salt * 7.31 + salt * 3.7) % 31.0)
-    return fractal(s.u + shift, s.v + shift, cell * material.scale) * fade(
-        0.25 * cell * material.scale, s.footprint)
+    return textures_noise.fractal(s.u + shift, s.v + shift,
+                                  cell * material.scale) * textures_noise.fade(
+                                      0.25 * cell * material.scale, s.footprint)
 
 
 def _tone(color: Any, noise: 'npt.NDArray[Any]', strength: float) -> 'npt.NDArray[Any]':
@@ -67,7 +60,8 @@ def plain(m: Material, s: Surface) -> 'npt.NDArray[Any]':
 def cloth(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Upholstery: weave of two directions over a mottle."""
     weave = np.sin(s.u * (110.0 / m.scale)) + np.sin(s.v * (110.0 / m.scale))
-    tone = 0.10 * weave * fade(0.03 * m.scale, s.footprint) + 0.12 * _noise(m, s, 0.15)
+    tone = 0.10 * weave * textures_noise.fade(0.03 * m.scale, s.footprint) + 0.12 * _noise(
+        m, s, 0.15)
     return _tone(m.palette[0], tone, m.amount)
 
 
@@ -75,8 +69,9 @@ def quilt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Bedding: diamonds of two tones with dark seams."""
     p = 0.30 * m.scale
     a, b = s.u + s.v, s.u - s.v
-    seam = np.maximum(line(a, p, 0.02, s.footprint), line(b, p, 0.02, s.footprint))
-    check = cell_value(np.round(a / p + 0.5), np.round(b / p + 0.5), m.salt) > 0.5
+    seam = np.maximum(textures_noise.line(a, p, 0.02, s.footprint),
+                      textures_noise.line(b, p, 0.02, s.footprint))
+    check = textures_noise.cell_value(np.round(a / p + 0.5), np.round(b / p + 0.5), m.salt) > 0.5
     color = np.where(check[:, None], m.palette[0], m.palette[1])
     return mix(color, m.palette[0] * 0.3, seam)
 
@@ -90,7 +85,8 @@ def grass(m: Material, s: Surface) -> 'npt.NDArray[Any]':
 def field(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Crop rows: stripes of plants with earth between."""
     period = 0.75 * m.scale
-    wave = 0.5 + 0.5 * np.sin(s.v * (6.2832 / period)) * fade(0.4 * period, s.footprint)
+    wave = 0.5 + 0.5 * np.sin(s.v *
+                              (6.2832 / period)) * textures_noise.fade(0.4 * period, s.footprint)
     part = np.clip(wave + 0.25 * _noise(m, s, 0.5), 0, 1)
     return mix(m.palette[0], m.palette[1], part)
 
@@ -106,7 +102,7 @@ def earth(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     stain = np.clip(0.5 + 0.5 * _noise(m, s, 1.6), 0, 1)
     color = mix(m.palette[0], m.palette[1], stain)
     crack = np.clip(1.0 - np.abs(_noise(m, s, 0.9, 2)) * 9.0, 0, 1)
-    crack = crack * fade(0.05 * m.scale, s.footprint)
+    crack = crack * textures_noise.fade(0.05 * m.scale, s.footprint)
     return mix(color, m.palette[0] * 0.25, 0.8 * crack)
 
 
@@ -114,9 +110,9 @@ def gravel(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Path: pebbles, each with its own tone."""
     size = 0.07 * m.scale
     jitter = 0.4 * size * _noise(m, s, 4 * size)
-    pebble = cell_value(np.floor((s.u + jitter) / size), np.floor((s.v - jitter) / size),
-                        m.salt)
-    contrast = fade(size, s.footprint)
+    pebble = textures_noise.cell_value(np.floor((s.u + jitter) / size),
+                                       np.floor((s.v - jitter) / size), m.salt)
+    contrast = textures_noise.fade(size, s.footprint)
     color = mix(m.palette[0], m.palette[1], 0.5 + (pebble - 0.5) * contrast)
     edge = np.clip((np.abs(s.v) - 0.40 * s.height) / (0.10 * s.height), 0, 1)
     return mix(color, m.palette[0] * 0.6, 0.5 * edge)
@@ -138,17 +134,20 @@ def asphalt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
 def paving(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Sidewalk: square slabs of slightly different tone with dark joints."""
     p = 0.6 * m.scale
-    tone = cell_value(np.round(s.u / p + 0.5), np.round(s.v / p + 0.5), m.salt) - 0.5
-    color = _tone(m.palette[0], tone * fade(p, s.footprint) * 2.0 + 0.3 * _noise(m, s, 0.2),
-                  0.22)
-    joint = np.maximum(line(s.u, p, 0.035, s.footprint), line(s.v, p, 0.035, s.footprint))
+    tone = textures_noise.cell_value(np.round(s.u / p + 0.5), np.round(s.v / p + 0.5),
+                                     m.salt) - 0.5
+    color = _tone(m.palette[0],
+                  tone * textures_noise.fade(p, s.footprint) * 2.0 + 0.3 * _noise(m, s, 0.2), 0.22)
+    joint = np.maximum(textures_noise.line(s.u, p, 0.035, s.footprint),
+                       textures_noise.line(s.v, p, 0.035, s.footprint))
     return mix(color, m.palette[1], joint)
 
 
 def water(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Ripples: long waves of dark and light; the sky's mirror comes from ``shine``."""
     cell = 1.1 * m.scale
-    wave = fractal(s.u * 0.35 + m.salt, s.v * 1.2, cell) * fade(0.25 * cell, s.footprint)
+    wave = textures_noise.fractal(s.u * 0.35 + m.salt, s.v * 1.2, cell) * textures_noise.fade(
+        0.25 * cell, s.footprint)
     return mix(m.palette[0], m.palette[1], np.clip(0.35 + 0.3 * wave, 0, 1))
 
 
@@ -162,8 +161,8 @@ def stone(m: Material, s: Surface) -> 'npt.NDArray[Any]':
 
 def bark(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     """Trunk: ridges along the height."""
-    ridge = fractal(s.u * 3.0 + m.salt, s.v * 0.35, 0.25 * m.scale)
-    return _tone(m.palette[0], ridge * fade(0.03, s.footprint), 0.35)
+    ridge = textures_noise.fractal(s.u * 3.0 + m.salt, s.v * 0.35, 0.25 * m.scale)
+    return _tone(m.palette[0], ridge * textures_noise.fade(0.03, s.footprint), 0.35)
 
 
 PATTERNS: Dict[str, Pattern] = {

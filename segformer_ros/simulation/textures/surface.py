@@ -2,18 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a texture gets to know about the points it colours."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
-
-from segformer_ros.simulation.shapes import BOX
-from segformer_ros.simulation.shapes import CYLINDER
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.shapes import to_local
+from segformer_ros.simulation import shapes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -71,7 +63,7 @@ def _box_face(local: Tuple[Any, Any, Any], half: Any,
     return u, v, width, height, on_z, on_x, normal
 
 
-def surface_at(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
+def surface_at(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
                z: 'npt.NDArray[Any]', footprint: 'npt.NDArray[Any]'
                ) -> Tuple[Surface, 'npt.NDArray[Any]']:
     """
@@ -83,14 +75,14 @@ def surface_at(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]
     :return: the surface, and the outward unit normals in the world, (3, N)
     """
     c = primitive.center
-    local = to_local(primitive.local_from_world(), x - x.dtype.type(c[0]),
+    local = shapes.to_local(primitive.local_from_world(), x - x.dtype.type(c[0]),
                      y - x.dtype.type(c[1]), z - x.dtype.type(c[2]))
     half = primitive.half.astype(x.dtype)
     one = np.ones_like(x)
-    if primitive.kind in (BOX, ROOM):
+    if primitive.kind in (shapes.BOX, shapes.ROOM):
         u, v, width, height, top, front, normal = _box_face(
-            local, half, primitive.kind == ROOM)
-    elif primitive.kind == CYLINDER:
+            local, half, primitive.kind == shapes.ROOM)
+    elif primitive.kind == shapes.CYLINDER:
         cap = np.abs(local[2]) > 0.9995
         u = np.where(cap, local[0] * half[0],
                      np.arctan2(local[1], local[0]).astype(x.dtype) * half[0])
@@ -107,6 +99,6 @@ def surface_at(primitive: Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]
         width, height = one * 6.2832 * half[0], one * 2 * half[2]
         top, front = local[2] > 0.7, local[0] > 0.3
         normal = np.stack([local[0] / half[0], local[1] / half[1], local[2] / half[2]])
-    world = np.stack(to_local(primitive.rotation, normal[0], normal[1], normal[2]))
+    world = np.stack(shapes.to_local(primitive.rotation, normal[0], normal[1], normal[2]))
     length = np.sqrt((world * world).sum(axis=0))
     return Surface(u, v, width, height, top, front, footprint), world / length

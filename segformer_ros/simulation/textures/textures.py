@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Materials drawn from two disjoint sets: one to train on, one held out."""
 
-from typing import Callable
-from typing import Dict
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 

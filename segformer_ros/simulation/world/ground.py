@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plane z = 0 and what is painted on it: floor, rugs, roads, ponds."""
 
-from typing import Any
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, List, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 

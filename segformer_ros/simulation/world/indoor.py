@@ -2,16 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A furnished room with a free loop for the robot."""
 
-from typing import Callable
-from typing import List
-from typing import Tuple
+from typing import Callable, List, Tuple
 
 import numpy as np
-
 from segformer_ros.simulation.world import furniture
-from segformer_ros.simulation.world.ground import BLOB
-from segformer_ros.simulation.world.ground import EVERYWHERE
-from segformer_ros.simulation.world.ground import RECTANGLE
+from segformer_ros.simulation.world import ground
 from segformer_ros.simulation.world.people import add_walker
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.scene import Scene
@@ -116,16 +111,16 @@ def build_indoor(scene: Scene) -> None:
         above=(level, level, level * (1 - 0.3 * warm)),
         below=(0.8 * level, 0.78 * level, 0.75 * level),
         lamp=(r.uniform(-1.0, 1.0), r.uniform(-1.0, 1.0), height - 0.15))
-    scene.ground.add(EVERYWHERE, scene.material('floor'),
+    scene.ground.add(ground.EVERYWHERE, scene.material('floor'),
                      yaw=0.0 if r.uniform() < 0.5 else np.pi / 2)
     wide, deep = min(a - 0.3, r.uniform(1.3, 2.1)), min(b - 0.2, r.uniform(0.9, 1.4))
     yaw = r.uniform(-0.3, 0.3)
-    scene.ground.add(RECTANGLE, scene.material('rug'), (0.0, 0.0), yaw, (wide, deep))
+    scene.ground.add(ground.RECTANGLE, scene.material('rug'), (0.0, 0.0), yaw, (wide, deep))
     for _ in range(2):
         angle = r.uniform(0, 6.28)
-        scene.ground.add(BLOB if r.uniform() < 0.3 else RECTANGLE, scene.material('rug'),
-                         (a * np.cos(angle), b * np.sin(angle)), r.uniform(-0.4, 0.4),
-                         (r.uniform(0.8, 1.3), r.uniform(0.6, 0.9)))
+        scene.ground.add(ground.BLOB if r.uniform() < 0.3 else ground.RECTANGLE,
+                         scene.material('rug'), (a * np.cos(angle), b * np.sin(angle)),
+                         r.uniform(-0.4, 0.4), (r.uniform(0.8, 1.3), r.uniform(0.6, 0.9)))
     if a > 1.7 and b > 1.2 and r.uniform() < 0.85:
         furniture.table_with_chairs(scene, 0.0, 0.0, yaw, min(a - 1.0, r.uniform(0.6, 1.0)),
                                     min(b - 0.75, 0.5))

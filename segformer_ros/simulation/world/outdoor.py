@@ -2,16 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A street beside a park, seen from a robot; and the land as seen from a drone."""
 
-from typing import Callable
-from typing import Tuple
+from typing import Callable, Tuple
 
 import numpy as np
-
+from segformer_ros.simulation.world import ground as world_ground
 from segformer_ros.simulation.world import outdoor_objects as objects
-from segformer_ros.simulation.world.ground import BLOB
-from segformer_ros.simulation.world.ground import EVERYWHERE
-from segformer_ros.simulation.world.ground import RECTANGLE
-from segformer_ros.simulation.world.ground import STRIP
 from segformer_ros.simulation.world.people import add_walker
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.scene import Scene
@@ -58,30 +53,32 @@ def build_street(scene: Scene) -> None:
     r = scene.random
     scene.lights = daylight(r)
     ground = scene.ground
-    ground.add(EVERYWHERE, scene.material('grass'))
+    ground.add(world_ground.EVERYWHERE, scene.material('grass'))
     road, walk = r.uniform(3.0, 4.2), r.uniform(1.3, 2.0)
     edge = road + 2 * walk
     bend, wave = r.uniform(0.5, 1.8), r.uniform(18.0, 30.0)
     path_y = edge + r.uniform(3.5, 6.0)
     path_half = r.uniform(0.9, 1.4)
     field_y = path_y + r.uniform(6.5, 9.0)
-    ground.add(RECTANGLE, scene.material('field'), (0.0, field_y + 15.0), 0.0, (90.0, 15.0))
+    ground.add(world_ground.RECTANGLE, scene.material('field'), (0.0, field_y + 15.0), 0.0,
+               (90.0, 15.0))
     for _ in range(5):
-        ground.add(BLOB, scene.material('earth'),
+        ground.add(world_ground.BLOB, scene.material('earth'),
                    (r.uniform(-28, 28), r.uniform(edge + 1.0, field_y)), r.uniform(0, 3),
                    (r.uniform(1.5, 3.5), r.uniform(1.2, 2.5)), 0.12)
-    ground.add(BLOB, scene.material('earth'), (r.uniform(-25, 25), -edge - 3.0), 0.0,
+    ground.add(world_ground.BLOB, scene.material('earth'), (r.uniform(-25, 25), -edge - 3.0), 0.0,
                (6.0, 2.0), 0.1)
     for _ in range(3):
         spot = (r.uniform(-28, 28), path_y + r.choice([-1, 1]) * r.uniform(3.6, 5.0))
         half = (r.uniform(2.5, 4.5), r.uniform(1.6, 2.4))
         if scene.claim(spot[0], spot[1], max(half)):
-            ground.add(BLOB, scene.material('water'), spot, 0.0, half, 0.08)
-    ground.add(STRIP, scene.material('path'), (0.0, path_y), 0.0, (wave, path_half), bend)
+            ground.add(world_ground.BLOB, scene.material('water'), spot, 0.0, half, 0.08)
+    ground.add(world_ground.STRIP, scene.material('path'), (0.0, path_y), 0.0, (wave, path_half),
+               bend)
     side_material = scene.material('sidewalk')
-    ground.add(STRIP, side_material, (0.0, road + walk), 0.0, (1.0, walk))
-    ground.add(STRIP, side_material, (0.0, -road - walk), 0.0, (1.0, walk))
-    ground.add(STRIP, scene.material('road'), (0.0, 0.0), 0.0, (1.0, road))
+    ground.add(world_ground.STRIP, side_material, (0.0, road + walk), 0.0, (1.0, walk))
+    ground.add(world_ground.STRIP, side_material, (0.0, -road - walk), 0.0, (1.0, walk))
+    ground.add(world_ground.STRIP, scene.material('road'), (0.0, 0.0), 0.0, (1.0, road))
     routes = [_lane(path_y, bend, wave), _lane(road + walk, 0.2, 17.0),
               _lane(-road * 0.5, 0.15, 23.0), _lane(path_y, bend, wave)]
     scene.route = routes[int(r.randint(len(routes)))]
@@ -173,27 +170,30 @@ def build_land(scene: Scene) -> None:
     r = scene.random
     scene.lights = daylight(r)
     ground = scene.ground
-    ground.add(EVERYWHERE, scene.material('grass'))
+    ground.add(world_ground.EVERYWHERE, scene.material('grass'))
     for _ in range(3):
-        ground.add(RECTANGLE, scene.material('field'), (r.uniform(-38, 38), r.uniform(-30, 30)),
+        ground.add(world_ground.RECTANGLE,
+                   scene.material('field'), (r.uniform(-38, 38), r.uniform(-30, 30)),
                    r.uniform(0, 3.1), (r.uniform(8, 14), r.uniform(6, 10)))
     for _ in range(5):
-        ground.add(BLOB, scene.material('earth'), (r.uniform(-38, 38), r.uniform(-25, 25)),
+        ground.add(world_ground.BLOB,
+                   scene.material('earth'), (r.uniform(-38, 38), r.uniform(-25, 25)),
                    r.uniform(0, 3), (r.uniform(3, 6), r.uniform(2, 4.5)), 0.12)
     for _ in range(4):
         spot = (r.uniform(-38, 38), r.uniform(-22, 22))
         half = (r.uniform(4, 7), r.uniform(3, 5))
         scene.claim(spot[0], spot[1], max(half))
-        ground.add(BLOB, scene.material('water'), spot, r.uniform(0, 3), half, 0.10)
+        ground.add(world_ground.BLOB, scene.material('water'), spot, r.uniform(0, 3), half, 0.10)
     for _ in range(2):
-        ground.add(STRIP, scene.material('path'), (0.0, r.uniform(-16, 16)),
+        ground.add(world_ground.STRIP, scene.material('path'), (0.0, r.uniform(-16, 16)),
                    r.uniform(-1.2, 1.2), (r.uniform(20, 35), r.uniform(1.0, 1.8)),
                    r.uniform(1.0, 3.0))
     yaw, road = r.uniform(-0.35, 0.35), r.uniform(2.8, 4.0)
     y = r.uniform(-7.0, 7.0)
     side = r.uniform(0.9, 1.5)
-    ground.add(STRIP, scene.material('sidewalk'), (0.0, y), yaw, (1.0, road + 2 * side))
-    ground.add(STRIP, scene.material('road'), (0.0, y), yaw, (1.0, road))
+    ground.add(world_ground.STRIP, scene.material('sidewalk'), (0.0, y), yaw,
+               (1.0, road + 2 * side))
+    ground.add(world_ground.STRIP, scene.material('road'), (0.0, y), yaw, (1.0, road))
     c, s = np.cos(yaw), np.sin(yaw)
     for _ in range(16):
         u, sign = r.uniform(-45, 45), r.choice([-1, 1])

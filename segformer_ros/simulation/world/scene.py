@@ -2,21 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a builder fills: materials, shapes, ground, lights, people and a route."""
 
-from typing import Any
-from typing import Callable
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 
-from segformer_ros.simulation.world.ground import Ground
-from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import rotation_z
+from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.textures.textures import TextureBank
+from segformer_ros.simulation.world.ground import Ground
 
 if TYPE_CHECKING:
     import numpy.typing as npt

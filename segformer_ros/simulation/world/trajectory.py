@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the robot and its camera are: along a world's route, or at random."""
 
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 

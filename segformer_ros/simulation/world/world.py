@@ -5,19 +5,15 @@
 from typing import List
 
 import numpy as np
-
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.simulation import shapes
+from segformer_ros.simulation.textures.textures import TextureBank
 from segformer_ros.simulation.world.indoor import build_indoor
 from segformer_ros.simulation.world.outdoor import build_land
 from segformer_ros.simulation.world.outdoor import build_street
 from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.world.people import walker_primitives
 from segformer_ros.simulation.world.scene import Scene
-from segformer_ros.simulation.shapes import BOX
-from segformer_ros.simulation.shapes import CYLINDER
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.textures.textures import TextureBank
 
 _BUILDERS = {'indoor': build_indoor, 'outdoor': build_street, 'aerial': build_land}
 KINDS = tuple(sorted(_BUILDERS))
@@ -60,8 +56,8 @@ class World:
         if scene.room is not None:
             half_x, half_y, height = scene.room
             # Materials 0 and 1 of a room are its wall and its ceiling.
-            self._static.append(Primitive(
-                ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
+            self._static.append(shapes.Primitive(
+                shapes.ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
                 np.array([half_x, half_y, height / 2]), 0))
 
     def let_down(self, below: float) -> None:
@@ -74,19 +70,19 @@ class World:
         self._static = [_let_down(shape) if 0.0 < _underside(shape) < below else shape
                         for shape in self._static]
 
-    def primitives(self, time: float) -> List[Primitive]:
+    def primitives(self, time: float) -> List[shapes.Primitive]:
         """
         Return every shape of the world, furniture first, then people.
 
         :param time: seconds
         :return: primitives; a ROOM is walls (its material) and ceiling (the next material)
         """
-        moving: List[Primitive] = []
+        moving: List[shapes.Primitive] = []
         for walker in self.walkers:
             moving.extend(walker_primitives(walker, time))
         return self._static + moving
 
-    def primitives_around(self, x: float, y: float, time: float) -> List[Primitive]:
+    def primitives_around(self, x: float, y: float, time: float) -> List[shapes.Primitive]:
         """
         Return the shapes without the people who stand where the camera is.
 
@@ -94,7 +90,7 @@ class World:
         :param time: seconds
         :return: primitives
         """
-        moving: List[Primitive] = []
+        moving: List[shapes.Primitive] = []
         for walker in self.walkers:
             place = walker_pose(walker, time)
             if np.hypot(place[0] - x, place[1] - y) > PERSONAL_SPACE:
@@ -102,13 +98,13 @@ class World:
         return self._static + moving
 
 
-def _underside(shape: Primitive) -> float:
+def _underside(shape: shapes.Primitive) -> float:
     """Return the height of a level underside, metres; 0 for what has none."""
-    upright = shape.kind in (BOX, CYLINDER) and abs(shape.rotation[2, 2]) > 0.999
+    upright = shape.kind in (shapes.BOX, shapes.CYLINDER) and abs(shape.rotation[2, 2]) > 0.999
     return float(shape.center[2] - shape.half[2]) if upright else 0.0
 
 
-def _let_down(shape: Primitive) -> Primitive:
+def _let_down(shape: shapes.Primitive) -> shapes.Primitive:
     middle = 0.5 * (shape.center[2] + shape.half[2])
     return shape._replace(center=np.append(shape.center[:2], middle),
                           half=np.append(shape.half[:2], middle))

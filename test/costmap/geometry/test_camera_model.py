@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.distortion import EquidistantLens
 from segformer_ros.costmap.geometry.distortion import PolynomialLens
-from segformer_ros.common.errors import InvalidInputError
 
 K = (500.0, 0.0, 310.0, 0.0, 510.0, 250.0, 0.0, 0.0, 1.0)
 # Typical lenses: a mild webcam, a strong barrel, eight coefficients of a depth camera, a fisheye.

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
+from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
 
 STAMP = 1700000000.0
 NO_TURN = (0.0, 0.0, 0.0, 1.0)

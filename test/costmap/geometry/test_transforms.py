@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from segformer_ros.costmap.geometry import transforms as poses
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry import transforms as poses
 
 ANGLES = st.floats(-3.1, 3.1)
 QUATERNIONS = st.tuples(*[st.floats(-1.0, 1.0)] * 4).filter(

@@ -8,20 +8,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.projection.cells import prepared_labels
-from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import NOTHING
 from segformer_ros.costmap.cost_table import OBSTACLE
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import mount_pose
+from segformer_ros.costmap.projection.cells import prepared_labels
+from segformer_ros.costmap.projection.contact_scan import scan
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.projection.scan_table import build_scan_table
 from segformer_ros.costmap.projection.scan_table import direction_of
 from segformer_ros.costmap.projection.scan_table import view_rays
 from segformer_ros.costmap.settings import ProjectionSettings
-from segformer_ros.common.errors import TransformError
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene

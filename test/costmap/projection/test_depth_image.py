@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_in_meters
-from segformer_ros.common.errors import InvalidInputError
 
 
 def png(image):

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.projection.ego_mask import load_self_mask
 from segformer_ros.costmap.projection.ego_mask import polygon_self_mask
 from segformer_ros.costmap.projection.ego_mask import self_mask_from
-from segformer_ros.common.errors import ConfigurationError
 
 
 def save(tmp_path, array):

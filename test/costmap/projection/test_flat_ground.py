@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.projection.cells import cells_between
-from segformer_ros.costmap.projection.cells import prepared_labels
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.projection.flat_ground import GroundProjector
-from segformer_ros.costmap.projection.flat_ground import range_error
-from segformer_ros.costmap.projection.flat_ground import range_weights
-from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.projection.cells import cells_between
+from segformer_ros.costmap.projection.cells import prepared_labels
+from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.flat_ground import range_error
+from segformer_ros.costmap.projection.flat_ground import range_weights
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED

@@ -11,9 +11,9 @@ from PIL import ImageSequence
 import pytest
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.demo.animation import choose_colors
 from segformer_ros.evaluation.demo.animation import write_gif
 from segformer_ros.evaluation.demo.animation import write_png
-from segformer_ros.evaluation.demo.animation import choose_colors
 
 
 def read_gif(path):

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from segformer_ros.evaluation.demo.pictures import DemoPictures
-from segformer_ros.evaluation.demo.pictures import most_varied
-from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.evaluation.demo.grid_pictures import GridPair
 from segformer_ros.evaluation.demo.grid_pictures import GridPose
 from segformer_ros.evaluation.demo.grid_pictures import LETHAL_COLOR
+from segformer_ros.evaluation.demo.pictures import DemoPictures
+from segformer_ros.evaluation.demo.pictures import most_varied
+from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.segmentation.images.palette import overlay
 

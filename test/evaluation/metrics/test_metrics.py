@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
-from segformer_ros.evaluation.metrics.confusion import OTHER
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
+from segformer_ros.evaluation.metrics.confusion import OTHER
 from segformer_ros.evaluation.metrics.confusion import ratio
 from segformer_ros.evaluation.metrics.confusion import score
 

@@ -9,11 +9,11 @@ import pytest
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.replay.recording import find_recording
 from segformer_ros.evaluation.replay.recording import ReadAhead
 from segformer_ros.evaluation.replay.recording import Stored
 from segformer_ros.evaluation.replay.recording import stored_messages
+from segformer_ros.evaluation.sources.bag_files import find_bags
 from support import bags
 
 pytest.importorskip('rosbags')

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.report import thresholds as gates
 from segformer_ros.evaluation.replay.report import FIGURES
 from segformer_ros.evaluation.replay.report import NodeCounts
 from segformer_ros.evaluation.replay.report import render_replay
@@ -15,6 +14,7 @@ from segformer_ros.evaluation.replay.report import Replay
 from segformer_ros.evaluation.replay.report import replay_document
 from segformer_ros.evaluation.replay.report import write_replay
 from segformer_ros.evaluation.replay.timing import ReplayEvents
+from segformer_ros.evaluation.report import thresholds as gates
 
 BACKEND = {'backend': 'onnxruntime', 'version': '1', 'precision': 'fp32', 'device': 'cpu',
            'why': 'asked for'}

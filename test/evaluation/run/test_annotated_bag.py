@@ -10,11 +10,11 @@ import pytest
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.run import annotated_bag
+from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.job import Workplace
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 from segformer_ros.evaluation.sources.bag_source import BagSource
-from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.job import Workplace
 from support import bags
 
 OUTPUTS = (annotated_bag.MASK, annotated_bag.CONFIDENCE, annotated_bag.OVERLAY)

@@ -8,19 +8,19 @@ import os
 import numpy as np
 import pytest
 
-from segformer_ros.evaluation.run import annotated_bag
-from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
-from segformer_ros.evaluation.sources.bag_files import find_bags
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import is_latched
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
-from segformer_ros.evaluation.sources.inputs import InputOptions
-from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.report.document import NOTHING
 from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.markdown import render_markdown
+from segformer_ros.evaluation.run import annotated_bag
+from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
+from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.sources.bag_files import find_bags
+from segformer_ros.evaluation.sources.bag_reader import BagPartReader
+from segformer_ros.evaluation.sources.bag_reader import is_latched
+from segformer_ros.evaluation.sources.inputs import InputOptions
 from support import bags
 from support import tiny_model
 

@@ -9,13 +9,13 @@ import pytest
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.sources.bag_files import find_bags
-from segformer_ros.evaluation.sources.bag_source import BagSource
+from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.run.job import find_label_map
 from segformer_ros.evaluation.run.job import sample_inputs
 from segformer_ros.evaluation.run.job import SAMPLES
-from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.run.network import Network
+from segformer_ros.evaluation.sources.bag_files import find_bags
+from segformer_ros.evaluation.sources.bag_source import BagSource
 from segformer_ros.model.classes import load_class_table
 from support import bags
 

@@ -11,11 +11,11 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
-from segformer_ros.evaluation.sources.inputs import InputOptions
-from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.report.document import LABELS
 from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.sources.inputs import InputOptions
 from support import bags
 from support import tiny_model
 

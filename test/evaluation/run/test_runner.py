@@ -5,16 +5,16 @@
 import numpy as np
 import pytest
 
-from segformer_ros.evaluation.sources import frames as reasons
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import FrameSource
-from segformer_ros.evaluation.sources.frames import LeftOut
 from segformer_ros.evaluation.metrics.label_map import identity_map
 from segformer_ros.evaluation.run.network import Network
 from segformer_ros.evaluation.run.records import read_records
 from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.run.runner import SourceRunner
 from segformer_ros.evaluation.run.sinks import FrameSink
+from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import FrameSource
+from segformer_ros.evaluation.sources.frames import LeftOut
 
 
 class Frames(FrameSource):

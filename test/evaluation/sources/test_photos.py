@@ -8,10 +8,10 @@ import pytest
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.photos import find_photos
 from segformer_ros.evaluation.sources.photos import SLICE
 from segformer_ros.evaluation.sources.photos import sources_of_photos
-from segformer_ros.evaluation.sources.frames import Frame
 
 PHOTO = np.full((6, 8, 3), 100, np.uint8)
 LABEL = np.full((6, 8), 7, np.uint8)

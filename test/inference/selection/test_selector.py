@@ -10,15 +10,15 @@ import time
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.inference.selection import selector as selection_module
-from segformer_ros.inference.selection import status as selection
-from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import LIVE_FRAMES
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.selection import selector as selection_module
+from segformer_ros.inference.selection import status as selection
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.model.optimize import optimize as graph
 from segformer_ros.model.optimize import target as graph_target
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.trt import builder as network_builder
-from segformer_ros.inference.trt import backend as tensorrt_backend
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.trt import backend as tensorrt_backend
+from segformer_ros.inference.trt import builder as network_builder
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import EngineFile
 from segformer_ros.inference.trt.backend import EngineLoadError

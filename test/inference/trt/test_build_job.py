@@ -10,18 +10,18 @@ import pytest
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.trt import build_job as engine_builder
 from segformer_ros.inference.trt import memory as memory_plan
+from segformer_ros.inference.trt.api import load_tensorrt
+from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.candidates import EngineModel
 from segformer_ros.inference.trt.key import BuilderSettings
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.trt.key import entry_name
-from segformer_ros.inference.trt.candidates import engine_tasks
-from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.base.frames import Frames
-from segformer_ros.inference.trt.api import load_tensorrt
-from segformer_ros.inference.trt.backend import RuntimeSettings
 
 PATIENCE_S = 120.0
 

@@ -10,14 +10,14 @@ import pytest
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.inference.trt import builder as network_builder
-from segformer_ros.inference.trt.builder import BuildRequest
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.trt import builder as network_builder
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import version_key
 from segformer_ros.inference.trt.backend import EngineFile
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.backend import TensorrtBackend
+from segformer_ros.inference.trt.builder import BuildRequest
 from support.fake_tensorrt import VERSIONS
 
 WEAK = [version for version in VERSIONS if version_key(version) < (10,)]

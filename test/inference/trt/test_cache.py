@@ -17,14 +17,14 @@ from hypothesis import settings
 from hypothesis import strategies
 import pytest
 from segformer_ros.common.errors import ModelError
+from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.trt import cache as engine_cache
-from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.inference.trt.key import EngineKey
-from segformer_ros.inference.trt.key import entry_name
 from segformer_ros.inference.trt.cache import format_record
 from segformer_ros.inference.trt.cache import GIVEN_UP_AFTER
+from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.trt.cache import parse_record
-from segformer_ros.inference.base.mask_check import SelfCheck
+from segformer_ros.inference.trt.key import EngineKey
+from segformer_ros.inference.trt.key import entry_name
 
 KEY = EngineKey(
     model_sha256='ab' * 32, tensors=('pixel_values float32[1, 3, 64, 64]',),
@@ -310,8 +310,8 @@ def test_pruning_removes_locks_and_timings_that_belong_to_no_engine(cache):
 
 KILLED_WRITER = """
 import hashlib, os, signal, sys
-from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.common import private_files as cache_dir
+from segformer_ros.inference.trt.cache import EngineCache
 sys.path.insert(0, {test!r})
 from test_engine_cache_values import KEY
 cache = EngineCache({folder!r})

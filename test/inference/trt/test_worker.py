@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from segformer_ros.inference.trt import worker as build_worker
 from segformer_ros.common.child_process import WorkerProcess
+from segformer_ros.inference.trt import worker as build_worker
 
 pytestmark = pytest.mark.real_process
 PATIENCE_S = 60.0

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 import pytest
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.onnx_file import inspection
+from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.onnx_file.inspection import draft_spec
 from segformer_ros.model.onnx_file.inspection import Knowledge
 from segformer_ros.model.onnx_file.inspection import name_from
+from segformer_ros.model.onnx_file.inspection import shipped_table_like
 from segformer_ros.model.onnx_file.inspection import spec_to_yaml
-from segformer_ros.model.onnx_file.header import read_onnx_header
-from segformer_ros.model.weights.resolve import resolve_model
+from segformer_ros.model.onnx_file.inspection import write_spec
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.onnx_file.inspection import shipped_table_like
-from segformer_ros.model.onnx_file.inspection import write_spec
+from segformer_ros.model.weights.resolve import resolve_model
 from support import onnx_writer as w
 
 

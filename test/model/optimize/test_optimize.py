@@ -13,14 +13,14 @@ import pytest
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.onnx_file.inspection import violations
 from segformer_ros.model.optimize import optimize as graph
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import TARGETS
 from segformer_ros.model.optimize.target import TENSORRT_8_2
 from segformer_ros.model.optimize.target import TENSORRT_8_6
-from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.onnx_file.inspection import violations
 from support.exported_segformer import Architecture
 from support.exported_segformer import export_segformer
 from support.exported_segformer import STYLES

@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
-from segformer_ros.model.optimize.segformer_parser import recognise
 from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.segformer_parser import recognise
 from support.exported_segformer import export_segformer
 from support.exported_segformer import STYLES
 from support.exported_segformer import TINY

@@ -13,9 +13,9 @@ import pytest
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import verify as digest
-from segformer_ros.model.spec import load_model_spec
 
 BLOCK = {
     'url': '{endpoint}/org/{revision}/{path}',

@@ -5,6 +5,7 @@
 import pytest
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import OK
@@ -12,7 +13,6 @@ from segformer_ros.ros.io.status import WARN
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
-from segformer_ros.ros.io.statistics import CameraStatistics
 
 ACTIVE = NodeState('active', True, '', '', 'system')
 

@@ -5,8 +5,8 @@
 import time
 
 import pytest
-from segformer_ros.ros.node.supervisor import BusyTime
 from segformer_ros.ros.node.inference_thread import Work
+from segformer_ros.ros.node.supervisor import BusyTime
 
 PERIOD = 0.5
 

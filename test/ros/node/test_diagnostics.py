@@ -4,18 +4,18 @@
 
 import pytest
 from segformer_ros.inference.base.backend import BackendInfo
-from segformer_ros.ros.node.diagnostics import backend_status
-from segformer_ros.ros.node.diagnostics import BackendState
-from segformer_ros.ros.node.diagnostics import camera_status
+from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.node.diagnostics import node_status
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import OK
 from segformer_ros.ros.io.status import WARN
+from segformer_ros.ros.node.diagnostics import backend_status
+from segformer_ros.ros.node.diagnostics import BackendState
+from segformer_ros.ros.node.diagnostics import camera_status
+from segformer_ros.ros.node.diagnostics import node_status
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
-from segformer_ros.ros.io.statistics import CameraStatistics
 
 ACTIVE = NodeState('active', True, '', '', 'system')
 PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})

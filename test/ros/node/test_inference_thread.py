@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 from segformer_ros.common.errors import BackendError
+from segformer_ros.ros.node.inference_thread import InferenceWorker
 from segformer_ros.ros.node.live_segmenter import BackendProvider
 from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.node.inference_thread import InferenceWorker
 from segformer_ros.segmentation.segmenter import Segmenter
 from support.ros_graph import wait_until
 from support.slow_backend import ListProvider

@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.ros.node import outputs as outputs_module
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.node import outputs as outputs_module
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.node import inference_thread as worker_module
-from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.segmentation.segmenter import Segmenter
 from support.grey_gpu import Gpu
 from support.ros_graph import wait_until

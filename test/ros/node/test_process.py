@@ -15,12 +15,12 @@ from support.ros_graph import Peer
 FAULTY = '''
 import atexit
 import os
-import sys
-import time
 from rclpy.node import Node
 from segformer_ros.ros.node import stop_signal as stop_request
 from segformer_ros.ros.node.process import run_node
 from std_srvs.srv import Trigger
+import sys
+import time
 
 
 class Faulty(Node):

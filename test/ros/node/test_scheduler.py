@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
+from segformer_ros.ros.node.inference_thread import PATIENCE_SHARE
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.node.scheduler import Scheduler
-from segformer_ros.ros.node.inference_thread import PATIENCE_SHARE
 
 
 def frame(number):

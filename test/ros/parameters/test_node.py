@@ -7,12 +7,12 @@ import os
 import pytest
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.ros.parameters import docs as parameter_docs
+from segformer_ros.ros.parameters.checks import combined_fault
+from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import OWN_ROWS
-from segformer_ros.ros.parameters.checks import combined_fault
-from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import CameraParameters

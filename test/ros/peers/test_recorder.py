@@ -3,9 +3,9 @@
 """Messages that share a stamp come back as one set."""
 
 from builtin_interfaces.msg import Time
+from segformer_ros.ros.io.topics import MASK
 from segformer_ros.ros.peers.recorder import Channel
 from segformer_ros.ros.peers.recorder import Recorder
-from segformer_ros.ros.io.topics import MASK
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from support.ros_graph import Peer

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.simulation.render.sensor import expose
+from segformer_ros.simulation.render.sensor import Sensor
 from segformer_ros.simulation.textures.noise import cell_value
 from segformer_ros.simulation.textures.noise import fractal
 from segformer_ros.simulation.textures.noise import hsv
 from segformer_ros.simulation.textures.noise import line
-from segformer_ros.simulation.render.sensor import expose
-from segformer_ros.simulation.render.sensor import Sensor
 from segformer_ros.simulation.textures.textures import CLASSES
 from segformer_ros.simulation.textures.textures import RECIPES
 from segformer_ros.simulation.textures.textures import TextureBank
