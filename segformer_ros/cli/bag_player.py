@@ -39,7 +39,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: 0 played to the end, 1 not, with a message; 130 interrupted
     """
-    options = make_parser().parse_args(dds_environment.own_arguments(args))
+    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
     dds_environment.carry_images()
     try:
         play(options)

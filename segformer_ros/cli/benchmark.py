@@ -20,7 +20,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.evaluation.benchmark.benchmark import BenchmarkSettings
 from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
 from segformer_ros.evaluation.benchmark.report import markdown
-from segformer_ros.evaluation.metrics.performance import machine_facts
+from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.model.weights.resolve import resolve_model
 
@@ -98,7 +98,7 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     names = options.model or ['segformer_sim']
     report = _earlier(os.path.join(options.output, 'benchmark.json')) if options.append else {
         'models': [], 'commands': []}
-    facts = {'machine': machine_facts(), 'versions': _versions()}
+    facts = {'machine': machine_description(), 'versions': _versions()}
     for key, found in facts.items():
         earlier = {name: value for name, value in report.get(key, found).items()
                    if name != 'load_average'}

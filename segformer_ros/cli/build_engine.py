@@ -18,8 +18,8 @@ from segformer_ros.inference.trt import cache as trt_cache
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import MODULE
 from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.inference.trt.candidates import deployed_engine_model
 from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.candidates import optimized_engine_model
 from segformer_ros.inference.trt.key import BuilderSettings
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.model.spec import ModelSpec
@@ -113,7 +113,7 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
     runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
                               device_index=options.device, probe=probe is None)
     api = load_tensorrt(options.tensorrt_module)
-    source = deployed_engine_model(model.onnx_path, model.spec, api)
+    source = optimized_engine_model(model.onnx_path, model.spec, api)
     builder = BuilderSettings(options.workspace, options.optimization_level, options.tf32)
     tasks = engine_tasks(source, options.precision, api, runtime, builder, gpu)
     print(f'{source.path} on {gpu}, TensorRT {api.version}, cache {cache.folder}')

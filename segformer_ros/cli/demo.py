@@ -45,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
-    options = make_parser().parse_args(dds_environment.own_arguments(args))
+    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     dds_environment.carry_images()
     dds_environment.keep_apart()

@@ -77,7 +77,7 @@ def _seconds(text: str) -> float:
 
 
 def _look_at_graph(
-        options: argparse.Namespace) -> Tuple[List[finding.Finding], Dict[str, Any], bool]:
+        options: argparse.Namespace) -> Tuple[List[finding.CheckResult], Dict[str, Any], bool]:
     if options.no_ros:
         return [], {}, False
     try:
@@ -86,7 +86,7 @@ def _look_at_graph(
         from segformer_ros.ros.doctor.graph import GraphObserver
         from segformer_ros.ros.doctor.topics import graph_findings
     except ImportError as error:
-        return [finding.Finding(finding.ERROR, 'ros', f'cannot be used: {error}',
+        return [finding.CheckResult(finding.ERROR, 'ros', f'cannot be used: {error}',
                         'Source the setup file of ROS 2 and of the workspace, or give '
                         '--no-ros.')], {}, False
     context = Context()

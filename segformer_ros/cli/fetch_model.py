@@ -13,7 +13,7 @@ from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.optimize.optimize import UNCHANGED
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.worker import TIMEOUT_S
@@ -80,15 +80,15 @@ def _fetch(options: argparse.Namespace) -> int:
         line.finish()
     print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}',
           file=sys.stderr)
-    _prepare_graph(options.name, path)
+    _optimize_graph(options.name, path)
     # Alone on stdout, so that a script can take it.
     print(path)
     return 0
 
 
-def _prepare_graph(name: str, path: str) -> None:
+def _optimize_graph(name: str, path: str) -> None:
     """Make now what the node's first start would have to make."""
-    graphs = GraphQueue(path, load_model_spec(catalogue.spec_path(name)))
+    graphs = OptimizeJobs(path, load_model_spec(catalogue.spec_path(name)))
     try:
         graphs.request(ONNXRUNTIME)
         graphs.wait(TIMEOUT_S)

@@ -151,7 +151,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(dds_environment.own_arguments(args))
+    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
     try:
         return _run(options)
     except errors.SegformerRosError as error:

@@ -12,7 +12,7 @@ def main(args: Optional[List[str]] = None) -> int:
     from segformer_ros.ros.node.process import run_node
     from segformer_ros.ros.node.segformer_node import SegformerNode
     return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested),
-                    SegformerNode.close, args, is_hopeless=lambda node: node.is_hopeless,
+                    SegformerNode.close, args, is_unrecoverable=lambda node: node.is_unrecoverable,
                     stop=stop, leaves_threads=lambda node: node.leaves_threads)
 
 

@@ -26,10 +26,10 @@ from segformer_ros.costmap.points import obstacle_cloud
 from segformer_ros.costmap.projection.cells import prepared_labels
 from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
-from segformer_ros.costmap.projection.overhead import OverheadProjector
-from segformer_ros.costmap.projection.semantic_layer import CategoryBundle
-from segformer_ros.costmap.projection.semantic_layer import CategoryProjector
-from segformer_ros.costmap.time_jumps import ClockWatch
+from segformer_ros.costmap.projection.nadir import NadirProjector
+from segformer_ros.costmap.projection.semantic_layer import SemanticLayerBundle
+from segformer_ros.costmap.projection.semantic_layer import SemanticLayerProjector
+from segformer_ros.costmap.time_jumps import TimeJumps
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,9 +95,9 @@ class CostmapPipeline:
         self.settings = settings
         self._grid_settings = settings.grid
         self._grid = CostGrid(settings.grid, settings.fusion)
-        self._clock = ClockWatch(settings.time)
+        self._clock = TimeJumps(settings.time)
         self._cameras: Dict[str, _Camera] = {}
-        self._self_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
+        self._ego_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
         self._latest: Dict[str, Tuple[costmap_observation.Observation, float]] = {}
         self._newest = -math.inf
         self._below = (0.0, 0.0, 0.0)
@@ -118,14 +118,14 @@ class CostmapPipeline:
         self.settings = settings
         self._cameras = {}
 
-    def set_self_mask(self, camera: str, self_mask: 'npt.NDArray[np.uint8]') -> None:
+    def set_ego_mask(self, camera: str, self_mask: 'npt.NDArray[np.uint8]') -> None:
         """
         Say where a camera sees its own robot.
 
         :param camera: name, as in :meth:`process`
         :param self_mask: (H, W) uint8 of the mask's size, 255 on the robot, 0 elsewhere
         """
-        self._self_masks[camera] = self_mask
+        self._ego_masks[camera] = self_mask
         self._cameras.pop(camera, None)
 
     def check_stamp(self, stamp: float, now: Optional[float] = None) -> None:
@@ -178,7 +178,7 @@ class CostmapPipeline:
             ground_cloud(projection.ground_points, self.costs), jumped, timings)
 
     def categories(self, name: str, frame: Frame, lookup: 'npt.NDArray[np.uint8]'
-                   ) -> CategoryBundle:
+                   ) -> SemanticLayerBundle:
         """
         Return the frame's bundle for semantic_segmentation_layer.
 
@@ -235,7 +235,7 @@ class CostmapPipeline:
     def _camera(self, name: str, frame: Frame) -> '_Camera':
         width, height = frame.camera.size_wh
         for what, image in (('Mask', frame.mask), ('Confidence', frame.confidence),
-                            ('Self mask', self._self_masks.get(name))):
+                            ('Self mask', self._ego_masks.get(name))):
             if image is not None and (image.shape != (height, width)
                                       or image.dtype != np.uint8):
                 raise InvalidInputError(
@@ -244,7 +244,7 @@ class CostmapPipeline:
                     expected=f'uint8 ({height}, {width})',
                     remedy='Make the camera model for the size of the mask.')
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.settings, self._self_masks.get(name))
+            self._cameras[name] = _Camera(self.settings, self._ego_masks.get(name))
         return self._cameras[name]
 
     def _follow(self, pose: CameraPose) -> None:
@@ -266,15 +266,15 @@ class _Camera:
 
     def __init__(self, settings: costmap_settings.CostmapSettings,
                  self_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
-        self._self_mask = self_mask
+        self._ego_mask = self_mask
         self._ground = GroundProjector(settings.projection, self_mask)
-        self._overhead = OverheadProjector(settings.projection)
+        self._overhead = NadirProjector(settings.projection)
         self._depth = DepthProjector(settings.projection, settings.depth, self_mask)
-        self._categories = CategoryProjector(settings.category_width)
+        self._categories = SemanticLayerProjector(settings.category_width)
 
     def _labels(self, frame: Frame,
                 settings: costmap_settings.CostmapSettings) -> 'npt.NDArray[np.uint8]':
-        return prepared_labels(frame.mask, frame.confidence, self._self_mask,
+        return prepared_labels(frame.mask, frame.confidence, self._ego_mask,
                                settings.projection.min_confidence)
 
     def project(self, frame: Frame, costs: CostTable, grid: CostGrid,
@@ -293,7 +293,7 @@ class _Camera:
 
     def categories(self, frame: Frame, costs: CostTable,
                    settings: costmap_settings.CostmapSettings,
-                   lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+                   lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
         labels = self._labels(frame, settings)
         mount = frame.pose.ground_from_camera
         if frame.depth is not None:

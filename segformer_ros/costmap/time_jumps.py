@@ -9,7 +9,7 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.settings import TimeSettings
 
 
-class ClockWatch:
+class TimeJumps:
     """
     Compares stamps with the earlier ones of the same source.
 

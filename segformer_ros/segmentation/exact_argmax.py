@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class GridWinners(NamedTuple):
+class GridArgmax(NamedTuple):
     """The winning class of every grid point, (h, w) each."""
 
     labels: 'npt.NDArray[np.uint8]'
@@ -36,8 +36,8 @@ class GridWinners(NamedTuple):
     """over the classes, or None when not asked for"""
 
 
-def grid_winners(logits: 'npt.NDArray[np.float32]',
-                 scratch: Optional['npt.NDArray[np.float32]']) -> GridWinners:
+def grid_argmax(logits: 'npt.NDArray[np.float32]',
+                 scratch: Optional['npt.NDArray[np.float32]']) -> GridArgmax:
     """
     Return winners, and the log-sum-exp if there is room to compute it.
 
@@ -58,7 +58,7 @@ def grid_winners(logits: 'npt.NDArray[np.float32]',
         flat = scratch.reshape(-1, classes)
         cv2.exp(flat, flat)
         logsumexp = peak + np.log(scratch.sum(axis=2))
-    return GridWinners(labels.astype(np.uint8), peak, logsumexp)
+    return GridArgmax(labels.astype(np.uint8), peak, logsumexp)
 
 
 def not_finite_error() -> BackendError:
@@ -155,7 +155,7 @@ class _Candidates(NamedTuple):
 
 
 def upsampled_argmax(
-        logits: 'npt.NDArray[np.float32]', grid: GridWinners, rows: UpsamplingAxis,
+        logits: 'npt.NDArray[np.float32]', grid: GridArgmax, rows: UpsamplingAxis,
         cols: UpsamplingAxis,
 ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.float32]]]':
     """
@@ -176,12 +176,12 @@ def upsampled_argmax(
                       for line in (above, below) for column in (left, right)])
     corner_labels = grid.labels.reshape(-1)[nodes]
     mask = corner_labels[0].take(cols.cell_of, axis=1).take(rows.cell_of, axis=0)
-    excess = grid_excess(grid, rows, cols)
+    excess = grid_log_confidence(grid, rows, cols)
     mixed_rows, mixed_cols = np.nonzero((corner_labels[1:] != corner_labels[0]).any(axis=0))
     if len(mixed_rows):
         cells = _cells(nodes[:, mixed_rows, mixed_cols], rows, cols, mixed_rows, mixed_cols)
         candidates = _candidates(logits, cells.nodes, corner_labels[:, mixed_rows, mixed_cols])
-        winner, best = _winners(cells, candidates)
+        winner, best = _argmax(cells, candidates)
         pixels = cells.rows[:, :, np.newaxis] * np.intp(len(cols.lower)) \
             + cells.cols[:, np.newaxis, :]
         mask.reshape(-1)[pixels] = winner
@@ -191,7 +191,7 @@ def upsampled_argmax(
     return mask, excess
 
 
-def grid_excess(grid: GridWinners, rows: UpsamplingAxis,
+def grid_log_confidence(grid: GridArgmax, rows: UpsamplingAxis,
                 cols: UpsamplingAxis) -> 'Optional[npt.NDArray[np.float32]]':
     """Return (H, W): winning logit minus log-sum-exp, upsampled; None without the latter."""
     if grid.logsumexp is None:
@@ -240,7 +240,7 @@ def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]'
                        np.diff(start))
 
 
-def _winners(cells: _Cells, candidates: _Candidates) -> \
+def _argmax(cells: _Cells, candidates: _Candidates) -> \
         'Tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]':
     """Return winner and its value, (B, ph, pw), taking one candidate of every cell at a time."""
     by_count = np.argsort(-candidates.counts)

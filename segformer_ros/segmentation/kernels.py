@@ -55,8 +55,8 @@ class Kernels:
         library.normalize_to_planes.restype = None
         self._library = library
 
-    def grid_winners(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
-                     with_logsumexp: bool) -> exact_argmax.GridWinners:
+    def grid_argmax(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
+                     with_logsumexp: bool) -> exact_argmax.GridArgmax:
         """
         Return winners, and the log-sum-exp if wanted.
 
@@ -70,7 +70,7 @@ class Kernels:
         if self._library.grid_statistics(_address(logits), height * width, classes, nhwc,
                                          _address(labels), _address(peak), _address(logsumexp)):
             raise exact_argmax.not_finite_error()
-        return exact_argmax.GridWinners(labels, peak, logsumexp)
+        return exact_argmax.GridArgmax(labels, peak, logsumexp)
 
     def exact_mask(
             self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: exact_argmax.UpsamplingAxis,

@@ -99,12 +99,12 @@ class Postprocessor:
                                             self._threads)
         if self._kernels is None and not self._nhwc:
             logits = self._transpose(logits)
-        grid = self._winners(logits, needs_logsumexp and given is None)
+        grid = self._argmax(logits, needs_logsumexp and given is None)
         if given is not None:
             grid = grid._replace(logsumexp=given)
         if method == 'fast':
             mask = grid.labels.take(cols.nearest, axis=1).take(rows.nearest, axis=0)
-            excess = exact_argmax.grid_excess(grid, rows, cols)
+            excess = exact_argmax.grid_log_confidence(grid, rows, cols)
         else:
             mask, excess = exact_argmax.upsampled_argmax(logits, grid, rows, cols)
         if excess is None:
@@ -113,11 +113,11 @@ class Postprocessor:
             clear_below(mask, excess, threshold)
         return mask, confidence_levels(excess) if with_confidence else None
 
-    def _winners(self, logits: 'npt.NDArray[np.float32]',
-                 with_logsumexp: bool) -> exact_argmax.GridWinners:
+    def _argmax(self, logits: 'npt.NDArray[np.float32]',
+                 with_logsumexp: bool) -> exact_argmax.GridArgmax:
         if self._kernels is not None:
-            return self._kernels.grid_winners(logits, self._nhwc, with_logsumexp)
-        return exact_argmax.grid_winners(logits, self._scratch if with_logsumexp else None)
+            return self._kernels.grid_argmax(logits, self._nhwc, with_logsumexp)
+        return exact_argmax.grid_argmax(logits, self._scratch if with_logsumexp else None)
 
     def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
         # OpenCV's blocked transposition takes half the time of numpy's copy.

@@ -236,7 +236,7 @@ def test_the_robots_own_body_is_unknown():
     mask[180:] = WALL
     body = np.where(mask == WALL, np.uint8(255), np.uint8(0))
     stage = pipeline()
-    stage.set_self_mask('front', body)
+    stage.set_ego_mask('front', body)
     result = stage.process('front', frame(mask, 10.0))
     assert not len(result.obstacle_points)
     assert not (stage.occupancy(10.0).values == 100).any()

@@ -6,11 +6,11 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.settings import TimeSettings
-from segformer_ros.costmap.time_jumps import ClockWatch
+from segformer_ros.costmap.time_jumps import TimeJumps
 
 
 def watch():
-    return ClockWatch(TimeSettings(jump_back=0.5, future=1.0))
+    return TimeJumps(TimeSettings(jump_back=0.5, future=1.0))
 
 
 def test_a_loop_of_one_camera_is_a_jump_and_later_stamps_are_none():

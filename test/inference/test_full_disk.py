@@ -25,8 +25,8 @@ from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.candidates import EngineCandidates
 from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.trt.candidates import EngineShelf
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.trt.key import EngineKey
 
@@ -309,7 +309,7 @@ def test_engine_that_killed_the_process_is_not_loaded_where_that_cannot_be_recor
     record, = engines(robot).records()
     for _ in range(deaths):
         record = engines(robot).begin_load(record)
-    monkeypatch.setattr(EngineShelf, 'load', lambda shelf, found: pytest.fail('loaded'))
+    monkeypatch.setattr(EngineCandidates, 'load', lambda shelf, found: pytest.fail('loaded'))
     selector = robot.selector()
     with no_room():
         serving = selector.open()

@@ -24,9 +24,9 @@ from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.inference.trt.candidates import deployed_engine_model
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import EngineModel
+from segformer_ros.inference.trt.candidates import optimized_engine_model
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.trt.memory import Attempt
 from segformer_ros.model.spec import ModelSpec
@@ -101,7 +101,7 @@ def test_graph_of_the_shipped_model_builds_in_both_precisions(runtime, tmp_path,
     except ModelError as error:
         pytest.skip(f'the shipped model is missing: {error}')
     # What the node and build_engine hand to TensorRT.
-    source = deployed_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
+    source = optimized_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
                                    load_tensorrt(MODULE))
     assert source.spec.input_dtype == 'uint8'
     for precision in ('fp32', 'fp16+fp32'):

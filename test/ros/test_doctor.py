@@ -12,8 +12,8 @@ import pytest
 from segformer_ros.cli import doctor as doctor_command
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.ros.doctor import machine as doctor_machine
+from segformer_ros.ros.doctor.finding import CheckResult
 from segformer_ros.ros.doctor.finding import ERROR
-from segformer_ros.ros.doctor.finding import Finding
 from segformer_ros.ros.doctor.finding import OK
 from segformer_ros.ros.doctor.finding import render_text
 from segformer_ros.ros.doctor.finding import WARN
@@ -36,7 +36,7 @@ def doctor(domain, *arguments):
         env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, universal_newlines=True, timeout=120, check=False)
     assert 'Traceback' not in done.stderr, done.stderr
-    return done.returncode, [Finding(**each) for each in json.loads(done.stdout)['findings']]
+    return done.returncode, [CheckResult(**each) for each in json.loads(done.stdout)['findings']]
 
 
 def of(findings, subject):
@@ -147,7 +147,7 @@ def test_names_with_depth_in_a_driver_are_pictures_and_no_costmap_needs_no_place
     assert all(finding.level == OK for finding in of(findings, 'image')), findings
     assert of(findings, 'image')[0].text.startswith('/oak_depthai/rgb/image_raw: ')
     info, = of(findings, 'camera_info')
-    assert info == Finding(OK, 'camera_info',
+    assert info == CheckResult(OK, 'camera_info',
                            'nobody publishes /camera_info (costmap is false: not needed)')
     frames, = of(findings, 'tf')
     assert (frames.level, frames.remedy) == (OK, '')
@@ -192,7 +192,7 @@ def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monk
                         lambda options: ([], {'engine_cache': str(cache)}, True))
     monkeypatch.setattr(doctor_machine, 'available_memory', lambda: 400 * 2 ** 20)
     assert doctor_command.main(['--json']) == 2
-    findings = [Finding(**each) for each in json.loads(capsys.readouterr().out)['findings']]
+    findings = [CheckResult(**each) for each in json.loads(capsys.readouterr().out)['findings']]
     assert of(findings, 'cache')[0].text == f'{cache} is writable for others'
     assert of(findings, 'memory')[0].level == WARN
 
@@ -252,8 +252,8 @@ def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
 
 
 def test_text_has_one_line_for_each_finding_and_remedy():
-    text = render_text([Finding(OK, 'clock', 'now'),
-                        Finding(ERROR, 'model', 'not\nthere', 'Fetch it.\nThen start.')])
+    text = render_text([CheckResult(OK, 'clock', 'now'),
+                        CheckResult(ERROR, 'model', 'not\nthere', 'Fetch it.\nThen start.')])
     assert text.splitlines() == [
         'ok    clock         now',
         'ERROR model         not there',

@@ -12,7 +12,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.io.images import rgb8_image
 from segformer_ros.ros.node import inference_thread as worker_module
 from segformer_ros.ros.node.camera import Camera
-from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
@@ -126,7 +126,7 @@ def test_frames_before_and_behind_the_one_that_fails_get_their_own_masks(
 
     provider = RecoveringProvider(FailingGpu(log, offer_the_next, level, fault),
                                   Cpu(log, offer_the_next))
-    worker = InferenceWorker([''], provider, lambda choice: Segmenter(SPEC, choice.backend),
+    worker = InferenceThread([''], provider, lambda choice: Segmenter(SPEC, choice.backend),
                              lambda name, taken, turn: camera.serve(taken, turn, PARAMETERS), 0.0)
     workers.append(worker)
     worker.begin()

@@ -23,11 +23,11 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
-from segformer_ros.costmap.projection.ego_mask import load_self_mask
-from segformer_ros.costmap.projection.ego_mask import self_mask_from
+from segformer_ros.costmap.projection.ego_mask import ego_mask_from
+from segformer_ros.costmap.projection.ego_mask import load_ego_mask
 from segformer_ros.evaluation.metrics.label_map import load_label_map
 from segformer_ros.evaluation.report.json_file import FORMAT
 from segformer_ros.evaluation.report.json_file import read_json
@@ -44,7 +44,7 @@ from segformer_ros.model.classes import load_grouping
 from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.huggingface import read_preprocessor
 from segformer_ros.model.onnx_file.header import read_onnx_header
-from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.cache import SHORT_KEY
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.ros.parameters.checks import fault
@@ -196,7 +196,7 @@ def camera_info(data):
 def transforms(data):
     """Take transforms in and look one up."""
     numbers = Numbers(data)
-    poses = PoseBuffer()
+    poses = TransformBuffer()
     frames = ['', 'a', 'b', 'c', '/a', 'd']
 
     def use():
@@ -211,8 +211,8 @@ def transforms(data):
 
 def self_mask(data):
     """Read the robot's own body from a picture or a polygon."""
-    return _accepts(load_self_mask, _file(data, '.png'), (32, 24)) | _accepts(
-        self_mask_from, data.decode('utf-8', 'replace'), (32, 24))
+    return _accepts(load_ego_mask, _file(data, '.png'), (32, 24)) | _accepts(
+        ego_mask_from, data.decode('utf-8', 'replace'), (32, 24))
 
 
 def parameters(data):
@@ -248,7 +248,7 @@ def graph_record(data):
     os.makedirs(folder, mode=0o700, exist_ok=True)
     with open(os.path.join(folder, f'input-cpu-{KEY[:SHORT_KEY]}.json'), 'wb') as stream:
         stream.write(data)
-    return GraphCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', KEY).read() is not None
+    return OptimizedModelCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', KEY).read() is not None
 
 
 def bag_metadata(data):

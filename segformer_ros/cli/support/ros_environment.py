@@ -42,7 +42,7 @@ def keep_apart() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
 
 
-def own_arguments(args: Optional[List[str]]) -> List[str]:
+def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     """
     Return the arguments without those that are ROS's, which launch files add.
 

@@ -24,7 +24,7 @@ _POLYNOMIAL_LENGTHS = {
 _EQUIDISTANT_NAMES = ('equidistant', 'fisheye')
 
 
-def lens_of(distortion_model: str, coefficients: Sequence[float]) -> distortion.Lens:
+def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> distortion.Distortion:
     """
     Return the lens that a CameraInfo describes.
 
@@ -39,7 +39,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> distortion.
                                 remedy='Calibrate the camera again.')
     if distortion_model in _EQUIDISTANT_NAMES:
         _check_length(distortion_model, values, (4,))
-        return distortion.EquidistantLens(values)
+        return distortion.EquidistantDistortion(values)
     if distortion_model not in _POLYNOMIAL_LENGTHS:
         raise InvalidInputError(
             'Unknown distortion model in CameraInfo', got=repr(distortion_model),
@@ -52,7 +52,7 @@ def lens_of(distortion_model: str, coefficients: Sequence[float]) -> distortion.
         raise InvalidInputError(
             'A tilted sensor is not supported', got=f'tau {values[12:]}',
             remedy='Use the rectified image.')
-    return distortion.PolynomialLens(values[:12])
+    return distortion.PolynomialDistortion(values[:12])
 
 
 def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
@@ -112,11 +112,11 @@ class CameraModel:
         _check_same_shape(image_wh, self.size_wh)
         if rectified:
             fx, fy, cx, cy = _intrinsics('P', calibration.p, 12, 4)
-            self._lens: distortion.Lens = distortion.PolynomialLens(())
+            self._lens: distortion.Distortion = distortion.PolynomialDistortion(())
             self._rotation = np.eye(3)
         else:
             fx, fy, cx, cy = _intrinsics('K', calibration.k, 9, 3)
-            self._lens = lens_of(calibration.distortion_model, calibration.d)
+            self._lens = make_distortion(calibration.distortion_model, calibration.d)
             self._rotation = _rectification(calibration.r)
         self.fx, self.cx = _scaled(fx, cx, calibration.roi_x, calibration.binning_x,
                                    self.size_wh[0] / float(image_wh[0]))

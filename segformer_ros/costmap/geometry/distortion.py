@@ -27,7 +27,7 @@ _NEWTON_STEPS = 8
 _RESIDUAL = 1e-5
 
 
-class Lens(abc.ABC):
+class Distortion(abc.ABC):
     """Maps directions to normalised, distorted image coordinates and back."""
 
     @abc.abstractmethod
@@ -55,7 +55,7 @@ class Lens(abc.ABC):
         """
 
 
-class PolynomialLens(Lens):
+class PolynomialDistortion(Distortion):
     """
     No distortion, plumb_bob and rational_polynomial.
 
@@ -158,7 +158,7 @@ class PolynomialLens(Lens):
                 v - (xx * off_y - yx * off_x) / determinant)
 
 
-class EquidistantLens(Lens):
+class EquidistantDistortion(Distortion):
     """
     The fisheye model: the distorted radius is a polynomial of the angle to the axis.
 

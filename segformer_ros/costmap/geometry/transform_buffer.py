@@ -85,7 +85,7 @@ class _Edge:
         return matrix
 
 
-class PoseBuffer:
+class TransformBuffer:
     """
     The transforms of the last seconds.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def load_self_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
     """
     Read a self mask from a PNG.
 
@@ -35,7 +35,7 @@ def load_self_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
     return _checked(np.asarray(scaled, np.uint8), path)
 
 
-def polygon_self_mask(corners: Sequence[float], size_wh: Tuple[int, int]
+def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
                       ) -> 'npt.NDArray[np.uint8]':
     """
     Draw a self mask from a polygon.
@@ -61,7 +61,7 @@ def polygon_self_mask(corners: Sequence[float], size_wh: Tuple[int, int]
     return _checked(body, 'polygon')
 
 
-def self_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
     """
     Return the self mask that a parameter names.
 
@@ -76,8 +76,8 @@ def self_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8
         if '\0' in text:
             raise ConfigurationError('Self mask is neither a path nor a polygon',
                                      got=repr(text[:80]), expected='no byte of zero') from None
-        return load_self_mask(os.path.expanduser(text), size_wh)
-    return polygon_self_mask(corners, size_wh)
+        return load_ego_mask(os.path.expanduser(text), size_wh)
+    return polygon_ego_mask(corners, size_wh)
 
 
 def _checked(body: 'npt.NDArray[np.uint8]', source: str) -> 'npt.NDArray[np.uint8]':

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FOOT_PIXELS = 2.0
 
 
-class CategoryBundle(NamedTuple):
+class SemanticLayerBundle(NamedTuple):
     """
     Three pictures of one size.
 
@@ -38,7 +38,7 @@ class CategoryBundle(NamedTuple):
     points: 'npt.NDArray[np.float32]'
 
 
-class CategoryProjector:
+class SemanticLayerProjector:
     """
     Makes bundles of one size; keeps the places of its pixels while the mount does not move.
 
@@ -53,7 +53,8 @@ class CategoryProjector:
     def project(self, labels: 'npt.NDArray[np.uint8]',
                 confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
                 ground_from_camera: 'npt.NDArray[np.float64]', table: ScanTable, found: Scan,
-                costs: cost_table.CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+                costs: cost_table.CostTable,
+                lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
         """
         Make the bundle of one frame.
 
@@ -77,13 +78,13 @@ class CategoryProjector:
                         self._reach < contact + _FOOT_PIXELS * self._covered)
         points = self._points.copy()
         points[~(floor | foot) | ~self._inside] = np.nan
-        return CategoryBundle(lookup[shown], _sureness(confidences, self._pixels), points)
+        return SemanticLayerBundle(lookup[shown], _sureness(confidences, self._pixels), points)
 
     def measured(self, labels: 'npt.NDArray[np.uint8]',
-                 confidences: 'Optional[npt.NDArray[np.uint8]]',
-                 depth: 'npt.NDArray[np.float32]', camera: CameraModel,
-                 ground_from_camera: 'npt.NDArray[np.float64]', limits: Tuple[float, float],
-                 costs: cost_table.CostTable, lookup: 'npt.NDArray[np.uint8]') -> CategoryBundle:
+                 confidences: 'Optional[npt.NDArray[np.uint8]]', depth: 'npt.NDArray[np.float32]',
+                 camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]',
+                 limits: Tuple[float, float], costs: cost_table.CostTable,
+                 lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
         """
         Make the bundle of one frame with a registered depth image.
 
@@ -111,7 +112,7 @@ class CategoryProjector:
                     & (z + np.float32(ground_from_camera[2, 3]) <= limits[1])
                     & ((kinds == cost_table.GROUND) | (kinds == cost_table.OBSTACLE)))
         points[~told] = np.nan
-        return CategoryBundle(lookup[shown], _sureness(confidences, pixels), points)
+        return SemanticLayerBundle(lookup[shown], _sureness(confidences, pixels), points)
 
     def _place(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]',
                table: ScanTable) -> None:

@@ -47,7 +47,7 @@ class Networks(NamedTuple):
     original: Backend
     original_spec: ModelSpec
     deployed: Backend
-    deployed_spec: ModelSpec
+    optimized_spec: ModelSpec
     deployed_path: str
     detail: str
     threads: int
@@ -73,22 +73,23 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
     with _open_networks(onnx_path, spec, threads, tell) as networks:
         result['deployment'] = networks.detail
         tell('network: original against deployed')
-        race = paired_timing.run_race([_bare(ORIGINAL, networks.original, networks.original_spec),
-                         _bare(DEPLOYED, networks.deployed, networks.deployed_spec)],
-                        settings.rounds, settings.time_limit)
-        result['network'] = race_to_json(race, [ORIGINAL])
+        race = paired_timing.time_in_pairs([
+            _bare(ORIGINAL, networks.original, networks.original_spec),
+            _bare(DEPLOYED, networks.deployed, networks.optimized_spec)
+        ], settings.rounds, settings.time_limit)
+        result['network'] = paired_timing_to_json(race, [ORIGINAL])
         for size_wh in settings.sizes:
             name = '{}x{}'.format(*size_wh)
             tell(f'whole frames at {name}')
             frame = pipelines.Frame(cv2.resize(  # type: ignore[arg-type]
                 picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
             result['frames'][name] = _race_frames(networks, frame, settings)
-        deployed_path, deployed_spec = networks.deployed_path, networks.deployed_spec
+        deployed_path, optimized_spec = networks.deployed_path, networks.optimized_spec
     if settings.memory:
         for size_wh in settings.sizes:
             tell('memory and start at {}x{}'.format(*size_wh))
             result['memory']['{}x{}'.format(*size_wh)] = benchmark_child.measure(
-                deployed_path, deployed_spec, size_wh, threads)
+                deployed_path, optimized_spec, size_wh, threads)
     return result
 
 
@@ -104,7 +105,7 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
                        f'{prepared.changes}: {prepared.detail}', threads)
 
 
-def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Contender:
+def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant:
     shape = [size or 1 for size in spec.input_tensor().shape]
     random = np.random.RandomState(0)
     tensor = random.randint(0, 256, shape).astype(np.uint8) if spec.input_dtype == 'uint8' \
@@ -116,13 +117,13 @@ def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Contend
         watch.cut(pipelines.INFER)
         return paired_timing.Run(watch.stages)
 
-    return paired_timing.Contender(name, run)
+    return paired_timing.Variant(name, run)
 
 
 def _race_frames(networks: Networks, frame: pipelines.Frame,
                  settings: BenchmarkSettings) -> Dict[str, Any]:
-    contenders: List[Optional[paired_timing.Contender]] = [
-        pipelines.our_pipeline(name, frame, networks.deployed, networks.deployed_spec, resize,
+    contenders: List[Optional[paired_timing.Variant]] = [
+        pipelines.our_pipeline(name, frame, networks.deployed, networks.optimized_spec, resize,
                                with_confidence, networks.threads)
         for name, resize, with_confidence in (
             (PLAIN, 'opencv', True), (FAITHFUL, 'pillow', True), (BARE, 'opencv', False))]
@@ -130,11 +131,11 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
         pipelines.transformers_pipeline(TRANSFORMERS, frame, networks.original,
                                         networks.original_spec),
         pipelines.opencv_pipeline(OPENCV, frame, networks.original, networks.original_spec)]
-    race = paired_timing.run_race([one for one in contenders if one is not None], settings.rounds,
-                    settings.time_limit)
-    found = race_to_json(race, [TRANSFORMERS, OPENCV])
+    race = paired_timing.time_in_pairs([one for one in contenders if one is not None],
+                                       settings.rounds, settings.time_limit)
+    found = paired_timing_to_json(race, [TRANSFORMERS, OPENCV])
     # What takes milliseconds needs more rounds to meet a quiet one than what takes seconds.
-    ours = paired_timing.run_race([one for one in contenders[:2] if one is not None],
+    ours = paired_timing.time_in_pairs([one for one in contenders[:2] if one is not None],
                     OUR_ROUNDS * settings.rounds)
     for row in found['rows']:
         row['overhead_ms'] = 1e3 * race.sum_of(row['name'], pipelines.OVERHEAD)
@@ -147,15 +148,16 @@ def _race_frames(networks: Networks, frame: pipelines.Frame,
         f'{one} / {other}': float(np.mean(frame.masks[one] != frame.masks[other]))
         for one, other in ((FAITHFUL, TRANSFORMERS), (PLAIN, OPENCV), (PLAIN, FAITHFUL))
         if other in frame.masks}
-    costs = paired_timing.run_race([
-        costmap.costmap_contender(frame.masks[FAITHFUL], mount)
+    costs = paired_timing.time_in_pairs([
+        costmap.costmap_variant(frame.masks[FAITHFUL], mount)
         for mount in (costmap.FIXED, costmap.MOVING)
     ], settings.rounds, settings.time_limit)
-    found['costmap'] = race_to_json(costs, [])
+    found['costmap'] = paired_timing_to_json(costs, [])
     return found
 
 
-def race_to_json(race: paired_timing.RaceResult, references: Sequence[str]) -> Dict[str, Any]:
+def paired_timing_to_json(race: paired_timing.PairedTiming,
+                          references: Sequence[str]) -> Dict[str, Any]:
     """
     Return a race's figures: times in milliseconds, ratios to each reference that took part.
 

@@ -16,8 +16,8 @@ from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.evaluation.benchmark.paired_timing import Contender
 from segformer_ros.evaluation.benchmark.paired_timing import Run
+from segformer_ros.evaluation.benchmark.paired_timing import Variant
 from segformer_ros.model.classes import load_class_table
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ LENS = (-0.25, 0.06, 0.001, 0.0005, 0.0)
 SWAY = math.radians(0.5)
 
 
-def costmap_contender(mask: 'npt.NDArray[np.uint8]', mount: str,
-                      size: float = GridSettings().size) -> Contender:
+def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
+                      size: float = GridSettings().size) -> Variant:
     """
     Return the default costmap, at 0.05 m, over a robot that drives ahead.
 
@@ -64,4 +64,4 @@ def costmap_contender(mask: 'npt.NDArray[np.uint8]', mount: str,
         return Run({'project': timings.project, 'fuse': timings.fuse,
                     'fill': time.perf_counter() - started})
 
-    return Contender(mount, run)
+    return Variant(mount, run)

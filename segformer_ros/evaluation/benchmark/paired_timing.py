@@ -35,7 +35,7 @@ class Run(NamedTuple):
     network_cpu: float = 0.0
 
 
-class Contender(NamedTuple):
+class Variant(NamedTuple):
     """``run`` does the work once."""
 
     name: str
@@ -58,7 +58,7 @@ class Sample(NamedTuple):
     stalled: Optional[float]
 
 
-class RaceResult:
+class PairedTiming:
     """
     The samples of a race and what they say.
 
@@ -120,8 +120,8 @@ class RaceResult:
         return [self._samples[name][index] for index in self._counted]
 
 
-def run_race(contenders: Sequence[Contender], rounds: int, time_limit: float = 0.0,
-             seed: int = 0) -> RaceResult:
+def time_in_pairs(contenders: Sequence[Variant], rounds: int, time_limit: float = 0.0,
+             seed: int = 0) -> PairedTiming:
     """
     Run the contenders against each other.
 
@@ -144,7 +144,7 @@ def run_race(contenders: Sequence[Contender], rounds: int, time_limit: float = 0
         for contender in order:
             samples[contender.name].append(take_sample(contender.run))
         done += 1
-    return RaceResult(samples)
+    return PairedTiming(samples)
 
 
 def take_sample(run: Callable[[], Run]) -> Sample:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segformer_ros.evaluation.benchmark.paired_timing import Contender
 from segformer_ros.evaluation.benchmark.paired_timing import Run
+from segformer_ros.evaluation.benchmark.paired_timing import Variant
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import Opened
 from segformer_ros.model.spec import ModelSpec
@@ -96,7 +96,7 @@ class Frame:
 
 
 def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, resize: str,
-                 with_confidence: bool, threads: int) -> Contender:
+                 with_confidence: bool, threads: int) -> Variant:
     """Return the pipeline of the node, without ROS."""
     metered = MeteredBackend(backend)
     segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize),
@@ -119,11 +119,11 @@ def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, res
                     INFER: timings.infer, POST: timings.postprocess,
                     MESSAGE: watch.stages[MESSAGE]}, metered.cpu)
 
-    return Contender(name, run)
+    return Variant(name, run)
 
 
 def transformers_pipeline(name: str, frame: Frame, backend: Backend,
-                          spec: ModelSpec) -> Optional[Contender]:
+                          spec: ModelSpec) -> Optional[Variant]:
     """
     Return the pipeline of the transformers example, or None where PyTorch is not installed.
 
@@ -151,7 +151,7 @@ def transformers_pipeline(name: str, frame: Frame, backend: Backend,
     return _plain_pipeline(name, frame, backend, spec, pre, post)
 
 
-def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) -> Contender:
+def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) -> Variant:
     """
     Return the straightforward pipeline of OpenCV and numpy.
 
@@ -201,7 +201,7 @@ def fill_message(values: 'npt.NDArray[np.uint8]') -> 'array.array[int]':
 
 
 def _plain_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec,
-                    pre: Callable[[Any], Any], post: Callable[[Any], Any]) -> Contender:
+                    pre: Callable[[Any], Any], post: Callable[[Any], Any]) -> Variant:
     opencv_threads = cv2.getNumberOfCPUs()
     metered = MeteredBackend(backend)
 
@@ -223,7 +223,7 @@ def _plain_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec,
         frame.masks[name] = mask
         return Run(watch.stages, metered.cpu)
 
-    return Contender(name, run)
+    return Variant(name, run)
 
 
 def _normalise(small: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[np.float32]':

@@ -100,7 +100,7 @@ def add_usages(usages: Sequence[Usage]) -> Usage:
                  max([usage.peak_bytes for usage in usages] or [0]))
 
 
-def machine_facts() -> Dict[str, str]:
+def machine_description() -> Dict[str, str]:
     """Return what the figures of speed depend on, for the report."""
     return {'processor': _processor(), 'cores': str(os.cpu_count()),
             'system': platform.platform(), 'python': platform.python_version(),

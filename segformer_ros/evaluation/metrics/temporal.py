@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class FlickerCounts:
+class TemporalConsistencyCounts:
     """Pixels compared and pixels changed over pairs of consecutive frames."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class FlickerCounts:
         self.steady = 0
         self.steady_changed = 0
 
-    def merge(self, other: 'FlickerCounts') -> None:
+    def merge(self, other: 'TemporalConsistencyCounts') -> None:
         """Add the counts of other pairs."""
         self.compared += other.compared
         self.changed += other.changed
@@ -46,7 +46,7 @@ class FlickerCounts:
         return float(ratio(self.steady_changed, self.steady))
 
 
-class FlickerMeter:
+class TemporalConsistencyMeter:
     """
     Compares each frame with the one before it.
 
@@ -57,7 +57,7 @@ class FlickerMeter:
         self._num_classes = num_classes
         self._prediction: 'Optional[npt.NDArray[np.uint8]]' = None
         self._truth: 'Optional[npt.NDArray[np.uint8]]' = None
-        self.counts = FlickerCounts()
+        self.counts = TemporalConsistencyCounts()
 
     def add(self, prediction: 'npt.NDArray[np.uint8]',
             truth: 'Optional[npt.NDArray[np.uint8]]') -> float:

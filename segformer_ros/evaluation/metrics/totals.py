@@ -8,14 +8,14 @@ from segformer_ros.evaluation.metrics.boundary import BoundaryCounts
 from segformer_ros.evaluation.metrics.calibration import ConfidenceCounts
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
-from segformer_ros.evaluation.metrics.temporal import FlickerCounts
+from segformer_ros.evaluation.metrics.temporal import TemporalConsistencyCounts
 from segformer_ros.evaluation.sources.frames import LeftOut
 
 # Left-out frames that a report lists one by one; the rest is counted by reason.
 LISTED = 50
 
 
-class Tally:
+class Totals:
     """
     Counts that add up: of one source, and by :meth:`merge` of all.
 
@@ -30,7 +30,7 @@ class Tally:
         self.boundary: Optional[BoundaryCounts] = \
             BoundaryCounts(num_classes) if with_boundary else None
         self.confidence = ConfidenceCounts()
-        self.flicker = FlickerCounts()
+        self.flicker = TemporalConsistencyCounts()
         self.grids = GridCounts()
         self.left_out_frames: Dict[str, int] = {}
         self.left_out_listed: List[LeftOut] = []
@@ -44,7 +44,7 @@ class Tally:
         if len(self.left_out_listed) < LISTED:
             self.left_out_listed.append(item)
 
-    def merge(self, other: 'Tally') -> None:
+    def merge(self, other: 'Totals') -> None:
         """Add the counts of further frames, which follow those of this tally."""
         self.frames += other.frames
         self.labelled_frames += other.labelled_frames

@@ -7,7 +7,7 @@ import math
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from segformer_ros.evaluation.metrics.performance import machine_facts
+from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.evaluation.metrics.performance import summarize
 from segformer_ros.evaluation.replay import timing
 from segformer_ros.evaluation.report.format import milliseconds
@@ -89,7 +89,7 @@ def replay_document(replay: Replay) -> Dict[str, Any]:
     return {
         'format': FORMAT, 'kind': 'replay', 'recording': replay.recording,
         'topic': replay.topic, 'rate': replay.rate, 'player': replay.player,
-        'date': replay.date, 'machine': machine_facts(), 'node': replay.node,
+        'date': replay.date, 'machine': machine_description(), 'node': replay.node,
         'frames': _frames(replay, len(masks)),
         'masks_per_second': round((len(heard) - 1) / span, 2) if span > 0 else None,
         'latency_ms': {name: summarize(values) if len(values) else None

@@ -15,7 +15,7 @@ from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.label_map import LabelMap
-from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
 from segformer_ros.evaluation.run.records import read_series
@@ -67,7 +67,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     :param workers: processes that worked
     :param date: of the run, for people
     """
-    total = Tally(len(label_map.truth), job.run.with_boundary)
+    total = Totals(len(label_map.truth), job.run.with_boundary)
     for item in inputs.left_out:
         total.leave_out(item)
     for outcome in outcomes:
@@ -122,7 +122,7 @@ def _input(outcome: Outcome) -> Dict[str, Any]:
             'mean_iou': rounded(figures.mean_iou)}
 
 
-def _left_out(total: Tally) -> Dict[str, Any]:
+def _left_out(total: Totals) -> Dict[str, Any]:
     return {'frames': sum(total.left_out_frames.values()),
             'inputs_of_unknown_loss': total.unknown_losses,
             'by_reason': dict(sorted(total.left_out_frames.items())),
@@ -130,7 +130,7 @@ def _left_out(total: Tally) -> Dict[str, Any]:
                         'frames': item.frames} for item in total.left_out_listed]}
 
 
-def _figures(total: Tally, compared: bool) -> Dict[str, Optional[float]]:
+def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
     figures: Dict[str, Optional[float]] = {
         'flicker': rounded(total.flicker.flicker())}
     if total.grids.compared:
@@ -155,7 +155,7 @@ def _figures(total: Tally, compared: bool) -> Dict[str, Optional[float]]:
     return figures
 
 
-def _by_class(total: Tally, label_map: LabelMap) -> List[Dict[str, Any]]:
+def _by_class(total: Totals, label_map: LabelMap) -> List[Dict[str, Any]]:
     counts = total.confusion.class_counts()
     scores = score(counts)
     outline = None if total.boundary is None else total.boundary.iou()
@@ -166,14 +166,14 @@ def _by_class(total: Tally, label_map: LabelMap) -> List[Dict[str, Any]]:
             for i, name in enumerate(label_map.truth.names)]
 
 
-def _calibration(total: Tally) -> Dict[str, Any]:
+def _calibration(total: Totals) -> Dict[str, Any]:
     rows = total.confidence.reliability()
     return {'pixels': [int(value) for value in rows.pixels],
             'confidence': [rounded(value) for value in rows.confidence],
             'accuracy': [rounded(value) for value in rows.accuracy]}
 
 
-def _costmap(total: Tally) -> Dict[str, Any]:
+def _costmap(total: Totals) -> Dict[str, Any]:
     grids = total.grids
     return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
             'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
@@ -186,7 +186,7 @@ def _performance(outcomes: Sequence[Outcome], timings: 'npt.NDArray[np.float64]'
     frames = len(timings)
     return {
         'date': date,
-        'machine': performance.machine_facts(),
+        'machine': performance.machine_description(),
         'backend': outcomes[0].network['details'],
         'workers': workers,
         'latency_ms': latency,

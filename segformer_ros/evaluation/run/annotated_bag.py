@@ -10,7 +10,7 @@ import numpy as np
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.pipeline import Occupancy
-from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_source import BagSource
@@ -109,7 +109,7 @@ class AnnotatedBag(FrameSink):
                 width=geometry.width, height=geometry.height, origin=origin),
             data=np.ascontiguousarray(grid.values).reshape(-1)), frame.received_ns or 0)
 
-    def count(self, tally: Tally) -> None:
+    def count(self, tally: Totals) -> None:
         """Do nothing: messages are not counted."""
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.evaluation.metrics import grid_agreement
-from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_scene
@@ -164,7 +164,7 @@ class CostmapSink(FrameSink):
         if grid is not None and self._bag is not None:
             self._bag.add_grid(frame, grid, self._costmap.options.odom_frame)
 
-    def count(self, tally: Tally) -> None:
+    def count(self, tally: Totals) -> None:
         """Add the cells that were compared."""
         tally.grids.merge(self._costmap.counts)
 

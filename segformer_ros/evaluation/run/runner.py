@@ -12,8 +12,8 @@ from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.performance import Usage
 from segformer_ros.evaluation.metrics.performance import UsageMeter
-from segformer_ros.evaluation.metrics.temporal import FlickerMeter
-from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.metrics.temporal import TemporalConsistencyMeter
+from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.records import FrameRecord
 from segformer_ros.evaluation.run.records import write_record
 from segformer_ros.evaluation.run.sinks import FrameSink
@@ -47,7 +47,7 @@ class SourceResult(NamedTuple):
 
     name: str
     consecutive: bool
-    tally: Tally
+    tally: Totals
     worst: List[WorstFrame]
     records_path: str
     usage: Usage
@@ -84,8 +84,8 @@ class SourceRunner:
         """
         meter = UsageMeter()
         num_classes = len(self._label_map.truth)
-        tally = Tally(num_classes, self._settings.with_boundary)
-        flicker = FlickerMeter(num_classes)
+        tally = Totals(num_classes, self._settings.with_boundary)
+        flicker = TemporalConsistencyMeter(num_classes)
         worst = WorstFrames(self._settings.worst, self._label_map.truth.palette())
         try:
             with open(records_path, 'w', encoding='utf-8') as records:
@@ -105,8 +105,8 @@ class SourceRunner:
         return SourceResult(source.name, source.consecutive, tally, worst.frames(), records_path,
                             meter.read())
 
-    def _add(self, source: reasons.FrameSource, frame: reasons.Frame, tally: Tally,
-             flicker: FlickerMeter, worst: WorstFrames,
+    def _add(self, source: reasons.FrameSource, frame: reasons.Frame, tally: Totals,
+             flicker: TemporalConsistencyMeter, worst: WorstFrames,
              records: IO[str]) -> Optional[reasons.LeftOut]:
         try:
             segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
@@ -153,7 +153,7 @@ class SourceRunner:
             return reasons.LeftOut('', reasons.BAD_LABELS, str(error))
 
     def _compare(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]',
-                 segmentation: Segmentation, tally: Tally, facts: Dict[str, Any]) -> float:
+                 segmentation: Segmentation, tally: Totals, facts: Dict[str, Any]) -> float:
         """Count one labelled frame; return its pixel accuracy."""
         matrix = ConfusionMatrix(len(self._label_map.truth))
         matrix.add(truth, prediction)

@@ -6,7 +6,7 @@ import abc
 import os
 
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.metrics.totals import Tally
+from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.sources.frames import file_name
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -20,7 +20,7 @@ class FrameSink(abc.ABC):
         """Take one frame; the arrays may be kept."""
 
     @abc.abstractmethod
-    def count(self, tally: Tally) -> None:
+    def count(self, tally: Totals) -> None:
         """Add what was counted beside the masks, once, before :meth:`close`."""
 
     @abc.abstractmethod
@@ -53,7 +53,7 @@ class MaskFolder(FrameSink):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Image.fromarray(segmentation.mask).save(path)
 
-    def count(self, tally: Tally) -> None:
+    def count(self, tally: Totals) -> None:
         """Do nothing: files are not counted."""
 
     def close(self) -> None:

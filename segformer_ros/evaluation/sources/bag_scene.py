@@ -7,7 +7,7 @@ import contextlib
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -52,7 +52,7 @@ class BagScene:
         self._topics = topics
         self.problem: Optional[str] = None
         self._stack = contextlib.ExitStack()
-        self.poses = PoseBuffer()
+        self.poses = TransformBuffer()
         self.camera_info: Optional[Any] = None
         self.grid: Optional[Any] = None
         self._depths: Dict[int, Any] = collections.OrderedDict()

@@ -14,7 +14,7 @@ from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.cuda.probe import GpuInfo
-from segformer_ros.inference.selection.status import Findings
+from segformer_ros.inference.selection.status import CheckResults
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.inference.trt import candidates
 from segformer_ros.inference.trt.api import load_tensorrt
@@ -23,14 +23,14 @@ from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.build_job import JobProgress
 from segformer_ros.inference.trt.cache import EngineRecord
 from segformer_ros.inference.trt.cache import open_cache
-from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class EngineOpening:
+class BackgroundLoad:
     """
     An engine on its way.
 
@@ -106,7 +106,7 @@ CLOSING_LIMIT_S = 20.0
 _LOGGER = logging.getLogger(__name__)
 
 
-class EngineSource:
+class EngineManager:
     """
     Gives the best engine there is, and a better one later. One thread calls everything.
 
@@ -119,9 +119,9 @@ class EngineSource:
     :param findings: is told what falls short
     """
 
-    def __init__(self, settings: SelectionSettings, graphs: GraphQueue,
+    def __init__(self, settings: SelectionSettings, graphs: OptimizeJobs,
                  bundled_frames: Callable[[], Sequence[frames.Frame]],
-                 probe: Callable[[int], GpuInfo], findings: Findings) -> None:
+                 probe: Callable[[int], GpuInfo], findings: CheckResults) -> None:
         self._settings = settings
         self._graphs = graphs
         self._bundled_frames = bundled_frames
@@ -129,10 +129,10 @@ class EngineSource:
         self._findings = findings
         self._gpu: Optional[GpuInfo] = None
         self._api: Optional[TensorrtApi] = None
-        self._shelf: Optional[candidates.EngineShelf] = None
+        self._shelf: Optional[candidates.EngineCandidates] = None
         self._spec = graphs.original.spec
         self._job: Optional[EngineJob] = None
-        self._opening: Optional[EngineOpening] = None
+        self._background_load: Optional[BackgroundLoad] = None
         self._live = frames.LiveFrames()
         self._live_spec = self._spec
         self._can_store = True
@@ -149,7 +149,7 @@ class EngineSource:
     @property
     def progress(self) -> Optional[JobProgress]:
         """Return where the building or loading of an engine is, if there is one."""
-        under_way = self._opening or self._job
+        under_way = self._background_load or self._job
         return None if under_way is None else under_way.progress
 
     def look(self) -> None:
@@ -209,7 +209,7 @@ class EngineSource:
         except EngineStorageError as error:
             self._leave_cache(error)
 
-    def on_graph(self) -> Optional[OpenNetwork]:
+    def on_optimized(self) -> Optional[OpenNetwork]:
         """Take the next step now that a graph has come; return a cached engine made of it."""
         if self._shelf is not None or self._api is None:
             return None
@@ -219,8 +219,8 @@ class EngineSource:
 
     def poll(self) -> Optional[OpenNetwork]:
         """Take the next step of the build; return its engine, checked and open, at the end."""
-        if self._opening is not None:
-            return self._poll_opening(self._opening)
+        if self._background_load is not None:
+            return self._poll_load(self._background_load)
         if self._job is None or self._shelf is None:
             return None
         precision = self._job.progress.precision
@@ -236,7 +236,7 @@ class EngineSource:
             self.begin()
             return None
         self._job = None
-        self._opening = EngineOpening(record, self._shelf.load)
+        self._background_load = BackgroundLoad(record, self._shelf.load)
         return None
 
     def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]'], spec: ModelSpec) -> None:
@@ -250,7 +250,7 @@ class EngineSource:
 
     def close(self) -> None:
         """End what is being built or loaded, close the cache; closing twice is allowed."""
-        opening, self._opening = self._opening, None
+        opening, self._background_load = self._background_load, None
         if opening is not None and not opening.close(CLOSING_LIMIT_S):
             _LOGGER.error('An engine has been loading for %.0f s; its thread is left behind.',
                           opening.elapsed)
@@ -263,16 +263,16 @@ class EngineSource:
         self._api = None
         self._live.clear()
 
-    def _poll_opening(self, opening: EngineOpening) -> Optional[OpenNetwork]:
+    def _poll_load(self, opening: BackgroundLoad) -> Optional[OpenNetwork]:
         try:
             engine = opening.poll()
         except errors.SegformerRosError as error:
-            self._opening = None
+            self._background_load = None
             self._fail(opening.precision, error)
             self.begin()
             return None
         if engine is not None:
-            self._opening = None
+            self._background_load = None
             return self._give(engine, opening.record)
         if opening.elapsed > OPENING_LIMIT_S:
             self._fall_short(opening.precision,
@@ -292,7 +292,7 @@ class EngineSource:
                                             settings.precision, self._api, settings.runtime,
                                             settings.builder, self._gpu)
             cache = open_cache(settings.cache_root)
-            self._shelf = candidates.EngineShelf(tasks, cache, prepared.spec)
+            self._shelf = candidates.EngineCandidates(tasks, cache, prepared.spec)
             self._spec = prepared.spec
             if cache.is_temporary:
                 self._findings.fall_short('cache', cache.temporary_because)

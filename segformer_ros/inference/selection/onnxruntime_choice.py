@@ -11,17 +11,17 @@ from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.onnxrt import providers
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.model.optimize import target as optimize_target
-from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.optimize.optimize import UNCHANGED
 
 
-def request_graphs(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool) -> None:
+def request_optimized(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu: bool) -> None:
     """Begin to prepare what :func:`open_onnxruntime` would like to run."""
     for plan in _plans(settings, has_gpu):
         graphs.request(_target(plan))
 
 
-def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: bool,
+def open_onnxruntime(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu: bool,
                      bundled_frames: Callable[[], Sequence[Frame]]) -> OpenNetwork:
     """
     Open a model with onnxruntime.
@@ -57,7 +57,7 @@ def open_onnxruntime(graphs: GraphQueue, settings: SelectionSettings, has_gpu: b
     return OpenNetwork(choice.backend, spec, f'{choice.why}; graph {prepared[0].changes}')
 
 
-def _open_original(graphs: GraphQueue, plans: Sequence[providers.ProviderPlan],
+def _open_original(graphs: OptimizeJobs, plans: Sequence[providers.ProviderPlan],
                    bundled_frames: Callable[[], Sequence[Frame]], reason: str) -> OpenNetwork:
     choice = providers.open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
                           bundled_frames() if len(plans) > 1 else ())

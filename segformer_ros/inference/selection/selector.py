@@ -19,11 +19,11 @@ from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.selection import status as selection_status
-from segformer_ros.inference.selection.engine_manager import EngineSource
+from segformer_ros.inference.selection.engine_manager import EngineManager
 from segformer_ros.inference.selection.onnxruntime_choice import open_onnxruntime
-from segformer_ros.inference.selection.onnxruntime_choice import request_graphs
+from segformer_ros.inference.selection.onnxruntime_choice import request_optimized
 from segformer_ros.inference.trt.key import wanted_precisions
-from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class BackendSelector:
         wanted_precisions(settings.precision)
         self._settings = settings
         self._bundled_frames = bundled_frames
-        self._findings = selection_status.Findings()
-        self._graphs = GraphQueue(model_path, spec, settings.rewrite)
-        self._engines = EngineSource(settings, self._graphs, bundled_frames, probe,
+        self._findings = selection_status.CheckResults()
+        self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
+        self._engines = EngineManager(settings, self._graphs, bundled_frames, probe,
                                      self._findings)
         self._serving: Optional[OpenNetwork] = None
 
@@ -160,7 +160,7 @@ class BackendSelector:
     def _better_network(self) -> Optional[OpenNetwork]:
         if not self._graphs.poll():
             return self._engines.poll()
-        engine = self._engines.on_graph()
+        engine = self._engines.on_optimized()
         if engine is not None or self._network().is_final:
             return engine
         found = self._open_onnxruntime(0.0)
@@ -177,7 +177,7 @@ class BackendSelector:
             _close(before.backend)
 
     def _open_onnxruntime(self, patience: float) -> OpenNetwork:
-        request_graphs(self._graphs, self._settings, self._engines.has_gpu)
+        request_optimized(self._graphs, self._settings, self._engines.has_gpu)
         self._graphs.wait(patience)
         network = open_onnxruntime(self._graphs, self._settings, self._engines.has_gpu,
                                    self._bundled_frames)

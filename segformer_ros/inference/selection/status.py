@@ -22,7 +22,7 @@ ERROR = 'error'
 _LOGGER = logging.getLogger(__name__)
 
 
-class Findings:
+class CheckResults:
     """What was found out, by subject, so that a later finding replaces an earlier one."""
 
     def __init__(self) -> None:

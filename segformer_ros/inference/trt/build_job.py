@@ -231,7 +231,7 @@ class EngineJob:
                 engine_trial.save_frames(frames_path, frames)
             values = record._asdict()
             values['check'] = None
-            outcome = yield from self._work('try', engine_trial.TrialRequest(
+            outcome = yield from self._work('try', engine_trial.ValidationRequest(
                 cache_folder=self._cache.folder, record=values,
                 model_path=self._task.model_path, frames=frames_path,
                 output_name=self._task.output_name, class_axis=self._task.class_axis,

@@ -20,11 +20,11 @@ from segformer_ros.inference.trt.build_job import FORCE_HINT
 from segformer_ros.inference.trt.validation import engine_file
 from segformer_ros.model.onnx_file.digest import model_digest
 from segformer_ros.model.optimize import target
-from segformer_ros.model.optimize.worker import prepare_in_child
+from segformer_ros.model.optimize.worker import optimize_in_child
 from segformer_ros.model.spec import ModelSpec
 
 
-class EngineShelf:
+class EngineCandidates:
     """
     What the cache holds of the engines that are worth having, best first.
 
@@ -195,11 +195,11 @@ def engine_target(api: TensorrtApi) -> target.Target:
     return target.TENSORRT_8_6 if modern else target.TENSORRT_8_2
 
 
-def deployed_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -> EngineModel:
+def optimized_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -> EngineModel:
     """
     Return the file that engines of a model are built from; prepares it if need be, for seconds.
 
     :raises ModelError: the model file is missing
     """
-    prepared = prepare_in_child(model_path, spec, engine_target(api))
+    prepared = optimize_in_child(model_path, spec, engine_target(api))
     return EngineModel(prepared.path, prepared.spec)

@@ -27,7 +27,7 @@ ENGINE_PHASES = (LOADING, RUNNING)
 TIMED_RUNS = 40
 
 
-class TrialRequest(NamedTuple):
+class ValidationRequest(NamedTuple):
     """
     What to try.
 
@@ -59,7 +59,7 @@ def engine_file(cache: EngineCache, record: EngineRecord) -> trt_backend.EngineF
         read=lambda: cache.read_plan(record), details=details)
 
 
-def run_trial(request: TrialRequest, on_progress: ProgressCallback) -> Dict[str, Any]:
+def run_validation(request: ValidationRequest, on_progress: ProgressCallback) -> Dict[str, Any]:
     """
     Load an engine and judge it.
 
@@ -102,7 +102,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(int(np.ceil(share * len(ordered))), 1) - 1]
 
 
-def _masks(backend: Backend, frames: Sequence[Frame], request: TrialRequest) -> Tuple[
+def _masks(backend: Backend, frames: Sequence[Frame], request: ValidationRequest) -> Tuple[
         List['npt.NDArray[np.int64]'], bool]:
     masks = []
     finite = True

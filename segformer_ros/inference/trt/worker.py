@@ -88,7 +88,7 @@ def serve(request: Dict[str, Any], reporter: Reporter) -> int:
     """
     Carry out one request.
 
-    :param request: fields of a ``BuildRequest`` or ``TrialRequest``, and ``operation``:
+    :param request: fields of a ``BuildRequest`` or ``ValidationRequest``, and ``operation``:
         ``build`` or ``try``
     :return: the exit status
     """
@@ -136,7 +136,7 @@ def _within_device_memory(
 
 
 def _try(values: Dict[str, Any], reporter: Reporter) -> Dict[str, Any]:
-    return engine_trial.run_trial(engine_trial.TrialRequest(**values), reporter.progress)
+    return engine_trial.run_validation(engine_trial.ValidationRequest(**values), reporter.progress)
 
 
 def _kind(error: SegformerRosError) -> str:

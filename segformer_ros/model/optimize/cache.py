@@ -19,7 +19,7 @@ SHORT_KEY = 12
 _LOGGER = logging.getLogger(__name__)
 
 
-class GraphCache:
+class OptimizedModelCache:
     """
     The entries of one model for one target.
 

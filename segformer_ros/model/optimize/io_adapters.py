@@ -57,13 +57,13 @@ def add_outputs(writer: GraphWriter, logits: str, spec: ModelSpec, target: Targe
             total = writer.op('ReduceSum', [powers, axis], keepdims=1)
             sum_ = writer.op('Add', [writer.op('Log', [total]), peak])
             writer.op('Squeeze', [sum_, axis],
-                      output=target.deployed_spec(spec).logsumexp_name)
+                      output=target.optimized_spec(spec).logsumexp_name)
         writer.op('Transpose', [logits], perm=[0, 2, 3, 1], output=spec.output_name)
 
 
 def finish(writer: GraphWriter, spec: ModelSpec, target: Target) -> Any:
     """Return the model with the inputs and outputs that the target's specification names."""
-    deployed = target.deployed_spec(spec)
+    deployed = target.optimized_spec(spec)
     inputs, outputs = ([writer.value_info(
         tensor.name, tensor.dtype, [size for size in tensor.shape if size is not None])
         for tensor in tensors] for tensors in (

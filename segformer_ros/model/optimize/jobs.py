@@ -8,9 +8,9 @@ import time
 from typing import Dict, List, Optional
 
 from segformer_ros.model.optimize import optimize as graph
-from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.target import Target
-from segformer_ros.model.optimize.worker import GraphChild
+from segformer_ros.model.optimize.worker import OptimizeProcess
 from segformer_ros.model.optimize.writer import INSTALL_ONNX
 from segformer_ros.model.spec import ModelSpec
 
@@ -18,7 +18,7 @@ _POLL_S = 0.02
 _LOGGER = logging.getLogger(__name__)
 
 
-class GraphQueue:
+class OptimizeJobs:
     """
     Prepares graphs one at a time, each in a process of its own; no call but ``wait`` waits.
 
@@ -35,7 +35,7 @@ class GraphQueue:
         self._rewrite = rewrite
         self._found: Dict[Target, graph.Prepared] = {}
         self._wanted: List[Target] = []
-        self._child: Optional[GraphChild] = None
+        self._child: Optional[OptimizeProcess] = None
 
     def find(self, target: Target, is_made: bool = False) -> Optional[graph.Prepared]:
         """
@@ -104,13 +104,13 @@ class GraphQueue:
             _LOGGER.info('Preparing %s for %s in a process of its own: once', self.original.path,
                          target.name)
             try:
-                self._child = GraphChild(self.original.path, self.original.spec, target)
+                self._child = OptimizeProcess(self.original.path, self.original.spec, target)
             except OSError as error:
                 self._wanted.pop(0)
                 self._leave_alone(target, f'its process does not start: {error}')
 
     def _leave_alone(self, target: Target, reason: str) -> None:
-        self._found[target] = graph.left_alone(self.original.path, self.original.spec, reason)
+        self._found[target] = graph.passthrough(self.original.path, self.original.spec, reason)
 
-    def _cache(self, target: Target) -> GraphCache:
+    def _cache(self, target: Target) -> OptimizedModelCache:
         return graph.open_cache(self.original.path, self.original.spec, target)

@@ -21,7 +21,7 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.digest import model_digest
 from segformer_ros.model.optimize import io_adapters as graph_io
 from segformer_ros.model.optimize import verify as graph_verify
-from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.reader import NotRecognisedError
 from segformer_ros.model.optimize.segformer_builder import build
 from segformer_ros.model.optimize.segformer_builder import has_fused_attention
@@ -78,7 +78,7 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
         try:
             import_onnx()
         except BackendError as error:
-            return left_alone(onnx_path, spec, str(error))
+            return passthrough(onnx_path, spec, str(error))
         with tempfile.TemporaryDirectory(prefix='segformer_ros_graph_') as folder:
             facts, graph = _make(onnx_path, spec, target, folder, pictures)
             if facts[FAILURES]:
@@ -86,11 +86,11 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
             try:
                 facts = cache.write(facts, graph)
             except ModelError as error:
-                return left_alone(onnx_path, spec, str(error))
+                return passthrough(onnx_path, spec, str(error))
     return from_facts(onnx_path, spec, target, facts)
 
 
-def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> GraphCache:
+def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedModelCache:
     """
     Return where the graph of this model lies or will lie.
 
@@ -103,7 +103,7 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> GraphCache:
     key = hashlib.sha256(json.dumps(
         [REVISION, model_digest(onnx_path), spec, target, _runtime_version()],
         sort_keys=True).encode('utf-8')).hexdigest()
-    return GraphCache(onnx_path, target.name, key)
+    return OptimizedModelCache(onnx_path, target.name, key)
 
 
 def usable(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
@@ -121,12 +121,12 @@ def from_facts(onnx_path: str, spec: ModelSpec, target: Target,
                facts: Dict[str, Any]) -> Prepared:
     """Return what the cache's facts say about a model."""
     if facts['changes'] == UNCHANGED:
-        return left_alone(onnx_path, spec, facts['detail'])
-    return Prepared(facts['path'], target.deployed_spec(spec), facts['changes'],
+        return passthrough(onnx_path, spec, facts['detail'])
+    return Prepared(facts['path'], target.optimized_spec(spec), facts['changes'],
                     facts['detail'])
 
 
-def left_alone(onnx_path: str, spec: ModelSpec, reason: str) -> Prepared:
+def passthrough(onnx_path: str, spec: ModelSpec, reason: str) -> Prepared:
     """Return the original, and say so loudly."""
     _LOGGER.warning('%s is used as it is; a graph for this runtime would be faster: %s', onnx_path,
                     reason)
@@ -152,7 +152,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
         try:
             rewritten, outline = rewrite()
             import_onnx().save(rewritten, path)
-            agreement = graph_verify.compare(onnx_path, spec, path, target.deployed_spec(spec),
+            agreement = graph_verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
                                              pictures)
         except (NotRecognisedError, BackendError) as error:
             failures = failures or int(isinstance(error, BackendError))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONSTANT_TOLERANCE = 1e-3
 
 
-def convolution(view: reader.GraphView,
+def convolution(view: reader.GraphReader,
                 tensor: str) -> Optional[Tuple[segformer_layers.Convolution, str]]:
     """Match ``Conv`` without dilation; return it and its input."""
     node = view.node(tensor, 'Conv')
@@ -39,7 +39,7 @@ def convolution(view: reader.GraphView,
                                         reader.attribute(node, 'group', 1)), node.input[0]
 
 
-def linear(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers.Linear, str]]:
+def linear(view: reader.GraphReader, tensor: str) -> Optional[Tuple[segformer_layers.Linear, str]]:
     """Match a linear layer over channels: ``MatMul`` (+ ``Add``), ``Gemm``, 1 x 1 ``Conv``."""
     node = view.node(tensor, 'Add')
     if node is not None:
@@ -69,7 +69,7 @@ def linear(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_laye
     return segformer_layers.Linear(found[0].weight[:, :, 0, 0].T, found[0].bias), found[1]
 
 
-def norm(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers.Norm, str]]:
+def norm(view: reader.GraphReader, tensor: str) -> Optional[Tuple[segformer_layers.Norm, str]]:
     """Match ``LayerNormalization`` over the last axis, whole or in single operations."""
     node = view.node(tensor, 'LayerNormalization')
     if node is not None:
@@ -92,7 +92,7 @@ def norm(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers
     return segformer_layers.Norm(gain, bias, float(variance[1].reshape(-1)[0])), centred.input[0]
 
 
-def gelu(view: reader.GraphView, tensor: str) -> Optional[str]:
+def gelu(view: reader.GraphReader, tensor: str) -> Optional[str]:
     """Match the exact GELU, ``x * (1 + erf(x / sqrt 2)) / 2``; return ``x``."""
     node = view.node(tensor, 'Gelu')
     if node is not None:
@@ -114,7 +114,7 @@ def gelu(view: reader.GraphView, tensor: str) -> Optional[str]:
     return None
 
 
-def product(view: reader.GraphView, tensor: str) -> Tuple[float, List[str]]:
+def product(view: reader.GraphReader, tensor: str) -> Tuple[float, List[str]]:
     """Split a tensor into a constant factor and the tensors that are multiplied."""
     node = view.node(tensor, 'Mul', 'Div')
     if node is None:
@@ -135,7 +135,7 @@ def product(view: reader.GraphView, tensor: str) -> Tuple[float, List[str]]:
     return pairs[0][0] * pairs[1][0], pairs[0][1] + pairs[1][1]
 
 
-def scores(view: reader.GraphView, tensor: str) -> Optional[Tuple[float, str, str]]:
+def scores(view: reader.GraphReader, tensor: str) -> Optional[Tuple[float, str, str]]:
     """Match ``scale * query @ key``; return scale, query and key."""
     factor, terms = product(view, tensor)
     node = view.node(terms[0], 'MatMul') if len(terms) == 1 else None
@@ -148,7 +148,7 @@ def scores(view: reader.GraphView, tensor: str) -> Optional[Tuple[float, str, st
     return factor * query_factor * key_factor, query[0], key[0]
 
 
-def batch_norm(view: reader.GraphView, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
+def batch_norm(view: reader.GraphReader, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
     """Match ``BatchNormalization``; return its gain and shift by channel, and its input."""
     node = view.node(tensor, 'BatchNormalization')
     if node is None:
@@ -177,7 +177,7 @@ def close(value: float, wanted: float) -> bool:
     return abs(value - wanted) <= CONSTANT_TOLERANCE * abs(wanted)
 
 
-def _gemm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_layers.Linear, str]]:
+def _gemm(view: reader.GraphReader, node: Any) -> Optional[Tuple[segformer_layers.Linear, str]]:
     weight = view.constant(node.input[1])
     bias = view.constant(node.input[2]) if len(node.input) > 2 else None
     plain = reader.attribute(node, 'alpha', 1.0) == 1.0 and reader.attribute(node, 'beta', 1.0) == 1.0 \
@@ -191,7 +191,7 @@ def _gemm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_layers.
     return segformer_layers.Linear(weight, bias.reshape(-1)), node.input[0]
 
 
-def _part(view: reader.GraphView, node: Any,
+def _part(view: reader.GraphReader, node: Any,
           tensor: str) -> Optional[Tuple[segformer_layers.Linear, str]]:
     """Match one output of a linear layer that was merged from several."""
     whole = linear(view, node.input[0])
@@ -205,7 +205,8 @@ def _part(view: reader.GraphView, node: Any,
     return segformer_layers.Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
 
 
-def _whole_norm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_layers.Norm, str]]:
+def _whole_norm(view: reader.GraphReader,
+                node: Any) -> Optional[Tuple[segformer_layers.Norm, str]]:
     gain = view.constant(node.input[1])
     bias = view.constant(node.input[2]) if len(node.input) > 2 else None
     if gain is None or gain.ndim != 1 or (len(node.input) > 2 and bias is None):
@@ -216,7 +217,7 @@ def _whole_norm(view: reader.GraphView, node: Any) -> Optional[Tuple[segformer_l
                                                               1e-5)), node.input[0]
 
 
-def _one_of_each(view: reader.GraphView, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
+def _one_of_each(view: reader.GraphReader, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
     """Return the variable and the constant operand of a node that has one of each."""
     if node is None:
         return None

@@ -21,7 +21,7 @@ class NotRecognisedError(ModelError):
     """The graph is not the one that was looked for; the text says at which step."""
 
 
-class GraphView:
+class GraphReader:
     """
     Producers and constants of an ONNX graph by tensor name.
 

@@ -26,7 +26,7 @@ def recognise(model: Any, input_name: str, output_name: str) -> segformer_layers
     :param output_name: of the logits
     :raises NotRecognisedError: it is another network, or written in a way not known here
     """
-    view = reader.GraphView(model)
+    view = reader.GraphReader(model)
     for name, dtype in view.weight_dtypes():
         if dtype not in WEIGHT_DTYPES:
             raise reader.NotRecognisedError(
@@ -53,7 +53,7 @@ def recognise(model: Any, input_name: str, output_name: str) -> segformer_layers
             classifier))
 
 
-def _fuse(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.Linear, str]:
+def _fuse(view: reader.GraphReader, tensor: str) -> Tuple[segformer_layers.Linear, str]:
     batch_norm = patterns.batch_norm(view, tensor)
     if batch_norm is None:
         found: Tuple[segformer_layers.Linear,
@@ -66,7 +66,7 @@ def _fuse(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.Linear,
                   (layer.bias * gain + shift).astype(np.float32)), tensor
 
 
-def _branch(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.Linear, str]:
+def _branch(view: reader.GraphReader, tensor: str) -> Tuple[segformer_layers.Linear, str]:
     """Return one input of the head: its projection and the stage's output tensor."""
     resize = view.node(tensor, 'Resize', 'Upsample')
     if resize is not None:
@@ -81,7 +81,7 @@ def _branch(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.Linea
     return layer, view.source(tensor)
 
 
-def _stages(view: reader.GraphView, input_name: str,
+def _stages(view: reader.GraphReader, input_name: str,
             outputs: 'set[str]') -> Dict[str, segformer_layers.Stage]:
     """Return the stages by the tensors they end in, first stage first."""
     found: Dict[str, segformer_layers.Stage] = {}
@@ -103,7 +103,7 @@ def _stages(view: reader.GraphView, input_name: str,
     return ordered
 
 
-def _stage(view: reader.GraphView, output: str) -> Tuple[segformer_layers.Stage, str]:
+def _stage(view: reader.GraphReader, output: str) -> Tuple[segformer_layers.Stage, str]:
     closing, tensor = patterns.required(patterns.norm(view, output), 'normalisation after a stage',
                                output)
     blocks: List[segformer_layers.Block] = []
@@ -122,7 +122,7 @@ def _stage(view: reader.GraphView, output: str) -> Tuple[segformer_layers.Stage,
     return segformer_layers.Stage(embedding, opening, tuple(blocks), closing), view.source(tensor)
 
 
-def _block(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_layers.Block, str]]:
+def _block(view: reader.GraphReader, tensor: str) -> Optional[Tuple[segformer_layers.Block, str]]:
     """Match a block by its end; None where the residual stream begins."""
     half = _residual(view, tensor)
     if half is None:
@@ -146,7 +146,7 @@ def _block(view: reader.GraphView, tensor: str) -> Optional[Tuple[segformer_laye
                                   contract), start
 
 
-def _residual(view: reader.GraphView, tensor: str) -> Optional[Tuple[str, str]]:
+def _residual(view: reader.GraphReader, tensor: str) -> Optional[Tuple[str, str]]:
     """Match ``branch + stream``; a branch ends in a linear layer, the stream does not."""
     node = view.node(tensor, 'Add')
     if node is None or len(view.operands(node)[0]) != 2:
@@ -157,7 +157,7 @@ def _residual(view: reader.GraphView, tensor: str) -> Optional[Tuple[str, str]]:
     return None
 
 
-def _attention(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.Attention, str]:
+def _attention(view: reader.GraphReader, tensor: str) -> Tuple[segformer_layers.Attention, str]:
     output, context = patterns.required(patterns.linear(view, tensor), 'output projection', tensor)
     mixed = patterns.required(view.node(context, 'MatMul'), 'weighted values', context)
     softmax = patterns.required(view.node(mixed.input[0], 'Softmax'), 'softmax', mixed.input[0])
@@ -184,6 +184,6 @@ def _attention(view: reader.GraphView, tensor: str) -> Tuple[segformer_layers.At
     return segformer_layers.Attention(query, key, value, output, reduction, heads, scale), stream
 
 
-def _same(view: reader.GraphView, tensor: str, other: str) -> None:
+def _same(view: reader.GraphReader, tensor: str, other: str) -> None:
     if view.source(tensor) != view.source(other):
         raise reader.NotRecognisedError(f'{tensor!r} and {other!r} should be one tensor')

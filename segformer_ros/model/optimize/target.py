@@ -28,7 +28,7 @@ class Target(NamedTuple):
     fused_attention: bool
     cast_first: bool
 
-    def deployed_spec(self, spec: ModelSpec) -> ModelSpec:
+    def optimized_spec(self, spec: ModelSpec) -> ModelSpec:
         """Return the specification of the graph made for this target from one of ``spec``."""
         if self.uint8_input:
             spec = spec._replace(input_dtype='uint8', input_layout='nhwc')

@@ -43,7 +43,7 @@ class Agreement(NamedTuple):
         return f'largest logit difference {self.max_logit_difference:.1e}, masks equal on {self.mask_agreement:.3%}'
 
 
-def compare(original: str, spec: ModelSpec, deployed: str, deployed_spec: ModelSpec,
+def compare(original: str, spec: ModelSpec, deployed: str, optimized_spec: ModelSpec,
             pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
@@ -56,7 +56,7 @@ def compare(original: str, spec: ModelSpec, deployed: str, deployed_spec: ModelS
     if pictures is None:
         pictures = sample_pictures(spec.input_size_wh)
     expected = _run(original, spec, pictures)
-    got = _run(deployed, deployed_spec, pictures)
+    got = _run(deployed, optimized_spec, pictures)
     difference, equal = 0.0, []
     for one, other in zip(expected, got):
         distance = np.abs(one - other).max()

@@ -33,7 +33,7 @@ _NICENESS = 10
 _POLL_S = 0.02
 
 
-class GraphChild:
+class OptimizeProcess:
     """
     Prepares one graph in a process of its own, which ends with the thread that started it.
 
@@ -94,7 +94,7 @@ def _read(stream: IO[bytes]) -> str:
     return stream.read().decode('utf-8', 'replace').strip()
 
 
-def prepare_in_child(onnx_path: str, spec: ModelSpec,
+def optimize_in_child(onnx_path: str, spec: ModelSpec,
                      target: Target = ONNXRUNTIME) -> graph.Prepared:
     """
     Do what :func:`graph.prepare` does without its memory, and wait for it.
@@ -109,13 +109,13 @@ def prepare_in_child(onnx_path: str, spec: ModelSpec,
         problem = _run(onnx_path, spec, target)
         facts = cache.read()
         if facts is None:
-            return graph.left_alone(onnx_path, spec, problem)
+            return graph.passthrough(onnx_path, spec, problem)
     return graph.from_facts(onnx_path, spec, target, facts)
 
 
 def _run(onnx_path: str, spec: ModelSpec, target: Target) -> str:
     try:
-        child = GraphChild(onnx_path, spec, target)
+        child = OptimizeProcess(onnx_path, spec, target)
     except OSError as error:
         return f'the child process does not start: {error}'
     try:

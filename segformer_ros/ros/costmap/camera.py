@@ -12,7 +12,7 @@ from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
-from segformer_ros.costmap.projection.ego_mask import self_mask_from
+from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.depth_input import DepthInput
@@ -66,7 +66,7 @@ class CostmapCamera:
 
     def __init__(self, node: Node, parameters: CameraParameters) -> None:
         if parameters.self_mask:
-            self_mask_from(parameters.self_mask, TRIAL_SIZE)
+            ego_mask_from(parameters.self_mask, TRIAL_SIZE)
         self.parameters = parameters
         self.statistics = CameraStatistics(time.monotonic())
         self._log = Throttle(node.get_logger(), time.monotonic)
@@ -101,11 +101,11 @@ class CostmapCamera:
             self._model = camera_model.CameraModel(key[0], (width, height), self._rectified)
             self._model_key = key
             if self.parameters.self_mask:
-                pipeline.set_self_mask(self.parameters.name, self_mask_from(
+                pipeline.set_ego_mask(self.parameters.name, ego_mask_from(
                     self.parameters.self_mask, (width, height)))
         return self._model
 
-    def note_used(self, frame: MaskFrame, started: float,
+    def record_used(self, frame: MaskFrame, started: float,
                   timings: costmap_pipeline.StageTimings) -> None:
         """
         Count a mask that is in the grid.
@@ -114,13 +114,13 @@ class CostmapCamera:
         """
         now = time.monotonic()
         height, width = frame.mask.shape
-        self.statistics.note_served(now, '', (width, height), {
+        self.statistics.record_served(now, '', (width, height), {
             'waiting for the pose': started - frame.arrived, 'projecting': timings.project,
             'fusing': timings.fuse, 'mask to clouds': now - frame.arrived})
 
     def report(self, kind: str, text: str) -> None:
         """Count a mask that is not, and say why."""
-        self.statistics.note_error(text.splitlines()[0], rejected=False)
+        self.statistics.record_error(text.splitlines()[0], rejected=False)
         name = self.parameters.name
         self._log.error(kind, '{}Not in the costmap: {}'.format(name + ': ' if name else '', text))
 

@@ -11,7 +11,7 @@ from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.pipeline import FrameResult
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.points import POINT_DTYPE
-from segformer_ros.costmap.projection.semantic_layer import CategoryBundle
+from segformer_ros.costmap.projection.semantic_layer import SemanticLayerBundle
 from segformer_ros.ros.costmap import messages as costmap_messages
 from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
@@ -59,7 +59,7 @@ class CloudOutputs:
         """Tell whether somebody subscribes to the category mask, its confidence or points."""
         return any(self._publishers.subscribers(topic) for topic in BUNDLE)
 
-    def publish_bundle(self, header: Header, bundle: CategoryBundle) -> None:
+    def publish_bundle(self, header: Header, bundle: SemanticLayerBundle) -> None:
         """
         Publish the three pictures of semantic_segmentation_layer under one header.
 

@@ -23,7 +23,7 @@ from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.costmap.outputs import GridOutputs
-from segformer_ros.ros.costmap.thread import CostmapWorker
+from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.logging import Throttle
@@ -46,7 +46,7 @@ LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
 
-class CostmapStage:
+class CostmapServer:
     """
     Turn the masks of all cameras into one grid and the clouds of each.
 
@@ -75,7 +75,7 @@ class CostmapStage:
         self._pipeline = CostmapPipeline(parameters.costmap.settings, self._costs)
         self._cameras: Dict[str, costmap_camera.CostmapCamera] = {}
         self._outputs = GridOutputs(node)
-        self._worker: 'CostmapWorker[costmap_camera.MaskFrame]' = CostmapWorker(
+        self._worker: 'CostmapThread[costmap_camera.MaskFrame]' = CostmapThread(
             [camera.name for camera in parameters.cameras], self._attempt, self._tick)
         try:
             for camera in parameters.cameras:
@@ -94,7 +94,7 @@ class CostmapStage:
             now = time.monotonic()
             self._ticks = CameraStatistics(now)
             for camera in self._cameras.values():
-                camera.statistics.note_activated(now)
+                camera.statistics.record_activated(now)
             self._publish_label_infos()
         self._worker.resume()
 
@@ -141,10 +141,10 @@ class CostmapStage:
                           time.monotonic(), self._session)
         statistics = self._cameras[name].statistics
         clock = self._clock.seconds()
-        statistics.note_arrival(frame.arrived, frame.stamp_ns,
+        statistics.record_arrival(frame.arrived, frame.stamp_ns,
                                 clock - frame.stamp_ns / NANOSECONDS if clock else None)
         if self._worker.offer(name, frame):
-            statistics.note_drop()
+            statistics.record_drop()
 
     def examine(self, parameters: NodeParameters) -> None:
         """
@@ -217,7 +217,7 @@ class CostmapStage:
     def _take_in(self, camera: costmap_camera.CostmapCamera, message: costmap_camera.MaskFrame,
                  view: costmap_camera.View, started: float) -> None:
         if not self._open or message.session != self._session:
-            camera.statistics.note_drop()
+            camera.statistics.record_drop()
             return
         parameters = self._parameters.costmap
         frame = costmap_camera.make_frame(camera, message, view, self._pipeline)
@@ -227,12 +227,12 @@ class CostmapStage:
         result = self._pipeline.process(name, frame, self._clock.seconds() or None,
                                         parameters.has_odometry)
         if result.cleared and not clock_went_back:
-            self._note_jump(f'Stamps of {camera.topic} went back')
+            self._record_jump(f'Stamps of {camera.topic} went back')
         costmap_camera.publish(camera, message, frame, result, parameters)
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, self._pipeline.categories(
                 name, frame, self._groups.lookup))
-        camera.note_used(message, started, result.timings)
+        camera.record_used(message, started, result.timings)
 
     def _tick(self) -> None:
         try:
@@ -250,13 +250,13 @@ class CostmapStage:
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
             self._pipeline.occupancy(now), parameters,
             lambda: self._pipeline.landing_site(now), moment, with_masks)
-        self._ticks.note_served(moment, '', (0, 0), {})
+        self._ticks.record_served(moment, '', (0, 0), {})
 
     def _watch_clock(self) -> bool:
         went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
         if went_back:
             self._poses.clear()
-            self._note_jump('The clock went back')
+            self._record_jump('The clock went back')
         return went_back
 
     def _publish_label_infos(self) -> None:
@@ -264,7 +264,7 @@ class CostmapStage:
             camera.outputs.publish_label_info(self._clock.stamp(), self._groups.table,
                                               self._parameters.threshold)
 
-    def _note_jump(self, what: str) -> None:
+    def _record_jump(self, what: str) -> None:
         self._jumps += 1
         self._log.info('jump', f'{what}: the costmap is cleared.')
 
@@ -291,7 +291,7 @@ class CostmapHost:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._stage: Optional[CostmapStage] = None
+        self._stage: Optional[CostmapServer] = None
         self._poses: Optional[CameraPoses] = None
         self._subscriptions: List[Subscription] = []
         self._trouble = ''
@@ -309,7 +309,7 @@ class CostmapHost:
             return None
         poses = CameraPoses(make_transforms(self._node))
         try:
-            self._stage = CostmapStage(self._node, parameters, classes, poses)
+            self._stage = CostmapServer(self._node, parameters, classes, poses)
         except SegformerRosError as error:
             poses.destroy()
             self._trouble = str(error)

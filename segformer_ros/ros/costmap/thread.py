@@ -12,7 +12,7 @@ RETRY = 0.005
 """Seconds between two looks for a pose that has not come yet."""
 
 
-class CostmapWorker(Generic[Job]):
+class CostmapThread(Generic[Job]):
     """
     A thread beside the inference thread, so that masks never wait for the costmap.
 
@@ -33,7 +33,7 @@ class CostmapWorker(Generic[Job]):
         self._in_work: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
         self._deadlines: Dict[str, float] = {}
         self._period = 1.0
-        self._patience = 0.0
+        self._hold_time = 0.0
         self._next_tick: Optional[float] = None
         self._stopping = False
         # Daemon: a hang in a library must not keep the process alive.
@@ -52,7 +52,7 @@ class CostmapWorker(Generic[Job]):
         """
         with self._changed:
             self._period = 1.0 / rate
-            self._patience = patience
+            self._hold_time = patience
             if self._next_tick is not None:
                 self._next_tick = min(self._next_tick, time.monotonic() + self._period)
             self._changed.notify()
@@ -140,7 +140,7 @@ class CostmapWorker(Generic[Job]):
             if job is not None and self._in_work[camera] is None:
                 self._in_work[camera] = job
                 self._waiting[camera] = None
-                self._deadlines[camera] = time.monotonic() + self._patience
+                self._deadlines[camera] = time.monotonic() + self._hold_time
         return [camera for camera, job in self._in_work.items() if job is not None]
 
     def _take_tick(self) -> bool:

@@ -14,7 +14,7 @@ LEVELS = (OK, WARN, ERROR)
 SUBJECT_WIDTH = 13
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """
     One thing that was looked at.
 
@@ -28,21 +28,21 @@ class Finding(NamedTuple):
     remedy: str = ''
 
 
-def finding_of(level: str, subject: str, error: SegformerRosError) -> Finding:
+def check_result_of(level: str, subject: str, error: SegformerRosError) -> CheckResult:
     """Return an error of the package as a finding, its remedy apart."""
     text = str(error)
     remedy = error.remedy or ''
     if remedy and text.endswith(remedy):
         text = text[:-len(remedy)].rstrip()
-    return Finding(level, subject, text, remedy)
+    return CheckResult(level, subject, text, remedy)
 
 
-def worst(findings: Sequence[Finding]) -> str:
+def worst(findings: Sequence[CheckResult]) -> str:
     """Return the highest level of all; OK of none."""
     return max((finding.level for finding in findings), key=LEVELS.index, default=OK)
 
 
-def render_text(findings: Sequence[Finding]) -> str:
+def render_text(findings: Sequence[CheckResult]) -> str:
     """Return findings for people: one line each, and one for each remedy."""
     lines: List[str] = []
     for finding in findings:
@@ -57,7 +57,7 @@ def render_text(findings: Sequence[Finding]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def render_json(findings: Sequence[Finding]) -> str:
+def render_json(findings: Sequence[CheckResult]) -> str:
     """Return findings for scripts."""
     return json.dumps({'worst': worst(findings),
                        'findings': [finding._asdict() for finding in findings]}, indent=1) + '\n'

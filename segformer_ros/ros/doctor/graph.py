@@ -17,7 +17,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -58,7 +58,7 @@ class CameraFacts(NamedTuple):
     info: TopicFacts
 
 
-class GraphFacts(NamedTuple):
+class OptimizedMetadata(NamedTuple):
     """What was seen; ``state`` and ``parameters`` are empty without a running node."""
 
     node: str
@@ -69,7 +69,7 @@ class GraphFacts(NamedTuple):
     cameras: Tuple[CameraFacts, ...]
     diagnostics: Dict[str, Tuple[int, str]]
     """Level and message of the node's own entries."""
-    poses: PoseBuffer
+    poses: TransformBuffer
     transforms: int
     transform_faults: Tuple[str, ...]
     clocks: int
@@ -125,7 +125,7 @@ class GraphObserver:
                           start_parameter_services=False, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
-        self._poses = PoseBuffer()
+        self._poses = TransformBuffer()
         self._transforms = 0
         self._faults: Dict[str, None] = {}
         self._parents: Dict[str, str] = {}
@@ -136,7 +136,7 @@ class GraphObserver:
         self._executor.shutdown()
         self._node.destroy_node()
 
-    def observe(self, seconds: float, image: str, camera_info: str) -> GraphFacts:
+    def observe(self, seconds: float, image: str, camera_info: str) -> OptimizedMetadata:
         """
         Listen and return what was there.
 
@@ -156,7 +156,7 @@ class GraphObserver:
         self._node.create_subscription(TFMessage, '/tf', self._on_dynamic, BEST_EFFORT)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._spin_until(lambda: False, seconds)
-        return GraphFacts(
+        return OptimizedMetadata(
             self._target, running, answers, state, parameters,
             tuple(CameraFacts(image_counter.facts(), info_counter.facts())
                   for image_counter, info_counter in counters),

@@ -31,7 +31,7 @@ RELEASED = 1767225600
 
 
 def machine_findings(model: str, model_spec: str, backend: str, engine_cache: str,
-                     serves: bool) -> List[finding.Finding]:
+                     serves: bool) -> List[finding.CheckResult]:
     """
     Return everything that can be looked at without ROS.
 
@@ -48,10 +48,10 @@ def machine_findings(model: str, model_spec: str, backend: str, engine_cache: st
             clock_findings(time.time()))
 
 
-def model_findings(model: str, model_spec: str) -> List[finding.Finding]:
+def model_findings(model: str, model_spec: str) -> List[finding.CheckResult]:
     """Tell whether the model is there and fits its specification."""
     if not model:
-        return [finding.Finding(finding.ERROR, 'model', 'No model is set.',
+        return [finding.CheckResult(finding.ERROR, 'model', 'No model is set.',
                         'Set the parameter model, or give --model.')]
     try:
         found = resolve_model(model, os.path.expanduser(model_spec) or None)
@@ -59,10 +59,10 @@ def model_findings(model: str, model_spec: str) -> List[finding.Finding]:
         found.spec.check(header.inputs, header.outputs)
         classes = load_class_table(found.spec.classes)
     except SegformerRosError as error:
-        found_error = finding.finding_of(finding.ERROR, 'model', error)
+        found_error = finding.check_result_of(finding.ERROR, 'model', error)
         return [found_error._replace(remedy=found_error.remedy or FETCH)]
     return [
-        finding.Finding(
+        finding.CheckResult(
             finding.OK, 'model',
             '{}: {:.1f} MB, {} classes of {}, {} x {} pixels'.format(found.onnx_path,
                                                                      header.file_bytes / 1e6,
@@ -71,7 +71,7 @@ def model_findings(model: str, model_spec: str) -> List[finding.Finding]:
     ]
 
 
-def runtime_findings(backend: str) -> List[finding.Finding]:
+def runtime_findings(backend: str) -> List[finding.CheckResult]:
     """
     Tell which runtimes work here.
 
@@ -80,10 +80,10 @@ def runtime_findings(backend: str) -> List[finding.Finding]:
     findings = []
     try:
         import onnxruntime
-        findings.append(finding.Finding(finding.OK, 'onnxruntime', '{} with {}'.format(
+        findings.append(finding.CheckResult(finding.OK, 'onnxruntime', '{} with {}'.format(
             onnxruntime.__version__, ', '.join(onnxruntime.get_available_providers()))))
     except ImportError as error:
-        findings.append(finding.Finding(
+        findings.append(finding.CheckResult(
             finding.WARN if backend == 'tensorrt' else finding.ERROR, 'onnxruntime',
             f'not usable: {error}', 'Install it: python3 -m pip install onnxruntime'))
     level = finding.ERROR if backend == 'tensorrt' else finding.OK
@@ -91,20 +91,21 @@ def runtime_findings(backend: str) -> List[finding.Finding]:
         gpu = probe_gpu()
     except BackendError as error:
         # A machine without a GPU lacks nothing unless TensorRT was asked for.
-        findings.append(finding.finding_of(level, 'gpu', error)._replace(
+        findings.append(finding.check_result_of(level, 'gpu', error)._replace(
             **({} if level == finding.ERROR else {'remedy': ''})))
         return findings
-    findings.append(finding.Finding(finding.OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
+    findings.append(
+        finding.CheckResult(finding.OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
     try:
         api = load_tensorrt()
-        findings.append(finding.Finding(finding.OK, 'tensorrt', api.version))
+        findings.append(finding.CheckResult(finding.OK, 'tensorrt', api.version))
     except BackendError as error:
-        findings.append(finding.finding_of(
+        findings.append(finding.check_result_of(
             finding.ERROR if backend == 'tensorrt' else finding.WARN, 'tensorrt', error))
     return findings
 
 
-def cache_findings(root: str) -> List[finding.Finding]:
+def cache_findings(root: str) -> List[finding.CheckResult]:
     """
     Tell whether the cache can be used, and what engines lie in it; changes nothing.
 
@@ -117,23 +118,23 @@ def cache_findings(root: str) -> List[finding.Finding]:
     findings = [_disk_finding(existing)]
     if not os.access(existing, os.W_OK):
         findings.append(
-            finding.Finding(
+            finding.CheckResult(
                 finding.WARN, 'cache', f'{existing} cannot be written to',
                 f'Make it writable, or set engine_cache or {cache_dir.CACHE_VARIABLE} to another folder.'
             ))
     for path in (root, folder):
         fault = _not_private(path)
         if fault:
-            findings.append(finding.Finding(
+            findings.append(finding.CheckResult(
                 finding.ERROR, 'cache', f'{path} is {fault}',
                 'Look who made it, then delete it, or correct owner and mode (chmod go-w).'))
             return findings
     if not os.path.isdir(folder):
-        return findings + [finding.Finding(finding.OK, 'engines', f'none yet below {root}')]
+        return findings + [finding.CheckResult(finding.OK, 'engines', f'none yet below {root}')]
     return findings + _engine_findings(folder)
 
 
-def memory_findings(free: int, serves: bool) -> List[finding.Finding]:
+def memory_findings(free: int, serves: bool) -> List[finding.CheckResult]:
     """
     Tell whether the free memory lets the node start, and engines be built.
 
@@ -143,21 +144,21 @@ def memory_findings(free: int, serves: bool) -> List[finding.Finding]:
     text = f'{free / 1e6:.0f} MB can be had'
     if free < SERVING_MEMORY and not serves:
         return [
-            finding.Finding(finding.ERROR, 'memory',
+            finding.CheckResult(finding.ERROR, 'memory',
                             f'{text}, the node needs about {SERVING_MEMORY / 1e6:.0f} MB',
                             'End other programs, or add swap (zram).')
         ]
     if free < memory.MINIMUM_FREE:
         return [
-            finding.Finding(
+            finding.CheckResult(
                 finding.WARN, 'memory',
                 f'{text}: no engine is built below {memory.MINIMUM_FREE / 1e6:.0f} MB',
                 'End other programs while an engine is built.')
         ]
-    return [finding.Finding(finding.OK, 'memory', text)]
+    return [finding.CheckResult(finding.OK, 'memory', text)]
 
 
-def clock_findings(now: float) -> List[finding.Finding]:
+def clock_findings(now: float) -> List[finding.CheckResult]:
     """
     Tell whether the clock was ever set.
 
@@ -166,21 +167,21 @@ def clock_findings(now: float) -> List[finding.Finding]:
     text = time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now))
     if now < RELEASED:
         return [
-            finding.Finding(
+            finding.CheckResult(
                 finding.ERROR, 'clock', f'{text} lies before this package was written',
                 'Set the clock (timedatectl, chrony); a Jetson without a battery '
                 'forgets it.')
         ]
-    return [finding.Finding(finding.OK, 'clock', text)]
+    return [finding.CheckResult(finding.OK, 'clock', text)]
 
 
-def _disk_finding(folder: str) -> finding.Finding:
+def _disk_finding(folder: str) -> finding.CheckResult:
     free = shutil.disk_usage(folder).free
     text = f'{free / 1e6:.0f} MB free for {folder}'
     if free < FREE_DISK:
-        return finding.Finding(finding.WARN, 'disk', text,
+        return finding.CheckResult(finding.WARN, 'disk', text,
                                f'Free some: an engine needs about {FREE_DISK / 1e6:.0f} MB.')
-    return finding.Finding(finding.OK, 'disk', text)
+    return finding.CheckResult(finding.OK, 'disk', text)
 
 
 def _not_private(path: str) -> Optional[str]:
@@ -197,7 +198,7 @@ def _not_private(path: str) -> Optional[str]:
     return None
 
 
-def _engine_findings(folder: str) -> List[finding.Finding]:
+def _engine_findings(folder: str) -> List[finding.CheckResult]:
     findings = []
     for name in sorted(os.listdir(folder)):
         stem, suffix = os.path.splitext(name)
@@ -210,11 +211,12 @@ def _engine_findings(folder: str) -> List[finding.Finding]:
                 record = parse_record(stem, stream.read())
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
                 RecursionError) as error:
-            findings.append(finding.Finding(finding.WARN, 'engine', f'{name}: not usable: {error}',
+            findings.append(
+                finding.CheckResult(finding.WARN, 'engine', f'{name}: not usable: {error}',
                                     'Nothing to do: the node deletes it and builds another.'))
             continue
-        findings.append(finding.Finding(
+        findings.append(finding.CheckResult(
             finding.WARN if record.rejected else finding.OK, 'engine', f'{stem}: {record.verdict}',
             'Look at why, then: ros2 run segformer_ros build_engine --force'
             if record.rejected else ''))
-    return findings or [finding.Finding(finding.OK, 'engines', f'none in {folder}')]
+    return findings or [finding.CheckResult(finding.OK, 'engines', f'none in {folder}')]

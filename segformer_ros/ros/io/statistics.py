@@ -78,12 +78,12 @@ class CameraStatistics:
         self._encoding = ''
         self._size_wh = (0, 0)
 
-    def note_activated(self, now: float) -> None:
+    def record_activated(self, now: float) -> None:
         """Start to wait for masks anew."""
         with self._lock:
             self._active_since = now
 
-    def note_arrival(self, now: float, stamp: int, age: Optional[float]) -> bool:
+    def record_arrival(self, now: float, stamp: int, age: Optional[float]) -> bool:
         """
         Count an input message.
 
@@ -100,19 +100,19 @@ class CameraStatistics:
             self._last_stamp = stamp
             return back
 
-    def note_drop(self, count: int = 1) -> None:
+    def record_drop(self, count: int = 1) -> None:
         """Count frames that made way for newer ones, or came too late to be published."""
         with self._lock:
             self._counts['dropped'] += count
 
-    def note_error(self, text: str, rejected: bool) -> None:
+    def record_error(self, text: str, rejected: bool) -> None:
         """Count a frame that gave no mask: rejected input, or else a failure of ours."""
         with self._lock:
             self._counts['rejected' if rejected else 'failed'] += 1
             self._last_error = text
             self._erring = True
 
-    def note_served(self, now: float, encoding: str, size_wh: Tuple[int, int],
+    def record_served(self, now: float, encoding: str, size_wh: Tuple[int, int],
                     stages: Dict[str, float]) -> None:
         """
         Count a published mask.

@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from tf2_msgs.msg import TFMessage
 
@@ -54,7 +54,7 @@ class Transforms(abc.ABC):
 
 class BufferedTransforms(Transforms):
     """
-    /tf and /tf_static in a :class:`~segformer_ros.costmap.geometry.transform_buffer.PoseBuffer`.
+    /tf and /tf_static in a :class:`~segformer_ros.costmap.geometry.transform_buffer.TransformBuffer`.
 
     :param node: owns the subscriptions
     """
@@ -64,7 +64,7 @@ class BufferedTransforms(Transforms):
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._buffer = PoseBuffer()
+        self._buffer = TransformBuffer()
         self._newest: Dict[str, float] = {}
         self._refused = ''
         self._subscriptions = [

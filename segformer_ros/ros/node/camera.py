@@ -16,9 +16,9 @@ from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
-from segformer_ros.ros.node.cv_bridge_decoder import MosaicBridge
+from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.ros.node.diagnostics import camera_status
-from segformer_ros.ros.node.inference_thread import Turn
+from segformer_ros.ros.node.inference_thread import FrameTask
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.parameters.node import CameraParameters
@@ -59,7 +59,7 @@ class Camera:
         self._compressed = parameters.image_transport == 'compressed'
         self._subscriptions: List[Subscription] = []
         self._camera_info: Optional[CameraInfo] = None
-        self._bridge = MosaicBridge()
+        self._bridge = CvBridgeDecoder()
         self._log = Throttle(node.get_logger(), time.monotonic)
         # Held while publishing: once stop has it, nothing more goes out.
         self._gate = threading.Lock()
@@ -67,7 +67,7 @@ class Camera:
 
     def start(self, threshold: float) -> None:
         """Publish the class names, take images and let results out."""
-        self.statistics.note_activated(time.monotonic())
+        self.statistics.record_activated(time.monotonic())
         with self._gate:
             self._open = True
             self._outputs.publish_label_info(threshold)
@@ -93,7 +93,7 @@ class Camera:
             if self._open:
                 self._outputs.publish_label_info(threshold)
 
-    def serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> Iterator[None]:
+    def serve(self, frame: Frame, turn: FrameTask, parameters: NodeParameters) -> Iterator[None]:
         """
         Make and publish the results of one frame; report instead where that fails.
 
@@ -124,7 +124,7 @@ class Camera:
         return {'topic': self._node.resolve_topic_name(self._image_topic()),
                 'bayer and yuv by': self._bridge.status}
 
-    def _serve(self, frame: Frame, turn: Turn, parameters: NodeParameters) -> Iterator[None]:
+    def _serve(self, frame: Frame, turn: FrameTask, parameters: NodeParameters) -> Iterator[None]:
         segmenter = turn.segmenter()
         started = time.monotonic()
         message = frame.message
@@ -164,7 +164,7 @@ class Camera:
                 return
             turn.note(True)
             if not self._open:
-                self.statistics.note_drop()
+                self.statistics.record_drop()
                 return
             self._outputs.publish(message.header, image, segmentation, self._camera_info,
                                   parameters)
@@ -172,7 +172,7 @@ class Camera:
                 self._on_mask(self.name, message.header, segmentation, self._camera_info)
         done = time.monotonic()
         timings = segmentation.timings
-        self.statistics.note_served(done, self._encoding(message), _size_wh(image), {
+        self.statistics.record_served(done, self._encoding(message), _size_wh(image), {
             'waiting': started - frame.arrived, 'converting': converted - started,
             'preprocessing': timings.preprocess, 'network': timings.infer,
             'postprocessing': timings.postprocess, 'publishing': done - segmented,
@@ -191,13 +191,13 @@ class Camera:
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
-        if self.statistics.note_arrival(now, stamp, self._age(stamp)):
+        if self.statistics.record_arrival(now, stamp, self._age(stamp)):
             self._log.info(
                 'stamp',
                 f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
                 'reset.')
         if self._offer(self.name, Frame(message, now)):
-            self.statistics.note_drop()
+            self.statistics.record_drop()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera_info = message
@@ -220,7 +220,7 @@ class Camera:
         return str(message.format if self._compressed else message.encoding)
 
     def _report(self, kind: str, text: str, rejected: bool) -> None:
-        self.statistics.note_error(text.splitlines()[0], rejected)
+        self.statistics.record_error(text.splitlines()[0], rejected)
         self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
 
@@ -253,7 +253,7 @@ class CameraSet:
         for camera in self._by_name.values():
             camera.destroy()
 
-    def serve(self, name: str, frame: Frame, turn: Turn, parameters: NodeParameters
+    def serve(self, name: str, frame: Frame, turn: FrameTask, parameters: NodeParameters
               ) -> Iterator[None]:
         """Return the steps that make the results of one frame; see :meth:`Camera.serve`."""
         return self._by_name[name].serve(frame, turn, parameters)
@@ -263,15 +263,15 @@ class CameraSet:
         for camera in self._by_name.values():
             camera.publish_label_info(threshold)
 
-    def note_lost(self, name: str, why: str) -> None:
+    def record_lost(self, name: str, why: str) -> None:
         """Count a frame that a backend took with it."""
         if name in self._by_name:
-            self._by_name[name].statistics.note_error(why, rejected=False)
+            self._by_name[name].statistics.record_error(why, rejected=False)
 
-    def note_forgotten(self, names: Iterable[str]) -> None:
+    def record_forgotten(self, names: Iterable[str]) -> None:
         """Count frames that waited and are not wanted any more."""
         for name in names:
-            self._by_name[name].statistics.note_drop()
+            self._by_name[name].statistics.record_drop()
 
     def statuses(self, state: NodeState, parameters: NodeParameters) -> List[Status]:
         """Return the entry of each camera."""

@@ -81,7 +81,7 @@ def no_recovery(segmenter: Segmenter, error: BackendError) -> Segmenter:
     raise error
 
 
-class Turn:
+class FrameTask:
     """
     What the worker lends to whoever serves a frame.
 
@@ -95,7 +95,7 @@ class Turn:
     """
 
     def __init__(self, camera: str, segmenter: Callable[[], Segmenter],
-                 claim: 'Callable[[Turn], bool]', note: Callable[[bool], None],
+                 claim: 'Callable[[FrameTask], bool]', note: Callable[[bool], None],
                  recover: Recover = no_recovery) -> None:
         self.camera = camera
         self.segmenter = segmenter
@@ -108,13 +108,13 @@ class Turn:
         """
         Ask whether what came of the frame counts: not once the worker was given up with it.
 
-        Of a frame either its result is claimed, or ``InferenceWorker.abandon`` gives it back as
+        Of a frame either its result is claimed, or ``InferenceThread.abandon`` gives it back as
         lost; never both.
         """
         return self._claim(self)
 
 
-Serve = Callable[[str, Frame, Turn], Optional[Iterator[None]]]
+Serve = Callable[[str, Frame, FrameTask], Optional[Iterator[None]]]
 
 PREDECESSOR_TIMEOUT = 10.0
 """Seconds that a backend which failed may take to close before its successor is opened."""
@@ -123,11 +123,11 @@ IMPROVE_PERIOD = 0.25
 """Seconds between two steps towards a better backend while no image comes."""
 ASK_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
-PATIENCE_SHARE = 0.3
+HOLD_SHARE = 0.3
 """Of a frame's time, the most that a frame is held for a newer one that is about to come."""
 
 
-class InferenceWorker:
+class InferenceThread:
     """
     A thread that takes the newest frames and hands them to ``serve``.
 
@@ -144,8 +144,8 @@ class InferenceWorker:
 
     def __init__(self, cameras: Sequence[str], provider: live_segmenter.BackendProvider,
                  make_segmenter: live_segmenter.MakeSegmenter, serve: Serve, max_rate: float,
-                 predecessor: 'Optional[InferenceWorker]' = None) -> None:
-        self._current = live_segmenter.CurrentSegmenter(provider, make_segmenter)
+                 predecessor: 'Optional[InferenceThread]' = None) -> None:
+        self._current = live_segmenter.LiveSegmenter(provider, make_segmenter)
         self._serve = serve
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
@@ -153,9 +153,9 @@ class InferenceWorker:
         self._changed = threading.Condition()
         self._stopping = False
         self._abandoned = False
-        self._turns: List[Turn] = []
+        self._tasks: List[FrameTask] = []
         self._opened = threading.Event()
-        self._patience = 0.0
+        self._hold_time = 0.0
         self.failure: Optional[BaseException] = None
         """Why the backend could not be opened."""
         self.failures = 0
@@ -234,7 +234,7 @@ class InferenceWorker:
             self._stopping = True
             self._changed.notify()
             lost = self._scheduler.clear()
-            return lost + [turn.camera for turn in self._turns if not turn.claimed]
+            return lost + [turn.camera for turn in self._tasks if not turn.claimed]
 
     def stop(self, timeout: float) -> bool:
         """
@@ -274,7 +274,7 @@ class InferenceWorker:
                     continue
                 began = time.monotonic()
                 running = self._advance(running, following)
-                self._patience = PATIENCE_SHARE * (time.monotonic() - began)
+                self._hold_time = HOLD_SHARE * (time.monotonic() - began)
         finally:
             self._current.close()
 
@@ -287,9 +287,9 @@ class InferenceWorker:
                     steps.finish()
             running = None
         with self._changed:
-            del self._turns[:len(self._turns) - (running is not None)]
+            del self._tasks[:len(self._tasks) - (running is not None)]
             # A new object: whoever watches the worker counts from here.
-            self.work = Work(self._turns[0].camera, self.successes == 0) if self._turns else None
+            self.work = Work(self._tasks[0].camera, self.successes == 0) if self._tasks else None
         return running
 
     def _take(self, wait: bool) -> Optional[Steps]:
@@ -299,20 +299,20 @@ class InferenceWorker:
         found = self._wait_for_frame(wait)
         return None if found is None else Steps(self._serve(found[1].camera, *found))
 
-    def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, Turn]]:
+    def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, FrameTask]]:
         give_up_at = time.monotonic() + IMPROVE_PERIOD if self._current.is_improving else None
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
                 # Not while another frame runs on a GPU: waiting would cost its overlap.
-                patience = self._patience if wait else 0.0
+                patience = self._hold_time if wait else 0.0
                 job = self._scheduler.take(now, self._max_rate, patience)
                 if job is not None:
                     camera, frame = job
-                    turn = Turn(camera, self._get_segmenter, self._claim, self._note,
+                    turn = FrameTask(camera, self._get_segmenter, self._claim, self._note,
                                 self._recover)
-                    self._turns.append(turn)
-                    if len(self._turns) == 1:
+                    self._tasks.append(turn)
+                    if len(self._tasks) == 1:
                         self.work = Work(camera, self.successes == 0)
                     return frame, turn
                 if not wait or (give_up_at is not None and now >= give_up_at):
@@ -324,7 +324,7 @@ class InferenceWorker:
         return None
 
     def _get_segmenter(self) -> Segmenter:
-        return self._current.get(may_change=len(self._turns) < 2)
+        return self._current.get(may_change=len(self._tasks) < 2)
 
     def _recover(self, segmenter: Segmenter, error: BackendError) -> Segmenter:
         if self._current.is_current(segmenter):
@@ -335,7 +335,7 @@ class InferenceWorker:
             self._current.replace(error)
         return self._get_segmenter()
 
-    def _claim(self, turn: Turn) -> bool:
+    def _claim(self, turn: FrameTask) -> bool:
         with self._changed:
             turn.claimed = turn.claimed or not self._abandoned
             return turn.claimed

@@ -8,10 +8,10 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import TransitionCallbackReturn
 from segformer_ros.ros.io.clock import create_steady_timer
-from segformer_ros.ros.node.supervisor import HungWorkers
+from segformer_ros.ros.node.supervisor import AbandonedThreads
 
 
-def start_by_itself(node: LifecycleNode, hung: HungWorkers,
+def start_by_itself(node: LifecycleNode, hung: AbandonedThreads,
                     is_stopping: Callable[[], bool]) -> None:
     """
     Do so once, as soon as the node is spun.

@@ -222,7 +222,7 @@ def make_segmenter(choice: BackendChoice, model: Model, threads: int,
 MakeSegmenter = Callable[[BackendChoice], Segmenter]
 
 
-class CurrentSegmenter:
+class LiveSegmenter:
     """
     Keeps a segmenter for the backend that the provider hands out.
 

@@ -32,7 +32,7 @@ WRONG_START = 2
 def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
              args: Optional[List[str]] = None,
              is_done: Callable[[AnyNode], bool] = lambda node: False,
-             is_hopeless: Callable[[AnyNode], bool] = lambda node: False,
+             is_unrecoverable: Callable[[AnyNode], bool] = lambda node: False,
              stop: Optional[StopRequest] = None,
              leaves_threads: Callable[[AnyNode], bool] = lambda node: False) -> int:
     """
@@ -63,7 +63,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         try:
             while not stop.requested and rclpy.ok() and not is_done(node):
                 _spin_once(executor, node)
-                if is_hopeless(node) and not stop.requested:
+                if is_unrecoverable(node) and not stop.requested:
                     os._exit(HOPELESS)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too

@@ -39,7 +39,7 @@ class Scheduler:
         self._slots: Dict[str, Optional[Frame]] = dict.fromkeys(cameras)
         self._due: Dict[str, float] = {camera: float('-inf') for camera in cameras}
         # From the least to the most recently served.
-        self._turns: List[str] = list(cameras)
+        self._tasks: List[str] = list(cameras)
         self._arrivals: Dict[str, Deque[float]] = {
             camera: deque(maxlen=INTERVALS + 1) for camera in cameras}
 
@@ -70,9 +70,9 @@ class Scheduler:
             return None
         camera, frame = found
         self._slots[camera] = None
-        self._turns.remove(camera)
-        self._turns.append(camera)
-        self._note_turn(camera, now, max_rate)
+        self._tasks.remove(camera)
+        self._tasks.append(camera)
+        self._record_turn(camera, now, max_rate)
         return camera, frame
 
     def wait_time(self, now: float, max_rate: float, patience: float = 0.0) -> Optional[float]:
@@ -92,7 +92,7 @@ class Scheduler:
 
     def _next(self, now: float, max_rate: float) -> Optional[Tuple[str, Frame]]:
         """Return the frame that is due of the camera whose turn lies furthest back."""
-        for camera in self._turns:
+        for camera in self._tasks:
             frame = self._slots[camera]
             if frame is not None and (max_rate <= 0 or self._due[camera] <= now):
                 return camera, frame
@@ -110,7 +110,7 @@ class Scheduler:
         latest = expected + LATE_SHARE * patience
         return latest if expected - patience < now < latest else now
 
-    def _note_turn(self, camera: str, now: float, max_rate: float) -> None:
+    def _record_turn(self, camera: str, now: float, max_rate: float) -> None:
         if max_rate <= 0:
             self._due[camera] = float('-inf')
             return

@@ -27,8 +27,8 @@ from segformer_ros.ros.node import live_segmenter as backend_provider
 from segformer_ros.ros.node import supervisor
 from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.camera import CameraSet
-from segformer_ros.ros.node.inference_thread import InferenceWorker
-from segformer_ros.ros.node.inference_thread import Turn
+from segformer_ros.ros.node.inference_thread import FrameTask
+from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
 from segformer_ros.ros.node.outputs import Outputs
@@ -59,8 +59,8 @@ class SegformerNode(LifecycleNode):
         cv2.setNumThreads(1)
         self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
-        self._worker: Optional[supervisor.WatchedWorker] = None
-        self._hung = supervisor.HungWorkers()
+        self._worker: Optional[supervisor.Supervisor] = None
+        self._abandoned_threads = supervisor.AbandonedThreads()
         if self._settings.current.keep_memory and not keep_freed_memory():
             self.get_logger().info('This C library has no settings for keep_memory.')
         self._cameras = CameraSet()
@@ -77,7 +77,7 @@ class SegformerNode(LifecycleNode):
         create_steady_timer(self, WATCH_PERIOD, self._on_watch)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
-            start_by_itself(self, self._hung, is_stopping)
+            start_by_itself(self, self._abandoned_threads, is_stopping)
 
     @property
     def lifecycle_state(self) -> str:
@@ -85,14 +85,14 @@ class SegformerNode(LifecycleNode):
         return str(self._state_machine.current_state[1])
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_unrecoverable(self) -> bool:
         """Tell whether backends hang in such a way that only another process can help."""
-        return self._hung.is_hopeless
+        return self._abandoned_threads.is_unrecoverable
 
     @property
     def leaves_threads(self) -> bool:
         """Tell whether threads hang that nothing but the end of the process ends."""
-        return bool(self._hung)
+        return bool(self._abandoned_threads)
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -158,9 +158,9 @@ class SegformerNode(LifecycleNode):
         parameters = self._settings.current
         model = backend_provider.find_model(parameters)
         self._settings.locked = True
-        worker = self._worker = supervisor.WatchedWorker(
+        worker = self._worker = supervisor.Supervisor(
             lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
-            self._limits, self._on_lost, self._on_hang, self._hung)
+            self._limits, self._on_lost, self._on_hang, self._abandoned_threads)
         worker.start(self._is_stopping)
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = CameraSet([
@@ -168,13 +168,13 @@ class SegformerNode(LifecycleNode):
             for camera in parameters.cameras])
 
     def _make_worker(self, model: backend_provider.Model, fallback: bool,
-                     predecessor: Optional[InferenceWorker]) -> InferenceWorker:
+                     predecessor: Optional[InferenceThread]) -> InferenceThread:
         parameters = self._settings.current
         if fallback:
             # What runs on every machine: a provider that was named may be what failed.
             parameters = parameters._replace(backend='onnxruntime',
                                              execution_provider=CPU_PROVIDER)
-        return InferenceWorker(
+        return InferenceThread(
             [camera.name for camera in parameters.cameras],
             backend_provider.make_provider(parameters, model),
             lambda choice: backend_provider.make_segmenter(choice, model, parameters.threads,
@@ -187,7 +187,7 @@ class SegformerNode(LifecycleNode):
                                  self._settings.current.open_timeout)
 
     def _on_lost(self, name: str, why: str) -> None:
-        self._cameras.note_lost(name, why)
+        self._cameras.record_lost(name, why)
 
     def _on_hang(self, text: str) -> None:
         self.get_logger().error(text)
@@ -214,7 +214,7 @@ class SegformerNode(LifecycleNode):
     def _stop_cameras(self) -> None:
         self._cameras.stop()
         if self._worker is not None:
-            self._cameras.note_forgotten(self._worker.clear())
+            self._cameras.record_forgotten(self._worker.clear())
 
     def _release(self) -> None:
         self._stop()
@@ -223,8 +223,8 @@ class SegformerNode(LifecycleNode):
             self.get_logger().error(
                 f'The backend has not answered for {STOP_TIMEOUT:.0f} s; its thread is '
                 'left behind.')
-        self._hung.prune()
-        if self._worker is not None and self._hung:
+        self._abandoned_threads.prune()
+        if self._worker is not None and self._abandoned_threads:
             self.get_logger().warning(
                 f'Threads that hang and are left behind: {len(self._hung)}; with {supervisor.MAX_HUNG} the process ends.'
             )
@@ -235,7 +235,7 @@ class SegformerNode(LifecycleNode):
         self._settings.locked = False
         return_freed_memory()
 
-    def _serve(self, name: str, frame: Frame, turn: Turn) -> Iterator[None]:
+    def _serve(self, name: str, frame: Frame, turn: FrameTask) -> Iterator[None]:
         return self._cameras.serve(name, frame, turn, self._settings.current)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Callable, List, NamedTuple, Optional
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.inference_thread import Work
 from segformer_ros.ros.node.live_segmenter import BackendChoice
 from segformer_ros.ros.node.scheduler import Frame
@@ -59,18 +59,18 @@ class BusyTime:
             self.seconds += min(step, LONGEST_STEP)
 
 
-MAX_HUNG = 4
+MAX_ABANDONED = 4
 """
 Threads that hang at once. Each keeps a network in memory, and nothing but the end of the process
 frees it: with so many the node asks for that end, and whoever started it starts it anew.
 """
 
 
-class HungWorkers:
+class AbandonedThreads:
     """Keeps them, since neither cleanup nor another configure ends them."""
 
     def __init__(self) -> None:
-        self._workers: List[InferenceWorker] = []
+        self._workers: List[InferenceThread] = []
         self._wants_end = False
         self.total = 0
         """How many there ever were."""
@@ -82,11 +82,11 @@ class HungWorkers:
         return worker in self._workers
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_unrecoverable(self) -> bool:
         """Tell whether only another process can help."""
-        return self._wants_end or len(self._workers) >= MAX_HUNG
+        return self._wants_end or len(self._workers) >= MAX_ABANDONED
 
-    def add(self, worker: InferenceWorker) -> None:
+    def add(self, worker: InferenceThread) -> None:
         """Note one that does not end."""
         self._workers.append(worker)
         self.total += 1
@@ -111,7 +111,7 @@ OPEN_STEP = 0.1
 OPEN_GRACE = 2.0
 """Seconds that a backend which is being opened may take to come to an end at such a request."""
 
-MakeWorker = Callable[[bool, Optional[InferenceWorker]], InferenceWorker]
+MakeWorker = Callable[[bool, Optional[InferenceThread]], InferenceThread]
 
 
 class Limits(NamedTuple):
@@ -135,7 +135,7 @@ class WatchdogState(NamedTuple):
     fallback: bool
 
 
-class WatchedWorker:
+class Supervisor:
     """
     The worker that serves, and its successors.
 
@@ -155,12 +155,12 @@ class WatchedWorker:
 
     def __init__(self, make_worker: MakeWorker, limits: Callable[[], Limits],
                  on_lost: Callable[[str, str], None], on_trouble: Callable[[str], None],
-                 hung: HungWorkers) -> None:
+                 hung: AbandonedThreads) -> None:
         self._make_worker = make_worker
         self._limits = limits
         self._on_lost = on_lost
         self._on_trouble = on_trouble
-        self._hung = hung
+        self._abandoned_threads = hung
         self._attempts = 0
         self._replaced = 0
         self._fallback = False
@@ -179,14 +179,14 @@ class WatchedWorker:
         :raises SegformerRosError: as the provider or the segmenter raised it, or the fallback
             hung as well, or the process shall stop
         """
-        self._hung.prune()
+        self._abandoned_threads.prune()
         self._worker.begin()
         if self._opens_in_time(is_stopping):
             return
         self._fallback = True
         self._replace(self._worker, f'The backend was not open after {self._busy.seconds:.1f} s',
                       time.monotonic(), hangs=True)
-        if not self._hung.is_hopeless:
+        if not self._abandoned_threads.is_unrecoverable:
             if self._opens_in_time(is_stopping):
                 return
             self._give_up(self._worker)
@@ -216,8 +216,8 @@ class WatchedWorker:
     @property
     def state(self) -> WatchdogState:
         """Return what was seen."""
-        return WatchdogState(self._trouble, self._last, self._replaced, len(self._hung),
-                             self._fallback)
+        return WatchdogState(self._trouble, self._last, self._replaced,
+                             len(self._abandoned_threads), self._fallback)
 
     def offer(self, camera: str, frame: Frame) -> bool:
         """
@@ -245,7 +245,7 @@ class WatchedWorker:
         :param timeout: seconds to wait; what hangs already is not waited for
         :return: False where the wait was in vain; the thread counts among those that hang then
         """
-        if self._worker in self._hung or self._worker.stop(timeout):
+        if self._worker in self._abandoned_threads or self._worker.stop(timeout):
             return True
         self._give_up(self._worker)
         return False
@@ -254,17 +254,17 @@ class WatchedWorker:
         """Look whether the worker still works; replace it where it does not."""
         now = time.monotonic()
         self._busy.look(self._worker.work, now)
-        self._hung.prune()
+        self._abandoned_threads.prune()
         worker = self._worker
         if worker.successes and not worker.failures and self._trouble:
             self._trouble = ''
             self._attempts = 0
         wrong = self._what_is_wrong(worker)
-        if not wrong or now < self._not_before or self._hung.is_hopeless:
+        if not wrong or now < self._not_before or self._abandoned_threads.is_unrecoverable:
             return
         self._replace(worker, wrong, now, self._is_hanging())
 
-    def _what_is_wrong(self, worker: InferenceWorker) -> str:
+    def _what_is_wrong(self, worker: InferenceThread) -> str:
         if worker.is_open and worker.failure is not None:
             return f'The backend cannot be opened: {worker.failure}'
         if worker.failures >= FAILURES:
@@ -279,7 +279,7 @@ class WatchedWorker:
             return False
         return 0.0 < (limits.open if work.first else limits.run) < self._busy.seconds
 
-    def _replace(self, worker: InferenceWorker, wrong: str, now: float, hangs: bool) -> None:
+    def _replace(self, worker: InferenceThread, wrong: str, now: float, hangs: bool) -> None:
         self._attempts += 1
         self._replaced += 1
         self._fallback = self._fallback or now - self._replaced_at < RELAPSE
@@ -290,8 +290,8 @@ class WatchedWorker:
         for camera in worker.abandon():
             self._on_lost(camera, wrong)
         if hangs:
-            self._hung.add(worker)
-            if self._hung.is_hopeless:
+            self._abandoned_threads.add(worker)
+            if self._abandoned_threads.is_unrecoverable:
                 self._tell(
                     f'{wrong}, as have {len(self._hung) - 1} before it; the process ends, to be started '
                     'anew')
@@ -299,9 +299,9 @@ class WatchedWorker:
         self._worker = self._make_worker(self._fallback, None if hangs else worker)
         self._worker.begin()
 
-    def _give_up(self, worker: InferenceWorker) -> None:
+    def _give_up(self, worker: InferenceThread) -> None:
         worker.abandon()
-        self._hung.add(worker)
+        self._abandoned_threads.add(worker)
 
     def _tell(self, text: str) -> None:
         self._trouble = self._last = text

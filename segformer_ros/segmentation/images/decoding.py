@@ -17,7 +17,7 @@ TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
 
 
-class MosaicDecoder(abc.ABC):
+class FallbackDecoder(abc.ABC):
     """Another way to decode bayer and packed yuv images, such as cv_bridge."""
 
     @abc.abstractmethod
@@ -33,7 +33,7 @@ class MosaicDecoder(abc.ABC):
 
 
 def image_to_rgb(message: Any,
-                 bridge: Optional[MosaicDecoder] = None) -> 'npt.NDArray[np.uint8]':
+                 bridge: Optional[FallbackDecoder] = None) -> 'npt.NDArray[np.uint8]':
     """
     Return the picture of a ``sensor_msgs/Image``.
 

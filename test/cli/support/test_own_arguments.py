@@ -5,7 +5,7 @@
 import sys
 
 import pytest
-from segformer_ros.cli.support.ros_environment import own_arguments
+from segformer_ros.cli.support.ros_environment import non_ros_arguments
 
 
 @pytest.mark.parametrize('given, own', [
@@ -15,11 +15,11 @@ from segformer_ros.cli.support.ros_environment import own_arguments
     (['--ros-args'], [])])
 def test_arguments_of_ros_are_left_out(given, own, monkeypatch):
     pytest.importorskip('rclpy', reason='rclpy is not installed')
-    assert own_arguments(given) == own
+    assert non_ros_arguments(given) == own
     monkeypatch.setattr(sys, 'argv', ['demo'] + given)
-    assert own_arguments(None) == own
+    assert non_ros_arguments(None) == own
 
 
 def test_without_ros_every_argument_is_the_command_s_own(monkeypatch):
     monkeypatch.setitem(sys.modules, 'rclpy.utilities', None)
-    assert own_arguments(['--frames', '3']) == ['--frames', '3']
+    assert non_ros_arguments(['--frames', '3']) == ['--frames', '3']

@@ -12,8 +12,8 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.distortion import EquidistantLens
-from segformer_ros.costmap.geometry.distortion import PolynomialLens
+from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
+from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
 
 K = (500.0, 0.0, 310.0, 0.0, 510.0, 250.0, 0.0, 0.0, 1.0)
 # Typical lenses: a mild webcam, a strong barrel, eight coefficients of a depth camera, a fisheye.
@@ -95,7 +95,7 @@ def test_every_pixel_comes_back_from_its_ray(name):
        st.floats(-0.003, 0.003), st.floats(-0.1, 0.1), st.floats(-0.6, 0.6),
        st.floats(-0.45, 0.45))
 def test_any_lens_un_projects_what_it_projects(k1, k2, p1, p2, k3, x, y):
-    lens = PolynomialLens((k1, k2, p1, p2, k3))
+    lens = PolynomialDistortion((k1, k2, p1, p2, k3))
     if np.hypot(x, y) > 0.9 * lens.largest_tangent:
         return
     xd, yd = lens.distort(np.array([x]), np.array([y]), np.array([1.0]))
@@ -106,7 +106,7 @@ def test_any_lens_un_projects_what_it_projects(k1, k2, p1, p2, k3, x, y):
 @settings(deadline=None, max_examples=60)
 @given(st.floats(-0.1, 0.1), st.floats(-0.05, 0.05), st.floats(0.0, 1.5), st.floats(-3.1, 3.1))
 def test_any_fisheye_un_projects_what_it_projects(k1, k2, angle, around):
-    lens = EquidistantLens((k1, k2, 0.0, 0.0))
+    lens = EquidistantDistortion((k1, k2, 0.0, 0.0))
     if angle > 0.95 * lens.largest_angle:
         return
     ray = np.array([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around),
@@ -127,7 +127,7 @@ def test_fisheye_sees_beyond_a_right_angle():
 def test_lens_is_cut_where_its_polynomial_turns_back():
     # r (1 - 0.3 r^2) grows up to r = 1 / sqrt(0.9) and then falls: without the cut a point far
     # to the side would land in the picture.
-    lens = PolynomialLens((-0.3, 0.0, 0.0, 0.0))
+    lens = PolynomialDistortion((-0.3, 0.0, 0.0, 0.0))
     assert lens.largest_tangent == pytest.approx(1.0 / np.sqrt(0.9))
     x = np.array([1.05, 1.06, 1.5, 1.8])
     xd, yd = lens.distort(x, np.zeros(4), np.ones(4))

@@ -12,7 +12,7 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
-from segformer_ros.costmap.geometry.transform_buffer import PoseBuffer
+from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 
 STAMP = 1700000000.0
 NO_TURN = (0.0, 0.0, 0.0, 1.0)
@@ -24,7 +24,7 @@ def yaw(angle):
 
 def tree():
     """Build odom -> base (moving) -> mast (static) -> camera (static)."""
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     for step in range(11):
         buffer.insert('odom', 'base', STAMP + 0.1 * step, (0.1 * step, 0.0, 0.0),
                       yaw(0.05 * step))
@@ -70,7 +70,7 @@ def test_interpolation_equals_scipy(numbers, share):
     lengths = np.linalg.norm(first), np.linalg.norm(second)
     if min(lengths) < 0.2 or abs(first.dot(second)) < 1e-3 * lengths[0] * lengths[1]:
         return
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     buffer.insert('a', 'b', 10.0, (1.0, 2.0, 3.0), first)
     buffer.insert('a', 'b', 11.0, (3.0, 2.0, -1.0), second)
     found = buffer.lookup('a', 'b', 10.0 + share)
@@ -83,7 +83,7 @@ def test_interpolation_equals_scipy(numbers, share):
 @settings(deadline=None, max_examples=30)
 @given(st.permutations(list(range(8))), st.floats(0.0, 0.7))
 def test_the_order_of_arrival_does_not_matter(order, at):
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     for step in order:
         buffer.insert('odom', 'base', STAMP + 0.1 * step, (float(step), 0.0, 0.0), NO_TURN)
     found = buffer.lookup('odom', 'base', STAMP + at)[0, 3]
@@ -99,7 +99,7 @@ def test_nothing_is_extrapolated():
 
 
 def test_what_is_older_than_the_cache_is_dropped():
-    buffer = PoseBuffer(cache_time=10.0)
+    buffer = TransformBuffer(cache_time=10.0)
     for second in range(16):
         buffer.insert('odom', 'base', STAMP + second, (float(second), 0.0, 0.0), NO_TURN)
     assert buffer.span('base') == (STAMP + 5, STAMP + 15)
@@ -115,7 +115,7 @@ def test_without_a_time_the_newest_common_one_counts():
 
 
 def test_a_repeated_stamp_replaces_the_earlier_one():
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     buffer.insert('a', 'b', 1.0, (1.0, 0.0, 0.0), NO_TURN)
     buffer.insert('a', 'b', 1.0, (2.0, 0.0, 0.0), NO_TURN)
     assert buffer.lookup('a', 'b', 1.0)[0, 3] == 2.0
@@ -129,13 +129,13 @@ def test_unknown_and_unconnected_frames_are_named():
     with pytest.raises(TransformError, match="not connected.*'odom'.*'world'"):
         buffer.lookup('odom', 'other', STAMP)
     with pytest.raises(TransformError, match='none yet'):
-        PoseBuffer().lookup('odom', 'base', STAMP)
+        TransformBuffer().lookup('odom', 'base', STAMP)
     with pytest.raises(TransformError, match='Unknown frame'):
         buffer.span('nobody')
 
 
 def test_a_loop_is_told_and_does_not_hang():
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     buffer.insert('a', 'b', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
     buffer.insert('b', 'a', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
     buffer.insert('c', 'd', 0.0, (0.0, 0.0, 0.0), NO_TURN, static=True)
@@ -160,7 +160,7 @@ def test_clear_keeps_static_transforms():
 
 
 def test_slashes_of_ros_1_bags_are_dropped():
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     buffer.insert('/odom', '/base', 1.0, (1.0, 0.0, 0.0), NO_TURN)
     assert buffer.lookup('odom', '/base', 1.0)[0, 3] == 1.0
 
@@ -172,7 +172,7 @@ def test_slashes_of_ros_1_bags_are_dropped():
     (('a', 'b', float('inf'), (0, 0, 0), NO_TURN), 'not finite'),
     (('a', 'b', 1.0, (0, 0, 0), (0, 0, 0, 0)), 'not a quaternion')])
 def test_broken_transforms_are_refused(arguments, words):
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     with pytest.raises(InvalidInputError, match=words):
         buffer.insert(*arguments)
     with pytest.raises(TransformError):
@@ -180,7 +180,7 @@ def test_broken_transforms_are_refused(arguments, words):
 
 
 def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
-    buffer = PoseBuffer()
+    buffer = TransformBuffer()
     for number in range(MOST_FRAMES):
         buffer.insert('odom', f'frame_{number}', 1.0, (0, 0, 0), NO_TURN)
     with pytest.raises(InvalidInputError, match='too many frames: got a further one'):
@@ -191,7 +191,7 @@ def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
 
 
 def test_a_loop_is_over_once_the_wrong_transform_has_not_come_for_the_cache_time():
-    poses = PoseBuffer(cache_time=2.0)
+    poses = TransformBuffer(cache_time=2.0)
     turn = (0.0, 0.0, 0.0, 1.0)
     poses.insert('odom', 'base_link', 0.0, (1.0, 0.0, 0.0), turn)
     poses.insert('base_link', 'odom', 0.0, (-1.0, 0.0, 0.0), turn)

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from segformer_ros.evaluation.benchmark import paired_timing as race
-from segformer_ros.evaluation.benchmark.paired_timing import Contender
-from segformer_ros.evaluation.benchmark.paired_timing import RaceResult
+from segformer_ros.evaluation.benchmark.paired_timing import PairedTiming
 from segformer_ros.evaluation.benchmark.paired_timing import Run
-from segformer_ros.evaluation.benchmark.paired_timing import run_race
 from segformer_ros.evaluation.benchmark.paired_timing import Sample
+from segformer_ros.evaluation.benchmark.paired_timing import time_in_pairs
 from segformer_ros.evaluation.benchmark.paired_timing import TOTAL
+from segformer_ros.evaluation.benchmark.paired_timing import Variant
 
 
 def sample(seconds, stalled=0.0, cpu=None, beside=0.0):
@@ -24,7 +24,7 @@ def test_ratio_is_the_median_of_pairs_not_the_quotient_of_medians():
     # The machine slows down tenfold half way; each pair still says two to one.
     slow = [sample(seconds) for seconds in (2, 2, 2, 20, 20, 20, 22)]
     fast = [sample(seconds) for seconds in (1, 1, 1, 10, 10, 10, 11)]
-    result = RaceResult({'slow': slow, 'fast': fast})
+    result = PairedTiming({'slow': slow, 'fast': fast})
     assert result.ratio('slow', 'fast') == 2.0
     assert result.ratio('fast', 'slow') == 0.5
     assert result.stages('slow') == {'work': 20, TOTAL: 20}
@@ -33,7 +33,7 @@ def test_ratio_is_the_median_of_pairs_not_the_quotient_of_medians():
 def test_fastest_is_the_least_sum_of_stages_over_all_rounds():
     row = [Sample({'a': a, 'b': b, TOTAL: a + b}, 0.0, 0.0, stalled)
            for a, b, stalled in [(1.0, 9.0, 0.0)] * 8 + [(2.0, 3.0, 0.5), (4.0, 0.5, 0.5)]]
-    result = RaceResult({'one': row})
+    result = PairedTiming({'one': row})
     assert result.fastest('one') == 4.5
     assert result.fastest('one', ['a']) == 1.0
     assert result.fastest('one', ['a', 'b']) == 4.5
@@ -41,7 +41,7 @@ def test_fastest_is_the_least_sum_of_stages_over_all_rounds():
 
 def test_disturbed_rounds_are_left_out_where_enough_are_quiet():
     quiet, disturbed = [sample(1)] * race.MIN_QUIET_ROUNDS, [sample(9, stalled=0.5)] * 20
-    result = RaceResult({'one': quiet + disturbed, 'other': quiet + [sample(1)] * 20})
+    result = PairedTiming({'one': quiet + disturbed, 'other': quiet + [sample(1)] * 20})
     assert result.quiet
     assert (result.rounds, result.counted) == (27, 7)
     assert result.stages('one')[TOTAL] == 1
@@ -50,21 +50,21 @@ def test_disturbed_rounds_are_left_out_where_enough_are_quiet():
 
 def test_all_rounds_count_where_too_few_are_quiet_and_the_result_says_so():
     row = [sample(1)] * (race.MIN_QUIET_ROUNDS - 1) + [sample(9, stalled=0.5)] * 20
-    result = RaceResult({'one': row})
+    result = PairedTiming({'one': row})
     assert not result.quiet
     assert result.counted == result.rounds == 26
     assert result.stages('one')[TOTAL] == 9
 
 
 def test_silent_kernel_makes_every_round_count():
-    result = RaceResult({'one': [sample(1, stalled=None)] * 8})
+    result = PairedTiming({'one': [sample(1, stalled=None)] * 8})
     assert result.quiet and result.counted == 8
 
 
 def test_processor_time_and_sums_of_stages_have_medians_of_their_own():
     rows = [Sample({'a': a, 'b': b, TOTAL: a + b}, cpu, beside, 0.0)
             for a, b, cpu, beside in ((1, 5, 10, 4), (2, 1, 30, 5), (3, 2, 20, 6))]
-    result = RaceResult({'one': rows, 'other': [sample(1, cpu=10)] * 3})
+    result = PairedTiming({'one': rows, 'other': [sample(1, cpu=10)] * 3})
     assert result.cpu('one') == 20
     assert result.beside_cpu('one') == 5
     assert result.sum_of('one', ['a', 'b']) == 5
@@ -78,9 +78,9 @@ def test_every_contender_runs_once_a_round_and_once_before():
         def run():
             counts[name] += 1
             return Run({'work': 0.001})
-        return Contender(name, run)
+        return Variant(name, run)
 
-    result = run_race([contender('one'), contender('two')], rounds=5)
+    result = time_in_pairs([contender('one'), contender('two')], rounds=5)
     assert counts == {'one': 6, 'two': 6}
     assert result.rounds == 5
 
@@ -97,7 +97,7 @@ def test_search_for_quiet_rounds_ends_at_its_limit(monkeypatch):
     # A busy machine may be held up for the whole limit: then a longer one shows the search.
     for limit in (0.2, 2.0, 20.0):
         del done[:]
-        result = run_race([Contender('one', run)], rounds=3, time_limit=limit)
+        result = time_in_pairs([Variant('one', run)], rounds=3, time_limit=limit)
         assert not result.quiet
         if result.rounds > 3:
             break

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segformer_ros.evaluation.benchmark import pipelines
-from segformer_ros.evaluation.benchmark.costmap import costmap_contender
+from segformer_ros.evaluation.benchmark.costmap import costmap_variant
 from segformer_ros.evaluation.benchmark.costmap import FIXED
 from segformer_ros.evaluation.benchmark.costmap import MOVING
 from segformer_ros.evaluation.benchmark.pipelines import Frame
@@ -89,6 +89,6 @@ def test_opencv_pipeline_takes_the_argmax_of_the_upsampled_logits(backend):
 
 @pytest.mark.parametrize('mount', [FIXED, MOVING])
 def test_costmap_contender_goes_through_all_its_stages(mount):
-    contender = costmap_contender(np.full((48, 64), 3, np.uint8), mount)
+    contender = costmap_variant(np.full((48, 64), 3, np.uint8), mount)
     for _ in range(2):
         assert set(contender.run().stages) == {'project', 'fuse', 'fill'}

@@ -9,7 +9,7 @@ import pytest
 
 from segformer_ros.evaluation.metrics.performance import add_usages
 from segformer_ros.evaluation.metrics.performance import latency_table
-from segformer_ros.evaluation.metrics.performance import machine_facts
+from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.evaluation.metrics.performance import peak_resident_bytes
 from segformer_ros.evaluation.metrics.performance import summarize
 from segformer_ros.evaluation.metrics.performance import Usage
@@ -63,6 +63,6 @@ def test_usages_of_processes_add_up_but_not_their_peaks():
 
 
 def test_machine_names_processor_and_versions():
-    facts = machine_facts()
+    facts = machine_description()
     assert facts['processor']
     assert facts['numpy'] == np.__version__

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from segformer_ros.evaluation.metrics.temporal import FlickerCounts
-from segformer_ros.evaluation.metrics.temporal import FlickerMeter
+from segformer_ros.evaluation.metrics.temporal import TemporalConsistencyCounts
+from segformer_ros.evaluation.metrics.temporal import TemporalConsistencyMeter
 
 
 def mask(*rows):
@@ -16,7 +16,7 @@ def mask(*rows):
 
 
 def test_share_of_changed_pixels_is_pooled_over_pairs():
-    meter = FlickerMeter(4)
+    meter = TemporalConsistencyMeter(4)
     assert math.isnan(meter.add(mask([0, 0], [0, 0]), None))
     assert meter.add(mask([0, 1], [0, 0]), None) == 0.25
     assert meter.add(mask([1, 0], [1, 1]), None) == 1.0
@@ -25,7 +25,7 @@ def test_share_of_changed_pixels_is_pooled_over_pairs():
 
 
 def test_steady_flicker_looks_only_where_the_truth_stays():
-    meter = FlickerMeter(4)
+    meter = TemporalConsistencyMeter(4)
     meter.add(mask([0, 0, 0, 0]), mask([0, 1, 2, 255]))
     meter.add(mask([0, 1, 1, 1]), mask([0, 1, 3, 255]))
     # Pixels 0 and 1 are steady, pixel 2 is another thing now, pixel 3 is void.
@@ -35,7 +35,7 @@ def test_steady_flicker_looks_only_where_the_truth_stays():
 
 
 def test_missing_frame_and_new_size_break_the_chain():
-    meter = FlickerMeter(4)
+    meter = TemporalConsistencyMeter(4)
     meter.add(mask([0, 0]), None)
     meter.skip()
     assert math.isnan(meter.add(mask([1, 1]), None))
@@ -45,11 +45,11 @@ def test_missing_frame_and_new_size_break_the_chain():
 
 
 def test_merging_adds_the_pairs():
-    first, second = FlickerMeter(4), FlickerMeter(4)
+    first, second = TemporalConsistencyMeter(4), TemporalConsistencyMeter(4)
     for meter, last in ((first, [0, 1]), (second, [1, 1])):
         meter.add(mask([0, 0]), mask([0, 0]))
         meter.add(mask(last), mask([0, 0]))
-    total = FlickerCounts()
+    total = TemporalConsistencyCounts()
     total.merge(first.counts)
     total.merge(second.counts)
     assert total.flicker() == 0.75

@@ -8,7 +8,7 @@ import types
 
 import pytest
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.selection.engine_manager import EngineOpening
+from segformer_ros.inference.selection.engine_manager import BackgroundLoad
 
 TIMEOUT = 30.0
 RECORD = types.SimpleNamespace(key={'precision': 'fp32'})
@@ -50,7 +50,7 @@ def poll_until_it_ends(opening):
 
 def test_nothing_comes_before_the_engine_is_open_and_then_it_is_the_caller_s():
     engine = Engine()
-    opening = EngineOpening(RECORD, engine.load)
+    opening = BackgroundLoad(RECORD, engine.load)
     assert opening.poll() is None
     assert opening.progress.stage == 'loading'
     assert opening.progress.precision == opening.precision == 'fp32'
@@ -65,12 +65,12 @@ def test_fault_of_loading_comes_out_of_poll():
     engine = Engine(BackendError('No execution context'))
     engine.may_load.set()
     with pytest.raises(BackendError, match='No execution context'):
-        poll_until_it_ends(EngineOpening(RECORD, engine.load))
+        poll_until_it_ends(BackgroundLoad(RECORD, engine.load))
 
 
 def test_engine_that_nobody_took_is_closed():
     engine = Engine()
-    opening = EngineOpening(RECORD, engine.load)
+    opening = BackgroundLoad(RECORD, engine.load)
     engine.may_load.set()
     assert opening.close(TIMEOUT)
     assert engine.loaded_in is not None and not engine.is_open
@@ -78,7 +78,7 @@ def test_engine_that_nobody_took_is_closed():
 
 def test_loading_that_hangs_is_left_behind():
     engine = Engine()
-    opening = EngineOpening(RECORD, engine.load)
+    opening = BackgroundLoad(RECORD, engine.load)
     try:
         assert not opening.close(0.01)
         assert opening.elapsed > 0.0

@@ -308,13 +308,13 @@ def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_
     assert (selector.spec, backend.info.model_path) == (tiny_spec, path)
     assert selector.status.preparing == 'onnxruntime'
     assert 'until its graph is prepared' in selector.status.why
-    picture = convert_frame(frames[0], tiny_spec, graph_target.ONNXRUNTIME.deployed_spec(
+    picture = convert_frame(frames[0], tiny_spec, graph_target.ONNXRUNTIME.optimized_spec(
         tiny_spec))
     masks = []
     give_up_at = time.monotonic() + PATIENCE_S
     while selector.status.preparing or len(masks) < 2:
         assert time.monotonic() < give_up_at, selector.status
-        frame = convert_frame(picture, graph_target.ONNXRUNTIME.deployed_spec(tiny_spec),
+        frame = convert_frame(picture, graph_target.ONNXRUNTIME.optimized_spec(tiny_spec),
                               selector.spec)
         logits = backend.infer(frame)['logits']
         masks.append(logits.argmax(axis=3 if selector.spec.output_layout == 'nhwc' else 1))
@@ -334,7 +334,7 @@ def test_graph_that_cannot_be_opened_leaves_the_model_as_it_is(robot, tiny_model
     prepared = graph.prepare(path, tiny_spec, graph_target.ONNXRUNTIME)
     selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='onnxruntime'), list)
     robot.selectors.append(selector)
-    reading = graph.GraphCache.read
+    reading = graph.OptimizedModelCache.read
 
     def damaged_afterwards(self):
         facts = reading(self)
@@ -342,7 +342,7 @@ def test_graph_that_cannot_be_opened_leaves_the_model_as_it_is(robot, tiny_model
             stream.write(b'no graph')
         return facts
 
-    monkeypatch.setattr(graph.GraphCache, 'read', damaged_afterwards)
+    monkeypatch.setattr(graph.OptimizedModelCache, 'read', damaged_afterwards)
     assert selector.open().info.model_path == path
     assert selector.spec == tiny_spec
     assert 'its graph cannot be opened' in selector.status.why

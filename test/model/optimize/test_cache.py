@@ -9,7 +9,7 @@ import os
 import pytest
 
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.optimize.cache import GraphCache
+from segformer_ros.model.optimize.cache import OptimizedModelCache
 
 KEY = '0123456789abcdef'
 
@@ -37,7 +37,7 @@ def graph(tmp_path):
 
 
 def open_cache(model, key=KEY, target='fast'):
-    return GraphCache(str(model), target, key)
+    return OptimizedModelCache(str(model), target, key)
 
 
 def test_nothing_is_found_at_first(model, cache_root):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from segformer_ros.model.optimize import optimize as graph
-from segformer_ros.model.optimize.jobs import GraphQueue
+from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import TENSORRT_8_2
 from segformer_ros.model.optimize.target import TENSORRT_8_6
@@ -32,7 +32,7 @@ def path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def queue(path):
-    made = GraphQueue(path, SPEC)
+    made = OptimizeJobs(path, SPEC)
     yield made
     made.close()
 
@@ -50,11 +50,11 @@ def test_graphs_come_one_after_another_and_are_there_at_once_the_next_time(queue
         queue.poll()
         time.sleep(0.01)
     assert order == ['onnxruntime', 'tensorrt_8_2']
-    again = GraphQueue(path, SPEC)
+    again = OptimizeJobs(path, SPEC)
     for target in (ONNXRUNTIME, TENSORRT_8_2):
         found = queue.find(target)
         assert found.changes == graph.FOLDED
-        assert found.spec == target.deployed_spec(SPEC)
+        assert found.spec == target.optimized_spec(SPEC)
         assert again.find(target) == found
     again.request(ONNXRUNTIME)
     assert again.preparing == ''
@@ -99,7 +99,7 @@ def test_closing_ends_the_process_and_what_it_did_not_finish_can_be_asked_for_ag
 
 
 def test_without_rewriting_every_target_gets_the_file_as_it_is(path):
-    queue = GraphQueue(path, SPEC, rewrite=False)
+    queue = OptimizeJobs(path, SPEC, rewrite=False)
     assert queue.find(ONNXRUNTIME) == queue.original
     queue.request(TENSORRT_8_2)
     assert queue.preparing == ''

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from segformer_ros.model.optimize import optimize as graph
-from segformer_ros.model.optimize.worker import prepare_in_child
+from segformer_ros.model.optimize.worker import optimize_in_child
 from segformer_ros.model.spec import ModelSpec
 from support.exported_segformer import export_segformer
 from support.exported_segformer import TINY
@@ -28,11 +28,11 @@ def path(tmp_path, monkeypatch):
 
 
 def test_child_makes_what_prepare_makes_and_both_share_the_cache(path):
-    by_child = prepare_in_child(path, SPEC)
+    by_child = optimize_in_child(path, SPEC)
     assert by_child.changes == graph.FOLDED
     made_at = os.stat(by_child.path).st_mtime
     assert graph.prepare(path, SPEC) == by_child
-    assert prepare_in_child(path, SPEC) == by_child
+    assert optimize_in_child(path, SPEC) == by_child
     assert os.stat(by_child.path).st_mtime == made_at
 
 
@@ -48,7 +48,7 @@ def test_model_is_used_as_it_is_without_onnx(path, project_root):
 def test_child_that_cannot_keep_its_graph_leaves_the_model_as_it_is(path, tmp_path, caplog):
     (tmp_path / 'deployed').write_bytes(b'')
     (tmp_path / 'cache').write_bytes(b'')
-    prepared = prepare_in_child(path, SPEC)
+    prepared = optimize_in_child(path, SPEC)
     assert prepared[:3] == (path, SPEC, graph.UNCHANGED)
     assert 'Cached path is not private' in prepared.detail
     assert 'is used as it is' in caplog.text

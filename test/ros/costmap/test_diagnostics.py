@@ -24,7 +24,7 @@ def parameters(**changes):
 def used(now):
     statistics = CameraStatistics(0.0)
     for step in range(20):
-        statistics.note_served(now - 0.1 * (19 - step), '', (640, 480), {'projecting': 0.003})
+        statistics.record_served(now - 0.1 * (19 - step), '', (640, 480), {'projecting': 0.003})
     return statistics
 
 
@@ -59,13 +59,13 @@ def test_a_rate_limit_is_no_fault():
 
 def test_the_cause_is_told_and_the_worst_camera_decides():
     bad = used(10.0)
-    bad.note_error('No CameraInfo was received.', rejected=False)
+    bad.record_error('No CameraInfo was received.', rejected=False)
     found = status({'front': used(20.0), 'left': bad}, 20.0)
     assert found.level == ERROR
     assert found.message == 'left: nothing new for 10.0 s: No CameraInfo was received.'
     assert dict(found.values)['left: last error'] == 'No CameraInfo was received.'
     one = used(20.0)
-    one.note_error('No transform.', rejected=False)
+    one.record_error('No transform.', rejected=False)
     found = status({'front': one, 'left': bad}, 20.0)
     assert found.message.startswith('front: last mask was of no use: No transform.; left: ')
     assert status({'front': one}, 20.0).level == WARN
@@ -79,7 +79,7 @@ def test_a_slow_grid_is_told_and_an_unknown_rate_is_not():
 def test_masks_so_late_that_what_moves_has_faded_are_told():
     late = used(10.0)
     for age, level in ((1.4, OK), (1.6, WARN)):
-        late.note_arrival(10.0, 1, age)
+        late.record_arrival(10.0, 1, age)
         found = status({'': late})
         assert found.level == level
         assert dict(found.values)['mask age [s]'] == f'{age:.2f}'

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from segformer_ros.ros.costmap.thread import CostmapWorker
+from segformer_ros.ros.costmap.thread import CostmapThread
 from support.ros_graph import wait_until
 
 
@@ -17,7 +17,7 @@ class Stage:
         self.attempts, self.done, self.ticks, self.late = [], [], [], set()
         self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
-        self.worker = CostmapWorker(cameras, self._attempt, lambda: self.ticks.append(
+        self.worker = CostmapThread(cameras, self._attempt, lambda: self.ticks.append(
             time.monotonic()))
         self.worker.set_pace(rate, patience)
         self.worker.start()

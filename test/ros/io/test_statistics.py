@@ -11,7 +11,7 @@ from segformer_ros.ros.io.statistics import percentiles
 
 
 def serve(statistics, now, total=0.1):
-    statistics.note_served(now, 'rgb8', (640, 480), {'network': total / 2, 'total': total})
+    statistics.record_served(now, 'rgb8', (640, 480), {'network': total / 2, 'total': total})
 
 
 @settings(deadline=None)
@@ -33,7 +33,7 @@ def test_rate_of_a_steady_camera(rate):
     statistics = CameraStatistics(0.0)
     moments = [n / rate for n in range(int(20 * rate))]
     for moment in moments:
-        statistics.note_arrival(moment, 0, None)
+        statistics.record_arrival(moment, 0, None)
     # Just before the next one would come.
     assert statistics.report(moments[-1] + 0.99 / rate).input_rate == pytest.approx(rate, 0.01)
 
@@ -41,7 +41,7 @@ def test_rate_of_a_steady_camera(rate):
 def test_rate_falls_when_the_camera_stops():
     statistics = CameraStatistics(0.0)
     for step in range(100):
-        statistics.note_arrival(0.1 * step, 0, None)
+        statistics.record_arrival(0.1 * step, 0, None)
     rates = [statistics.report(9.9 + wait).input_rate for wait in (0.0, 1.0, 3.0, 6.0)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(10.0)
@@ -51,11 +51,11 @@ def test_rate_falls_when_the_camera_stops():
 def test_counts_by_what_became_of_a_frame():
     statistics = CameraStatistics(0.0)
     for stamp in (10, 20, 30, 40, 50):
-        assert statistics.note_arrival(1.0, stamp, None) is False
+        assert statistics.record_arrival(1.0, stamp, None) is False
     serve(statistics, 1.0)
-    statistics.note_drop()
-    statistics.note_error('bad image', rejected=True)
-    statistics.note_error('bad luck', rejected=False)
+    statistics.record_drop()
+    statistics.record_error('bad image', rejected=True)
+    statistics.record_error('bad luck', rejected=False)
     report = statistics.report(2.0)
     assert (report.received, report.published, report.dropped, report.rejected,
             report.failed) == (5, 1, 1, 1, 1)
@@ -64,7 +64,7 @@ def test_counts_by_what_became_of_a_frame():
 
 def test_an_error_counts_as_present_until_the_next_mask():
     statistics = CameraStatistics(0.0)
-    statistics.note_error('bad image', rejected=True)
+    statistics.record_error('bad image', rejected=True)
     assert statistics.report(0.0).erring
     serve(statistics, 1.0)
     report = statistics.report(1.0)
@@ -74,7 +74,7 @@ def test_an_error_counts_as_present_until_the_next_mask():
 
 def test_stamps_that_go_back_are_told_and_counted():
     statistics = CameraStatistics(0.0)
-    told = [statistics.note_arrival(0.0, stamp, None) for stamp in (5, 6, 1, 2, 2)]
+    told = [statistics.record_arrival(0.0, stamp, None) for stamp in (5, 6, 1, 2, 2)]
     assert told == [False, False, True, False, False]
     assert statistics.report(0.0).stamps_back == 1
 
@@ -84,7 +84,7 @@ def test_time_without_a_mask_counts_from_activation_or_the_last_mask():
     assert statistics.report(103.0).since_served == pytest.approx(3.0)
     serve(statistics, 104.0)
     assert statistics.report(106.0).since_served == pytest.approx(2.0)
-    statistics.note_activated(200.0)
+    statistics.record_activated(200.0)
     assert statistics.report(201.0).since_served == pytest.approx(1.0)
 
 

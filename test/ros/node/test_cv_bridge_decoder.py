@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from segformer_ros.ros.node import cv_bridge_decoder as mosaic_bridge
-from segformer_ros.ros.node.cv_bridge_decoder import MosaicBridge
+from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.encodings import ENCODINGS
 from sensor_msgs.msg import Image
@@ -60,7 +60,7 @@ def convert(bridge, message):
 
 def test_working_cv_bridge_is_used_with_compacted_rows(install):
     install(WORKING)
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     assert bridge.status == 'not needed yet'
     for padding in (0, 5):
         message = bayer(padding)
@@ -69,7 +69,7 @@ def test_working_cv_bridge_is_used_with_compacted_rows(install):
 
 
 def test_absent_cv_bridge_leaves_the_work_to_opencv():
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     assert convert(bridge, bayer()) is None
     assert 'OpenCV' in bridge.status
     assert "No module named 'cv_bridge'" in bridge.status
@@ -78,7 +78,7 @@ def test_absent_cv_bridge_leaves_the_work_to_opencv():
 @pytest.mark.parametrize('reason', sorted(BROKEN))
 def test_broken_cv_bridge_leaves_the_work_to_opencv_and_the_process_alive(install, reason):
     install(BROKEN[reason])
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     message = bayer()
     assert np.array_equal(image_to_rgb(message, bridge), image_to_rgb(message))
     assert reason in bridge.status
@@ -87,14 +87,14 @@ def test_broken_cv_bridge_leaves_the_work_to_opencv_and_the_process_alive(instal
 def test_cv_bridge_that_hangs_is_given_up(install, monkeypatch):
     monkeypatch.setattr(mosaic_bridge, 'PROBE_TIMEOUT', 1.0)
     install('import time; time.sleep(100)')
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     assert convert(bridge, bayer()) is None
     assert 'no answer' in bridge.status
 
 
 def test_an_encoding_that_cv_bridge_refuses_goes_to_opencv_and_others_still_to_it(install):
     install(WORKING)
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     refused = bayer(encoding='bayer_gbrg8')
     assert np.array_equal(image_to_rgb(refused, bridge), image_to_rgb(refused))
     assert 'refused bayer_gbrg8' in bridge.status
@@ -102,6 +102,6 @@ def test_an_encoding_that_cv_bridge_refuses_goes_to_opencv_and_others_still_to_i
 
 
 def test_plain_images_never_ask_cv_bridge():
-    bridge = MosaicBridge()
+    bridge = CvBridgeDecoder()
     image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge)
     assert bridge.status == 'not needed yet'

@@ -30,8 +30,8 @@ def served(now, count=30):
     statistics = CameraStatistics(0.0)
     for step in range(count):
         moment = now - 0.1 * (count - 1 - step)
-        statistics.note_arrival(moment, step, 0.02)
-        statistics.note_served(moment, 'rgb8', (640, 480), {'network': 0.03, 'total': 0.04})
+        statistics.record_arrival(moment, step, 0.02)
+        statistics.record_served(moment, 'rgb8', (640, 480), {'network': 0.03, 'total': 0.04})
     return statistics
 
 
@@ -58,21 +58,21 @@ def test_silence_names_its_cause():
     assert 'no image was ever received; check the topic' in status_at(6.0, never).message
     assert 'no image for 7.0 s' in status_at(17.0, served(10.0)).message
     bad = served(10.0)
-    bad.note_arrival(16.9, 99, None)
-    bad.note_error('Image rejected: wrong step', rejected=True)
+    bad.record_arrival(16.9, 99, None)
+    bad.record_error('Image rejected: wrong step', rejected=True)
     assert 'wrong step' in status_at(17.0, bad).message
     hanging = served(10.0)
-    hanging.note_arrival(16.9, 99, None)
+    hanging.record_arrival(16.9, 99, None)
     assert 'network has not finished' in status_at(17.0, hanging).message
 
 
 def test_one_bad_frame_warns_until_the_next_mask():
     statistics = served(10.0)
-    statistics.note_error('Image rejected: wrong step', rejected=True)
+    statistics.record_error('Image rejected: wrong step', rejected=True)
     status = status_at(10.1, statistics)
     assert status.level == WARN
     assert 'wrong step' in status.message
-    statistics.note_served(10.2, 'rgb8', (640, 480), {})
+    statistics.record_served(10.2, 'rgb8', (640, 480), {})
     assert status_at(10.3, statistics).level == OK
 
 

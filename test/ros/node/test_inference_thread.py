@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 from segformer_ros.common.errors import BackendError
-from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.live_segmenter import BackendProvider
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.segmentation.segmenter import Segmenter
@@ -34,7 +34,7 @@ class Served:
 
 
 def make_worker(provider, serve, cameras=('a',), max_rate=0.0):
-    return InferenceWorker(cameras, provider,
+    return InferenceThread(cameras, provider,
                            lambda choice: Segmenter(SPEC, choice.backend), serve, max_rate)
 
 
@@ -128,7 +128,7 @@ def test_start_raises_what_the_provider_raised_and_leaves_no_thread():
 
 
 def test_start_raises_when_the_network_does_not_fit_its_specification():
-    worker = InferenceWorker(
+    worker = InferenceThread(
         ['a'], ListProvider(SteppedBackend()),
         lambda choice: Segmenter(SPEC._replace(input_name='other'), choice.backend), Served(), 0.0)
     with pytest.raises(Exception, match='Inputs of the model do not fit'):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.node import inference_thread as worker_module
-from segformer_ros.ros.node.inference_thread import InferenceWorker
+from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.segmentation.segmenter import Segmenter
 from support.grey_gpu import Gpu
@@ -57,7 +57,7 @@ def run(monkeypatch):
     started = []
 
     def start(provider, server):
-        worker = InferenceWorker(['a'], provider,
+        worker = InferenceThread(['a'], provider,
                                  lambda choice: Segmenter(SPEC, choice.backend), server, 0.0)
         started.append(worker)
         worker.begin()

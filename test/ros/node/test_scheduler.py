@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
-from segformer_ros.ros.node.inference_thread import PATIENCE_SHARE
+from segformer_ros.ros.node.inference_thread import HOLD_SHARE
 from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.node.scheduler import Scheduler
 
@@ -131,7 +131,7 @@ def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
     return starts
 
 
-@pytest.mark.parametrize('share', [0.1, PATIENCE_SHARE])
+@pytest.mark.parametrize('share', [0.1, HOLD_SHARE])
 @pytest.mark.parametrize('rate, service', [
     (5.0, 0.09), (30.0, 0.085), (30.0, 0.071), (200.0, 0.085), (7.0, 0.3)])
 def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service, share):
@@ -148,7 +148,7 @@ def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service, shar
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3), st.sampled_from([0.1, PATIENCE_SHARE]))
+@given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3), st.sampled_from([0.1, HOLD_SHARE]))
 def test_patience_costs_little_whatever_the_cameras_do(seed, service, share):
     """Arrivals of no pattern at all: a wait that was in vain is short, and nobody starves."""
     random = Random(seed)

@@ -38,7 +38,7 @@ _WIDEST_REACH = 20
 _HIGHEST_OVERHANG = 0.5
 
 
-class OverheadProjector:
+class NadirProjector:
     """
     Projects the masks of one camera that looks down.
 
