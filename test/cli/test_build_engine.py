@@ -11,10 +11,10 @@ from PIL import Image
 import pytest
 
 from segformer_ros.cli import build_engine
-from segformer_ros.common.child_process import WorkerProcess
 from segformer_ros.inference.cuda.probe import GpuInfo
-from segformer_ros.inference.trt import build_job as engine_builder
+from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.inference.trt.worker import EngineProcess
 from support.thread_worker import ThreadWorker
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -26,7 +26,7 @@ def command(tmp_path, monkeypatch):
     """Return a function that runs the command on a robot with TensorRT 8.6.1."""
     monkeypatch.syspath_prepend(os.path.join(TESTS, 'support', 'fake_cuda'))
     monkeypatch.setenv('FAKE_TENSORRT_VERSION', '8.6.1')
-    monkeypatch.setattr(engine_builder, 'WorkerProcess', ThreadWorker)
+    monkeypatch.setattr(build_job, 'EngineProcess', ThreadWorker)
     shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'), str(tmp_path / 'tiny.onnx'))
     classes = tmp_path / 'seven.yaml'
     classes.write_text('name: seven\nclasses:\n' + ''.join(
@@ -84,7 +84,7 @@ def test_options_that_hide_the_engine_from_the_node_are_named(command, capsys):
 
 def test_relative_cache_folder_is_found_by_the_builder_process(
         command, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(engine_builder, 'WorkerProcess', WorkerProcess)
+    monkeypatch.setattr(build_job, 'EngineProcess', EngineProcess)
     monkeypatch.chdir(tmp_path)
     assert command('--cache', 'relative', 'tiny.onnx', '--precision', 'fp32') == 0
     assert 'usable' in capsys.readouterr().out

@@ -283,7 +283,7 @@ def test_download_killed(tmp_path, row):
 
 ENGINE = '''
 import resource
-from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.trt.cache import open_cache
 import sys
 cache = open_cache(sys.argv[1])
@@ -291,7 +291,7 @@ record, = cache.records()
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
 try:
     cache.begin_load(record)
-except EngineStorageError as error:
+except StorageError as error:
     print(error)
     raise SystemExit(7)
 '''

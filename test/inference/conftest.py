@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.cuda import buffers
-from segformer_ros.inference.cuda.buffers import CtypesDriver
+from segformer_ros.inference.cuda import driver_buffers
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
-from segformer_ros.inference.trt import build_job as engine_builder
+from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.model.spec import ModelSpec
 from support.fake_device import device
@@ -37,7 +36,7 @@ TINY_SPEC = ModelSpec(name='tiny', classes='ade20k', num_classes=7, input_size_w
 @pytest.fixture(scope='session')
 def tiny_model(tmp_path_factory):
     """Return the path of a SegFormer with random weights: 64 x 64 pixels, 7 classes."""
-    # A copy: deployment graphs are kept beside their model.
+    # A copy: optimized models are kept beside their model.
     return shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'),
                        str(tmp_path_factory.mktemp('tiny')))
 
@@ -56,16 +55,15 @@ def nano():
 
 @pytest.fixture
 def fake_cuda(monkeypatch):
-    """Make pycuda and cuda-python importable, here and in child processes; return the device."""
+    """Put a device behind libcuda, and behind pycuda in child processes, too; return it."""
     monkeypatch.syspath_prepend(os.path.join(TESTS, 'support', 'fake_cuda'))
-    _forget(monkeypatch, 'pycuda', 'cuda')
-    # pycuda leaves something on the context stack that is tidied up through the driver.
-    monkeypatch.setattr(buffers, 'CtypesDriver',
-                        lambda: CtypesDriver(lambda name: FakeLibcuda()))
+    _forget(monkeypatch, 'pycuda')
+    libcuda = driver_buffers.Libcuda
+    monkeypatch.setattr(driver_buffers, 'Libcuda', lambda: libcuda(lambda name: FakeLibcuda()))
     device.reset()
     yield device
     # The fake ones must not stay in memory for tests with the real ones.
-    for name in _loaded('pycuda', 'cuda'):
+    for name in _loaded('pycuda'):
         del sys.modules[name]
 
 
@@ -87,7 +85,7 @@ def fake_tensorrt(monkeypatch, fake_cuda):
 def worker(request, monkeypatch):
     """Do the builder's work in a thread, unless the test is marked ``real_process``."""
     if request.node.get_closest_marker('real_process') is None:
-        monkeypatch.setattr(engine_builder, 'WorkerProcess', ThreadWorker)
+        monkeypatch.setattr(build_job, 'EngineProcess', ThreadWorker)
 
 
 def pytest_configure(config):

@@ -14,11 +14,11 @@ import time
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.frames import Frames
-from segformer_ros.inference.trt import build_job as engine_builder
+from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import builder as network_builder
-from segformer_ros.inference.trt import memory as memory_plan
+from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
@@ -27,11 +27,10 @@ from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import EngineCandidates
 from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
-from segformer_ros.inference.trt.key import EngineKey
+from segformer_ros.inference.trt import key as trt_key
 
 PATIENCE_S = 120.0
-KEY = EngineKey('ab' * 32, ('x float32[1]',), 'tensorrt', '8.2.1.8', 'NVIDIA Tegra X1', (5, 3), 1,
+KEY = trt_key.EngineKey('ab' * 32, ('x float32[1]',), 'tensorrt', '8.2.1.8', 'NVIDIA Tegra X1', (5, 3), 1,
                 10020, '# R32', 'fp16+fp32', 'pinned-layers-1', False, 0, None)
 PLAN = bytes(range(256)) * 40
 NOTHING, ROOM_FOR_A_PLAN = 40, 200000
@@ -74,7 +73,7 @@ def make_job(fake_tensorrt, tiny_model, tiny_spec, nano, cache, frames):
         runtime = RuntimeSettings(tensorrt_module=fake_tensorrt('8.6.1', faults), probe=False)
         task = engine_tasks(
             EngineModel(tiny_model, tiny_spec), 'fp32', load_tensorrt(runtime.tensorrt_module),
-            runtime, DEFAULT_BUILDER, nano)[0]
+            runtime, trt_key.DEFAULT_BUILDER, nano)[0]
         return EngineJob(cache, task, lambda: Frames((), tuple(frames)), wait_for_memory=False)
 
     return make
@@ -104,7 +103,7 @@ def files(cache):
 
 
 def is_idle(selector):
-    """Tell whether nothing is being built."""
+    """Return whether nothing is being built."""
     return selector.status.job is None
 
 
@@ -123,7 +122,7 @@ def assert_told(text, folder):
 def test_record_that_cannot_be_written_is_an_error_and_the_one_before_stays(cache, use):
     record = stored(cache)
     before = files(cache)
-    with no_room(), pytest.raises(EngineStorageError) as caught:
+    with no_room(), pytest.raises(StorageError) as caught:
         use(cache, record)
     assert_told(str(caught.value), cache.folder)
     assert files(cache) == before
@@ -132,7 +131,7 @@ def test_record_that_cannot_be_written_is_an_error_and_the_one_before_stays(cach
 
 
 def test_failure_that_cannot_be_recorded_is_told_with_the_disk(cache):
-    with no_room(), pytest.raises(EngineStorageError, match='TensorRT found no kernel'):
+    with no_room(), pytest.raises(StorageError, match='TensorRT found no kernel'):
         cache.record_failure('b0', KEY, 'TensorRT found no kernel', final=False)
 
 
@@ -145,7 +144,7 @@ def test_engine_without_a_record_takes_no_space(cache, monkeypatch):
         replacing(source, target)
 
     monkeypatch.setattr(os, 'replace', only_plans)
-    with pytest.raises(EngineStorageError, match='quota'):
+    with pytest.raises(StorageError, match='quota'):
         stored(cache)
     assert files(cache) == []
 
@@ -155,25 +154,25 @@ def test_engine_without_a_record_takes_no_space(cache, monkeypatch):
     lambda cache: stored(cache)])
 def test_folder_that_has_gone_is_an_error_of_the_package(cache, use):
     shutil.rmtree(cache.folder)
-    with pytest.raises(EngineStorageError, match='No such file or directory'):
+    with pytest.raises(StorageError, match='No such file or directory'):
         use(cache)
 
 
 def test_lock_that_cannot_be_made_is_not_waited_for(cache, make_job):
     os.mkdir(cache.path('x', '.lock'))
-    with pytest.raises(EngineStorageError, match='Is a directory while locking x'):
+    with pytest.raises(StorageError, match='Is a directory while locking x'):
         with cache.lock('x'):
             raise AssertionError('held')
     job = make_job()
-    os.mkdir(cache.path(engine_builder.entry_name('tiny', job._task.key), '.lock'))
-    with pytest.raises(EngineStorageError, match='Is a directory'):
+    os.mkdir(cache.path(trt_key.entry_name('tiny', job._task.key), '.lock'))
+    with pytest.raises(StorageError, match='Is a directory'):
         job.poll()
 
 
 def test_no_folder_at_all_is_an_error_of_the_package(tmp_path, monkeypatch):
     (tmp_path / 'file').write_text('in the way')
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'gone'))
-    with pytest.raises(EngineStorageError, match='temporary folder.*since: Cache folder'):
+    with pytest.raises(StorageError, match='temporary folder.*since: Cache folder'):
         open_cache(str(tmp_path / 'file' / 'root'))
 
 
@@ -190,10 +189,10 @@ def test_plan_without_room_ends_the_build_with_the_reason_and_is_not_counted(
                 os.symlink('/dev/full', path)
             yield path
 
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: 4096 << 20)
+    monkeypatch.setattr(memory, 'available_memory', lambda: 4096 << 20)
     with monkeypatch.context() as patch:
         patch.setattr(EngineCache, 'borrowed', borrowed)
-        with pytest.raises(EngineStorageError, match='cannot be stored') as caught:
+        with pytest.raises(StorageError, match='cannot be stored') as caught:
             finish(make_job())
     assert_told(str(caught.value), cache.folder)
     # No second attempt with less memory.
@@ -204,7 +203,7 @@ def test_plan_without_room_ends_the_build_with_the_reason_and_is_not_counted(
 
 def test_failed_build_on_a_full_disk_is_told_with_both_reasons(make_job, cache, full_disk):
     full_disk()
-    with pytest.raises(EngineStorageError, match='could not build the engine') as caught:
+    with pytest.raises(StorageError, match='could not build the engine') as caught:
         finish(make_job('build_none'))
     assert_told(str(caught.value), cache.folder)
     assert files(cache) == []
@@ -216,7 +215,7 @@ def test_full_disk_that_shows_at_the_end_of_a_write_ends_the_build_too(
     if not has_timing_cache:
         monkeypatch.setattr(network_builder, '_save_timing_cache', lambda config, path: None)
     full_disk()
-    with pytest.raises(EngineStorageError, match='writing timing-' if has_timing_cache
+    with pytest.raises(StorageError, match='writing timing-' if has_timing_cache
                        else 'storing tiny-fp32-'):
         finish(make_job())
     full_disk(False)
@@ -228,13 +227,13 @@ def test_full_disk_that_shows_at_the_end_of_a_write_ends_the_build_too(
 def test_check_on_a_full_disk_leaves_the_engine_to_be_checked(make_job, cache, full_disk, place):
     job = make_job()
     if 'frames' in place:
-        with no_room(ROOM_FOR_A_PLAN), pytest.raises(EngineStorageError, match=place):
+        with no_room(ROOM_FOR_A_PLAN), pytest.raises(StorageError, match=place):
             finish(job)
     else:
         while job.progress.stage != 'checking':
             assert job.poll() is None
         full_disk()
-        with pytest.raises(EngineStorageError, match=place):
+        with pytest.raises(StorageError, match=place):
             finish(job)
         full_disk(False)
     record, = cache.records()
@@ -248,7 +247,7 @@ def test_process_that_does_not_start_is_an_error_of_the_package(make_job, cache,
     def refuse(operation, request):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(engine_builder, 'WorkerProcess', refuse)
+    monkeypatch.setattr(build_job, 'EngineProcess', refuse)
     with pytest.raises(BackendError, match='does not start: got Resource temporarily'):
         finish(make_job())
     assert files(cache) == []
@@ -309,7 +308,7 @@ def test_engine_that_killed_the_process_is_not_loaded_where_that_cannot_be_recor
     record, = engines(robot).records()
     for _ in range(deaths):
         record = engines(robot).begin_load(record)
-    monkeypatch.setattr(EngineCandidates, 'load', lambda shelf, found: pytest.fail('loaded'))
+    monkeypatch.setattr(EngineCandidates, 'load', lambda candidates, found: pytest.fail('loaded'))
     selector = robot.selector()
     with no_room():
         serving = selector.open()
@@ -331,7 +330,7 @@ def test_disk_that_fills_up_while_an_engine_is_loaded_hides_neither_its_fate_nor
         return record
 
     def delete(cache, name, reason):
-        raise EngineStorageError('No space left on device')
+        raise StorageError('No space left on device')
 
     monkeypatch.setattr(EngineCache, 'begin_load', begin_load)
     monkeypatch.setattr(EngineCache, 'delete', delete)

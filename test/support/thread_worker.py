@@ -4,30 +4,29 @@
 The builder's work in a thread, for tests that need its results and not its process.
 
 Starting a process for each of a hundred engines takes minutes of a small machine. The process
-itself is tested in test_worker_process.py and in the tests marked ``real_process``.
+itself is tested in test_worker.py and in the tests marked ``real_process``.
 """
 
 import io
 import json
 import threading
 
-from segformer_ros.common.child_process import WorkerOutcome
-from segformer_ros.common.child_process import WorkerProgress
-from segformer_ros.inference.trt import worker as build_worker
+from segformer_ros.common.child_process import Sender
+from segformer_ros.inference.trt import worker
 
 
 class ThreadWorker:
-    """Has the methods of WorkerProcess."""
+    """Has the methods of EngineProcess."""
 
     pid = None
 
     def __init__(self, operation, request):
         self._stream = io.StringIO()
-        self.progress = WorkerProgress('starting', 0, 0, 0.0)
+        self.progress = worker.WorkerProgress('starting', 0, 0, 0.0)
         # Through JSON, as to a process.
         values = json.loads(json.dumps(dict(request, operation=operation)))
-        self._thread = threading.Thread(target=build_worker.serve, args=(
-            values, build_worker.Reporter(self._stream)))
+        self._thread = threading.Thread(target=worker.serve, args=(
+            values, worker.Reporter(Sender(self._stream))))
         self._thread.start()
         self._polled = False
 
@@ -41,18 +40,14 @@ class ThreadWorker:
             if line.endswith('\n'):
                 event = json.loads(line)
                 if event.pop('event') == 'progress':
-                    self.progress = WorkerProgress(**event)
+                    self.progress = worker.WorkerProgress(**event)
                 else:
                     final = event
         if not ended:
             return None
         if 'text' in final:
-            return WorkerOutcome(None, final['kind'], final['text'], self.progress.phase)
-        return WorkerOutcome(final, '', '', self.progress.phase)
-
-    def output(self):
-        """Return nothing: what is printed goes to the test's own output."""
-        return []
+            return worker.WorkerOutcome(None, final['kind'], final['text'], self.progress.phase)
+        return worker.WorkerOutcome(final, '', '', self.progress.phase)
 
     def close(self):
         """Wait for the thread; it cannot be ended."""

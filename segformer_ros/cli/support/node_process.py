@@ -1,14 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A child process that never outlives its parent's block."""
+"""Nodes and other commands as child processes that log to a file."""
 
-import os
-import signal
 import subprocess
 import sys
-from types import TracebackType
-from typing import Any, Dict, Mapping, Optional, Sequence, Type, TypeVar
+from typing import Any, Dict, Mapping, Optional, Sequence
 
+from segformer_ros.common import child_process
 from segformer_ros.common.errors import SegformerRosError
 
 STOP_TIMEOUT = 15.0
@@ -16,52 +14,30 @@ STOP_TIMEOUT = 15.0
 TAIL = 20
 """Lines of its log that an error shows."""
 
-AnyChild = TypeVar('AnyChild', bound='ChildCommand')
 
-
-class ChildCommand:
+class ChildCommand(child_process.ChildProcess):
     """
-    A command with its output in a log file.
+    A command with its output in a log file; it ends by SIGINT.
 
     :param command: program and arguments
     :param log_path: file for everything that it prints
     :param environment: variables on top of the parent's
     """
 
+    termination_s = STOP_TIMEOUT
+
     def __init__(self, command: Sequence[str], log_path: str,
                  environment: Optional[Dict[str, str]] = None) -> None:
         self._name = ' '.join(command[:3])
         self._log_path = log_path
         with open(log_path, 'wb') as log:
-            self._process = subprocess.Popen(
-                list(command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=dict(os.environ, **(environment or {})))
-
-    def __enter__(self: AnyChild) -> AnyChild:
-        """Return itself."""
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        """End the child: SIGINT first, SIGKILL where that does not help."""
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    @property
-    def pid(self) -> int:
-        """Return the process id."""
-        return self._process.pid
+            super().__init__(list(command), environment, stdout=log, stderr=subprocess.STDOUT,
+                             stdin=subprocess.DEVNULL)
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether the process is gone."""
-        return self._process.poll() is not None
+        """Return whether the process is gone."""
+        return self.status is not None
 
     def check(self) -> None:
         """
@@ -69,10 +45,9 @@ class ChildCommand:
 
         :raises SegformerRosError: it failed; the text holds the end of its log
         """
-        status = self._process.poll()
-        if status:
+        if self.status:
             raise SegformerRosError(
-                f'{self._name} ended', got=f'exit status {status}',
+                f'{self._name} ended', got=f'exit status {self.status}',
                 remedy=f'Its last words:\n{self.last_words()}')
 
     def last_words(self) -> str:

@@ -6,9 +6,7 @@ Peak memory and time to the first mask, in a fresh process: ``python -m`` this m
 A process's peak cannot be taken back, so each figure needs one of its own.
 """
 
-import json
 import os
-import subprocess
 import sys
 import time
 from typing import Any, Dict, Tuple
@@ -16,6 +14,7 @@ from typing import Any, Dict, Tuple
 import cv2
 import numpy as np
 
+from segformer_ros.common import child_process
 from segformer_ros.common.errors import BackendError
 from segformer_ros.evaluation.benchmark.pipelines import Frame
 from segformer_ros.evaluation.benchmark.pipelines import our_pipeline
@@ -38,24 +37,17 @@ def measure(onnx_path: str, spec: ModelSpec, size_wh: Tuple[int, int],
         peak above that
     :raises BackendError: the child failed
     """
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
-        os.path.abspath(path) for path in sys.path if path))
-    request = json.dumps({'onnx_path': os.path.abspath(onnx_path), 'spec': spec._asdict(),
-                          'size_wh': size_wh, 'threads': threads, 'started': time.time()})
-    child = subprocess.run(
-        [sys.executable, '-m', 'segformer_ros.evaluation.benchmark.memory'], cwd='/', check=False,
-        env=environment, input=request.encode('utf-8'), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=_TIMEOUT_S)
-    if child.returncode:
+    request = {'onnx_path': os.path.abspath(onnx_path), 'spec': spec._asdict(),
+               'size_wh': size_wh, 'threads': threads, 'started': time.time()}
+    with child_process.WorkerProcess(__name__, request, _TIMEOUT_S) as child:
+        child.wait()
+        for figures in child.messages():
+            return figures
         raise BackendError('The memory of a frame could not be measured',
-                           got=child.stderr.decode('utf-8', 'replace').strip()[-500:])
-    figures: Dict[str, float] = json.loads(child.stdout.decode('utf-8'))
-    return figures
+                           got=f'the process {child.ending}: {child.last_words[-500:]}')
 
 
-def main() -> int:
-    """Measure what stdin asks for and write the figures to stdout."""
-    request: Dict[str, Any] = json.load(sys.stdin)
+def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
     fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
                               for key, value in request['spec'].items()}
     import onnxruntime  # noqa: F401 (part of what the figures are above)
@@ -72,10 +64,10 @@ def main() -> int:
         first_mask = time.time() - request['started']
         for _ in range(FRAMES):
             pipeline.run()
-    json.dump({'first_mask_s': first_mask, 'imports_mb': imports / 1e6,
-               'above_imports_mb': (peak_resident_bytes() - imports) / 1e6}, sys.stdout)
+    send(first_mask_s=first_mask, imports_mb=imports / 1e6,
+         above_imports_mb=(peak_resident_bytes() - imports) / 1e6)
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(child_process.serve(_answer, in_background=False))

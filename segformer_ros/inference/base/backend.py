@@ -80,7 +80,7 @@ class Backend(abc.ABC):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether :meth:`infer` may be called."""
+        """Return whether :meth:`infer` may be called."""
         return self._opened is not None
 
     @property
@@ -114,7 +114,7 @@ class Backend(abc.ABC):
     @property
     def overlaps(self) -> bool:
         """
-        Tell whether a run leaves the CPU to others, so that :meth:`begin` is of use.
+        Return whether a run leaves the CPU to others, so that :meth:`begin` is of use.
 
         On the CPU itself other work would only take the network's cores.
         """
@@ -199,7 +199,7 @@ class OpenNetwork(NamedTuple):
     """
     An open backend, what it takes and returns, and why it was taken.
 
-    ``is_final`` tells that no better graph for it is being prepared.
+    ``is_final`` says that the model is not being optimized for it any more.
     """
 
     backend: Backend

@@ -94,7 +94,7 @@ class Frames(NamedTuple):
 
 
 def save_frames(path: str, frames: Frames) -> None:
-    """Write frames to a file; :func:`run_trial` reads it in the other process."""
+    """Write frames to a file; ``validation`` reads it in the other process."""
     arrays: Dict[str, Any] = {
         f'{source}/{number}/{name}': array
         for source, group in zip(frames._fields, frames)

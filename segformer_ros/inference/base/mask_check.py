@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Does an engine give the masks that the network gives? Pure arithmetic on class ids."""
+"""Compare the masks of an engine with those of the network it was built from."""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
 
@@ -41,8 +41,10 @@ class SelfCheck(NamedTuple):
 
     def __str__(self) -> str:
         """Return the figures in one line."""
-        worst = '' if self.lowest_iou_class is None else f', lowest IoU {self.lowest_iou:.4f} (class {self.lowest_iou_class})'
-        return f'agreement {self.agreement:.4f}{worst} on {self.live_frames} live and {self.bundled_frames} bundled frames'
+        worst = ('' if self.lowest_iou_class is None else
+                 f', lowest IoU {self.lowest_iou:.4f} (class {self.lowest_iou_class})')
+        return (f'agreement {self.agreement:.4f}{worst} on {self.live_frames} live and '
+                f'{self.bundled_frames} bundled frames')
 
 
 class Iou(NamedTuple):
@@ -80,7 +82,8 @@ def compare_masks(reference: Sequence['npt.NDArray[Any]'],
     for number, table in enumerate(tables):
         total[:len(table), :len(table)] += table
         faults.extend(
-            f'class {row.class_id} keeps IoU {row.iou:.3f} in frame {number} (minimum {MINIMUM_FRAME_IOU})'
+            f'class {row.class_id} keeps IoU {row.iou:.3f} in frame {number} '
+            f'(minimum {MINIMUM_FRAME_IOU})'
             for row in _checked(table) if row.iou < MINIMUM_FRAME_IOU)
     agreement = float(np.trace(total)) / float(total.sum())
     if agreement < MINIMUM_AGREEMENT:

@@ -108,8 +108,9 @@ class OnnxruntimeBackend(backend.Backend):
         except Exception as error:
             if type(error).__name__ in _FILE_FAULTS:
                 raise ModelError(
-                    f'onnxruntime {onnxruntime.__version__} cannot load the model', got=
-                    f'{self._model_path} (opset {header.opset}, IR version {header.ir_version}): {_one_line(error)}',
+                    f'onnxruntime {onnxruntime.__version__} cannot load the model',
+                    got=f'{self._model_path} (opset {header.opset}, IR version '
+                        f'{header.ir_version}): {_one_line(error)}',
                     remedy='If the file is newer than the runtime, update onnxruntime or export '
                     'with opset 13; if it is damaged, fetch or export it again.') from error
             raise BackendError('onnxruntime cannot start', got=_one_line(error)) from error
@@ -190,7 +191,7 @@ def _tensor_spec(entry: Any) -> TensorSpec:
     shape: Tuple[Optional[int], ...] = tuple(
         size if isinstance(size, int) and size > 0 else None for size in entry.shape)
     if entry.type not in _DTYPES:
-        raise ModelError('The model has an input or output that is no plain tensor',
+        raise ModelError('The model has an input or output that is not a plain tensor',
                          got=f'{entry.name} {entry.type}',
                          expected='one of {}'.format(', '.join(sorted(_DTYPES.values()))))
     return TensorSpec(entry.name, _DTYPES[entry.type], shape)

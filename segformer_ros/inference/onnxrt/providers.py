@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CUDA, OPENVINO, XNNPACK = (
     'CUDAExecutionProvider', 'OpenVINOExecutionProvider', 'XnnpackExecutionProvider')
-# Runs of each provider in a trial; the fastest counts, since others may hold the cores.
+# Runs of each provider in a comparison; the fastest counts, since others may hold the cores.
 TIMED_RUNS = 5
 # A provider that is not faster by this much is not worth another library in the process.
 WORTHWHILE = 0.95
@@ -36,9 +36,9 @@ class ProviderPlan(NamedTuple):
     """
     One way to run a session.
 
-    ``threads`` is the session's own pool. ``fused_attention`` tells whether onnxruntime's CPU
+    ``threads`` is the session's own pool. ``fused_attention`` says whether onnxruntime's CPU
     operations may be in the graph (``ONNXRUNTIME``), or only standard ones
-    (``ONNXRUNTIME_PORTABLE``). ``named`` tells that the user asked for it: it need not be faster
+    (``ONNXRUNTIME_PORTABLE``). ``named`` says that the user asked for it: it need not be faster
     than another one, and an error of its start is not passed over.
     """
 
@@ -76,7 +76,7 @@ class Choice(NamedTuple):
 def provider_plans(available: Sequence[str], has_gpu: bool,
                    threads: int = 0) -> Tuple[ProviderPlan, ...]:
     """
-    Return what is worth a trial, most promising first; the CPU is last and always there.
+    Return what is worth trying, most promising first; the CPU is last and always there.
 
     TensorRT's provider is not among them: it builds engines inside the first inference, for
     minutes, in the thread that serves. Who wants it names it in the parameter.
@@ -157,7 +157,8 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
             continue
         check = compare_masks(expected, masks, finite=bool(np.isfinite(seconds)),
                               live_frames=0, bundled_frames=len(frames))
-        why = f'{plan.provider} takes {seconds / best_time:.2f} of the time of {serving.plan.provider}, {check}'
+        why = (f'{plan.provider} takes {seconds / best_time:.2f} of the time of '
+               f'{serving.plan.provider}, {check}')
         if check.passed and (plan.named or seconds < WORTHWHILE * best_time):
             serving.backend.close()
             serving, best_time = Choice(candidate, plan, why), seconds

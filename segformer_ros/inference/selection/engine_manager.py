@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT's side of the choice: cached engines, and the building of missing ones."""
+"""Load cached TensorRT engines, build missing ones and say which is served."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
 
 from segformer_ros.common import errors
-from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base import frames
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 class BackgroundLoad:
     """
-    An engine on its way.
+    The loading of an engine in a thread of its own.
 
     :param record: of the engine
-    :param load: returns it, open
+    :param load: opens it
     """
 
     def __init__(self, record: EngineRecord, load: Callable[[EngineRecord], Backend]) -> None:
@@ -45,7 +45,7 @@ class BackgroundLoad:
         self._backend: Optional[Backend] = None
         self._error: Optional[BaseException] = None
         # Daemon: a runtime that hangs for ever must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name='engine opening', daemon=True)
+        self._thread = threading.Thread(target=self._run, name='engine load', daemon=True)
         self._thread.start()
 
     @property
@@ -55,7 +55,7 @@ class BackgroundLoad:
 
     @property
     def progress(self) -> JobProgress:
-        """Return where it is."""
+        """Return how far it is."""
         return JobProgress(self.precision, 'loading', 'while another backend serves',
                            self.elapsed, 0, 0)
 
@@ -99,7 +99,7 @@ class BackgroundLoad:
             self._error = error
 
 
-OPENING_LIMIT_S = 120.0
+LOAD_LIMIT_S = 120.0
 """Seconds after which loading an engine is called hanging; the node serves on without it."""
 CLOSING_LIMIT_S = 20.0
 """Seconds that closing waits for an engine that is being loaded; below the node's own limit."""
@@ -110,26 +110,26 @@ class EngineManager:
     """
     Gives the best engine there is, and a better one later. One thread calls everything.
 
-    An engine that was built while another backend serves is opened in a thread of its own.
+    An engine that was built while another backend serves is loaded in the background.
 
     :param settings: what the user chose
     :param graphs: of the model
     :param bundled_frames: input tensors for the original model
     :param probe: finds the GPU
-    :param findings: is told what falls short
+    :param results: takes what was found out
     """
 
     def __init__(self, settings: SelectionSettings, graphs: OptimizeJobs,
                  bundled_frames: Callable[[], Sequence[frames.Frame]],
-                 probe: Callable[[int], GpuInfo], findings: CheckResults) -> None:
+                 probe: Callable[[int], GpuInfo], results: CheckResults) -> None:
         self._settings = settings
         self._graphs = graphs
         self._bundled_frames = bundled_frames
         self._probe = probe
-        self._findings = findings
+        self._results = results
         self._gpu: Optional[GpuInfo] = None
         self._api: Optional[TensorrtApi] = None
-        self._shelf: Optional[candidates.EngineCandidates] = None
+        self._candidates: Optional[candidates.EngineCandidates] = None
         self._spec = graphs.original.spec
         self._job: Optional[EngineJob] = None
         self._background_load: Optional[BackgroundLoad] = None
@@ -143,7 +143,7 @@ class EngineManager:
 
     @property
     def has_gpu(self) -> bool:
-        """Tell whether an NVIDIA GPU was found."""
+        """Return whether an NVIDIA GPU was found."""
         return self._gpu is not None
 
     @property
@@ -152,14 +152,14 @@ class EngineManager:
         under_way = self._background_load or self._job
         return None if under_way is None else under_way.progress
 
-    def look(self) -> None:
+    def detect(self) -> None:
         """
-        Look for a GPU and TensorRT.
+        Find the GPU and TensorRT.
 
         :raises BackendError: TensorRT was asked for, and one of them is missing
         """
         if self._settings.backend == 'onnxruntime':
-            self._findings.note('request', 'asked for')
+            self._results.record('request', 'asked for')
             return
         try:
             self._gpu = self._probe(self._settings.runtime.device_index)
@@ -169,59 +169,59 @@ class EngineManager:
                 raise
             if self._gpu is None:
                 # A machine without a GPU lacks nothing.
-                self._findings.note('tensorrt', str(error))
+                self._results.record('tensorrt', str(error))
             else:
-                self._findings.fall_short('tensorrt', str(error))
+                self._results.warn('tensorrt', str(error))
 
-    def take_cached(self) -> Optional[OpenNetwork]:
+    def load_cached(self) -> Optional[OpenNetwork]:
         """
         Return the best cached engine, open, if there is one that passed its self-check.
 
         :raises ModelError: TensorRT was asked for, and the cache folder cannot be trusted
-        :raises EngineStorageError: TensorRT was asked for, and no folder can hold engines
+        :raises StorageError: TensorRT was asked for, and no folder can hold engines
         """
-        self._stock()
-        if self._shelf is None:
+        self._find_candidates()
+        if self._candidates is None:
             return None
         try:
-            for record in self._shelf.usable():
+            for record in self._candidates.usable():
                 try:
-                    return self._give(self._shelf.load(record), record)
+                    return self._serve(self._candidates.load(record), record)
                 except errors.SegformerRosError as error:
                     self._fail(str(record.key['precision']), error)
-        except EngineStorageError as error:
-            self._leave_cache(error)
+        except StorageError as error:
+            self._stop_storing(error)
         return None
 
-    def begin(self) -> None:
-        """Begin to build the best engine that is missing, or first the graph it is made of."""
+    def begin_build(self) -> None:
+        """Begin to build the best missing engine, or first to optimize the model for it."""
         self._job = None
-        if self._shelf is None:
+        if self._candidates is None:
             if self._api is not None:
                 self._graphs.request(candidates.engine_target(self._api))
             return
         try:
-            for precision, verdict in self._shelf.rejections(self.serving):
-                self._fall_short(precision, verdict)
-            task = self._shelf.next_task(self.serving) if self._can_store else None
+            for precision, verdict in self._candidates.rejections(self.serving):
+                self._warn(precision, verdict)
+            task = self._candidates.next_task(self.serving) if self._can_store else None
             if task is not None:
-                self._job = EngineJob(self._shelf.cache, task, self._frames, wait_for_memory=True)
-        except EngineStorageError as error:
-            self._leave_cache(error)
+                self._job = EngineJob(self._candidates.cache, task, self._frames, wait_for_memory=True)
+        except StorageError as error:
+            self._stop_storing(error)
 
     def on_optimized(self) -> Optional[OpenNetwork]:
-        """Take the next step now that a graph has come; return a cached engine made of it."""
-        if self._shelf is not None or self._api is None:
+        """Take the next step after a model was optimized; return a cached engine built from it."""
+        if self._candidates is not None or self._api is None:
             return None
-        found = self.take_cached()
-        self.begin()
+        found = self.load_cached()
+        self.begin_build()
         return found
 
     def poll(self) -> Optional[OpenNetwork]:
         """Take the next step of the build; return its engine, checked and open, at the end."""
         if self._background_load is not None:
             return self._poll_load(self._background_load)
-        if self._job is None or self._shelf is None:
+        if self._job is None or self._candidates is None:
             return None
         precision = self._job.progress.precision
         try:
@@ -233,10 +233,10 @@ class EngineManager:
                 raise errors.BackendError('The self-check failed', got=record.verdict)
         except errors.SegformerRosError as error:
             self._fail(precision, error)
-            self.begin()
+            self.begin_build()
             return None
         self._job = None
-        self._background_load = BackgroundLoad(record, self._shelf.load)
+        self._background_load = BackgroundLoad(record, self._candidates.load)
         return None
 
     def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]'], spec: ModelSpec) -> None:
@@ -250,38 +250,38 @@ class EngineManager:
 
     def close(self) -> None:
         """End what is being built or loaded, close the cache; closing twice is allowed."""
-        opening, self._background_load = self._background_load, None
-        if opening is not None and not opening.close(CLOSING_LIMIT_S):
+        load, self._background_load = self._background_load, None
+        if load is not None and not load.close(CLOSING_LIMIT_S):
             _LOGGER.error('An engine has been loading for %.0f s; its thread is left behind.',
-                          opening.elapsed)
+                          load.elapsed)
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
-        shelf, self._shelf = self._shelf, None
-        if shelf is not None:
-            shelf.close()
+        if self._candidates is not None:
+            self._candidates.close()
+            self._candidates = None
         self._api = None
         self._live.clear()
 
-    def _poll_load(self, opening: BackgroundLoad) -> Optional[OpenNetwork]:
+    def _poll_load(self, load: BackgroundLoad) -> Optional[OpenNetwork]:
         try:
-            engine = opening.poll()
+            engine = load.poll()
         except errors.SegformerRosError as error:
             self._background_load = None
-            self._fail(opening.precision, error)
-            self.begin()
+            self._fail(load.precision, error)
+            self.begin_build()
             return None
         if engine is not None:
             self._background_load = None
-            return self._give(engine, opening.record)
-        if opening.elapsed > OPENING_LIMIT_S:
-            self._fall_short(opening.precision,
-                             f'loading it has not ended within {OPENING_LIMIT_S:.0f} s')
+            return self._serve(engine, load.record)
+        if load.elapsed > LOAD_LIMIT_S:
+            self._warn(load.precision,
+                             f'loading it has not ended within {LOAD_LIMIT_S:.0f} s')
         return None
 
-    def _stock(self) -> None:
-        """Look what engines there are, once the graph is there that they are built from."""
-        if self._api is None or self._gpu is None or self._shelf is not None:
+    def _find_candidates(self) -> None:
+        """Find what engines there are, once there is the model that they are built from."""
+        if self._api is None or self._gpu is None or self._candidates is not None:
             return
         settings = self._settings
         try:
@@ -292,21 +292,21 @@ class EngineManager:
                                             settings.precision, self._api, settings.runtime,
                                             settings.builder, self._gpu)
             cache = open_cache(settings.cache_root)
-            self._shelf = candidates.EngineCandidates(tasks, cache, prepared.spec)
+            self._candidates = candidates.EngineCandidates(tasks, cache, prepared.spec)
             self._spec = prepared.spec
             if cache.is_temporary:
-                self._findings.fall_short('cache', cache.temporary_because)
-        except (errors.ModelError, EngineStorageError) as error:
+                self._results.warn('cache', cache.temporary_because)
+        except (errors.ModelError, StorageError) as error:
             self._api = None
             if settings.backend == 'tensorrt':
                 raise
-            self._findings.fall_short('tensorrt', str(error))
+            self._results.warn('tensorrt', str(error))
 
-    def _give(self, engine: Backend, record: EngineRecord) -> OpenNetwork:
+    def _serve(self, engine: Backend, record: EngineRecord) -> OpenNetwork:
         self.serving = record.name
         self.check = record.check
         self._live.clear()
-        self._look_for_unrecorded()
+        self._check_unrecorded()
         return OpenNetwork(engine, self._spec, f'engine {record.name}: {record.verdict}')
 
     def _frames(self) -> frames.Frames:
@@ -316,18 +316,18 @@ class EngineManager:
                   for frame in self._bundled_frames()))
 
     def _fail(self, precision: str, error: errors.SegformerRosError) -> None:
-        self._fall_short(precision, error)
+        self._warn(precision, error)
         # Another build would take its minutes and end in the same way.
-        self._can_store = self._can_store and not isinstance(error, EngineStorageError)
-        self._look_for_unrecorded()
+        self._can_store = self._can_store and not isinstance(error, StorageError)
+        self._check_unrecorded()
 
-    def _look_for_unrecorded(self) -> None:
-        if self._shelf is not None and self._shelf.unrecorded is not None:
-            self._leave_cache(self._shelf.unrecorded)
+    def _check_unrecorded(self) -> None:
+        if self._candidates is not None and self._candidates.unrecorded is not None:
+            self._stop_storing(self._candidates.unrecorded)
 
-    def _leave_cache(self, error: EngineStorageError) -> None:
+    def _stop_storing(self, error: StorageError) -> None:
         self._can_store = False
-        self._findings.fall_short('cache', str(error))
+        self._results.warn('cache', str(error))
 
-    def _fall_short(self, precision: str, reason: object) -> None:
-        self._findings.fall_short(precision, f'no {precision} engine: {reason}')
+    def _warn(self, precision: str, reason: object) -> None:
+        self._results.warn(precision, f'no {precision} engine: {reason}')

@@ -16,7 +16,7 @@ from segformer_ros.model.optimize.optimize import UNCHANGED
 
 
 def request_optimized(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu: bool) -> None:
-    """Begin to prepare what :func:`open_onnxruntime` would like to run."""
+    """Begin to optimize the model for what :func:`open_onnxruntime` would like to run."""
     for plan in _plans(settings, has_gpu):
         graphs.request(_target(plan))
 
@@ -27,7 +27,7 @@ def open_onnxruntime(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu:
     Open a model with onnxruntime.
 
     Until the graphs that were requested are there, the model runs as it is, on the last resort
-    among the providers: a trial of them takes seconds, and would be in vain.
+    among the providers: comparing them takes seconds, and would be in vain.
 
     :param has_gpu: an NVIDIA GPU was found
     :param bundled_frames: input tensors for the original, to compare providers on; called only
@@ -59,14 +59,16 @@ def open_onnxruntime(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu:
 
 def _open_original(graphs: OptimizeJobs, plans: Sequence[providers.ProviderPlan],
                    bundled_frames: Callable[[], Sequence[Frame]], reason: str) -> OpenNetwork:
-    choice = providers.open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
-                          bundled_frames() if len(plans) > 1 else ())
+    choice = providers.open_fastest(plans, lambda plan: graphs.original.path,
+                                    graphs.original.spec,
+                                    bundled_frames() if len(plans) > 1 else ())
     return OpenNetwork(choice.backend, graphs.original.spec,
                        f'{choice.why}; {reason}')
 
 
 def _target(plan: providers.ProviderPlan) -> optimize_target.Target:
-    return optimize_target.ONNXRUNTIME if plan.fused_attention else optimize_target.ONNXRUNTIME_PORTABLE
+    return (optimize_target.ONNXRUNTIME if plan.fused_attention
+            else optimize_target.ONNXRUNTIME_PORTABLE)
 
 
 def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[providers.ProviderPlan, ...]:

@@ -6,7 +6,7 @@ Which backend serves, why, and when a better one takes over.
 The inference thread drives this: ``open()`` serves within seconds, ``poll()`` between two frames
 does a little work and sometimes returns a better backend. Every run happens in that thread. An
 engine that was built meanwhile is loaded in a thread beside it, so that no frame waits for that;
-building and the first trial happen in another process.
+building and validation happen in another process.
 """
 
 import logging
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Seconds that opening waits for a graph: enough for SegFormer-B0 on two cores of a workstation.
 # Where preparing takes longer, the model serves as it is until then.
-GRAPH_PATIENCE_S = 10.0
+GRAPH_TIMEOUT_S = 10.0
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -58,10 +58,10 @@ class BackendSelector:
         wanted_precisions(settings.precision)
         self._settings = settings
         self._bundled_frames = bundled_frames
-        self._findings = selection_status.CheckResults()
+        self._results = selection_status.CheckResults()
         self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
         self._engines = EngineManager(settings, self._graphs, bundled_frames, probe,
-                                     self._findings)
+                                     self._results)
         self._serving: Optional[OpenNetwork] = None
 
     def open(self) -> Backend:
@@ -74,11 +74,11 @@ class BackendSelector:
         """
         if self._serving is None:
             try:
-                self._engines.look()
-                engine = self._engines.take_cached()
+                self._engines.detect()
+                engine = self._engines.load_cached()
                 self._serve(engine or self._open_onnxruntime(
-                    min(GRAPH_PATIENCE_S, self._settings.graph_patience)))
-                self._engines.begin()
+                    min(GRAPH_TIMEOUT_S, self._settings.graph_timeout)))
+                self._engines.begin_build()
             except errors.SegformerRosError:
                 self.close()
                 raise
@@ -94,7 +94,7 @@ class BackendSelector:
         try:
             better = self._better_network()
         except errors.SegformerRosError as error:
-            self._findings.fall_short('better', str(error))
+            self._results.warn('better', str(error))
             return None
         if better is None:
             return None
@@ -118,7 +118,7 @@ class BackendSelector:
         """
         self.close()
         self._engines.serving = None
-        self._findings.fall_short('run', f'TensorRT was left: {reason}')
+        self._results.warn('run', f'TensorRT was left: {reason}')
         self._serve(self._open_onnxruntime(0.0))
         return self._network().backend
 
@@ -132,14 +132,14 @@ class BackendSelector:
         """Return what serves and why."""
         info = None if self._serving is None else self._serving.backend.info
         job, preparing = self._engines.progress, self._graphs.preparing
-        level = selection_status.WARN if self._findings.less_than_wanted else selection_status.OK
+        level = selection_status.WARN if self._results.has_warnings else selection_status.OK
         if self._settings.backend == 'tensorrt' and self._engines.serving is None and not (
                 job or preparing):
             level = selection_status.ERROR
         return selection_status.SelectionStatus(
             model=self._graphs.original.path,
             requested=self._settings.backend, backend=info.name if info else 'none',
-            precision=info.precision if info else 'none', level=level, why=str(self._findings),
+            precision=info.precision if info else 'none', level=level, why=str(self._results),
             job=job, check=self._engines.check, engine=self._engines.serving,
             preparing=preparing)
 
@@ -171,14 +171,14 @@ class BackendSelector:
 
     def _serve(self, network: OpenNetwork) -> None:
         before, self._serving = self._serving, network
-        self._findings.note('serving', network.why)
+        self._results.record('serving', network.why)
         _LOGGER.info('Serving with %s', network.why)
         if before is not None:
             _close(before.backend)
 
-    def _open_onnxruntime(self, patience: float) -> OpenNetwork:
+    def _open_onnxruntime(self, timeout: float) -> OpenNetwork:
         request_optimized(self._graphs, self._settings, self._engines.has_gpu)
-        self._graphs.wait(patience)
+        self._graphs.wait(timeout)
         network = open_onnxruntime(self._graphs, self._settings, self._engines.has_gpu,
                                    self._bundled_frames)
         return network._replace(why=f'onnxruntime: {network.why}')

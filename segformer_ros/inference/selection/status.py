@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What may be chosen about backends, and what is told about the choice made."""
+"""What may be chosen about backends, and what is reported about the choice."""
 
 import logging
 import math
@@ -23,22 +23,22 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class CheckResults:
-    """What was found out, by subject, so that a later finding replaces an earlier one."""
+    """What was found out, by subject; a later result replaces an earlier one."""
 
     def __init__(self) -> None:
         self._texts: Dict[str, str] = {}
-        self.less_than_wanted = False
+        self.has_warnings = False
 
-    def note(self, subject: str, text: str) -> None:
+    def record(self, subject: str, text: str) -> None:
         """Keep a fact."""
         self._texts[subject] = text
 
-    def fall_short(self, subject: str, text: str) -> None:
+    def warn(self, subject: str, text: str) -> None:
         """Keep a fact that means less than could be had; warn of it once."""
         if self._texts.get(subject) != text:
             _LOGGER.warning('%s', text)
         self._texts[subject] = text
-        self.less_than_wanted = True
+        self.has_warnings = True
 
     def __str__(self) -> str:
         """Return all of them in one line."""
@@ -52,7 +52,7 @@ class SelectionSettings(NamedTuple):
     ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
     is onnxruntime's execution provider; empty: the fastest that works. ``rewrite`` lets every
     runtime run the graph that was made for it; False runs the file as it is. Opening waits for
-    such a graph for ``graph_patience`` seconds at most: the caller may not wait longer itself.
+    such a graph for ``graph_timeout`` seconds at most: the caller may not wait longer itself.
     """
 
     backend: str = 'auto'
@@ -63,7 +63,7 @@ class SelectionSettings(NamedTuple):
     cache_root: str = ''
     runtime: RuntimeSettings = DEFAULT_RUNTIME
     builder: BuilderSettings = DEFAULT_BUILDER
-    graph_patience: float = math.inf
+    graph_timeout: float = math.inf
 
 
 class SelectionStatus(NamedTuple):
@@ -73,7 +73,7 @@ class SelectionStatus(NamedTuple):
     ``model`` is the file that was chosen. ``level`` is ``ok``, ``warn`` (less than could be
     had) or ``error`` (not what was asked for). ``job`` is what is being built, ``check`` the
     self-check of the engine in use or of the one that failed last, ``engine`` the name of the
-    engine in use, ``preparing`` the name of the target that a graph is being prepared for.
+    engine in use, ``preparing`` the name of the target that the model is being optimized for.
     """
 
     model: str

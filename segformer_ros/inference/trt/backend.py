@@ -11,7 +11,7 @@ import numpy as np
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base import backend
-from segformer_ros.inference.cuda.buffers import CudaBuffers
+from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.buffers import open_buffers
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import api as tensorrt_api
@@ -141,7 +141,7 @@ class RuntimeSettings(NamedTuple):
     """
     How engines are run.
 
-    ``buffers`` is ``auto`` or a name of ``cuda_buffers.LIBRARIES``. ``cuda_graph`` replays copies
+    ``buffers`` is ``auto`` or a name of ``cuda.buffers.LIBRARIES``. ``cuda_graph`` replays copies
     and kernels as one recorded graph: less CPU work per frame where launching dominates; ``auto``
     then passes over libraries that have no graphs.
     ``probe`` asks the driver for a GPU first; tests without one turn it off.

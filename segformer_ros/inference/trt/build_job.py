@@ -8,27 +8,25 @@ import os
 import time
 from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common.child_process import WorkerOutcome
-from segformer_ros.common.child_process import WorkerProcess
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common.private_files import EngineStorageError
-from segformer_ros.common.private_files import storage_errors
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.frames import Frames
+from segformer_ros.inference.base.frames import save_frames
 from segformer_ros.inference.base.mask_check import self_check_from_json
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt import key as trt_key
-from segformer_ros.inference.trt import memory as memory_plan
-from segformer_ros.inference.trt import validation as engine_trial
+from segformer_ros.inference.trt import memory
+from segformer_ros.inference.trt import validation
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.builder import BuildRequest
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.cache import EngineRecord
+from segformer_ros.inference.trt.worker import EngineProcess
+from segformer_ros.inference.trt.worker import WorkerOutcome
 from segformer_ros.model.spec import TensorSpec
 
-# Builds of half an hour are normal on a Nano; a silent hang is not.
-TIME_LIMIT_S = 3 * 3600.0
 MEMORY_POLL_S = 5.0
 FORCE_HINT = 'To try again: ros2 run segformer_ros build_engine --force.'
 
@@ -90,7 +88,7 @@ class EngineJob:
         self._task = task
         self._frames = frames
         self._wait_for_memory = wait_for_memory
-        self._worker: Optional[WorkerProcess] = None
+        self._worker: Optional[EngineProcess] = None
         self._stage = ('waiting', 'not begun', time.monotonic())
         self._held = contextlib.ExitStack()
         self._done: Optional[EngineRecord] = None
@@ -102,7 +100,7 @@ class EngineJob:
 
         :return: the record, usable or rejected, when the job is done; None before
         :raises BackendError: the engine cannot be built or tried
-        :raises EngineStorageError: the cache's folder cannot be used; nothing is counted
+        :raises StorageError: the cache's folder cannot be used; nothing is counted
         :raises ModelError: TensorRT cannot read the model
         """
         if self._done is None:
@@ -143,7 +141,7 @@ class EngineJob:
                 return record
             if record is None or record.plan_sha256 is None:
                 record = yield from self._build()
-            outcome = yield from self._try(record)
+            outcome = yield from self._validate(record)
             if outcome.result is not None:
                 figures = outcome.result
                 check = self_check_from_json(figures.pop('check'))
@@ -151,11 +149,12 @@ class EngineJob:
             if outcome.kind == 'killed':
                 # The engine is not to blame: it stays as it is, unchecked.
                 raise BackendError(
-                    'The self-check was cut short; memory may have run out', got=
-                    f'{outcome.problem}\n{memory_plan.available_memory() >> 20} MiB of memory are free now',
+                    'The self-check was cut short; memory may have run out',
+                    got='{}\n{} MiB of memory are free now'.format(
+                        outcome.problem, memory.available_memory() >> 20),
                     remedy='Free memory on the robot, or add swap; the next start checks this '
                     'engine again.')
-            crashed = outcome.kind == 'crash' and outcome.last_phase in engine_trial.ENGINE_PHASES
+            crashed = outcome.kind == 'crash' and outcome.last_phase in validation.ENGINE_PHASES
             if outcome.kind != 'load' and not crashed:
                 raise BackendError('The self-check could not be run', got=outcome.problem,
                                    remedy=FORCE_HINT)
@@ -182,17 +181,17 @@ class EngineJob:
         for attempt in attempts:
             self._begin('building', 'workspace {} MiB, tactic sources {}'.format(*attempt))
             with self._cache.borrowed('.plan') as plan_path:
-                outcome = yield from self._work('build', self._build_request(
+                outcome = yield from self._run_worker('build', self._build_request(
                     plan_path, attempt)._asdict())
                 if outcome.result is not None:
-                    facts = outcome.result
-                    facts['build_seconds'] = round(time.monotonic() - self._stage[2], 1)
+                    built = outcome.result
+                    built['build_seconds'] = round(time.monotonic() - self._stage[2], 1)
                     return self._cache.store(
                         self._task.model_name, self._task.key, plan_path,
-                        facts.pop('plan_sha256'), facts)
+                        built.pop('plan_sha256'), built)
             if outcome.kind == 'storage':
                 # Less memory would not help, and it is no failure of the engine to be counted.
-                raise EngineStorageError('The engine cannot be stored',
+                raise StorageError('The engine cannot be stored',
                                          got=outcome.problem.rstrip('.'))
             if outcome.kind == 'model':
                 raise ModelError('TensorRT cannot build this model', got=outcome.problem)
@@ -203,15 +202,16 @@ class EngineJob:
         raise BackendError('The engine cannot be built', got='; '.join(problems),
                            remedy='Free memory on the robot. ' + FORCE_HINT)
 
-    def _affordable_attempts(self) -> Generator[None, None, Tuple[memory_plan.Attempt, ...]]:
+    def _affordable_attempts(self) -> Generator[None, None, Tuple[memory.Attempt, ...]]:
         checked_at = -MEMORY_POLL_S
         while True:
             if time.monotonic() - checked_at >= MEMORY_POLL_S:
                 checked_at = time.monotonic()
-                free = memory_plan.available_memory()
-                if free >= memory_plan.MINIMUM_FREE:
+                free = memory.available_memory()
+                if free >= memory.MINIMUM_FREE:
                     break
-                detail = f'{free >> 20} MiB of memory are free, {memory_plan.MINIMUM_FREE >> 20} are needed'
+                detail = (f'{free >> 20} MiB of memory are free, '
+                          f'{memory.MINIMUM_FREE >> 20} are needed')
                 if not self._wait_for_memory:
                     raise BackendError('Too little memory to build an engine', got=detail,
                                        remedy='Stop other programs, or add swap.')
@@ -219,19 +219,19 @@ class EngineJob:
             yield
         wish = self._task.builder.workspace_mib
         if wish:
-            return (memory_plan.Attempt(wish, 'default'),)
-        return memory_plan.attempts(memory_plan.build_memory(self._task.gpu, free),
+            return (memory.Attempt(wish, 'default'),)
+        return memory.attempts(memory.build_memory(self._task.gpu, free),
                                     with_tactic_sources=not self._task.api.strongly_typed)
 
-    def _try(self, record: EngineRecord) -> Generator[None, None, WorkerOutcome]:
+    def _validate(self, record: EngineRecord) -> Generator[None, None, WorkerOutcome]:
         self._begin('checking', record.name)
         frames = self._frames()
         with self._cache.borrowed('.frames') as frames_path:
-            with storage_errors(self._cache.folder, 'writing frames for the self-check'):
-                engine_trial.save_frames(frames_path, frames)
+            with self._cache.storage_errors('writing frames for the self-check'):
+                save_frames(frames_path, frames)
             values = record._asdict()
             values['check'] = None
-            outcome = yield from self._work('try', engine_trial.ValidationRequest(
+            outcome = yield from self._run_worker('try', validation.ValidationRequest(
                 cache_folder=self._cache.folder, record=values,
                 model_path=self._task.model_path, frames=frames_path,
                 output_name=self._task.output_name, class_axis=self._task.class_axis,
@@ -242,28 +242,24 @@ class EngineJob:
                 probe_gpu=self._task.runtime.probe)._asdict())
             return outcome
 
-    def _work(self, operation: str,
+    def _run_worker(self, operation: str,
               request: Dict[str, Any]) -> Generator[None, None, WorkerOutcome]:
         try:
-            worker = self._worker = WorkerProcess(operation, request)
+            worker = self._worker = EngineProcess(operation, request)
         except OSError as error:
             raise BackendError('The process for engines does not start', got=error.strerror,
                                remedy='Free memory on the robot. ' + FORCE_HINT) from error
-        started = time.monotonic()
         try:
             while True:
                 outcome = worker.poll()
                 if outcome is not None:
                     return outcome
-                if time.monotonic() - started > TIME_LIMIT_S:
-                    return WorkerOutcome(None, 'crash', f'no end after {TIME_LIMIT_S} s',
-                                         worker.progress.phase)
                 yield
         finally:
             worker.close()
             self._worker = None
 
-    def _build_request(self, plan_path: str, attempt: memory_plan.Attempt) -> BuildRequest:
+    def _build_request(self, plan_path: str, attempt: memory.Attempt) -> BuildRequest:
         key = self._task.key
         timing_cache = trt_key.timing_cache_name(key.tensorrt_version, key.gpu_name)
         return BuildRequest(

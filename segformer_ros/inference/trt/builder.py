@@ -5,10 +5,11 @@
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common import private_files as cache_dir
+from segformer_ros.common.private_files import check_private_file
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.trt.api import TensorrtApi
+from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.key import FP32
 from segformer_ros.inference.trt.key import MIXED
 from segformer_ros.model.optimize import fp32_regions
@@ -136,7 +137,7 @@ def build_engine(api: TensorrtApi, request: BuildRequest,
 
     :raises ModelError: TensorRT cannot read the model
     :raises BackendError: TensorRT could not build, or the precision cannot be had here
-    :raises EngineStorageError: the timing cache cannot be written; the larger plan could not be
+    :raises StorageError: the timing cache cannot be written; the larger plan could not be
     """
     trt = api.module
     # The default logger prints warnings and errors; whoever started this process reads them.
@@ -240,7 +241,7 @@ def _load_timing_cache(config: Any, path: str) -> Optional[Any]:
         return None
     content = b''
     if os.path.exists(path):
-        cache_dir.check_private_file(path)
+        check_private_file(path)
         content = _read(path)
     cache = config.create_timing_cache(content)
     # False: a cache of another device or version does not match and is not taken.
@@ -252,7 +253,7 @@ def _load_timing_cache(config: Any, path: str) -> Optional[Any]:
 
 def _save_timing_cache(config: Any, path: str) -> None:
     folder, file_name = os.path.split(path)
-    cache_dir.EngineFiles(folder).write(file_name, bytes(config.get_timing_cache().serialize()))
+    EngineCache(folder).write(file_name, bytes(config.get_timing_cache().serialize()))
 
 
 def _monitor(trt: Any, on_progress: ProgressCallback) -> Optional[Any]:

@@ -9,26 +9,27 @@ engine is two files: ``<name>.plan``, and ``<name>.json`` with the key, the plan
 was built and how its self-check went. The JSON is written last: without it there is no engine.
 
 Where the folder cannot be used, because the disk is full or for another reason, every method
-raises EngineStorageError.
+raises StorageError.
 """
 
-import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common import private_files as cache_dir
+from segformer_ros.common import private_files
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.file_cache import FileCache
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.mask_check import self_check_from_json
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.trt import key as trt_key
 
 FORMAT = 1
-# A build may fail for want of memory at a bad moment; after this many it is no accident.
+# A build may fail for want of memory at a bad moment; after this many it is not an accident.
 GIVEN_UP_AFTER = 3
 
 _FIELDS: Dict[str, Any] = {
@@ -44,7 +45,7 @@ class EngineRecord(NamedTuple):
     ``plan_sha256`` is None where there is no plan, because building or the check failed: the
     record stays, so that it is not tried again at each start. ``check`` is None until the
     self-check ran. ``failure`` says why building or loading failed, ``failed_builds`` how often.
-    ``unfinished_loads`` counts openings that never reported back: a crash of the process.
+    ``unfinished_loads`` counts loads that never reported back: a crash of the process.
     """
 
     name: str
@@ -59,12 +60,12 @@ class EngineRecord(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Tell whether the engine passed its self-check."""
+        """Return whether the engine passed its self-check."""
         return self.plan_sha256 is not None and self.check is not None and self.check.passed
 
     @property
     def rejected(self) -> bool:
-        """Tell whether the engine failed and shall not be built again."""
+        """Return whether the engine failed and shall not be built again."""
         return self.failed_builds >= GIVEN_UP_AFTER or (
             self.check is not None and not self.check.passed)
 
@@ -114,43 +115,35 @@ KEPT_ENGINES = 8
 # that long.
 STALE_SECONDS = 24 * 3600.0
 
-_log = logging.getLogger(__name__)
+_LOGGER = logging.getLogger(__name__)
 
 
-class EngineCache:
+class EngineCache(FileCache):
     """
     The engines in one private folder.
 
     :param folder: exists and is private: :func:`open_cache` sees to that
-    :param temporary_because: why this is no lasting folder, if so: :meth:`close` deletes it
+    :param temporary_because: why this is not a lasting folder, if so: :meth:`close` deletes it
     """
 
+    what = 'The folder of the engines'
+    remedy = ('Free space there, or set engine_cache (build_engine: --cache) to another folder; '
+              'the next start tries again.')
+    payload = '.plan'
+
     def __init__(self, folder: str, temporary_because: str = '') -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.temporary_because = temporary_because
-        self._files = cache_dir.EngineFiles(folder)
 
     @property
     def is_temporary(self) -> bool:
-        """Tell whether the engines are gone after :meth:`close`."""
+        """Return whether the engines are gone after :meth:`close`."""
         return bool(self.temporary_because)
 
     def close(self) -> None:
         """Delete the folder if it is a temporary one."""
         if self.is_temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def path(self, name: str, suffix: str) -> str:
-        """Return the path of a file that belongs to an engine."""
-        return self._files.path(name + suffix)
-
-    def lock(self, name: str) -> ContextManager[None]:
-        """
-        Hold an engine among all processes, without waiting.
-
-        :raises ModelError: another process holds it
-        """
-        return self._files.lock(name + '.lock')
 
     def find(self, model_name: str, key: trt_key.EngineKey) -> Optional[EngineRecord]:
         """
@@ -167,25 +160,15 @@ class EngineCache:
 
     def read_plan(self, record: EngineRecord) -> bytes:
         """
-        Return the plan of a record, its digest compared.
-
-        The bytes are compared in memory and used from there: nobody can change them between.
+        Return the plan of a record.
 
         :raises ModelError: the plan is missing, not private, or not the one that was stored
         """
-        plan_path = self.path(record.name, '.plan')
         try:
-            cache_dir.check_private_file(plan_path)
-            plan = cache_dir.read_no_follow(plan_path)
+            return self.read_payload(record.name, record.plan_sha256)
         except OSError as error:
-            raise ModelError('Engine file cannot be read',
-                             got=f'{plan_path}: {error.strerror}') from error
-        found = hashlib.sha256(plan).hexdigest()
-        if found != record.plan_sha256:
-            raise ModelError('Engine file is damaged or was changed',
-                             got=f'{plan_path} with SHA-256 {found}',
-                             expected=record.plan_sha256)
-        return plan
+            raise ModelError('Engine file cannot be read', got='{}: {}'.format(
+                self.path(record.name, '.plan'), error.strerror)) from error
 
     def store(self, model_name: str, key: trt_key.EngineKey, temporary_plan: str, plan_sha256: str,
               built: Dict[str, Any]) -> EngineRecord:
@@ -197,17 +180,17 @@ class EngineCache:
         :param built: facts for people
         """
         name = trt_key.entry_name(model_name, key)
-        with cache_dir.storage_errors(self.folder, f'measuring the plan of {name}'):
+        with self.storage_errors(f'measuring the plan of {name}'):
             size = os.path.getsize(temporary_plan)
         record = EngineRecord(name, key.to_json(), plan_sha256, size, built, None, '', 0, 0)
         # A record of an older plan must not lie beside the new one for a moment.
-        self._files.delete(name + '.json')
+        self.delete_file(name + '.json')
         try:
-            self._files.put(temporary_plan, name + '.plan')
+            self.put(temporary_plan, name + '.plan')
             self._write(record)
-        except cache_dir.EngineStorageError:
+        except StorageError:
             # Without a record it would only take space.
-            self._files.discard(self.path(name, '.plan'))
+            self.discard(self.path(name, '.plan'))
             raise
         return record
 
@@ -223,7 +206,7 @@ class EngineCache:
         count = GIVEN_UP_AFTER if final else 1 + (before.failed_builds if before else 0)
         record = EngineRecord(name, key.to_json(), None, 0, {}, None, failure, count, 0)
         self._write(record, f'writing down about an engine: {failure}')
-        self._files.delete(name + '.plan')
+        self.delete_file(name + '.plan')
         return record
 
     def set_check(self, record: EngineRecord, check: SelfCheck,
@@ -239,7 +222,7 @@ class EngineCache:
             record = record._replace(plan_sha256=None, plan_bytes=0)
         self._write(record)
         if not check.passed:
-            self._files.delete(record.name + '.plan')
+            self.delete_file(record.name + '.plan')
         return record
 
     def suspect(self, record: EngineRecord) -> EngineRecord:
@@ -256,14 +239,14 @@ class EngineCache:
 
     def delete(self, name: str, reason: str) -> None:
         """Delete an engine and say so."""
-        _log.warning('Engine %s is deleted: %s', name, reason)
+        _LOGGER.warning('Engine %s is deleted: %s', name, reason)
         for suffix in ('.json', '.plan'):
-            self._files.delete(name + suffix)
+            self.delete_file(name + suffix)
 
     def records(self) -> Tuple[EngineRecord, ...]:
         """Return the records of every engine, the most recently used first."""
-        names = [name[:-5] for name in self._files.names() if name.endswith('.json')]
-        found = [(self._files.modified(name + '.json'), self._read_or_delete(name))
+        names = [name[:-5] for name in self.names() if name.endswith('.json')]
+        found = [(self.modified(name + '.json'), self._read_or_delete(name))
                  for name in names]
         found.sort(key=lambda pair: -pair[0])
         return tuple(record for _, record in found if record is not None)
@@ -291,32 +274,21 @@ class EngineCache:
         records = self.records()
         known = {record.name for record in records}
         timings = {trt_key.timing_cache_name(str(record.key.get('tensorrt_version')),
-                                     str(record.key.get('gpu_name'))) for record in records}
-        for file_name in self._files.names():
+                                             str(record.key.get('gpu_name')))
+                   for record in records}
+
+        def is_orphan(file_name: str) -> bool:
             stem, suffix = os.path.splitext(file_name)
-            orphan = file_name.startswith('.tmp-') or {
+            return (file_name.startswith('.tmp-') or {
                 '.plan': stem not in known, '.lock': stem not in known.union(in_use),
-                '.cache': file_name not in timings}.get(suffix, False)
-            if not orphan or self._files.age(file_name) <= STALE_SECONDS:
-                continue
-            if suffix == '.lock':
-                self._files.delete_lock(file_name)
-            else:
-                self._files.delete(file_name)
+                '.cache': file_name not in timings}.get(suffix, False)) \
+                and self.age(file_name) > STALE_SECONDS
 
-    def temporary(self, suffix: str) -> str:
-        """Create an empty private file in the cache's folder and return its path."""
-        return self._files.temporary(suffix)
-
-    def borrowed(self, suffix: str) -> ContextManager[str]:
-        """Lend an empty private file in the cache's folder, deleted at the end if still there."""
-        return self._files.borrowed(suffix)
+        self.delete_files(is_orphan)
 
     def _read_or_delete(self, name: str) -> Optional[EngineRecord]:
-        json_path = self.path(name, '.json')
         try:
-            cache_dir.check_private_file(json_path)
-            return parse_record(name, cache_dir.read_no_follow(json_path))
+            return parse_record(name, self.read_sidecar(name))
         except FileNotFoundError:
             return None
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
@@ -329,7 +301,7 @@ class EngineCache:
         return record
 
     def _write(self, record: EngineRecord, doing: str = '') -> None:
-        self._files.write(record.name + '.json', format_record(record), doing)
+        self.write(record.name + '.json', format_record(record), doing)
 
 
 def open_cache(root: str = '') -> EngineCache:
@@ -342,23 +314,22 @@ def open_cache(root: str = '') -> EngineCache:
     :param root: relative to the working directory, ``~`` is the home folder; by default
         :func:`segformer_ros.common.private_files.cache_root`
     :raises ModelError: others may write to the folder, it belongs to another user, or is a link
-    :raises EngineStorageError: nor can a temporary folder be made
+    :raises StorageError: nor can a temporary folder be made
     """
     try:
-        with cache_dir.storage_errors(root, 'looking for the working directory'):
+        with EngineCache(root).storage_errors('looking for the working directory'):
             # The builder process has another working directory. A slash at the end would hide
             # that the folder is a link.
-            path = os.path.abspath(os.path.expanduser(root or cache_dir.cache_root()))
-        folder = cache_dir.private_folder(path, FOLDER)
-        cache = EngineCache(folder)
+            path = os.path.abspath(os.path.expanduser(root or private_files.cache_root()))
+        cache = EngineCache(private_files.private_folder(path, FOLDER))
         with cache.borrowed('.probe'):
             return cache
-    except (ModelError, cache_dir.EngineStorageError) as error:
+    except (ModelError, StorageError) as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        with cache_dir.storage_errors('temporary folder', f'making it, since: {error}'):
+        with EngineCache('temporary folder').storage_errors(f'making it, since: {error}'):
             folder = tempfile.mkdtemp(prefix='segformer_ros-engines-')
-        reason = f'{error} Engines are kept in {folder} until the next start and must then be built ' \
-                 'again.'
-        _log.warning('%s', reason)
+        reason = (f'{error} Engines are kept in {folder} until the next start and must then be '
+                  'built again.')
+        _LOGGER.warning('%s', reason)
         return EngineCache(folder, temporary_because=reason)

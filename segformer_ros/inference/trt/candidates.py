@@ -1,17 +1,16 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The engines of one model on this robot: which are there, which may be loaded, which to build."""
+"""The engines of one model on this robot: which exist, may be loaded, or are to be built."""
 
 import contextlib
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.common.private_files import EngineStorageError
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt import backend as trt_backend
-from segformer_ros.inference.trt import builder as precisions
 from segformer_ros.inference.trt import cache as trt_cache
 from segformer_ros.inference.trt import key
 from segformer_ros.inference.trt.api import TensorrtApi
@@ -26,10 +25,10 @@ from segformer_ros.model.spec import ModelSpec
 
 class EngineCandidates:
     """
-    What the cache holds of the engines that are worth having, best first.
+    The engines that are worth having for one model, best first, as far as the cache has them.
 
     :param tasks: best first
-    :param cache: closed with the shelf
+    :param cache: closed with the candidates
     :param spec: that an engine must fit
     """
 
@@ -40,7 +39,7 @@ class EngineCandidates:
         self._spec = spec
         self._builds: Dict[str, int] = {}
         self._failed_loads: Dict[str, int] = {}
-        self.unrecorded: Optional[EngineStorageError] = None
+        self.unrecorded: Optional[StorageError] = None
         """Why the end of a load could not be written down, if so."""
         cache.prune(in_use=tuple(_name(task) for task in self._tasks))
 
@@ -48,7 +47,7 @@ class EngineCandidates:
         """
         Give the engines that passed their self-check and can be loaded now, best first.
 
-        :raises EngineStorageError: the cache's folder cannot be used
+        :raises StorageError: the cache's folder cannot be used
         """
         for task in self._tasks:
             record = self.cache.find(task.model_name, task.key)
@@ -68,12 +67,12 @@ class EngineCandidates:
 
     def load(self, record: trt_cache.EngineRecord) -> Backend:
         """
-        Open an engine; any thread may, while no other uses the shelf.
+        Open an engine; any thread may, while no other uses the candidates.
 
         A plan that TensorRT does not take is deleted, so that it is built again; the second
         time it is given up.
 
-        :raises EngineStorageError: it cannot be written down that the load begins, without
+        :raises StorageError: it cannot be written down that the load begins, without
             which an engine that kills the process would do so at every start
         :raises BackendError: it cannot be opened here and now
         :raises ModelError: its plan was changed, or does not fit the specification
@@ -136,7 +135,7 @@ class EngineCandidates:
     def _recording(self) -> Iterator[None]:
         try:
             yield
-        except EngineStorageError as error:
+        except StorageError as error:
             # What became of the load counts more than its record: without that the next start
             # tries the engine in a process of its own first.
             self.unrecorded = error
@@ -185,11 +184,11 @@ def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi,
             class_axis=1 if model.spec.output_layout == 'nchw' else 3,
             key=key.engine_key(digest, inputs, api, gpu, precision, builder),
             gpu=gpu, api=api, runtime=runtime, builder=builder)
-        for precision in precisions.wanted_precisions(wish))
+        for precision in key.wanted_precisions(wish))
 
 
 def engine_target(api: TensorrtApi) -> target.Target:
-    """Return the target of the graphs for a version of TensorRT."""
+    """Return the target of optimized models for a version of TensorRT."""
     # uint8 inputs and LayerNormalization both exist from 8.6 on, and so does this.
     modern = hasattr(getattr(api.module, 'BuilderFlag', None), 'VERSION_COMPATIBLE')
     return target.TENSORRT_8_6 if modern else target.TENSORRT_8_2
@@ -197,7 +196,7 @@ def engine_target(api: TensorrtApi) -> target.Target:
 
 def optimized_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -> EngineModel:
     """
-    Return the file that engines of a model are built from; prepares it if need be, for seconds.
+    Return the file that engines of a model are built from; optimizes it if need be, for seconds.
 
     :raises ModelError: the model file is missing
     """

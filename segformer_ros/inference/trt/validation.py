@@ -29,7 +29,7 @@ TIMED_RUNS = 40
 
 class ValidationRequest(NamedTuple):
     """
-    What to try.
+    What to validate.
 
     ``frames`` is a file that :func:`save_frames` wrote. Class ids are the index of the largest
     value along ``class_axis`` of the output ``output_name``.
@@ -66,7 +66,7 @@ def run_validation(request: ValidationRequest, on_progress: ProgressCallback) ->
     The engine is closed before the float32 network is opened: a small Jetson has no memory for
     both.
 
-    :return: ``check`` (fields of ``self_check.SelfCheck``), ``latency_p50_ms``,
+    :return: ``check`` (fields of ``mask_check.SelfCheck``), ``latency_p50_ms``,
         ``latency_p95_ms``, ``device_memory_mib``
     :raises EngineLoadError: TensorRT does not take the plan
     """

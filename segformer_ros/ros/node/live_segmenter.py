@@ -200,7 +200,7 @@ def make_provider(parameters: NodeParameters, model: Model) -> BackendProvider:
                                          cuda_graph=parameters.cuda_graphs),
         builder=DEFAULT_BUILDER._replace(workspace_mib=parameters.workspace_mib),
         # The other half is for opening the backend then.
-        graph_patience=parameters.open_timeout / 2.0 or math.inf)
+        graph_timeout=parameters.open_timeout / 2.0 or math.inf)
     return SelectingProvider(BackendSelector(
         model.path, model.spec, settings, lambda: tuple(self_check_frames(model.spec)),
         probe_gpu))

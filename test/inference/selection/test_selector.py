@@ -298,7 +298,7 @@ def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_
                                                         monkeypatch, tmp_path, patience):
     pytest.importorskip('onnx')
     own, settings = patience
-    monkeypatch.setattr(selection_module, 'GRAPH_PATIENCE_S', own)
+    monkeypatch.setattr(selection_module, 'GRAPH_TIMEOUT_S', own)
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
     path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
     selector = BackendSelector(path, tiny_spec, SelectionSettings(

@@ -51,7 +51,7 @@ def expected(tiny_model, frames):
 
 @pytest.mark.smoke
 @pytest.mark.parametrize('version', VERSIONS)
-@pytest.mark.parametrize('buffers', ['pycuda', 'cuda.bindings'])
+@pytest.mark.parametrize('buffers', ['pycuda', 'ctypes'])
 def test_engine_returns_the_networks_logits(fake_tensorrt, fake_cuda, tiny_model, frames,
                                             expected, version, buffers):
     module = fake_tensorrt(version)
@@ -104,7 +104,7 @@ def test_frame_allocates_nothing_on_the_gpu_and_reuses_its_output(
 
 
 @pytest.mark.parametrize('version', ['8.2.1', '8.5.1', '10.3.0'])
-@pytest.mark.parametrize('buffers', ['pycuda', 'cuda.bindings'])
+@pytest.mark.parametrize('buffers', ['pycuda', 'ctypes'])
 def test_begun_run_leaves_the_logits_of_the_one_before_alone(
         fake_tensorrt, fake_cuda, tiny_model, frames, expected, version, buffers):
     module = fake_tensorrt(version)
@@ -165,7 +165,7 @@ def test_refused_run_is_an_error_where_it_begins_and_the_next_may_begin(
 def test_cuda_graph_gives_the_same_logits(fake_tensorrt, fake_cuda, tiny_model, frames, expected):
     module = fake_tensorrt('10.3.0')
     plan = build_plan(module, tiny_model).plan
-    with make_backend(module, plan, buffers='cuda.bindings', cuda_graph=True) as backend:
+    with make_backend(module, plan, buffers='ctypes', cuda_graph=True) as backend:
         assert backend.info.details['cuda_graph'] == 'on'
         assert not backend.overlaps
         for frame, logits in zip(frames, expected):
@@ -177,7 +177,7 @@ def test_cuda_graph_is_to_be_had_though_pycuda_is_installed(fake_tensorrt, fake_
     module = fake_tensorrt('10.3.0')
     plan = build_plan(module, tiny_model).plan
     with make_backend(module, plan, cuda_graph=True) as backend:
-        assert backend.info.details['buffers'] == 'cuda.bindings.driver'
+        assert backend.info.details['buffers'] == 'ctypes (libcuda.so.1)'
     assert fake_cuda.is_clean()
 
 
@@ -191,7 +191,7 @@ def test_cuda_graph_on_pycuda_is_refused_and_everything_given_back(
     assert fake_cuda.is_clean()
 
 
-@pytest.mark.parametrize('buffers', ['pycuda', 'cuda.bindings'])
+@pytest.mark.parametrize('buffers', ['pycuda', 'ctypes'])
 @pytest.mark.parametrize('version, faults, error, text', [
     ('8.2.1', 'deserialize_none', EngineLoadError, 'did not take the engine.*tiny.plan'),
     ('11.4.0.106', 'deserialize_none', EngineLoadError, 'TensorRT 11.4.0.106 did not take'),
@@ -211,7 +211,7 @@ def test_failed_opening_is_named_and_gives_everything_back(
     assert not [event for event in events() if event.endswith('without context')]
 
 
-@pytest.mark.parametrize('buffers', ['pycuda', 'cuda.bindings'])
+@pytest.mark.parametrize('buffers', ['pycuda', 'ctypes'])
 def test_gpu_without_memory_is_a_backend_error(fake_tensorrt, fake_cuda, tiny_model, buffers):
     module = fake_tensorrt('8.6.1')
     plan = build_plan(module, tiny_model).plan

@@ -11,8 +11,8 @@ import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base.frames import Frames
-from segformer_ros.inference.trt import build_job as engine_builder
-from segformer_ros.inference.trt import memory as memory_plan
+from segformer_ros.inference.trt import build_job
+from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
@@ -125,14 +125,14 @@ def test_progress_of_the_builder_arrives(make_task, run):
 
 
 def test_less_is_tried_when_the_builder_fails(make_task, run, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: 4096 << 20)
+    monkeypatch.setattr(memory, 'available_memory', lambda: 4096 << 20)
     record = run(make_task('8.2.1', faults='build_none_above_64'))
     assert record.usable
     assert record.built['workspace_mib'] == 64
 
 
 def test_cublas_is_given_back_when_nothing_works_without(make_task, run, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: memory_plan.MINIMUM_FREE)
+    monkeypatch.setattr(memory, 'available_memory', lambda: memory.MINIMUM_FREE)
     record = run(make_task('8.2.1', faults='build_none_without_cublas'))
     assert record.usable
     assert record.built['tactic_sources'] == 'cublas'
@@ -145,7 +145,7 @@ def test_fixed_workspace_is_tried_alone(make_task, run):
 
 @pytest.mark.real_process
 def test_killed_builder_is_an_error_with_its_last_words(make_task, run, cache, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: memory_plan.MINIMUM_FREE)
+    monkeypatch.setattr(memory, 'available_memory', lambda: memory.MINIMUM_FREE)
     task = make_task('8.2.1', faults='build_kill')
     with pytest.raises(BackendError, match=r'SIGKILL while building') as caught:
         run(task)
@@ -157,7 +157,7 @@ def test_killed_builder_is_an_error_with_its_last_words(make_task, run, cache, m
 
 
 def test_engine_that_fails_to_build_again_and_again_is_given_up(make_task, run, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: memory_plan.MINIMUM_FREE)
+    monkeypatch.setattr(memory, 'available_memory', lambda: memory.MINIMUM_FREE)
     task = make_task('10.3.0', faults='build_none')
     for _ in range(3):
         with pytest.raises(BackendError, match='could not build the engine'):
@@ -245,7 +245,7 @@ def test_cancelled_job_ends_its_process_and_leaves_nothing(make_task, cache, fra
 
 
 def test_no_build_is_started_without_memory(make_task, cache, frames, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: 100 << 20)
+    monkeypatch.setattr(memory, 'available_memory', lambda: 100 << 20)
     task = make_task('8.6.1')
     job = EngineJob(cache, task, lambda: Frames((), tuple(frames)), wait_for_memory=True)
     for _ in range(3):
@@ -260,11 +260,11 @@ def test_no_build_is_started_without_memory(make_task, cache, frames, monkeypatc
 
 
 def test_waiting_job_begins_when_memory_comes_back(make_task, cache, frames, monkeypatch):
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: 100 << 20)
-    monkeypatch.setattr(engine_builder, 'MEMORY_POLL_S', 0.0)
+    monkeypatch.setattr(memory, 'available_memory', lambda: 100 << 20)
+    monkeypatch.setattr(build_job, 'MEMORY_POLL_S', 0.0)
     job = EngineJob(cache, make_task('8.6.1'), lambda: Frames((), tuple(frames)), True)
     assert job.poll() is None
-    monkeypatch.setattr(memory_plan, 'available_memory', lambda: 2048 << 20)
+    monkeypatch.setattr(memory, 'available_memory', lambda: 2048 << 20)
     assert job.poll() is None
     assert job.progress.stage == 'building'
     job.cancel()

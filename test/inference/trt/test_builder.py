@@ -90,7 +90,7 @@ def test_permission_without_pins_would_be_garbage(fake_tensorrt, request_for, ti
                                                   monkeypatch):
     # What the pins are for, and that the check above can fail.
     module = fake_tensorrt('8.2.1')
-    monkeypatch.setattr(network_builder.precisions, '_pin', lambda trt, layer: True)
+    monkeypatch.setattr(network_builder, '_pin', lambda trt, layer: True)
     built, noted = build(module, request_for(precision='fp16+fp32'))
     assert noted['garbage']
     assert agreement(module, built.plan, tiny_model, frames) < 0.5
@@ -108,7 +108,7 @@ def test_gpu_without_fast_fp16_gets_no_mixed_engine(fake_tensorrt, request_for):
 
 def test_network_in_which_nothing_is_to_pin_is_refused(fake_tensorrt, request_for, monkeypatch):
     module = fake_tensorrt('8.2.1')
-    monkeypatch.setattr(network_builder.precisions, '_pin', lambda trt, layer: False)
+    monkeypatch.setattr(network_builder, '_pin', lambda trt, layer: False)
     with pytest.raises(BackendError, match='No layer was found to keep in 32 bits'):
         build(module, request_for(precision='fp16+fp32'))
 

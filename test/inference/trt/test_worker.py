@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from segformer_ros.common.child_process import WorkerProcess
-from segformer_ros.inference.trt import worker as build_worker
+from segformer_ros.common.child_process import CANCELLED
+from segformer_ros.inference.trt.worker import EngineProcess
 
 pytestmark = pytest.mark.real_process
 PATIENCE_S = 60.0
@@ -49,7 +49,7 @@ def build_request(fake_tensorrt, tiny_model, tmp_path):
 
 
 def exists(pid):
-    """Tell whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         with open(f'/proc/{pid}/stat', encoding='utf-8') as stream:
             return stream.read().rsplit(')', 1)[1].split()[0] != 'Z'
@@ -60,7 +60,7 @@ def exists(pid):
 @pytest.mark.smoke
 def test_plan_is_written_and_facts_come_back(build_request):
     request = build_request()
-    outcome = finish(WorkerProcess('build', request))
+    outcome = finish(EngineProcess('build', request))
     assert (outcome.kind, outcome.problem) == ('', '')
     assert outcome.result['precision'] == 'fp32'
     assert outcome.result['tactic_sources'] == 'none'
@@ -69,19 +69,19 @@ def test_plan_is_written_and_facts_come_back(build_request):
 
 
 def test_failure_comes_back_with_its_kind(build_request):
-    outcome = finish(WorkerProcess('build', build_request('build_none')))
+    outcome = finish(EngineProcess('build', build_request('build_none')))
     assert outcome.result is None
     assert outcome.kind == 'backend'
     assert 'could not build the engine' in outcome.problem
     request = dict(build_request(), model_path='/absent.onnx')
-    assert finish(WorkerProcess('build', request)).kind == 'model'
+    assert finish(EngineProcess('build', request)).kind == 'model'
     probing = dict(build_request(), probe_gpu=True)
     if not os.path.exists('/dev/nvidiactl'):
-        assert 'No CUDA driver' in finish(WorkerProcess('build', probing)).problem
+        assert 'No CUDA driver' in finish(EngineProcess('build', probing)).problem
 
 
 def test_crash_tells_the_signal_the_phase_and_the_last_words(build_request):
-    outcome = finish(WorkerProcess('build', build_request('build_kill')))
+    outcome = finish(EngineProcess('build', build_request('build_kill')))
     assert outcome.kind == 'killed'
     assert outcome.last_phase == 'building'
     assert 'was ended by SIGKILL while building' in outcome.problem
@@ -91,13 +91,13 @@ def test_crash_tells_the_signal_the_phase_and_the_last_words(build_request):
 def test_bug_in_the_worker_tells_its_traceback(build_request):
     request = build_request()
     del request['tf32']
-    outcome = finish(WorkerProcess('build', request))
+    outcome = finish(EngineProcess('build', request))
     assert outcome.kind == 'crash'
     assert 'ended with status 1' in outcome.problem and 'TypeError' in outcome.problem
 
 
 def test_heartbeat_comes_while_the_builder_works(build_request, monkeypatch):
-    worker = WorkerProcess('build', build_request('build_hang'))
+    worker = EngineProcess('build', build_request('build_hang'))
     try:
         wait(lambda: worker.poll() is None and worker.progress.phase == 'building', 'no phase')
         before = worker.progress.elapsed
@@ -109,7 +109,7 @@ def test_heartbeat_comes_while_the_builder_works(build_request, monkeypatch):
 
 
 def test_worker_is_gentle_and_first_to_be_killed(build_request):
-    worker = WorkerProcess('build', build_request('build_hang'))
+    worker = EngineProcess('build', build_request('build_hang'))
     try:
         wait(lambda: worker.poll() is None and worker.progress.phase == 'building', 'no phase')
         assert os.getpriority(os.PRIO_PROCESS, worker.pid) >= min(
@@ -122,8 +122,8 @@ def test_worker_is_gentle_and_first_to_be_killed(build_request):
 
 PARENT = """
 import json, sys, time
-from segformer_ros.common.child_process import WorkerProcess
-worker = WorkerProcess('build', json.loads(sys.argv[1]))
+from segformer_ros.inference.trt.worker import EngineProcess
+worker = EngineProcess('build', json.loads(sys.argv[1]))
 outcome = None
 while outcome is None and worker.progress.phase != 'building':
     outcome = worker.poll()
@@ -165,7 +165,7 @@ def test_closed_stdin_ends_the_worker_without_the_kernels_help(build_request):
     worker.stdin.flush()
     assert b'"progress"' in worker.stdout.readline()
     worker.stdin.close()
-    assert worker.wait(PATIENCE_S) == build_worker.CANCELLED
+    assert worker.wait(PATIENCE_S) == CANCELLED
     worker.stdout.close()
 
 
@@ -173,4 +173,4 @@ def test_worker_without_a_request_ends(build_request):
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     done = subprocess.run([sys.executable, '-m', 'segformer_ros.inference.trt.worker'],
                           env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    assert (done.returncode, done.stdout) == (build_worker.CANCELLED, b'')
+    assert (done.returncode, done.stdout) == (CANCELLED, b'')

@@ -89,7 +89,7 @@ def test_waiting_ends_with_the_time_or_the_graph(queue):
 
 def test_closing_ends_the_process_and_what_it_did_not_finish_can_be_asked_for_again(queue):
     queue.request(ONNXRUNTIME)
-    process = queue._child._child
+    process = queue._child._process
     queue.close()
     queue.close()
     assert process.returncode is not None

@@ -58,7 +58,7 @@ def run_without_onnx(path, project_root):
     """Prepare in a process where onnx cannot be imported; return changes and path."""
     script = ('import sys\n'
               'sys.modules["onnx"] = None\n'
-              'from segformer_ros.model import graph\n'
+              'from segformer_ros.model.optimize import optimize as graph\n'
               'from segformer_ros.model.spec import ModelSpec\n'
               f'prepared = graph.prepare(sys.argv[1], ModelSpec(*{tuple(SPEC)!r}))\n'
               'print(prepared.changes, prepared.path)\n')

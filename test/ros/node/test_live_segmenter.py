@@ -25,7 +25,7 @@ def settings(**changes):
 
 @pytest.mark.parametrize('open_timeout, patience', [(4.0, 2.0), (300.0, 150.0), (0.0, math.inf)])
 def test_waiting_for_a_graph_is_not_taken_for_a_backend_that_hangs(open_timeout, patience):
-    assert settings(open_timeout=open_timeout).graph_patience == patience
+    assert settings(open_timeout=open_timeout).graph_timeout == patience
 
 
 def test_graphs_and_workspace_reach_the_engine():

@@ -1,9 +1,7 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""pycuda, cuda-python and the driver itself behave alike behind one interface."""
+"""pycuda and the driver itself behave alike behind one interface."""
 
-import importlib.util
-import os
 import re
 import sys
 import threading
@@ -12,26 +10,11 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.cuda import buffers
-from segformer_ros.inference.cuda import buffers as driver_buffers
-from segformer_ros.inference.cuda.buffers import _CALLS
-from segformer_ros.inference.cuda.buffers import CtypesDriver
+from segformer_ros.inference.cuda import driver_buffers
+from segformer_ros.inference.cuda.buffers import LIBRARIES
+from segformer_ros.inference.cuda.buffers import open_buffers
+from segformer_ros.inference.cuda.driver_buffers import Libcuda
 from support.fake_libcuda import FakeLibcuda
-
-LIBRARIES = ('pycuda', 'cuda.bindings', 'ctypes')
-GRAPH_LIBRARIES = ('cuda.bindings', 'ctypes')
-
-
-@pytest.fixture
-def open_library(fake_cuda):
-    """Return a function that opens buffers of a library on the fake device."""
-
-    def open_one(name):
-        if name == 'ctypes':
-            return driver_buffers.DriverBuffers(CtypesDriver(lambda _: FakeLibcuda()), 0)
-        return buffers.open_buffers(0, name)
-
-    return open_one
 
 
 def add_one(buffers, device, address, count):
@@ -45,8 +28,8 @@ def add_one(buffers, device, address, count):
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_array_goes_to_the_gpu_and_back(open_library, fake_cuda, library):
-    buffers = open_library(library)
+def test_array_goes_to_the_gpu_and_back(fake_cuda, library):
+    buffers = open_buffers(0, library)
     with buffers.current():
         host = buffers.pinned((2, 3), 'float32')
         result = buffers.pinned((2, 3), 'float32')
@@ -68,8 +51,8 @@ def test_array_goes_to_the_gpu_and_back(open_library, fake_cuda, library):
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_context_is_popped_even_after_an_error(open_library, fake_cuda, library):
-    buffers = open_library(library)
+def test_context_is_popped_even_after_an_error(fake_cuda, library):
+    buffers = open_buffers(0, library)
     with pytest.raises(KeyError):
         with buffers.current():
             raise KeyError
@@ -78,8 +61,8 @@ def test_context_is_popped_even_after_an_error(open_library, fake_cuda, library)
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_thread_that_did_not_open_can_work_and_close(open_library, fake_cuda, library):
-    buffers = open_library(library)
+def test_thread_that_did_not_open_can_work_and_close(fake_cuda, library):
+    buffers = open_buffers(0, library)
     seen = []
 
     def work():
@@ -96,16 +79,15 @@ def test_thread_that_did_not_open_can_work_and_close(open_library, fake_cuda, li
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_work_without_the_context_fails(open_library, library):
-    buffers = open_library(library)
+def test_work_without_the_context_fails(fake_cuda, library):
+    buffers = open_buffers(0, library)
     with pytest.raises(Exception, match=r'(?i)context|201'):
         buffers.allocate(16)
     buffers.close()
 
 
-@pytest.mark.parametrize('library', GRAPH_LIBRARIES)
-def test_recorded_work_is_replayed(open_library, fake_cuda, library):
-    buffers = open_library(library)
+def test_recorded_work_is_replayed(fake_cuda):
+    buffers = open_buffers(0, 'ctypes')
     with buffers.current():
         host = buffers.pinned((4,), 'float32')
         address = buffers.allocate(16)
@@ -131,9 +113,8 @@ def test_recorded_work_is_replayed(open_library, fake_cuda, library):
     assert fake_cuda.is_clean()
 
 
-@pytest.mark.parametrize('library', GRAPH_LIBRARIES)
-def test_failure_while_recording_leaves_the_stream_usable(open_library, fake_cuda, library):
-    buffers = open_library(library)
+def test_failure_while_recording_leaves_the_stream_usable(fake_cuda):
+    buffers = open_buffers(0, 'ctypes')
 
     def fail():
         raise BackendError('refused')
@@ -148,7 +129,7 @@ def test_failure_while_recording_leaves_the_stream_usable(open_library, fake_cud
 
 def test_driver_without_graphs_says_so(fake_cuda):
     library = FakeLibcuda(missing=('cuGraphInstantiateWithFlags',))
-    buffers = driver_buffers.DriverBuffers(CtypesDriver(lambda _: library), 0)
+    buffers = driver_buffers.DriverBuffers(Libcuda(lambda _: library), 0)
     with buffers.current():
         with pytest.raises(BackendError, match='CUDA graphs are not available'):
             buffers.capture(lambda: pytest.fail('recorded'))
@@ -157,7 +138,7 @@ def test_driver_without_graphs_says_so(fake_cuda):
 
 def test_everything_is_freed_though_one_free_fails(fake_cuda):
     library = FakeLibcuda()
-    buffers = driver_buffers.DriverBuffers(CtypesDriver(lambda _: library), 0)
+    buffers = driver_buffers.DriverBuffers(Libcuda(lambda _: library), 0)
     with buffers.current():
         buffers.allocate(16)
         buffers.pinned((4,), 'uint8')
@@ -168,72 +149,46 @@ def test_everything_is_freed_though_one_free_fails(fake_cuda):
     fake_cuda.reset()
 
 
-def test_auto_takes_pycuda_first_then_cuda_python(fake_cuda, monkeypatch):
-    found = buffers.open_buffers()
+def test_auto_takes_pycuda_first_then_the_driver(fake_cuda, monkeypatch):
+    found = open_buffers()
     assert found.description == 'pycuda 2022.1'
     found.close()
     monkeypatch.setitem(sys.modules, 'pycuda', None)
-    found = buffers.open_buffers()
-    assert found.description == 'cuda.bindings.driver'
+    found = open_buffers()
+    assert found.description == 'ctypes (libcuda.so.1)'
     found.close()
 
 
-def test_auto_passes_over_pycuda_where_graphs_are_wanted(fake_cuda, monkeypatch, open_library):
-    monkeypatch.setitem(buffers.LIBRARIES, 'ctypes', lambda index: open_library('ctypes'))
-    found = buffers.open_buffers(with_graphs=True)
-    assert found.description == 'cuda.bindings.driver'
-    found.close()
-    # Undone here: later, the real modules' place would be given to the fake ones.
-    with monkeypatch.context() as patch:
-        for name in ('cuda', 'cuda.bindings'):
-            patch.setitem(sys.modules, name, None)
-        found = buffers.open_buffers(with_graphs=True)
+def test_auto_passes_over_pycuda_where_graphs_are_wanted(fake_cuda):
+    found = open_buffers(with_graphs=True)
     assert found.description.startswith('ctypes')
     found.close()
-    found = buffers.open_buffers(0, 'pycuda', with_graphs=True)
+    found = open_buffers(0, 'pycuda', with_graphs=True)
     assert found.description == 'pycuda 2022.1'
     found.close()
 
 
 def test_nothing_to_be_found_names_all_that_was_tried(fake_cuda, monkeypatch):
-    for name in ('pycuda', 'cuda', 'cuda.bindings'):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, 'pycuda', None)
 
     def no_driver(index):
         raise OSError('libcuda.so.1: cannot open shared object file')
 
-    monkeypatch.setitem(buffers.LIBRARIES, 'ctypes', no_driver)
-    with pytest.raises(BackendError, match=r'pycuda: .*cuda.bindings: .*ctypes: libcuda'):
-        buffers.open_buffers()
+    monkeypatch.setitem(LIBRARIES, 'ctypes', no_driver)
+    with pytest.raises(BackendError, match=r'pycuda: .*ctypes: libcuda'):
+        open_buffers()
     with pytest.raises(BackendError, match=r"Unknown.*'cupy'"):
-        buffers.open_buffers(0, 'cupy')
+        open_buffers(0, 'cupy')
 
 
-def test_wrong_gpu_number_is_a_backend_error(open_library):
+def test_wrong_gpu_number_is_a_backend_error(fake_cuda):
     with pytest.raises(BackendError, match='cuDeviceGet'):
-        buffers.open_buffers(7, 'cuda.bindings')
+        open_buffers(7, 'ctypes')
 
 
-def test_fake_cuda_python_has_the_names_and_parameters_of_the_real_one():
+def test_driver_calls_have_the_parameters_of_nvidias_own_binding():
     real = pytest.importorskip('cuda.bindings.driver')
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'support',
-                        'fake_cuda', 'cuda', 'bindings', 'driver.py')
-    specification = importlib.util.spec_from_file_location('fake_driver', path)
-    fake = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(fake)
-    names = [name for name in vars(fake) if name.startswith('cu') and name != 'ctypes']
-    assert len(names) > 15
-    for name in names:
-        signature = getattr(real, name).__doc__.split('\n')[0]
-        parameters = re.search(r'\((.*)\)', signature).group(1)
-        expected = len([part for part in parameters.split(',') if part.strip()])
-        assert getattr(fake, name).__code__.co_argcount == expected, signature
-    assert real.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL == 1
-
-
-def test_driver_calls_match_cuda_python():
-    real = pytest.importorskip('cuda.bindings.driver')
-    for name, (_, parameters) in _CALLS.items():
+    for name, (_, parameters) in driver_buffers._CALLS.items():
         if not hasattr(real, name):
             # Folded into cuGraphInstantiate by CUDA 12; the symbol in libcuda stays.
             assert name == 'cuGraphInstantiateWithFlags'

@@ -1,3 +1,0 @@
-# Copyright 2026 segformer_ros maintainers
-# SPDX-License-Identifier: Apache-2.0
-"""Stands in for cuda-python on a machine without a GPU."""
