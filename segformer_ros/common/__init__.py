@@ -1,3 +1,3 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""common"""
+"""What every room may use; imports none of them."""

@@ -18,6 +18,7 @@ from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import builder as network_builder
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
@@ -27,11 +28,11 @@ from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import EngineCandidates
 from segformer_ros.inference.trt.candidates import EngineModel
-from segformer_ros.inference.trt import key as trt_key
 
 PATIENCE_S = 120.0
-KEY = trt_key.EngineKey('ab' * 32, ('x float32[1]',), 'tensorrt', '8.2.1.8', 'NVIDIA Tegra X1', (5, 3), 1,
-                10020, '# R32', 'fp16+fp32', 'pinned-layers-1', False, 0, None)
+KEY = trt_key.EngineKey(
+    'ab' * 32, ('x float32[1]',), 'tensorrt', '8.2.1.8', 'NVIDIA Tegra X1', (5, 3), 1, 10020,
+    '# R32', 'fp16+fp32', 'pinned-layers-1', False, 0, None)
 PLAN = bytes(range(256)) * 40
 NOTHING, ROOM_FOR_A_PLAN = 40, 200000
 """Bytes that a file may have: none of an engine, or its plan but not the frames of its check."""

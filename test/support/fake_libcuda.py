@@ -89,6 +89,12 @@ def _set(pointer, value):
     pointer[0] = value
 
 
+def _find_device(pointer, number):
+    if number != 0:
+        raise DeviceError('invalid device')
+    pointer[0] = number
+
+
 def _set_name(target, size, _):
     ctypes.memmove(target, b'Orin\0', 5)
 
@@ -98,11 +104,14 @@ def _free_host(address):
         raise DeviceError('invalid address')
 
 
+_NAMES = ctypes.POINTER(ctypes.c_char_p)
+_ERRORS = {OUT_OF_MEMORY: b'CUDA_ERROR_OUT_OF_MEMORY', 201: b'CUDA_ERROR_INVALID_CONTEXT'}
 _INT, _UINT, _SIZE, _DEV = ctypes.c_int, ctypes.c_uint, ctypes.c_size_t, ctypes.c_uint64
 _FUNCTIONS = {
     'cuInit': ((_UINT,), lambda lib, flags: None),
     'cuDeviceGetCount': ((_INTS,), lambda lib, out: _set(out, 1)),
-    'cuDeviceGet': ((_INTS, _INT), lambda lib, out, number: _set(out, number)),
+    'cuDeviceGet': ((_INTS, _INT), lambda lib, out, number: _find_device(out, number)),
+    'cuGetErrorName': ((_INT, _NAMES), lambda lib, status, out: _set(out, _ERRORS.get(status))),
     'cuDeviceGetName': ((_P, _INT, _INT), lambda lib, out, size, dev: _set_name(out, size, dev)),
     'cuDeviceTotalMem_v2': ((_SIZES, _INT), lambda lib, out, dev: _set(out, 8 << 30)),
     'cuDriverGetVersion': ((_INTS,), lambda lib, out: _set(out, 12060)),

@@ -46,4 +46,4 @@ def open_buffers(index: int = 0, library: str = 'auto',
             missing.append(f'{name}: {error}')
     raise BackendError('No CUDA buffer library', got='; '.join(missing),
                        expected=' or '.join(names),
-                       remedy='Install the NVIDIA driver, or pycuda: docs/jetson.md says which version.')
+                       remedy='Install the NVIDIA driver: docs/jetson.md says which version.')

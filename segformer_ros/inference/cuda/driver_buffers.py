@@ -36,6 +36,7 @@ class _Out:
 # Name here: symbol in libcuda and its parameters in order.
 _CALLS: Dict[str, Tuple[str, Tuple[Any, ...]]] = {
     'cuInit': ('cuInit', (_UINT,)),
+    'cuGetErrorName': ('cuGetErrorName', (_INT, _Out(ctypes.c_char_p))),
     'cuDeviceGet': ('cuDeviceGet', (_Out(_INT), _INT)),
     'cuDevicePrimaryCtxRetain': ('cuDevicePrimaryCtxRetain', (_Out(_HANDLE), _INT)),
     'cuDevicePrimaryCtxRelease': ('cuDevicePrimaryCtxRelease_v2', (_INT,)),
@@ -225,6 +226,9 @@ class DriverBuffers(CudaBuffers):
     def _call(self, function: str, *arguments: Any) -> Any:
         status, *values = getattr(self._driver, function)(*arguments)
         if status != 0:
-            raise BackendError('CUDA driver call failed', got=f'{function}: {status}',
+            name = self._driver.cuGetErrorName(status)[1] or b'unknown error'
+            raise BackendError('CUDA driver call failed',
+                               got='{}: {} ({})'.format(
+                                   function, status, name.decode('ascii')),
                                expected='0 (CUDA_SUCCESS)')
         return values[0] if len(values) == 1 else values

@@ -205,7 +205,8 @@ class EngineManager:
                 self._warn(precision, verdict)
             task = self._candidates.next_task(self.serving) if self._can_store else None
             if task is not None:
-                self._job = EngineJob(self._candidates.cache, task, self._frames, wait_for_memory=True)
+                self._job = EngineJob(self._candidates.cache, task, self._frames,
+                                      wait_for_memory=True)
         except StorageError as error:
             self._stop_storing(error)
 
@@ -276,7 +277,7 @@ class EngineManager:
             return self._serve(engine, load.record)
         if load.elapsed > LOAD_LIMIT_S:
             self._warn(load.precision,
-                             f'loading it has not ended within {LOAD_LIMIT_S:.0f} s')
+                       f'loading it has not ended within {LOAD_LIMIT_S:.0f} s')
         return None
 
     def _find_candidates(self) -> None:

@@ -54,14 +54,14 @@ class BackendSelector:
                  probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
         if settings.backend not in selection_status.BACKENDS:
             raise errors.ConfigurationError('Unknown backend', got=repr(settings.backend),
-                                     expected=' or '.join(selection_status.BACKENDS))
+                                            expected=' or '.join(selection_status.BACKENDS))
         wanted_precisions(settings.precision)
         self._settings = settings
         self._bundled_frames = bundled_frames
         self._results = selection_status.CheckResults()
         self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
         self._engines = EngineManager(settings, self._graphs, bundled_frames, probe,
-                                     self._results)
+                                      self._results)
         self._serving: Optional[OpenNetwork] = None
 
     def open(self) -> Backend:

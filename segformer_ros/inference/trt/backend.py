@@ -11,8 +11,8 @@ import numpy as np
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base import backend
-from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.buffers import open_buffers
+from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import api as tensorrt_api
 from segformer_ros.model.spec import TensorSpec

@@ -192,7 +192,7 @@ class EngineJob:
             if outcome.kind == 'storage':
                 # Less memory would not help, and it is no failure of the engine to be counted.
                 raise StorageError('The engine cannot be stored',
-                                         got=outcome.problem.rstrip('.'))
+                                   got=outcome.problem.rstrip('.'))
             if outcome.kind == 'model':
                 raise ModelError('TensorRT cannot build this model', got=outcome.problem)
             problems.append(f'with {attempt}: {outcome.problem}')
@@ -221,7 +221,7 @@ class EngineJob:
         if wish:
             return (memory.Attempt(wish, 'default'),)
         return memory.attempts(memory.build_memory(self._task.gpu, free),
-                                    with_tactic_sources=not self._task.api.strongly_typed)
+                               with_tactic_sources=not self._task.api.strongly_typed)
 
     def _validate(self, record: EngineRecord) -> Generator[None, None, WorkerOutcome]:
         self._begin('checking', record.name)
@@ -243,7 +243,7 @@ class EngineJob:
             return outcome
 
     def _run_worker(self, operation: str,
-              request: Dict[str, Any]) -> Generator[None, None, WorkerOutcome]:
+                    request: Dict[str, Any]) -> Generator[None, None, WorkerOutcome]:
         try:
             worker = self._worker = EngineProcess(operation, request)
         except OSError as error:

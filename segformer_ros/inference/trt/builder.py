@@ -5,9 +5,9 @@
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common.private_files import check_private_file
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.private_files import check_private_file
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.key import FP32

@@ -34,7 +34,7 @@ def network(tmp_path):
     return write_color_network(tmp_path / 'colors.onnx')
 
 
-def test_the_cpu_alone_is_opened_without_a_trial(network):
+def test_the_cpu_alone_is_opened_without_a_comparison(network):
     plans = provider_plans([CPU_PROVIDER], has_gpu=True)
     assert plans == (ProviderPlan(CPU_PROVIDER, {}, default_threads(), True),)
     choice = open_fastest(plans, lambda plan: network, SPEC, [])
@@ -54,8 +54,8 @@ def test_accelerators_come_before_the_cpu_and_cuda_needs_a_gpu():
 
 def test_named_provider_is_set_up_as_in_a_trial_and_compared_with_the_cpu():
     plans = named_plans('OpenVINOExecutionProvider', threads=3)
-    trial = provider_plans(['OpenVINOExecutionProvider'], False, threads=3)[0]
-    assert plans[0] == trial._replace(named=True)
+    automatic = provider_plans(['OpenVINOExecutionProvider'], False, threads=3)[0]
+    assert plans[0] == automatic._replace(named=True)
     assert [plan.provider for plan in plans] == ['OpenVINOExecutionProvider', CPU_PROVIDER]
     assert plans[1].fused_attention is plans[0].fused_attention
     assert [plan.provider for plan in named_plans(CPU_PROVIDER)] == [CPU_PROVIDER]

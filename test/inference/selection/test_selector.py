@@ -302,7 +302,7 @@ def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
     path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
     selector = BackendSelector(path, tiny_spec, SelectionSettings(
-        backend='onnxruntime', graph_patience=settings), list)
+        backend='onnxruntime', graph_timeout=settings), list)
     robot.selectors.append(selector)
     backend = selector.open()
     assert (selector.spec, backend.info.model_path) == (tiny_spec, path)

@@ -108,7 +108,7 @@ def test_loads_that_never_report_back_are_counted(cache):
     record = cache.set_check(store(cache), PASSED, {})
     record = cache.begin_load(cache.begin_load(record))
     assert cache.find('b0', KEY).unfinished_loads == 2
-    # A trial in another process does not prove that loading works in this one.
+    # Validation in another process does not prove that loading works in this one.
     assert cache.set_check(cache.suspect(record), PASSED, {}).unfinished_loads == 2
     cache.end_load(record)
     assert cache.find('b0', KEY).unfinished_loads == 0

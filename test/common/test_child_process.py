@@ -1,0 +1,86 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A worker serves its request, tells how it ended, and is gone when nobody wants it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from segformer_ros.common.child_process import ChildProcess
+from segformer_ros.common.child_process import WorkerProcess
+
+MODULE = 'support.echo_worker'
+TIMEOUT_S = 60.0
+
+
+def run(timeout_s=TIMEOUT_S, **request):
+    """Return a worker that has ended."""
+    with WorkerProcess(MODULE, request, timeout_s) as worker:
+        worker.wait()
+    return worker
+
+
+@pytest.mark.smoke
+def test_messages_arrive_in_order_and_prints_do_not_come_between():
+    worker = run(messages=3, words='last')
+    assert [message['number'] for message in worker.messages()] == [0, 1, 2]
+    assert list(worker.messages()) == []
+    assert (worker.status, worker.was_killed) == (0, False)
+    assert 'a library prints to stdout' in worker.last_words
+    assert 'last' in worker.last_words
+
+
+def test_worker_in_the_background_gives_way(monkeypatch):
+    niceness, = (message['niceness'] for message in run(messages=1).messages())
+    assert niceness >= min(19, os.nice(0) + 10)
+    monkeypatch.setenv('ECHO_IN_FRONT', '1')
+    niceness, = (message['niceness'] for message in run(messages=1).messages())
+    assert niceness == os.nice(0)
+
+
+@pytest.mark.parametrize('request_, status, was_killed, ending', [
+    ({'status': 7}, 7, False, 'ended with status 7'),
+    ({'dies': True}, -signal.SIGKILL, True, 'was ended by SIGKILL')])
+def test_ending_is_told_with_the_last_words(request_, status, was_killed, ending):
+    worker = run(words='why', **request_)
+    assert (worker.status, worker.was_killed, worker.ending) == (status, was_killed, ending)
+    assert worker.last_words.endswith('why')
+
+
+def test_worker_that_takes_too_long_is_killed_for_that_and_not_for_memory():
+    worker = run(timeout_s=0.5, seconds=600.0)
+    assert worker.ending == 'took longer than 0 s'
+    assert worker.status == -signal.SIGKILL and not worker.was_killed
+
+
+def test_closed_worker_ends_at_once_and_may_be_closed_again():
+    worker = WorkerProcess(MODULE, {'seconds': 600.0}, TIMEOUT_S)
+    began = time.monotonic()
+    worker.close()
+    worker.close()
+    assert worker.status is not None
+    assert time.monotonic() - began < 30.0
+
+
+def test_module_that_is_missing_is_told_by_its_last_words():
+    with WorkerProcess('support.absent', {}, TIMEOUT_S) as worker:
+        worker.wait()
+        assert worker.status == 1
+        assert 'support.absent' in worker.last_words
+
+
+def test_command_is_interrupted_with_its_block_and_killed_where_that_does_not_help():
+    with ChildProcess([sys.executable, '-c', 'import time; time.sleep(600)'],
+                      stderr=subprocess.DEVNULL) as child:
+        assert child.status is None
+    assert child.status is not None
+    deaf = 'import signal, time; signal.signal(2, signal.SIG_IGN); print(1, flush=True); ' \
+           'time.sleep(600)'
+    child = ChildProcess([sys.executable, '-c', deaf], stdout=subprocess.PIPE)
+    child.termination_s = 0.2
+    with child, child._process.stdout as stdout:
+        stdout.readline()
+    assert child.status == -signal.SIGKILL

@@ -1,0 +1,70 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Files of a cache are private and whole, and what the system refuses is told."""
+
+import errno
+import hashlib
+import os
+
+import pytest
+from segformer_ros.common.errors import ModelError
+from segformer_ros.common.file_cache import FileCache
+from segformer_ros.common.file_cache import StorageError
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Cache(FileCache):
+    """Has payloads."""
+
+    payload = '.bin'
+    mode = 0o640
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """Return a cache with one payload, ``x``."""
+    made = Cache(str(tmp_path))
+    made.write('x.bin', CONTENT)
+    return made
+
+
+def test_payload_is_given_where_its_digest_is_the_stored_one(cache):
+    assert cache.read_payload('x', DIGEST) == CONTENT
+    assert cache.check_payload('x', DIGEST) == cache.path('x', '.bin')
+    assert os.stat(cache.path('x.bin')).st_mode & 0o777 == 0o640
+    assert cache.names() == ['x.bin']
+
+
+@pytest.mark.parametrize('read', [Cache.read_payload, Cache.check_payload])
+def test_changed_foreign_and_missing_payloads_are_refused(cache, read):
+    with pytest.raises(ModelError, match='damaged or was changed'):
+        read(cache, 'x', hashlib.sha256(b'').hexdigest())
+    os.chmod(cache.path('x.bin'), 0o666)
+    with pytest.raises(ModelError, match='not private'):
+        read(cache, 'x', DIGEST)
+    with pytest.raises(FileNotFoundError):
+        read(cache, 'absent', DIGEST)
+
+
+def test_failed_write_leaves_the_file_before_and_no_other(cache, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', refuse)
+    with pytest.raises(StorageError, match='No space left on device while writing x.bin'):
+        cache.write('x.bin', b'new')
+    assert cache.read_payload('x', DIGEST) == CONTENT
+    assert cache.names() == ['x.bin']
+
+
+def test_lock_files_that_are_held_are_not_deleted(cache):
+    with cache.lock('x'):
+        with pytest.raises(ModelError, match='Another process holds the lock'):
+            with cache.lock('x'):
+                raise AssertionError('both hold the lock')
+        cache.delete_files(lambda name: True)
+        assert cache.names() == ['x.lock']
+    cache.delete_files(lambda name: True)
+    assert cache.names() == []
