@@ -102,7 +102,7 @@ def test_graph_of_the_shipped_model_builds_in_both_precisions(runtime, tmp_path,
         pytest.skip(f'the shipped model is missing: {error}')
     # What the node and build_engine hand to TensorRT.
     source = optimized_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
-                                     load_tensorrt(MODULE))
+                                    load_tensorrt(MODULE))
     assert source.spec.input_dtype == 'uint8'
     for precision in ('fp32', 'fp16+fp32'):
         facts, plan = build(runtime, source.path, source.spec, precision, tmp_path, nano)
