@@ -12,7 +12,6 @@ import shutil
 import time
 
 import pytest
-from segformer_ros.common.child_process import WorkerProcess
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base.frames import convert_frame
@@ -29,6 +28,7 @@ from segformer_ros.inference.trt.candidates import EngineModel
 from segformer_ros.inference.trt.candidates import optimized_engine_model
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.trt.memory import Attempt
+from segformer_ros.inference.trt.worker import EngineProcess
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
@@ -70,7 +70,7 @@ def build(runtime, path, spec, precision, folder, gpu):
     job = EngineJob(open_cache(str(folder)), task, lambda: Frames((), ()), False)
     plan_path = str(folder / f'{precision}.plan')
     request = job._build_request(plan_path, Attempt(512, 'default'))
-    worker = WorkerProcess('build', request._asdict())
+    worker = EngineProcess('build', request._asdict())
     give_up_at = time.monotonic() + PATIENCE_S
     outcome = None
     while outcome is None and time.monotonic() < give_up_at:

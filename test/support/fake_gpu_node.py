@@ -11,8 +11,7 @@ import os
 import sys
 
 from segformer_ros.cli.segformer import main
-from segformer_ros.inference.cuda import buffers
-from segformer_ros.inference.cuda.buffers import CtypesDriver
+from segformer_ros.inference.cuda import driver_buffers
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.ros.node import live_segmenter as backend_provider
@@ -25,7 +24,8 @@ TEST_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 if __name__ == '__main__':
     sys.path.insert(0, os.path.join(TEST_ROOT, 'support', 'fake_cuda'))
-    buffers.CtypesDriver = lambda: CtypesDriver(lambda name: FakeLibcuda())
+    libcuda = driver_buffers.Libcuda
+    driver_buffers.Libcuda = lambda: libcuda(lambda name: FakeLibcuda())
     backend_provider.probe_gpu = lambda index: ORIN
     backend_provider.DEFAULT_RUNTIME = RuntimeSettings(
         tensorrt_module='support.fake_tensorrt', probe=False)
