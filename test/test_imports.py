@@ -102,6 +102,7 @@ def written(folder, **files):
         path = folder.joinpath('segformer_ros', *(name.split('__')))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_suffix('.py').write_text(text)
+    (folder / 'segformer_ros' / '__init__.py').write_text('')
     return structure.read_package(str(folder))
 
 
@@ -178,7 +179,7 @@ def test_neither_files_nor_parts_of_a_room_import_each_other_in_a_circle(modules
     'import run\n',
     'from segformer_ros import load_model\n'])
 def test_planted_import_upwards_is_found(tmp_path, text):
-    planted = written(tmp_path, ros__node='', model__spec=text, __init__='')
+    planted = written(tmp_path, ros__node='', model__spec=text)
     assert [name for name, _, _ in wrong_between_rooms(planted)] == ['segformer_ros.model.spec']
 
 

@@ -3,8 +3,8 @@
 """
 Print the size of the package by room, and how its modules import each other.
 
-``python3 tools/measure/structure.py [CHECKOUT]`` prints a Markdown table. The tests of the
-import direction read the package with the same functions.
+``python3 tools/measure/structure.py [CHECKOUT] [--before CHECKOUT]`` prints a table that fits
+into CHANGELOG.rst. The tests of the import direction read the package with the same functions.
 """
 
 import argparse
@@ -154,21 +154,37 @@ def _targets(node: ast.AST, known: Iterable[str], package: str) -> List[str]:
     return sorted(name for name in found if name.split('.')[0] == package)
 
 
-def _table(modules: Package) -> List[str]:
-    rows = ['| room | modules | folders | lines | import lines | levels | circles |',
-            '|---|---:|---:|---:|---:|---:|---:|']
+COLUMNS = ('modules', 'folders', 'lines', 'import lines', 'levels', 'circles')
+
+
+def figures(modules: Package) -> Dict[str, List[int]]:
+    """Return the values of COLUMNS by room; ``levels`` is the longest chain of imports in it."""
     rooms = sorted({module.room for module in modules.values()})
     groups = [(room, {name for name in modules if modules[name].room == room}) for room in rooms]
+    rows = {}
     for room, names in groups + [('all', set(modules))]:
         found = [modules[name] for name in names]
         graph = import_graph(modules, names)
-        figures = [sum(not module.is_folder for module in found),
-                   len({os.path.dirname(module.path) for module in found}),
-                   sum(module.lines for module in found),
-                   sum(module.import_lines for module in found),
-                   levels(graph), len(circles(graph))]
-        rows.append('| {} |'.format(' | '.join([room] + [f'{number:,}' for number in figures])))
+        rows[room] = [sum(not module.is_folder for module in found),
+                      len({os.path.dirname(module.path) for module in found}),
+                      sum(module.lines for module in found),
+                      sum(module.import_lines for module in found),
+                      levels(graph), len(circles(graph))]
     return rows
+
+
+def _table(after: Dict[str, List[int]], before: Dict[str, List[int]]) -> List[str]:
+    rows = [('room',) + COLUMNS]
+    for room in sorted(set(after) | set(before), key=lambda room: (room == 'all', room)):
+        new, old = ([f'{number:,}' for number in table[room]] if room in table else
+                    ['-'] * len(COLUMNS) for table in (after, before or after))
+        cells = [f'{one} -> {other}' for one, other in zip(old, new)] if before else new
+        rows.append((room,) + tuple(cells))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    line = '  '.join('=' * width for width in widths)
+    texts = ['  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip()
+             for row in rows]
+    return [line, texts[0], line] + texts[1:] + [line]
 
 
 def main() -> None:
@@ -176,8 +192,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().split('\n')[0])
     parser.add_argument('checkout', nargs='?', default=os.path.join(
         os.path.dirname(os.path.abspath(__file__)), '..', '..'))
-    modules = read_package(parser.parse_args().checkout)
-    print('\n'.join(_table(modules)))
+    parser.add_argument('--before', help='another checkout: its figures stand before an arrow')
+    options = parser.parse_args()
+    modules = read_package(options.checkout)
+    before = figures(read_package(options.before)) if options.before else {}
+    print('\n'.join(_table(figures(modules), before)))
     for circle in circles(import_graph(modules, modules)):
         print('circle:', ', '.join(circle))
 
