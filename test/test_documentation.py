@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands and links of README and docs lead somewhere."""
 
+import importlib
 import os
 import re
 import shlex
@@ -9,15 +10,17 @@ import subprocess
 import sys
 
 import pytest
+import structure
 
 pytestmark = pytest.mark.linter
 
 
 def pages(project_root):
-    found = [os.path.join(project_root, 'README.md')]
-    docs = os.path.join(project_root, 'docs')
-    found += [os.path.join(docs, name) for name in sorted(os.listdir(docs))
-              if name.endswith('.md')]
+    found = [os.path.join(project_root, name) for name in ('README.md', 'CONTRIBUTING.md')]
+    for folder in ('docs', 'docs/decisions'):
+        found += [os.path.join(project_root, folder, name)
+                  for name in sorted(os.listdir(os.path.join(project_root, folder)))
+                  if name.endswith('.md')]
     return found
 
 
@@ -111,3 +114,80 @@ def test_links_to_files_lead_to_files(project_root):
                    if not re.match(r'\w+:', target) and not os.path.exists(
                        os.path.join(os.path.dirname(page), target))]
     assert broken == []
+
+
+def code_words(text):
+    """Return what stands between single backticks, outside of blocks."""
+    return re.findall(r'`([^`\n]+)`', re.sub(r'```.*?```', '', text, flags=re.DOTALL))
+
+
+def missing_paths(text, project_root):
+    """Return the paths of a page that are neither in the checkout nor in a room of the package."""
+    roots = [project_root] + [
+        folder for folder, _, _ in os.walk(os.path.join(project_root, 'segformer_ros'))
+        if folder.count(os.sep) - project_root.count(os.sep) <= 2]
+    paths = [word for word in code_words(text)
+             # Topics begin with / or ~, places for a name are in capitals.
+             if re.match(r'^\.?\w[\w./-]*$', word) and not re.search('[A-Z]{4}', word)
+             and (word.endswith('/') or re.search(r'/[\w.-]+\.\w+$|\.(py|md|txt|sh|rst)$', word))]
+    return [path for path in paths
+            if not any(os.path.exists(os.path.join(root, path)) for root in roots)]
+
+
+def missing_names(text):
+    """Return the dotted names below the package that cannot be imported."""
+    missing = []
+    for name in re.findall(r'\bsegformer_ros(?:\.\w+)+', text):
+        if re.search(r'\.(py|yaml|css)$', name):
+            continue
+        module, _, last = name.rpartition('.')
+        try:
+            found = hasattr(importlib.import_module(module), last)
+            if not found:
+                importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    return missing
+
+
+def pages_for_developers(project_root):
+    return [page for page in pages(project_root) if os.path.basename(page) in (
+        'CONTRIBUTING.md', 'architecture.md') or os.path.dirname(page).endswith('decisions')]
+
+
+def test_paths_and_names_for_developers_exist(project_root):
+    seen = 0
+    for page in pages_for_developers(project_root):
+        text = read(page)
+        seen += len(re.findall(r'segformer_ros[./]', text))
+        assert missing_paths(text, project_root) == [], page
+        assert missing_names(text) == [], page
+    assert seen > 20
+
+
+def test_path_or_name_that_is_not_there_is_noticed(project_root):
+    text = 'In `common/` and `segformer_ros/ros/io/` lie `nonsense/` and `test/no_such.py`.'
+    assert missing_paths(text, project_root) == ['nonsense/', 'test/no_such.py']
+    text = '`segformer_ros.model.spec.ModelSpec`, `segformer_ros.model.spec.Other`'
+    assert missing_names(text) == ['segformer_ros.model.spec.Other']
+
+
+def test_architecture_has_a_row_for_every_room(project_root):
+    text = read(os.path.join(project_root, 'docs', 'architecture.md'))
+    rows = re.findall(r'^\| `(\w+)/` \|', text.split('Inside a room')[0], re.MULTILINE)
+    rooms = {module.room for module in structure.read_package(project_root).values()}
+    assert sorted(rows) == sorted(rooms - {structure.TOP})
+
+
+def test_every_decision_is_listed_and_has_its_parts(project_root):
+    folder = os.path.join(project_root, 'docs', 'decisions')
+    index = read(os.path.join(folder, 'README.md'))
+    names = sorted(name for name in os.listdir(folder) if name != 'README.md')
+    assert len(names) > 9
+    for number, name in enumerate(names, 1):
+        text = read(os.path.join(folder, name))
+        title = re.match(r'# (\d+)\. (.+)\n\nStatus: (\w+)', text)
+        assert title and int(title.group(1)) == number == int(name[:4]), name
+        assert f'| {number} | [{title.group(2)}]({name}) | {title.group(3)} |' in index
+        assert re.findall('^## (.*)', text, re.MULTILINE) == [
+            'Context', 'Decision', 'Consequences'], name

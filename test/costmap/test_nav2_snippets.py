@@ -392,8 +392,7 @@ def test_every_value_in_every_snippet_is_explained(project_root, name):
 def leaves(content):
     for name, value in content.items():
         if isinstance(value, dict):
-            for leaf in leaves(value):
-                yield leaf
+            yield from leaves(value)
         else:
             yield name, value
 

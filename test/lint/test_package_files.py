@@ -21,15 +21,6 @@ ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python
 # Imported late and optional, with an error that says how to get them; no rosdep key.
 OPTIONAL = {'tensorrt', 'tensorrt_rtx', 'pycuda', 'cuda', 'numba', 'onnx', 'onnxconverter_common',
             'rosbags', 'tqdm', 'dask', 'distributed', 'torch'}
-# Where each room may look; errors, resources and picture_size are everybody's.
-ROOMS = {
-    'model': {'model'},
-    'inference': {'inference', 'model'},
-    'segmentation': {'segmentation', 'inference', 'model'},
-    'costmap': {'costmap', 'model'},
-    'simulation': {'simulation', 'costmap', 'model'},
-    'evaluation': {'evaluation', 'segmentation', 'inference', 'model', 'costmap', 'simulation'},
-}
 
 
 def tracked(project_root, ending):
@@ -102,20 +93,6 @@ def test_every_import_of_the_package_is_declared(project_root):
             if not known:
                 missing.add((os.path.relpath(path, project_root), top))
     assert missing == set()
-
-
-def test_rooms_import_in_one_direction(project_root):
-    wrong = []
-    for path in tracked(project_root, '.py'):
-        parts = os.path.relpath(path, project_root).split(os.sep)
-        if parts[0] != 'segformer_ros' or parts[1] not in ROOMS:
-            continue
-        for name in imports(path):
-            target = name.split('.')
-            if target[0] == 'segformer_ros' and len(target) > 1 \
-                    and target[1] not in ROOMS[parts[1]] | {'errors', 'resources', 'picture_size'}:
-                wrong.append((os.sep.join(parts), name))
-    assert wrong == []
 
 
 def test_package_checks_no_input_with_assert(project_root):

@@ -25,7 +25,7 @@ JSON = [
     b'[' * 100000, b'{"id2label":' + b'[' * 5000, b'[]', b'null', b'{"image_mean":[NaN,1,1]}']
 LABELS = [
     b'{"id2label": {"' + b'1' * 6000 + b'": "a"}}',
-    f'{{"id2label": {{"{chr(0xb2)}": "a"}}}}'.encode('utf-8'),
+    f'{{"id2label": {{"{chr(0xb2)}": "a"}}}}'.encode(),
     b'{"id2label": {"999999999": "a"}}', b'{"id2label": {"-1": "a"}}']
 BAGS = [
     b'rosbag2_bagfile_information: {relative_file_paths: [a.mcap], topics_with_message_count: '

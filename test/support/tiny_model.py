@@ -42,9 +42,9 @@ def write_color_model(folder, name='colors', classes=4, work=0, white_above=Fals
         # Depends on the input, so that no optimiser computes it once for all.
         nodes += [helper.make_node('ReduceMean', ['small'], ['seed'], keepdims=0),
                   helper.make_node('Add', ['square', 'seed'], ['work0'])]
-        nodes += [helper.make_node('MatMul', ['work%d' % step, 'square'], ['work%d' % (step + 1)])
+        nodes += [helper.make_node('MatMul', [f'work{step}', 'square'], [f'work{step + 1}'])
                   for step in range(work)]
-        nodes += [helper.make_node('ReduceMean', ['work%d' % work], ['worked'], keepdims=0),
+        nodes += [helper.make_node('ReduceMean', [f'work{work}'], ['worked'], keepdims=0),
                   helper.make_node('Mul', ['worked', 'nothing'], ['zero']),
                   helper.make_node('Add', ['plain', 'zero'], ['logits'])]
     tensor = helper.make_tensor_value_info

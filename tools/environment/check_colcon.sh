@@ -35,7 +35,7 @@ for path in ('launch/segformer.launch.py', 'config/segformer.yaml', 'config/clas
     assert os.path.isfile(os.path.join(share, path)), path
 
 import segformer_ros
-from segformer_ros import resources
+from segformer_ros.common import resources
 
 assert os.path.realpath(segformer_ros.__file__).startswith(work), segformer_ros.__file__
 found = os.path.realpath(resources.find('config/classes/ade20k.yaml'))

@@ -125,8 +125,7 @@ class AnnotatedBag(FrameSink):
             return
         try:
             with bag_reader.BagPartReader(source.part) as reader:
-                for message in reader.messages():
-                    yield message
+                yield from reader.messages()
         except InvalidInputError as error:
             _log.warning('%s: not copied from here on: %s', source.name, error)
 

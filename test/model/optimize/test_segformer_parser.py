@@ -80,7 +80,7 @@ def test_names_do_not_matter():
     for node in model.graph.node:
         node.name = ''
         for names in (node.input, node.output):
-            names[:] = [new.setdefault(name, 'n%d' % len(new)) if name else '' for name in names]
+            names[:] = [new.setdefault(name, f'n{len(new)}') if name else '' for name in names]
     for entry in list(model.graph.initializer) + list(model.graph.input) + list(
             model.graph.output):
         entry.name = new[entry.name]
