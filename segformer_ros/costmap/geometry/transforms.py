@@ -8,7 +8,7 @@ y down. Quaternions are (x, y, z, w) as in geometry_msgs.
 """
 
 import math
-from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -57,6 +57,16 @@ def pose_matrix(translation: Sequence[float], quaternion: Sequence[float]) -> 'M
         raise InvalidInputError('A transform is not finite', got=list(translation),
                                 expected='three finite metres')
     return matrix
+
+
+def components_of(transform: Any) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+    """
+    Return translation and quaternion as :func:`pose_matrix` takes them.
+
+    :param transform: with the fields of ``geometry_msgs/Transform``
+    """
+    shift, turned = transform.translation, transform.rotation
+    return (shift.x, shift.y, shift.z), (turned.x, turned.y, turned.z, turned.w)
 
 
 def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':

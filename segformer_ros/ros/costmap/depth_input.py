@@ -8,6 +8,7 @@ from typing import Any, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.ros.io import topics
@@ -80,6 +81,6 @@ class DepthInput:
     def _on_depth(self, message: Any) -> None:
         stamp = message.header.stamp
         with self._lock:
-            self._kept[stamp.sec * 10 ** 9 + stamp.nanosec] = message
+            self._kept[stamp_to_nanoseconds(stamp)] = message
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
