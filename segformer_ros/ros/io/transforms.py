@@ -47,7 +47,7 @@ class Transforms(abc.ABC):
 
     @abc.abstractmethod
     def clear(self) -> None:
-        """Forget everything but static transforms: time went back."""
+        """Forget everything but static transforms, because time went back."""
 
     @abc.abstractmethod
     def destroy(self) -> None:
@@ -56,7 +56,7 @@ class Transforms(abc.ABC):
 
 class BufferedTransforms(Transforms):
     """
-    /tf and /tf_static in a :class:`~segformer_ros.costmap.geometry.transform_buffer.TransformBuffer`.
+    /tf and /tf_static in a buffer of our own.
 
     :param node: owns the subscriptions
     """

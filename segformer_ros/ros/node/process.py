@@ -43,8 +43,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param args: command line with ROS arguments; None takes the process's own
     :param is_done: asked again and again; by default a node's work never ends
     :param is_unrecoverable: asked again and again; where true the process ends at once, with
-        :data:`UNRECOVERABLE`, past threads that would keep an orderly end from coming; unless it was
-        asked to stop
+        :data:`UNRECOVERABLE`, past threads that would keep an orderly end from coming; unless
+        it was asked to stop
     :param stop: made before the imports, where those take long; by default one is made here
     :param leaves_threads: asked once the node is closed; where true the process ends past its
         interpreter, since a runtime aborts whose threads work while it is torn down

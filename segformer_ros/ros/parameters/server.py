@@ -3,7 +3,7 @@
 """Declare the rows on a node, refuse wrong changes, hand out frozen snapshots."""
 
 import difflib
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
