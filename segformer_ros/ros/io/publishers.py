@@ -84,7 +84,7 @@ class DiagnosticsPublisher:
 
     def _entry(self, status: Status) -> DiagnosticStatus:
         # The form of diagnostic_updater, by which aggregators group: "node: task".
-        name = '{}: {}'.format(self._node.get_fully_qualified_name().lstrip('/'), status.name)
+        name = f'{self._node.get_fully_qualified_name()}: {status.name}'.lstrip('/')
         return DiagnosticStatus(
             level=bytes([status.level]), name=name, message=status.message,
             hardware_id=self._host,

@@ -67,7 +67,7 @@ class FrameJob:
         return segmenter.prepare(self._image, self._rotate, self._with_confidence)
 
     def segment(self, segmenter: segmentation_api.Segmenter) -> segmentation_api.Segmentation:
-        """Return the result of another segmenter; the one that the image was prepared for failed."""
+        """Return the result of another segmenter, after the first one failed."""
         self._set_up(segmenter)
         return segmenter.segment(self._image, self._rotate, self._with_confidence)
 

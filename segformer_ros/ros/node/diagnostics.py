@@ -41,8 +41,8 @@ def backend_status(serving: 'Optional[Serving]') -> io_status.Status:
     if status.engine is not None:
         values.append(('engine', status.engine))
     if status.check is not None:
-        values.append(('self-check', '{}: {}'.format(
-            'passed' if status.check.passed else 'failed', status.check)))
+        result = 'passed' if status.check.passed else 'failed'
+        values.append(('self-check', f'{result}: {status.check}'))
     message = f'{info.name} {info.precision} on {info.device}'
     under_way = _progress(status)
     if under_way:
@@ -138,7 +138,8 @@ def _figures(report: CameraReport) -> io_status.Pairs:
     values += [(f'{stage} [ms]', _milliseconds(found))
                for stage, found in report.stages.items()]
     if report.encoding:
-        values.append(('image', '{} x {} {}'.format(*report.size_wh, report.encoding)))
+        width, height = report.size_wh
+        values.append(('image', f'{width} x {height} {report.encoding}'))
     if report.last_error:
         values.append(('last error', report.last_error))
     return values

@@ -72,7 +72,7 @@ def fault(row: Row, value: Any) -> Optional[str]:
         return _sentence(row, value, 'one of ' + ', '.join(str(each) for each in row.choices))
     # Written so that NaN, which compares false with everything, is refused.
     if row.range is not None and not row.range[0] <= value <= row.range[1]:
-        return _sentence(row, value, '{} to {}'.format(*row.range))
+        return _sentence(row, value, f'{row.range[0]} to {row.range[1]}')
     if row.name == 'cameras':
         return _cameras_fault(row, value)
     return None
@@ -139,7 +139,8 @@ def _descriptor(row: Row) -> ParameterDescriptor:
     descriptor.dynamic_typing = row.kind is float
     constraints = [f'Changed {row.when}.'] if row.when != START else []
     if row.choices is not None:
-        constraints.append('One of {}.'.format(', '.join(str(each) for each in row.choices)))
+        choices = ', '.join(str(each) for each in row.choices)
+        constraints.append(f'One of {choices}.')
     descriptor.additional_constraints = ' '.join(constraints)
     if row.range is not None and row.kind is float:
         descriptor.floating_point_range = [
