@@ -12,8 +12,8 @@ from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.evaluation.benchmark.paired_timing import Run
@@ -58,7 +58,7 @@ def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
         pose = transforms.CameraPose(transforms.planar_pose(STEP * number, 0.0, 0.0),
                           transforms.mount_pose(CAMERA_HEIGHT, CAMERA_PITCH + sway))
         stamp = PERIOD * number
-        timings = pipeline.process('camera', Frame(mask, confidence, camera, pose, stamp)).timings
+        timings = pipeline.process('camera', CameraView(mask, confidence, camera, pose, stamp)).timings
         started = time.perf_counter()
         pipeline.occupancy(stamp)
         return Run({'project': timings.project, 'fuse': timings.fuse,
