@@ -164,7 +164,7 @@ def test_a_drone_above_grass_lands_below_itself_and_keeps_off_water():
     odom_from_camera = drone_pose(0.0, 0.0, 8.0)
     view = scene.render(PINHOLE, odom_from_camera)
     stage.process('down', CameraView(view.labels, None, CAMERA,
-                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+                                     pose_above_ground(odom_from_camera, 8.0), 10.0))
     site = stage.landing_site(10.0)
     assert site.x + site.radius <= 0.5
     assert site.radius > 1.2 and site.cost == 0
@@ -178,7 +178,7 @@ def test_a_disc_does_not_reach_under_a_crown():
     odom_from_camera = drone_pose(0.0, 0.0, 8.0)
     view = scene.render(PINHOLE, odom_from_camera)
     stage.process('down', CameraView(view.labels, None, CAMERA,
-                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+                                     pose_above_ground(odom_from_camera, 8.0), 10.0))
     site = stage.landing_site(10.0)
     assert site is not None and site.x + site.radius <= 2.0
 
@@ -252,7 +252,7 @@ def survey(count, seed):
         view = scene.render(PINHOLE, odom_from_camera)
         stage = CostmapPipeline(SETTINGS, COSTS)
         stage.process('down', CameraView(view.labels, None, CAMERA,
-                                    pose_above_ground(odom_from_camera, height), 10.0))
+                                         pose_above_ground(odom_from_camera, height), 10.0))
         site = stage.landing_site(10.0)
         exists = largest_true_radius(scene, view, odom_from_camera) >= LANDING.min_radius
         possible += exists

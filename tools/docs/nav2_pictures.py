@@ -219,7 +219,7 @@ def draw_landing():
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)
     stage = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
     stage.process('down', CameraView(picture.labels, None, camera,
-                                pose_above_ground(pose, LAND_HEIGHT), 10.0))
+                                     pose_above_ground(pose, LAND_HEIGHT), 10.0))
     occupancy, site = stage.occupancy(10.0), stage.landing_site(10.0)
     geometry = occupancy.geometry
     around = np.linspace(0.0, 2.0 * np.pi, 100)

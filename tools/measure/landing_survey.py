@@ -93,7 +93,7 @@ def survey(settings: CostmapSettings, costs: CostTable, count: int, first_seed: 
         stage = CostmapPipeline(settings, costs)
         # Stamps of zero are refused.
         stage.process('down', CameraView(mask, confidence, camera,
-                                    pose_above_ground(pose, pose[2, 3]), 1.0))
+                                         pose_above_ground(pose, pose[2, 3]), 1.0))
         site = stage.landing_site(1.0)
         truth = LandingTruth(world, picture, costs, settings)
         possible = truth.largest_radius() >= settings.landing.min_radius

@@ -93,7 +93,7 @@ def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: observation.GridGeome
     cells, inside = geometry.indices(*to_odom(
         pose.odom_from_ground, foot[0] + share * (x - foot[0])[:, None],
         foot[1] + share * (y - foot[1])[:, None]))
-    # The grown mark of the point itself is no obstacle before it.
+    # The grown mark of the point itself is not an obstacle before it.
     nearer = (1.0 - share) * distance[:, None] > 3.0 * geometry.resolution
     return ((grown[cells] > 0) & inside & nearer).any(axis=1)
 

@@ -134,7 +134,7 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
     means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
         np.float32) for values in (x, y, sure)]
     return observation.Obstacles(means[0], means[1], name[places], means[2], means[2],
-                     np.ones(len(places), np.bool_))
+                                 np.ones(len(places), np.bool_))
 
 
 def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',

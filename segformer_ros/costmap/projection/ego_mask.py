@@ -36,7 +36,7 @@ def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
 
 
 def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
-                      ) -> 'npt.NDArray[np.uint8]':
+                     ) -> 'npt.NDArray[np.uint8]':
     """
     Draw a ego mask from a polygon.
 

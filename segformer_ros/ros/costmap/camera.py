@@ -1,21 +1,25 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the costmap keeps of one camera: its model, its depth, its clouds, its figures."""
+"""What the costmap keeps of one camera: its model, depth images, clouds and figures."""
 
+import collections
+import threading
 import time
 from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
+from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
+from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.depth_input import DepthInput
 from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
@@ -24,12 +28,18 @@ from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.node import CameraParameters
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+DEPTH_KEPT = 10
+"""Depth images that wait for their colour image; a third of a second at 30 Hz."""
+DEPTH_SLOP_NS = 20000000
+"""Nanoseconds between the stamps of one shot; drivers that register depth give equal ones."""
 _CHECK_SIZE = (640, 480)
 
 
@@ -53,6 +63,67 @@ class PublishedMask(NamedTuple):
     def stamp_ns(self) -> int:
         """Return the stamp in nanoseconds."""
         return int(self.header.stamp.sec * 10 ** 9 + self.header.stamp.nanosec)
+
+
+class DepthInput:
+    """
+    Subscribes to depth and keeps the newest images.
+
+    :param node: owns the subscription
+    :param camera: with ``depth_transport`` raw or compressed
+    """
+
+    def __init__(self, node: Node, camera: CameraParameters) -> None:
+        self._node = node
+        self._compressed = camera.depth_transport == 'compressed'
+        self._lock = threading.Lock()
+        self._kept: 'collections.OrderedDict[int, Any]' = collections.OrderedDict()
+        name = topics.input_name(camera.name, topics.DEPTH_IN)
+        topic = topics.DEPTH_IN
+        if self._compressed:
+            # As image_transport: who remaps depth means depth/compressedDepth too.
+            topic = topics.DEPTH_IN_COMPRESSED
+            name = node.resolve_topic_name(name) + topic.name[len(topics.DEPTH_IN.name):]
+        self._name = name
+        self._subscription = node.create_subscription(
+            CompressedImage if self._compressed else Image, name, self._on_depth,
+            topic.profile())
+
+    def at(self, stamp_ns: int) -> 'npt.NDArray[np.float32]':
+        """
+        Return the depth image of a moment, (H, W) float32 metres.
+
+        :param stamp_ns: nanoseconds, of the colour image
+        :raises TransformError: there is none, or not yet
+        :raises InvalidInputError: it cannot be read
+        """
+        message = self._nearest(stamp_ns)
+        if message is None:
+            raise TransformError('No depth image for the image',
+                                 expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
+                                 f'on {self._name}',
+                                 remedy='Check the topic, or set depth_transport: none.')
+        if self._compressed:
+            return decode_compressed_depth(bytes(message.data), message.format)
+        return depth_of_image(message)
+
+    def destroy(self) -> None:
+        """Take no more images."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _nearest(self, stamp_ns: int) -> Optional[Any]:
+        with self._lock:
+            if not self._kept:
+                return None
+            nearest = min(self._kept, key=lambda kept: abs(kept - stamp_ns))
+            return self._kept[nearest] if abs(nearest - stamp_ns) <= DEPTH_SLOP_NS else None
+
+    def _on_depth(self, message: Any) -> None:
+        stamp = message.header.stamp
+        with self._lock:
+            self._kept[stamp.sec * 10 ** 9 + stamp.nanosec] = message
+            while len(self._kept) > DEPTH_KEPT:
+                self._kept.popitem(last=False)
 
 
 class CostmapCamera:
@@ -112,7 +183,7 @@ class CostmapCamera:
         """Publish the clouds of one mask with the stamp of its image."""
         self.cloud_frame = parameters.ground_frame
         if parameters.settings.projection.mode == NADIR:
-            # Straight below a drone is no frame of TF; its camera is one.
+            # Straight below a drone is not a frame of TF; its camera is one.
             camera_from_ground = inverse(pose.ground_from_camera)
             result = result._replace(
                 obstacle_points=moved_cloud(result.obstacle_points, camera_from_ground),
@@ -153,9 +224,9 @@ class CostmapCamera:
     def _model_for(self, message: PublishedMask,
                    pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
         if message.info is None:
+            topic = topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)
             raise InvalidInputError(
-                'No CameraInfo was received', expected=
-                f'a message on {topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)}',
+                'No CameraInfo was received', expected=f'a message on {topic}',
                 remedy='Check the topic name; set costmap: false where masks are enough.')
         height, width = message.mask.shape
         key = (camera_model.calibration_of(message.info), width, height)

@@ -64,7 +64,7 @@ class CostmapThread(Generic[Job]):
             self._changed.notify()
 
     def pause(self) -> None:
-        """Tick no more."""
+        """Stop ticking."""
         with self._changed:
             self._next_tick = None
 

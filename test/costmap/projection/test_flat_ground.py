@@ -23,7 +23,6 @@ from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import UNLABELED
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -198,19 +197,6 @@ def test_the_robots_body_is_neither_ground_nor_obstacle():
     bare = project(labels)
     assert len(bare.obstacles.x) > 50
     assert len(found.observation.ground.cells) > 500
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.booleans()), min_size=12,
-                max_size=12), st.integers(0, 255))
-def test_prepared_labels_hide_exactly_what_is_unsure_or_the_robot(pixels, least):
-    mask = np.array([pixel[0] for pixel in pixels], np.uint8).reshape(3, 4)
-    confidence = np.array([pixel[1] for pixel in pixels], np.uint8).reshape(3, 4)
-    body = np.array([255 * pixel[2] for pixel in pixels], np.uint8).reshape(3, 4)
-    expected = [UNLABELED if robot or sure < least else label for label, sure, robot in pixels]
-    found = prepared_labels(mask, confidence, body, least)
-    assert found.tolist() == expected + [UNLABELED]
-    assert mask.reshape(-1).tolist() == [pixel[0] for pixel in pixels]
 
 
 def test_clear_points_lie_before_obstacles_and_cover_every_direction():
