@@ -56,7 +56,7 @@ class CloudOutputs:
             header, np.zeros(0, POINT_DTYPE)))
 
     def bundle_wanted(self) -> bool:
-        """Tell whether somebody subscribes to the category mask, its confidence or points."""
+        """Return whether somebody subscribes to the category mask, its confidence or points."""
         return any(self._publishers.is_wanted(topic) for topic in BUNDLE)
 
     def publish_bundle(self, header: Header, bundle: SemanticLayerBundle) -> None:

@@ -13,7 +13,7 @@ from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
-from segformer_ros.ros.costmap.server import CostmapHost
+from segformer_ros.ros.costmap.server import CostmapServer
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
@@ -68,7 +68,7 @@ class SegformerNode(LifecycleNode):
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning(f'Not published: {self._missing}.')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
-        self._costmap = CostmapHost(self)
+        self._costmap = CostmapServer(self)
         self._settings.examine = self._costmap.examine
         answer_impossible_transitions(self)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)

@@ -55,9 +55,10 @@ def rows_of(parameters: Any) -> Tuple[Row, ...]:
     """
     Return the rows of a class of parameters.
 
-    :param parameters: NamedTuple whose fields have :func:`parameter` as their default
+    :param parameters: NamedTuple with :func:`parameter` as the default of fields
     """
-    return tuple(row._replace(name=name) for name, row in parameters._field_defaults.items())
+    return tuple(row._replace(name=name) for name, row in parameters._field_defaults.items()
+                 if isinstance(row, Row))
 
 
 def fault(row: Row, value: Any) -> Optional[str]:
