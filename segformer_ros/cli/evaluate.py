@@ -13,7 +13,7 @@ from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.costmap.settings import CONTACT
-from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
@@ -105,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     options = CostmapOptions('')
     grid.add_argument('--costmap', metavar='PROFILE',
                       help='make the costmap: indoor, outdoor, landing, or a YAML file')
-    grid.add_argument('--projection', choices=(CONTACT, OVERHEAD), default=options.mode,
+    grid.add_argument('--projection', choices=(CONTACT, NADIR), default=options.mode,
                       help='for a camera that looks ahead, or down')
     grid.add_argument('--odom-frame', default=options.odom_frame, help='of the grid')
     grid.add_argument('--ground-frame', default=options.ground_frame,

@@ -26,7 +26,7 @@ LETHAL = 100
 UNKNOWN = -1
 """Occupancy of a cell that nobody has seen lately."""
 
-# Values of CostTable.kinds. What is no class of the table has kind NOTHING too.
+# Values of CostTable.kinds. A value that is not a class of the table has kind NOTHING too.
 NOTHING = 0
 GROUND = 1
 OBSTACLE = 2

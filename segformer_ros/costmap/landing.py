@@ -84,7 +84,8 @@ def grid_for_height(base: costmap_settings.GridSettings, height: float,
     if 0.5 * current.size / 1.25 <= needed <= current.size or (
             current.size == base.size and needed <= base.size):
         return current
-    room = min(costmap_settings.bounds_of(name)[1] / getattr(base, name) for name in _SCALED)
+    room = min(costmap_settings.bounds_of(f'grid.{name}')[1] / getattr(base, name)
+               for name in _SCALED)
     steps = min(math.ceil(math.log(max(needed, 1e-3) / base.size, 2.0)),
                 math.floor(math.log(room, 2.0)))
     scale = 2.0 ** max(0, steps)

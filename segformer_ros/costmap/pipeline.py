@@ -1,7 +1,7 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-The costmap stage as a whole: frames of any number of cameras in, one grid out.
+The costmap as a whole: views of any number of cameras in, one grid out.
 
 A node's callback is: convert the messages, call :meth:`CostmapPipeline.process`, convert the
 result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one thread, or a lock.
@@ -9,7 +9,7 @@ result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one 
 
 import math
 import time
-from typing import Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING, Union
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
@@ -23,9 +23,10 @@ from segformer_ros.costmap.geometry.transforms import check_camera_pose
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
-from segformer_ros.costmap.projection.cells import prepared_labels
 from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.projection.nadir import NadirProjector
 from segformer_ros.costmap.projection.semantic_layer import SemanticLayerBundle
 from segformer_ros.costmap.projection.semantic_layer import SemanticLayerProjector
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class Frame(NamedTuple):
+class CameraView(NamedTuple):
     """
-    One image of one camera, as plain numbers.
+    What one camera saw at one moment, as plain numbers.
 
     ``mask`` (H, W) uint8 class ids; ``confidence`` (H, W) uint8 or None; ``camera`` describes
     the mask's pixels and must be the same object until CameraInfo changes; ``stamp`` seconds;
@@ -95,7 +96,7 @@ class CostmapPipeline:
         self.settings = settings
         self._grid_settings = settings.grid
         self._grid = CostGrid(settings.grid, settings.fusion)
-        self._clock = TimeJumps(settings.time)
+        self._time_jumps = TimeJumps(settings.time)
         self._cameras: Dict[str, _Camera] = {}
         self._ego_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
         self._latest: Dict[str, Tuple[costmap_observation.Observation, float]] = {}
@@ -109,39 +110,39 @@ class CostmapPipeline:
         :raises ConfigurationError: out of bounds; nothing has changed then
         """
         costmap_settings.check(settings)
-        follows_height = settings.projection.mode == costmap_settings.OVERHEAD
+        follows_height = settings.projection.mode == costmap_settings.NADIR
         if settings.grid != self.settings.grid or (
                 settings.grid != self._grid_settings and not follows_height):
             self._replace_grid(settings.grid, settings.fusion)
         self._grid.fusion = settings.fusion
-        self._clock.settings = settings.time
+        self._time_jumps.settings = settings.time
         self.settings = settings
         self._cameras = {}
 
-    def set_ego_mask(self, camera: str, self_mask: 'npt.NDArray[np.uint8]') -> None:
+    def set_ego_mask(self, camera: str, ego_mask: 'npt.NDArray[np.uint8]') -> None:
         """
-        Say where a camera sees its own robot.
+        Set where a camera sees its own robot.
 
         :param camera: name, as in :meth:`process`
-        :param self_mask: (H, W) uint8 of the mask's size, 255 on the robot, 0 elsewhere
+        :param ego_mask: (H, W) uint8 of the mask's size, 255 on the robot, 0 elsewhere
         """
-        self._ego_masks[camera] = self_mask
+        self._ego_masks[camera] = ego_mask
         self._cameras.pop(camera, None)
 
     def check_stamp(self, stamp: float, now: Optional[float] = None) -> None:
         """
-        Look whether a frame's stamp can be believed, before its pose is looked for.
+        Check that an image's stamp can be believed, before its pose is looked for.
 
         :param stamp: seconds
         :param now: the clock's time in seconds; None where there is no clock
         :raises InvalidInputError: as :meth:`process` for stamps
         """
-        self._clock.check_stamp(stamp, now, self.settings.fusion.forget_time)
+        self._time_jumps.check_stamp(stamp, now, self.settings.fusion.forget_time)
 
-    def process(self, name: str, frame: Frame, now: Optional[float] = None,
+    def process(self, name: str, view: CameraView, now: Optional[float] = None,
                 keep: bool = True) -> FrameResult:
         """
-        Take in one frame.
+        Take in one view.
 
         A stamp that lies behind the same camera's last one by more than ``time.jump_back``
         clears the grid first.
@@ -155,41 +156,40 @@ class CostmapPipeline:
         :raises TransformError: a pose that shows no ground; nothing of the frame is in the grid
         """
         started = time.perf_counter()
-        camera = self._camera(name, frame)
-        check_camera_pose(frame.pose)
-        jumped = self._clock.check_image(name, frame.stamp, now, self.settings.fusion.forget_time)
+        camera, labelled = self._prepare(name, view)
+        jumped = self._time_jumps.check_image(name, view.stamp, now,
+                                              self.settings.fusion.forget_time)
         if jumped:
             self.clear()
         if not keep:
             self._grid.clear()
-        self._follow(frame.pose)
-        projection = camera.project(frame, self.costs, self._grid, self.settings)
+        self._follow(view.pose)
+        projection = camera.projector(labelled).project(labelled, self.costs, self._grid)
         projected = time.perf_counter()
         if keep:
-            self._grid.fuse(projection.observation, frame.stamp)
+            self._grid.fuse(projection.observation, view.stamp)
         else:
-            self._latest[name] = projection.observation, frame.stamp
-            for observation, stamp in sorted(self._latest.values(), key=_stamp_of):
+            self._latest[name] = projection.observation, view.stamp
+            for observation, stamp in sorted(self._latest.values(), key=lambda kept: kept[1]):
                 self._grid.fuse(observation, stamp)
-        self._newest = max(self._newest, frame.stamp)
+        self._newest = max(self._newest, view.stamp)
         timings = StageTimings(projected - started, time.perf_counter() - projected)
         return FrameResult(
             obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
             ground_cloud(projection.ground_points, self.costs), jumped, timings)
 
-    def categories(self, name: str, frame: Frame, lookup: 'npt.NDArray[np.uint8]'
-                   ) -> SemanticLayerBundle:
+    def semantic_layer(self, name: str, view: CameraView, lookup: 'npt.NDArray[np.uint8]'
+                       ) -> SemanticLayerBundle:
         """
-        Return the frame's bundle for semantic_segmentation_layer.
+        Return the view's bundle for semantic_segmentation_layer.
 
         :param name: of the camera
         :param lookup: (256,) class id to group id
         :raises InvalidInputError: sizes that differ
         :raises TransformError: a pose that shows no ground
         """
-        camera = self._camera(name, frame)
-        check_camera_pose(frame.pose)
-        return camera.categories(frame, self.costs, self.settings, lookup)
+        camera, labelled = self._prepare(name, view)
+        return camera.semantic_layer.project(labelled, self.costs, lookup)
 
     def occupancy(self, now: float) -> Occupancy:
         """
@@ -199,7 +199,7 @@ class CostmapPipeline:
 
         :param now: seconds, on the clock of the image stamps
         """
-        if self._clock.check_now(now):
+        if self._time_jumps.check_now(now):
             self.clear()
         return Occupancy(self._grid.to_occupancy(now), self._grid.geometry)
 
@@ -217,7 +217,7 @@ class CostmapPipeline:
             return None
         x, y, ground = self._below
         site = landing.find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
-                                 self.settings.landing, (x, y))
+                                         self.settings.landing, (x, y))
         return None if site is None else site._replace(z=ground)
 
     def clear(self) -> None:
@@ -232,10 +232,11 @@ class CostmapPipeline:
         self._grid_settings = grid
         self._latest = {}
 
-    def _camera(self, name: str, frame: Frame) -> '_Camera':
-        width, height = frame.camera.size_wh
-        for what, image in (('Mask', frame.mask), ('Confidence', frame.confidence),
-                            ('Self mask', self._ego_masks.get(name))):
+    def _prepare(self, name: str, view: CameraView) -> 'Tuple[_Camera, LabelledView]':
+        width, height = view.camera.size_wh
+        ego_mask = self._ego_masks.get(name)
+        for what, image in (('Mask', view.mask), ('Confidence', view.confidence),
+                            ('Ego mask', ego_mask)):
             if image is not None and (image.shape != (height, width)
                                       or image.dtype != np.uint8):
                 raise InvalidInputError(
@@ -243,15 +244,20 @@ class CostmapPipeline:
                     got=f'{image.dtype} {image.shape}',
                     expected=f'uint8 ({height}, {width})',
                     remedy='Make the camera model for the size of the mask.')
+        check_camera_pose(view.pose)
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.settings, self._ego_masks.get(name))
-        return self._cameras[name]
+            self._cameras[name] = _Camera(self.settings, ego_mask)
+        return self._cameras[name], LabelledView(
+            prepared_labels(view.mask, view.confidence, ego_mask,
+                            self.settings.projection.min_confidence),
+            None if view.confidence is None else view.confidence.reshape(-1), view.camera,
+            view.pose, view.depth)
 
     def _follow(self, pose: CameraPose) -> None:
         odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)
         self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]),
                        float(pose.odom_from_ground[2, 3]))
-        if self.settings.projection.mode == costmap_settings.OVERHEAD:
+        if self.settings.projection.mode == costmap_settings.NADIR:
             fitting = landing.grid_for_height(self.settings.grid,
                                               float(pose.ground_from_camera[2, 3]),
                                               self._grid_settings)
@@ -265,50 +271,14 @@ class _Camera:
     """The projectors of one camera, each with its own tables."""
 
     def __init__(self, settings: costmap_settings.CostmapSettings,
-                 self_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
-        self._ego_mask = self_mask
-        self._ground = GroundProjector(settings.projection, self_mask)
-        self._overhead = NadirProjector(settings.projection)
-        self._depth = DepthProjector(settings.projection, settings.depth, self_mask)
-        self._categories = SemanticLayerProjector(settings.category_width)
+                 ego_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
+        ground = GroundProjector(settings.projection, ego_mask)
+        is_nadir = settings.projection.mode == costmap_settings.NADIR
+        self._flat: Union[GroundProjector, NadirProjector] = (
+            NadirProjector(settings.projection) if is_nadir else ground)
+        self._depth = DepthProjector(settings.projection, settings.depth, ego_mask)
+        self.semantic_layer = SemanticLayerProjector(settings, ground)
 
-    def _labels(self, frame: Frame,
-                settings: costmap_settings.CostmapSettings) -> 'npt.NDArray[np.uint8]':
-        return prepared_labels(frame.mask, frame.confidence, self._ego_mask,
-                               settings.projection.min_confidence)
-
-    def project(self, frame: Frame, costs: CostTable, grid: CostGrid,
-                settings: costmap_settings.CostmapSettings) -> costmap_observation.Projection:
-        geometry = grid.geometry
-        labels = self._labels(frame, settings)
-        confidences = _flat(frame.confidence)
-        if frame.depth is not None:
-            return self._depth.project(labels, confidences, frame.depth, frame.camera,
-                                       frame.pose, costs, geometry)
-        if settings.projection.mode == costmap_settings.OVERHEAD:
-            return self._overhead.project(labels, confidences, frame.camera, frame.pose, costs,
-                                          geometry)
-        return self._ground.project(labels, confidences, frame.camera, frame.pose, costs,
-                                    geometry, grid.lethal_cells())
-
-    def categories(self, frame: Frame, costs: CostTable,
-                   settings: costmap_settings.CostmapSettings,
-                   lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
-        labels = self._labels(frame, settings)
-        mount = frame.pose.ground_from_camera
-        if frame.depth is not None:
-            return self._categories.measured(
-                labels, _flat(frame.confidence), frame.depth, frame.camera, mount,
-                (settings.projection.max_range, settings.depth.max_height), costs, lookup)
-        found = self._ground.scan(labels, frame.camera, frame.pose, costs)
-        return self._categories.project(labels, _flat(frame.confidence), frame.camera, mount,
-                                        self._ground.table(frame.camera, mount), found, costs,
-                                        lookup)
-
-
-def _stamp_of(latest: Tuple[costmap_observation.Observation, float]) -> float:
-    return latest[1]
-
-
-def _flat(image: 'Optional[npt.NDArray[np.uint8]]') -> 'Optional[npt.NDArray[np.uint8]]':
-    return None if image is None else image.reshape(-1)
+    def projector(self, view: LabelledView
+                  ) -> Union[GroundProjector, NadirProjector, DepthProjector]:
+        return self._flat if view.depth is None else self._depth

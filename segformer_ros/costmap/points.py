@@ -49,7 +49,7 @@ def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> 'npt.NDA
     """
     cloud = _cloud(obstacles.x, obstacles.y, obstacles.labels, obstacles.confidences, costs)
     cloud['z'] = z
-    # Depth and overhead views also mark what no class calls an obstacle.
+    # Depth and nadir views also mark what no class calls an obstacle.
     cloud['cost'] = 100
     return cloud
 

@@ -1,133 +1,176 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Every number of the costmap stage that a user may set, its default and its bounds."""
+"""
+Every setting of the costmap: one row each, with its default, its bounds and its meaning.
 
-from typing import Any, Dict, NamedTuple, Tuple
+A row gives the field of the settings below, its check, and the ROS parameter of that name.
+All of them may change between two frames.
+"""
+
+import math
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from segformer_ros.common.errors import ConfigurationError
 
 CONTACT = 'contact'
-OVERHEAD = 'overhead'
+NADIR = 'overhead'
+"""The value keeps the name that users set."""
 MOST_CELLS = 2048
 """Cells on a side of the grid; the grid then takes 150 MB, at 36 bytes a cell."""
 
 
+class Setting(NamedTuple):
+    """One row; ``bounds`` are inclusive, ``choices`` are all values that are accepted."""
+
+    name: str
+    default: Any
+    description: str
+    bounds: Optional[Tuple[float, float]]
+    choices: Optional[Tuple[str, ...]]
+
+
+SETTINGS: Dict[str, Setting] = {}
+"""All rows by full name, such as ``fusion.forget_time``, in the order of the settings below."""
+_Value = TypeVar('_Value')
+
+
+def _setting(name: str, default: _Value, description: str,
+             bounds: Optional[Tuple[float, float]] = None,
+             choices: Optional[Tuple[str, ...]] = None) -> _Value:
+    SETTINGS[name] = Setting(name, default, description, bounds, choices)
+    return default
+
+
 class GridSettings(NamedTuple):
-    """
-    The grid's shape.
+    """The grid's shape."""
 
-    ``size`` is the side in metres, ``resolution`` that of a cell. The origin moves in steps of
-    ``block`` metres, since StaticLayer writes a log line whenever it moves. A rolling local
-    costmap must fit into the grid with 3/4 of a block to spare on each side.
-    """
-
-    size: float = 10.0
-    resolution: float = 0.05
-    block: float = 1.0
+    size: float = _setting('grid.size', 10.0, 'Side of the grid, metres.', (1.0, 200.0))
+    resolution: float = _setting('grid.resolution', 0.05, 'Side of a cell, metres.', (0.01, 2.0))
+    # In steps, since StaticLayer writes a log line whenever the origin moves. A rolling local
+    # costmap must fit into the grid with 3/4 of a block to spare on each side.
+    block: float = _setting('grid.block', 1.0, 'Metres by which the origin moves at once.',
+                            (0.1, 50.0))
 
 
 class ProjectionSettings(NamedTuple):
-    """
-    From pixels to ground.
+    """From pixels to ground."""
 
-    ``mode``: ``contact`` for a camera that looks ahead (an obstacle stands where its lowest
-    pixel meets the ground), ``overhead`` for one that looks down (everything lies where it is
-    seen). ``max_range``: metres from the camera's foot point; range errors grow with its square
-    over the camera height. ``horizon``: sine of the least angle of a ray below the horizon.
-    ``min_confidence``: 0..255, pixels below it count as unseen. ``min_run``: pixels that an
-    obstacle must be high (to within a fifth: samples lie a little closer than image rows).
-    ``max_gap``: unlabelled pixels between ground and obstacle that still count as their border.
-    ``obstacle_z``: height given to obstacle points, metres; Nav2's height gates drop points at
-    0. ``overhang``: metres that tree crowns and roofs start above the ground at most (overhead
-    mode only).
-    """
-
-    mode: str = CONTACT
-    max_range: float = 5.0
-    horizon: float = 0.01
-    min_confidence: int = 0
-    min_run: int = 3
-    max_gap: int = 6
-    obstacle_z: float = 0.2
-    overhang: float = 2.0
+    mode: str = _setting(
+        'projection.mode', CONTACT,
+        'contact: a camera that looks ahead; an obstacle stands where its lowest pixel meets the '
+        'ground. overhead: a camera that looks down.', choices=(CONTACT, NADIR))
+    max_range: float = _setting(
+        'projection.max_range', 5.0,
+        "Metres from the camera's foot point; errors grow with the square of it.", (0.2, 200.0))
+    horizon: float = _setting(
+        'projection.horizon', 0.01, 'Sine of the least angle of a ray below the horizon.',
+        (0.001, 0.5))
+    min_confidence: int = _setting(
+        'projection.min_confidence', 0,
+        'Pixels below this confidence count as unseen; 255 is sure.', (0, 255))
+    # To within a fifth: samples lie a little closer than image rows.
+    min_run: int = _setting('projection.min_run', 3, 'Pixels that an obstacle must be high.',
+                            (1, 100))
+    max_gap: int = _setting(
+        'projection.max_gap', 6,
+        'Unlabeled pixels between ground and obstacle that still count as their border.',
+        (0, 100))
+    obstacle_z: float = _setting(
+        'projection.obstacle_z', 0.2,
+        "Height of obstacle points, metres; Nav2's gates drop points at 0.", (0.0, 2.0))
+    overhang: float = _setting(
+        'projection.overhang', 2.0,
+        'Metres that crowns and roofs start above the ground at most (overhead).', (0.0, 50.0))
 
 
 class DepthSettings(NamedTuple):
-    """
-    From a depth image to cells, instead of the flat-ground assumption.
+    """From a depth image to cells, instead of the flat-ground assumption."""
 
-    ``ground_tolerance``: metres above or below the plane that still are ground, at the camera's
-    foot point; it grows with range by ``tolerance_slope`` metres a metre, as depth noise and
-    tilt do. ``max_height``: metres; what starts above it is passed under. ``min_points``: depth
-    points that a cell needs to hold an obstacle. ``max_points``: pixels used of a larger image.
-    """
-
-    ground_tolerance: float = 0.05
-    tolerance_slope: float = 0.02
-    max_height: float = 2.0
-    min_points: int = 3
-    max_points: int = 80000
+    ground_tolerance: float = _setting(
+        'depth.ground_tolerance', 0.05,
+        'Metres above or below the plane that still are ground.', (0.005, 1.0))
+    # As depth noise and tilt grow.
+    tolerance_slope: float = _setting(
+        'depth.tolerance_slope', 0.02, 'Growth of ground_tolerance for each metre of range.',
+        (0.0, 0.5))
+    max_height: float = _setting(
+        'depth.max_height', 2.0, 'Metres; what starts above it is passed under.', (0.1, 10.0))
+    min_points: int = _setting(
+        'depth.min_points', 3, 'Depth points that a cell needs to hold an obstacle.', (1, 1000))
+    max_points: int = _setting(
+        'depth.max_points', 80000, 'Pixels that are used of a larger depth image.',
+        (1000, 10000000))
 
 
 class FusionSettings(NamedTuple):
     """
     From frames to a lasting grid.
 
-    Obstacle evidence is a log-odds sum: ``occupied_gain`` per sighting, ``dynamic_gain`` per
-    sighting of a class that moves (it stands elsewhere in the next image, so one sighting at a
-    confidence of a quarter, which is usual at the border of a person, has to be enough),
-    ``free_gain`` per sighting of ground, all times confidence and range weight, kept within
-    ``free_limit`` and ``occupied_limit``; from ``mark_threshold`` on a cell is lethal. A lethal
-    cell that is not seen again stays so for ``static_decay_time`` seconds, one held by a class
-    that moves for ``dynamic_decay_time``. Ground costs are exponential averages with weight
-    ``cost_gain`` for the new value. A cell not seen for ``forget_time`` seconds is unknown.
-    ``min_blob`` is the least number of touching lethal cells that is published.
+    Obstacle evidence is a sum of log-odds, each times confidence and range weight, kept within
+    ``free_limit`` and ``occupied_limit``. Ground costs are exponential averages.
     """
 
-    occupied_gain: float = 0.85
-    dynamic_gain: float = 2.5
-    free_gain: float = 0.4
-    occupied_limit: float = 3.5
-    free_limit: float = -0.85
-    mark_threshold: float = 0.6
-    static_decay_time: float = 20.0
-    dynamic_decay_time: float = 1.5
-    cost_gain: float = 0.4
-    forget_time: float = 30.0
-    min_blob: int = 1
+    occupied_gain: float = _setting(
+        'fusion.occupied_gain', 0.85, 'Log-odds that one sighting of an obstacle adds.',
+        (0.05, 10.0))
+    # What moves stands elsewhere in the next image, so one sighting at a confidence of a
+    # quarter, which is usual at the border of a person, has to be enough.
+    dynamic_gain: float = _setting(
+        'fusion.dynamic_gain', 2.5,
+        'Log-odds that one sighting of a person, animal or vehicle adds.', (0.05, 10.0))
+    free_gain: float = _setting(
+        'fusion.free_gain', 0.4, 'Log-odds that one sighting of ground takes away.', (0.0, 10.0))
+    occupied_limit: float = _setting(
+        'fusion.occupied_limit', 3.5, 'Upper limit of the log-odds.', (0.1, 50.0))
+    free_limit: float = _setting(
+        'fusion.free_limit', -0.85, 'Lower limit of the log-odds.', (-50.0, 0.0))
+    mark_threshold: float = _setting(
+        'fusion.mark_threshold', 0.6, 'Log-odds from which a cell is lethal.', (0.05, 50.0))
+    static_decay_time: float = _setting(
+        'fusion.static_decay_time', 20.0, 'Seconds that an unseen obstacle stays.', (0.1, 3600.0))
+    dynamic_decay_time: float = _setting(
+        'fusion.dynamic_decay_time', 1.5,
+        'Seconds after its last image that an unseen person, animal or vehicle stays.',
+        (0.1, 3600.0))
+    cost_gain: float = _setting(
+        'fusion.cost_gain', 0.4, 'Weight of a new cost of ground against the remembered one.',
+        (0.01, 1.0))
+    forget_time: float = _setting(
+        'fusion.forget_time', 30.0, 'Seconds after which an unseen cell is unknown.',
+        (0.1, 3600.0))
+    min_blob: int = _setting(
+        'fusion.min_blob', 1, 'Touching lethal cells that are published at least.', (1, 1000))
 
 
 class TimeSettings(NamedTuple):
-    """
-    What stamps are believed.
+    """Which stamps are believed; a jump back counts against the last stamp of one source."""
 
-    ``jump_back``: seconds; a stamp that lies farther behind the last one of the same source is
-    a clock reset, which clears the grid. ``future``: seconds that an image may be ahead of the
-    clock.
-    """
-
-    jump_back: float = 0.5
-    future: float = 1.0
+    jump_back: float = _setting(
+        'time.jump_back', 0.5, 'Seconds that time must go back to clear the grid.', (0.0, 60.0))
+    future: float = _setting(
+        'time.future', 1.0, 'Seconds that an image may be ahead of the clock.', (0.0, 60.0))
 
 
 class LandingSettings(NamedTuple):
-    """
-    What a landing site needs.
+    """What a landing site needs."""
 
-    ``min_radius``: metres, of the drone with its margin. ``clearance``: metres left between the
-    disc and anything that is not free; it covers height and pose errors. ``max_cost``: 0..98,
-    the most that landable ground may cost. ``max_age``: seconds since the newest image, beyond
-    which no site is told: somebody may have walked there meanwhile.
-    """
-
-    min_radius: float = 0.5
-    clearance: float = 0.2
-    max_cost: int = 20
-    max_age: float = 3.0
+    # Of the drone with its margin.
+    min_radius: float = _setting(
+        'landing.min_radius', 0.5, 'Least radius of a landing site, metres.', (0.05, 50.0))
+    # Covers errors of height and pose.
+    clearance: float = _setting(
+        'landing.clearance', 0.2, 'Metres between a landing site and anything not free.',
+        (0.0, 20.0))
+    max_cost: int = _setting(
+        'landing.max_cost', 20, 'Highest cost of ground to land on.', (0, 98))
+    # Somebody may have walked there meanwhile.
+    max_age: float = _setting(
+        'landing.max_age', 3.0,
+        'Seconds since the newest image, beyond which no site is told.', (0.1, 60.0))
 
 
 class CostmapSettings(NamedTuple):
-    """All settings of the stage; each part explains its own."""
+    """All settings of the costmap."""
 
     grid: GridSettings = GridSettings()
     projection: ProjectionSettings = ProjectionSettings()
@@ -135,29 +178,31 @@ class CostmapSettings(NamedTuple):
     fusion: FusionSettings = FusionSettings()
     time: TimeSettings = TimeSettings()
     landing: LandingSettings = LandingSettings()
-    category_width: int = 320
+    category_width: int = _setting(
+        'category_width', 320, 'Pixels across ~/category_mask and ~/points.', (16, 4096))
 
 
-# Least and greatest value by setting; both inclusive.
-_BOUNDS: Dict[str, Tuple[float, float]] = {
-    'size': (1.0, 200.0), 'resolution': (0.01, 2.0), 'block': (0.1, 50.0),
-    'max_range': (0.2, 200.0), 'horizon': (0.001, 0.5), 'min_confidence': (0, 255),
-    'min_run': (1, 100), 'max_gap': (0, 100), 'obstacle_z': (0.0, 2.0), 'overhang': (0.0, 50.0),
-    'ground_tolerance': (0.005, 1.0), 'tolerance_slope': (0.0, 0.5), 'max_height': (0.1, 10.0),
-    'min_points': (1, 1000), 'max_points': (1000, 10000000),
-    'occupied_gain': (0.05, 10.0), 'dynamic_gain': (0.05, 10.0), 'free_gain': (0.0, 10.0),
-    'occupied_limit': (0.1, 50.0),
-    'free_limit': (-50.0, 0.0), 'mark_threshold': (0.05, 50.0),
-    'static_decay_time': (0.1, 3600.0), 'dynamic_decay_time': (0.1, 3600.0),
-    'cost_gain': (0.01, 1.0), 'forget_time': (0.1, 3600.0), 'min_blob': (1, 1000),
-    'min_radius': (0.05, 50.0), 'clearance': (0.0, 20.0), 'max_cost': (0, 98),
-    'max_age': (0.1, 60.0),
-    'category_width': (16, 4096), 'jump_back': (0.0, 60.0), 'future': (0.0, 60.0)}
+# No two groups have a field of the same name.
+_BY_FIELD = {name.rpartition('.')[2]: row for name, row in SETTINGS.items()}
 
 
 def bounds_of(name: str) -> Tuple[float, float]:
-    """Return the least and the greatest value that a setting accepts."""
-    return _BOUNDS[name]
+    """Return the least and the greatest value of a setting by its full name."""
+    return SETTINGS[name].bounds or (-math.inf, math.inf)
+
+
+def settings_from(values: Mapping[str, Any]) -> CostmapSettings:
+    """
+    Return the settings that values give; they are not checked.
+
+    :param values: one by the full name of each row
+    """
+    groups: Dict[str, Any] = CostmapSettings()._asdict()
+    for name, row in SETTINGS.items():
+        group, _, field = name.rpartition('.')
+        value = type(row.default)(values[name])
+        groups[group or field] = groups[group]._replace(**{field: value}) if group else value
+    return CostmapSettings(**groups)
 
 
 def check(*groups: Any) -> None:
@@ -169,23 +214,25 @@ def check(*groups: Any) -> None:
     """
     for group in groups:
         for name, value in group._asdict().items():
-            if name not in _BOUNDS:
-                continue
-            low, high = _BOUNDS[name]
-            # Comparing this way round refuses NaN too.
-            if not low <= value <= high:
-                raise ConfigurationError(f'Setting {name!r} is out of bounds', got=value,
-                                         expected=f'{low} .. {high}')
+            if name in _BY_FIELD:
+                _check_value(_BY_FIELD[name], value)
+            else:
+                check(value)
         if isinstance(group, GridSettings):
             _check_grid(group)
-        if isinstance(group, ProjectionSettings) and group.mode not in (CONTACT, OVERHEAD):
-            raise ConfigurationError('Unknown projection mode', got=repr(group.mode),
-                                     expected=f'{CONTACT!r} or {OVERHEAD!r}')
         if isinstance(group, FusionSettings):
             _check_fusion(group)
-        if isinstance(group, CostmapSettings):
-            check(group.grid, group.projection, group.depth, group.fusion, group.time,
-                  group.landing)
+
+
+def _check_value(row: Setting, value: Any) -> None:
+    if row.choices is not None and value not in row.choices:
+        raise ConfigurationError('Unknown ' + row.name.replace('.', ' '), got=repr(value),
+                                 expected=' or '.join(repr(each) for each in row.choices))
+    # Comparing this way round refuses NaN too.
+    if row.bounds is not None and not row.bounds[0] <= value <= row.bounds[1]:
+        raise ConfigurationError(
+            f'Setting {row.name.rpartition(".")[2]!r} is out of bounds', got=value,
+            expected='{} .. {}'.format(*row.bounds))
 
 
 def _check_grid(grid: GridSettings) -> None:

@@ -14,7 +14,7 @@ class TimeJumps:
     Compares stamps with the earlier ones of the same source.
 
     Sources are kept apart: cameras have different latencies, and all stamps lie behind the
-    clock, so stamps of two sources out of order are no jump.
+    clock, so stamps of two sources out of order are not a jump.
 
     :param settings: what is believed
     """

@@ -18,8 +18,8 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
 from support.plane_scene import Box
@@ -104,7 +104,7 @@ def drive(seed):
         odom_from_camera = pose.odom_from_ground.dot(MOUNT)
         truth.add(scene.contacts(PINHOLE, odom_from_camera, 6.0), odom_from_camera)
         labels = scene.render(PINHOLE, odom_from_camera).labels
-        stage.process('front', Frame(labels, None, camera, pose, stamp))
+        stage.process('front', CameraView(labels, None, camera, pose, stamp))
         if step % 8 == 7:
             count(found, stage.occupancy(stamp), truth, scene, costs)
     return found

@@ -19,13 +19,13 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.landing import find_landing_site
 from segformer_ros.costmap.landing import grid_for_height
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import LandingSettings
-from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.costmap.settings import NADIR
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import load_class_table
 from support.plane_scene import Box
@@ -36,7 +36,7 @@ from support.plane_scene import Scene
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('landing', ADE20K)
 LANDING = LandingSettings(min_radius=0.6, clearance=0.2)
-SETTINGS = CostmapSettings(projection=ProjectionSettings(mode=OVERHEAD, max_range=60.0),
+SETTINGS = CostmapSettings(projection=ProjectionSettings(mode=NADIR, max_range=60.0),
                            landing=LANDING)
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = CameraModel(Calibration(320, 240, 'none', (),
@@ -138,7 +138,7 @@ def test_a_drone_high_above_its_largest_grid_is_served_and_comes_down_to_a_fine_
     grass = np.full((PINHOLE.height, PINHOLE.width), ADE20K.id_of('grass'), np.uint8)
     for stamp, height, side in ((10.0, 130.0, 160.0), (11.0, 131.0, 160.0), (12.0, 3.0, 10.0)):
         pose = pose_above_ground(drone_pose(0.0, 0.0, height), height)
-        stage.process('down', Frame(grass, None, CAMERA, pose, stamp))
+        stage.process('down', CameraView(grass, None, CAMERA, pose, stamp))
         occupancy = stage.occupancy(stamp)
         assert occupancy.geometry.resolution * occupancy.geometry.width == pytest.approx(side)
         assert (occupancy.values == 0).any()
@@ -149,7 +149,7 @@ def test_the_site_lies_on_the_ground_and_is_told_only_while_somebody_looks():
     grass = np.full((PINHOLE.height, PINHOLE.width), ADE20K.id_of('grass'), np.uint8)
     # The odometry's zero lies 5 m below the ground: it says 13 m where there are 8.
     pose = pose_above_ground(drone_pose(0.0, 0.0, 13.0), 8.0)
-    stage.process('down', Frame(grass, None, CAMERA, pose, 10.0))
+    stage.process('down', CameraView(grass, None, CAMERA, pose, 10.0))
     assert stage.landing_site(10.0).z == pytest.approx(5.0)
     age = SETTINGS.landing.max_age
     assert stage.landing_site(10.0 + age - 0.01) is not None
@@ -163,8 +163,8 @@ def test_a_drone_above_grass_lands_below_itself_and_keeps_off_water():
     stage = CostmapPipeline(SETTINGS, COSTS)
     odom_from_camera = drone_pose(0.0, 0.0, 8.0)
     view = scene.render(PINHOLE, odom_from_camera)
-    stage.process('down', Frame(view.labels, None, CAMERA,
-                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+    stage.process('down', CameraView(view.labels, None, CAMERA,
+                                     pose_above_ground(odom_from_camera, 8.0), 10.0))
     site = stage.landing_site(10.0)
     assert site.x + site.radius <= 0.5
     assert site.radius > 1.2 and site.cost == 0
@@ -177,8 +177,8 @@ def test_a_disc_does_not_reach_under_a_crown():
     stage = CostmapPipeline(SETTINGS, COSTS)
     odom_from_camera = drone_pose(0.0, 0.0, 8.0)
     view = scene.render(PINHOLE, odom_from_camera)
-    stage.process('down', Frame(view.labels, None, CAMERA,
-                                pose_above_ground(odom_from_camera, 8.0), 10.0))
+    stage.process('down', CameraView(view.labels, None, CAMERA,
+                                     pose_above_ground(odom_from_camera, 8.0), 10.0))
     site = stage.landing_site(10.0)
     assert site is not None and site.x + site.radius <= 2.0
 
@@ -251,8 +251,8 @@ def survey(count, seed):
                                       random.uniform(-0.2, 0.2))
         view = scene.render(PINHOLE, odom_from_camera)
         stage = CostmapPipeline(SETTINGS, COSTS)
-        stage.process('down', Frame(view.labels, None, CAMERA,
-                                    pose_above_ground(odom_from_camera, height), 10.0))
+        stage.process('down', CameraView(view.labels, None, CAMERA,
+                                         pose_above_ground(odom_from_camera, height), 10.0))
         site = stage.landing_site(10.0)
         exists = largest_true_radius(scene, view, odom_from_camera) >= LANDING.min_radius
         possible += exists

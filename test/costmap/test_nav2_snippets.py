@@ -13,8 +13,8 @@ from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.points import POINT_FIELDS
 from segformer_ros.costmap.points import POINT_STEP
 from segformer_ros.costmap.settings import CostmapSettings
@@ -65,8 +65,8 @@ def drive(poses, scene=SCENE):
     stage = CostmapPipeline(CostmapSettings(), COSTS)
     result = None
     for step, pose in enumerate(poses):
-        result = stage.process('front', Frame(labels_at(pose, scene), None, CAMERA,
-                                              CameraPose(pose, MOUNT), 10.0 + 0.1 * step))
+        result = stage.process('front', CameraView(labels_at(pose, scene), None, CAMERA,
+                                                   CameraPose(pose, MOUNT), 10.0 + 0.1 * step))
     return stage, result, 10.0 + 0.1 * (len(poses) - 1)
 
 
@@ -136,8 +136,8 @@ def test_the_rolling_costmap_fits_into_the_grid_wherever_the_robot_stands(local)
     for step in range(60):
         x, y = x + random.uniform(-0.4, 0.6), y + random.uniform(-0.4, 0.4)
         pose = planar_pose(x, y, random.uniform(-3, 3))
-        stage.process('front', Frame(np.full((240, 320), 3, np.uint8), None, CAMERA,
-                                     CameraPose(pose, MOUNT), 10.0 + 0.1 * step))
+        stage.process('front', CameraView(np.full((240, 320), 3, np.uint8), None, CAMERA,
+                                          CameraPose(pose, MOUNT), 10.0 + 0.1 * step))
         geometry = stage.occupancy(10.0 + 0.1 * step).geometry
         for origin, count, place in ((geometry.origin_x, geometry.width, x),
                                      (geometry.origin_y, geometry.height, y)):
@@ -352,8 +352,8 @@ def test_the_semantic_layer_reads_the_bundle_of_one_ordinary_camera(project_root
     assert 255 not in label_info
     pose = planar_pose(0.2, 0.0, 0.1)
     stage = CostmapPipeline(CostmapSettings(category_width=160), COSTS)
-    bundle = stage.categories('front', Frame(labels_at(pose), None, CAMERA,
-                                             CameraPose(pose, MOUNT), 10.0), grouping.lookup)
+    bundle = stage.semantic_layer('front', CameraView(labels_at(pose), None, CAMERA,
+                                                      CameraPose(pose, MOUNT), 10.0), grouping.lookup)
     master = Costmap(8.0, 0.05)
     nav2_rules.semantic_layer(master, bundle, label_info, layer['cam'], pose.dot(MOUNT))
     assert master.cost_at(2.0, -0.2) == 0

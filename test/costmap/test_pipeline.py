@@ -14,12 +14,12 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import FusionSettings
 from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.costmap.settings import NADIR
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED
 from support.plane_scene import Box
@@ -41,7 +41,7 @@ FLOOR_ONLY = np.full((240, 320), FLOOR, np.uint8)
 
 def frame(mask, stamp, odom_from_ground=None, mount=MOUNT, **others):
     pose = CameraPose(np.eye(4) if odom_from_ground is None else odom_from_ground, mount)
-    return Frame(mask, others.get('confidence'), CAMERA, pose, stamp, others.get('depth'))
+    return CameraView(mask, others.get('confidence'), CAMERA, pose, stamp, others.get('depth'))
 
 
 def pipeline(settings=SETTINGS):
@@ -140,7 +140,7 @@ def test_without_odometry_the_grid_holds_the_newest_frame_of_each_camera_alone()
 
 
 def test_leaving_the_overhead_mode_restores_the_grid_that_was_asked_for():
-    overhead = SETTINGS._replace(projection=SETTINGS.projection._replace(mode=OVERHEAD))
+    overhead = SETTINGS._replace(projection=SETTINGS.projection._replace(mode=NADIR))
     stage = pipeline(overhead)
     high = mount_pose(30.0, np.pi / 2)
     stage.process('front', frame(FLOOR_ONLY, 10.0, mount=high))
@@ -264,7 +264,7 @@ def test_the_category_bundle_shows_ground_and_feet_alone():
     stage = pipeline(settings)
     shot = frame(scene.render(PINHOLE, MOUNT).labels, 10.0,
                  confidence=np.full((240, 320), 200, np.uint8))
-    bundle = stage.categories('front', shot, lookup)
+    bundle = stage.semantic_layer('front', shot, lookup)
     assert bundle.mask.shape == bundle.confidence.shape == (120, 160)
     assert bundle.points.shape == (120, 160, 3) and bundle.points.dtype == np.float32
     assert set(np.unique(bundle.mask)) == {0, 2, UNLABELED}
@@ -292,7 +292,7 @@ def test_with_a_depth_image_the_bundle_has_the_measured_places():
     lookup = np.full(256, UNLABELED, np.uint8)
     lookup[[FLOOR, WALL]] = 0, 2
     stage = pipeline(SETTINGS._replace(category_width=320))
-    bundle = stage.categories('front', frame(view.labels, 10.0, depth=depth), lookup)
+    bundle = stage.semantic_layer('front', frame(view.labels, 10.0, depth=depth), lookup)
     shown = np.isfinite(bundle.points[..., 2])
     np.testing.assert_allclose(bundle.points[shown][:, 2], depth[shown], rtol=1e-6)
     rows, columns = np.nonzero(shown)
@@ -309,7 +309,7 @@ def test_with_a_depth_image_the_bundle_has_the_measured_places():
 
 def test_the_bundle_is_never_larger_than_the_mask():
     stage = pipeline(SETTINGS._replace(category_width=1000))
-    bundle = stage.categories('front', frame(FLOOR_ONLY, 10.0), np.zeros(256, np.uint8))
+    bundle = stage.semantic_layer('front', frame(FLOOR_ONLY, 10.0), np.zeros(256, np.uint8))
     assert bundle.mask.shape == (240, 320)
     assert (bundle.confidence == 255).all()
 

@@ -10,7 +10,7 @@ import pytest
 from segformer_ros.cli.replay_evaluation import make_parser
 from segformer_ros.cli.support.ros_environment import PROFILE_VARIABLES
 from segformer_ros.common import resources
-from segformer_ros.ros.parameters.checks import combined_fault
+from segformer_ros.ros.parameters.node import combined_fault
 from support import fake_launch
 from support.node_parameters import node_values
 import yaml

@@ -28,7 +28,7 @@ def test_opening_that_hangs_brings_the_fallback(start):
         status = node.status('watchdog', lambda status: status.level == WARN)
         assert status.message.startswith('the fallback serves: The backend was not open after ')
         values = {pair.key: pair.value for pair in status.values}
-        assert (values['backends replaced'], values['threads that hang']) == ('1', '1')
+        assert (values['backends replaced'], values['abandoned threads']) == ('1', '1')
 
 
 def test_when_no_backend_opens_the_process_ends_to_be_started_anew(start):
@@ -44,7 +44,7 @@ def test_under_a_lifecycle_manager_configure_fails_and_can_be_repeated(start):
         assert node.peer.state() == 'unconfigured'
         assert 'Cannot configure: No backend was open in time, nor the fallback' in \
             node.process.log()
-        assert 'are left behind: 2; with 4 the process ends' in node.process.log()
+        assert 'Abandoned threads, which hang: 2; with 4 the process ends' in node.process.log()
         assert node.peer.change_state('configure') and node.peer.change_state('activate')
         node.serves_again()
 

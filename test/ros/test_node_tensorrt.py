@@ -251,7 +251,7 @@ def test_fallback_is_not_the_provider_that_hung(robot, domain):
         serve_until(peer, iter([False] * 2 + [True]).__next__)
         status, values = watcher.wait('watchdog', lambda status: status.level == WARN)
         assert status.message.startswith('the fallback serves: The backend was not open')
-        assert (values['backends replaced'], values['threads that hang']) == ('1', '1')
+        assert (values['backends replaced'], values['abandoned threads']) == ('1', '1')
         assert re.search('onnxruntime [0-9.]+ fp32 on cpu runs', node.log())
 
 

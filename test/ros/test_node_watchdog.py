@@ -61,7 +61,7 @@ def test_second_hang_brings_the_fallback_for_good(node):
     status = node.status('watchdog', lambda status: status.level == WARN)
     assert status.message.startswith('the fallback serves: ')
     values = {pair.key: pair.value for pair in status.values}
-    assert (values['backends replaced'], values['threads that hang']) == ('2', '2')
+    assert (values['backends replaced'], values['abandoned threads']) == ('2', '2')
 
 
 def test_when_every_backend_hangs_the_process_ends_to_be_started_anew(node):
@@ -78,7 +78,7 @@ def test_threads_that_hang_are_counted_over_cleanup_and_configure(node):
         node.send_until_logged('it is opened anew', number)
         node.serves_again()
         assert node.peer.change_state('deactivate') and node.peer.change_state('cleanup')
-        node.process.wait_for_log(f'hang and are left behind: {number}')
+        node.process.wait_for_log(f'Abandoned threads, which hang: {number}')
         # Nobody waited for them.
         assert 'has not answered for 30 s' not in node.process.log()
         assert node.peer.change_state('configure') and node.peer.change_state('activate')

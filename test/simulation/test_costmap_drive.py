@@ -10,8 +10,8 @@ from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
@@ -106,7 +106,7 @@ def test_the_trail_of_a_person_who_walks_through_a_room_is_gone_within_the_decay
     for time in np.arange(0.0, 5.0 / pace, 0.1):
         picture = renderer.render(world, way.camera_pose(0.0), time)
         pose = CameraPose(base, way.base_from_optical)
-        stage.process('front', Frame(picture.labels, None, camera, pose, 1.0 + time))
+        stage.process('front', CameraView(picture.labels, None, camera, pose, 1.0 + time))
         if (picture.labels == person).any():
             last_seen = 1.0 + time
             x, y, _, _ = walker_pose(world.walkers[0], time)

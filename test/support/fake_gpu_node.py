@@ -14,7 +14,7 @@ from segformer_ros.cli.segformer import main
 from segformer_ros.inference.cuda import driver_buffers
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.node import live_segmenter
 from support.fake_libcuda import FakeLibcuda
 
 ORIN = GpuInfo(number=0, name='Orin', compute_capability=(8, 7), multiprocessors=8,
@@ -26,7 +26,7 @@ if __name__ == '__main__':
     sys.path.insert(0, os.path.join(TEST_ROOT, 'support', 'fake_cuda'))
     libcuda = driver_buffers.Libcuda
     driver_buffers.Libcuda = lambda: libcuda(lambda name: FakeLibcuda())
-    backend_provider.probe_gpu = lambda index: ORIN
-    backend_provider.DEFAULT_RUNTIME = RuntimeSettings(
+    live_segmenter.probe_gpu = lambda index: ORIN
+    live_segmenter.DEFAULT_RUNTIME = RuntimeSettings(
         tensorrt_module='support.fake_tensorrt', probe=False)
     raise SystemExit(main())

@@ -18,9 +18,8 @@ import numpy as np
 from segformer_ros.cli.segformer import main
 from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
-from segformer_ros.ros.node import live_segmenter as backend_provider
-from segformer_ros.ros.node.live_segmenter import BackendChoice
-from segformer_ros.ros.node.live_segmenter import BackendProvider
+from segformer_ros.ros.node import live_segmenter
+from support.slow_backend import plain_status
 
 NUMBERS = itertools.count(1)
 
@@ -70,25 +69,27 @@ class FaultyBackend(OnnxruntimeBackend):
         return outputs
 
 
-class FaultyProvider(BackendProvider):
-    """One faulty session."""
+class FaultySelector:
+    """Serves with one faulty session."""
 
     def __init__(self, parameters, model):
         number = next(NUMBERS)
-        self._choice = BackendChoice(
-            FaultyBackend(model.path, parameters.threads, number),
-            f'number {number}, {parameters.backend}')
+        self.spec = model.spec
+        self.status = plain_status(f'number {number}, {parameters.backend}')
+        self._backend = FaultyBackend(model.path, parameters.threads, number)
 
-    def current(self):
-        """Return the session, opened at the first call."""
-        self._choice.backend.open()
-        return self._choice
+    def open(self):
+        """Return the session, open."""
+        return self._backend.open()
+
+    def offer_frame(self, inputs):
+        """Keep nothing."""
 
     def close(self):
         """Close the session."""
-        self._choice.backend.close()
+        self._backend.close()
 
 
 if __name__ == '__main__':
-    backend_provider.make_provider = FaultyProvider
+    live_segmenter.make_selector = FaultySelector
     raise SystemExit(main())

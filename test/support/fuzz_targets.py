@@ -47,9 +47,9 @@ from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.cache import SHORT_KEY
 from segformer_ros.model.spec import load_model_spec
-from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import node_rows
+from segformer_ros.ros.parameters.row import fault
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png

@@ -19,8 +19,8 @@ class Gpu(SteppedBackend):
 
     overlaps = True
 
-    def __init__(self, log, on_begin=lambda level: None, failing=()):
-        super().__init__()
+    def __init__(self, log, on_begin=lambda level: None, failing=(), name='stepped'):
+        super().__init__(name=name)
         self._log = log
         self._on_begin = on_begin
         self._failing = failing

@@ -4,9 +4,9 @@
 
 import os
 
-from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import node_rows
+from segformer_ros.ros.parameters.row import fault
 import yaml
 
 

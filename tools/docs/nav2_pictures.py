@@ -27,8 +27,8 @@ from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E40
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
+from segformer_ros.costmap.pipeline import CameraView  # noqa: E402
 from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
-from segformer_ros.costmap.pipeline import Frame  # noqa: E402
 from segformer_ros.costmap.points import POINT_FIELDS  # noqa: E402
 from segformer_ros.costmap.points import POINT_STEP  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
@@ -84,7 +84,7 @@ class Drive:
             time = STREET_START + 0.25 * number
             self.picture = renderer.render(world, way.camera_pose(time), time)
             self.pose = CameraPose(way.base_pose(time), believed)
-            self.frame = Frame(self.picture.labels, None, self.camera, self.pose, 1.0 + time)
+            self.frame = CameraView(self.picture.labels, None, self.camera, self.pose, 1.0 + time)
             self.result = self.stage.process('front', self.frame)
         self.now = self.frame.stamp
 
@@ -189,7 +189,7 @@ def draw_snippets(drive):
     grouping = load_grouping('outdoor', ADE20K)
     parameters = parameters_of('nav2_semantic_segmentation_layer')
     nav2_rules.semantic_layer(
-        master, drive.stage.categories('front', drive.frame, grouping.lookup),
+        master, drive.stage.semantic_layer('front', drive.frame, grouping.lookup),
         dict(enumerate(grouping.table.names)), parameters['semantic_segmentation_layer']['cam'],
         drive.pose.odom_from_ground.dot(drive.pose.ground_from_camera))
     obstacles_on(master, drive, parameters)
@@ -218,8 +218,8 @@ def draw_landing():
     pose[:2, 3] = LAND_PLACE
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)
     stage = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
-    stage.process('down', Frame(picture.labels, None, camera,
-                                pose_above_ground(pose, LAND_HEIGHT), 10.0))
+    stage.process('down', CameraView(picture.labels, None, camera,
+                                     pose_above_ground(pose, LAND_HEIGHT), 10.0))
     occupancy, site = stage.occupancy(10.0), stage.landing_site(10.0)
     geometry = occupancy.geometry
     around = np.linspace(0.0, 2.0 * np.pi, 100)

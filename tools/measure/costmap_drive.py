@@ -18,8 +18,8 @@ from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.simulation.render.ground_truth import first_surfaces
@@ -106,7 +106,7 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
         mask = picture.labels if labels_of is None else labels_of(picture)
         pose = CameraPose(way.base_pose(time), way.base_from_optical)
         # Stamps of zero are refused.
-        stage.process('front', Frame(mask, None, camera, pose, 1.0 + time))
+        stage.process('front', CameraView(mask, None, camera, pose, 1.0 + time))
         grid = stage.occupancy(1.0 + time)
         # What leaves the grid is forgotten, also if the robot comes back.
         contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]

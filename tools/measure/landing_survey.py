@@ -12,8 +12,8 @@ from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import pose_above_ground
 from segformer_ros.costmap.landing import LandingSite
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.simulation.render.ground_truth import ground_classes
 from segformer_ros.simulation.render.ground_truth import NONE
@@ -92,8 +92,8 @@ def survey(settings: CostmapSettings, costs: CostTable, count: int, first_seed: 
         mask, confidence = (picture.labels, None) if labels_of is None else labels_of(picture)
         stage = CostmapPipeline(settings, costs)
         # Stamps of zero are refused.
-        stage.process('down', Frame(mask, confidence, camera,
-                                    pose_above_ground(pose, pose[2, 3]), 1.0))
+        stage.process('down', CameraView(mask, confidence, camera,
+                                         pose_above_ground(pose, pose[2, 3]), 1.0))
         site = stage.landing_site(1.0)
         truth = LandingTruth(world, picture, costs, settings)
         possible = truth.largest_radius() >= settings.landing.min_radius

@@ -18,51 +18,6 @@ from segformer_ros.costmap.geometry import distortion
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# CameraInfo writes plumb_bob; some drivers leave the name empty where there is no distortion.
-_POLYNOMIAL_LENGTHS = {
-    'none': (0,), '': (0,), 'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14)}
-_EQUIDISTANT_NAMES = ('equidistant', 'fisheye')
-
-
-def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> distortion.Distortion:
-    """
-    Return the lens that a CameraInfo describes.
-
-    :param distortion_model: CameraInfo.distortion_model
-    :param coefficients: CameraInfo.d
-    :raises InvalidInputError: unknown model, wrong number of coefficients, one that is not
-        finite, or a tilted sensor (the last two of 14)
-    """
-    values = [float(value) for value in coefficients]
-    if not np.all(np.isfinite(values)):
-        raise InvalidInputError('Distortion coefficients are not finite', got=values,
-                                remedy='Calibrate the camera again.')
-    if distortion_model in _EQUIDISTANT_NAMES:
-        _check_length(distortion_model, values, (4,))
-        return distortion.EquidistantDistortion(values)
-    if distortion_model not in _POLYNOMIAL_LENGTHS:
-        raise InvalidInputError(
-            'Unknown distortion model in CameraInfo', got=repr(distortion_model),
-            expected='plumb_bob, rational_polynomial, equidistant or none',
-            remedy='Calibrate with one of them, or use the rectified image.')
-    if distortion_model in ('none', '') and not any(values):
-        values = []
-    _check_length(distortion_model, values, _POLYNOMIAL_LENGTHS[distortion_model])
-    if any(values[12:]):
-        raise InvalidInputError(
-            'A tilted sensor is not supported', got=f'tau {values[12:]}',
-            remedy='Use the rectified image.')
-    return distortion.PolynomialDistortion(values[:12])
-
-
-def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
-    if len(values) not in lengths:
-        raise InvalidInputError(
-            f'Wrong number of distortion coefficients for {model!r}', got=len(values),
-            expected=' or '.join(str(length) for length in lengths),
-            remedy='Correct D in the CameraInfo publisher.')
-
-
 _CALIBRATE = 'Calibrate the camera (ros2 run camera_calibration cameracalibrator).'
 
 
@@ -112,11 +67,12 @@ class CameraModel:
         _check_same_shape(image_wh, self.size_wh)
         if rectified:
             fx, fy, cx, cy = _intrinsics('P', calibration.p, 12, 4)
-            self._lens: distortion.Distortion = distortion.PolynomialDistortion(())
+            self._distortion: distortion.Distortion = distortion.PolynomialDistortion(())
             self._rotation = np.eye(3)
         else:
             fx, fy, cx, cy = _intrinsics('K', calibration.k, 9, 3)
-            self._lens = make_distortion(calibration.distortion_model, calibration.d)
+            self._distortion = distortion.make_distortion(calibration.distortion_model,
+                                                          calibration.d)
             self._rotation = _rectification(calibration.r)
         self.fx, self.cx = _scaled(fx, cx, calibration.roi_x, calibration.binning_x,
                                    self.size_wh[0] / float(image_wh[0]))
@@ -138,7 +94,7 @@ class CameraModel:
         if not self.rectified and not np.array_equal(self._rotation, np.eye(3)):
             turn = [[float(value) for value in row] for row in self._rotation.T]
             x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in turn)
-        xd, yd = self._lens.distort(x, y, z)
+        xd, yd = self._distortion.distort(x, y, z)
         return xd * self.fx + self.cx, yd * self.fy + self.cy
 
     def unproject(self, u: 'npt.ArrayLike', v: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
@@ -151,7 +107,7 @@ class CameraModel:
         """
         x = (np.asarray(u, np.float64) - self.cx) / self.fx
         y = (np.asarray(v, np.float64) - self.cy) / self.fy
-        return self._lens.undistort(x, y).dot(self._rotation.T)
+        return self._distortion.undistort(x, y).dot(self._rotation.T)
 
     def rays(self) -> 'npt.NDArray[np.float32]':
         """
@@ -226,7 +182,7 @@ def _rectification(values: Sequence[float]) -> 'npt.NDArray[np.float64]':
     matrix = np.array(values, np.float64)
     if matrix.shape != (9,) or not np.allclose(
             matrix.reshape(3, 3).dot(matrix.reshape(3, 3).T), np.eye(3), atol=1e-3):
-        raise InvalidInputError('R of CameraInfo is no rotation', got=list(values),
+        raise InvalidInputError('R of CameraInfo is not a rotation', got=list(values),
                                 expected='a 3 x 3 rotation by rows', remedy=_CALIBRATE)
     return matrix.reshape(3, 3)
 
@@ -261,7 +217,7 @@ def calibration_of(info: Any) -> Calibration:
 
 def is_rectified(topic: str) -> bool:
     """
-    Tell whether a topic carries rectified images by the names that image_pipeline uses.
+    Return whether a topic carries rectified images by the names that image_pipeline uses.
 
     :param topic: of the images, with or without ``/compressed``
     """

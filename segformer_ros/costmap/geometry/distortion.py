@@ -1,12 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Lens distortion of the CameraInfo models, forwards and backwards.
+The distortion models of CameraInfo, forwards and backwards.
 
 Formulas: OpenCV "Camera Calibration and 3D Reconstruction" (plumb_bob and rational_polynomial
 after Brown, 1966) and "Fisheye camera model" (equidistant, after Kannala and Brandt, 2006).
 Distortion polynomials are fitted inside the image only. Farther out they may turn back, so that
-a point beside the picture would land in it. Both lenses are therefore cut where the radial
+a point beside the picture would land in it. Both models are therefore cut where the radial
 function stops growing.
 """
 
@@ -14,6 +14,7 @@ import abc
 from typing import Any, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,6 +26,10 @@ _TABLE_LENGTH = 4096
 _NEWTON_STEPS = 8
 # In normalised coordinates: a hundredth of a pixel at a focal length of 1000 pixels.
 _RESIDUAL = 1e-5
+# CameraInfo writes plumb_bob; some drivers leave the name empty where there is no distortion.
+_POLYNOMIAL_LENGTHS = {
+    'none': (0,), '': (0,), 'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14)}
+_EQUIDISTANT_NAMES = ('equidistant', 'fisheye')
 
 
 class Distortion(abc.ABC):
@@ -89,7 +94,7 @@ class PolynomialDistortion(Distortion):
 
     def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
                 ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
-        """Return distorted coordinates; see :class:`Lens`."""
+        """Return distorted coordinates; see :class:`Distortion`."""
         inverse = 1.0 / np.where(z > 0.0, z, np.array(np.nan, z.dtype))
         x = x * inverse
         y = y * inverse
@@ -100,8 +105,7 @@ class PolynomialDistortion(Distortion):
             x[outside] = np.nan
         if self._plain:
             return x, y
-        xd, yd = self._apply(x, y, s)
-        return xd, yd
+        return self._apply(x, y, s)
 
     def _apply(self, x: Any, y: Any, s: Any) -> Tuple[Any, Any]:
         gain = _horner(self._over, s)
@@ -121,7 +125,7 @@ class PolynomialDistortion(Distortion):
 
     def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
                   ) -> 'npt.NDArray[np.float64]':
-        """Return unit rays; see :class:`Lens`."""
+        """Return unit rays; see :class:`Distortion`."""
         radius = np.hypot(x, y)
         undistorted = np.interp(radius, self._distorted_radii, self._radii)
         scale = np.divide(undistorted, radius, out=np.ones_like(radius), where=radius > 0.0)
@@ -176,7 +180,7 @@ class EquidistantDistortion(Distortion):
 
     def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
                 ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
-        """Return distorted coordinates; see :class:`Lens`."""
+        """Return distorted coordinates; see :class:`Distortion`."""
         across = np.hypot(x, y)
         angle = np.arctan2(across, z)
         # Straight behind has no direction in the image.
@@ -188,7 +192,7 @@ class EquidistantDistortion(Distortion):
 
     def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
                   ) -> 'npt.NDArray[np.float64]':
-        """Return unit rays; see :class:`Lens`."""
+        """Return unit rays; see :class:`Distortion`."""
         radius = np.hypot(x, y)
         angle = np.interp(radius, self._radii, self._angles)
         for _ in range(_NEWTON_STEPS):
@@ -199,6 +203,45 @@ class EquidistantDistortion(Distortion):
         angle[(radius > self._radii[-1]) | (angle > self.largest_angle)] = np.nan
         scale = np.divide(np.sin(angle), radius, out=np.ones_like(radius), where=radius > 0.0)
         return np.stack([x * scale, y * scale, np.cos(angle)], axis=-1)
+
+
+def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Distortion:
+    """
+    Return the distortion that a CameraInfo describes.
+
+    :param distortion_model: CameraInfo.distortion_model
+    :param coefficients: CameraInfo.d
+    :raises InvalidInputError: unknown model, wrong number of coefficients, one that is not
+        finite, or a tilted sensor (the last two of 14)
+    """
+    values = [float(value) for value in coefficients]
+    if not np.all(np.isfinite(values)):
+        raise InvalidInputError('Distortion coefficients are not finite', got=values,
+                                remedy='Calibrate the camera again.')
+    if distortion_model in _EQUIDISTANT_NAMES:
+        _check_length(distortion_model, values, (4,))
+        return EquidistantDistortion(values)
+    if distortion_model not in _POLYNOMIAL_LENGTHS:
+        raise InvalidInputError(
+            'Unknown distortion model in CameraInfo', got=repr(distortion_model),
+            expected='plumb_bob, rational_polynomial, equidistant or none',
+            remedy='Calibrate with one of them, or use the rectified image.')
+    if distortion_model in ('none', '') and not any(values):
+        values = []
+    _check_length(distortion_model, values, _POLYNOMIAL_LENGTHS[distortion_model])
+    if any(values[12:]):
+        raise InvalidInputError(
+            'A tilted sensor is not supported', got=f'tau {values[12:]}',
+            remedy='Use the rectified image.')
+    return PolynomialDistortion(values[:12])
+
+
+def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
+    if len(values) not in lengths:
+        raise InvalidInputError(
+            f'Wrong number of distortion coefficients for {model!r}', got=len(values),
+            expected=' or '.join(str(length) for length in lengths),
+            remedy='Correct D in the CameraInfo publisher.')
 
 
 def _smallest_root(polynomial: 'npt.NDArray[np.float64]') -> float:

@@ -10,11 +10,13 @@ tf2's documentation; tf2's own code is not used.
 
 import bisect
 import math
-from typing import Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
 
 if TYPE_CHECKING:
@@ -57,12 +59,17 @@ class _Edge:
     def at(self, stamp: float, child: str) -> 'Matrix':
         """Return parent_from_child (4, 4)."""
         matrix = np.eye(4)
-        if self.static:
-            matrix[:3, :3] = transforms.rotation_of(self.rotations[0])
-            matrix[:3, 3] = self.translations[0]
-            return matrix
-        if not self.stamps[0] <= stamp <= self.stamps[-1]:
-            late = stamp > self.stamps[-1]
+        place = 0 if self.static else bisect.bisect_left(self.stamps, stamp)
+        if self.static or (place < len(self.stamps) and self.stamps[place] == stamp):
+            rotation, matrix[:3, 3] = self.rotations[place], self.translations[place]
+        elif 0 < place < len(self.stamps):
+            before = self.stamps[place - 1]
+            share = (stamp - before) / (self.stamps[place] - before)
+            rotation = transforms.slerp(self.rotations[place - 1], self.rotations[place], share)
+            matrix[:3, 3] = ((1.0 - share) * self.translations[place - 1]
+                             + share * self.translations[place])
+        else:
+            late = place > 0
             raise TransformError(
                 f'No transform of {child!r} in {self.parent!r} at that time',
                 got='{:.3f} s {} one'.format(
@@ -71,17 +78,7 @@ class _Edge:
                 expected=f'a stamp within {self.stamps[0]:.3f} .. {self.stamps[-1]:.3f}',
                 remedy='Wait for the transform.' if late else
                 'The image is older than the transforms kept; check the clocks.')
-        place = bisect.bisect_left(self.stamps, stamp)
-        if self.stamps[place] == stamp:
-            matrix[:3, :3] = transforms.rotation_of(self.rotations[place])
-            matrix[:3, 3] = self.translations[place]
-            return matrix
-        before = self.stamps[place - 1]
-        share = (stamp - before) / (self.stamps[place] - before)
-        matrix[:3, :3] = transforms.rotation_of(
-            transforms.slerp(self.rotations[place - 1], self.rotations[place], share))
-        matrix[:3, 3] = ((1.0 - share) * self.translations[place - 1]
-                         + share * self.translations[place])
+        matrix[:3, :3] = transforms.rotation_of(rotation)
         return matrix
 
 
@@ -130,6 +127,16 @@ class TransformBuffer:
             edge = self._edges[child] = _Edge(parent, static)
         edge.insert(stamp, position, rotation, self.cache_time)
 
+    def insert_message(self, message: Any, static: bool) -> None:
+        """
+        Take in a transform as :meth:`insert` does.
+
+        :param message: with the fields of ``geometry_msgs/TransformStamped``
+        """
+        self.insert(message.header.frame_id, message.child_frame_id,
+                    stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+                    *transforms.components_of(message.transform), static)
+
     def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> 'Matrix':
         """
         Return target_from_source (4, 4): the pose of ``source`` in ``target``.
@@ -161,17 +168,6 @@ class TransformBuffer:
         """Forget everything but static transforms, as after a jump back in time."""
         self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
 
-    def span(self, child: str) -> Tuple[float, float]:
-        """
-        Return the oldest and newest stamp of a frame, seconds.
-
-        :raises TransformError: no transform of that frame has come
-        """
-        edge = self._edges.get(child.lstrip('/'))
-        if edge is None:
-            raise self._unknown(child)
-        return (-math.inf, math.inf) if edge.static else (edge.stamps[0], edge.stamps[-1])
-
     def _chain(self, frame: str) -> List[str]:
         if frame not in self._edges and all(e.parent != frame for e in self._edges.values()):
             raise self._unknown(frame)
@@ -187,7 +183,7 @@ class TransformBuffer:
         return chain
 
     def _forget_stale(self, loop: List[str]) -> bool:
-        """Forget the edge of a loop that nobody publishes any more; tell whether there was one."""
+        """Forget edges of a loop that nobody publishes any more; return whether there are any."""
         moving = [child for child in loop if not self._edges[child].static]
         newest = max([edge.stamps[-1] for edge in self._edges.values() if not edge.static],
                      default=-math.inf)

@@ -8,7 +8,7 @@ y down. Quaternions are (x, y, z, w) as in geometry_msgs.
 """
 
 import math
-from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -57,6 +57,16 @@ def pose_matrix(translation: Sequence[float], quaternion: Sequence[float]) -> 'M
         raise InvalidInputError('A transform is not finite', got=list(translation),
                                 expected='three finite metres')
     return matrix
+
+
+def components_of(transform: Any) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+    """
+    Return translation and quaternion as :func:`pose_matrix` takes them.
+
+    :param transform: with the fields of ``geometry_msgs/Transform``
+    """
+    shift, turned = transform.translation, transform.rotation
+    return (shift.x, shift.y, shift.z), (turned.x, turned.y, turned.z, turned.w)
 
 
 def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':
@@ -175,7 +185,7 @@ def height_from_range(distance: float, odom_from_sensor: 'Matrix',
     :param distance: sensor_msgs/Range.range, metres along the sensor's x axis
     :param odom_from_sensor: (4, 4) pose of its frame
     :param limits: sensor_msgs/Range.min_range and max_range, metres; a reading outside them is
-        none, as that message says; nothing is checked where the second is not above the first
+        not valid, as that message says; nothing is checked where the second is not above the first
     :raises InvalidInputError: no echo, or a sensor tilted by more than 60 degrees from straight
         down, where a range says little about the height
     """
@@ -188,9 +198,9 @@ def height_from_range(distance: float, odom_from_sensor: 'Matrix',
         raise InvalidInputError('Range finder has no echo', got=distance,
                                 expected=f'{low} to {high}, the limits in its message')
     if down < 0.5:
+        angle = math.degrees(math.acos(max(-1.0, min(1.0, down))))
         raise InvalidInputError(
-            'Range finder does not point down', got=
-            f'{math.degrees(math.acos(max(-1.0, min(1.0, down)))):.0f} degrees from straight down',
+            'Range finder does not point down', got=f'{angle:.0f} degrees from straight down',
             expected='at most 60', remedy='Check its frame: x is the direction of the beam.')
     return distance * down
 
@@ -212,8 +222,8 @@ def check_camera_pose(pose: CameraPose) -> None:
             expected='above 0.01 m in the ground frame',
             remedy='Use a ground frame on the floor (base_footprint), or set the mount height.')
     if pose.ground_from_camera[2, 2] > _LOOKS_UP:
+        angle = math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2]))))
         raise TransformError(
-            'Camera looks up', got=
-            f'its z axis {math.degrees(math.asin(min(1.0, float(pose.ground_from_camera[2, 2])))):.0f} degrees above the horizon',
+            'Camera looks up', got=f'its z axis {angle:.0f} degrees above the horizon',
             expected='an optical frame: z forward, x right, y down (REP-103)',
             remedy='Put the optical frame, not the camera body, into the header.frame_id.')

@@ -1,15 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the projections share: labels ready for lookups, cells in view, obstacles as cells."""
+"""What the projections share: cells in view, obstacles as cells, marks before a point."""
 
-from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.model.classes import UNLABELED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,41 +58,6 @@ def cells_between(geometry: observation.GridGeometry, odom_from_ground: 'npt.NDA
         ((back[1, 0] * dx).astype(np.float32) + (back[1, 1] * dy).astype(np.float32)).reshape(-1))
 
 
-def prepared_labels(mask: 'npt.NDArray[np.uint8]',
-                    confidence: 'Optional[npt.NDArray[np.uint8]]',
-                    self_mask: 'Optional[npt.NDArray[np.uint8]]', min_confidence: int
-                    ) -> 'npt.NDArray[np.uint8]':
-    """
-    Return the flattened mask with unseen pixels as UNLABELED, and one UNLABELED appended.
-
-    The last element stands for everything outside the image, so that lookups need no branch.
-
-    :param mask: (H, W) class ids
-    :param confidence: (H, W) 0..255 or None
-    :param self_mask: (H, W), 255 on the robot's own body and 0 elsewhere, or None
-    :param min_confidence: below it a pixel counts as unseen
-    """
-    labels = np.full(mask.size + 1, UNLABELED, np.uint8)
-    image = labels[:-1].reshape(mask.shape)
-    if self_mask is None:
-        image[...] = mask
-    else:
-        # UNLABELED has all bits set: "or" writes it without a branch.
-        np.bitwise_or(mask, self_mask, out=image)
-    if confidence is not None and min_confidence > 0:
-        unsure = (confidence < min_confidence).view(np.uint8)
-        image |= np.negative(unsure)
-    return labels
-
-
-def confidence_of(confidences: 'Optional[npt.NDArray[np.uint8]]',
-                  pixels: 'npt.NDArray[np.intp]') -> 'Floats':
-    """Return (N,) float32 0..1 at in-view pixels; 1 where no confidence is known."""
-    if confidences is None:
-        return np.ones(len(pixels), np.float32)
-    return confidences[pixels] * np.float32(1.0 / 255.0)
-
-
 def obstacle_evidence(
         obstacles: observation.Obstacles, pose: CameraPose, costs: CostTable,
         geometry: observation.GridGeometry) -> Tuple[observation.Evidence, observation.Evidence]:
@@ -129,7 +93,7 @@ def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: observation.GridGeome
     cells, inside = geometry.indices(*to_odom(
         pose.odom_from_ground, foot[0] + share * (x - foot[0])[:, None],
         foot[1] + share * (y - foot[1])[:, None]))
-    # The grown mark of the point itself is no obstacle before it.
+    # The grown mark of the point itself is not an obstacle before it.
     nearer = (1.0 - share) * distance[:, None] > 3.0 * geometry.resolution
     return ((grown[cells] > 0) & inside & nearer).any(axis=1)
 

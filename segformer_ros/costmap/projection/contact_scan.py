@@ -31,7 +31,7 @@ _EDGE_ROWS = 2
 
 class Scan(NamedTuple):
     """
-    What one mask shows, by azimuth bin.
+    What one mask shows, by azimuth bin of ``table``.
 
     ``contact`` (A,) float32 range of the first obstacle, inf if there is none; ``contact_pixel``
     and ``contact_depth`` (A,) index the mask at the obstacle's foot and ``min_run`` pixels into
@@ -42,6 +42,7 @@ class Scan(NamedTuple):
     the last sample in view.
     """
 
+    table: ScanTable
     contact: 'Floats'
     contact_pixel: 'npt.NDArray[np.intp]'
     contact_depth: 'npt.NDArray[np.intp]'
@@ -76,7 +77,7 @@ def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
     contact = np.where(found, border, np.float32(np.inf))[owner].astype(np.float32)
     clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
     deep = np.minimum(start + settings.min_run - 1, count - 1)
-    return Scan(contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
+    return Scan(table, contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
                 foot_seen[owner], np.minimum(clear, contact), table.pixels[bins, last_clear],
                 np.minimum(contact, table.end))
 

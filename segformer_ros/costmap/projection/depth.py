@@ -12,13 +12,13 @@ pixels without a class count by their height alone.
 from typing import Optional, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.costmap.projection.cells import confidence_of
+from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.projection.cells import obstacle_evidence
 from segformer_ros.costmap.projection.cells import to_odom
+from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
@@ -42,59 +42,49 @@ class DepthProjector:
 
     :param projection: ``max_range`` is used
     :param settings: height gates and counts
-    :param self_mask: (H, W) uint8, 255 where the camera sees its own robot
+    :param ego_mask: (H, W) uint8, 255 where the camera sees its own robot
     """
 
     def __init__(self, projection: ProjectionSettings, settings: DepthSettings,
-                 self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+                 ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
         self.projection = projection
         self.settings = settings
-        self.self_mask = self_mask
+        self.ego_mask = ego_mask
         self._camera: Optional[CameraModel] = None
         self._pixels: 'Indices' = np.zeros(0, np.intp)
         self._directions: 'Floats' = np.zeros((3, 0), np.float32)
 
-    def project(self, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]', depth: 'npt.NDArray[np.float32]',
-                camera: CameraModel, pose: CameraPose, costs: cost_table.CostTable,
-                geometry: observation.GridGeometry) -> observation.Projection:
+    def project(self, view: LabelledView, costs: cost_table.CostTable, grid: CostGrid
+                ) -> observation.Projection:
         """
-        Project one frame.
+        Project one view with its depth image; see :mod:`labelled_view`.
 
-        :param labels: (H * W + 1,) from prepared_labels
-        :param confidences: (H * W,) 0..255, or None for full confidence
-        :param depth: (H, W) float32 metres along the optical axis; 0, NaN or inf where there
-            is none
         :raises InvalidInputError: depth and mask differ in size
         """
-        if depth.shape != (camera.size_wh[1], camera.size_wh[0]):
-            raise InvalidInputError(
-                'Depth image and mask differ in size',
-                got=f'{depth.shape[1]} x {depth.shape[0]}',
-                expected='{} x {}'.format(*camera.size_wh),
-                remedy='Use depth registered to the colour camera (depth_image_proc register).')
-        self._prepare(camera)
-        distance = depth.reshape(-1)[self._pixels]
+        geometry = grid.geometry
+        depth = view.flat_depth()
+        self._prepare(view.camera)
+        distance = depth[self._pixels]
         with np.errstate(invalid='ignore'):
             valid = (distance > _NEAREST) & (distance < np.inf)
         pixels, distance = self._pixels[valid], distance[valid].astype(np.float32)
-        rows = pose.ground_from_camera[:3].tolist()
+        rows = view.pose.ground_from_camera[:3].tolist()
         local = self._directions[:, valid] * distance
         x, y, z = (row[0] * local[0] + row[1] * local[1] + row[2] * local[2] + row[3]
                    for row in rows)
         out = np.hypot(x - np.float32(rows[0][3]), y - np.float32(rows[1][3]))
-        cells, inside = geometry.indices(*to_odom(pose.odom_from_ground, x, y))
-        shown = labels[pixels]
+        cells, inside = geometry.indices(*to_odom(view.pose.odom_from_ground, x, y))
+        shown = view.labels[pixels]
         ground, obstacle = self._sort(z, out, shown, costs)
         inside &= out <= self.projection.max_range
-        sure = confidence_of(confidences, pixels)
+        sure = view.confidence_at(pixels)
         blocked = _blocked_cells(np.flatnonzero(obstacle & inside), cells, x, y, shown, sure,
                                  costs, geometry, self.settings.min_points)
         seen = np.flatnonzero(ground & inside)
         clear = _clear_points(cells[seen], x[seen], y[seen], shown[seen], sure[seen],
-                              blocked, pose, geometry, self.projection.max_range)
+                              blocked, view, geometry, self.projection.max_range)
         return observation.Projection(
-            _observation(cells[seen], shown[seen], sure[seen], blocked, pose, costs, geometry),
+            _observation(cells[seen], shown[seen], sure[seen], blocked, view, costs, geometry),
             blocked, clear)
 
     def _prepare(self, camera: CameraModel) -> None:
@@ -108,8 +98,8 @@ class DepthProjector:
         index = index.reshape(-1)
         rays = camera.rays().reshape(-1, 3)[index]
         usable = rays[:, 2] > 0.0
-        if self.self_mask is not None:
-            usable &= self.self_mask.reshape(-1)[index] == 0
+        if self.ego_mask is not None:
+            usable &= self.ego_mask.reshape(-1)[index] == 0
         self._pixels = index[usable]
         self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
         self._camera = camera
@@ -144,11 +134,11 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
     means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
         np.float32) for values in (x, y, sure)]
     return observation.Obstacles(means[0], means[1], name[places], means[2], means[2],
-                     np.ones(len(places), np.bool_))
+                                 np.ones(len(places), np.bool_))
 
 
 def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',
-                 blocked: observation.Obstacles, pose: CameraPose, costs: cost_table.CostTable,
+                 blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
                  geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
     number = np.bincount(cells, minlength=count)
@@ -156,24 +146,20 @@ def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats
     mean_cost = np.bincount(cells, weights=costs.costs[shown], minlength=count)[places]
     mean_sure = np.bincount(cells, weights=sure, minlength=count)[places]
     number = number[places]
-    # A cell's points lie in it, so their mean does.
-    held, _ = geometry.indices(*to_odom(pose.odom_from_ground, blocked.x, blocked.y))
-    moving = costs.dynamic[blocked.labels]
     return observation.Observation(
         observation.Evidence(places, (mean_sure / number).astype(np.float32)),
         (mean_cost / number).astype(np.float32),
-        observation.Evidence(held[~moving], blocked.weights[~moving]),
-        observation.Evidence(held[moving], blocked.weights[moving]))
+        *obstacle_evidence(blocked, view.pose, costs, geometry))
 
 
 def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArray[np.uint8]',
-                  sure: 'Floats', blocked: observation.Obstacles, pose: CameraPose,
+                  sure: 'Floats', blocked: observation.Obstacles, view: LabelledView,
                   geometry: observation.GridGeometry,
                   max_range: float) -> observation.GroundPoints:
     """Return the farthest unbroken ground of every bin of azimuth, as wide as a far cell is."""
     first = np.unique(cells, return_index=True)[1]
     x, y, shown, sure = x[first], y[first], shown[first], sure[first]
-    foot = pose.ground_from_camera[:2, 3].astype(np.float32)
+    foot = np.array(view.foot, np.float32)
     step = geometry.resolution / max_range
     bins, out = _polar(x - foot[0], y - foot[1], step)
     wall_bins, wall_out = _polar(blocked.x - foot[0], blocked.y - foot[1], step)

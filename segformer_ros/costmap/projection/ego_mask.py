@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
     """
-    Read a self mask from a PNG.
+    Read a ego mask from a PNG.
 
     :param path: picture of the camera's view; every pixel that is not black is the robot
     :param size_wh: size of the mask; the picture is scaled to it
@@ -28,7 +28,7 @@ def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
         with Image.open(path) as picture:
             grey = np.array(picture.convert('L'))
     except PILLOW_ERRORS as error:
-        raise ConfigurationError('Self mask cannot be read', got=f'{path} ({error})',
+        raise ConfigurationError('Ego mask cannot be read', got=f'{path} ({error})',
                                  expected='a PNG') from error
     body = np.where(grey > 0, np.uint8(255), np.uint8(0))
     scaled = cv2.resize(body, size_wh, interpolation=cv2.INTER_NEAREST)
@@ -36,9 +36,9 @@ def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
 
 
 def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
-                      ) -> 'npt.NDArray[np.uint8]':
+                     ) -> 'npt.NDArray[np.uint8]':
     """
-    Draw a self mask from a polygon.
+    Draw a ego mask from a polygon.
 
     :param corners: u0, v0, u1, v1, ... as shares of width and height, 0..1, so that they hold
         for every image size
@@ -49,11 +49,11 @@ def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
     """
     values = np.array(corners, np.float64)
     if values.ndim != 1 or len(values) < 6 or len(values) % 2:
-        raise ConfigurationError('Self mask polygon is incomplete', got=list(corners),
+        raise ConfigurationError('Ego mask polygon is incomplete', got=list(corners),
                                  expected='u, v pairs of three corners or more')
     # Comparing this way round refuses NaN too.
     if not ((values >= 0.0) & (values <= 1.0)).all():
-        raise ConfigurationError('Self mask polygon leaves the image', got=list(corners),
+        raise ConfigurationError('Ego mask polygon leaves the image', got=list(corners),
                                  expected='shares of width and height, 0..1')
     body = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     points = np.rint(values.reshape(-1, 2) * (np.array(size_wh) - 1)).astype(np.int32)
@@ -63,18 +63,18 @@ def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
 
 def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
     """
-    Return the self mask that a parameter names.
+    Return the ego mask that a parameter names.
 
     :param text: path of a PNG, or the corners of a polygon as numbers with blanks between them
     :param size_wh: size of the mask
     :return: (H, W) uint8, 255 on the robot, 0 elsewhere
-    :raises ConfigurationError: as :func:`load_self_mask` and :func:`polygon_self_mask`
+    :raises ConfigurationError: as :func:`load_ego_mask` and :func:`polygon_ego_mask`
     """
     try:
         corners = [float(word) for word in text.split()]
     except ValueError:
         if '\0' in text:
-            raise ConfigurationError('Self mask is neither a path nor a polygon',
+            raise ConfigurationError('Ego mask is neither a path nor a polygon',
                                      got=repr(text[:80]), expected='no byte of zero') from None
         return load_ego_mask(os.path.expanduser(text), size_wh)
     return polygon_ego_mask(corners, size_wh)
@@ -82,7 +82,7 @@ def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
 
 def _checked(body: 'npt.NDArray[np.uint8]', source: str) -> 'npt.NDArray[np.uint8]':
     if body.all():
-        raise ConfigurationError('Self mask covers the whole image', got=source,
+        raise ConfigurationError('Ego mask covers the whole image', got=source,
                                  expected='some pixels beside the robot',
                                  remedy='Paint the robot white and everything else black.')
     return body

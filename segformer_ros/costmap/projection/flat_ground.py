@@ -11,16 +11,17 @@ the mask and projected, so that a thin one is not missed between two cell centre
 from typing import Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.costmap import observation as costmap_observation
+from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
-from segformer_ros.costmap.projection import cells as projection_cells
+from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.contact_scan import Scan
 from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ class GroundProjector:
     Projects the masks of one camera; keeps the tables of its mount while that does not move.
 
     :param settings: ranges and thresholds
-    :param self_mask: (H, W) uint8, 255 where the camera sees its own robot
+    :param ego_mask: (H, W) uint8, 255 where the camera sees its own robot
     """
 
     def __init__(self, settings: ProjectionSettings,
-                 self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+                 ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
         self.settings = settings
-        self.self_mask = self_mask
+        self.ego_mask = ego_mask
         self._camera: Optional[CameraModel] = None
         self._outline: Optional[scan_table.ViewRays] = None
         self._mount: 'Optional[npt.NDArray[np.float64]]' = None
@@ -88,93 +89,75 @@ class GroundProjector:
             self._camera, self._outline, self._table = camera, scan_table.view_rays(camera), None
         if (self._table is None or self._mount is None
                 or np.abs(ground_from_camera - self._mount).max() > _SAME_POSE):
-            self._table = scan_table.build_scan_table(camera, self._outline, ground_from_camera,
-                                           self.settings, self.self_mask)
+            self._table = scan_table.build_scan_table(
+                camera, self._outline, ground_from_camera, self.settings, self.ego_mask)
             self._mount = ground_from_camera.copy()
         return self._table
 
-    def scan(self, labels: 'npt.NDArray[np.uint8]', camera: CameraModel, pose: CameraPose,
-             costs: CostTable) -> Scan:
-        """
-        Walk over the ground; see :func:`contact_scan.scan`.
+    def scan(self, view: LabelledView, costs: CostTable) -> Scan:
+        """Return the first obstacle in every direction; see :func:`contact_scan.scan`."""
+        return scan(self.table(view.camera, view.pose.ground_from_camera), view.labels,
+                    costs.kinds, self.settings)
 
-        :param labels: (H * W + 1,) from :func:`prepared_labels`
-        """
-        return scan(self.table(camera, pose.ground_from_camera), labels, costs.kinds,
-                    self.settings)
-
-    def project(self, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: costmap_observation.GridGeometry,
-                lethal: 'npt.NDArray[np.bool_]') -> costmap_observation.Projection:
-        """
-        Project one frame.
-
-        :param labels: (H * W + 1,) from :func:`prepared_labels`
-        :param confidences: (H * W,) 0..255, or None for full confidence
-        :param lethal: (height, width) obstacles that the grid holds already
-        :raises TransformError: no part of the ground within range is in view
-        """
-        table = self.table(camera, pose.ground_from_camera)
-        found = scan(table, labels, costs.kinds, self.settings)
-        obstacles = self._obstacles(table, found, labels, confidences, camera,
-                                    geometry.resolution)
-        cells, ground_costs, weights = self._ground(table, found, labels, confidences, camera,
-                                                    pose, costs, geometry)
+    def project(self, view: LabelledView, costs: CostTable, grid: CostGrid
+                ) -> observation.Projection:
+        """Project one view; see :mod:`labelled_view`."""
+        found = self.scan(view, costs)
+        geometry = grid.geometry
+        obstacles = _obstacles(found, view, geometry.resolution)
+        ground, ground_costs = _ground(found, view, costs, geometry)
         new = obstacles.foot_seen.copy()
         if not new.all():
             hidden = np.flatnonzero(~new)
-            new[hidden] = ~projection_cells.held_before(lethal, geometry, pose, table.foot,
-                                       obstacles.x[hidden], obstacles.y[hidden])
-        static, dynamic = projection_cells.obstacle_evidence(
-            obstacles.only(new), pose, costs, geometry)
-        observation = costmap_observation.Observation(costmap_observation.Evidence(cells, weights),
-                                                      ground_costs, static, dynamic)
-        return costmap_observation.Projection(observation, obstacles,
-                          _clear_points(table, found, labels, confidences, geometry.resolution))
-
-    def _obstacles(self, table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
-                   confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                   resolution: float) -> costmap_observation.Obstacles:
-        bins = np.flatnonzero(np.isfinite(found.contact))
-        distance = found.contact[bins]
-        deep = found.contact_depth[bins]
-        # Confidence is lowest at the border itself; the obstacle's inside speaks for it.
-        sure = np.maximum(projection_cells.confidence_of(confidences, found.contact_pixel[bins]),
-                          projection_cells.confidence_of(confidences, deep))
-        weights = sure * range_weights(distance, table.height, camera, resolution)
-        return costmap_observation.Obstacles(table.foot[0] + distance * table.directions[bins, 0],
-                         table.foot[1] + distance * table.directions[bins, 1],
-                         labels[deep], sure, weights, found.foot_seen[bins])
-
-    def _ground(self, table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: CostTable, geometry: costmap_observation.GridGeometry
-                ) -> 'Tuple[npt.NDArray[np.intp], Floats, Floats]':
-        # The foot point, and the farthest points seen: 0 where a bin sees nothing.
-        edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
-        near = projection_cells.cells_between(geometry, pose.odom_from_ground, table.foot,
-                             edge + np.array(table.foot))
-        bins, inside = table.bins_of(near.x, near.y)
-        limit = found.seen[bins]
-        squared = near.x * near.x + near.y * near.y
-        before = np.flatnonzero(inside & (squared < limit * limit))
-        x, y = near.x[before], near.y[before]
-        pixels = scan_table.pixel_indices(camera, inverse(pose.ground_from_camera),
-                               x + np.float32(table.foot[0]), y + np.float32(table.foot[1]))
-        shown = labels[pixels]
-        ground = np.flatnonzero(costs.kinds[shown] == GROUND)
-        shown, pixels = shown[ground], pixels[ground]
-        weights = range_weights(np.sqrt(squared[before[ground]]), table.height, camera,
-                                geometry.resolution) * projection_cells.confidence_of(
-                                    confidences, pixels)
-        return near.cells[before[ground]], costs.costs[shown].astype(np.float32), weights
+            new[hidden] = ~cells.held_before(
+                grid.lethal_cells(), geometry, view.pose, found.table.foot, obstacles.x[hidden],
+                obstacles.y[hidden])
+        static, dynamic = cells.obstacle_evidence(obstacles.only(new), view.pose, costs, geometry)
+        return observation.Projection(
+            observation.Observation(ground, ground_costs, static, dynamic), obstacles,
+            _clear_points(found, view, geometry.resolution))
 
 
-def _clear_points(table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray[np.uint8]',
-                  confidences: 'Optional[npt.NDArray[np.uint8]]', resolution: float
-                  ) -> costmap_observation.GroundPoints:
+def _obstacles(found: Scan, view: LabelledView, resolution: float) -> observation.Obstacles:
+    table = found.table
+    bins = np.flatnonzero(np.isfinite(found.contact))
+    distance = found.contact[bins]
+    deep = found.contact_depth[bins]
+    # Confidence is lowest at the border itself; the obstacle's inside speaks for it.
+    sure = np.maximum(view.confidence_at(found.contact_pixel[bins]), view.confidence_at(deep))
+    weights = sure * range_weights(distance, table.height, view.camera, resolution)
+    return observation.Obstacles(
+        table.foot[0] + distance * table.directions[bins, 0],
+        table.foot[1] + distance * table.directions[bins, 1],
+        view.labels[deep], sure, weights, found.foot_seen[bins])
+
+
+def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observation.GridGeometry
+            ) -> 'Tuple[observation.Evidence, Floats]':
+    table = found.table
+    # The foot point, and the farthest points seen: 0 where a bin sees nothing.
+    edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
+    near = cells.cells_between(geometry, view.pose.odom_from_ground, table.foot,
+                               edge + np.array(table.foot))
+    bins, inside = table.bins_of(near.x, near.y)
+    limit = found.seen[bins]
+    squared = near.x * near.x + near.y * near.y
+    before = np.flatnonzero(inside & (squared < limit * limit))
+    pixels = scan_table.pixel_indices(
+        view.camera, inverse(view.pose.ground_from_camera),
+        near.x[before] + np.float32(table.foot[0]), near.y[before] + np.float32(table.foot[1]))
+    shown = view.labels[pixels]
+    ground = np.flatnonzero(costs.kinds[shown] == GROUND)
+    weights = range_weights(np.sqrt(squared[before[ground]]), table.height, view.camera,
+                            geometry.resolution) * view.confidence_at(pixels[ground])
+    return (observation.Evidence(near.cells[before[ground]], weights),
+            costs.costs[shown[ground]].astype(np.float32))
+
+
+def _clear_points(found: Scan, view: LabelledView, resolution: float
+                  ) -> observation.GroundPoints:
     """Return one point per group of bins that is as wide as a cell is at the farthest range."""
+    table = found.table
     farthest = max(float(table.ranges[-1]), resolution)
     group = max(1, int(resolution / farthest / table.step))
     starts = np.arange(0, len(found.clear), group)
@@ -182,7 +165,8 @@ def _clear_points(table: scan_table.ScanTable, found: Scan, labels: 'npt.NDArray
     nearest = np.minimum.reduceat(found.clear, starts)
     starts, nearest = starts[nearest > 0.0], nearest[nearest > 0.0]
     middle = np.minimum(starts + group // 2, len(found.clear) - 1)
-    pixels = np.minimum(found.clear_pixel[middle], len(labels) - 2)
-    return costmap_observation.GroundPoints(table.foot[0] + nearest * table.directions[middle, 0],
-                        table.foot[1] + nearest * table.directions[middle, 1],
-                        labels[pixels], projection_cells.confidence_of(confidences, pixels))
+    pixels = np.minimum(found.clear_pixel[middle], len(view.labels) - 2)
+    return observation.GroundPoints(
+        table.foot[0] + nearest * table.directions[middle, 0],
+        table.foot[1] + nearest * table.directions[middle, 1],
+        view.labels[pixels], view.confidence_at(pixels))

@@ -10,7 +10,7 @@ at distance d stands above ``d (h - b) / h``. Obstacles are therefore drawn out 
 height that overhangs may have.
 """
 
-from typing import Optional, Tuple, TYPE_CHECKING
+from typing import Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,10 +18,11 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection import scan_table
+from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
 
@@ -50,35 +51,26 @@ class NadirProjector:
         self._camera: Optional[CameraModel] = None
         self._outline: Optional[scan_table.ViewRays] = None
 
-    def project(self, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                pose: CameraPose, costs: cost_table.CostTable,
-                geometry: observation.GridGeometry) -> observation.Projection:
-        """
-        Project one frame.
-
-        :param labels: (H * W + 1,) from prepared_labels
-        :param confidences: (H * W,) 0..255, or None for full confidence
-        :raises TransformError: no part of the ground within range is in view
-        """
-        foot = (float(pose.ground_from_camera[0, 3]), float(pose.ground_from_camera[1, 3]))
-        near = cells.cells_between(geometry, pose.odom_from_ground, foot, self._view(camera, pose))
-        pixels = scan_table.pixel_indices(camera, inverse(pose.ground_from_camera),
-                               near.x + np.float32(foot[0]), near.y + np.float32(foot[1]))
-        worst = _worst_image(labels, camera, costs, geometry.resolution
-                             / float(pose.ground_from_camera[2, 3]))
-        bad = worst[pixels]
+    def project(self, view: LabelledView, costs: cost_table.CostTable, grid: CostGrid
+                ) -> observation.Projection:
+        """Project one view; see :mod:`labelled_view`."""
+        geometry = grid.geometry
+        near = cells.cells_between(geometry, view.pose.odom_from_ground, view.foot,
+                                   self._outline_on_ground(view))
+        x, y = near.x + np.float32(view.foot[0]), near.y + np.float32(view.foot[1])
+        pixels = scan_table.pixel_indices(view.camera, inverse(view.pose.ground_from_camera), x, y)
+        bad = _worst_image(view, costs, geometry.resolution)[pixels]
         bad[near.x * near.x + near.y * near.y > self.settings.max_range ** 2] = _UNSEEN
-        bad = self._drawn_inwards(bad, near, pose, geometry)
-        return _result(bad, near, foot, pixels, labels, confidences, costs)
+        bad = self._drawn_inwards(bad, near, view, geometry)
+        return _projection(bad, near.cells, x, y, pixels, view, costs)
 
-    def _view(self, camera: CameraModel, pose: CameraPose) -> 'npt.NDArray[np.float64]':
-        if self._outline is None or camera is not self._camera:
-            self._camera, self._outline = camera, scan_table.view_rays(camera)
-        rays = self._outline.coarse.dot(pose.ground_from_camera[:3, :3].T)
+    def _outline_on_ground(self, view: LabelledView) -> 'npt.NDArray[np.float64]':
+        if self._outline is None or view.camera is not self._camera:
+            self._camera, self._outline = view.camera, scan_table.view_rays(view.camera)
+        ground_from_camera = view.pose.ground_from_camera
+        rays = self._outline.coarse.dot(ground_from_camera[:3, :3].T)
         rays = rays[rays[:, 2] < -self.settings.horizon]
-        height = float(pose.ground_from_camera[2, 3])
-        scale = height / -rays[:, 2]
+        scale = view.height / -rays[:, 2]
         across = np.hypot(rays[:, 0], rays[:, 1])
         if not len(rays) or (across * scale).min() > self.settings.max_range:
             raise TransformError(
@@ -86,14 +78,13 @@ class NadirProjector:
                 expected=f'some within max_range {self.settings.max_range:.1f} m',
                 remedy='Check that the camera looks down, and raise max_range with the height.')
         scale = np.minimum(scale, self.settings.max_range / np.maximum(across, 1e-9))
-        return pose.ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]
+        return ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]
 
     def _drawn_inwards(self, bad: 'npt.NDArray[np.uint8]', near: cells.GroundCells,
-                       pose: CameraPose,
+                       view: LabelledView,
                        geometry: observation.GridGeometry) -> 'npt.NDArray[np.uint8]':
-        height = float(pose.ground_from_camera[2, 3])
-        overhang = min(self.settings.overhang, _HIGHEST_OVERHANG * height)
-        reach = overhang / (height - overhang)
+        overhang = min(self.settings.overhang, _HIGHEST_OVERHANG * view.height)
+        reach = overhang / (view.height - overhang)
         if not (bad >= _STAYS).any():
             return bad
         # Steps of one cell at the edge of the view; nearer in they overlap.
@@ -101,7 +92,7 @@ class NadirProjector:
         steps = int(np.ceil(farthest * reach / geometry.resolution))
         table = np.zeros(geometry.width * geometry.height, np.uint8)
         table[near.cells] = np.where(bad >= _STAYS, bad, 0)
-        turn = pose.odom_from_ground[:2, :2] / geometry.resolution
+        turn = view.pose.odom_from_ground[:2, :2] / geometry.resolution
         step_x = (turn[0, 0] * near.x + turn[0, 1] * near.y).astype(np.float32)
         step_y = (turn[1, 0] * near.x + turn[1, 1] * near.y).astype(np.float32)
         column = (near.cells % geometry.width).astype(np.float32)
@@ -115,42 +106,40 @@ class NadirProjector:
         return bad
 
 
-def _worst_image(labels: 'npt.NDArray[np.uint8]', camera: CameraModel, costs: cost_table.CostTable,
-                 cell_over_height: float) -> 'npt.NDArray[np.uint8]':
+def _worst_image(view: LabelledView, costs: cost_table.CostTable, resolution: float
+                 ) -> 'npt.NDArray[np.uint8]':
     """Return (H * W + 1,) how bad the worst pixel is that shares a cell with each pixel."""
     table = np.full(256, _UNSEEN, np.uint8)
     table[costs.kinds == cost_table.GROUND] = np.minimum(
         costs.costs[costs.kinds == cost_table.GROUND], cost_table.HIGHEST_COST)
     table[costs.kinds == cost_table.OBSTACLE] = _STAYS
     table[(costs.kinds == cost_table.OBSTACLE) & costs.dynamic] = _MOVES
+    camera = view.camera
     width, height = camera.size_wh
-    image = cv2.LUT(labels[:-1].reshape(height, width), table)
+    image = cv2.LUT(view.labels[:-1].reshape(height, width), table)
     # Half a cell's diagonal in pixels, straight below the camera, where it is largest.
-    reach = int(np.ceil(np.sqrt(0.5) * cell_over_height * max(camera.fx, camera.fy)))
+    reach = int(np.ceil(np.sqrt(0.5) * resolution / view.height * max(camera.fx, camera.fy)))
     side = 2 * min(reach, _WIDEST_REACH) + 1
     image = cv2.dilate(image, np.ones((side, side), np.uint8))
     return np.append(image.reshape(-1), np.uint8(_UNSEEN))
 
 
-def _result(bad: 'npt.NDArray[np.uint8]', near: cells.GroundCells, foot: Tuple[float, float],
-            pixels: 'npt.NDArray[np.intp]', labels: 'npt.NDArray[np.uint8]',
-            confidences: 'Optional[npt.NDArray[np.uint8]]',
-            costs: cost_table.CostTable) -> observation.Projection:
-    in_image = np.minimum(pixels, len(labels) - 2)
-    sure = cells.confidence_of(confidences, in_image)
+def _projection(bad: 'npt.NDArray[np.uint8]', places: 'npt.NDArray[np.intp]',
+                x: 'npt.NDArray[np.float32]', y: 'npt.NDArray[np.float32]',
+                pixels: 'npt.NDArray[np.intp]', view: LabelledView,
+                costs: cost_table.CostTable) -> observation.Projection:
+    sure = view.confidence_at(np.minimum(pixels, len(view.labels) - 2))
     # Seen through an overhang or a neighbour: the pixel itself may show something else.
-    shown = labels[pixels]
+    shown = view.labels[pixels]
     shown = np.where((costs.kinds[shown] == cost_table.OBSTACLE) == (bad >= _STAYS), shown,
                      np.uint8(UNLABELED))
-    x, y = near.x + np.float32(foot[0]), near.y + np.float32(foot[1])
     ground = np.flatnonzero(bad <= cost_table.HIGHEST_COST)
     blocked = np.flatnonzero(bad >= _STAYS)
-    evidence = [observation.Evidence(near.cells[found], sure[found])
-                for found in (ground, np.flatnonzero(bad == _STAYS),
-                              np.flatnonzero(bad == _MOVES))]
+    seen, static, dynamic = (
+        observation.Evidence(places[found], sure[found])
+        for found in (ground, np.flatnonzero(bad == _STAYS), np.flatnonzero(bad == _MOVES)))
     return observation.Projection(
-        observation.Observation(evidence[0], bad[ground].astype(np.float32), evidence[1],
-                                evidence[2]),
+        observation.Observation(seen, bad[ground].astype(np.float32), static, dynamic),
         observation.Obstacles(x[blocked], y[blocked], shown[blocked], sure[blocked], sure[blocked],
                               np.ones(len(blocked), np.bool_)),
         observation.GroundPoints(x[ground], y[ground], shown[ground], sure[ground]))

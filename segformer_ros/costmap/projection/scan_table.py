@@ -82,7 +82,7 @@ class ViewRays(NamedTuple):
     Directions that outline what a camera sees: (N, 3) unit vectors in the optical frame.
 
     ``coarse`` covers the image up to its edges, ``column`` and ``row`` are the pixels through
-    the principal point. They depend on the lens alone, so they outlast a moving mount.
+    the principal point. They depend on the camera alone, so they outlast a moving mount.
     """
 
     coarse: 'npt.NDArray[np.float64]'
@@ -167,13 +167,13 @@ def view_rays(camera: CameraModel) -> ViewRays:
 def build_scan_table(camera: CameraModel, outline: ViewRays,
                      ground_from_camera: 'npt.NDArray[np.float64]',
                      settings: ProjectionSettings,
-                     self_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> ScanTable:
+                     ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> ScanTable:
     """
     Lay the samples for a camera at a pose.
 
     :param outline: from :func:`view_rays` of the same camera
     :param ground_from_camera: (4, 4) float64
-    :param self_mask: (H, W) non-zero where the robot sees itself
+    :param ego_mask: (H, W) non-zero where the robot sees itself
     :raises TransformError: no part of the ground within range is in view
     """
     rotation = ground_from_camera[:3, :3]
@@ -208,8 +208,8 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
                                        lines[part, 1:2] * ranges + start_y,
                                        lines[part, 2:] * ranges + start_z)
     in_view = pixels < camera.size_wh[0] * camera.size_wh[1]
-    if self_mask is not None:
-        outside = np.concatenate([self_mask.reshape(-1) != 0, [True]])
+    if ego_mask is not None:
+        outside = np.concatenate([ego_mask.reshape(-1) != 0, [True]])
         in_view &= ~outside[pixels]
     any_view = in_view.any(axis=1)
     begun = np.logical_or.accumulate(in_view, axis=1)

@@ -10,13 +10,16 @@ the ground: ground that is seen has a point, the foot of an obstacle has one, an
 there is a depth camera, its places are taken.
 """
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.contact_scan import Scan
+from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.scan_table import ScanTable
+from segformer_ros.costmap.settings import CostmapSettings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,83 +43,75 @@ class SemanticLayerBundle(NamedTuple):
 
 class SemanticLayerProjector:
     """
-    Makes bundles of one size; keeps the places of its pixels while the mount does not move.
+    Makes the bundles of one camera; keeps the places of its pixels while the mount does not move.
 
-    :param width: of the bundle, pixels; the height follows from the mask's shape
+    :param settings: ``category_width``, the bundle's width in pixels; the height follows from the
+        mask's shape. Of depth images what lies beyond ``max_range`` and ``max_height`` is left out
+    :param ground: tells where obstacles stand without depth
     """
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, settings: CostmapSettings, ground: GroundProjector) -> None:
+        self._settings = settings
+        self._ground = ground
         self._table: Optional[ScanTable] = None
         self._camera: Optional[CameraModel] = None
 
-    def project(self, labels: 'npt.NDArray[np.uint8]',
-                confidences: 'Optional[npt.NDArray[np.uint8]]', camera: CameraModel,
-                ground_from_camera: 'npt.NDArray[np.float64]', table: ScanTable, found: Scan,
-                costs: cost_table.CostTable,
+    def project(self, view: LabelledView, costs: cost_table.CostTable,
                 lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
         """
-        Make the bundle of one frame.
+        Make the bundle of one view.
 
-        :param labels: (H * W + 1,) from prepared_labels
-        :param confidences: (H * W,) 0..255, or None for full confidence
-        :param ground_from_camera: (4, 4), the pose that ``table`` was made for
-        :param table: of the same camera
-        :param found: what the frame shows
-        :param costs: tells ground from obstacles
+        With a depth image ground and obstacles have their measured point, down to the last pixel.
+
+        :param costs: tells ground and obstacles from what is ignored
         :param lookup: (256,) class id to group id (model.classes.Grouping.lookup)
+        :raises TransformError: no part of the ground within range is in view
         """
-        if table is not self._table or camera is not self._camera:
-            self._place(camera, ground_from_camera, table)
-        shown = labels[self._pixels]
-        kinds = costs.kinds[shown]
+        if view.depth is not None:
+            pixels = self._pixels_of(view.camera)
+            points = self._measured(view, pixels, costs)
+        else:
+            found = self._ground.scan(view, costs)
+            if found.table is not self._table or view.camera is not self._camera:
+                self._place(view, found.table)
+            pixels = self._pixels
+            points = self._on_ground(view, found, costs)
+        confidence = np.full(pixels.shape, 255, np.uint8) if view.confidences is None \
+            else view.confidences[pixels]
+        return SemanticLayerBundle(lookup[view.labels[pixels]], confidence, points)
+
+    def _on_ground(self, view: LabelledView, found: Scan, costs: cost_table.CostTable
+                   ) -> 'npt.NDArray[np.float32]':
+        kinds = costs.kinds[view.labels[self._pixels]]
         contact = found.contact[self._bins]
         with np.errstate(invalid='ignore'):
             floor = (kinds == cost_table.GROUND) & (self._reach < found.seen[self._bins])
-            foot = (kinds
-                    == cost_table.OBSTACLE) & (self._reach >= contact - 0.5 * self._covered) & (
-                        self._reach < contact + _FOOT_PIXELS * self._covered)
+            foot = ((kinds == cost_table.OBSTACLE)
+                    & (self._reach >= contact - 0.5 * self._covered)
+                    & (self._reach < contact + _FOOT_PIXELS * self._covered))
         points = self._points.copy()
         points[~(floor | foot) | ~self._inside] = np.nan
-        return SemanticLayerBundle(lookup[shown], _sureness(confidences, self._pixels), points)
+        return points
 
-    def measured(self, labels: 'npt.NDArray[np.uint8]',
-                 confidences: 'Optional[npt.NDArray[np.uint8]]', depth: 'npt.NDArray[np.float32]',
-                 camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]',
-                 limits: Tuple[float, float], costs: cost_table.CostTable,
-                 lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
-        """
-        Make the bundle of one frame with a registered depth image.
-
-        Ground and obstacles have their measured point, down to the last pixel.
-
-        :param labels: (H * W + 1,) from prepared_labels
-        :param confidences: (H * W,) 0..255, or None for full confidence
-        :param depth: (H, W) float32 metres along the optical axis; 0, NaN or inf: none
-        :param ground_from_camera: (4, 4)
-        :param limits: metres from the camera's foot point, and above the ground, beyond which a
-            point is left out
-        :param costs: tells ground and obstacles from what is ignored
-        :param lookup: (256,) class id to group id
-        """
-        pixels = _pixels_of(camera.size_wh, self.width)
-        shown = labels[pixels]
-        kinds = costs.kinds[shown]
-        rays = camera.rays().reshape(-1, 3)[pixels]
-        distance = depth.reshape(-1)[pixels].astype(np.float32)
+    def _measured(self, view: LabelledView, pixels: 'npt.NDArray[np.intp]',
+                  costs: cost_table.CostTable) -> 'npt.NDArray[np.float32]':
+        kinds = costs.kinds[view.labels[pixels]]
+        rays = view.camera.rays().reshape(-1, 3)[pixels]
+        distance = view.flat_depth()[pixels].astype(np.float32)
+        mount = view.pose.ground_from_camera
         with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
             points = rays * (distance / rays[..., 2])[..., None]
-            x, y, z = (points.dot(row.astype(np.float32)) for row in ground_from_camera[:3, :3])
+            x, y, z = (points.dot(row.astype(np.float32)) for row in mount[:3, :3])
             told = ((distance > 0.0) & (rays[..., 2] > 0.0) & np.isfinite(points).all(axis=-1)
-                    & (np.hypot(x, y) <= limits[0])
-                    & (z + np.float32(ground_from_camera[2, 3]) <= limits[1])
+                    & (np.hypot(x, y) <= self._settings.projection.max_range)
+                    & (z + np.float32(mount[2, 3]) <= self._settings.depth.max_height)
                     & ((kinds == cost_table.GROUND) | (kinds == cost_table.OBSTACLE)))
         points[~told] = np.nan
-        return SemanticLayerBundle(lookup[shown], _sureness(confidences, pixels), points)
+        return points
 
-    def _place(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]',
-               table: ScanTable) -> None:
-        self._pixels = _pixels_of(camera.size_wh, self.width)
+    def _place(self, view: LabelledView, table: ScanTable) -> None:
+        camera, ground_from_camera = view.camera, view.pose.ground_from_camera
+        self._pixels = self._pixels_of(camera)
         rays = camera.rays().reshape(-1, 3)[self._pixels]
         down = -rays.dot(ground_from_camera[2, :3].astype(np.float32))
         with np.errstate(invalid='ignore', divide='ignore'):
@@ -131,22 +126,12 @@ class SemanticLayerProjector:
         self._covered = (table.height ** 2 + self._reach ** 2) / (table.height * focal)
         self._table, self._camera = table, camera
 
-
-def _pixels_of(size_wh: Tuple[int, int], bundle_width: int) -> 'npt.NDArray[np.intp]':
-    """Return the pixels of the mask, (h, w) indices, that a bundle shows."""
-    width, height = size_wh
-    size = small_size(size_wh, bundle_width)
-    columns = ((np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp)
-    rows = ((np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp)
-    return rows[:, None] * width + columns
-
-
-def _sureness(confidences: 'Optional[npt.NDArray[np.uint8]]', pixels: 'npt.NDArray[np.intp]'
-              ) -> 'npt.NDArray[np.uint8]':
-    return np.full(pixels.shape, 255, np.uint8) if confidences is None else confidences[pixels]
-
-
-def small_size(size_wh: Tuple[int, int], width: int) -> Tuple[int, int]:
-    """Return the bundle's width and height for a mask; never larger than the mask."""
-    width = min(width, size_wh[0])
-    return width, max(1, round(size_wh[1] * width / float(size_wh[0])))
+    def _pixels_of(self, camera: CameraModel) -> 'npt.NDArray[np.intp]':
+        """Return the pixels of the mask, (h, w) indices, that a bundle shows."""
+        width, height = camera.size_wh
+        # Never larger than the mask.
+        columns = min(self._settings.category_width, width)
+        rows = max(1, round(height * columns / float(width)))
+        u = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
+        v = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
+        return v[:, None] * width + u

@@ -12,8 +12,8 @@ from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Frame
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.evaluation.benchmark.paired_timing import Run
@@ -34,7 +34,7 @@ SWAY = math.radians(0.5)
 
 
 def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
-                      size: float = GridSettings().size) -> Variant:
+                    size: float = GridSettings().size) -> Variant:
     """
     Return the default costmap, at 0.05 m, over a robot that drives ahead.
 
@@ -56,9 +56,10 @@ def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
         number = next(counter)
         sway = SWAY * math.sin(number) if mount == MOVING else 0.0
         pose = transforms.CameraPose(transforms.planar_pose(STEP * number, 0.0, 0.0),
-                          transforms.mount_pose(CAMERA_HEIGHT, CAMERA_PITCH + sway))
+                                     transforms.mount_pose(CAMERA_HEIGHT, CAMERA_PITCH + sway))
         stamp = PERIOD * number
-        timings = pipeline.process('camera', Frame(mask, confidence, camera, pose, stamp)).timings
+        view = CameraView(mask, confidence, camera, pose, stamp)
+        timings = pipeline.process('camera', view).timings
         started = time.perf_counter()
         pipeline.occupancy(stamp)
         return Run({'project': timings.project, 'fuse': timings.fuse,

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Optional, Set, Tuple, TYPE_CHECKING
 import numpy as np
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.sinks import FrameSink
@@ -167,7 +168,7 @@ class AnnotatedBag(FrameSink):
         return text, types.hash_rihs01(connection.msgtype)
 
     def _header(self, frame: Frame) -> Any:
-        seconds, nanoseconds = divmod(frame.stamp_ns or 0, 10 ** 9)
+        seconds, nanoseconds = nanoseconds_to_stamp(frame.stamp_ns or 0)
         stamp = self._types.types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
         return self._types.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame.frame_id)
 

@@ -89,7 +89,7 @@ class BagCostmap:
         stamp_ns = frame.stamp_ns or 0
         try:
             self._scene.advance(frame.received_ns or stamp_ns)
-            told = costmap_pipeline.Frame(
+            told = costmap_pipeline.CameraView(
                 segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
                 self._pose(frame), bag_scene.seconds_of(stamp_ns))
             occupancy = self._grid_of(self._pipeline, told)
@@ -111,13 +111,13 @@ class BagCostmap:
         self._scene.close()
 
     def _grid_of(self, pipeline: costmap_pipeline.CostmapPipeline,
-                 told: costmap_pipeline.Frame) -> costmap_pipeline.Occupancy:
+                 told: costmap_pipeline.CameraView) -> costmap_pipeline.Occupancy:
         if self.options.odom_frame == self.options.ground_frame:
             pipeline.clear()
         pipeline.process(CAMERA, told)
         return pipeline.occupancy(told.stamp)
 
-    def _reference(self, told: costmap_pipeline.Frame, stamp_ns: int,
+    def _reference(self, told: costmap_pipeline.CameraView, stamp_ns: int,
                    geometry: GridGeometry) -> 'Optional[npt.NDArray[np.int8]]':
         if self.options.depth:
             depth = self._scene.depth_at(stamp_ns)

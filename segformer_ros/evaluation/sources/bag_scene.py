@@ -7,6 +7,8 @@ import contextlib
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
@@ -114,18 +116,13 @@ class BagScene:
     def _take(self, topic: str, message: Any) -> None:
         if topic in (TF, TF_STATIC):
             for entry in message.transforms:
-                shift, turn = entry.transform.translation, entry.transform.rotation
-                self.poses.insert(
-                    entry.header.frame_id, entry.child_frame_id, _seconds(entry.header.stamp),
-                    (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w),
-                    topic == TF_STATIC)
+                self.poses.insert_message(entry, topic == TF_STATIC)
         elif topic == self._topics.camera_info:
             self.camera_info = message
         elif topic == self._topics.grid:
             self.grid = message
         elif topic == self._topics.depth:
-            stamp = message.header.stamp
-            self._depths[int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)] = message
+            self._depths[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._depths) > KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
 
@@ -149,8 +146,4 @@ def seconds_of(time_ns: int) -> float:
 
     :param time_ns: since the epoch
     """
-    return time_ns / 1e9
-
-
-def _seconds(stamp: Any) -> float:
-    return seconds_of(int(stamp.sec) * 10 ** 9 + int(stamp.nanosec))
+    return time_ns / NANOSECONDS

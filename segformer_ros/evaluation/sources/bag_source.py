@@ -9,6 +9,7 @@ from typing import (Any, Deque, Dict, Iterator, NamedTuple, Optional, Sequence, 
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources import frames as reasons
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -182,4 +183,4 @@ def _stamp_of(message: Any) -> int:
     """Return the header's stamp in nanoseconds, -1 for a message that could not be read."""
     if isinstance(message, InvalidInputError):
         return -1
-    return int(message.header.stamp.sec) * 10 ** 9 + int(message.header.stamp.nanosec)
+    return stamp_to_nanoseconds(message.header.stamp)

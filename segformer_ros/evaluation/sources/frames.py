@@ -7,6 +7,7 @@ import re
 from typing import Iterator, List, NamedTuple, Optional, TYPE_CHECKING, Union
 
 import numpy as np
+from segformer_ros.common.time import nanoseconds_to_stamp
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -92,7 +93,7 @@ class Inputs(NamedTuple):
 
 def stamp_text(stamp_ns: int) -> str:
     """Return seconds and nanoseconds as one number, ``1700000003.000000000``."""
-    return '{}.{:09d}'.format(*divmod(stamp_ns, 10 ** 9))
+    return '{}.{:09d}'.format(*nanoseconds_to_stamp(stamp_ns))
 
 
 def file_name(name: str) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import PILLOW_ERRORS
+from segformer_ros.common.time import NANOSECONDS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -101,7 +102,7 @@ def stamp_of_name(name: str) -> Optional[int]:
     parts = _SECONDS.match(stem)
     if parts is None:
         return None
-    return int(parts.group(1)) * 10 ** 9 + int(parts.group(2).ljust(9, '0'))
+    return int(parts.group(1)) * NANOSECONDS + int(parts.group(2).ljust(9, '0'))
 
 
 def read_labels(path: str) -> 'npt.NDArray[np.uint8]':

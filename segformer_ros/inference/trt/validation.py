@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TYPE_
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.percentile import percentile
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.base.frames import load_frames
@@ -95,11 +96,6 @@ def run_validation(request: ValidationRequest, on_progress: ProgressCallback) ->
     return {'check': check._asdict(), 'device_memory_mib': float(memory),
             'latency_p50_ms': 1000.0 * percentile(latencies, 0.5),
             'latency_p95_ms': 1000.0 * percentile(latencies, 0.95)}
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least this share of ordered values does not exceed."""
-    return ordered[max(int(np.ceil(share * len(ordered))), 1) - 1]
 
 
 def _masks(backend: Backend, frames: Sequence[Frame], request: ValidationRequest) -> Tuple[

@@ -1,44 +1,55 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the costmap keeps of one camera: its model, its depth, its clouds, its figures."""
+"""What the costmap keeps of one camera: its model, depth images, clouds and figures."""
 
+import collections
+import threading
 import time
 from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
+from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
+from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
-from segformer_ros.costmap.settings import OVERHEAD
+from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.depth_input import DepthInput
 from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.node import CameraParameters
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-TRIAL_SIZE = (640, 480)
+DEPTH_KEPT = 10
+"""Depth images that wait for their colour image; a third of a second at 30 Hz."""
+DEPTH_SLOP_NS = 20000000
+"""Nanoseconds between the stamps of one shot; drivers that register depth give equal ones."""
+_CHECK_SIZE = (640, 480)
 
 
-class MaskFrame(NamedTuple):
+class PublishedMask(NamedTuple):
     """
     One published mask on its way into the costmap.
 
     ``header`` is that of the image; ``info`` the newest CameraInfo, None where there was none.
-    ``arrived``: seconds of ``time.monotonic``. A frame of an older ``session`` than the stage's
+    ``arrived``: seconds of ``time.monotonic``. A mask of an older ``session`` than the server's
     came before the cameras were stopped.
     """
 
@@ -52,7 +63,67 @@ class MaskFrame(NamedTuple):
     @property
     def stamp_ns(self) -> int:
         """Return the stamp in nanoseconds."""
-        return int(self.header.stamp.sec * 10 ** 9 + self.header.stamp.nanosec)
+        return stamp_to_nanoseconds(self.header.stamp)
+
+
+class DepthInput:
+    """
+    Subscribes to depth and keeps the newest images.
+
+    :param node: owns the subscription
+    :param camera: with ``depth_transport`` raw or compressed
+    """
+
+    def __init__(self, node: Node, camera: CameraParameters) -> None:
+        self._node = node
+        self._compressed = camera.depth_transport == 'compressed'
+        self._lock = threading.Lock()
+        self._kept: 'collections.OrderedDict[int, Any]' = collections.OrderedDict()
+        name = topics.input_name(camera.name, topics.DEPTH_IN)
+        topic = topics.DEPTH_IN
+        if self._compressed:
+            # As image_transport: who remaps depth means depth/compressedDepth too.
+            topic = topics.DEPTH_IN_COMPRESSED
+            name = node.resolve_topic_name(name) + topic.name[len(topics.DEPTH_IN.name):]
+        self._name = name
+        self._subscription = node.create_subscription(
+            CompressedImage if self._compressed else Image, name, self._on_depth,
+            topic.profile())
+
+    def at(self, stamp_ns: int) -> 'npt.NDArray[np.float32]':
+        """
+        Return the depth image of a moment, (H, W) float32 metres.
+
+        :param stamp_ns: nanoseconds, of the colour image
+        :raises TransformError: there is none, or not yet
+        :raises InvalidInputError: it cannot be read
+        """
+        message = self._nearest(stamp_ns)
+        if message is None:
+            raise TransformError('No depth image for the image',
+                                 expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
+                                 f'on {self._name}',
+                                 remedy='Check the topic, or set depth_transport: none.')
+        if self._compressed:
+            return decode_compressed_depth(bytes(message.data), message.format)
+        return depth_of_image(message)
+
+    def destroy(self) -> None:
+        """Take no more images."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _nearest(self, stamp_ns: int) -> Optional[Any]:
+        with self._lock:
+            if not self._kept:
+                return None
+            nearest = min(self._kept, key=lambda kept: abs(kept - stamp_ns))
+            return self._kept[nearest] if abs(nearest - stamp_ns) <= DEPTH_SLOP_NS else None
+
+    def _on_depth(self, message: Any) -> None:
+        with self._lock:
+            self._kept[stamp_to_nanoseconds(message.header.stamp)] = message
+            while len(self._kept) > DEPTH_KEPT:
+                self._kept.popitem(last=False)
 
 
 class CostmapCamera:
@@ -66,7 +137,7 @@ class CostmapCamera:
 
     def __init__(self, node: Node, parameters: CameraParameters) -> None:
         if parameters.self_mask:
-            ego_mask_from(parameters.self_mask, TRIAL_SIZE)
+            ego_mask_from(parameters.self_mask, _CHECK_SIZE)
         self.parameters = parameters
         self.statistics = CameraStatistics(time.monotonic())
         self._log = Throttle(node.get_logger(), time.monotonic)
@@ -82,56 +153,67 @@ class CostmapCamera:
             self._depth = DepthInput(node, parameters)
         self.outputs = CloudOutputs(node, parameters.name)
 
-    def model_for(self, frame: MaskFrame,
-                  pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
+    def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters
+               ) -> 'Tuple[CameraPose, Optional[npt.NDArray[np.float32]]]':
         """
-        Return the camera's model at the size of a mask; the same one while nothing changes.
+        Return the pose and the depth image of a mask; no depth where none is used.
 
-        :param pipeline: learns the self mask of a new size
-        :raises InvalidInputError: no CameraInfo, or one that cannot be used
+        :raises TransformError: one of them is missing; it may still come
+        :raises InvalidInputError: the depth image cannot be read
         """
-        if frame.info is None:
-            raise InvalidInputError(
-                'No CameraInfo was received', expected=
-                f'a message on {topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)}',
-                remedy='Check the topic name; set costmap: false where masks are enough.')
-        height, width = frame.mask.shape
-        key = (camera_model.calibration_of(frame.info), width, height)
-        if self._model is None or key != self._model_key:
-            self._model = camera_model.CameraModel(key[0], (width, height), self._rectified)
-            self._model_key = key
-            if self.parameters.self_mask:
-                pipeline.set_ego_mask(self.parameters.name, ego_mask_from(
-                    self.parameters.self_mask, (width, height)))
-        return self._model
+        pose = poses.pose_of(self.parameters, message.header.frame_id, message.stamp_ns,
+                             parameters)
+        return pose, None if self._depth is None else self._depth.at(message.stamp_ns)
 
-    def record_used(self, frame: MaskFrame, started: float,
-                  timings: costmap_pipeline.StageTimings) -> None:
+    def make_view(self, message: PublishedMask, pose: CameraPose,
+                  depth: 'Optional[npt.NDArray[np.float32]]',
+                  pipeline: costmap_pipeline.CostmapPipeline) -> costmap_pipeline.CameraView:
         """
-        Count a mask that is in the grid.
+        Return a mask as the pipeline takes it.
+
+        :param pipeline: learns the ego mask of a new size
+        :raises InvalidInputError: CameraInfo is missing or cannot be used
+        """
+        return costmap_pipeline.CameraView(
+            message.mask, message.confidence, self._model_for(message, pipeline), pose,
+            message.stamp_ns / NANOSECONDS, depth)
+
+    def publish(self, message: PublishedMask, pose: CameraPose,
+                result: costmap_pipeline.FrameResult, parameters: CostmapParameters) -> None:
+        """Publish the clouds of one mask with the stamp of its image."""
+        self.cloud_frame = parameters.ground_frame
+        if parameters.settings.projection.mode == NADIR:
+            # Straight below a drone is not a frame of TF; its camera is one.
+            camera_from_ground = inverse(pose.ground_from_camera)
+            result = result._replace(
+                obstacle_points=moved_cloud(result.obstacle_points, camera_from_ground),
+                ground_points=moved_cloud(result.ground_points, camera_from_ground))
+            self.cloud_frame = message.header.frame_id
+        self.outputs.publish_clouds(
+            Header(stamp=message.header.stamp, frame_id=self.cloud_frame), result)
+
+    def record_used(self, message: PublishedMask, started: float,
+                    timings: costmap_pipeline.StageTimings) -> None:
+        """
+        Count a mask that is in the grid now.
 
         :param started: seconds of ``time.monotonic``: when pose and depth were there
         """
         now = time.monotonic()
-        height, width = frame.mask.shape
+        height, width = message.mask.shape
         self.statistics.record_served(now, '', (width, height), {
-            'waiting for the pose': started - frame.arrived, 'projecting': timings.project,
-            'fusing': timings.fuse, 'mask to clouds': now - frame.arrived})
+            'waiting for the pose': started - message.arrived, 'projecting': timings.project,
+            'fusing': timings.fuse, 'mask to clouds': now - message.arrived})
 
-    def report(self, kind: str, text: str) -> None:
-        """Count a mask that is not, and say why."""
+    def record_failed(self, kind: str, text: str) -> None:
+        """
+        Count a mask that is not in the grid, and log why.
+
+        :param kind: of the fault; the log has one line of each kind in a while
+        """
         self.statistics.record_error(text.splitlines()[0], rejected=False)
         name = self.parameters.name
         self._log.error(kind, '{}Not in the costmap: {}'.format(name + ': ' if name else '', text))
-
-    def depth_at(self, stamp_ns: int) -> 'Optional[npt.NDArray[np.float32]]':
-        """
-        Return the depth image of a moment; None where none is used.
-
-        :raises TransformError: it has not come
-        :raises InvalidInputError: it cannot be read
-        """
-        return None if self._depth is None else self._depth.at(stamp_ns)
 
     def destroy(self) -> None:
         """Destroy publishers and subscriptions; no other thread uses them any more."""
@@ -139,48 +221,19 @@ class CostmapCamera:
             self._depth.destroy()
         self.outputs.destroy()
 
-
-class View(NamedTuple):
-    """What a mask may have to wait for: where the camera was, and the depth image, if any."""
-
-    pose: CameraPose
-    depth: 'Optional[npt.NDArray[np.float32]]'
-
-
-def find_view(camera: CostmapCamera, message: MaskFrame, poses: CameraPoses,
-              parameters: CostmapParameters) -> View:
-    """
-    Return pose and depth of a mask.
-
-    :raises TransformError: one of them is missing; it may still come
-    """
-    pose = poses.pose_of(camera.parameters, message.header.frame_id, message.stamp_ns, parameters)
-    return View(pose, camera.depth_at(message.stamp_ns))
-
-
-def make_frame(camera: CostmapCamera, message: MaskFrame, view: View,
-               pipeline: costmap_pipeline.CostmapPipeline) -> costmap_pipeline.Frame:
-    """
-    Return a mask as the costmap room takes it.
-
-    :raises InvalidInputError: CameraInfo is missing or cannot be used
-    """
-    return costmap_pipeline.Frame(message.mask, message.confidence,
-                                  camera.model_for(message, pipeline), view.pose,
-                                  message.stamp_ns / NANOSECONDS, view.depth)
-
-
-def publish(camera: CostmapCamera, message: MaskFrame, frame: costmap_pipeline.Frame,
-            result: costmap_pipeline.FrameResult, parameters: CostmapParameters) -> None:
-    """Publish the clouds of one frame with the stamp of its image."""
-    frame_id = parameters.ground_frame
-    if parameters.settings.projection.mode == OVERHEAD:
-        # Straight below a drone is no frame of TF; its camera is one.
-        camera_from_ground = inverse(frame.pose.ground_from_camera)
-        result = result._replace(
-            obstacle_points=moved_cloud(result.obstacle_points, camera_from_ground),
-            ground_points=moved_cloud(result.ground_points, camera_from_ground))
-        frame_id = message.header.frame_id
-    header = Header(stamp=message.header.stamp, frame_id=frame_id)
-    camera.outputs.publish_clouds(header, result)
-    camera.cloud_frame = frame_id
+    def _model_for(self, message: PublishedMask,
+                   pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
+        if message.info is None:
+            topic = topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)
+            raise InvalidInputError(
+                'No CameraInfo was received', expected=f'a message on {topic}',
+                remedy='Check the topic name; set costmap: false where masks are enough.')
+        height, width = message.mask.shape
+        key = (camera_model.calibration_of(message.info), width, height)
+        if self._model is None or key != self._model_key:
+            self._model = camera_model.CameraModel(key[0], (width, height), self._rectified)
+            self._model_key = key
+            if self.parameters.self_mask:
+                pipeline.set_ego_mask(self.parameters.name, ego_mask_from(
+                    self.parameters.self_mask, (width, height)))
+        return self._model

@@ -9,9 +9,9 @@ from typing import Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
-from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.io.transforms import Transforms
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import RANGE
@@ -91,8 +91,8 @@ class CameraPoses:
         ground_from_camera = None if not mounted else geometry_transforms.mount_pose(
             camera.mount_height, camera.mount_pitch, camera.mount_roll, camera.mount_x,
             camera.mount_y, camera.mount_yaw)
-        if parameters.settings.projection.mode == OVERHEAD:
-            return self._overhead(ground_from_camera, frame_id, stamp_ns, parameters)
+        if parameters.settings.projection.mode == NADIR:
+            return self._nadir(ground_from_camera, frame_id, stamp_ns, parameters)
         if ground_from_camera is None:
             ground_from_camera = self._transforms.lookup(
                 parameters.ground_frame, frame_id, stamp_ns)
@@ -104,8 +104,8 @@ class CameraPoses:
             return np.eye(4)
         return self._transforms.lookup(parameters.odom_frame, parameters.ground_frame, stamp_ns)
 
-    def _overhead(self, ground_from_camera: 'Optional[Matrix]', frame_id: str, stamp_ns: int,
-                  parameters: CostmapParameters) -> geometry_transforms.CameraPose:
+    def _nadir(self, ground_from_camera: 'Optional[Matrix]', frame_id: str, stamp_ns: int,
+               parameters: CostmapParameters) -> geometry_transforms.CameraPose:
         if ground_from_camera is not None:
             odom_from_camera = self._odometry(stamp_ns, parameters).dot(ground_from_camera)
         else:

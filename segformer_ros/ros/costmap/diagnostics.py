@@ -57,7 +57,7 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
             (status.WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
     if faults:
         return status.Status(max(level for level, _ in faults), NAME,
-                      '; '.join(text for _, text in faults), values)
+                             '; '.join(text for _, text in faults), values)
     return status.Status(status.OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known',
                          values)
 
@@ -76,8 +76,8 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     fading = parameters.costmap.settings.fusion.dynamic_decay_time
     if report.input_age is not None and report.input_age > fading:
         return status.WARN, (
-            f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has faded by then:'
-            f' raise fusion.dynamic_decay_time above {fading} s')
+            f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has '
+            f'faded by then: raise fusion.dynamic_decay_time above {fading} s')
     return None
 
 

@@ -16,7 +16,7 @@ from segformer_ros.ros.costmap import messages as costmap_messages
 from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.label_info import label_info_message
-from segformer_ros.ros.io.publishers import _Publishers
+from segformer_ros.ros.io.publishers import Publishers
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from std_msgs.msg import Header
 
@@ -37,7 +37,7 @@ class CloudOutputs:
     """
 
     def __init__(self, node: Node, camera: str) -> None:
-        self._publishers = _Publishers(node, camera, topics.CLOUD_OUTPUTS)
+        self._publishers = Publishers(node, camera, topics.CLOUD_OUTPUTS)
 
     def publish_clouds(self, header: Header, result: FrameResult) -> None:
         """
@@ -56,8 +56,8 @@ class CloudOutputs:
             header, np.zeros(0, POINT_DTYPE)))
 
     def bundle_wanted(self) -> bool:
-        """Tell whether somebody subscribes to the category mask, its confidence or points."""
-        return any(self._publishers.subscribers(topic) for topic in BUNDLE)
+        """Return whether somebody subscribes to the category mask, its confidence or points."""
+        return any(self._publishers.is_wanted(topic) for topic in BUNDLE)
 
     def publish_bundle(self, header: Header, bundle: SemanticLayerBundle) -> None:
         """
@@ -90,7 +90,7 @@ class GridOutputs:
     """
 
     def __init__(self, node: Node) -> None:
-        self._publishers = _Publishers(node, '', topics.GRID_OUTPUTS)
+        self._publishers = Publishers(node, '', topics.GRID_OUTPUTS)
         self._masks: Dict[topics.Topic, filter_masks.FilterMask] = {}
         self._next_masks = float('-inf')
 
@@ -110,8 +110,8 @@ class GridOutputs:
         if with_masks or now >= self._next_masks:
             self._next_masks = now + MASK_PERIOD
             self._publish_masks(header, occupancy, parameters)
-        if self._publishers.subscribers(topics.LANDING_SITE) or \
-                self._publishers.subscribers(topics.LANDING_SITE_MARKER):
+        if self._publishers.is_wanted(topics.LANDING_SITE) or \
+                self._publishers.is_wanted(topics.LANDING_SITE_MARKER):
             pose, marker = costmap_messages.landing_messages(header, find_landing_site())
             if pose is not None:
                 self._publishers.publish(topics.LANDING_SITE, pose)
@@ -125,7 +125,7 @@ class GridOutputs:
                        parameters: CostmapParameters) -> None:
         for topic in (topics.KEEPOUT_MASK, topics.SPEED_MASK):
             # One that was published is latched: whoever comes later gets it, so it is kept right.
-            if topic not in self._masks and not self._publishers.subscribers(topic):
+            if topic not in self._masks and not self._publishers.is_wanted(topic):
                 continue
             if topic is topics.KEEPOUT_MASK:
                 mask = filter_masks.keepout_mask(occupancy.values, occupancy.geometry,

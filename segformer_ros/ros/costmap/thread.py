@@ -16,10 +16,10 @@ class CostmapThread(Generic[Job]):
     """
     A thread beside the inference thread, so that masks never wait for the costmap.
 
-    Of each camera one frame is in work and the newest other one waits.
+    Of each camera one frame is worked on and the newest other one waits.
 
     :param cameras: names
-    :param attempt: called with a camera, its frame and whether this is the last try; tells
+    :param attempt: called with a camera, its frame and whether this is the last try; returns
         whether the frame is done; must not raise
     :param tick: called at the grid's rate; must not raise
     """
@@ -30,7 +30,7 @@ class CostmapThread(Generic[Job]):
         self._tick = tick
         self._changed = threading.Condition()
         self._waiting: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
-        self._in_work: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
+        self._active: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
         self._deadlines: Dict[str, float] = {}
         self._period = 1.0
         self._hold_time = 0.0
@@ -43,16 +43,16 @@ class CostmapThread(Generic[Job]):
         """Start the thread; ticks begin with :meth:`resume`."""
         self._thread.start()
 
-    def set_pace(self, rate: float, patience: float) -> None:
+    def set_pace(self, rate: float, hold_time: float) -> None:
         """
         Change the rate of the ticks and how long a frame may wait for its pose.
 
         :param rate: per second
-        :param patience: seconds
+        :param hold_time: seconds
         """
         with self._changed:
             self._period = 1.0 / rate
-            self._hold_time = patience
+            self._hold_time = hold_time
             if self._next_tick is not None:
                 self._next_tick = min(self._next_tick, time.monotonic() + self._period)
             self._changed.notify()
@@ -64,7 +64,7 @@ class CostmapThread(Generic[Job]):
             self._changed.notify()
 
     def pause(self) -> None:
-        """Tick no more."""
+        """Stop ticking."""
         with self._changed:
             self._next_tick = None
 
@@ -72,7 +72,7 @@ class CostmapThread(Generic[Job]):
         """Forget the frames that wait."""
         with self._changed:
             for camera in self._waiting:
-                self._waiting[camera] = self._in_work[camera] = None
+                self._waiting[camera] = self._active[camera] = None
 
     def offer(self, camera: str, job: Job) -> bool:
         """
@@ -88,7 +88,7 @@ class CostmapThread(Generic[Job]):
 
     def stop(self, timeout: float) -> bool:
         """
-        Let the frame in work finish and join the thread.
+        Let the active frame finish and join the thread.
 
         :param timeout: seconds to wait
         :return: whether the thread has ended
@@ -109,27 +109,27 @@ class CostmapThread(Generic[Job]):
                 cameras = self._take()
                 ticks = self._take_tick()
             for camera in cameras:
-                self._work(camera)
+                self._try(camera)
             if ticks:
                 self._tick()
 
-    def _work(self, camera: str) -> None:
+    def _try(self, camera: str) -> None:
         with self._changed:
-            job = self._in_work[camera]
+            job = self._active[camera]
             last = time.monotonic() >= self._deadlines[camera]
         if job is not None and self._attempt(camera, job, last):
             with self._changed:
-                if self._in_work[camera] is job:
-                    self._in_work[camera] = None
+                if self._active[camera] is job:
+                    self._active[camera] = None
 
     def _is_due(self) -> bool:
-        free = any(self._waiting[camera] is not None and self._in_work[camera] is None
+        free = any(self._waiting[camera] is not None and self._active[camera] is None
                    for camera in self._waiting)
         return free or (self._next_tick is not None and time.monotonic() >= self._next_tick)
 
     def _wait_time(self) -> Optional[float]:
         times = []
-        if any(job is not None for job in self._in_work.values()):
+        if any(job is not None for job in self._active.values()):
             times.append(RETRY)
         if self._next_tick is not None:
             times.append(max(0.0, self._next_tick - time.monotonic()))
@@ -137,11 +137,11 @@ class CostmapThread(Generic[Job]):
 
     def _take(self) -> List[str]:
         for camera, job in self._waiting.items():
-            if job is not None and self._in_work[camera] is None:
-                self._in_work[camera] = job
+            if job is not None and self._active[camera] is None:
+                self._active[camera] = job
                 self._waiting[camera] = None
                 self._deadlines[camera] = time.monotonic() + self._hold_time
-        return [camera for camera, job in self._in_work.items() if job is not None]
+        return [camera for camera, job in self._active.items() if job is not None]
 
     def _take_tick(self) -> bool:
         now = time.monotonic()

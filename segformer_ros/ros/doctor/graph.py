@@ -17,6 +17,8 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
@@ -106,8 +108,7 @@ class _Counter:
             for info in self._node.get_publishers_info_by_topic(self._name))
         age = None
         if newest is not None and self._clock:
-            stamp = newest.header.stamp
-            age = (self._clock - stamp.sec * 1000000000 - stamp.nanosec) / 1e9
+            age = (self._clock - stamp_to_nanoseconds(newest.header.stamp)) / NANOSECONDS
         return TopicFacts(self._name, self._type_name, publishers, len(times), rate, newest, age)
 
 
@@ -236,12 +237,8 @@ class GraphObserver:
             if before != each.header.frame_id:
                 self._faults[
                     f'Frame {each.child_frame_id} has two parents, {before} and {each.header.frame_id}.'] = None
-            move, turn = each.transform.translation, each.transform.rotation
             try:
-                self._poses.insert(
-                    each.header.frame_id, each.child_frame_id,
-                    each.header.stamp.sec + 1e-9 * each.header.stamp.nanosec,
-                    (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w), static)
+                self._poses.insert_message(each, static)
             except SegformerRosError as error:
                 self._faults[str(error)] = None
 

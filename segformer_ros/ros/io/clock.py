@@ -9,7 +9,7 @@ from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
-from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.common.time import NANOSECONDS
 
 
 class NodeClock:
@@ -33,7 +33,7 @@ class NodeClock:
 
     def went_back(self, tolerance: float) -> bool:
         """
-        Tell whether the clock went back since the last call.
+        Return whether the clock went back since the last call.
 
         :param tolerance: seconds that do not count
         """

@@ -3,7 +3,7 @@
 """Log what repeats at camera rate: at most one line in five seconds for each kind."""
 
 import logging
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -31,26 +31,24 @@ class Throttle:
 
     def error(self, kind: str, text: str) -> None:
         """Log at ERROR unless that kind was logged lately."""
-        line = self._line(kind, text)
-        if line:
+        for line in self._lines(kind, text):
             self._logger.error(line)
 
     def info(self, kind: str, text: str) -> None:
         """Log at INFO unless that kind was logged lately."""
-        line = self._line(kind, text)
-        if line:
+        for line in self._lines(kind, text):
             self._logger.info(line)
 
-    def _line(self, kind: str, text: str) -> str:
+    def _lines(self, kind: str, text: str) -> Iterator[str]:
         now = self._clock()
         last, hidden = self._seen.get(kind, (float('-inf'), 0))
         if now - last < PERIOD:
             self._seen[kind] = (last, hidden + 1)
-            return ''
+            return
         if len(self._seen) >= KINDS_KEPT:
             self._seen.clear()
         self._seen[kind] = (now, 0)
-        return f'{text} ({hidden} more like it)' if hidden else text
+        yield f'{text} ({hidden} more like it)' if hidden else text
 
 
 PACKAGE = 'segformer_ros'

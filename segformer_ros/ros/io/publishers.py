@@ -16,6 +16,8 @@ from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
 from segformer_ros.ros.io.status import Status
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker
@@ -24,6 +26,15 @@ try:
     from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:
     from rclpy.qos_event import PublisherEventCallbacks  # Humble
+
+TYPES = {
+    'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage,
+    'sensor_msgs/msg/CameraInfo': CameraInfo, 'sensor_msgs/msg/PointCloud2': PointCloud2,
+    'nav_msgs/msg/OccupancyGrid': OccupancyGrid, 'geometry_msgs/msg/PoseStamped': PoseStamped,
+    'visualization_msgs/msg/Marker': Marker}
+"""Of all outputs but LabelInfo, which not every installation has."""
+PERIOD = 1.0
+"""Seconds between two diagnostics; what diagnostic_aggregator expects."""
 
 
 def create_output(node: Node, message_type: Any, name: str, topic: topics.Topic) -> Publisher:
@@ -40,10 +51,6 @@ def create_output(node: Node, message_type: Any, name: str, topic: topics.Topic)
     return node.create_publisher(
         message_type, name, topic.profile(),
         event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
-
-
-PERIOD = 1.0
-"""Seconds; what diagnostic_aggregator expects."""
 
 
 class DiagnosticsPublisher:
@@ -77,20 +84,21 @@ class DiagnosticsPublisher:
 
     def _entry(self, status: Status) -> DiagnosticStatus:
         # The form of diagnostic_updater, by which aggregators group: "node: task".
-        name = '{}: {}'.format(self._node.get_fully_qualified_name().lstrip('/'), status.name)
+        name = f'{self._node.get_fully_qualified_name()}: {status.name}'.lstrip('/')
         return DiagnosticStatus(
             level=bytes([status.level]), name=name, message=status.message,
             hardware_id=self._host,
             values=[KeyValue(key=key, value=value) for key, value in status.values])
 
-TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/PointCloud2': PointCloud2,
-         'nav_msgs/msg/OccupancyGrid': OccupancyGrid,
-         'geometry_msgs/msg/PoseStamped': PoseStamped,
-         'visualization_msgs/msg/Marker': Marker}
 
+class Publishers:
+    """
+    The publishers of some topics; a topic whose message type is not installed has none.
 
-class _Publishers:
-    """Publishers by topic; a topic whose message type is not installed has none."""
+    :param node: owns them
+    :param camera: name, empty for the only one and for topics of all cameras
+    :param rows: the topics
+    """
 
     def __init__(self, node: Node, camera: str, rows: Sequence[topics.Topic]) -> None:
         self._node = node
@@ -103,15 +111,19 @@ class _Publishers:
                     node, message_type, topics.output_name(camera, row), row)
 
     def has(self, topic: topics.Topic) -> bool:
+        """Return whether a topic has a publisher."""
         return topic in self._by_topic
 
-    def subscribers(self, topic: topics.Topic) -> int:
-        return int(self._by_topic[topic].get_subscription_count())
+    def is_wanted(self, topic: topics.Topic) -> bool:
+        """Return whether somebody subscribes."""
+        return bool(self._by_topic[topic].get_subscription_count() > 0)
 
     def publish(self, topic: topics.Topic, message: Any) -> None:
+        """Publish one message."""
         self._by_topic[topic].publish(message)
 
     def destroy(self) -> None:
+        """Destroy the publishers; no other thread may publish any more."""
         for publisher in self._by_topic.values():
             self._node.destroy_publisher(publisher)
         self._by_topic = {}

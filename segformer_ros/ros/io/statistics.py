@@ -3,9 +3,10 @@
 """Counts, rates and percentiles of what a camera does."""
 
 import collections
-import math
 import threading
 from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
+
+from segformer_ros.common.percentile import percentile
 
 RATE_WINDOW = 5.0
 """Seconds over which rates are taken."""
@@ -25,8 +26,7 @@ def percentiles(samples: Sequence[float]) -> Optional[Percentiles]:
     if not samples:
         return None
     ordered = sorted(samples)
-    return Percentiles(*(ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-                         for share in (0.50, 0.95)))
+    return Percentiles(percentile(ordered, 0.50), percentile(ordered, 0.95))
 
 
 class CameraReport(NamedTuple):
@@ -113,7 +113,7 @@ class CameraStatistics:
             self._erring = True
 
     def record_served(self, now: float, encoding: str, size_wh: Tuple[int, int],
-                    stages: Dict[str, float]) -> None:
+                      stages: Dict[str, float]) -> None:
         """
         Count a published mask.
 

@@ -6,9 +6,7 @@ from typing import List, NamedTuple, Tuple
 
 # The values of diagnostic_msgs/DiagnosticStatus.
 OK = 0
-
 WARN = 1
-
 ERROR = 2
 
 Pairs = List[Tuple[str, str]]
@@ -39,5 +37,5 @@ class NodeState(NamedTuple):
 
     @property
     def serving(self) -> bool:
-        """Tell whether masks are to be expected."""
+        """Return whether masks are to be expected."""
         return self.lifecycle == 'active' and self.enabled

@@ -133,8 +133,9 @@ def render_table(topics: Sequence[Topic], prefix: str = '') -> str:
     """
     lines = ['| topic | type | reliability | durability | depth | what |',
              '|---|---|---|---|---|---|']
-    lines += ['| `{}{}` | `{}` | {} | {} | {} | {} |'.format(
-        prefix, topic.name, topic.type_name, 'reliable' if topic.reliable else 'best effort',
-        'transient local' if topic.latched else 'volatile', topic.depth, topic.description)
-        for topic in topics]
+    for topic in topics:
+        reliability = 'reliable' if topic.reliable else 'best effort'
+        durability = 'transient local' if topic.latched else 'volatile'
+        lines.append(f'| `{prefix}{topic.name}` | `{topic.type_name}` | {reliability} | '
+                     f'{durability} | {topic.depth} | {topic.description} |')
     return '\n'.join(lines) + '\n'

@@ -41,7 +41,7 @@ class TransformPublisher:
         self._static.publish(TFMessage(transforms=list(transforms)))
 
     def wait_for_readers(self, timeout: Duration) -> bool:
-        """Tell whether every reader has acknowledged everything within the time."""
+        """Return whether every reader has acknowledged everything within the time."""
         dynamic = self._dynamic.wait_for_all_acked(timeout)
         return bool(self._static.wait_for_all_acked(timeout) and dynamic)
 

@@ -5,11 +5,12 @@
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from segformer_ros.common import errors
+from segformer_ros.common import time as stamps
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
@@ -18,45 +19,120 @@ from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.ros.node.diagnostics import camera_status
-from segformer_ros.ros.node.inference_thread import FrameTask
 from segformer_ros.ros.node.outputs import Outputs
-from segformer_ros.ros.node.scheduler import Frame
-from segformer_ros.ros.parameters.node import CameraParameters
 from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.ros.parameters.server import ParameterServer
+from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from segformer_ros.segmentation.segmenter import SegmenterSettings
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-NANOSECONDS = 1000000000
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class FrameJob:
+    """
+    One image on its way to a mask; made when it comes, used in the inference thread.
+
+    :param camera: that received it
+    :param message: Image or CompressedImage
+    :param arrived: seconds of ``time.monotonic``
+    """
+
+    def __init__(self, camera: 'Camera', message: Any, arrived: float) -> None:
+        self.arrived = arrived
+        self.message = message
+        self._camera = camera
+        self._started = self._converted = arrived
+
+    def prepare(self, segmenter: segmentation_api.Segmenter) -> segmentation_api.Prepared:
+        """
+        Decode the image and make the network's input of it.
+
+        :raises InvalidInputError: the message is not an image that can be used
+        """
+        self._started = time.monotonic()
+        self._parameters = self._camera.settings.current
+        self._image = self._camera.decode(self.message)
+        self._converted = time.monotonic()
+        self._rotate = next(each.rotate for each in self._parameters.cameras
+                            if each.name == self._camera.name)
+        self._with_confidence = self._camera.needs_confidence
+        self._set_up(segmenter)
+        return segmenter.prepare(self._image, self._rotate, self._with_confidence)
+
+    def segment(self, segmenter: segmentation_api.Segmenter) -> segmentation_api.Segmentation:
+        """Return the result of another segmenter, after the first one failed."""
+        self._set_up(segmenter)
+        return segmenter.segment(self._image, self._rotate, self._with_confidence)
+
+    def publish(self, segmentation: segmentation_api.Segmentation) -> None:
+        """Publish the results, unless the camera was stopped meanwhile."""
+        camera = self._camera
+        segmented = time.monotonic()
+        if not camera.publish(self.message.header, self._image, segmentation, self._parameters):
+            return
+        done = time.monotonic()
+        height, width = self._image.shape[:2]
+        timings = segmentation.timings
+        camera.statistics.record_served(done, camera.encoding_of(self.message), (width, height), {
+            'waiting': self._started - self.arrived,
+            'converting': self._converted - self._started,
+            'preprocessing': timings.preprocess, 'network': timings.infer,
+            'postprocessing': timings.postprocess, 'publishing': done - segmented,
+            'total': done - self.arrived})
+
+    def fail(self, error: Exception) -> None:
+        """Report why there is no mask of this image; called while the error is handled."""
+        if isinstance(error, errors.InvalidInputError):
+            kind = f'{error.problem} ({self._camera.encoding_of(self.message)})'
+            self._camera.report(kind, f'Image rejected: {error}', rejected=True)
+        elif isinstance(error, errors.SegformerRosError):
+            self._camera.report(error.problem, f'No mask: {error}', rejected=False)
+        else:  # a fault of ours; the next frame may succeed, so go on
+            name = type(error).__name__
+            self._camera.report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
+                                rejected=False)
+
+    def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
+        settings = segmentation_api.SegmenterSettings(
+            self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
+        if segmenter.settings != settings:
+            segmenter.settings = settings
 
 
 class Camera:
     """
     The input and output of one camera.
 
-    Subscription callbacks run in the executor's thread and only pass messages on;
-    :meth:`serve` runs in the inference thread.
+    Subscription callbacks run in the executor's thread and only pass messages on; what a
+    :class:`FrameJob` calls runs in the inference thread.
 
     :param node: owns subscriptions and publishers
-    :param parameters: of this camera when it was configured
+    :param name: empty for the only one
+    :param settings: parameters of the node
     :param outputs: its publishers
     :param offer: takes the newest frame, tells whether an older one made way
     :param on_mask: takes each published mask and returns at once, for the costmap
     """
 
-    def __init__(self, node: Node, parameters: CameraParameters, outputs: Outputs,
-                 offer: Callable[[str, Frame], bool],
+    def __init__(self, node: Node, name: str, settings: ParameterServer, outputs: Outputs,
+                 offer: Callable[[str, FrameJob], bool],
                  on_mask: Optional[OfferMask] = None) -> None:
-        self.name = parameters.name
+        self.name = name
+        self.settings = settings
         self.statistics = CameraStatistics(time.monotonic())
         self._node = node
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
-        self._compressed = parameters.image_transport == 'compressed'
+        self._compressed = any(each.image_transport == 'compressed'
+                               for each in settings.current.cameras if each.name == name)
         self._subscriptions: List[Subscription] = []
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
@@ -65,12 +141,12 @@ class Camera:
         self._gate = threading.Lock()
         self._open = False
 
-    def start(self, threshold: float) -> None:
+    def start(self) -> None:
         """Publish the class names, take images and let results out."""
         self.statistics.record_activated(time.monotonic())
         with self._gate:
             self._open = True
-            self._outputs.publish_label_info(threshold)
+            self._outputs.publish_label_info(self.settings.current.threshold)
         if not self._subscriptions:
             self._subscribe()
 
@@ -87,96 +163,62 @@ class Camera:
         self.stop()
         self._outputs.destroy()
 
-    def publish_label_info(self, threshold: float) -> None:
+    def publish_label_info(self) -> None:
         """Publish the class names again, for a changed threshold."""
         with self._gate:
             if self._open:
-                self._outputs.publish_label_info(threshold)
+                self._outputs.publish_label_info(self.settings.current.threshold)
 
-    def serve(self, frame: Frame, turn: FrameTask, parameters: NodeParameters) -> Iterator[None]:
+    def status(self, state: NodeState) -> Status:
+        """Return the entry of diagnostics."""
+        return camera_status(
+            self.name, self.statistics.report(time.monotonic()), state, self.settings.current,
+            {'topic': self._node.resolve_topic_name(self._image_topic()),
+             'bayer and yuv by': self._bridge.status})
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
+        return self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
+
+    def decode(self, message: Any) -> 'npt.NDArray[np.uint8]':
         """
-        Make and publish the results of one frame; report instead where that fails.
+        Return the (H, W, 3) RGB uint8 picture of a message.
 
-        :return: the steps, as ``overlap`` takes them; nothing is done before the first
+        :raises InvalidInputError: it cannot be used
         """
-        try:
-            yield from self._serve(frame, turn, parameters)
-        except errors.InvalidInputError as error:
-            if not turn.claim():
-                return
-            kind = f'{error.problem} ({self._encoding(frame.message)})'
-            self._report(kind, f'Image rejected: {error}', rejected=True)
-        except errors.SegformerRosError as error:
-            if not turn.claim():
-                return
-            turn.note(False)
-            self._report(error.problem, f'No mask: {error}', rejected=False)
-        except Exception as error:  # a fault of ours; the next frame may succeed, so go on
-            if not turn.claim():
-                return
-            turn.note(False)
-            name = type(error).__name__
-            self._report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
-                         rejected=False)
+        return compressed_to_rgb(message) if self._compressed else \
+            image_to_rgb(message, self._bridge.to_rgb)
 
-    def facts(self) -> Dict[str, str]:
-        """Return what diagnostics show beside the statistics."""
-        return {'topic': self._node.resolve_topic_name(self._image_topic()),
-                'bayer and yuv by': self._bridge.status}
+    def encoding_of(self, message: Any) -> str:
+        """Return how a message says that its picture is encoded."""
+        return str(message.format if self._compressed else message.encoding)
 
-    def _serve(self, frame: Frame, turn: FrameTask, parameters: NodeParameters) -> Iterator[None]:
-        segmenter = turn.segmenter()
-        started = time.monotonic()
-        message = frame.message
-        image = compressed_to_rgb(message) if self._compressed else \
-            image_to_rgb(message, self._bridge)
-        converted = time.monotonic()
-        settings = SegmenterSettings(parameters.resize, parameters.postprocess,
-                                     parameters.threshold)
-        if segmenter.settings != settings:
-            segmenter.settings = settings
-        own = next(each for each in parameters.cameras if each.name == self.name)
-        # The costmap weighs what it sees by confidence.
-        wanted = self._on_mask is not None or self._outputs.wanted(topics.CONFIDENCE)
-        try:
-            prepared = segmenter.prepare(image, own.rotate, wanted)
-            yield
-            refused: Optional[errors.BackendError] = None
-            try:
-                segmenter.begin(prepared)
-            except errors.BackendError as error:
-                # To recover closes the backend, whose results the frame before still reads.
-                refused = error
-            yield
-            if refused is not None:
-                raise refused
-            segmenter.end()
-            yield
-            segmentation = segmenter.finish(prepared)
-        except errors.BackendError as error:
-            segmenter = turn.recover(segmenter, error)
-            segmenter.settings = settings
-            segmentation = segmenter.segment(image, own.rotate, wanted)
-        segmented = time.monotonic()
+    def publish(self, header: Header, image: 'npt.NDArray[np.uint8]',
+                segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
+        """
+        Publish the results of one image.
+
+        :return: whether the camera was not stopped meanwhile
+        """
         with self._gate:
-            # The backend was given up meanwhile: another one serves newer frames.
-            if not turn.claim():
-                return
-            turn.note(True)
             if not self._open:
                 self.statistics.record_drop()
-                return
-            self._outputs.publish(message.header, image, segmentation, self._camera_info,
-                                  parameters)
+                return False
+            self._outputs.publish(header, image, segmentation, self._camera_info, parameters)
             if self._on_mask is not None:
-                self._on_mask(self.name, message.header, segmentation, self._camera_info)
-        done = time.monotonic()
-        timings = segmentation.timings
-        self.statistics.record_served(done, self._encoding(message), _size_wh(image), {
-            'waiting': started - frame.arrived, 'converting': converted - started,
-            'preprocessing': timings.preprocess, 'network': timings.infer,
-            'postprocessing': timings.postprocess, 'publishing': done - segmented,
-            'total': done - frame.arrived})
+                self._on_mask(self.name, header, segmentation, self._camera_info)
+        return True
+
+    def report(self, kind: str, text: str, rejected: bool) -> None:
+        """
+        Count an image without a mask, and log why.
+
+        :param kind: of the line in the log, for the throttle
+        :param rejected: whether the image is to blame
+        """
+        self.statistics.record_error(text.splitlines()[0], rejected)
+        self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
     def _subscribe(self) -> None:
         image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
@@ -190,13 +232,13 @@ class Camera:
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
-        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
         if self.statistics.record_arrival(now, stamp, self._age(stamp)):
             self._log.info(
                 'stamp',
                 f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
                 'reset.')
-        if self._offer(self.name, Frame(message, now)):
+        if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -207,7 +249,7 @@ class Camera:
         # No clock message yet (use_sim_time), or a driver that does not stamp.
         if now == 0 or stamp == 0:
             return None
-        return (now - stamp) / NANOSECONDS
+        return (now - stamp) / stamps.NANOSECONDS
 
     def _image_topic(self) -> str:
         if not self._compressed:
@@ -215,66 +257,3 @@ class Camera:
         # As image_transport: who remaps image means image/compressed too.
         base = self._node.resolve_topic_name(topics.input_name(self.name, topics.IMAGE))
         return base + topics.IMAGE_COMPRESSED.name[len(topics.IMAGE.name):]
-
-    def _encoding(self, message: Any) -> str:
-        return str(message.format if self._compressed else message.encoding)
-
-    def _report(self, kind: str, text: str, rejected: bool) -> None:
-        self.statistics.record_error(text.splitlines()[0], rejected)
-        self._log.error(kind, f'{self.name}: {text}' if self.name else text)
-
-
-def _size_wh(image: Any) -> Tuple[int, int]:
-    return image.shape[1], image.shape[0]
-
-
-class CameraSet:
-    """
-    Do to every camera what the node is asked to do.
-
-    :param cameras: each name once
-    """
-
-    def __init__(self, cameras: Iterable[Camera] = ()) -> None:
-        self._by_name = {camera.name: camera for camera in cameras}
-
-    def start(self, threshold: float) -> None:
-        """Publish the class names, take images and let results out."""
-        for camera in self._by_name.values():
-            camera.start(threshold)
-
-    def stop(self) -> None:
-        """Take no more images; when this returns no further result goes out."""
-        for camera in self._by_name.values():
-            camera.stop()
-
-    def destroy(self) -> None:
-        """Destroy publishers and subscriptions; the inference thread has ended."""
-        for camera in self._by_name.values():
-            camera.destroy()
-
-    def serve(self, name: str, frame: Frame, turn: FrameTask, parameters: NodeParameters
-              ) -> Iterator[None]:
-        """Return the steps that make the results of one frame; see :meth:`Camera.serve`."""
-        return self._by_name[name].serve(frame, turn, parameters)
-
-    def publish_label_info(self, threshold: float) -> None:
-        """Publish the class names again, for a changed threshold."""
-        for camera in self._by_name.values():
-            camera.publish_label_info(threshold)
-
-    def record_lost(self, name: str, why: str) -> None:
-        """Count a frame that a backend took with it."""
-        if name in self._by_name:
-            self._by_name[name].statistics.record_error(why, rejected=False)
-
-    def record_forgotten(self, names: Iterable[str]) -> None:
-        """Count frames that waited and are not wanted any more."""
-        for name in names:
-            self._by_name[name].statistics.record_drop()
-
-    def statuses(self, state: NodeState, parameters: NodeParameters) -> List[Status]:
-        """Return the entry of each camera."""
-        now = time.monotonic()
-        return [camera_status(camera.name, camera.statistics.report(now), state, parameters,
-                              camera.facts()) for camera in self._by_name.values()]

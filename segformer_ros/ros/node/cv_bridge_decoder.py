@@ -1,36 +1,22 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Ask cv_bridge for bayer and packed yuv pictures, where it is installed and sound."""
+"""Decode Bayer and packed YUV 4:2:2 pictures with cv_bridge, where it is installed and works."""
 
-import subprocess
-import sys
+import logging
 from typing import Any, Optional, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.segmentation.images.decoding import FallbackDecoder
 from segformer_ros.segmentation.images.encodings import Encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# cv_bridge swallows a failed import of its compiled half and a numpy of another ABI can end the
-# process at the first conversion, so one conversion is tried where nothing can be lost.
-PROBE = '''
-import cv_bridge
-import numpy
-import sensor_msgs.msg
-message = sensor_msgs.msg.Image(height=4, width=4, step=4, encoding='bayer_rggb8')
-message.data = bytes(bytearray(range(16)))
-picture = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')
-assert picture.shape == (4, 4, 3) and picture.dtype == numpy.uint8, picture.shape
-'''
-PROBE_TIMEOUT = 20.0
-"""Seconds; importing cv_bridge takes some seconds on the original Nano's SD card."""
+_LOGGER = logging.getLogger(__name__)
 
 
-class CvBridgeDecoder(FallbackDecoder):
+class CvBridgeDecoder:
     """
-    cv_bridge, tried once in a child process before it is used.
+    Decode with cv_bridge, which is imported when the first such image comes.
 
     Where it is absent, broken or refuses an image, :meth:`to_rgb` returns None and the caller
     converts with OpenCV; :attr:`status` says which of the two is in use and why.
@@ -43,7 +29,7 @@ class CvBridgeDecoder(FallbackDecoder):
 
     def to_rgb(self, message: Any, encoding: Encoding) -> Optional['npt.NDArray[np.uint8]']:
         """
-        Convert a checked bayer or packed yuv image.
+        Convert a checked Bayer or packed YUV 4:2:2 image.
 
         :param message: a ``sensor_msgs/Image`` whose layout was checked
         :param encoding: its layout
@@ -51,54 +37,27 @@ class CvBridgeDecoder(FallbackDecoder):
         """
         if not self._tried:
             self._tried = True
-            self._bridge = self._load()
+            try:
+                from cv_bridge import CvBridge
+                self._bridge = CvBridge()
+            except Exception as error:  # an ABI clash raises AttributeError, SystemError, ...
+                self._fall_back(f'cannot be used: {type(error).__name__}: {error}')
         if self._bridge is None:
             return None
         try:
             # 'rgb8' from 16 bit samples scales them, as the OpenCV path does.
             picture = self._bridge.imgmsg_to_cv2(_compacted(message, encoding), 'rgb8')
         except Exception as error:  # cv_bridge raises whatever its compiled half raises
-            self.status = f'OpenCV, because cv_bridge refused {message.encoding}: {error}'
+            self._fall_back(f'refused {message.encoding}: {type(error).__name__}: {error}')
             return None
         self.status = 'cv_bridge'
         return np.asarray(picture)
 
-    def _load(self) -> Optional[Any]:
-        reason = probe()
-        if reason is None:
-            try:
-                import cv_bridge
-                return cv_bridge.CvBridge()
-            except Exception as error:  # an ABI clash raises AttributeError, SystemError, ...
-                reason = f'{type(error).__name__}: {error}'
-        self.status = 'OpenCV, because cv_bridge cannot be used: ' + reason
-        return None
-
-
-def probe() -> Optional[str]:
-    """
-    Convert one small picture with cv_bridge in a child process.
-
-    :return: None where that works, else why it does not
-    """
-    try:
-        child = subprocess.Popen([sys.executable, '-c', PROBE], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 universal_newlines=True)
-    except OSError as error:
-        return str(error)
-    try:
-        _, errors = child.communicate(timeout=PROBE_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
-        return f'no answer within {PROBE_TIMEOUT:.0f} s'
-    if child.returncode == 0:
-        return None
-    if child.returncode < 0:
-        return f'its process ended with signal {-child.returncode}'
-    lines = errors.strip().splitlines()
-    return lines[-1] if lines else f'exit status {child.returncode}'
+    def _fall_back(self, reason: str) -> None:
+        status = f'OpenCV, because cv_bridge {reason}'
+        if status != self.status:  # an image that is refused comes again and again
+            _LOGGER.warning('Bayer and YUV 4:2:2 images are decoded by %s', status)
+        self.status = status
 
 
 def _compacted(message: Any, encoding: Encoding) -> Any:

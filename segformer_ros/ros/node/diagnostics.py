@@ -2,25 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says: pure functions from figures to status entries."""
 
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional, TYPE_CHECKING
 
-from segformer_ros.inference.base.backend import BackendInfo
-from segformer_ros.inference.selection.status import ERROR as SELECTION_ERROR
-from segformer_ros.inference.selection.status import SelectionStatus
+from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.ros.io import status as io_status
 from segformer_ros.ros.io.statistics import CameraReport
 from segformer_ros.ros.io.statistics import Percentiles
-from segformer_ros.ros.node.supervisor import WatchdogState
 from segformer_ros.ros.parameters.node import NodeParameters
 
-
-class BackendState(NamedTuple):
-    """What runs the network, and why that; ``status`` is None where nothing was chosen."""
-
-    info: BackendInfo
-    reason: str
-    fallback: bool
-    status: Optional[SelectionStatus] = None
+if TYPE_CHECKING:
+    from segformer_ros.ros.node.live_segmenter import Serving
+    from segformer_ros.ros.node.supervisor import WatchdogState
 
 
 def node_status(state: io_status.NodeState) -> io_status.Status:
@@ -36,49 +28,38 @@ def node_status(state: io_status.NodeState) -> io_status.Status:
     return io_status.Status(io_status.OK, 'node', state.lifecycle, values)
 
 
-def backend_status(state: Optional[BackendState]) -> io_status.Status:
+def backend_status(serving: 'Optional[Serving]') -> io_status.Status:
     """Return the entry of the runtime; None while there is none."""
-    if state is None:
+    if serving is None or not serving.backend.is_open:
         return io_status.Status(io_status.OK, 'backend', 'none: not configured', [])
-    info = state.info
+    info, status = serving.backend.info, serving.status
     values = [('backend', info.name), ('version', info.version), ('device', info.device),
-              ('precision', info.precision),
-              ('model', state.status.model if state.status else info.model_path),
-              ('runs', info.model_path), ('why', state.reason)]
+              ('precision', info.precision), ('model', status.model), ('runs', info.model_path),
+              ('why', status.why)]
     values += sorted(info.details.items())
-    message = f'{info.name} {info.precision} on {info.device}'
-    if state.status is not None:
-        values += selection_values(state.status)
-        under_way = selection_progress(state.status)
-        if under_way:
-            message = f'{message}; {under_way}'
-    if state.fallback:
-        severe = state.status is not None and state.status.level == SELECTION_ERROR
-        level = io_status.ERROR if severe else io_status.WARN
-        return io_status.Status(level, 'backend', f'{message}: {state.reason}', values)
-    return io_status.Status(io_status.OK, 'backend', message, values)
-
-
-def selection_values(status: SelectionStatus) -> io_status.Pairs:
-    """Return what was asked for and what was found out about engines."""
-    values = [('asked for', status.requested)]
+    values.append(('asked for', status.requested))
     if status.engine is not None:
         values.append(('engine', status.engine))
     if status.check is not None:
-        values.append(('self-check', '{}: {}'.format(
-            'passed' if status.check.passed else 'failed', status.check)))
-    under_way = selection_progress(status)
+        result = 'passed' if status.check.passed else 'failed'
+        values.append(('self-check', f'{result}: {status.check}'))
+    message = f'{info.name} {info.precision} on {info.device}'
+    under_way = _progress(status)
     if under_way:
         values.append(('under way', under_way))
+        message = f'{message}; {under_way}'
     if status.job is not None:
         values.append(('under way, detail', status.job.detail))
-    return values
+    if status.level == selection_status.OK:
+        return io_status.Status(io_status.OK, 'backend', message, values)
+    level = io_status.ERROR if status.level == selection_status.ERROR else io_status.WARN
+    return io_status.Status(level, 'backend', f'{message}: {status.why}', values)
 
 
-def selection_progress(status: SelectionStatus) -> str:
+def _progress(status: selection_status.SelectionStatus) -> str:
     """Return what is being done for a better backend, or nothing."""
     if status.preparing:
-        return f'preparing the graph for {status.preparing}'
+        return f'optimizing the model for {status.preparing}'
     if status.job is None:
         return ''
     job = status.job
@@ -86,12 +67,12 @@ def selection_progress(status: SelectionStatus) -> str:
     return f'{job.stage} the {job.precision} engine for {job.elapsed:.0f} s{steps}'
 
 
-def watchdog_status(state: Optional[WatchdogState]) -> io_status.Status:
+def watchdog_status(state: 'Optional[WatchdogState]') -> io_status.Status:
     """Return the entry of what looks after the backend; None while there is none."""
     if state is None:
         return io_status.Status(io_status.OK, 'watchdog', 'none: not configured', [])
     values = [('backends replaced', str(state.replaced)),
-              ('threads that hang', str(state.hung)), ('fallback', _yes_no(state.fallback))]
+              ('abandoned threads', str(state.abandoned)), ('fallback', _yes_no(state.fallback))]
     if state.last:
         values.append(('last fault', state.last))
     if state.trouble:
@@ -157,7 +138,8 @@ def _figures(report: CameraReport) -> io_status.Pairs:
     values += [(f'{stage} [ms]', _milliseconds(found))
                for stage, found in report.stages.items()]
     if report.encoding:
-        values.append(('image', '{} x {} {}'.format(*report.size_wh, report.encoding)))
+        width, height = report.size_wh
+        values.append(('image', f'{width} x {height} {report.encoding}'))
     if report.last_error:
         values.append(('last error', report.last_error))
     return values

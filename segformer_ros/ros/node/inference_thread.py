@@ -4,37 +4,57 @@
 
 import threading
 import time
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Generator, Iterator, List, NamedTuple, Optional, Sequence
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.ros.node import live_segmenter
-from segformer_ros.ros.node.scheduler import Frame
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.ros.node.camera import FrameJob
+from segformer_ros.ros.node.live_segmenter import LiveSegmenter
 from segformer_ros.ros.node.scheduler import Scheduler
+from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Segmenter
 
+PREDECESSOR_TIMEOUT = 10.0
+"""Seconds that a backend which failed may take to close before its successor is opened."""
+IMPROVE_PERIOD = 0.25
+"""Seconds between two steps towards a better backend while no image comes."""
+HOLD_SHARE = 0.3
+"""Of a frame's time, the most that a frame is held for a newer one that is about to come."""
 _DONE = object()
 
 
-class Steps:
+class Activity(NamedTuple):
     """
-    A frame that is being served.
+    What the inference thread is busy with; a new object each time.
 
-    :param steps: stops before its run is begun, after that, and after it has ended; None where
-        the frame is done with already
+    ``camera`` is None while the backend is opened; ``first`` is true for the first frame of a
+    thread, in which runtimes choose algorithms and fill caches.
     """
 
-    def __init__(self, steps: Optional[Iterator[None]]) -> None:
-        self._steps = steps
+    camera: Optional[str]
+    first: bool
 
-    @property
-    def ended(self) -> bool:
-        """Tell whether nothing is left to do, because all is done or something failed."""
-        return self._steps is None
+
+class Task:
+    """
+    A frame in work.
+
+    :param camera: name
+    :param job: what its camera makes of it
+    """
+
+    def __init__(self, camera: str, job: FrameJob) -> None:
+        self.camera = camera
+        self.job = job
+        self.claimed = False
+        self.steps: Iterator[None] = iter(())
+        """Stop before the run is begun, after that, and after it has ended."""
+        self.ended = False
+        """Whether nothing is left to do, because all is done or something failed."""
 
     def step(self) -> None:
         """Go on to the next stop."""
-        if self._steps is not None and next(self._steps, _DONE) is _DONE:
-            self._steps = None
+        self.ended = self.ended or next(self.steps, _DONE) is _DONE
 
     def finish(self) -> None:
         """Go on to the end."""
@@ -42,7 +62,7 @@ class Steps:
             self.step()
 
 
-def overlap(running: Optional[Steps], following: Optional[Steps]) -> Optional[Steps]:
+def overlap(running: Optional[Task], following: Optional[Task]) -> Optional[Task]:
     """
     Finish the frame whose network runs, beside the one that follows it.
 
@@ -61,99 +81,28 @@ def overlap(running: Optional[Steps], following: Optional[Steps]) -> Optional[St
     return None if following is None or following.ended else following
 
 
-Recover = Callable[[Segmenter, BackendError], Segmenter]
-
-
-class Work(NamedTuple):
-    """
-    What the inference thread is busy with; a new object each time.
-
-    ``camera`` is None while the backend is opened; ``first`` is true for the first frame of a
-    worker, in which runtimes choose algorithms and fill caches.
-    """
-
-    camera: Optional[str]
-    first: bool
-
-
-def no_recovery(segmenter: Segmenter, error: BackendError) -> Segmenter:
-    """Raise the error again: there is no other segmenter."""
-    raise error
-
-
-class FrameTask:
-    """
-    What the worker lends to whoever serves a frame.
-
-    :param camera: whose frame
-    :param segmenter: returns the segmenter of the backend that serves at the moment; raises
-        SegformerRosError where no backend can be opened
-    :param claim: see :meth:`claim`
-    :param note: told whether the network gave a result, for whoever watches the worker
-    :param recover: takes a segmenter that failed and its error, and returns another one, for the
-        same frame; raises the error where there is no other
-    """
-
-    def __init__(self, camera: str, segmenter: Callable[[], Segmenter],
-                 claim: 'Callable[[FrameTask], bool]', note: Callable[[bool], None],
-                 recover: Recover = no_recovery) -> None:
-        self.camera = camera
-        self.segmenter = segmenter
-        self.note = note
-        self.recover = recover
-        self.claimed = False
-        self._claim = claim
-
-    def claim(self) -> bool:
-        """
-        Ask whether what came of the frame counts: not once the worker was given up with it.
-
-        Of a frame either its result is claimed, or ``InferenceThread.abandon`` gives it back as
-        lost; never both.
-        """
-        return self._claim(self)
-
-
-Serve = Callable[[str, Frame, FrameTask], Optional[Iterator[None]]]
-
-PREDECESSOR_TIMEOUT = 10.0
-"""Seconds that a backend which failed may take to close before its successor is opened."""
-
-IMPROVE_PERIOD = 0.25
-"""Seconds between two steps towards a better backend while no image comes."""
-ASK_PERIOD = 1.0
-"""Seconds after which frames are not overlapped once, so that a better backend may take over."""
-HOLD_SHARE = 0.3
-"""Of a frame's time, the most that a frame is held for a newer one that is about to come."""
-
-
 class InferenceThread:
     """
-    A thread that takes the newest frames and hands them to ``serve``.
+    Take the newest frames of all cameras and make their masks, in a thread.
 
     Backends are opened, used and closed in that thread alone: a CUDA context belongs to it.
 
     :param cameras: names, for the scheduler
-    :param provider: asked for its backend before every frame
-    :param make_segmenter: called in the thread for every new backend
-    :param serve: called in the thread for every frame; returns what is left of it in steps (see
-        ``overlap``), or None where it is done; neither may raise
+    :param live: the segmenter in use; closed at the end
     :param max_rate: frames per second of each camera, 0 for no limit
     :param predecessor: its backend is closed before this one is opened, if it can be
     """
 
-    def __init__(self, cameras: Sequence[str], provider: live_segmenter.BackendProvider,
-                 make_segmenter: live_segmenter.MakeSegmenter, serve: Serve, max_rate: float,
+    def __init__(self, cameras: Sequence[str], live: LiveSegmenter, max_rate: float,
                  predecessor: 'Optional[InferenceThread]' = None) -> None:
-        self._current = live_segmenter.LiveSegmenter(provider, make_segmenter)
-        self._serve = serve
+        self.live = live
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
         self._predecessor = predecessor
         self._changed = threading.Condition()
         self._stopping = False
         self._abandoned = False
-        self._tasks: List[FrameTask] = []
+        self._tasks: List[Task] = []
         self._opened = threading.Event()
         self._hold_time = 0.0
         self.failure: Optional[BaseException] = None
@@ -162,14 +111,14 @@ class InferenceThread:
         """Frames in a row for which the network gave nothing."""
         self.successes = 0
         """Frames for which it gave something."""
-        self.work: Optional[Work] = None
+        self.activity: Optional[Activity] = None
         """What the thread is busy with; replaced, never changed."""
         # Daemon: a runtime that hangs for ever must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start the thread, which opens the backend; wait for nothing."""
-        self.work = Work(None, True)
+        self.activity = Activity(None, True)
         self._thread.start()
 
     def wait_until_open(self, timeout: Optional[float] = None) -> bool:
@@ -177,7 +126,7 @@ class InferenceThread:
         Wait until the backend is open.
 
         :return: whether that was so within the time
-        :raises SegformerRosError: as the provider or the segmenter raised it
+        :raises SegformerRosError: no backend can be opened, or the network does not fit
         """
         if not self._opened.wait(timeout):
             return False
@@ -187,28 +136,23 @@ class InferenceThread:
         return True
 
     @property
-    def choice(self) -> Optional[live_segmenter.BackendChoice]:
-        """Return what serves at the moment, None before the backend is open."""
-        return self._current.choice
-
-    @property
     def is_open(self) -> bool:
-        """Tell whether opening has come to an end, good or bad."""
+        """Return whether opening has come to an end, good or bad."""
         return self._opened.is_set()
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether the thread has not ended."""
+        """Return whether the thread has not ended."""
         return self._thread.is_alive()
 
-    def offer(self, camera: str, frame: Frame) -> bool:
+    def offer(self, camera: str, job: FrameJob) -> bool:
         """
         Leave the newest frame of a camera.
 
         :return: whether an older frame had to make way
         """
         with self._changed:
-            replaced = self._scheduler.offer(camera, frame)
+            replaced = self._scheduler.offer(camera, job)
             self._changed.notify()
         return replaced
 
@@ -227,6 +171,8 @@ class InferenceThread:
         """
         Use nothing of it any more; the thread closes its backend and ends when it can.
 
+        Of a frame either its result is published, or it is returned here as lost; never both.
+
         :return: the cameras that lose a frame, in work or waiting; one twice if it had both
         """
         with self._changed:
@@ -234,7 +180,7 @@ class InferenceThread:
             self._stopping = True
             self._changed.notify()
             lost = self._scheduler.clear()
-            return lost + [turn.camera for turn in self._tasks if not turn.claimed]
+            return lost + [task.camera for task in self._tasks if not task.claimed]
 
     def stop(self, timeout: float) -> bool:
         """
@@ -255,18 +201,18 @@ class InferenceThread:
             # Two networks at once may be more than the memory holds.
             predecessor.stop(PREDECESSOR_TIMEOUT)
         try:
-            self._current.get()
+            self.live.get()
         except BaseException as error:  # wait_until_open() raises it
             self.failure = error
-        self.work = None
+        self.activity = None
         self._opened.set()
         try:
-            running: Optional[Steps] = None
+            running: Optional[Task] = None
             while self.failure is None:
-                if running is None and self._current.is_improving:
-                    self.work = Work(None, True)
-                    self._current.improve()
-                    self.work = None
+                if running is None and self.live.is_improving:
+                    self.activity = Activity(None, True)
+                    self.live.improve()
+                    self.activity = None
                 following = self._take(wait=running is None)
                 if running is None and following is None:
                     if self._stopping:
@@ -276,70 +222,92 @@ class InferenceThread:
                 running = self._advance(running, following)
                 self._hold_time = HOLD_SHARE * (time.monotonic() - began)
         finally:
-            self._current.close()
+            self.live.close()
 
-    def _advance(self, running: Optional[Steps], following: Optional[Steps]) -> Optional[Steps]:
-        if self._current.overlaps:
+    def _advance(self, running: Optional[Task], following: Optional[Task]) -> Optional[Task]:
+        if self.live.overlaps:
             running = overlap(running, following)
         else:
-            for steps in (running, following):
-                if steps is not None:
-                    steps.finish()
+            for task in (running, following):
+                if task is not None:
+                    task.finish()
             running = None
         with self._changed:
-            del self._tasks[:len(self._tasks) - (running is not None)]
-            # A new object: whoever watches the worker counts from here.
-            self.work = Work(self._tasks[0].camera, self.successes == 0) if self._tasks else None
+            self._tasks = [] if running is None else [running]
+            # A new object: the supervisor counts from here.
+            self.activity = None if running is None else \
+                Activity(running.camera, self.successes == 0)
         return running
 
-    def _take(self, wait: bool) -> Optional[Steps]:
-        """Return the next frame, or None: there is none, or it is time to ask the provider."""
-        if not wait and self._current.unasked_for > ASK_PERIOD:
+    def _take(self, wait: bool) -> Optional[Task]:
+        """Return the next frame, or None: there is none, or a better backend may be there."""
+        if not wait and self.live.is_poll_due:
             return None
-        found = self._wait_for_frame(wait)
-        return None if found is None else Steps(self._serve(found[1].camera, *found))
-
-    def _wait_for_frame(self, wait: bool) -> Optional[Tuple[Frame, FrameTask]]:
-        give_up_at = time.monotonic() + IMPROVE_PERIOD if self._current.is_improving else None
+        give_up_at = time.monotonic() + IMPROVE_PERIOD if self.live.is_improving else None
         with self._changed:
             while not self._stopping:
                 now = time.monotonic()
                 # Not while another frame runs on a GPU: waiting would cost its overlap.
-                patience = self._hold_time if wait else 0.0
-                job = self._scheduler.take(now, self._max_rate, patience)
-                if job is not None:
-                    camera, frame = job
-                    turn = FrameTask(camera, self._get_segmenter, self._claim, self._note,
-                                self._recover)
-                    self._tasks.append(turn)
+                hold_time = self._hold_time if wait else 0.0
+                found = self._scheduler.take(now, self._max_rate, hold_time)
+                if found is not None:
+                    task = Task(*found)
+                    task.steps = self._serve(task)
+                    self._tasks.append(task)
                     if len(self._tasks) == 1:
-                        self.work = Work(camera, self.successes == 0)
-                    return frame, turn
+                        self.activity = Activity(task.camera, self.successes == 0)
+                    return task
                 if not wait or (give_up_at is not None and now >= give_up_at):
                     return None
-                limits = (self._scheduler.wait_time(now, self._max_rate, patience),
+                limits = (self._scheduler.wait_time(now, self._max_rate, hold_time),
                           None if give_up_at is None else give_up_at - now)
                 self._changed.wait(min((each for each in limits if each is not None),
                                        default=None))
         return None
 
-    def _get_segmenter(self) -> Segmenter:
-        return self._current.get(may_change=len(self._tasks) < 2)
+    def _serve(self, task: Task) -> Iterator[None]:
+        try:
+            segmentation = yield from self._segment(task.job)
+            # Else the backend was given up meanwhile: another one serves newer frames.
+            if self._claim(task):
+                self.failures = 0
+                self.successes += 1
+                task.job.publish(segmentation)
+        except Exception as error:
+            if self._claim(task):
+                self.failures += not isinstance(error, InvalidInputError)
+                task.job.fail(error)
+
+    def _segment(self, job: FrameJob) -> Generator[None, None, Segmentation]:
+        segmenter = self.live.get()
+        prepared = job.prepare(segmenter)
+        yield
+        try:
+            refused: Optional[BackendError] = None
+            try:
+                segmenter.begin(prepared)
+            except BackendError as error:
+                # To recover closes the backend, whose results the frame before still reads.
+                refused = error
+            yield
+            if refused is not None:
+                raise refused
+            segmenter.end()
+            yield
+            return segmenter.finish(prepared)
+        except BackendError as error:
+            return job.segment(self._recover(segmenter, error))
 
     def _recover(self, segmenter: Segmenter, error: BackendError) -> Segmenter:
-        if self._current.is_current(segmenter):
-            if self._abandoned or self.work is None:
+        if self.live.is_current(segmenter):
+            if self._abandoned or self.activity is None:
                 raise error
             # Opening another backend may take longer than a frame.
-            self.work = self.work._replace(first=True)
-            self._current.replace(error)
-        return self._get_segmenter()
+            self.activity = self.activity._replace(first=True)
+            self.live.replace(error)
+        return self.live.get()
 
-    def _claim(self, turn: FrameTask) -> bool:
+    def _claim(self, task: Task) -> bool:
         with self._changed:
-            turn.claimed = turn.claimed or not self._abandoned
-            return turn.claimed
-
-    def _note(self, success: bool) -> None:
-        self.failures = 0 if success else self.failures + 1
-        self.successes += success
+            task.claimed = task.claimed or not self._abandoned
+            return task.claimed

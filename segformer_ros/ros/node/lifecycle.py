@@ -11,26 +11,26 @@ from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.node.supervisor import AbandonedThreads
 
 
-def start_by_itself(node: LifecycleNode, hung: AbandonedThreads,
+def start_by_itself(node: LifecycleNode, abandoned: AbandonedThreads,
                     is_stopping: Callable[[], bool]) -> None:
     """
-    Do so once, as soon as the node is spun.
+    Configure and activate once, as soon as the node is spun.
 
     :param node: before it is spun
-    :param hung: the node's; asked for the end of the process where a backend hung and no other
-        opened, since nobody else would try again
-    :param is_stopping: tells whether the process shall end in order anyway
+    :param abandoned: the node's; asked for the end of the process where a backend hung and no
+        other opened, since nobody else would try again
+    :param is_stopping: returns whether the process shall end in order anyway
     """
     def run() -> None:
         timer.cancel()
         if node._state_machine.current_state[1] != 'unconfigured':
             return
-        hung_before = hung.total
+        total_before = abandoned.total
         if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()
-        elif hung.total > hung_before and not is_stopping():
+        elif abandoned.total > total_before and not is_stopping():
             node.get_logger().fatal('No backend opens; the process ends, to be started anew.')
-            hung.ask_for_end()
+            abandoned.ask_for_end()
 
     timer = create_steady_timer(node, 0.0, run)
 
@@ -40,7 +40,9 @@ RCLError = rclpy_implementation.RCLError
 
 def answer_impossible_transitions(node: LifecycleNode) -> None:
     """
-    Refuse them, where rclpy would let the request end the process and its caller wait for ever.
+    Refuse impossible transitions.
+
+    rclpy would let such a request end the process, and its caller wait for ever.
 
     The service's attribute is not public, though the same in Humble, Jazzy and Kilted.
 
@@ -53,9 +55,9 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
         try:
             return change_state(request, response)
         except RCLError as error:
-            node.get_logger().error(
-                f'Transition {request.transition.label or request.transition.id} refused in state {node._state_machine.current_state[1]}: {error}'
-            )
+            name = request.transition.label or request.transition.id
+            state = node._state_machine.current_state[1]
+            node.get_logger().error(f'Transition {name} refused in state {state}: {error}')
             response.success = False
             return response
 

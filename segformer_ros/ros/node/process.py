@@ -23,7 +23,7 @@ SPIN_TIMEOUT = 0.5
 Seconds until a signal is noticed: Python runs its handlers between two waits of rcl. Each wait
 builds rcl's wait set anew, which is most of what an idle node costs.
 """
-HOPELESS = 3
+UNRECOVERABLE = 3
 """Exit status where only another process can help; launch files start it anew."""
 WRONG_START = 2
 """Exit status where a parameter given at start cannot be used."""
@@ -42,9 +42,9 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param close: called while publishing still works, before the node is destroyed
     :param args: command line with ROS arguments; None takes the process's own
     :param is_done: asked again and again; by default a node's work never ends
-    :param is_hopeless: asked again and again; where true the process ends at once, with
-        :data:`HOPELESS`, past threads that would keep an orderly end from coming; unless it was
-        asked to stop
+    :param is_unrecoverable: asked again and again; where true the process ends at once, with
+        :data:`UNRECOVERABLE`, past threads that would keep an orderly end from coming; unless
+        it was asked to stop
     :param stop: made before the imports, where those take long; by default one is made here
     :param leaves_threads: asked once the node is closed; where true the process ends past its
         interpreter, since a runtime aborts whose threads work while it is torn down
@@ -64,7 +64,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
             while not stop.requested and rclpy.ok() and not is_done(node):
                 _spin_once(executor, node)
                 if is_unrecoverable(node) and not stop.requested:
-                    os._exit(HOPELESS)
+                    os._exit(UNRECOVERABLE)
         except ExternalShutdownException:
             pass  # somebody shut the context down, which is a request to stop too
         finally:

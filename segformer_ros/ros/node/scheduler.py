@@ -4,22 +4,17 @@
 
 from collections import deque
 from statistics import median
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Deque, Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from segformer_ros.ros.node.camera import FrameJob
 
 INTERVALS = 5
 """Of the last so many the median is a camera's period: one lost frame or one burst is nothing."""
 PERIOD_SHARE = 0.25
 """Of a period, the most that a frame is held; below 1, or a fast camera would never be served."""
 LATE_SHARE = 0.25
-"""Of the patience, the most that the next frame may be late before the older one is served."""
-
-
-class Frame(NamedTuple):
-    """One input message and the moment it came, in seconds of ``time.monotonic``."""
-
-    message: Any
-    arrived: float
+"""Of the hold time, the most that the next frame may be late before the older one is served."""
 
 
 class Scheduler:
@@ -27,7 +22,7 @@ class Scheduler:
     One slot for each camera; holds no lock, the caller does.
 
     "Waited longest" would starve a camera whose frames come just after another's; the camera
-    whose turn lies furthest back cannot be starved.
+    that was served least recently cannot be starved.
 
     A frame that will be superseded in a moment is held for its successor: nearly a camera period
     of age is saved for a little of the network's time.
@@ -36,81 +31,81 @@ class Scheduler:
     """
 
     def __init__(self, cameras: Sequence[str]) -> None:
-        self._slots: Dict[str, Optional[Frame]] = dict.fromkeys(cameras)
+        self._slots: Dict[str, 'Optional[FrameJob]'] = dict.fromkeys(cameras)
         self._due: Dict[str, float] = {camera: float('-inf') for camera in cameras}
         # From the least to the most recently served.
-        self._tasks: List[str] = list(cameras)
+        self._order: List[str] = list(cameras)
         self._arrivals: Dict[str, Deque[float]] = {
             camera: deque(maxlen=INTERVALS + 1) for camera in cameras}
 
-    def offer(self, camera: str, frame: Frame) -> bool:
+    def offer(self, camera: str, job: 'FrameJob') -> bool:
         """
         Put the newest frame into a camera's slot.
 
         :return: whether an older frame had to make way
         """
         replaced = self._slots[camera] is not None
-        self._slots[camera] = frame
-        self._arrivals[camera].append(frame.arrived)
+        self._slots[camera] = job
+        self._arrivals[camera].append(job.arrived)
         return replaced
 
     def take(self, now: float, max_rate: float,
-             patience: float = 0.0) -> Optional[Tuple[str, Frame]]:
+             hold_time: float = 0.0) -> 'Optional[Tuple[str, FrameJob]]':
         """
         Return the next camera and its frame, and empty its slot.
 
         :param now: seconds, from the same clock at every call
         :param max_rate: frames per second of each camera; 0 is no limit
-        :param patience: seconds for which a frame is held at most where a newer one is about to
+        :param hold_time: seconds for which a frame is held at most where a newer one is about to
             come
         :return: None where no frame waits, none is due or the next one is held
         """
         found = self._next(now, max_rate)
-        if found is None or self._held_until(found[0], now, patience) > now:
+        if found is None or self._held_until(found[0], now, hold_time) > now:
             return None
-        camera, frame = found
+        camera = found[0]
         self._slots[camera] = None
-        self._tasks.remove(camera)
-        self._tasks.append(camera)
-        self._record_turn(camera, now, max_rate)
-        return camera, frame
+        self._order.remove(camera)
+        self._order.append(camera)
+        self._record_taken(camera, now, max_rate)
+        return found
 
-    def wait_time(self, now: float, max_rate: float, patience: float = 0.0) -> Optional[float]:
+    def wait_time(self, now: float, max_rate: float, hold_time: float = 0.0) -> Optional[float]:
         """Return the seconds until ``take`` gives a frame; None where no frame waits."""
         found = self._next(now, max_rate)
         if found is not None:
-            return self._held_until(found[0], now, patience) - now
-        waiting = [self._due[name] for name, frame in self._slots.items() if frame is not None]
+            return self._held_until(found[0], now, hold_time) - now
+        waiting = [self._due[name] for name, job in self._slots.items() if job is not None]
         return max(0.0, min(waiting) - now) if waiting else None
 
     def clear(self) -> List[str]:
         """Empty all slots and return the cameras whose slot held a frame."""
-        held = [camera for camera, frame in self._slots.items() if frame is not None]
+        held = [camera for camera, job in self._slots.items() if job is not None]
         for camera in self._slots:
             self._slots[camera] = None
         return held
 
-    def _next(self, now: float, max_rate: float) -> Optional[Tuple[str, Frame]]:
-        """Return the frame that is due of the camera whose turn lies furthest back."""
-        for camera in self._tasks:
-            frame = self._slots[camera]
-            if frame is not None and (max_rate <= 0 or self._due[camera] <= now):
-                return camera, frame
+    def _next(self, now: float, max_rate: float) -> 'Optional[Tuple[str, FrameJob]]':
+        """Return the frame that is due of the least recently served camera."""
+        for camera in self._order:
+            job = self._slots[camera]
+            if job is not None and (max_rate <= 0 or self._due[camera] <= now):
+                return camera, job
         return None
 
-    def _held_until(self, camera: str, now: float, patience: float) -> float:
+    def _held_until(self, camera: str, now: float, hold_time: float) -> float:
         """Return when a camera's frame may be served; ``now`` where nothing newer is near."""
         arrivals = self._arrivals[camera]
-        if patience <= 0.0 or len(arrivals) <= INTERVALS:
+        if hold_time <= 0.0 or len(arrivals) <= INTERVALS:
             return now
         times = list(arrivals)
         period = median([after - before for before, after in zip(times, times[1:])])
-        patience = min(patience, PERIOD_SHARE * period)
+        hold_time = min(hold_time, PERIOD_SHARE * period)
         expected = times[-1] + period
-        latest = expected + LATE_SHARE * patience
-        return latest if expected - patience < now < latest else now
+        latest = expected + LATE_SHARE * hold_time
+        return latest if expected - hold_time < now < latest else now
 
-    def _record_turn(self, camera: str, now: float, max_rate: float) -> None:
+    def _record_taken(self, camera: str, now: float, max_rate: float) -> None:
         if max_rate <= 0:
             self._due[camera] = float('-inf')
             return

@@ -3,7 +3,7 @@
 """The lifecycle node: transitions, parameters, the enable service, diagnostics."""
 
 import traceback
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import cv2
 from rclpy.lifecycle import LifecycleNode
@@ -13,7 +13,7 @@ from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
-from segformer_ros.ros.costmap.server import CostmapHost
+from segformer_ros.ros.costmap.server import CostmapServer
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
@@ -23,21 +23,18 @@ from segformer_ros.ros.io.publishers import DiagnosticsPublisher
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.node import diagnostics
-from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.node import supervisor
 from segformer_ros.ros.node.camera import Camera
-from segformer_ros.ros.node.camera import CameraSet
-from segformer_ros.ros.node.inference_thread import FrameTask
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
 from segformer_ros.ros.node.outputs import Outputs
-from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from std_srvs.srv import SetBool
 
-WATCH_PERIOD = 0.5
+CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
@@ -59,11 +56,11 @@ class SegformerNode(LifecycleNode):
         cv2.setNumThreads(1)
         self._log_bridge = LogBridge(self.get_logger())
         self._settings = ParameterServer(self, self._on_parameters)
-        self._worker: Optional[supervisor.Supervisor] = None
-        self._abandoned_threads = supervisor.AbandonedThreads()
+        self._supervisor: Optional[supervisor.Supervisor] = None
+        self._abandoned = supervisor.AbandonedThreads()
         if self._settings.current.keep_memory and not keep_freed_memory():
             self.get_logger().info('This C library has no settings for keep_memory.')
-        self._cameras = CameraSet()
+        self._cameras: Dict[str, Camera] = {}
         self._enabled = True
         self._trouble = ''
         self._missing = ''
@@ -71,13 +68,13 @@ class SegformerNode(LifecycleNode):
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning(f'Not published: {self._missing}.')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
-        self._costmap = CostmapHost(self)
+        self._costmap = CostmapServer(self)
         self._settings.examine = self._costmap.examine
         answer_impossible_transitions(self)
-        create_steady_timer(self, WATCH_PERIOD, self._on_watch)
+        create_steady_timer(self, CHECK_PERIOD, self._on_check)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
-            start_by_itself(self, self._abandoned_threads, is_stopping)
+            start_by_itself(self, self._abandoned, is_stopping)
 
     @property
     def lifecycle_state(self) -> str:
@@ -86,13 +83,13 @@ class SegformerNode(LifecycleNode):
 
     @property
     def is_unrecoverable(self) -> bool:
-        """Tell whether backends hang in such a way that only another process can help."""
-        return self._abandoned_threads.is_unrecoverable
+        """Return whether only another process can help: too many threads are abandoned."""
+        return self._abandoned.is_unrecoverable
 
     @property
     def leaves_threads(self) -> bool:
-        """Tell whether threads hang that nothing but the end of the process ends."""
-        return bool(self._abandoned_threads)
+        """Return whether threads hang that nothing but the end of the process ends."""
+        return bool(self._abandoned)
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -141,10 +138,10 @@ class SegformerNode(LifecycleNode):
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
-    def _attempt(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+    def _attempt(self, name: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
         self._trouble = ''
         try:
-            work()
+            transition()
         except SegformerRosError:
             raise  # what the user can put right: the caller's business
         except Exception as error:
@@ -156,47 +153,43 @@ class SegformerNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters = self._settings.current
-        model = backend_provider.find_model(parameters)
+        model = live_segmenter.find_model(parameters)
         self._settings.locked = True
-        worker = self._worker = supervisor.Supervisor(
-            lambda fallback, predecessor: self._make_worker(model, fallback, predecessor),
-            self._limits, self._on_lost, self._on_hang, self._abandoned_threads)
-        worker.start(self._is_stopping)
+        watched = self._supervisor = supervisor.Supervisor(
+            self._settings,
+            lambda fallback, predecessor: self._make_thread(model, fallback, predecessor),
+            self._on_lost, self._on_trouble, self._abandoned)
+        watched.start(self._is_stopping)
         on_mask = self._costmap.configure(parameters, model.classes)
-        self._cameras = CameraSet([
-            Camera(self, camera, Outputs(self, camera.name, model.classes), worker.offer, on_mask)
-            for camera in parameters.cameras])
+        self._cameras = {
+            camera.name: Camera(self, camera.name, self._settings,
+                                Outputs(self, camera.name, model.classes), watched.offer, on_mask)
+            for camera in parameters.cameras}
 
-    def _make_worker(self, model: backend_provider.Model, fallback: bool,
+    def _make_thread(self, model: live_segmenter.Model, fallback: bool,
                      predecessor: Optional[InferenceThread]) -> InferenceThread:
         parameters = self._settings.current
         if fallback:
             # What runs on every machine: a provider that was named may be what failed.
             parameters = parameters._replace(backend='onnxruntime',
                                              execution_provider=CPU_PROVIDER)
-        return InferenceThread(
-            [camera.name for camera in parameters.cameras],
-            backend_provider.make_provider(parameters, model),
-            lambda choice: backend_provider.make_segmenter(choice, model, parameters.threads,
-                                                           self.get_logger()),
-            self._serve,
-            parameters.max_rate, predecessor)
-
-    def _limits(self) -> supervisor.Limits:
-        return supervisor.Limits(self._settings.current.hang_timeout,
-                                 self._settings.current.open_timeout)
+        live = live_segmenter.LiveSegmenter(live_segmenter.make_selector(parameters, model),
+                                            parameters.threads)
+        return InferenceThread([camera.name for camera in parameters.cameras], live,
+                               parameters.max_rate, predecessor)
 
     def _on_lost(self, name: str, why: str) -> None:
-        self._cameras.record_lost(name, why)
+        if name in self._cameras:
+            self._cameras[name].statistics.record_error(why, rejected=False)
 
-    def _on_hang(self, text: str) -> None:
+    def _on_trouble(self, text: str) -> None:
         self.get_logger().error(text)
         # At once: a new backend may serve before the next entry is due.
         self._diagnostics.publish()
 
-    def _on_watch(self) -> None:
-        if self._worker is not None:
-            self._worker.check()
+    def _on_check(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.check()
 
     def _start(self) -> None:
         self._costmap.start()
@@ -209,41 +202,43 @@ class SegformerNode(LifecycleNode):
     def _start_cameras(self) -> None:
         # Switched off by ~/enable they stay off until that is taken back.
         if self._enabled:
-            self._cameras.start(self._settings.current.threshold)
+            for camera in self._cameras.values():
+                camera.start()
 
     def _stop_cameras(self) -> None:
-        self._cameras.stop()
-        if self._worker is not None:
-            self._cameras.record_forgotten(self._worker.clear())
+        for camera in self._cameras.values():
+            camera.stop()
+        if self._supervisor is not None:
+            for name in self._supervisor.thread.clear():
+                self._cameras[name].statistics.record_drop()
 
     def _release(self) -> None:
         self._stop()
-        if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
-            # Its camera gates are closed, so it cannot publish through what is destroyed now.
+        if self._supervisor is not None and not self._supervisor.stop(STOP_TIMEOUT):
+            # The cameras are stopped, so it cannot publish through what is destroyed now.
             self.get_logger().error(
                 f'The backend has not answered for {STOP_TIMEOUT:.0f} s; its thread is '
-                'left behind.')
-        self._abandoned_threads.prune()
-        if self._worker is not None and self._abandoned_threads:
+                'abandoned.')
+        self._abandoned.prune()
+        if self._supervisor is not None and self._abandoned:
             self.get_logger().warning(
-                f'Threads that hang and are left behind: {len(self._hung)}; with {supervisor.MAX_HUNG} the process ends.'
-            )
-        self._worker = None
-        self._cameras.destroy()
-        self._cameras = CameraSet()
+                f'Abandoned threads, which hang: {len(self._abandoned)}; with '
+                f'{supervisor.MAX_ABANDONED} the process ends.')
+        self._supervisor = None
+        for camera in self._cameras.values():
+            camera.destroy()
+        self._cameras = {}
         self._costmap.release()
         self._settings.locked = False
         return_freed_memory()
 
-    def _serve(self, name: str, frame: Frame, turn: FrameTask) -> Iterator[None]:
-        return self._cameras.serve(name, frame, turn, self._settings.current)
-
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
-        if self._worker is not None:
-            self._worker.set_max_rate(now.max_rate)
+        if self._supervisor is not None:
+            self._supervisor.thread.set_max_rate(now.max_rate)
         self._costmap.apply(now)
         if before.threshold != now.threshold:
-            self._cameras.publish_label_info(now.threshold)
+            for camera in self._cameras.values():
+                camera.publish_label_info()
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self._enabled = request.data
@@ -258,19 +253,14 @@ class SegformerNode(LifecycleNode):
         return response
 
     def _statuses(self) -> List[Status]:
-        parameters = self._settings.current
         time_source = 'simulated' if self.get_parameter('use_sim_time').value else 'system'
         state = NodeState(self.lifecycle_state, self._enabled, self._trouble, self._missing,
                           time_source)
-        choice = None if self._worker is None else self._worker.choice
-        backend = None
-        if choice is not None and choice.backend.is_open:
-            backend = diagnostics.BackendState(choice.backend.info, choice.reason, choice.fallback,
-                                   choice.status)
-        watched = None if self._worker is None else self._worker.state
+        serving = watchdog = None
+        if self._supervisor is not None:
+            serving, watchdog = self._supervisor.thread.live.serving, self._supervisor.state
         return [
-            diagnostics.node_status(state),
-            diagnostics.backend_status(backend),
-            diagnostics.watchdog_status(watched), *self._cameras.statuses(state, parameters),
-            self._costmap.status(state, parameters)
-        ]
+            diagnostics.node_status(state), diagnostics.backend_status(serving),
+            diagnostics.watchdog_status(watchdog),
+            *(camera.status(state) for camera in self._cameras.values()),
+            self._costmap.status(state, self._settings.current)]

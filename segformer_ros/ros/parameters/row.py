@@ -2,7 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a parameter is: one row with all that ROS, its checks and the documentation need."""
 
-from typing import Any, NamedTuple, Optional, Tuple
+import math
+import re
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from rcl_interfaces.msg import FloatingPointRange
+from rcl_interfaces.msg import IntegerRange
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from segformer_ros.common.errors import ConfigurationError
 
 START = 'at start'
 """Read once when the process starts (``read_only`` for ROS tools)."""
@@ -10,6 +21,10 @@ CONFIGURE = 'while unconfigured'
 """Read by each configure; refused while the node holds what was made from it."""
 LIVE = 'any time'
 """Used from the next frame on."""
+CAMERA_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
+"""What ROS accepts as one token of a topic name, and what can stand before a dot."""
+KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
+         list: 'a list of texts'}
 
 
 class Row(NamedTuple):
@@ -27,3 +42,111 @@ class Row(NamedTuple):
     description: str
     range: Optional[Tuple[float, float]] = None
     choices: Optional[Tuple[Any, ...]] = None
+
+
+def parameter(default: Any, when: str, description: str,
+              range: Optional[Tuple[float, float]] = None,
+              choices: Optional[Tuple[Any, ...]] = None) -> Any:
+    """Return a row as the default of a field of a NamedTuple, which is its name."""
+    return Row('', type(default), default, when, description, range, choices)
+
+
+def rows_of(parameters: Any) -> Tuple[Row, ...]:
+    """
+    Return the rows of a class of parameters.
+
+    :param parameters: NamedTuple with :func:`parameter` as the default of fields
+    """
+    return tuple(row._replace(name=name) for name, row in parameters._field_defaults.items()
+                 if isinstance(row, Row))
+
+
+def fault(row: Row, value: Any) -> Optional[str]:
+    """
+    Return what is wrong with one value.
+
+    :return: None where the value may be used, else a sentence
+    """
+    if not _is_of_kind(row, value):
+        return _sentence(row, value, KINDS[row.kind])
+    if row.choices is not None and value not in row.choices:
+        return _sentence(row, value, 'one of ' + ', '.join(str(each) for each in row.choices))
+    # Written so that NaN, which compares false with everything, is refused.
+    if row.range is not None and not row.range[0] <= value <= row.range[1]:
+        return _sentence(row, value, f'{row.range[0]} to {row.range[1]}')
+    if row.name == 'cameras':
+        return _cameras_fault(row, value)
+    return None
+
+
+def declare(node: Node, row: Row) -> Any:
+    """
+    Declare a parameter and return its value.
+
+    :raises ConfigurationError: the value given at start cannot be used
+    """
+    try:
+        value = node.declare_parameter(row.name, row.default, _descriptor(row)).value
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        override = overrides_of(node).get(row.name)
+        wrong = fault(row, None if override is None else override.value) or str(error)
+    else:
+        wrong = fault(row, value) or ''
+    if wrong:
+        raise ConfigurationError(wrong.rstrip('.'),
+                                 remedy='Correct the parameter file or the command line.')
+    return list(value) if row.kind is list else value
+
+
+def _is_of_kind(row: Row, value: Any) -> bool:
+    if row.kind is list:
+        # rclpy gives a sequence of texts as list, tuple or array; of no texts as anything.
+        return not isinstance(value, (str, bytes)) and hasattr(value, '__iter__') and \
+            all(isinstance(each, str) for each in value)
+    if isinstance(value, bool) or row.kind is bool:
+        return type(value) is row.kind
+    if row.kind is float:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, row.kind)
+
+
+def _cameras_fault(row: Row, names: Any) -> Optional[str]:
+    names = list(names)
+    if names == ['']:
+        return None
+    for name in names:
+        if not CAMERA_NAME.fullmatch(name):
+            return _sentence(row, names, 'names of letters, digits and _ that start with a '
+                                         "letter, or [''] for one camera without a name")
+    if not names or len(set(names)) != len(names):
+        return _sentence(row, names, 'at least one name, each once')
+    return None
+
+
+def _sentence(row: Row, value: Any, expected: str) -> str:
+    return f'Wrong value of {row.name}: got {value!r}; expected {expected}.'
+
+
+def overrides_of(node: Node) -> Dict[str, Parameter]:
+    """Return what the parameter file and the command line set."""
+    # Not public in rclpy, though the same in Humble, Jazzy and Kilted; used for texts only.
+    return dict(getattr(node, '_parameter_overrides', {}))
+
+
+def _descriptor(row: Row) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=row.description)
+    descriptor.read_only = row.when == START
+    # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
+    descriptor.dynamic_typing = row.kind is float
+    constraints = [f'Changed {row.when}.'] if row.when != START else []
+    if row.choices is not None:
+        choices = ', '.join(str(each) for each in row.choices)
+        constraints.append(f'One of {choices}.')
+    descriptor.additional_constraints = ' '.join(constraints)
+    if row.range is not None and row.kind is float:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=row.range[0], to_value=row.range[1])]
+    elif row.range is not None:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(row.range[0]), to_value=int(row.range[1]), step=1)]
+    return descriptor

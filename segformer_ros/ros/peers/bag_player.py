@@ -13,11 +13,12 @@ from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.evaluation.replay.recording import Stored
 from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 
 CLOCK = '/clock'
-NANOSECONDS = 1000000000
 
 DEPTH = 10
 
@@ -130,7 +131,7 @@ class BagPlayer:
     def _tell(self, clock: Publisher, now: float) -> None:
         message = Clock()
         time_ns = self._first_ns + int((now - self._started) * self._pace.rate * NANOSECONDS)
-        message.clock.sec, message.clock.nanosec = divmod(time_ns, NANOSECONDS)
+        message.clock.sec, message.clock.nanosec = nanoseconds_to_stamp(time_ns)
         clock.publish(message)
 
 

@@ -16,6 +16,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import nanoseconds_to_stamp
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.io import topics
 from sensor_msgs.msg import Image
 
@@ -112,9 +115,8 @@ class Traffic:
         :return: its stamp, seconds, as the mask's will read
         """
         image = self._image
-        now = time.time()
-        image.header.stamp.sec = int(now)
-        image.header.stamp.nanosec = int((now - int(now)) * 1e9)
+        image.header.stamp.sec, image.header.stamp.nanosec = nanoseconds_to_stamp(
+            int(time.time() * NANOSECONDS))
         self._images[camera].publish(image)
         return _seconds(image.header.stamp)
 
@@ -185,4 +187,4 @@ class Traffic:
 
 
 def _seconds(stamp: Any) -> float:
-    return float(stamp.sec + 1e-9 * stamp.nanosec)
+    return stamp_to_nanoseconds(stamp) / NANOSECONDS

@@ -15,12 +15,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.evaluation.demo.truth import HeardGrid
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.transforms import BufferedTransforms
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
 from segformer_ros.ros.peers.recorder import Channel
 from segformer_ros.ros.peers.recorder import Recorder
@@ -141,22 +142,22 @@ class DemoListener:
         return int(self._node.get_clock().now().nanoseconds)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._images.append(_stamp_ns(message))
+        self._images.append(stamp_to_nanoseconds(message.header.stamp))
 
     def _on_cloud(self, message: PointCloud2) -> None:
         # Clouds go out once their image is in the grid.
-        self._in_grid[_stamp_ns(message)] = self._now_ns()
+        self._in_grid[stamp_to_nanoseconds(message.header.stamp)] = self._now_ns()
 
     def _on_set(self, messages: Dict[str, Any]) -> None:
         image = messages['image']
-        stamp = _stamp_ns(image)
+        stamp = stamp_to_nanoseconds(image.header.stamp)
         self._complete[stamp] = DemoFrame(
             stamp=stamp / NANOSECONDS, latency=(self._now_ns() - stamp) / NANOSECONDS,
             image=image_to_rgb(image), truth=_mono8(messages['labels']),
             mask=_mono8(messages['mask']), overlay=image_to_rgb(messages['overlay']))
 
     def _on_grid(self, message: OccupancyGrid) -> None:
-        published = _stamp_ns(message)
+        published = stamp_to_nanoseconds(message.header.stamp)
         for stamp in sorted(self._complete):
             if self._in_grid.get(stamp, published) < published and stamp in self._images:
                 self._ready.append(HeardFrame(self._complete.pop(stamp), HeardGrid(
@@ -177,7 +178,3 @@ def _grid(message: OccupancyGrid) -> Tuple['npt.NDArray[np.int8]', GridGeometry]
 
 def _mono8(message: Any) -> Any:
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width)
-
-
-def _stamp_ns(message: Any) -> int:
-    return int(message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec)

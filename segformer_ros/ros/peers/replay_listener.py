@@ -16,10 +16,11 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.replay.timing import ReplayEvents
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.peers.bag_player import CLOCK
-from segformer_ros.ros.peers.bag_player import NANOSECONDS
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
@@ -123,8 +124,7 @@ class ReplayListener:
                 message.height, message.step)[:, :message.width])
 
     def _on_clock(self, message: Clock) -> None:
-        self._clock.append((message.clock.sec * NANOSECONDS + message.clock.nanosec,
-                            time.monotonic()))
+        self._clock.append((stamp_to_nanoseconds(message.clock), time.monotonic()))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         own = self._name.lstrip('/') + ': '

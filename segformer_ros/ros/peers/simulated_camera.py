@@ -14,7 +14,7 @@ from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.io.transform_messages import transform_message
 from segformer_ros.ros.io.transform_messages import TransformPublisher
-from segformer_ros.ros.parameters.checks import declare
+from segformer_ros.ros.parameters.row import declare
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
 from segformer_ros.simulation.render.renderer import Frame
@@ -87,7 +87,7 @@ class SimulatedCameraNode(Node):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('simulated_camera', **options)
-        self._values = declare(self, ROWS)
+        self._values = {row.name: row.kind(declare(self, row)) for row in ROWS}
         values = self._values
         self._world = World(values['world'], values['seed'], values['textures'])
         self._trajectory = Trajectory(self._world, values['speed'])

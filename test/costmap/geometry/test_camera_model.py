@@ -12,6 +12,7 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_model import is_rectified
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
 
@@ -211,7 +212,7 @@ def test_scaling_agrees_with_opencv_resizing():
     ({'distortion_model': 'plum_bob'}, "Unknown distortion model.*'plum_bob'.*rational"),
     ({'d': (float('inf'), 0, 0, 0, 0)}, 'not finite'),
     ({'distortion_model': 'rational_polynomial', 'd': (0.0,) * 12 + (0.1, 0.0)}, 'tilted sensor'),
-    ({'r': (2.0, 0, 0, 0, 1, 0, 0, 0, 1)}, 'R of CameraInfo is no rotation')])
+    ({'r': (2.0, 0, 0, 0, 1, 0, 0, 0, 1)}, 'R of CameraInfo is not a rotation')])
 def test_bad_camera_info_is_diagnosed_by_name(changes, words):
     with pytest.raises(InvalidInputError, match=words):
         CameraModel(calibration('mild', **changes))
@@ -232,3 +233,12 @@ def test_masks_of_another_shape_than_camera_info_are_refused(size_wh, fits):
         with pytest.raises(InvalidInputError, match='disagree about the size.*{} x {}'.format(
                 *size_wh)):
             CameraModel(calibration('mild'), size_wh)
+
+
+@pytest.mark.parametrize('topic, expected', [
+    ('/camera/image_rect', True), ('/camera/image_rect_color', True),
+    ('/camera/image_rect/compressed', True), ('image_rect', True),
+    ('/camera/image_raw', False), ('/camera/image_raw/compressed', False),
+    ('/camera/my_image_rect', False), ('/image_rect/image_raw', False), ('', False)])
+def test_rectified_topics_are_known_by_their_last_name(topic, expected):
+    assert is_rectified(topic) is expected

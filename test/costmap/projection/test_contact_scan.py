@@ -15,8 +15,8 @@ from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import mount_pose
-from segformer_ros.costmap.projection.cells import prepared_labels
 from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.projection.scan_table import build_scan_table
 from segformer_ros.costmap.projection.scan_table import direction_of
@@ -42,8 +42,8 @@ def camera_of(pinhole, distortion=('none', ())):
 CAMERA = camera_of(PINHOLE)
 
 
-def table_of(mount, limits=SETTINGS, self_mask=None, camera=CAMERA):
-    return build_scan_table(camera, view_rays(camera), mount, limits, self_mask)
+def table_of(mount, limits=SETTINGS, ego_mask=None, camera=CAMERA):
+    return build_scan_table(camera, view_rays(camera), mount, limits, ego_mask)
 
 
 def scan_of(labels, table, limits=SETTINGS):
@@ -227,7 +227,7 @@ def test_the_robots_own_body_is_unknown_and_the_ground_begins_beyond_it():
     mount = mount_pose(0.8, 0.35)
     body = np.zeros((240, 320), np.uint8)
     body[190:, :] = 255
-    table = table_of(mount, self_mask=body)
+    table = table_of(mount, ego_mask=body)
     labels = np.full((240, 320), FLOOR, np.uint8)
     labels[190:] = WALL
     found = scan(table, prepared_labels(labels, None, body, 0), KINDS, SETTINGS)

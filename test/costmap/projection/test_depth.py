@@ -13,8 +13,9 @@ from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.projection.cells import prepared_labels
 from segformer_ros.costmap.projection.depth import DepthProjector
+from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
@@ -23,6 +24,7 @@ from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
+from support.still_grid import StillGrid
 
 FLOOR, RUG, TABLE, PERSON, LAMP = range(5)
 COSTS = CostTable('test', ClassTable(
@@ -35,13 +37,14 @@ MOUNT = mount_pose(0.8, 0.35, x=0.1)
 GEOMETRY = GridGeometry(-5.0, -5.0, 0.05, 200, 200)
 
 
-def project(view, odom_from_ground=None, labels=None, self_mask=None, depth=None):
+def project(view, odom_from_ground=None, labels=None, ego_mask=None, depth=None):
     pose = CameraPose(np.eye(4) if odom_from_ground is None else odom_from_ground, MOUNT)
-    projector = DepthProjector(ProjectionSettings(), DepthSettings(), self_mask)
+    projector = DepthProjector(ProjectionSettings(), DepthSettings(), ego_mask)
     labels = view.labels if labels is None else labels
     depth = view.depth.astype(np.float32) if depth is None else depth
-    return projector.project(prepared_labels(labels, None, self_mask, 0), None, depth, CAMERA,
-                             pose, COSTS, GEOMETRY)
+    return projector.project(
+        LabelledView(prepared_labels(labels, None, ego_mask, 0), None, CAMERA, pose, depth), COSTS,
+        StillGrid(GEOMETRY))
 
 
 def centers(cells):
@@ -146,7 +149,7 @@ def test_the_robots_own_body_is_left_out():
     view = scene.render(PINHOLE, MOUNT)
     body = np.where(view.labels == UNLABELED, np.uint8(255), np.uint8(0))
     assert len(project(view).observation.static.cells) > 5
-    assert not len(project(view, self_mask=body).observation.static.cells)
+    assert not len(project(view, ego_mask=body).observation.static.cells)
 
 
 def test_large_images_are_thinned_to_the_points_that_are_allowed():

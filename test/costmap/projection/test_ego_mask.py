@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Self masks from pictures and polygons."""
+"""Ego masks from pictures and polygons."""
 
 import numpy as np
 from PIL import Image

@@ -16,17 +16,18 @@ from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.projection.cells import cells_between
-from segformer_ros.costmap.projection.cells import prepared_labels
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.flat_ground import range_error
 from segformer_ros.costmap.projection.flat_ground import range_weights
+from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import UNLABELED
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
+from support.still_grid import StillGrid
 
 FLOOR, RUG, GRASS, WALL, PERSON, SKY = range(6)
 COSTS = CostTable('test', ClassTable(
@@ -43,13 +44,11 @@ BOXES = (Box(3.0, -0.8, 0.4, 0.4, WALL, 0.4), Box(2.3, 0.9, 0.2, 0.3, PERSON, he
 
 
 def project(labels, mount=MOUNT, odom_from_ground=None, geometry=GEOMETRY, confidence=None,
-            self_mask=None, limits=SETTINGS):
+            ego_mask=None, limits=SETTINGS):
     pose = CameraPose(np.eye(4) if odom_from_ground is None else odom_from_ground, mount)
-    lethal = np.zeros((geometry.height, geometry.width), np.bool_)
-    return GroundProjector(limits, self_mask).project(
-        prepared_labels(labels, confidence, self_mask, limits.min_confidence),
-        None if confidence is None else confidence.reshape(-1), CAMERA, pose, COSTS, geometry,
-        lethal)
+    view = LabelledView(prepared_labels(labels, confidence, ego_mask, limits.min_confidence),
+                        None if confidence is None else confidence.reshape(-1), CAMERA, pose)
+    return GroundProjector(limits, ego_mask).project(view, COSTS, StillGrid(geometry))
 
 
 def centers(geometry, cells):
@@ -193,24 +192,11 @@ def test_the_robots_body_is_neither_ground_nor_obstacle():
     labels = np.full((240, 320), FLOOR, np.uint8)
     labels[150:, 100:220] = WALL
     body = np.where(labels == WALL, np.uint8(255), np.uint8(0))
-    found = project(labels, self_mask=body)
+    found = project(labels, ego_mask=body)
     assert not len(found.obstacles.x)
     bare = project(labels)
     assert len(bare.obstacles.x) > 50
     assert len(found.observation.ground.cells) > 500
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.booleans()), min_size=12,
-                max_size=12), st.integers(0, 255))
-def test_prepared_labels_hide_exactly_what_is_unsure_or_the_robot(pixels, least):
-    mask = np.array([pixel[0] for pixel in pixels], np.uint8).reshape(3, 4)
-    confidence = np.array([pixel[1] for pixel in pixels], np.uint8).reshape(3, 4)
-    body = np.array([255 * pixel[2] for pixel in pixels], np.uint8).reshape(3, 4)
-    expected = [UNLABELED if robot or sure < least else label for label, sure, robot in pixels]
-    found = prepared_labels(mask, confidence, body, least)
-    assert found.tolist() == expected + [UNLABELED]
-    assert mask.reshape(-1).tolist() == [pixel[0] for pixel in pixels]
 
 
 def test_clear_points_lie_before_obstacles_and_cover_every_direction():
@@ -230,13 +216,13 @@ def test_a_second_mark_behind_a_remembered_foot_is_left_out():
     labels = np.full((240, 320), WALL, np.uint8)
     pose = CameraPose(np.eye(4), MOUNT)
     projector = GroundProjector(SETTINGS)
-    arguments = (prepared_labels(labels, None, None, 0), None, CAMERA, pose, COSTS, GEOMETRY)
+    view = LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose)
     lethal = np.zeros((200, 200), np.bool_)
-    bare = projector.project(*arguments + (lethal,))
+    bare = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
     assert len(bare.observation.static.cells) > 10
     foot, _ = GEOMETRY.indices(np.full(81, 0.45), np.linspace(-2.0, 2.0, 81))
     lethal.reshape(-1)[foot] = True
-    known = projector.project(*arguments + (lethal,))
+    known = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
     assert not len(known.observation.static.cells)
     # The cloud has no memory: it still says that something stands there.
     assert len(known.obstacles.x) == len(bare.obstacles.x)

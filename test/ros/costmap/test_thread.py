@@ -13,13 +13,13 @@ from support.ros_graph import wait_until
 class Stage:
     """Notes what the worker asks for; frames in ``late`` have no pose yet."""
 
-    def __init__(self, cameras=('front', 'left'), rate=100.0, patience=30.0):
+    def __init__(self, cameras=('front', 'left'), rate=100.0, hold_time=30.0):
         self.attempts, self.done, self.ticks, self.late = [], [], [], set()
         self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.worker = CostmapThread(cameras, self._attempt, lambda: self.ticks.append(
             time.monotonic()))
-        self.worker.set_pace(rate, patience)
+        self.worker.set_pace(rate, hold_time)
         self.worker.start()
 
     def _attempt(self, camera, job, is_last):
@@ -66,7 +66,7 @@ def test_of_several_frames_that_come_meanwhile_the_newest_is_next():
 
 
 def test_a_frame_is_given_up_at_its_deadline_and_told_so():
-    with Stage(patience=0.5) as stage:
+    with Stage(hold_time=0.5) as stage:
         stage.late = {'f1'}
         stage.worker.offer('front', 'f1')
         wait_until(lambda: stage.done, 'the deadline')
@@ -74,8 +74,8 @@ def test_a_frame_is_given_up_at_its_deadline_and_told_so():
         assert len(stage.attempts) > 1
 
 
-def test_without_patience_the_first_attempt_is_the_last():
-    with Stage(patience=0.0) as stage:
+def test_without_hold_time_the_first_attempt_is_the_last():
+    with Stage(hold_time=0.0) as stage:
         stage.late = {'f1'}
         stage.worker.offer('front', 'f1')
         wait_until(lambda: stage.done, 'the attempt')

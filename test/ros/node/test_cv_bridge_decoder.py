@@ -1,12 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""cv_bridge is used where it works, and cannot do harm where it does not."""
+"""cv_bridge is used where it works, and told and survived where it does not."""
 
+import logging
 import sys
 
 import numpy as np
 import pytest
-from segformer_ros.ros.node import cv_bridge_decoder as mosaic_bridge
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.encodings import ENCODINGS
@@ -32,8 +32,6 @@ BROKEN = {
     'ImportError: libopencv': "raise ImportError('libopencv_core.so.4.5 not found')",
     'RuntimeError: no numpy': WORKING.replace("assert encoding == 'rgb8'",
                                               "raise RuntimeError('no numpy')"),
-    'signal 11': 'import os; os.kill(os.getpid(), 11)',
-    'exit status 3': 'import os; os._exit(3)',
 }
 
 
@@ -43,7 +41,6 @@ def install(tmp_path, monkeypatch):
     def write(text):
         (tmp_path / 'cv_bridge.py').write_text(text, encoding='utf-8')
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setenv('PYTHONPATH', str(tmp_path))
         monkeypatch.delitem(sys.modules, 'cv_bridge', raising=False)
     yield write
     sys.modules.pop('cv_bridge', None)
@@ -76,32 +73,28 @@ def test_absent_cv_bridge_leaves_the_work_to_opencv():
 
 
 @pytest.mark.parametrize('reason', sorted(BROKEN))
-def test_broken_cv_bridge_leaves_the_work_to_opencv_and_the_process_alive(install, reason):
+def test_broken_cv_bridge_leaves_the_work_to_opencv_and_is_told_once(install, caplog, reason):
     install(BROKEN[reason])
     bridge = CvBridgeDecoder()
     message = bayer()
-    assert np.array_equal(image_to_rgb(message, bridge), image_to_rgb(message))
+    assert np.array_equal(image_to_rgb(message, bridge.to_rgb), image_to_rgb(message))
     assert reason in bridge.status
-
-
-def test_cv_bridge_that_hangs_is_given_up(install, monkeypatch):
-    monkeypatch.setattr(mosaic_bridge, 'PROBE_TIMEOUT', 1.0)
-    install('import time; time.sleep(100)')
-    bridge = CvBridgeDecoder()
-    assert convert(bridge, bayer()) is None
-    assert 'no answer' in bridge.status
+    assert convert(bridge, message) is None
+    told = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 1
+    assert reason in told[0].getMessage()
 
 
 def test_an_encoding_that_cv_bridge_refuses_goes_to_opencv_and_others_still_to_it(install):
     install(WORKING)
     bridge = CvBridgeDecoder()
     refused = bayer(encoding='bayer_gbrg8')
-    assert np.array_equal(image_to_rgb(refused, bridge), image_to_rgb(refused))
+    assert np.array_equal(image_to_rgb(refused, bridge.to_rgb), image_to_rgb(refused))
     assert 'refused bayer_gbrg8' in bridge.status
     assert convert(bridge, bayer()) is not None
 
 
 def test_plain_images_never_ask_cv_bridge():
     bridge = CvBridgeDecoder()
-    image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge)
+    image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge.to_rgb)
     assert bridge.status == 'not needed yet'

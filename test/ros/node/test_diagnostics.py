@@ -2,20 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Diagnostics tell the state of things, and when it is bad why."""
 
+from types import SimpleNamespace
+
 import pytest
 from segformer_ros.inference.base.backend import BackendInfo
+from segformer_ros.inference.selection.status import WARN as LESS_THAN_WANTED
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import OK
 from segformer_ros.ros.io.status import WARN
 from segformer_ros.ros.node.diagnostics import backend_status
-from segformer_ros.ros.node.diagnostics import BackendState
 from segformer_ros.ros.node.diagnostics import camera_status
 from segformer_ros.ros.node.diagnostics import node_status
+from segformer_ros.ros.node.live_segmenter import Serving
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
+from support.slow_backend import plain_status
 
 ACTIVE = NodeState('active', True, '', '', 'system')
 PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})
@@ -104,11 +108,13 @@ def test_node_says_when_it_is_switched_off_and_what_it_cannot_publish():
 
 def test_backend_tells_what_runs_and_why_and_warns_of_a_fallback():
     info = BackendInfo('onnxruntime', '1.10', 'cpu', 'fp32', '/m.onnx', {'threads': '2'})
-    good = backend_status(BackendState(info, 'asked for', False))
+    backend = SimpleNamespace(info=info, is_open=True)
+    good = backend_status(Serving(backend, plain_status('asked for')))
     assert good.level == OK
     assert dict(good.values)['why'] == 'asked for'
     assert dict(good.values)['threads'] == '2'
-    fallback = backend_status(BackendState(info, 'tensorrt failed', True))
+    fallback = backend_status(
+        Serving(backend, plain_status('tensorrt failed', level=LESS_THAN_WANTED)))
     assert fallback.level == WARN
     assert 'tensorrt failed' in fallback.message
     assert 'not configured' in backend_status(None).message

@@ -7,7 +7,7 @@ import math
 import pytest
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.ros.node import live_segmenter as backend_provider
+from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
@@ -19,13 +19,13 @@ SPEC = ModelSpec(name='b0', classes='ade20k', num_classes=150, input_size_wh=(64
 def settings(**changes):
     """Return the settings of the selector that parameters lead to."""
     values = dict({row.name: row.default for row in node_rows() + CAMERA_ROWS}, **changes)
-    model = backend_provider.Model('b0.onnx', SPEC, load_class_table('ade20k'))
-    return backend_provider.make_provider(snapshot(values), model)._selector._settings
+    model = live_segmenter.Model('b0.onnx', SPEC, load_class_table('ade20k'))
+    return live_segmenter.make_selector(snapshot(values), model)._settings
 
 
-@pytest.mark.parametrize('open_timeout, patience', [(4.0, 2.0), (300.0, 150.0), (0.0, math.inf)])
-def test_waiting_for_a_graph_is_not_taken_for_a_backend_that_hangs(open_timeout, patience):
-    assert settings(open_timeout=open_timeout).graph_timeout == patience
+@pytest.mark.parametrize('open_timeout, wait', [(4.0, 2.0), (300.0, 150.0), (0.0, math.inf)])
+def test_waiting_for_a_graph_is_not_taken_for_a_backend_that_hangs(open_timeout, wait):
+    assert settings(open_timeout=open_timeout).graph_timeout == wait
 
 
 def test_graphs_and_workspace_reach_the_engine():

@@ -56,7 +56,7 @@ def test_only_what_is_subscribed_to_is_made(domain, work, topic, message_type, e
         inbox = None
         if topic is not None:
             inbox = reading.subscribe(message_type, '/segformer/' + topic.name)
-            wait_until(lambda: outputs.wanted(topic), 'the subscription')
+            wait_until(lambda: outputs.is_wanted(topic), 'the subscription')
         outputs.publish(Header(), IMAGE, RESULT, None, PARAMETERS)
         assert work == expected
         if inbox is not None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras are served fairly, with their newest frames, at most as often as allowed."""
 
+from collections import namedtuple
 from random import Random
 
 from hypothesis import given
@@ -9,12 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
 from segformer_ros.ros.node.inference_thread import HOLD_SHARE
-from segformer_ros.ros.node.scheduler import Frame
 from segformer_ros.ros.node.scheduler import Scheduler
+
+# What the scheduler reads of a job, and what tells one from another.
+Job = namedtuple('Job', 'message arrived')
 
 
 def frame(number):
-    return Frame(number, float(number))
+    return Job(number, float(number))
 
 
 def test_nothing_waits_at_first():
@@ -44,7 +47,7 @@ def test_a_camera_whose_frames_come_just_after_anothers_is_not_starved():
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from('abc'), max_size=4), min_size=1, max_size=60))
 def test_no_camera_waits_longer_than_every_other_one_takes(rounds):
-    """A waiting camera is served within as many turns as there are cameras."""
+    """A waiting camera is served within as many rounds as there are cameras."""
     scheduler = Scheduler('abc')
     waits = {}
     for offers in rounds:
@@ -55,8 +58,8 @@ def test_no_camera_waits_longer_than_every_other_one_takes(rounds):
         assert (job is None) == (not waits)
         if job is not None:
             del waits[job[0]]
-            waits = {camera: turns + 1 for camera, turns in waits.items()}
-            assert all(turns < 3 for turns in waits.values())
+            waits = {camera: rounds + 1 for camera, rounds in waits.items()}
+            assert all(rounds < 3 for rounds in waits.values())
 
 
 @pytest.mark.parametrize('rate, camera_rate, expected', [
@@ -107,7 +110,7 @@ def test_clear_forgets_what_waits_and_counts_it():
     assert scheduler.take(0.0, 0.0) is None
 
 
-def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
+def serve(arrivals, service, hold_time, cameras='a', max_rate=0.0, until=20.0):
     """
     Run the worker's loop on simulated time; return the camera and age of each frame's start.
 
@@ -118,13 +121,13 @@ def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
     while now < until:
         while waiting and waiting[0][0] <= now:
             moment, camera = waiting.pop(0)
-            scheduler.offer(camera, Frame(None, moment))
-        job = scheduler.take(now, max_rate, patience)
+            scheduler.offer(camera, Job(None, moment))
+        job = scheduler.take(now, max_rate, hold_time)
         if job is not None:
             starts.append((job[0], now - job[1].arrived))
             now += service
             continue
-        wait = scheduler.wait_time(now, max_rate, patience)
+        wait = scheduler.wait_time(now, max_rate, hold_time)
         moments = [moment for moment, _ in waiting[:1]] + (
             [] if wait is None else [now + max(wait, 1e-6)])
         now = min(moments) if moments else until
@@ -135,21 +138,21 @@ def serve(arrivals, service, patience, cameras='a', max_rate=0.0, until=20.0):
 @pytest.mark.parametrize('rate, service', [
     (5.0, 0.09), (30.0, 0.085), (30.0, 0.071), (200.0, 0.085), (7.0, 0.3)])
 def test_frame_is_held_for_a_newer_one_that_is_about_to_come(rate, service, share):
-    """No frame starts older than the period less the patience, for a tenth of the frames."""
+    """No frame starts older than the period less the hold_time, for a tenth of the frames."""
     arrivals = [(n / rate, 'a') for n in range(int(20 * rate))]
-    patience = share * service
-    with_patience = serve(arrivals, service, patience)[6:]
+    hold_time = share * service
+    held = serve(arrivals, service, hold_time)[6:]
     without = serve(arrivals, service, 0.0)[6:]
-    oldest = max(age for _, age in with_patience)
-    assert oldest <= 1.0 / rate - min(patience, 0.25 / rate) + 1e-9
-    assert len(with_patience) >= 0.9 * len(without)
-    assert sum(age for _, age in with_patience) / len(with_patience) <= \
+    oldest = max(age for _, age in held)
+    assert oldest <= 1.0 / rate - min(hold_time, 0.25 / rate) + 1e-9
+    assert len(held) >= 0.9 * len(without)
+    assert sum(age for _, age in held) / len(held) <= \
         sum(age for _, age in without) / len(without) + 1e-9
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10 ** 6), st.floats(0.01, 0.3), st.sampled_from([0.1, HOLD_SHARE]))
-def test_patience_costs_little_whatever_the_cameras_do(seed, service, share):
+def test_hold_time_costs_little_whatever_the_cameras_do(seed, service, share):
     """Arrivals of no pattern at all: a wait that was in vain is short, and nobody starves."""
     random = Random(seed)
     arrivals = [(random.uniform(0.0, 20.0), random.choice('ab')) for _ in range(400)]
@@ -164,7 +167,7 @@ def test_camera_that_stops_is_waited_for_a_little_longer_than_its_period():
     arrivals = [(0.1 * n, 'a') for n in range(10)]
     scheduler = Scheduler('a')
     for moment, camera in arrivals:
-        scheduler.offer(camera, Frame(moment, moment))
+        scheduler.offer(camera, Job(moment, moment))
     assert scheduler.take(0.995, 0.0, 0.01) is None
     assert scheduler.wait_time(0.995, 0.0, 0.01) == pytest.approx(0.0075)
     assert scheduler.take(1.0026, 0.0, 0.01)[1].arrived == arrivals[-1][0]

@@ -7,8 +7,6 @@ import os
 import pytest
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.ros.parameters import docs as parameter_docs
-from segformer_ros.ros.parameters.checks import combined_fault
-from segformer_ros.ros.parameters.checks import fault
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
@@ -16,10 +14,12 @@ from segformer_ros.ros.parameters.costmap import OWN_ROWS
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import CameraParameters
+from segformer_ros.ros.parameters.node import combined_fault
 from segformer_ros.ros.parameters.node import NODE_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.node import snapshot
+from segformer_ros.ros.parameters.row import fault
 import yaml
 
 ALL_ROWS = node_rows() + CAMERA_ROWS
@@ -42,7 +42,7 @@ def test_every_default_passes_its_own_check(row):
 
 
 def test_snapshots_have_a_field_for_every_row_and_no_other():
-    assert NodeParameters._fields == tuple(row.name for row in NODE_ROWS) + ('costmap',)
+    assert NodeParameters._fields == ('costmap',) + tuple(row.name for row in NODE_ROWS)
     assert CostmapParameters._fields == tuple(row.name for row in OWN_ROWS) + ('settings',)
     assert CameraParameters._fields == ('name',) + tuple(
         row.name.replace('.', '_') for row in CAMERA_ROWS)
@@ -155,6 +155,5 @@ def test_parameter_file_names_every_parameter_with_its_default(project_root):
 
 def test_documentation_repeats_the_rows(project_root):
     text = read(project_root, 'docs', 'parameters.md')
-    assert parameter_docs.render_node_table() in text
-    assert parameter_docs.render_costmap_table() in text
-    assert parameter_docs.render_camera_table() in text
+    for rows in (NODE_ROWS, COSTMAP_ROWS, CAMERA_ROWS):
+        assert parameter_docs.render_table(rows) in text

@@ -3,16 +3,12 @@
 """Messages are made of arrays byte for byte, with the headers that they are given."""
 
 import array
-import sys
 
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
-from segformer_ros.model.classes import load_class_table
 from segformer_ros.ros.io import images as image_messages
-from segformer_ros.ros.io.label_info import label_info_message
-from segformer_ros.ros.io.label_info import label_info_type
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -49,23 +45,3 @@ def test_camera_info_keeps_everything_but_the_header():
     assert info.header == Header()
     made.header = Header()
     assert made == info
-
-
-def test_label_info_lists_every_class_and_never_255():
-    classes = load_class_table('ade20k')
-    made = label_info_message(header().stamp, classes, 0.25)
-    assert isinstance(made, label_info_type())
-    assert [entry.class_id for entry in made.class_map] == list(range(150))
-    assert [entry.class_name for entry in made.class_map] == list(classes.names)
-    assert made.threshold == 0.25
-
-
-def test_label_info_is_left_out_where_vision_msgs_is_absent(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'vision_msgs.msg', None)
-    assert label_info_type() is None
-
-
-def test_label_info_is_left_out_where_vision_msgs_is_too_old_to_know_it(monkeypatch):
-    import vision_msgs.msg
-    monkeypatch.delattr(vision_msgs.msg, 'LabelInfo')
-    assert label_info_type() is None

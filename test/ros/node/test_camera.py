@@ -3,6 +3,7 @@
 """A GPU that fails while two frames are in work costs neither of them its mask."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,19 +11,18 @@ from rclpy.context import Context
 from rclpy.node import Node
 from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.io.images import rgb8_image
-from segformer_ros.ros.node import inference_thread as worker_module
+from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.node.camera import Camera
+from segformer_ros.ros.node.camera import FrameJob
 from segformer_ros.ros.node.inference_thread import InferenceThread
-from segformer_ros.ros.node.scheduler import Frame
+from segformer_ros.ros.node.live_segmenter import LiveSegmenter
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
-from segformer_ros.segmentation.segmenter import Segmenter
 from std_msgs.msg import Header
 from support.grey_gpu import Gpu
 from support.ros_graph import wait_until
-from support.slow_backend import ListProvider
-from support.slow_backend import SPEC
+from support.slow_backend import ListSelector
 
 FRAMES = 6
 PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})
@@ -36,7 +36,7 @@ class FailingGpu(Gpu):
     """
 
     def __init__(self, log, on_begin, level, fault):
-        super().__init__(log, on_begin)
+        super().__init__(log, on_begin, name='tensorrt')
         self._bad_level, self._fault = level, fault
 
     def _begin(self, inputs):
@@ -69,18 +69,18 @@ class Cpu(Gpu):
         return self._end()
 
 
-class RecoveringProvider(ListProvider):
+class RecoveringSelector(ListSelector):
     """Closes the backend that failed and goes on with another one, once."""
 
     def __init__(self, first, second):
         super().__init__(first)
         self._second = second
 
-    def recover(self, reason):
-        """Close the first and hand out the second from now on."""
+    def fall_back(self, reason):
+        """Close the first and serve with the second from now on."""
         self.backends[-1].close()
         self.backends.append(self._second)
-        return True
+        return self.open()
 
 
 class Outputs:
@@ -89,7 +89,7 @@ class Outputs:
     def __init__(self):
         self.masks = {}
 
-    def wanted(self, topic):
+    def is_wanted(self, topic):
         """Ask for nothing but masks."""
         return False
 
@@ -114,36 +114,36 @@ def ros_node(domain):
 @pytest.mark.parametrize('level', [1, 2])
 def test_frames_before_and_behind_the_one_that_fails_get_their_own_masks(
         ros_node, monkeypatch, fault, level):
-    # On a machine that is held up no frame shall be drained to ask for a better backend.
-    monkeypatch.setattr(worker_module, 'ASK_PERIOD', 1000.0)
-    outputs, workers, log = Outputs(), [], []
-    camera = Camera(ros_node, PARAMETERS.cameras[0], outputs, lambda name, frame: False)
+    # On a machine that is held up no frame shall be drained to look for a better backend.
+    monkeypatch.setattr(live_segmenter, 'POLL_PERIOD', 1000.0)
+    outputs, threads, log = Outputs(), [], []
+    camera = Camera(ros_node, '', SimpleNamespace(current=PARAMETERS), outputs,
+                    lambda name, job: False)
     camera._open = True  # as start() does, without a subscription
 
     def offer_the_next(number):
         if number + 1 < FRAMES:
-            workers[0].offer('', frame(number + 1))
+            threads[0].offer('', job(camera, number + 1))
 
-    provider = RecoveringProvider(FailingGpu(log, offer_the_next, level, fault),
+    selector = RecoveringSelector(FailingGpu(log, offer_the_next, level, fault),
                                   Cpu(log, offer_the_next))
-    worker = InferenceThread([''], provider, lambda choice: Segmenter(SPEC, choice.backend),
-                             lambda name, taken, turn: camera.serve(taken, turn, PARAMETERS), 0.0)
-    workers.append(worker)
-    worker.begin()
+    thread = InferenceThread([''], LiveSegmenter(selector), 0.0)
+    threads.append(thread)
+    thread.start()
     try:
-        assert worker.wait_until_open(10.0)
-        worker.offer('', frame(0))
+        assert thread.wait_until_open(10.0)
+        thread.offer('', job(camera, 0))
         wait_until(lambda: FRAMES - 1 in outputs.masks,
                    lambda: f'the last mask: {outputs.masks} {log}')
         assert outputs.masks == {number: {number} for number in range(FRAMES)}
-        assert worker.choice.backend is provider.backends[1]
-        assert provider.backends[0].threads == provider.backends[1].threads
-        assert threading.get_ident() not in provider.backends[0].threads
+        assert thread.live.serving.backend is selector.backends[1]
+        assert selector.backends[0].threads == selector.backends[1].threads
+        assert threading.get_ident() not in selector.backends[0].threads
     finally:
-        assert worker.stop(10.0)
+        assert thread.stop(10.0)
 
 
-def frame(level):
+def job(camera, level):
     header = Header()
     header.stamp.sec = level
-    return Frame(rgb8_image(header, np.full((8, 8, 3), level, np.uint8)), 0.0)
+    return FrameJob(camera, rgb8_image(header, np.full((8, 8, 3), level, np.uint8)), 0.0)

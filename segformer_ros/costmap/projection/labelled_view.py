@@ -1,0 +1,95 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The labelled view: what every projection takes.
+
+All projectors have the same shape: ``project(view, costs, grid)`` takes a :class:`LabelledView`,
+the costs of its classes and the grid that is to be filled, and returns a ``Projection`` in the
+cells of that grid. It raises a TransformError where no ground within range is in view.
+"""
+
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+
+import numpy as np
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.model.classes import UNLABELED
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class LabelledView(NamedTuple):
+    """
+    The labels of one image, and where its camera was.
+
+    ``labels`` (H * W + 1,) uint8 from :func:`prepared_labels`; ``confidences`` (H * W,) uint8
+    0..255, None for full confidence; ``depth`` (H, W) float32 metres along the optical axis, with
+    0, NaN or inf where nothing was measured, None where there is no depth camera.
+    """
+
+    labels: 'npt.NDArray[np.uint8]'
+    confidences: 'Optional[npt.NDArray[np.uint8]]'
+    camera: CameraModel
+    pose: CameraPose
+    depth: 'Optional[npt.NDArray[np.float32]]' = None
+
+    @property
+    def foot(self) -> Tuple[float, float]:
+        """Return x, y of the camera in the ground frame, metres."""
+        return (float(self.pose.ground_from_camera[0, 3]),
+                float(self.pose.ground_from_camera[1, 3]))
+
+    @property
+    def height(self) -> float:
+        """Return the height of the camera above the ground, metres."""
+        return float(self.pose.ground_from_camera[2, 3])
+
+    def confidence_at(self, pixels: 'npt.NDArray[np.intp]') -> 'npt.NDArray[np.float32]':
+        """Return (N,) float32 0..1 at in-view pixels; 1 where no confidence is known."""
+        if self.confidences is None:
+            return np.ones(len(pixels), np.float32)
+        return self.confidences[pixels] * np.float32(1.0 / 255.0)
+
+    def flat_depth(self) -> 'npt.NDArray[np.float32]':
+        """
+        Return the depth image as (H * W,).
+
+        :raises InvalidInputError: there is none, or one of another size than the mask's
+        """
+        width, height = self.camera.size_wh
+        if self.depth is None or self.depth.shape != (height, width):
+            raise InvalidInputError(
+                'Depth image and mask differ in size',
+                got='none' if self.depth is None else '{1} x {0}'.format(*self.depth.shape),
+                expected=f'{width} x {height}',
+                remedy='Use depth registered to the colour camera (depth_image_proc register).')
+        return self.depth.reshape(-1)
+
+
+def prepared_labels(mask: 'npt.NDArray[np.uint8]',
+                    confidence: 'Optional[npt.NDArray[np.uint8]]',
+                    ego_mask: 'Optional[npt.NDArray[np.uint8]]', min_confidence: int
+                    ) -> 'npt.NDArray[np.uint8]':
+    """
+    Return the flattened mask with unseen pixels as UNLABELED, and one UNLABELED appended.
+
+    The last element stands for everything outside the image, so that lookups need no branch.
+
+    :param mask: (H, W) class ids
+    :param confidence: (H, W) 0..255 or None
+    :param ego_mask: (H, W), 255 on the robot's own body and 0 elsewhere, or None
+    :param min_confidence: below it a pixel counts as unseen
+    """
+    labels = np.full(mask.size + 1, UNLABELED, np.uint8)
+    image = labels[:-1].reshape(mask.shape)
+    if ego_mask is None:
+        image[...] = mask
+    else:
+        # UNLABELED has all bits set: "or" writes it without a branch.
+        np.bitwise_or(mask, ego_mask, out=image)
+    if confidence is not None and min_confidence > 0:
+        unsure = (confidence < min_confidence).view(np.uint8)
+        image |= np.negative(unsure)
+    return labels

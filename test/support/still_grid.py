@@ -1,0 +1,21 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A grid for projectors that holds what it is given, instead of what was fused."""
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+from segformer_ros.costmap.observation import GridGeometry
+
+
+class StillGrid(NamedTuple):
+    """What projectors use of a CostGrid; ``lethal`` (height, width), None for no obstacles."""
+
+    geometry: GridGeometry
+    lethal: Optional[np.ndarray] = None
+
+    def lethal_cells(self):
+        """Return (height, width), true where obstacles are marked."""
+        if self.lethal is None:
+            return np.zeros((self.geometry.height, self.geometry.width), np.bool_)
+        return self.lethal
