@@ -84,7 +84,8 @@ class Obstacles(NamedTuple):
 
     def only(self, chosen: 'npt.NDArray[np.bool_]') -> 'Obstacles':
         """Return the points that a (N,) flag chooses."""
-        return self._make(field[chosen] for field in self)
+        return Obstacles(self.x[chosen], self.y[chosen], self.labels[chosen],
+                         self.confidences[chosen], self.weights[chosen], self.foot_seen[chosen])
 
 
 class GroundPoints(NamedTuple):

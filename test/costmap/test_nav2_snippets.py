@@ -352,8 +352,8 @@ def test_the_semantic_layer_reads_the_bundle_of_one_ordinary_camera(project_root
     assert 255 not in label_info
     pose = planar_pose(0.2, 0.0, 0.1)
     stage = CostmapPipeline(CostmapSettings(category_width=160), COSTS)
-    bundle = stage.semantic_layer('front', CameraView(labels_at(pose), None, CAMERA,
-                                                      CameraPose(pose, MOUNT), 10.0), grouping.lookup)
+    view = CameraView(labels_at(pose), None, CAMERA, CameraPose(pose, MOUNT), 10.0)
+    bundle = stage.semantic_layer('front', view, grouping.lookup)
     master = Costmap(8.0, 0.05)
     nav2_rules.semantic_layer(master, bundle, label_info, layer['cam'], pose.dot(MOUNT))
     assert master.cost_at(2.0, -0.2) == 0

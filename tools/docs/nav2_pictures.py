@@ -21,7 +21,7 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
-from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
+from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402, I100
 from segformer_ros.costmap.filter_masks import keepout_mask  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402, I100
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402

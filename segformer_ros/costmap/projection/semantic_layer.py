@@ -69,20 +69,21 @@ class SemanticLayerProjector:
         """
         if view.depth is not None:
             pixels = self._pixels_of(view.camera)
-            points = self._measured(view, pixels, costs)
+            shown = view.labels[pixels]
+            points = self._measured(view, pixels, costs.kinds[shown])
         else:
             found = self._ground.scan(view, costs)
             if found.table is not self._table or view.camera is not self._camera:
                 self._place(view, found.table)
             pixels = self._pixels
-            points = self._on_ground(view, found, costs)
+            shown = view.labels[pixels]
+            points = self._on_ground(found, costs.kinds[shown])
         confidence = np.full(pixels.shape, 255, np.uint8) if view.confidences is None \
             else view.confidences[pixels]
-        return SemanticLayerBundle(lookup[view.labels[pixels]], confidence, points)
+        return SemanticLayerBundle(lookup[shown], confidence, points)
 
-    def _on_ground(self, view: LabelledView, found: Scan, costs: cost_table.CostTable
+    def _on_ground(self, found: Scan, kinds: 'npt.NDArray[np.uint8]'
                    ) -> 'npt.NDArray[np.float32]':
-        kinds = costs.kinds[view.labels[self._pixels]]
         contact = found.contact[self._bins]
         with np.errstate(invalid='ignore'):
             floor = (kinds == cost_table.GROUND) & (self._reach < found.seen[self._bins])
@@ -94,8 +95,7 @@ class SemanticLayerProjector:
         return points
 
     def _measured(self, view: LabelledView, pixels: 'npt.NDArray[np.intp]',
-                  costs: cost_table.CostTable) -> 'npt.NDArray[np.float32]':
-        kinds = costs.kinds[view.labels[pixels]]
+                  kinds: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
         rays = view.camera.rays().reshape(-1, 3)[pixels]
         distance = view.flat_depth()[pixels].astype(np.float32)
         mount = view.pose.ground_from_camera
