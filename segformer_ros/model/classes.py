@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Sequence, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common import resources
 from segformer_ros.common import strict_yaml
+from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.resources import find
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,8 +35,8 @@ class ClassTable:
                  dynamic: 'npt.ArrayLike') -> None:
         self.name = name
         self.names = tuple(names)
-        self.colors = _frozen(colors, np.uint8)
-        self.dynamic = _frozen(dynamic, np.bool_)
+        self.colors = read_only(colors, np.uint8)
+        self.dynamic = read_only(dynamic, np.bool_)
         self._ids: Dict[str, int] = {}
         count = len(self.names)
         if not 1 <= count <= UNLABELED:
@@ -118,7 +119,7 @@ class Grouping:
     def __init__(self, name: str, table: ClassTable, lookup: 'npt.ArrayLike') -> None:
         self.name = name
         self.table = table
-        self.lookup = _frozen(lookup, np.uint8)
+        self.lookup = read_only(lookup, np.uint8)
 
 
 def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
@@ -184,14 +185,19 @@ def resolve(folder: str, name_or_path: str) -> str:
     """
     if name_or_path.endswith(('.yaml', '.yml')):
         return os.path.expanduser(name_or_path)
-    shipped = sorted(os.path.splitext(file)[0] for file in os.listdir(find(folder))
-                     if file.endswith('.yaml'))
+    shipped = shipped_names(folder)
     if name_or_path not in shipped:
         raise ConfigurationError(
             f'Not found in {folder}', got=repr(name_or_path),
             expected='one of {}, or a path that ends in .yaml'.format(', '.join(shipped)),
             remedy=strict_yaml.nearest_text(name_or_path, shipped))
-    return find(f'{folder}/{name_or_path}.yaml')
+    return resources.find(f'{folder}/{name_or_path}.yaml')
+
+
+def shipped_names(folder: str) -> List[str]:
+    """Return the names, sorted, of the YAML files that the package brings in a folder."""
+    return sorted(file[:-len('.yaml')] for file in os.listdir(resources.find(folder))
+                  if file.endswith('.yaml'))
 
 
 def _entries(content: Dict[str, Any], key: str, path: str) -> List[Dict[str, Any]]:
@@ -210,9 +216,3 @@ def _color(entry: Dict[str, Any], where: str) -> List[int]:
         raise ConfigurationError(f'Wrong color in {where}', got=color,
                                  expected='three whole numbers 0..255')
     return list(color)
-
-
-def _frozen(values: 'npt.ArrayLike', dtype: Any) -> 'npt.NDArray[Any]':
-    array = np.array(values, dtype=dtype)
-    array.setflags(write=False)
-    return array

@@ -4,11 +4,14 @@
 What an ONNX file says about itself, read without the ``onnx`` package.
 
 Only names, shapes and counts are read, never weights: quick on large files, safe on hostile
-ones, and it works where ``onnx`` cannot be installed.
+ones, and it works where ``onnx`` cannot be installed. Numbers of fields are those of onnx.proto.
 """
 
+import hashlib
+import os
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
+from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.protobuf import Field
 from segformer_ros.model.onnx_file.protobuf import WireReader
@@ -24,6 +27,40 @@ _ITEM_BYTES = {
     'complex128': 16, 'bfloat16': 2}
 _EXTERNAL = 1
 _MOST_DIMENSIONS = 64
+_DEEPEST_SUBGRAPH = 16
+# These keep the number of channels, as an output's dynamic shape does not tell it.
+_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
+_MOST_STEPS_BACK = 16
+
+
+class OnnxHeader(NamedTuple):
+    """
+    The metadata of an ONNX file.
+
+    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
+    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
+    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
+    element type; ``external_files`` names the files that hold weights instead of this one.
+    ``output_channels`` is the number of filters of the convolution that computes an output,
+    for files whose shapes are dynamic.
+    """
+
+    ir_version: int
+    producer: str
+    opsets: Dict[str, int]
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    ops: Dict[str, int]
+    parameters: int
+    parameters_by_dtype: Dict[str, int]
+    external_files: Tuple[str, ...]
+    output_channels: Dict[str, int]
+    file_bytes: int
+
+    @property
+    def opset(self) -> int:
+        """Return the version of ONNX's own operators, 0 if none is stated."""
+        return self.opsets.get('', 0)
 
 
 class Weight(NamedTuple):
@@ -47,6 +84,140 @@ class Node(NamedTuple):
     inputs: Tuple[str, ...]
     outputs: Tuple[str, ...]
     subgraphs: Tuple[Field, ...]
+
+
+def read_onnx_header(path: str) -> OnnxHeader:
+    """
+    Read the metadata of an ONNX file.
+
+    :raises ModelError: unreadable, damaged, or not an ONNX file
+    """
+    try:
+        with open(path, 'rb') as stream:
+            return _read_model(WireReader(stream, path))
+    except OSError as error:
+        raise ModelError('Model file cannot be read', got=f'{path}: {error.strerror}',
+                         expected='an ONNX file') from error
+
+
+def model_digest(onnx_path: str) -> str:
+    """
+    Return a digest of an ONNX file and of the files beside it that hold its weights.
+
+    :return: the file's SHA-256 where it holds all weights itself, or is not an ONNX file that
+        could name others: whoever runs it says what is wrong with it
+    :raises ModelError: a file of weights is missing
+    """
+    found = sha256_of(onnx_path)
+    try:
+        external = read_onnx_header(onnx_path).external_files
+    except ModelError:
+        return found
+    if not external:
+        return found
+    state = hashlib.sha256(found.encode('ascii'))
+    for name in external:
+        path = os.path.join(os.path.dirname(os.path.abspath(onnx_path)), name)
+        if not os.path.isfile(path):
+            raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
+                             remedy='Copy the file beside the model.')
+        state.update(f'{name} {sha256_of(path)}'.encode('utf-8'))
+    return state.hexdigest()
+
+
+def _read_model(reader: WireReader) -> OnnxHeader:
+    ir_version = 0
+    producer: List[str] = []
+    opsets: Dict[str, int] = {}
+    graphs: List[Field] = []
+    for field in reader.fields(0, reader.size):
+        if field.number == 1:
+            ir_version = reader.integer(field)
+        elif field.number in (2, 3):
+            producer.append(reader.text(field))
+        elif field.number == 7:
+            graphs.append(field)
+        elif field.number == 8:
+            domain, version = read_opset(reader, field)
+            opsets[domain] = version
+    if len(graphs) != 1 or ir_version <= 0:
+        raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
+    graph = _Graph(reader)
+    graph.read(graphs[0])
+    return OnnxHeader(
+        ir_version=ir_version,
+        producer=' '.join(producer),
+        opsets=opsets,
+        # Up to IR version 3 weights are listed among the inputs.
+        inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
+        outputs=tuple(graph.outputs),
+        ops=graph.ops,
+        parameters=sum(graph.parameters.values()),
+        parameters_by_dtype=graph.parameters,
+        external_files=tuple(sorted(graph.external_files)),
+        output_channels=graph.output_channels(),
+        file_bytes=reader.size)
+
+
+class _Graph:
+    """What is collected on a walk through a graph and its subgraphs."""
+
+    def __init__(self, reader: WireReader) -> None:
+        self._reader = reader
+        self._producers: Dict[str, Node] = {}
+        self.inputs: List[TensorSpec] = []
+        self.outputs: List[TensorSpec] = []
+        self.weights: Dict[str, Weight] = {}
+        self.ops: Dict[str, int] = {}
+        self.parameters: Dict[str, int] = {}
+        self.external_files: Set[str] = set()
+
+    def read(self, main: Field) -> None:
+        # A stack of its own: nesting in the file must not become recursion here.
+        pending = [(main, 0)]
+        while pending:
+            graph, depth = pending.pop()
+            if depth > _DEEPEST_SUBGRAPH:
+                raise self._reader.damaged('subgraphs nested too deeply', graph.start)
+            for field in self._reader.children(graph):
+                if field.number == 1:
+                    node = read_node(self._reader, field)
+                    self.ops[node.op] = self.ops.get(node.op, 0) + 1
+                    pending += [(inner, depth + 1) for inner in node.subgraphs]
+                    if depth == 0:
+                        self._producers.update((output, node) for output in node.outputs)
+                elif field.number == 5:
+                    self._take(read_weight(self._reader, field), depth)
+                elif field.number == 11 and depth == 0:
+                    self.inputs.append(read_value(self._reader, field))
+                elif field.number == 12 and depth == 0:
+                    self.outputs.append(read_value(self._reader, field))
+
+    def output_channels(self) -> Dict[str, int]:
+        found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}
+        return {name: channels for name, channels in found.items() if channels is not None}
+
+    def _channels_of(self, name: str) -> Optional[int]:
+        # Few nodes follow the last convolution; a hostile file may have a loop.
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or not node.inputs:
+                return None
+            if node.op == 'Conv' and len(node.inputs) > 1:
+                weight = self.weights.get(node.inputs[1])
+                return weight.shape[0] if weight is not None and weight.shape else None
+            if node.op not in _KEEP_CHANNELS:
+                return None
+            name = node.inputs[0]
+        return None
+
+    def _take(self, weight: Weight, depth: int) -> None:
+        self.parameters[weight.dtype] = \
+            self.parameters.get(weight.dtype, 0) + weight.elements
+        if weight.external_file is not None:
+            self.external_files.add(weight.external_file)
+        if depth == 0:
+            self.weights[weight.name] = weight
 
 
 def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
@@ -121,7 +292,7 @@ def read_value(reader: WireReader, message: Field) -> TensorSpec:
     """
     Read a ValueInfoProto: an input or output of the graph.
 
-    :raises ModelError: it is no tensor, or its number of dimensions is not stated
+    :raises ModelError: it is not a tensor, or its number of dimensions is not stated
     """
     name, dtype = '', ''
     shape: Optional[List[Optional[int]]] = None
@@ -168,148 +339,3 @@ def _plain(domain: str) -> str:
 
 def _dtype(code: int) -> str:
     return _DTYPES.get(code, f'onnx_type_{code}')
-
-
-_DEEPEST_SUBGRAPH = 16
-# These keep the number of channels, as an output's dynamic shape does not tell it.
-_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
-_MOST_STEPS_BACK = 16
-
-
-class OnnxHeader(NamedTuple):
-    """
-    Facts of an ONNX file.
-
-    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
-    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
-    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
-    element type; ``external_files`` names the files that hold weights instead of this one.
-    ``output_channels`` is the number of filters of the
-    convolution that computes an output, for files whose shapes are dynamic.
-    """
-
-    ir_version: int
-    producer: str
-    opsets: Dict[str, int]
-    inputs: Tuple[TensorSpec, ...]
-    outputs: Tuple[TensorSpec, ...]
-    ops: Dict[str, int]
-    parameters: int
-    parameters_by_dtype: Dict[str, int]
-    external_files: Tuple[str, ...]
-    output_channels: Dict[str, int]
-    file_bytes: int
-
-    @property
-    def opset(self) -> int:
-        """Return the version of ONNX's own operators, 0 if none is stated."""
-        return self.opsets.get('', 0)
-
-
-def read_onnx_header(path: str) -> OnnxHeader:
-    """
-    Read the facts of an ONNX file.
-
-    :raises ModelError: unreadable, damaged, or no ONNX file
-    """
-    try:
-        with open(path, 'rb') as stream:
-            return _read_model(WireReader(stream, path))
-    except OSError as error:
-        raise ModelError('Model file cannot be read', got=f'{path}: {error.strerror}',
-                         expected='an ONNX file') from error
-
-
-def _read_model(reader: WireReader) -> OnnxHeader:
-    ir_version = 0
-    producer: List[str] = []
-    opsets: Dict[str, int] = {}
-    graphs: List[Field] = []
-    for field in reader.fields(0, reader.size):
-        if field.number == 1:
-            ir_version = reader.integer(field)
-        elif field.number in (2, 3):
-            producer.append(reader.text(field))
-        elif field.number == 7:
-            graphs.append(field)
-        elif field.number == 8:
-            domain, version = read_opset(reader, field)
-            opsets[domain] = version
-    if len(graphs) != 1 or ir_version <= 0:
-        raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
-    graph = _Graph(reader)
-    graph.read(graphs[0])
-    return OnnxHeader(
-        ir_version=ir_version,
-        producer=' '.join(producer),
-        opsets=opsets,
-        # Up to IR version 3 weights are listed among the inputs.
-        inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
-        outputs=tuple(graph.outputs),
-        ops=graph.ops,
-        parameters=sum(graph.parameters.values()),
-        parameters_by_dtype=graph.parameters,
-        external_files=tuple(sorted(graph.external_files)),
-        output_channels=graph.output_channels(),
-        file_bytes=reader.size)
-
-
-class _Graph:
-    """Collects facts while walking through a graph and its subgraphs."""
-
-    def __init__(self, reader: WireReader) -> None:
-        self._reader = reader
-        self._producers: Dict[str, Node] = {}
-        self.inputs: List[TensorSpec] = []
-        self.outputs: List[TensorSpec] = []
-        self.weights: Dict[str, Weight] = {}
-        self.ops: Dict[str, int] = {}
-        self.parameters: Dict[str, int] = {}
-        self.external_files: Set[str] = set()
-
-    def read(self, main: Field) -> None:
-        # A stack of its own: nesting in the file must not become recursion here.
-        pending = [(main, 0)]
-        while pending:
-            graph, depth = pending.pop()
-            if depth > _DEEPEST_SUBGRAPH:
-                raise self._reader.damaged('subgraphs nested too deeply', graph.start)
-            for field in self._reader.children(graph):
-                if field.number == 1:
-                    node = read_node(self._reader, field)
-                    self.ops[node.op] = self.ops.get(node.op, 0) + 1
-                    pending += [(inner, depth + 1) for inner in node.subgraphs]
-                    if depth == 0:
-                        self._producers.update((output, node) for output in node.outputs)
-                elif field.number == 5:
-                    self._take(read_weight(self._reader, field), depth)
-                elif field.number == 11 and depth == 0:
-                    self.inputs.append(read_value(self._reader, field))
-                elif field.number == 12 and depth == 0:
-                    self.outputs.append(read_value(self._reader, field))
-
-    def output_channels(self) -> Dict[str, int]:
-        found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}
-        return {name: channels for name, channels in found.items() if channels is not None}
-
-    def _channels_of(self, name: str) -> Optional[int]:
-        # Few nodes follow the last convolution; a hostile file may have a loop.
-        for _ in range(_MOST_STEPS_BACK):
-            node = self._producers.get(name)
-            if node is None or not node.inputs:
-                return None
-            if node.op == 'Conv' and len(node.inputs) > 1:
-                weight = self.weights.get(node.inputs[1])
-                return weight.shape[0] if weight is not None and weight.shape else None
-            if node.op not in _KEEP_CHANNELS:
-                return None
-            name = node.inputs[0]
-        return None
-
-    def _take(self, weight: Weight, depth: int) -> None:
-        self.parameters[weight.dtype] = \
-            self.parameters.get(weight.dtype, 0) + weight.elements
-        if weight.external_file is not None:
-            self.external_files.add(weight.external_file)
-        if depth == 0:
-            self.weights[weight.name] = weight

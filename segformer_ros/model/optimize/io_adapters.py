@@ -1,12 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The ends of a deployment graph: camera bytes in, logits by pixel out."""
+"""The ends of an optimized model: camera bytes in, logits by pixel out."""
 
 from typing import Any, List, Tuple
 
 import numpy as np
 
-from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import import_onnx
@@ -76,19 +76,19 @@ def adapt(model: Any, spec: ModelSpec, target: Target) -> Any:
     Return any network of the contract with its ends changed and its inside left alone.
 
     :param model: an ``onnx.ModelProto``; not changed
-    :raises NotRecognisedError: it uses control flow, or an operator set without the operations
+    :raises UnsupportedGraphError: it uses control flow, or an operator set without the operations
         that are added
     """
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if versions.get('', 0) < 13:
-        raise NotRecognisedError('operator set {}; the ends are written for 13 and later'.format(
+        raise UnsupportedGraphError('operator set {}; the ends are written for 13 and later'.format(
             versions.get('', 0)))
     if target.logsumexp and versions[''] > 17:
-        raise NotRecognisedError('operator set {}; log-sum-exp is written for 13 to 17'.format(
+        raise UnsupportedGraphError('operator set {}; log-sum-exp is written for 13 to 17'.format(
             versions['']))
     if any(entry.g.node or entry.graphs
            for node in model.graph.node for entry in node.attribute):
-        raise NotRecognisedError('the network uses control flow')
+        raise UnsupportedGraphError('the network uses control flow')
     writer = GraphWriter(versions[''])
     image, factors = add_input(writer, spec, target)
     if target.uint8_input:

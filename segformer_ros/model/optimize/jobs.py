@@ -31,13 +31,13 @@ class OptimizeJobs:
     """
 
     def __init__(self, onnx_path: str, spec: ModelSpec, rewrite: bool = True) -> None:
-        self.original = graph.Prepared(onnx_path, spec, graph.UNCHANGED, 'the file as it is')
+        self.original = graph.OptimizedModel(onnx_path, spec, graph.UNCHANGED, 'the file as it is')
         self._rewrite = rewrite
-        self._found: Dict[Target, graph.Prepared] = {}
+        self._found: Dict[Target, graph.OptimizedModel] = {}
         self._wanted: List[Target] = []
         self._child: Optional[OptimizeProcess] = None
 
-    def find(self, target: Target, is_made: bool = False) -> Optional[graph.Prepared]:
+    def find(self, target: Target, is_made: bool = False) -> Optional[graph.OptimizedModel]:
         """
         Return the graph for a target if it is there, or if there will never be one.
 
@@ -52,7 +52,7 @@ class OptimizeJobs:
             if not is_made:
                 facts = graph.usable(facts)
             if facts is not None:
-                self._found[target] = graph.from_facts(
+                self._found[target] = graph.from_metadata(
                     self.original.path, self.original.spec, target, facts)
             elif importlib.util.find_spec('onnx') is None:
                 self._leave_alone(target, 'onnx is not installed. ' + INSTALL_ONNX)

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a deployment graph is made for."""
+"""What an optimized model is made for."""
 
 from typing import Dict, NamedTuple
 
@@ -11,7 +11,7 @@ LOGSUMEXP = 'logsumexp'
 
 class Target(NamedTuple):
     """
-    The ends and the vocabulary of a deployment graph.
+    The ends and the vocabulary of an optimized model.
 
     ``opset`` is 13 (normalisation in single operations) or 17 (``LayerNormalization``).
     ``uint8_input`` takes (1, H, W, 3) RGB and normalises in the graph; else the input stays

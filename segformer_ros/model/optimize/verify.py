@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Compare a deployment graph with the network that it was made from."""
+"""Compare an optimized model with the network that it was made from."""
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 

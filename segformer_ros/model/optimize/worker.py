@@ -67,7 +67,7 @@ class OptimizeProcess:
         """
         Look whether it has ended.
 
-        :return: None while it runs; then the detail of :class:`graph.Prepared`, or what went
+        :return: None while it runs; then the detail of :class:`graph.OptimizedModel`, or what went
             wrong
         """
         status = self._child.poll()
@@ -95,9 +95,9 @@ def _read(stream: IO[bytes]) -> str:
 
 
 def optimize_in_child(onnx_path: str, spec: ModelSpec,
-                     target: Target = ONNXRUNTIME) -> graph.Prepared:
+                     target: Target = ONNXRUNTIME) -> graph.OptimizedModel:
     """
-    Do what :func:`graph.prepare` does without its memory, and wait for it.
+    Do what :func:`graph.optimize` does without its memory, and wait for it.
 
     A child that fails leaves the model as it is.
 
@@ -110,7 +110,7 @@ def optimize_in_child(onnx_path: str, spec: ModelSpec,
         facts = cache.read()
         if facts is None:
             return graph.passthrough(onnx_path, spec, problem)
-    return graph.from_facts(onnx_path, spec, target, facts)
+    return graph.from_metadata(onnx_path, spec, target, facts)
 
 
 def _run(onnx_path: str, spec: ModelSpec, target: Target) -> str:
@@ -137,7 +137,7 @@ def main() -> int:
     fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
                               for key, value in request['spec'].items()}
     try:
-        prepared = graph.prepare(request['onnx_path'], ModelSpec(**fields),
+        prepared = graph.optimize(request['onnx_path'], ModelSpec(**fields),
                                  Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write(f'{error}\n')

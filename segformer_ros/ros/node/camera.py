@@ -129,7 +129,7 @@ class Camera:
         started = time.monotonic()
         message = frame.message
         image = compressed_to_rgb(message) if self._compressed else \
-            image_to_rgb(message, self._bridge)
+            image_to_rgb(message, self._bridge.to_rgb)
         converted = time.monotonic()
         settings = SegmenterSettings(parameters.resize, parameters.postprocess,
                                      parameters.threshold)

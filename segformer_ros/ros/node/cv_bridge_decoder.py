@@ -7,7 +7,6 @@ import sys
 from typing import Any, Optional, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.segmentation.images.decoding import FallbackDecoder
 from segformer_ros.segmentation.images.encodings import Encoding
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ PROBE_TIMEOUT = 20.0
 """Seconds; importing cv_bridge takes some seconds on the original Nano's SD card."""
 
 
-class CvBridgeDecoder(FallbackDecoder):
+class CvBridgeDecoder:
     """
     cv_bridge, tried once in a child process before it is used.
 

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn an Image message into an RGB array: encoding, row step and byte order honoured."""
 
-import abc
-from typing import Any, Optional, TYPE_CHECKING
+from typing import Any, Callable, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,27 +12,14 @@ from segformer_ros.segmentation.images import encodings
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Fallback = Callable[[Any, encodings.Encoding], Optional[npt.NDArray[np.uint8]]]
+
 TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
 
 
-class FallbackDecoder(abc.ABC):
-    """Another way to decode bayer and packed yuv images, such as cv_bridge."""
-
-    @abc.abstractmethod
-    def to_rgb(self, message: Any,
-               encoding: encodings.Encoding) -> Optional['npt.NDArray[np.uint8]']:
-        """
-        Convert a checked bayer or packed yuv image.
-
-        :param message: with the fields of ``sensor_msgs/Image``; its layout was checked
-        :param encoding: its layout
-        :return: (H, W, 3) uint8 RGB, or None where this way cannot be used
-        """
-
-
 def image_to_rgb(message: Any,
-                 bridge: Optional[FallbackDecoder] = None) -> 'npt.NDArray[np.uint8]':
+                 fallback: 'Optional[Fallback]' = None) -> 'npt.NDArray[np.uint8]':
     """
     Return the picture of a ``sensor_msgs/Image``.
 
@@ -42,14 +28,15 @@ def image_to_rgb(message: Any,
     from that memory. The message must not be changed while the array lives.
 
     :param message: any object with the fields of ``sensor_msgs/Image``
-    :param bridge: cv_bridge for bayer and packed yuv images; None: OpenCV alone
+    :param fallback: another way, such as cv_bridge, to decode a Bayer or YUV 4:2:2 image whose
+        layout was checked; returns (H, W, 3) uint8 RGB, or None where it cannot be used
     :return: (H, W, 3) uint8 RGB
     :raises InvalidInputError: size, step, length or encoding cannot be a picture
     """
     encoding = encodings.find_encoding(message.encoding)
     _check_layout(message, encoding)
-    if encoding.family == encodings.MOSAIC and bridge is not None:
-        rgb = bridge.to_rgb(message, encoding)
+    if encoding.family == encodings.BAYER_OR_YUV422 and fallback is not None:
+        rgb = fallback(message, encoding)
         if rgb is not None:
             return rgb
     rows = message.height * 3 // 2 if encoding.family == encodings.PLANAR else message.height

@@ -8,8 +8,8 @@ from segformer_ros.common.errors import InvalidInputError
 
 PLAIN = 'plain'
 """Interleaved channels; 8 bit ones are read where they lie."""
-MOSAIC = 'mosaic'
-"""One colour filter value per pixel (bayer), or one chroma pair per two pixels (yuv 4:2:2)."""
+BAYER_OR_YUV422 = 'bayer or yuv 4:2:2'
+"""One colour filter value per pixel, or one chroma pair per two pixels."""
 PLANAR = 'planar'
 """A luma plane, then a half-height plane of interleaved chroma (nv12, nv21)."""
 
@@ -39,12 +39,12 @@ class Encoding(NamedTuple):
 
 def _bayer(opencv_pattern: str, sample_bytes: int) -> Encoding:
     # OpenCV interpolates a 3 x 3 neighbourhood and returns black where there is none.
-    return Encoding(MOSAIC, 1, sample_bytes, f'COLOR_Bayer{opencv_pattern}2RGB',
+    return Encoding(BAYER_OR_YUV422, 1, sample_bytes, f'COLOR_Bayer{opencv_pattern}2RGB',
                     smallest=3)
 
 
-_UYVY = Encoding(MOSAIC, 2, 1, 'COLOR_YUV2RGB_UYVY', 2)
-_YUYV = Encoding(MOSAIC, 2, 1, 'COLOR_YUV2RGB_YUYV', 2)
+_UYVY = Encoding(BAYER_OR_YUV422, 2, 1, 'COLOR_YUV2RGB_UYVY', 2)
+_YUYV = Encoding(BAYER_OR_YUV422, 2, 1, 'COLOR_YUV2RGB_YUYV', 2)
 
 # ROS names a bayer pattern by its first row from pixel (0, 0); OpenCV by the second row from
 # pixel (1, 1): ROS rggb is OpenCV BG.

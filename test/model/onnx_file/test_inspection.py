@@ -76,10 +76,10 @@ def test_deployment_form_with_channels_last_and_uint8_is_recognised():
 
 
 @pytest.mark.parametrize('content, known, message', [
-    (w.segmenter((1, 4, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter((8, 3, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter((3, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter(input_dtype=w.INT64), {}, 'Input is no image'),
+    (w.segmenter((1, 4, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter((8, 3, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter((3, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter(input_dtype=w.INT64), {}, 'Input is not an image'),
     (w.model(w.graph()), {}, 'other inputs than one image: got none'),
     (w.segmenter(output_shape=(1, 64, 64), output_dtype=w.INT64), {}, 'no output of logits'),
     (w.segmenter(output_shape=(1, 150, 16, 8)), {}, 'other proportions'),

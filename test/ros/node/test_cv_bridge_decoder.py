@@ -80,7 +80,7 @@ def test_broken_cv_bridge_leaves_the_work_to_opencv_and_the_process_alive(instal
     install(BROKEN[reason])
     bridge = CvBridgeDecoder()
     message = bayer()
-    assert np.array_equal(image_to_rgb(message, bridge), image_to_rgb(message))
+    assert np.array_equal(image_to_rgb(message, bridge.to_rgb), image_to_rgb(message))
     assert reason in bridge.status
 
 
