@@ -43,7 +43,8 @@ def test_wordnet_names_lose_their_synonyms(tmp_path):
 
 
 def test_names_of_other_data_sets_that_move_are_dynamic(tmp_path):
-    table = huggingface.class_table_from_huggingface(config(tmp_path, labels('road', 'rider', 'Train')))
+    table = huggingface.class_table_from_huggingface(
+        config(tmp_path, labels('road', 'rider', 'Train')))
     assert table.dynamic.tolist() == [False, True, True]
 
 
@@ -145,7 +146,8 @@ def test_lab_agrees_with_opencv():
 
 @pytest.mark.parametrize(('count', 'least'), [(2, 100.0), (19, 40.0), (150, 15.0), (255, 10.0)])
 def test_many_colors_keep_their_distance(count, least):
-    lab = huggingface.lab_of_rgb(huggingface.distinct_colors([str(index) for index in range(count)]))
+    colors = huggingface.distinct_colors([str(index) for index in range(count)])
+    lab = huggingface.lab_of_rgb(colors)
     distance = np.linalg.norm(lab[:, np.newaxis] - lab, axis=2)
     np.fill_diagonal(distance, np.inf)
     assert distance.min() > least

@@ -96,7 +96,7 @@ def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp
     with open(module.SOURCE) as stream:
         source = stream.read()
     for number, (right, wrong) in enumerate([
-            ('v > best[j] ? class_id : winner[j]', 'v < best[j] ? class_id : winner[j]'),
+            ('v > best[j] ? class_id : argmax[j]', 'v < best[j] ? class_id : argmax[j]'),
             ('sum[i] += exp_of_negative', 'sum[i] += 2.0f * exp_of_negative'),
             ('#define HALF (1 << (FRACTION_BITS - 1))', '#define HALF 0'),
             ('float *tensor)\n{\n    const float *red = table', 'float *tensor)\n{\n'

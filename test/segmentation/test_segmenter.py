@@ -20,7 +20,7 @@ from support.color_network import color_logits
 from support.color_network import color_spec
 from support.color_network import write_color_network
 from support.oracles import log_confidence
-from support.oracles import upsampled_winners
+from support.oracles import upsampled_argmax
 
 onnxruntime = pytest.importorskip('onnxruntime')
 BILINEAR = 2
@@ -71,7 +71,7 @@ def test_mask_and_confidence_equal_a_float64_computation(segmenter, resize):
     small = cv2.resize(image, (64, 64)) if resize == 'opencv' else np.asarray(
         Image.fromarray(image).resize((64, 64), BILINEAR))
     logits = color_logits(small.transpose(2, 0, 1)[np.newaxis] / 255.0, 20.0)[0]
-    expected = upsampled_winners(logits, (101, 75))
+    expected = upsampled_argmax(logits, (101, 75))
     assert (expected.gap[result.mask != expected.mask] < 1e-3).all()
     assert (result.mask != expected.mask).mean() < 1e-3
     levels = 255.0 * np.exp(log_confidence(logits, expected.value))
@@ -239,9 +239,9 @@ def independent(reference_network, shared):
         tensor = (pixels / 255.0 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         logits = session.run(None, {'pixel_values': tensor.transpose(2, 0, 1)[
             np.newaxis].astype(np.float32)})[0][0]
-        winners = upsampled_winners(logits, size_wh)
-        results[name] = (image, winners.mask,
-                         255.0 * np.exp(log_confidence(logits, winners.value)))
+        expected = upsampled_argmax(logits, size_wh)
+        results[name] = (image, expected.mask,
+                         255.0 * np.exp(log_confidence(logits, expected.value)))
     return results
 
 

@@ -9,7 +9,7 @@ ones, and it works where ``onnx`` cannot be installed. Numbers of fields are tho
 
 import hashlib
 import os
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ModelError
@@ -126,28 +126,17 @@ def model_digest(onnx_path: str) -> str:
 
 
 def _read_model(reader: WireReader) -> OnnxHeader:
-    ir_version = 0
-    producer: List[str] = []
-    opsets: Dict[str, int] = {}
-    graphs: List[Field] = []
-    for field in reader.fields(0, reader.size):
-        if field.number == 1:
-            ir_version = reader.integer(field)
-        elif field.number in (2, 3):
-            producer.append(reader.text(field))
-        elif field.number == 7:
-            graphs.append(field)
-        elif field.number == 8:
-            domain, version = read_opset(reader, field)
-            opsets[domain] = version
+    fields = reader.grouped(reader.whole())
+    ir_version = reader.last_integer(fields[1])
+    graphs = fields[7]
     if len(graphs) != 1 or ir_version <= 0:
         raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
     graph = _Graph(reader)
     graph.read(graphs[0])
     return OnnxHeader(
         ir_version=ir_version,
-        producer=' '.join(producer),
-        opsets=opsets,
+        producer=' '.join(map(reader.text, fields[2] + fields[3])),
+        opsets=dict(read_opset(reader, field) for field in fields[8]),
         # Up to IR version 3 weights are listed among the inputs.
         inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
         outputs=tuple(graph.outputs),
@@ -222,35 +211,19 @@ class _Graph:
 
 def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
     """Return domain and version of an OperatorSetIdProto; ONNX's own domain is ``''``."""
-    domain, version = '', 0
-    for field in reader.children(message):
-        if field.number == 1:
-            domain = reader.text(field)
-        elif field.number == 2:
-            version = reader.integer(field)
-    return _plain(domain), version
+    fields = reader.grouped(message)
+    return _plain(reader.last_text(fields[1])), reader.last_integer(fields[2])
 
 
 def read_node(reader: WireReader, message: Field) -> Node:
     """Read a NodeProto."""
-    op, domain = '', ''
-    inputs: List[str] = []
-    outputs: List[str] = []
-    subgraphs: List[Field] = []
-    for field in reader.children(message):
-        if field.number == 1:
-            inputs.append(reader.text(field))
-        elif field.number == 2:
-            outputs.append(reader.text(field))
-        elif field.number == 4:
-            op = reader.text(field)
-        elif field.number == 7:
-            domain = _plain(reader.text(field))
-        elif field.number == 5:
-            # AttributeProto: 6 is a graph, 11 a list of graphs.
-            subgraphs += [inner for inner in reader.children(field) if inner.number in (6, 11)]
-    return Node(f'{domain}::{op}' if domain else op, tuple(inputs), tuple(outputs),
-                tuple(subgraphs))
+    fields = reader.grouped(message)
+    op, domain = reader.last_text(fields[4]), _plain(reader.last_text(fields[7]))
+    # AttributeProto: 6 is a graph, 11 a list of graphs.
+    subgraphs = tuple(inner for attribute in fields[5] for inner in reader.children(attribute)
+                      if inner.number in (6, 11))
+    return Node(f'{domain}::{op}' if domain else op, tuple(map(reader.text, fields[1])),
+                tuple(map(reader.text, fields[2])), subgraphs)
 
 
 def read_weight(reader: WireReader, message: Field) -> Weight:
@@ -259,33 +232,26 @@ def read_weight(reader: WireReader, message: Field) -> Weight:
 
     :raises ModelError: its values have another size than its shape says
     """
-    shape: List[int] = []
-    name, dtype, raw_bytes, location = '', '', -1, 0
+    fields = reader.grouped(message)
+    shape = tuple(size for field in fields[1] for size in reader.integers(field))
+    dtype = _dtype(reader, fields[2])
+    name = reader.last_text(fields[8])
     external_file = None
-    for field in reader.children(message):
-        if field.number == 1:
-            shape += reader.integers(field)
-        elif field.number == 2:
-            dtype = _dtype(reader.integer(field))
-        elif field.number == 8:
-            name = reader.text(field)
-        elif field.number == 9:
-            raw_bytes = field.end - field.start
-        elif field.number == 13:
-            external_file = _location(reader, field) or external_file
-        elif field.number == 14:
-            location = reader.integer(field)
+    for entry in fields[13]:
+        external_file = _location(reader, entry) or external_file
     if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
-        raise reader.damaged(f'weights of shape {shape[:8]}', message.start)
+        raise reader.damaged(f'weights of shape {list(shape[:8])}', message.start)
     count = 1
     for size in shape:
         count *= size
-    if location == _EXTERNAL:
-        return Weight(name, tuple(shape), count, dtype, external_file or '(not named)')
-    if raw_bytes >= 0 and dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
-        raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {shape}',
-                             message.start)
-    return Weight(name, tuple(shape), count, dtype, None)
+    if reader.last_integer(fields[14]) == _EXTERNAL:
+        return Weight(name, shape, count, dtype, external_file or '(not named)')
+    for raw in fields[9][-1:]:
+        raw_bytes = raw.end - raw.start
+        if dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
+            raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {list(shape)}',
+                                 message.start)
+    return Weight(name, shape, count, dtype, None)
 
 
 def read_value(reader: WireReader, message: Field) -> TensorSpec:
@@ -294,21 +260,19 @@ def read_value(reader: WireReader, message: Field) -> TensorSpec:
 
     :raises ModelError: it is not a tensor, or its number of dimensions is not stated
     """
-    name, dtype = '', ''
+    fields = reader.grouped(message)
+    name = reader.last_text(fields[1])
+    dtype = ''
     shape: Optional[List[Optional[int]]] = None
-    for field in reader.children(message):
-        if field.number == 1:
-            name = reader.text(field)
-        elif field.number == 2:
-            for part in _tensor_type(reader, field):
-                if part.number == 1:
-                    dtype = _dtype(reader.integer(part))
-                elif part.number == 2:
-                    shape = [_dimension(reader, size) for size in reader.children(part)
-                             if size.number == 1]
+    for part in (part for kind in fields[2] for part in _tensor_type(reader, kind)):
+        if part.number == 1:
+            dtype = _dtype(reader, [part])
+        elif part.number == 2:
+            shape = [_dimension(reader, size) for size in reader.children(part)
+                     if size.number == 1]
     if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
         raise ModelError(
-            f'Input or output {name!r} of the model is no tensor of known shape',
+            f'Input or output {name!r} of the model is not a tensor of known shape',
             remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
     return TensorSpec(name, dtype, tuple(shape))
 
@@ -320,22 +284,21 @@ def _tensor_type(reader: WireReader, message: Field) -> List[Field]:
 
 
 def _dimension(reader: WireReader, message: Field) -> Optional[int]:
-    size: Optional[int] = None
-    for field in reader.children(message):
-        if field.number == 1:
-            size = reader.integer(field)
-    return size if size is not None and size >= 0 else None
+    sizes = reader.grouped(message)[1]
+    size = reader.last_integer(sizes)
+    return size if sizes and size >= 0 else None
 
 
 def _location(reader: WireReader, message: Field) -> Optional[str]:
-    entry = {field.number: reader.text(field) for field in reader.children(message)
-             if field.number in (1, 2)}
-    return entry.get(2) if entry.get(1) == 'location' else None
+    fields = reader.grouped(message)
+    value = reader.last_text(fields[2])
+    return value if reader.last_text(fields[1]) == 'location' else None
 
 
 def _plain(domain: str) -> str:
     return '' if domain == 'ai.onnx' else domain
 
 
-def _dtype(code: int) -> str:
-    return _DTYPES.get(code, f'onnx_type_{code}')
+def _dtype(reader: WireReader, codes: Sequence[Field]) -> str:
+    code = reader.last_integer(codes)
+    return _DTYPES.get(code, f'onnx_type_{code}') if codes else ''

@@ -23,13 +23,8 @@ EXPORT_REMEDY = 'Export it as docs/models.md says, or see there what the contrac
 WIDEST_LINE = 1000
 OUTPUT_STRIDE = 4
 """SegFormer's logits are a quarter of its input in width and height."""
-
-Size = Tuple[int, int]
-Triple = Tuple[float, float, float]
-
 OLDEST = '8.2'
 MAX_OPSET = 13
-
 _NAMES = """
     Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
     Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
@@ -45,14 +40,15 @@ _NAMES = """
     Tan Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where
 """
 OPERATORS = frozenset(_NAMES.split())
-
 LATER_OPERATORS = (
     ('8.4', 'Shrink Xor'),
     ('8.5', 'GridSample MeanVarianceNormalization NonZero RandomNormal RandomNormalLike '
             'Reciprocal RoiAlign Trilu'),
     ('8.6', 'GroupNormalization HardSwish IsInf LayerNormalization Mod OneHot'),
-    ('10.0', 'CastLike Gelu Hardmax Mish'),
-)
+    ('10.0', 'CastLike Gelu Hardmax Mish'))
+
+Size = Tuple[int, int]
+Triple = Tuple[float, float, float]
 
 
 class Knowledge(NamedTuple):
@@ -209,12 +205,14 @@ def first_version_with(operator: str) -> Optional[str]:
 def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
     expected = 'one input float32 or uint8 [1, 3, height, width] or [1, height, width, 3]'
     if len(header.inputs) != 1:
-        raise ModelError('Model needs other inputs than one image', got=model_spec.tensors_text(header.inputs),
-                         expected=expected, remedy=EXPORT_REMEDY)
+        raise ModelError('Model needs other inputs than one image',
+                         got=model_spec.tensors_text(header.inputs), expected=expected,
+                         remedy=EXPORT_REMEDY)
     image = header.inputs[0]
     if (image.dtype not in model_spec.INPUT_DTYPES or len(image.shape) != 4
             or image.shape[0] not in (None, 1) or 3 not in (image.shape[1], image.shape[3])):
-        raise ModelError('Input is not an image', got=image, expected=expected, remedy=EXPORT_REMEDY)
+        raise ModelError('Input is not an image', got=image, expected=expected,
+                         remedy=EXPORT_REMEDY)
     return image
 
 

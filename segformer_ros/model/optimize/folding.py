@@ -61,8 +61,6 @@ def fold_input_scale(convolution: layers.Convolution,
 
 def fold_attention_scale(attention: layers.Attention) -> layers.Attention:
     """Return the same attention with its scale moved into the query projection."""
-    query = layers.Linear((attention.query.weight.astype(np.float64) * attention.scale)
-                   .astype(np.float32),
-                   (attention.query.bias.astype(np.float64) * attention.scale)
-                   .astype(np.float32))
+    query = layers.Linear(*((values.astype(np.float64) * attention.scale).astype(np.float32)
+                            for values in attention.query))
     return attention._replace(query=query, scale=1.0)

@@ -39,7 +39,7 @@ FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
 FAILURES, MOST_FAILURES = 'runtime_failures', 3
-"""A key of the metadata: how often the runtime failed; and after how many it is not asked again."""
+"""A key of the metadata, how often the runtime failed; after how many it is not asked again."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -149,7 +149,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             rewritten, outline = rewrite(model, spec, target)
             import_onnx().save(rewritten, path)
             agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
-                                             pictures)
+                                       pictures)
         except (UnsupportedGraphError, BackendError) as error:
             failures = failures or int(isinstance(error, BackendError))
             refusals.append(f'{changes}: {error}')

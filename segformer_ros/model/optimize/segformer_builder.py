@@ -16,57 +16,12 @@ from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import MICROSOFT
 from segformer_ros.model.spec import ModelSpec
 
-
-def linear(writer: GraphWriter, tensor: str, layer: layers.Linear) -> str:
-    """Append a linear layer over the last axis."""
-    product = writer.op('MatMul', [tensor, writer.constant(layer.weight, 'weight')])
-    return writer.op('Add', [product, writer.constant(layer.bias, 'bias')])
-
-
-def attend(writer: GraphWriter, attention: layers.Attention, tokens: str,
-           tokens_short: str, length: int, length_short: int, fused: bool) -> str:
-    """
-    Append multi-head attention without its residual.
-
-    :param tokens: (1, length, channels), normalised: where queries come from
-    :param tokens_short: (1, length_short, channels): where keys and values come from
-    :param fused: use ``com.microsoft.MultiHeadAttention``
-    :return: (1, length, channels)
-    """
-    if not fused:
-        attention = folding.fold_attention_scale(attention)
-    projected = []
-    for name, layer, tensor in (('query', attention.query, tokens),
-                                ('key', attention.key, tokens_short),
-                                ('value', attention.value, tokens_short)):
-        with writer.scope(name):
-            projected.append(linear(writer, tensor, layer))
-    if fused:
-        context = writer.op('MultiHeadAttention', projected, domain=MICROSOFT,
-                            num_heads=attention.heads, scale=attention.scale)
-    else:
-        context = _attend_by_parts(writer, attention, projected, length, length_short)
-    with writer.scope('output'):
-        return linear(writer, context, attention.output)
-
-
-def _attend_by_parts(writer: GraphWriter, attention: layers.Attention,
-                     projected: 'list[str]', length: int, length_short: int) -> str:
-    channels = int(attention.query.bias.shape[0])
-    width = channels // attention.heads
-    query, key, value = (
-        writer.reshape(tensor, 1, rows, attention.heads, width)
-        for tensor, rows in zip(projected, (length, length_short, length_short)))
-    scores = writer.op('MatMul', [writer.transpose(query, 0, 2, 1, 3),
-                                  writer.transpose(key, 0, 2, 3, 1)])
-    weights = writer.op('Softmax', [scores], axis=-1)
-    context = writer.op('MatMul', [weights, writer.transpose(value, 0, 2, 1, 3)])
-    return writer.reshape(writer.transpose(context, 0, 2, 1, 3), 1, length, channels)
+Size = Tuple[int, int]
 
 
 @functools.lru_cache(maxsize=None)
 def has_fused_attention() -> bool:
-    """Tell whether the installed onnxruntime runs ``com.microsoft.MultiHeadAttention``."""
+    """Return whether the installed onnxruntime runs ``com.microsoft.MultiHeadAttention``."""
     try:
         import onnxruntime
         writer = GraphWriter(13)
@@ -86,9 +41,6 @@ def has_fused_attention() -> bool:
     except Exception:  # onnxruntime has no narrower type for "no such operation"
         return False
     return True
-
-
-Size = Tuple[int, int]
 
 
 def build(network: layers.Segformer, spec: ModelSpec, target: Target,
@@ -128,6 +80,53 @@ def build(network: layers.Segformer, spec: ModelSpec, target: Target,
     return io_adapters.finish(writer, spec, target)
 
 
+def _linear(writer: GraphWriter, tensor: str, layer: layers.Linear) -> str:
+    """Append a linear layer over the last axis."""
+    product = writer.op('MatMul', [tensor, writer.constant(layer.weight, 'weight')])
+    return writer.op('Add', [product, writer.constant(layer.bias, 'bias')])
+
+
+def _attend(writer: GraphWriter, attention: layers.Attention, tokens: str,
+            tokens_short: str, length: int, length_short: int, fused: bool) -> str:
+    """
+    Append multi-head attention without its residual.
+
+    :param tokens: (1, length, channels), normalised: where queries come from
+    :param tokens_short: (1, length_short, channels): where keys and values come from
+    :param fused: use ``com.microsoft.MultiHeadAttention``
+    :return: (1, length, channels)
+    """
+    if not fused:
+        attention = folding.fold_attention_scale(attention)
+    projected = []
+    for name, layer, tensor in (('query', attention.query, tokens),
+                                ('key', attention.key, tokens_short),
+                                ('value', attention.value, tokens_short)):
+        with writer.scope(name):
+            projected.append(_linear(writer, tensor, layer))
+    if fused:
+        context = writer.op('MultiHeadAttention', projected, domain=MICROSOFT,
+                            num_heads=attention.heads, scale=attention.scale)
+    else:
+        context = _attend_by_parts(writer, attention, projected, length, length_short)
+    with writer.scope('output'):
+        return _linear(writer, context, attention.output)
+
+
+def _attend_by_parts(writer: GraphWriter, attention: layers.Attention,
+                     projected: 'list[str]', length: int, length_short: int) -> str:
+    channels = int(attention.query.bias.shape[0])
+    width = channels // attention.heads
+    query, key, value = (
+        writer.reshape(tensor, 1, rows, attention.heads, width)
+        for tensor, rows in zip(projected, (length, length_short, length_short)))
+    scores = writer.op('MatMul', [writer.transpose(query, 0, 2, 1, 3),
+                                  writer.transpose(key, 0, 2, 3, 1)])
+    weights = writer.op('Softmax', [scores], axis=-1)
+    context = writer.op('MatMul', [weights, writer.transpose(value, 0, 2, 1, 3)])
+    return writer.reshape(writer.transpose(context, 0, 2, 1, 3), 1, length, channels)
+
+
 def _stage(writer: GraphWriter, stage: layers.Stage, image: str, size: Size,
            fused: bool) -> str:
     with writer.scope('embedding'):
@@ -155,7 +154,7 @@ def _block(writer: GraphWriter, block: layers.Block, tokens: str, size: Size,
                 shrunk = _convolution(
                     writer, _to_image(writer, normed, size, block.attention_norm), shrink)
                 short = _norm(writer, _to_tokens(writer, shrunk, size_short, norm), norm)
-        tokens = writer.op('Add', [tokens, attend(
+        tokens = writer.op('Add', [tokens, _attend(
             writer, block.attention, normed, short, length, length_short, fused)])
     with writer.scope('mlp'):
         normed = _norm(writer, tokens, block.mlp_norm)
@@ -193,8 +192,8 @@ def _convolution(writer: GraphWriter, image: str, layer: layers.Convolution) -> 
 
 def _pointwise(writer: GraphWriter, image: str, layer: layers.Linear) -> str:
     weight = np.ascontiguousarray(layer.weight.T)[:, :, np.newaxis, np.newaxis]
-    return _convolution(writer, image,
-                        layers.Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
+    return _convolution(
+        writer, image, layers.Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
 
 
 def _norm(writer: GraphWriter, tokens: str, layer: layers.Norm) -> str:

@@ -114,7 +114,7 @@ class _LayerParser:
             return None
         centred = graph.node(ratio.input[0], 'Sub')
         root = graph.node(ratio.input[1], 'Sqrt')
-        variance = self._one_of_each(graph.node(root.input[0], 'Add') if root is not None else None)
+        variance = self._one_of_each(root and graph.node(root.input[0], 'Add'))
         if centred is None or variance is None or graph.node(variance[0], 'ReduceMean') is None \
                 or graph.node(centred.input[1], 'ReduceMean') is None:
             return None
@@ -189,8 +189,8 @@ class _LayerParser:
 
     def _gemm(self, node: Any) -> Optional[Tuple[layers.Linear, str]]:
         weight, bias, is_whole = self._weight_and_bias(node)
-        plain = reader.attribute(node, 'alpha', 1.0) == reader.attribute(node, 'beta', 1.0) == 1.0 \
-            and not reader.attribute(node, 'transA', 0)
+        plain = not reader.attribute(node, 'transA', 0) \
+            and all(reader.attribute(node, name, 1.0) == 1.0 for name in ('alpha', 'beta'))
         if weight is None or not plain or not is_whole:
             return None
         if reader.attribute(node, 'transB', 0):
@@ -287,7 +287,8 @@ class _SegformerParser(_LayerParser):
         """Return the stages by the tensors they end in, first stage first."""
         found: Dict[str, layers.Stage] = {}
         after: Dict[str, str] = {}
-        for tensor in outputs:
+        for output in outputs:
+            tensor = output
             while tensor != input_name and tensor not in found:
                 found[tensor], previous = self._stage(tensor)
                 after[previous] = tensor
@@ -335,7 +336,8 @@ class _SegformerParser(_LayerParser):
         attention, normed = self._attention(half[0])
         attention_norm, start = self._need(self.norm, normed, 'normalisation')
         self._need_same(start, half[1])
-        return layers.Block(attention_norm, attention, mlp_norm, expand, depthwise, contract), start
+        return layers.Block(
+            attention_norm, attention, mlp_norm, expand, depthwise, contract), start
 
     def _residual(self, tensor: str) -> Optional[Tuple[str, str]]:
         """Match ``branch + stream``; a branch ends in a linear layer, the stream does not."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an optimized model is made for."""
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 from segformer_ros.model.spec import ModelSpec
 
@@ -46,6 +46,3 @@ ONNXRUNTIME_PORTABLE = Target('onnxruntime_portable', 13, True, False, False, Fa
 # anything with uint8 but cast it: TensorRT for RTX 1.7 refuses to transpose it.
 TENSORRT_8_2 = Target('tensorrt_8_2', 13, False, True, False, True)
 TENSORRT_8_6 = Target('tensorrt_8_6', 17, True, True, False, True)
-TARGETS: Dict[str, Target] = {
-    target.name: target for target in (
-        ONNXRUNTIME, ONNXRUNTIME_PORTABLE, TENSORRT_8_2, TENSORRT_8_6)}

@@ -95,7 +95,7 @@ def _read(stream: IO[bytes]) -> str:
 
 
 def optimize_in_child(onnx_path: str, spec: ModelSpec,
-                     target: Target = ONNXRUNTIME) -> graph.OptimizedModel:
+                      target: Target = ONNXRUNTIME) -> graph.OptimizedModel:
     """
     Do what :func:`graph.optimize` does without its memory, and wait for it.
 
@@ -138,7 +138,7 @@ def main() -> int:
                               for key, value in request['spec'].items()}
     try:
         prepared = graph.optimize(request['onnx_path'], ModelSpec(**fields),
-                                 Target(**request['target']))
+                                  Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write(f'{error}\n')
         return 1

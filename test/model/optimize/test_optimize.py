@@ -151,7 +151,7 @@ def test_the_default_graph_takes_bytes_and_gives_the_same_logits(tmp_path):
     assert optimized.changes == module.FOLDED
     assert 'blocks 1+2+1+1' in optimized.detail
     assert optimized.spec == spec._replace(input_dtype='uint8', input_layout='nhwc',
-                                          output_layout='nhwc')
+                                           output_layout='nhwc')
     picture = photo(SIZE_WH)
     assert_same_logits(run(path, spec, picture)['logits'],
                        run(optimized.path, optimized.spec, picture)['logits'])
@@ -319,7 +319,8 @@ def test_network_that_is_no_segformer_keeps_its_inside(tmp_path, shared, photos)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('target', [targets.ONNXRUNTIME, targets.TENSORRT_8_2], ids=lambda target: target.name)
+@pytest.mark.parametrize('target', [targets.ONNXRUNTIME, targets.TENSORRT_8_2],
+                         ids=lambda target: target.name)
 def test_b0_is_folded_exactly(tmp_path, shared, photos, target):
     with open(shared('segformer_b0_ade/config.json'), encoding='utf-8') as stream:
         config = json.load(stream)
