@@ -3,7 +3,7 @@
 """Class ids, names and colours, and their grouping into fewer classes."""
 
 import os
-from typing import Any, Dict, List, Sequence, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -95,8 +95,7 @@ def load_class_table(name_or_path: str) -> ClassTable:
     names: List[str] = []
     colors = []
     dynamic = []
-    for entry in _entries(content, 'classes', path):
-        where = f'class {len(names)} of {path}'
+    for where, entry in _entries(content, 'classes', 'class', path):
         strict_yaml.check_keys(entry, where, ['name', 'color'], ['dynamic'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text (quote yes, no, on)'))
         colors.append(_color(entry, where))
@@ -154,8 +153,7 @@ def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
     names: List[str] = []
     colors = []
     dynamic = []
-    for entry in _entries(content, 'groups', path):
-        where = f'group {len(names)} of {path}'
+    for where, entry in _entries(content, 'groups', 'group', path):
         strict_yaml.check_keys(entry, where, ['name', 'color', 'members'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text'))
         colors.append(_color(entry, where))
@@ -200,13 +198,13 @@ def shipped_names(folder: str) -> List[str]:
                   if file.endswith('.yaml'))
 
 
-def _entries(content: Dict[str, Any], key: str, path: str) -> List[Dict[str, Any]]:
-    entries = strict_yaml.value_of(content, key, path, list, 'a list')
-    for entry in entries:
+def _entries(content: Dict[str, Any], key: str, what: str,
+             path: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    for number, entry in enumerate(strict_yaml.value_of(content, key, path, list, 'a list')):
         if not isinstance(entry, dict):
             raise ConfigurationError(f'Wrong entry of {key!r} in {path}',
                                      got=repr(entry), expected='a mapping with a name')
-    return list(entries)
+        yield f'{what} {number} of {path}', entry
 
 
 def _color(entry: Dict[str, Any], where: str) -> List[int]:

@@ -135,11 +135,14 @@ def upsampled_argmax(
     log_confidence = grid_log_confidence(grid, rows, cols)
     mixed_rows, mixed_cols = np.nonzero((corner_labels[1:] != corner_labels[0]).any(axis=0))
     if len(mixed_rows):
-        cells = _cells(nodes[:, mixed_rows, mixed_cols], rows, cols, mixed_rows, mixed_cols)
+        pixel_rows, pixel_cols = rows.cell_pixels[mixed_rows], cols.cell_pixels[mixed_cols]
+        cells = _Cells(nodes[:, mixed_rows, mixed_cols],
+                       rows.weight[pixel_rows][:, :, np.newaxis],
+                       cols.weight[pixel_cols][:, np.newaxis, :])
         candidates = _candidates(logits, cells.nodes, corner_labels[:, mixed_rows, mixed_cols])
         class_id, best = _argmax(cells, candidates)
-        pixels = cells.rows[:, :, np.newaxis] * np.intp(len(cols.lower)) \
-            + cells.cols[:, np.newaxis, :]
+        pixels = pixel_rows[:, :, np.newaxis] * np.intp(len(cols.lower)) \
+            + pixel_cols[:, np.newaxis, :]
         mask.reshape(-1)[pixels] = class_id
         if log_confidence is not None and grid.logsumexp is not None:
             log_confidence.reshape(-1)[pixels] = best - _interpolate(
@@ -167,14 +170,10 @@ def not_finite_error() -> BackendError:
 
 
 class _Cells(NamedTuple):
-    """Cells whose corners disagree: their corners and pixels."""
+    """Cells whose corners disagree: their corners, and the weights of their pixels."""
 
     nodes: 'npt.NDArray[np.intp]'
     """(4, B) flat grid indices: upper left, upper right, lower left, lower right"""
-    rows: 'npt.NDArray[np.int32]'
-    """(B, ph) pixel rows of each cell"""
-    cols: 'npt.NDArray[np.int32]'
-    """(B, pw) pixel columns of each cell"""
     row_weight: 'npt.NDArray[np.float32]'
     """(B, ph, 1)"""
     col_weight: 'npt.NDArray[np.float32]'
@@ -192,13 +191,6 @@ class _Candidates(NamedTuple):
     """(B,) first candidate of each cell"""
     counts: 'npt.NDArray[np.intp]'
     """(B,) at least 1"""
-
-
-def _cells(nodes: 'npt.NDArray[np.intp]', rows: UpsamplingAxis, cols: UpsamplingAxis,
-           mixed_rows: 'npt.NDArray[np.intp]', mixed_cols: 'npt.NDArray[np.intp]') -> _Cells:
-    pixel_rows, pixel_cols = rows.cell_pixels[mixed_rows], cols.cell_pixels[mixed_cols]
-    return _Cells(nodes, pixel_rows, pixel_cols, rows.weight[pixel_rows][:, :, np.newaxis],
-                  cols.weight[pixel_cols][:, np.newaxis, :])
 
 
 def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]',

@@ -28,7 +28,7 @@ def upsample(planes, size_wh):
 
 
 class UpsampledArgmax(NamedTuple):
-    """The winning class of every pixel of upsampled logits, (H, W) each."""
+    """The argmax of every pixel of upsampled logits, (H, W) each."""
 
     mask: Any
     """class ids; of equal values the lower id"""
@@ -63,6 +63,6 @@ def upsampled_argmax(planes, size_wh, rows_at_once=32):
 def log_confidence(planes, max_logit):
     """Return (H, W): the largest logits minus the upsampled log-sum-exp, float64."""
     planes = planes.astype(np.float64)
-    peak = planes.max(axis=0)
-    logsumexp = peak + np.log(np.exp(planes - peak).sum(axis=0))
+    largest = planes.max(axis=0)
+    logsumexp = largest + np.log(np.exp(planes - largest).sum(axis=0))
     return max_logit - upsample(logsumexp[np.newaxis], max_logit.shape[::-1])[0]
