@@ -20,7 +20,7 @@ from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.onnx_file.inspection import Draft
 from segformer_ros.model.onnx_file.inspection import write_spec
-from segformer_ros.model.optimize.optimize import prepare
+from segformer_ros.model.optimize.optimize import optimize
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -83,19 +83,19 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
     """
     dds_environment.carry_images()
     dds_environment.keep_apart()
-    prepared = prepare(onnx_path, spec)
+    optimized = optimize(onnx_path, spec)
     small = cv2.resize(picture, SIZE_WH, interpolation=cv2.INTER_AREA)
     pixels = np.ascontiguousarray(small[:, :, ::-1]).tobytes()
     results = []
     with tempfile.TemporaryDirectory(prefix='segformer_ros_benchmark_') as folder:
         spec_path = os.path.join(folder, 'deployed.yaml')
-        write_spec(spec_path, Draft(prepared.spec, ()), None)
-        parameters = {'model': prepared.path, 'model_spec': spec_path, 'resize': 'opencv',
+        write_spec(spec_path, Draft(optimized.spec, ()), None)
+        parameters = {'model': optimized.path, 'model_spec': spec_path, 'resize': 'opencv',
                       'threads': threads}
         for scenario in scenarios:
             tell(f'node, {scenario.name}')
-            with OnnxruntimeBackend(prepared.path, threads=threads) as backend:
-                bare = functools.partial(network_seconds, backend, prepared.spec)
+            with OnnxruntimeBackend(optimized.path, threads=threads) as backend:
+                bare = functools.partial(network_seconds, backend, optimized.spec)
                 run = _run_scenario(scenario, parameters, pixels, seconds, bare,
                                     os.path.join(folder, 'log'))
             results.append(to_json(scenario.name, run))

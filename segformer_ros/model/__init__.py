@@ -1,3 +1,3 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the network is: specification, classes, files, deployment graph."""
+"""What the network is: specification, classes, files, optimized model."""

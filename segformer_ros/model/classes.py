@@ -3,13 +3,14 @@
 """Class ids, names and colours, and their grouping into fewer classes."""
 
 import os
-from typing import Any, Dict, List, Sequence, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common import resources
 from segformer_ros.common import strict_yaml
+from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.resources import find
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,8 +35,8 @@ class ClassTable:
                  dynamic: 'npt.ArrayLike') -> None:
         self.name = name
         self.names = tuple(names)
-        self.colors = _frozen(colors, np.uint8)
-        self.dynamic = _frozen(dynamic, np.bool_)
+        self.colors = read_only(colors, np.uint8)
+        self.dynamic = read_only(dynamic, np.bool_)
         self._ids: Dict[str, int] = {}
         count = len(self.names)
         if not 1 <= count <= UNLABELED:
@@ -94,8 +95,7 @@ def load_class_table(name_or_path: str) -> ClassTable:
     names: List[str] = []
     colors = []
     dynamic = []
-    for entry in _entries(content, 'classes', path):
-        where = f'class {len(names)} of {path}'
+    for where, entry in _entries(content, 'classes', 'class', path):
         strict_yaml.check_keys(entry, where, ['name', 'color'], ['dynamic'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text (quote yes, no, on)'))
         colors.append(_color(entry, where))
@@ -118,7 +118,7 @@ class Grouping:
     def __init__(self, name: str, table: ClassTable, lookup: 'npt.ArrayLike') -> None:
         self.name = name
         self.table = table
-        self.lookup = _frozen(lookup, np.uint8)
+        self.lookup = read_only(lookup, np.uint8)
 
 
 def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
@@ -153,8 +153,7 @@ def load_grouping(name_or_path: str, classes: ClassTable) -> Grouping:
     names: List[str] = []
     colors = []
     dynamic = []
-    for entry in _entries(content, 'groups', path):
-        where = f'group {len(names)} of {path}'
+    for where, entry in _entries(content, 'groups', 'group', path):
         strict_yaml.check_keys(entry, where, ['name', 'color', 'members'])
         names.append(strict_yaml.value_of(entry, 'name', where, str, 'text'))
         colors.append(_color(entry, where))
@@ -184,23 +183,28 @@ def resolve(folder: str, name_or_path: str) -> str:
     """
     if name_or_path.endswith(('.yaml', '.yml')):
         return os.path.expanduser(name_or_path)
-    shipped = sorted(os.path.splitext(file)[0] for file in os.listdir(find(folder))
-                     if file.endswith('.yaml'))
+    shipped = shipped_names(folder)
     if name_or_path not in shipped:
         raise ConfigurationError(
             f'Not found in {folder}', got=repr(name_or_path),
             expected='one of {}, or a path that ends in .yaml'.format(', '.join(shipped)),
             remedy=strict_yaml.nearest_text(name_or_path, shipped))
-    return find(f'{folder}/{name_or_path}.yaml')
+    return resources.find(f'{folder}/{name_or_path}.yaml')
 
 
-def _entries(content: Dict[str, Any], key: str, path: str) -> List[Dict[str, Any]]:
-    entries = strict_yaml.value_of(content, key, path, list, 'a list')
-    for entry in entries:
+def shipped_names(folder: str) -> List[str]:
+    """Return the names, sorted, of the YAML files that the package brings in a folder."""
+    return sorted(file[:-len('.yaml')] for file in os.listdir(resources.find(folder))
+                  if file.endswith('.yaml'))
+
+
+def _entries(content: Dict[str, Any], key: str, what: str,
+             path: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    for number, entry in enumerate(strict_yaml.value_of(content, key, path, list, 'a list')):
         if not isinstance(entry, dict):
             raise ConfigurationError(f'Wrong entry of {key!r} in {path}',
                                      got=repr(entry), expected='a mapping with a name')
-    return list(entries)
+        yield f'{what} {number} of {path}', entry
 
 
 def _color(entry: Dict[str, Any], where: str) -> List[int]:
@@ -210,9 +214,3 @@ def _color(entry: Dict[str, Any], where: str) -> List[int]:
         raise ConfigurationError(f'Wrong color in {where}', got=color,
                                  expected='three whole numbers 0..255')
     return list(color)
-
-
-def _frozen(values: 'npt.ArrayLike', dtype: Any) -> 'npt.NDArray[Any]':
-    array = np.array(values, dtype=dtype)
-    array.setflags(write=False)
-    return array

@@ -1,6 +1,11 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Class tables of checkpoints whose config.json names the classes (id2label)."""
+"""
+What a Hugging Face checkpoint says beside its weights: classes, input size, mean and std.
+
+Class names are those of ``config.json`` (``id2label``), which has no colours: they are chosen
+here. The rest is in ``preprocessor_config.json``. transformers is not needed to read them.
+"""
 
 import itertools
 import json
@@ -19,10 +24,88 @@ if TYPE_CHECKING:
 
 Rgb = Tuple[int, int, int]
 
+# What moves in Cityscapes, Mapillary Vistas, COCO and Pascal VOC, beside ADE20K's.
+_ALSO_DYNAMIC = (
+    'aeroplane', 'bicyclist', 'bike', 'bird', 'caravan', 'cat', 'cow', 'cyclist', 'dog',
+    'elephant', 'horse', 'motorbike', 'motorcycle', 'motorcyclist', 'pedestrian', 'rider',
+    'sheep', 'trailer', 'train', 'tram', 'vehicle')
+
+_ID = re.compile(r'[0-9]{1,9}\Z')
+
 _LATTICE_STEP = 15
 # Anchored colours keep at least this distance from each other. Of 16, 18, 20, 21, 22 and 24 it
 # gives the 150 classes of ADE20K the largest smallest distance: 17.0.
 _ANCHOR_DISTANCE = 20.0
+
+_RESCALE = 1.0 / 255.0
+
+
+class Preprocessor(NamedTuple):
+    """Size (width, height) in pixels if stated; mean and std of RGB values in 0..1."""
+
+    input_size_wh: Optional[Tuple[int, int]]
+    mean: Tuple[float, float, float]
+    std: Tuple[float, float, float]
+
+
+def class_table_from_huggingface(path: str) -> ClassTable:
+    """
+    Return the class table of a Hugging Face ``config.json``.
+
+    Names lose their blanks at the ends and, WordNet style, everything after the first comma
+    (``stove, kitchen stove`` is ``stove``). The file says neither colours nor what moves:
+    colours are chosen to differ, and a name is dynamic if it is so in ADE20K or usually is.
+
+    :param path: of the file; its ``id2label`` must have the ids 0 to N - 1
+    :raises ConfigurationError: unreadable, no ``id2label``, ids with gaps, repeated names
+    """
+    labels = _id2label(path)
+    if sorted(labels) != list(range(len(labels))):
+        # Of N ids with gaps one below N is missing; the largest id may be anything.
+        missing: List[Any] = [each for each in range(len(labels)) if each not in labels]
+        raise ConfigurationError(
+            f'Ids of id2label in {path} have gaps',
+            got=f'{len(labels)} ids, the first missing one is {(missing or ["below 0"])[0]}',
+            expected='0 to N - 1')
+    names = [labels[class_id].split(',')[0].strip() for class_id in range(len(labels))]
+    _refuse_repeats(names, labels, path)
+    ade20k = load_class_table('ade20k')
+    moving = set(_ALSO_DYNAMIC)
+    moving.update(name for name, moves in zip(ade20k.names, ade20k.dynamic) if moves)
+    return ClassTable(path, names, distinct_colors(names),
+                      [name.lower() in moving for name in names])
+
+
+def class_table_to_yaml(name: str, table: ClassTable) -> str:
+    """Return the text of a file that ``load_class_table`` reads, one class a line."""
+    lines = [f'name: {json.dumps(name)}', 'classes:']
+    for class_name, color, moves in zip(table.names, table.colors, table.dynamic):
+        lines.append('  - {{name: {}, color: {}{}}}'.format(
+            json.dumps(class_name, ensure_ascii=False), [int(level) for level in color],
+            ', dynamic: true' if moves else ''))
+    return '\n'.join(lines) + '\n'
+
+
+def read_preprocessor(path: str) -> Preprocessor:
+    """
+    Read size, mean and std of a checkpoint's preprocessing.
+
+    :raises ConfigurationError: unreadable, or a preprocessing that this package does not do
+    """
+    config = _read_json(path, 'Preprocessor config', 'preprocessor_config.json')
+    if not isinstance(config, dict):
+        raise ConfigurationError('Preprocessor config is not a mapping', got=path)
+    factor = config.get('rescale_factor', _RESCALE)
+    if not config.get('do_rescale', True) or not isinstance(factor, float) \
+            or abs(factor - _RESCALE) > 1e-6:
+        raise ConfigurationError(
+            f'Wrong rescaling in {path}', got=factor, expected='1/255',
+            remedy='Fold the factor into image_mean and image_std.')
+    if not config.get('do_normalize', True):
+        return Preprocessor(_size(config, path), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return Preprocessor(_size(config, path),
+                        _triple(config, 'image_mean', IMAGENET_MEAN, path),
+                        _triple(config, 'image_std', IMAGENET_STD, path))
 
 
 def distinct_colors(names: Sequence[str],
@@ -77,65 +160,17 @@ def lab_of_rgb(rgb: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
-def _distance(lab: 'npt.NDArray[np.float64]', rgb: Rgb) -> 'npt.NDArray[np.float64]':
-    return np.asarray(np.linalg.norm(lab - lab_of_rgb([rgb]), axis=1))
-
-
-# What moves in Cityscapes, Mapillary Vistas, COCO and Pascal VOC, beside ADE20K's.
-_ALSO_DYNAMIC = (
-    'aeroplane', 'bicyclist', 'bike', 'bird', 'caravan', 'cat', 'cow', 'cyclist', 'dog',
-    'elephant', 'horse', 'motorbike', 'motorcycle', 'motorcyclist', 'pedestrian', 'rider',
-    'sheep', 'trailer', 'train', 'tram', 'vehicle')
-
-_ID = re.compile(r'[0-9]{1,9}\Z')
-
-
-def class_table_from_huggingface(path: str) -> ClassTable:
-    """
-    Return the class table of a Hugging Face ``config.json``.
-
-    Names lose their blanks at the ends and, WordNet style, everything after the first comma
-    (``stove, kitchen stove`` is ``stove``). The file says neither colours nor what moves:
-    colours are chosen to differ, and a name is dynamic if it is so in ADE20K or usually is.
-
-    :param path: of the file; its ``id2label`` must have the ids 0 to N - 1
-    :raises ConfigurationError: unreadable, no ``id2label``, ids with gaps, repeated names
-    """
-    labels = _id2label(path)
-    if sorted(labels) != list(range(len(labels))):
-        # Of N ids with gaps one below N is missing; the largest id may be anything.
-        missing = [class_id for class_id in range(len(labels)) if class_id not in labels]
-        raise ConfigurationError(
-            f'Ids of id2label in {path} have gaps',
-            got='{} ids, the first missing one is {}'.format(
-                len(labels), missing[0] if missing else 'below 0'),
-            expected='0 to N - 1')
-    names = [labels[class_id].split(',')[0].strip() for class_id in range(len(labels))]
-    _refuse_repeats(names, labels, path)
-    ade20k = load_class_table('ade20k')
-    moving = set(_ALSO_DYNAMIC)
-    moving.update(name for name, moves in zip(ade20k.names, ade20k.dynamic) if moves)
-    return ClassTable(path, names, distinct_colors(names),
-                      [name.lower() in moving for name in names])
-
-
-def class_table_to_yaml(name: str, table: ClassTable) -> str:
-    """Return the text of a file that ``load_class_table`` reads, one class a line."""
-    lines = [f'name: {json.dumps(name)}', 'classes:']
-    for class_name, color, moves in zip(table.names, table.colors, table.dynamic):
-        lines.append('  - {{name: {}, color: {}{}}}'.format(
-            json.dumps(class_name, ensure_ascii=False), [int(level) for level in color],
-            ', dynamic: true' if moves else ''))
-    return '\n'.join(lines) + '\n'
+def _read_json(path: str, what: str, name: str) -> Any:
+    try:
+        with open(path, encoding='utf-8') as stream:
+            return json.load(stream)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f'{what} cannot be read', got=f'{path} ({error})',
+                                 expected=f'the {name} of a checkpoint') from error
 
 
 def _id2label(path: str) -> Dict[int, str]:
-    try:
-        with open(path, encoding='utf-8') as stream:
-            config: Any = json.load(stream)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('Hugging Face config cannot be read', got=f'{path} ({error})',
-                                 expected='the config.json of a checkpoint') from error
+    config = _read_json(path, 'Hugging Face config', 'config.json')
     labels = config.get('id2label') if isinstance(config, dict) else None
     if not isinstance(labels, dict) or not labels:
         raise ConfigurationError(f'No id2label in {path}', got=repr(labels)[:80],
@@ -155,50 +190,12 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
     for class_id, name in enumerate(names):
         if name in first:
             raise ConfigurationError(
-                f'Two classes of {path} have the same short name', got=
-                f'{labels[first[name]]!r} (id {first[name]}) and {labels[class_id]!r} (id {class_id})',
+                f'Two classes of {path} have the same short name',
+                got=f'{labels[first[name]]!r} (id {first[name]}) and '
+                    f'{labels[class_id]!r} (id {class_id})',
                 expected='names that differ before the first comma',
                 remedy='Rename one of them in the file.')
         first[name] = class_id
-
-
-_RESCALE = 1.0 / 255.0
-
-
-class Preprocessor(NamedTuple):
-    """Size (width, height) in pixels if stated; mean and std of RGB values in 0..1."""
-
-    input_size_wh: Optional[Tuple[int, int]]
-    mean: Tuple[float, float, float]
-    std: Tuple[float, float, float]
-
-
-def read_preprocessor(path: str) -> Preprocessor:
-    """
-    Read size, mean and std of a checkpoint's preprocessing.
-
-    :raises ConfigurationError: unreadable, or a preprocessing that this package does not do
-    """
-    try:
-        with open(path, encoding='utf-8') as stream:
-            config: Any = json.load(stream)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            'Preprocessor config cannot be read', got=f'{path} ({error})',
-            expected='the preprocessor_config.json of a checkpoint') from error
-    if not isinstance(config, dict):
-        raise ConfigurationError('Preprocessor config is no mapping', got=path)
-    factor = config.get('rescale_factor', _RESCALE)
-    if not config.get('do_rescale', True) or not isinstance(factor, float) \
-            or abs(factor - _RESCALE) > 1e-6:
-        raise ConfigurationError(
-            f'Wrong rescaling in {path}', got=factor, expected='1/255',
-            remedy='Fold the factor into image_mean and image_std.')
-    if not config.get('do_normalize', True):
-        return Preprocessor(_size(config, path), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return Preprocessor(_size(config, path),
-                        _triple(config, 'image_mean', IMAGENET_MEAN, path),
-                        _triple(config, 'image_std', IMAGENET_STD, path))
 
 
 def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
@@ -226,3 +223,7 @@ def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float
                                  expected='three numbers, of RGB values in 0..1')
     red, green, blue = values
     return float(red), float(green), float(blue)
+
+
+def _distance(lab: 'npt.NDArray[np.float64]', rgb: Rgb) -> 'npt.NDArray[np.float64]':
+    return np.asarray(np.linalg.norm(lab - lab_of_rgb([rgb]), axis=1))

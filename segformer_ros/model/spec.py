@@ -28,9 +28,14 @@ class TensorSpec(NamedTuple):
         return f'{self.name} {self.dtype}[{shape}]'
 
     def accepts(self, shape: Tuple[int, ...]) -> bool:
-        """Tell whether an array of this shape fits, dynamic dimensions being free."""
+        """Return whether an array of this shape fits, dynamic dimensions being free."""
         return len(shape) == len(self.shape) and all(
             want is None or want == have for want, have in zip(self.shape, shape))
+
+
+def tensors_text(specs: Sequence[TensorSpec]) -> str:
+    """Return a line that names every tensor, for errors."""
+    return '; '.join(map(str, specs)) or 'none'
 
 
 # Of RGB values in 0..1; the figures of the ILSVRC-2012 training set that the checkpoint's
@@ -84,8 +89,8 @@ class ModelSpec(NamedTuple):
         """
         Compare an opened network with this specification.
 
-        Dynamic dimensions fit any size. Outputs that the specification does not name are let
-        be; a further input is an error, since nothing would fill it.
+        Dynamic dimensions fit any size. Outputs that the specification does not name are
+        ignored; a further input is an error, since nothing would fill it.
 
         :param inputs: what the runtime reports
         :param outputs: what the runtime reports
@@ -94,11 +99,11 @@ class ModelSpec(NamedTuple):
         if [spec.name for spec in inputs] != [self.input_name]:
             raise ModelError(
                 f'Inputs of the model do not fit specification {self.name!r}',
-                got=_text(inputs), expected=str(self.input_tensor()),
+                got=tensors_text(inputs), expected=self.input_tensor(),
                 remedy='Correct input_name in the specification, or choose another model.')
-        self._check_tensor('Input', 'input', inputs, self.input_tensor())
+        self._check_tensor('input', inputs, self.input_tensor())
         for expected in self.output_tensors():
-            self._check_tensor('Output', 'output', outputs, expected)
+            self._check_tensor('output', outputs, expected)
 
     def check_shapes(self, shapes: Mapping[str, Tuple[int, ...]]) -> None:
         """
@@ -115,21 +120,21 @@ class ModelSpec(NamedTuple):
                     remedy='Correct output_size_wh, output_layout or num_classes in the '
                            'specification.')
 
-    def _check_tensor(self, what: str, key: str, actual: Sequence[TensorSpec],
+    def _check_tensor(self, key: str, actual: Sequence[TensorSpec],
                       expected: TensorSpec) -> None:
+        what = key.capitalize()
         for spec in actual:
             if spec.name != expected.name:
                 continue
             shape = tuple(size for size in expected.shape if size is not None)
             if spec.dtype == expected.dtype and spec.accepts(shape):
                 return
-            raise ModelError(
-                f'{what} of the model does not fit specification {self.name!r}',
-                got=spec, expected=expected,
-                remedy=_remedy(key, spec, expected, self))
+            raise ModelError(f'{what} of the model does not fit specification {self.name!r}',
+                             got=spec, expected=expected,
+                             remedy=_remedy(key, spec, expected, self))
         raise ModelError(
             f'{what} {expected.name!r} of specification {self.name!r} is not in the model',
-            got=_text(actual), expected=expected,
+            got=tensors_text(actual), expected=expected,
             remedy=f'Correct {key}_name in the specification, or choose another model.')
 
 
@@ -138,8 +143,7 @@ def load_model_spec(path: str) -> ModelSpec:
     Return the specification that a YAML file holds.
 
     Keys are the fields of :class:`ModelSpec`; a relative path of ``classes`` starts at the
-    folder of this file. A ``download`` mapping is let be: it belongs to
-    the model store.
+    folder of this file. A ``download`` mapping is left to the model store.
 
     :raises ConfigurationError: unreadable, unknown or missing keys, wrong values, or a class
         table of another length
@@ -195,7 +199,7 @@ def _three_numbers(content: Dict[str, Any], key: str, path: str) -> Tuple[float,
     if not all(0 <= n <= 1 for n in numbers) or (key == 'std' and 0 in numbers):
         raise ConfigurationError(
             f'Wrong value of {key!r} in {path}', got=numbers,
-            expected='numbers from 0 to 1{}'.format(', none 0' if key == 'std' else ''),
+            expected='numbers from 0 to 1' + (', none 0' if key == 'std' else ''),
             remedy='Divide by 255 if they are of values in 0..255.')
     return tuple(float(n) for n in numbers)
 
@@ -205,18 +209,13 @@ def _shape(layout: str, channels: int, size_wh: Tuple[int, int]) -> Tuple[int, i
     return (1, channels, height, width) if layout == 'nchw' else (1, height, width, channels)
 
 
-def _text(specs: Sequence[TensorSpec]) -> str:
-    return '; '.join(str(spec) for spec in specs) or 'none'
-
-
 def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) -> str:
     if got.dtype != expected.dtype:
-        return f'Export the model with {expected.dtype} {key}s, or correct {key}_dtype.' if key == 'input' else \
-            f'Export the model with {expected.dtype} outputs.'
+        correct = f', or correct {key}_dtype' if key == 'input' else ''
+        return f'Export the model with {expected.dtype} {key}s{correct}.'
     if key == 'output' and len(got.shape) == 4:
         channel = got.shape[1 if spec.output_layout == 'nchw' else 3]
         if channel is not None and channel != spec.num_classes:
             return (f'The model has {channel} classes: correct num_classes and classes in the '
                     'specification, or choose another model.')
-    return f'Correct {key}_size_wh or {key}_layout in the specification, or choose another ' \
-           'model.'
+    return f'Correct {key}_size_wh or {key}_layout in the specification, or choose another model.'

@@ -6,19 +6,20 @@ The argmax of bilinearly upsampled logits, without upsampling the logits.
 In a cell between four grid points the value of every class is a convex combination of its four
 corner values. So
 
-- where the four corners have the same winner, it wins in the whole cell;
+- where the four corners have the same argmax, the whole cell has it;
 - elsewhere a class whose largest corner value is below the smallest corner value of another
-  class cannot win. Few classes are left: about 4 of 150 on photographs.
+  class is nowhere the argmax. Few classes are left: about 4 of 150 on photographs.
 
 The result is that of the full computation, except where two classes are equal to within float32
 rounding. Equal values go to the lower class id.
 """
 
 import functools
-from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import BackendError
 
 if TYPE_CHECKING:
@@ -26,48 +27,14 @@ if TYPE_CHECKING:
 
 
 class GridArgmax(NamedTuple):
-    """The winning class of every grid point, (h, w) each."""
+    """The argmax over the classes at every grid point, (h, w) each."""
 
     labels: 'npt.NDArray[np.uint8]'
     """class ids; of equal logits the lower id"""
-    peak: 'npt.NDArray[np.float32]'
-    """their logits"""
+    max_logit: 'npt.NDArray[np.float32]'
+    """of these classes"""
     logsumexp: Optional['npt.NDArray[np.float32]']
     """over the classes, or None when not asked for"""
-
-
-def grid_argmax(logits: 'npt.NDArray[np.float32]',
-                 scratch: Optional['npt.NDArray[np.float32]']) -> GridArgmax:
-    """
-    Return winners, and the log-sum-exp if there is room to compute it.
-
-    :param logits: (h, w, C) C-contiguous
-    :param scratch: overwritten, of the same shape; None: no log-sum-exp
-    :raises BackendError: a logit is not finite
-    """
-    # Minimum and maximum pass NaN on, and meet every infinity.
-    if not np.isfinite([logits.min(), logits.max()]).all():
-        raise not_finite_error()
-    labels = logits.argmax(axis=2)
-    classes = logits.shape[2]
-    first = np.arange(labels.size).reshape(labels.shape) * classes
-    peak = logits.reshape(-1)[first + labels]
-    logsumexp = None
-    if scratch is not None:
-        np.subtract(logits, peak[:, :, np.newaxis], out=scratch)
-        flat = scratch.reshape(-1, classes)
-        cv2.exp(flat, flat)
-        logsumexp = peak + np.log(scratch.sum(axis=2))
-    return GridArgmax(labels.astype(np.uint8), peak, logsumexp)
-
-
-def not_finite_error() -> BackendError:
-    """Return what is raised instead of a mask made from NaN or infinity."""
-    return BackendError(
-        'The network returned values that are not finite', got='NaN or infinity in the logits',
-        expected='finite logits',
-        remedy='If this stays, the model file is damaged or its precision is too low '
-               '(FP16 overflows in some SegFormer engines).')
 
 
 class UpsamplingAxis(NamedTuple):
@@ -113,28 +80,100 @@ def upsampling_axis(grid_size: int, pixel_count: int) -> UpsamplingAxis:
     cell_of = np.repeat(np.arange(len(length)), length)
     pixels = first[:, np.newaxis] + np.minimum(np.arange(length.max()), length[:, np.newaxis] - 1)
     return UpsamplingAxis(
-        _int32(lower), _int32(upper), _frozen((clamped - lower).astype(np.float32)),
-        _int32(nearest), _int32(cell_of), _int32(start), _int32(pixels))
+        read_only(lower, np.int32), read_only(upper, np.int32),
+        read_only(clamped - lower, np.float32), read_only(nearest, np.int32),
+        read_only(cell_of, np.int32), read_only(start, np.int32), read_only(pixels, np.int32))
 
 
-def _int32(values: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int32]':
-    return _frozen(np.ascontiguousarray(values, dtype=np.int32))
+def grid_argmax(logits: 'npt.NDArray[np.float32]',
+                scratch: Optional['npt.NDArray[np.float32]']) -> GridArgmax:
+    """
+    Return the argmax, and the log-sum-exp if there is room to compute it.
+
+    :param logits: (h, w, C) C-contiguous
+    :param scratch: overwritten, of the same shape; None: no log-sum-exp
+    :raises BackendError: a logit is not finite
+    """
+    # Minimum and maximum pass NaN on, and meet every infinity.
+    if not np.isfinite([logits.min(), logits.max()]).all():
+        raise not_finite_error()
+    labels = logits.argmax(axis=2)
+    classes = logits.shape[2]
+    first = np.arange(labels.size).reshape(labels.shape) * classes
+    max_logit = logits.reshape(-1)[first + labels]
+    logsumexp = None
+    if scratch is not None:
+        np.subtract(logits, max_logit[:, :, np.newaxis], out=scratch)
+        flat = scratch.reshape(-1, classes)
+        cv2.exp(flat, flat)
+        logsumexp = max_logit + np.log(scratch.sum(axis=2))
+    return GridArgmax(labels.astype(np.uint8), max_logit, logsumexp)
 
 
-def _frozen(array: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
-    array.setflags(write=False)
-    return array
+def upsampled_argmax(
+        logits: 'npt.NDArray[np.float32]', grid: GridArgmax, rows: UpsamplingAxis,
+        cols: UpsamplingAxis,
+) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.float32]]]':
+    """
+    Return the argmax of every pixel, and the logarithm of its confidence.
+
+    :param logits: (h, w, C) C-contiguous, finite, 1 to 255 classes
+    :param grid: their argmax
+    :param rows: from h to H
+    :param cols: from w to W
+    :return: class ids (H, W); if the grid has a log-sum-exp also (H, W) the largest upsampled
+        logit minus the upsampled log-sum-exp, at most 0 up to rounding
+    """
+    width = logits.shape[1]
+    cell_rows, cell_cols = rows.cell_start[:-1], cols.cell_start[:-1]
+    above, below = rows.lower[cell_rows] * width, rows.upper[cell_rows] * width
+    left, right = cols.lower[cell_cols], cols.upper[cell_cols]
+    nodes = np.stack([line[:, np.newaxis] + column
+                      for line in (above, below) for column in (left, right)])
+    corner_labels = grid.labels.reshape(-1)[nodes]
+    mask = corner_labels[0].take(cols.cell_of, axis=1).take(rows.cell_of, axis=0)
+    log_confidence = grid_log_confidence(grid, rows, cols)
+    mixed_rows, mixed_cols = np.nonzero((corner_labels[1:] != corner_labels[0]).any(axis=0))
+    if len(mixed_rows):
+        pixel_rows, pixel_cols = rows.cell_pixels[mixed_rows], cols.cell_pixels[mixed_cols]
+        cells = _Cells(nodes[:, mixed_rows, mixed_cols],
+                       rows.weight[pixel_rows][:, :, np.newaxis],
+                       cols.weight[pixel_cols][:, np.newaxis, :])
+        candidates = _candidates(logits, cells.nodes, corner_labels[:, mixed_rows, mixed_cols])
+        class_id, best = _argmax(cells, candidates)
+        pixels = pixel_rows[:, :, np.newaxis] * np.intp(len(cols.lower)) \
+            + pixel_cols[:, np.newaxis, :]
+        mask.reshape(-1)[pixels] = class_id
+        if log_confidence is not None and grid.logsumexp is not None:
+            log_confidence.reshape(-1)[pixels] = best - _interpolate(
+                grid.logsumexp.reshape(-1)[cells.nodes], cells, None)
+    return mask, log_confidence
+
+
+def grid_log_confidence(grid: GridArgmax, rows: UpsamplingAxis,
+                        cols: UpsamplingAxis) -> 'Optional[npt.NDArray[np.float32]]':
+    """Return (H, W): max logit minus log-sum-exp, upsampled; None without the latter."""
+    if grid.logsumexp is None:
+        return None
+    return cv2.resize(  # type: ignore[return-value]
+        grid.max_logit - grid.logsumexp, (len(cols.lower), len(rows.lower)),
+        interpolation=cv2.INTER_LINEAR)
+
+
+def not_finite_error() -> BackendError:
+    """Return what is raised instead of a mask made from NaN or infinity."""
+    return BackendError(
+        'The network returned values that are not finite', got='NaN or infinity in the logits',
+        expected='finite logits',
+        remedy='If this stays, the model file is damaged or its precision is too low '
+               '(FP16 overflows in some SegFormer engines).')
 
 
 class _Cells(NamedTuple):
-    """Cells whose corners disagree: their corners and pixels."""
+    """Cells whose corners disagree: their corners, and the weights of their pixels."""
 
     nodes: 'npt.NDArray[np.intp]'
     """(4, B) flat grid indices: upper left, upper right, lower left, lower right"""
-    rows: 'npt.NDArray[np.int32]'
-    """(B, ph) pixel rows of each cell"""
-    cols: 'npt.NDArray[np.int32]'
-    """(B, pw) pixel columns of each cell"""
     row_weight: 'npt.NDArray[np.float32]'
     """(B, ph, 1)"""
     col_weight: 'npt.NDArray[np.float32]'
@@ -142,7 +181,7 @@ class _Cells(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Classes that may win somewhere in a cell, cell by cell, ascending ids."""
+    """Classes that may be the argmax somewhere in a cell, cell by cell, ascending ids."""
 
     class_ids: 'npt.NDArray[np.uint8]'
     """(P,)"""
@@ -154,66 +193,12 @@ class _Candidates(NamedTuple):
     """(B,) at least 1"""
 
 
-def upsampled_argmax(
-        logits: 'npt.NDArray[np.float32]', grid: GridArgmax, rows: UpsamplingAxis,
-        cols: UpsamplingAxis,
-) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.float32]]]':
-    """
-    Return the winning class of every pixel, and how far it stands out.
-
-    :param logits: (h, w, C) C-contiguous, finite, 1 to 255 classes
-    :param grid: their winners
-    :param rows: from h to H
-    :param cols: from w to W
-    :return: class ids (H, W); if the grid has a log-sum-exp also (H, W) the upsampled winning
-        logit minus the upsampled log-sum-exp, at most 0 up to rounding
-    """
-    width = logits.shape[1]
-    cell_rows, cell_cols = rows.cell_start[:-1], cols.cell_start[:-1]
-    above, below = rows.lower[cell_rows] * width, rows.upper[cell_rows] * width
-    left, right = cols.lower[cell_cols], cols.upper[cell_cols]
-    nodes = np.stack([line[:, np.newaxis] + column
-                      for line in (above, below) for column in (left, right)])
-    corner_labels = grid.labels.reshape(-1)[nodes]
-    mask = corner_labels[0].take(cols.cell_of, axis=1).take(rows.cell_of, axis=0)
-    excess = grid_log_confidence(grid, rows, cols)
-    mixed_rows, mixed_cols = np.nonzero((corner_labels[1:] != corner_labels[0]).any(axis=0))
-    if len(mixed_rows):
-        cells = _cells(nodes[:, mixed_rows, mixed_cols], rows, cols, mixed_rows, mixed_cols)
-        candidates = _candidates(logits, cells.nodes, corner_labels[:, mixed_rows, mixed_cols])
-        winner, best = _argmax(cells, candidates)
-        pixels = cells.rows[:, :, np.newaxis] * np.intp(len(cols.lower)) \
-            + cells.cols[:, np.newaxis, :]
-        mask.reshape(-1)[pixels] = winner
-        if excess is not None and grid.logsumexp is not None:
-            excess.reshape(-1)[pixels] = best - _interpolate(
-                grid.logsumexp.reshape(-1)[cells.nodes], cells, None)
-    return mask, excess
-
-
-def grid_log_confidence(grid: GridArgmax, rows: UpsamplingAxis,
-                cols: UpsamplingAxis) -> 'Optional[npt.NDArray[np.float32]]':
-    """Return (H, W): winning logit minus log-sum-exp, upsampled; None without the latter."""
-    if grid.logsumexp is None:
-        return None
-    return cv2.resize(  # type: ignore[return-value]
-        grid.peak - grid.logsumexp, (len(cols.lower), len(rows.lower)),
-        interpolation=cv2.INTER_LINEAR)
-
-
-def _cells(nodes: 'npt.NDArray[np.intp]', rows: UpsamplingAxis, cols: UpsamplingAxis,
-           mixed_rows: 'npt.NDArray[np.intp]', mixed_cols: 'npt.NDArray[np.intp]') -> _Cells:
-    pixel_rows, pixel_cols = rows.cell_pixels[mixed_rows], cols.cell_pixels[mixed_cols]
-    return _Cells(nodes, pixel_rows, pixel_cols, rows.weight[pixel_rows][:, :, np.newaxis],
-                  cols.weight[pixel_cols][:, np.newaxis, :])
-
-
 def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]',
                 corner_labels: 'npt.NDArray[np.uint8]') -> _Candidates:
-    """Drop, in three steps of rising cost per class, what cannot win."""
+    """Drop, in three steps of rising cost per class, what cannot be the argmax."""
     height, width, classes = logits.shape
     flat = logits.reshape(-1)
-    # What some corner's winner reaches everywhere in the cell, every winner must reach somewhere.
+    # What some corner's argmax reaches everywhere in the cell, every argmax must reach somewhere.
     reached = flat[nodes[np.newaxis] * classes + corner_labels[:, np.newaxis]]
     bound = reached.min(axis=1).max(axis=0)
     # A class that reaches the bound in a cell does so at a corner. Of the cells around a grid
@@ -242,13 +227,13 @@ def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]'
 
 def _argmax(cells: _Cells, candidates: _Candidates) -> \
         'Tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]':
-    """Return winner and its value, (B, ph, pw), taking one candidate of every cell at a time."""
+    """Return argmax and its value, (B, ph, pw), taking one candidate of every cell at a time."""
     by_count = np.argsort(-candidates.counts)
     busy = len(by_count) - np.cumsum(np.bincount(candidates.counts))
     first = candidates.starts
     best = _interpolate(candidates.corners[:, first], cells, None)
-    winner = np.empty(best.shape, np.uint8)
-    winner[...] = candidates.class_ids[first][:, np.newaxis, np.newaxis]
+    class_id = np.empty(best.shape, np.uint8)
+    class_id[...] = candidates.class_ids[first][:, np.newaxis, np.newaxis]
     for rank in range(1, len(busy) - 1):
         chosen = by_count[:busy[rank]]
         pairs = candidates.starts[chosen] + rank
@@ -256,9 +241,9 @@ def _argmax(cells: _Cells, candidates: _Candidates) -> \
         old = best[chosen]
         better = value > old
         best[chosen] = np.where(better, value, old)
-        winner[chosen] = np.where(
-            better, candidates.class_ids[pairs][:, np.newaxis, np.newaxis], winner[chosen])
-    return winner, best
+        class_id[chosen] = np.where(
+            better, candidates.class_ids[pairs][:, np.newaxis, np.newaxis], class_id[chosen])
+    return class_id, best
 
 
 def _interpolate(corners: 'npt.NDArray[np.float32]', cells: _Cells,

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The loops of preprocessing and postprocessing that numpy cannot run in one pass.
- * compiled.py builds this file at first use; every function has a numpy, OpenCV or Pillow twin
- * that gives the same result, so nothing depends on a compiler being there.
+ * kernel_build.py builds this file at first use; every function has a numpy, OpenCV or Pillow
+ * twin that gives the same result, so nothing depends on a compiler being there.
  *
  * Plain C99: the compiler vectorises the fixed-length inner loops on x86-64 and ARM alike.
  * It must not fuse multiply and add (-ffp-contract=off): the twins do not. Confidence alone may
@@ -19,61 +19,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pieces of work that threads take one after another, whichever is free. */
+/* Tasks that threads take one after another, whichever is free. */
 #define MOST_THREADS 4
 typedef struct {
-    void (*piece)(void *work, int32_t thread, int32_t number);
-    void *work;
-    int32_t pieces, next;
+    void (*task)(void *context, int32_t thread, int32_t number);
+    void *context;
+    int32_t tasks, next;
     pthread_mutex_t lock;
-} Sharing;
+} TaskQueue;
 
 typedef struct {
-    Sharing *sharing;
+    TaskQueue *queue;
     int32_t thread;
-} Seat;
+} Worker;
 
-static void *take_pieces(void *argument)
+static void *run_tasks(void *argument)
 {
-    Seat *seat = argument;
-    Sharing *sharing = seat->sharing;
+    Worker *worker = argument;
+    TaskQueue *queue = worker->queue;
     for (;;) {
-        pthread_mutex_lock(&sharing->lock);
-        int32_t number = sharing->next++;
-        pthread_mutex_unlock(&sharing->lock);
-        if (number >= sharing->pieces) {
+        pthread_mutex_lock(&queue->lock);
+        int32_t number = queue->next++;
+        pthread_mutex_unlock(&queue->lock);
+        if (number >= queue->tasks) {
             return NULL;
         }
-        sharing->piece(sharing->work, seat->thread, number);
+        queue->task(queue->context, worker->thread, number);
     }
 }
 
-/* The caller works too, and alone where no thread can be had. */
-static void share(void (*piece)(void *, int32_t, int32_t), void *work, int32_t pieces,
-                  int32_t threads)
+/* The caller takes tasks too, and all of them where no thread can be had. */
+static void run_on_threads(void (*task)(void *, int32_t, int32_t), void *context, int32_t tasks,
+                           int32_t threads)
 {
-    Sharing sharing = {piece, work, pieces, 0, PTHREAD_MUTEX_INITIALIZER};
-    Seat seats[MOST_THREADS];
+    TaskQueue queue = {task, context, tasks, 0, PTHREAD_MUTEX_INITIALIZER};
+    Worker workers[MOST_THREADS];
     pthread_t others[MOST_THREADS];
     int32_t begun = 1;
     for (int32_t n = 0; n < threads; n++) {
-        seats[n].sharing = &sharing;
-        seats[n].thread = n;
+        workers[n].queue = &queue;
+        workers[n].thread = n;
     }
     while (begun < threads
-           && pthread_create(&others[begun], NULL, take_pieces, &seats[begun]) == 0) {
+           && pthread_create(&others[begun], NULL, run_tasks, &workers[begun]) == 0) {
         begun++;
     }
-    take_pieces(&seats[0]);
+    run_tasks(&workers[0]);
     for (int32_t n = 1; n < begun; n++) {
         pthread_join(others[n], NULL);
     }
-    pthread_mutex_destroy(&sharing.lock);
+    pthread_mutex_destroy(&queue.lock);
 }
 
-static inline int32_t threads_for(int32_t threads, int32_t pieces)
+static inline int32_t threads_for(int32_t threads, int32_t tasks)
 {
-    threads = threads < pieces ? threads : pieces;
+    threads = threads < tasks ? threads : tasks;
     return threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
 }
 
@@ -162,10 +162,10 @@ static inline float log_of_sum(float x)
 #define PREFETCH(address)
 #endif
 
-/* One grid point whose classes are contiguous: LANES winners at a time, of which the lowest
- * class of the largest logit is taken. The last classes are padded with what never wins. */
+/* One grid point whose classes are contiguous: LANES maxima at a time, of which the lowest
+ * class of the largest logit is taken. The last classes are padded with the lowest logit. */
 static int point_statistics(const float *classes_of_point, int32_t classes, uint8_t *label,
-                            float *peak, float *sum_of_exp)
+                            float *max_logit, float *sum_of_exp)
 {
     float value[PADDED_CLASSES], best_of_lane[LANES];
     int32_t group_of_lane[LANES], bad_of_lane[LANES];
@@ -204,7 +204,7 @@ static int point_statistics(const float *classes_of_point, int32_t classes, uint
         first = here < first ? here : first;
     }
     *label = (uint8_t)first;
-    *peak = best;
+    *max_logit = best;
     if (sum_of_exp != NULL && !bad) {
         float sum_of_lane[LANES] = {0.0f};
         for (int32_t k = 0; k < padded; k += LANES) {
@@ -228,7 +228,7 @@ static int point_statistics(const float *classes_of_point, int32_t classes, uint
 /* A run of at most BLOCK neighbouring grid points, classes `stride` apart. */
 #define BLOCK 64
 static int block_statistics(const float *logits, int64_t stride, int32_t classes, int32_t count,
-                            uint8_t *label, float *peak, float *sum_of_exp)
+                            uint8_t *label, float *max_logit, float *sum_of_exp)
 {
     float best[BLOCK], sum[BLOCK];
     int32_t index[BLOCK], bad[BLOCK];
@@ -251,7 +251,7 @@ static int block_statistics(const float *logits, int64_t stride, int32_t classes
     int any_bad = 0;
     for (int32_t i = 0; i < count; i++) {
         label[i] = (uint8_t)index[i];
-        peak[i] = best[i];
+        max_logit[i] = best[i];
         any_bad |= bad[i];
     }
     if (sum_of_exp != NULL && !any_bad) {
@@ -267,10 +267,10 @@ static int block_statistics(const float *logits, int64_t stride, int32_t classes
     return any_bad;
 }
 
-/* Winner, its logit and (unless NULL) the log-sum-exp of the grid points from `first` on.
+/* Argmax, max logit and (unless NULL) the log-sum-exp of the grid points from `first` on.
  * nhwc: classes are contiguous; else points are. Returns 1 if a logit is not finite. */
 static int statistics_of(const float *logits, int64_t points, int32_t classes, int32_t nhwc,
-                         int64_t first, int64_t end, uint8_t *labels, float *peak,
+                         int64_t first, int64_t end, uint8_t *labels, float *max_logit,
                          float *logsumexp)
 {
     int32_t step = nhwc ? 1 : BLOCK;
@@ -278,8 +278,8 @@ static int statistics_of(const float *logits, int64_t points, int32_t classes, i
         int32_t count = end - p < step ? (int32_t)(end - p) : step;
         float *sum = logsumexp != NULL ? logsumexp + p : NULL;
         int bad = nhwc
-            ? point_statistics(logits + p * classes, classes, labels + p, peak + p, sum)
-            : block_statistics(logits + p, points, classes, count, labels + p, peak + p, sum);
+            ? point_statistics(logits + p * classes, classes, labels + p, max_logit + p, sum)
+            : block_statistics(logits + p, points, classes, count, labels + p, max_logit + p, sum);
         if (bad) {
             return 1;
         }
@@ -287,7 +287,7 @@ static int statistics_of(const float *logits, int64_t points, int32_t classes, i
     if (logsumexp != NULL) {
 #pragma omp simd
         for (int64_t p = first; p < end; p++) {
-            logsumexp[p] = peak[p] + log_of_sum(logsumexp[p]);
+            logsumexp[p] = max_logit[p] + log_of_sum(logsumexp[p]);
         }
     }
     return 0;
@@ -295,9 +295,9 @@ static int statistics_of(const float *logits, int64_t points, int32_t classes, i
 
 /* The same of every grid point. */
 int grid_statistics(const float *logits, int64_t points, int32_t classes, int32_t nhwc,
-                    uint8_t *labels, float *peak, float *logsumexp)
+                    uint8_t *labels, float *max_logit, float *logsumexp)
 {
-    return statistics_of(logits, points, classes, nhwc, 0, points, labels, peak, logsumexp);
+    return statistics_of(logits, points, classes, nhwc, 0, points, labels, max_logit, logsumexp);
 }
 
 /* One axis of the interpolation, as UpsamplingAxis has it. */
@@ -313,7 +313,7 @@ typedef struct {
     int32_t classes, nhwc;
     int64_t point_stride, class_stride;
     uint8_t *labels; /* these three are of the thread that fills them */
-    float *peak;
+    float *max_logit;
     float *logsumexp; /* NULL: no confidence; overwritten unless it was given */
     Axis rows, cols;
 } Job;
@@ -326,10 +326,10 @@ typedef struct {
     uint8_t *hit;      /* (grid, rounded up to 8) */
     uint8_t *found;    /* (grid, classes) candidates of each cell */
     int32_t *count;    /* (grid) */
-    float *difference; /* (grid) of one grid row: peak minus log-sum-exp */
-    float *line[2];    /* (pixels) two grid rows of the excess at pixel columns */
+    float *difference; /* (grid) of one grid row: max logit minus log-sum-exp */
+    float *line[2];    /* (pixels) log confidence of two grid rows at pixel columns */
     int32_t line_row[2]; /* which grid rows these are */
-    float *excess;     /* (rows of the cell, pixels) */
+    float *log_confidence; /* (rows of the cell, pixels) */
 } Scratch;
 
 static inline float largest(float a, float b)
@@ -342,7 +342,7 @@ static inline float smallest(float a, float b)
     return a < b ? a : b;
 }
 
-/* What some corner's winner reaches in the whole cell: less than that never wins in it. */
+/* What some corner's argmax reaches in the whole cell: a class below that is not its argmax. */
 static float bound_of_cell(const Job *job, const int64_t corner[4])
 {
     float bound = -FLT_MAX;
@@ -416,10 +416,10 @@ static void candidates_of_row(const Job *job, const Scratch *s, int32_t above, i
     }
 }
 
-/* Winners of the pixels of one mixed cell, eight columns at a time. */
+/* Argmax of the pixels of one mixed cell, eight columns at a time. */
 static void fill_cell(const Job *job, const int64_t corner[4], const uint8_t *found,
                       int32_t count, int32_t first_row, int32_t end_row, int32_t first_col,
-                      int32_t end_col, uint8_t *mask, float *excess)
+                      int32_t end_col, uint8_t *mask, float *log_confidence)
 {
     enum { WIDTH = 8 };
     float upper[MAX_CLASSES + 1][WIDTH], lower[MAX_CLASSES + 1][WIDTH];
@@ -430,7 +430,7 @@ static void fill_cell(const Job *job, const int64_t corner[4], const uint8_t *fo
             right[j] = j < columns ? job->cols.weight[start + j] : 0.0f;
             left[j] = 1.0f - right[j];
         }
-        int32_t lines = count + (excess != NULL); /* the last one: the log-sum-exp */
+        int32_t lines = count + (log_confidence != NULL); /* the last one: the log-sum-exp */
         for (int32_t n = 0; n < lines; n++) {
             const float *source = n < count
                 ? job->logits + found[n] * job->class_stride : job->logsumexp;
@@ -446,27 +446,28 @@ static void fill_cell(const Job *job, const int64_t corner[4], const uint8_t *fo
         for (int32_t row = first_row; row < end_row; row++) {
             float down = job->rows.weight[row], up = 1.0f - down;
             float best[WIDTH];
-            int32_t winner[WIDTH];
+            int32_t argmax[WIDTH];
 #pragma omp simd
             for (int32_t j = 0; j < WIDTH; j++) {
                 best[j] = up * upper[0][j] + down * lower[0][j];
-                winner[j] = found[0];
+                argmax[j] = found[0];
             }
             for (int32_t n = 1; n < count; n++) {
                 int32_t class_id = found[n];
 #pragma omp simd
                 for (int32_t j = 0; j < WIDTH; j++) {
                     float v = up * upper[n][j] + down * lower[n][j];
-                    winner[j] = v > best[j] ? class_id : winner[j];
+                    argmax[j] = v > best[j] ? class_id : argmax[j];
                     best[j] = v > best[j] ? v : best[j];
                 }
             }
             int64_t pixel = (int64_t)row * job->cols.pixels + start;
             for (int32_t j = 0; j < columns; j++) {
-                mask[pixel + j] = (uint8_t)winner[j];
+                mask[pixel + j] = (uint8_t)argmax[j];
             }
-            if (excess != NULL) {
-                float *line = excess + (int64_t)(row - first_row) * job->cols.pixels + start;
+            if (log_confidence != NULL) {
+                float *line = log_confidence
+                    + (int64_t)(row - first_row) * job->cols.pixels + start;
                 for (int32_t j = 0; j < columns; j++) {
                     line[j] = best[j] - (up * upper[count][j] + down * lower[count][j]);
                 }
@@ -475,16 +476,16 @@ static void fill_cell(const Job *job, const int64_t corner[4], const uint8_t *fo
     }
 }
 
-/* One grid row of (peak - logsumexp), interpolated at the pixel columns. */
-static void excess_line(const Job *job, int32_t grid_row, float *difference, float *line)
+/* Log confidence (max logit minus log-sum-exp) of one grid row, at the pixel columns. */
+static void log_confidence_line(const Job *job, int32_t grid_row, float *difference, float *line)
 {
-    const float *peak = job->peak + (int64_t)grid_row * job->cols.grid;
+    const float *max_logit = job->max_logit + (int64_t)grid_row * job->cols.grid;
     const float *sum = job->logsumexp + (int64_t)grid_row * job->cols.grid;
     const int32_t *lower = job->cols.lower, *upper = job->cols.upper;
     const float *weight = job->cols.weight;
 #pragma omp simd
     for (int32_t x = 0; x < job->cols.grid; x++) {
-        difference[x] = peak[x] - sum[x];
+        difference[x] = max_logit[x] - sum[x];
     }
 #pragma omp simd
     for (int32_t x = 0; x < job->cols.pixels; x++) {
@@ -494,7 +495,7 @@ static void excess_line(const Job *job, int32_t grid_row, float *difference, flo
 
 /* Makes s->line those of two grid rows. The lower one of a row of cells is mostly the upper one
  * of the next. */
-static void excess_lines(const Job *job, Scratch *s, int32_t above, int32_t below)
+static void log_confidence_lines(const Job *job, Scratch *s, int32_t above, int32_t below)
 {
     if (s->line_row[1] == above) {
         float *line = s->line[0];
@@ -506,27 +507,27 @@ static void excess_lines(const Job *job, Scratch *s, int32_t above, int32_t belo
     int32_t wanted[2] = {above, below};
     for (int n = 0; n < 2; n++) {
         if (s->line_row[n] != wanted[n]) {
-            excess_line(job, wanted[n], s->difference, s->line[n]);
+            log_confidence_line(job, wanted[n], s->difference, s->line[n]);
             s->line_row[n] = wanted[n];
         }
     }
 }
 
 /* Confidence 0..255 from its logarithm; pixels below the threshold become 255 in the mask. */
-static void finish_row(const float *excess, int32_t pixels, float log_threshold, uint8_t *mask,
-                       uint8_t *confidence)
+static void finish_row(const float *log_confidence, int32_t pixels, float log_threshold,
+                       uint8_t *mask, uint8_t *confidence)
 {
     if (confidence != NULL) {
 #pragma omp simd
         for (int32_t x = 0; x < pixels; x++) {
-            float e = excess[x] > 0.0f ? 0.0f : excess[x];
-            confidence[x] = (uint8_t)(int32_t)(255.0f * exp_of_negative(e) + 0.5f);
+            float value = log_confidence[x] > 0.0f ? 0.0f : log_confidence[x];
+            confidence[x] = (uint8_t)(int32_t)(255.0f * exp_of_negative(value) + 0.5f);
         }
     }
     if (log_threshold > -INFINITY) {
 #pragma omp simd
         for (int32_t x = 0; x < pixels; x++) {
-            mask[x] = excess[x] < log_threshold ? 255 : mask[x];
+            mask[x] = log_confidence[x] < log_threshold ? 255 : mask[x];
         }
     }
 }
@@ -536,7 +537,7 @@ static void finish_row(const float *excess, int32_t pixels, float log_threshold,
         (int64_t)(below) * (width) + (left), (int64_t)(below) * (width) + (right)}
 
 static void fill_row_of_cells(const Job *job, Scratch *s, int32_t cell_row, uint8_t *mask,
-                              int with_excess)
+                              int need_confidence)
 {
     const Axis *rows = &job->rows, *cols = &job->cols;
     int32_t first_row = rows->cell_start[cell_row], end_row = rows->cell_start[cell_row + 1];
@@ -565,12 +566,12 @@ static void fill_row_of_cells(const Job *job, Scratch *s, int32_t cell_row, uint
     for (int32_t row = first_row + 1; row < end_row; row++) {
         memcpy(mask + (int64_t)row * cols->pixels, first_line, (size_t)cols->pixels);
     }
-    if (with_excess) {
-        excess_lines(job, s, above, below);
+    if (need_confidence) {
+        log_confidence_lines(job, s, above, below);
         const float *first = s->line[0], *second = s->line[1];
         for (int32_t row = first_row; row < end_row; row++) {
             float lower = rows->weight[row], upper = 1.0f - lower;
-            float *line = s->excess + (int64_t)(row - first_row) * cols->pixels;
+            float *line = s->log_confidence + (int64_t)(row - first_row) * cols->pixels;
 #pragma omp simd
             for (int32_t x = 0; x < cols->pixels; x++) {
                 line[x] = upper * first[x] + lower * second[x];
@@ -591,36 +592,36 @@ static void fill_row_of_cells(const Job *job, Scratch *s, int32_t cell_row, uint
         int32_t count = job->nhwc
             ? candidates_of_cell(job, corner, s->bound[a], found) : s->count[a];
         fill_cell(job, corner, found, count, first_row, end_row, start,
-                  cols->cell_start[cell + 1], mask, with_excess ? s->excess : NULL);
+                  cols->cell_start[cell + 1], mask, need_confidence ? s->log_confidence : NULL);
     }
 }
 
 enum { DONE, NO_MEMORY, NOT_FINITE };
 
-/* Rows of cells that a thread fills at a time: the grid row where two pieces meet is looked at
- * twice, and sixteen pieces of a 128 x 128 grid leave no thread waiting for long. */
-#define PIECE 8
+/* Rows of cells that a thread fills at a time: the grid row where two tasks meet is looked at
+ * twice, and sixteen tasks of a 128 x 128 grid leave no thread waiting for long. */
+#define ROWS_PER_TASK 8
 
 typedef struct {
-    Job job[MOST_THREADS]; /* each with its own labels, peak and logsumexp */
+    Job job[MOST_THREADS]; /* each with its own labels, max logits and log-sum-exp */
     Scratch scratch[MOST_THREADS];
     int32_t bad[MOST_THREADS];
-    int32_t given, with_excess;
+    int32_t given, need_confidence;
     float log_threshold;
     uint8_t *mask, *confidence;
 } Picture;
 
 /* Fills some rows of cells. Statistics of the grid are made one row ahead of the pixels, so that
  * logits which both need are in the cache. */
-static void fill_piece(void *work, int32_t thread, int32_t number)
+static void fill_task(void *context, int32_t thread, int32_t number)
 {
-    Picture *picture = work;
+    Picture *picture = context;
     Job *job = &picture->job[thread];
     Scratch *s = &picture->scratch[thread];
     const Axis *rows = &job->rows, *cols = &job->cols;
     int64_t points = (int64_t)rows->grid * cols->grid;
-    int32_t begin = number * PIECE;
-    int32_t end = rows->cells - begin < PIECE ? rows->cells : begin + PIECE;
+    int32_t begin = number * ROWS_PER_TASK;
+    int32_t end = rows->cells - begin < ROWS_PER_TASK ? rows->cells : begin + ROWS_PER_TASK;
     float *wanted = picture->given ? NULL : job->logsumexp;
     /* A smaller picture leaves rows out; what is not finite is told all the same. */
     int64_t known = begin == 0 ? 0
@@ -634,39 +635,39 @@ static void fill_piece(void *work, int32_t thread, int32_t number)
         if (known < needed) {
             picture->bad[thread] |= statistics_of(
                 job->logits, points, job->classes, job->nhwc, known, needed,
-                job->labels, job->peak, wanted);
+                job->labels, job->max_logit, wanted);
             known = needed;
         }
         if (picture->bad[thread]) {
             return;
         }
-        fill_row_of_cells(job, s, row_of_cells, picture->mask, picture->with_excess);
-        for (int32_t row = first_row; picture->with_excess && row < end_row; row++) {
+        fill_row_of_cells(job, s, row_of_cells, picture->mask, picture->need_confidence);
+        for (int32_t row = first_row; picture->need_confidence && row < end_row; row++) {
             int64_t pixel = (int64_t)row * cols->pixels;
-            finish_row(s->excess + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
+            finish_row(s->log_confidence + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
                        picture->log_threshold, picture->mask + pixel,
                        picture->confidence ? picture->confidence + pixel : NULL);
         }
     }
     picture->bad[thread] |= statistics_of(
-        job->logits, points, job->classes, job->nhwc, known, limit, job->labels, job->peak,
+        job->logits, points, job->classes, job->nhwc, known, limit, job->labels, job->max_logit,
         wanted);
 }
 
-/* Winner of every pixel; with_excess also the confidence (unless NULL) and the threshold, for
- * which logsumexp (grid points) is computed unless it is given (not NULL). */
+/* Argmax of every pixel; need_confidence: also the confidence (unless NULL) and the threshold,
+ * for which logsumexp (grid points) is computed unless it is given (not NULL). */
 int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *logsumexp,
-               int32_t with_excess, const Axis *rows, const Axis *cols, float log_threshold,
+               int32_t need_confidence, const Axis *rows, const Axis *cols, float log_threshold,
                uint8_t *mask, uint8_t *confidence, int32_t threads)
 {
     size_t grid = (size_t)cols->grid, pixels = (size_t)cols->pixels;
     size_t points = (size_t)rows->grid * grid;
-    int32_t pieces = (rows->cells + PIECE - 1) / PIECE;
-    threads = threads_for(threads, pieces);
+    int32_t tasks = (rows->cells + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+    threads = threads_for(threads, tasks);
     Picture picture;
     memset(&picture, 0, sizeof picture);
     picture.given = logsumexp != NULL;
-    picture.with_excess = with_excess;
+    picture.need_confidence = need_confidence;
     picture.log_threshold = log_threshold;
     picture.mask = mask;
     picture.confidence = confidence;
@@ -675,8 +676,8 @@ int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *
         int32_t height = rows->cell_start[cell + 1] - rows->cell_start[cell];
         tallest = height > tallest ? height : tallest;
     }
-    size_t floats = 3 * (grid + 1) + (with_excess ? (2 + (size_t)tallest) * pixels : 0)
-        + (with_excess && !picture.given ? 2 : 1) * points;
+    size_t floats = 3 * (grid + 1) + (need_confidence ? (2 + (size_t)tallest) * pixels : 0)
+        + (need_confidence && !picture.given ? 2 : 1) * points;
     size_t bytes = floats * sizeof(float) + grid * sizeof(int32_t) + (size_t)cols->cells
         + (grid + 8) + grid * (size_t)classes + points;
     bytes = (bytes + 127) / 64 * 64; /* threads share no line of the cache */
@@ -690,21 +691,22 @@ int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *
         s->high = s->bound + grid + 1;
         s->difference = s->high + grid + 1;
         s->line[0] = s->difference + grid + 1;
-        s->line[1] = s->line[0] + (with_excess ? pixels : 0);
+        s->line[1] = s->line[0] + (need_confidence ? pixels : 0);
         s->line_row[0] = s->line_row[1] = -1;
-        s->excess = s->line[1] + (with_excess ? pixels : 0);
-        float *peak = s->excess + (with_excess ? (size_t)tallest * pixels : 0);
+        s->log_confidence = s->line[1] + (need_confidence ? pixels : 0);
+        float *max_logit = s->log_confidence + (need_confidence ? (size_t)tallest * pixels : 0);
         s->count = (int32_t *)(s->bound + floats);
         s->mixed = (uint8_t *)(s->count + grid);
         s->hit = s->mixed + cols->cells;
         s->found = s->hit + grid + 8;
         uint8_t *labels = s->found + grid * (size_t)classes;
         Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : (int64_t)points,
-                   labels, peak,
-                   picture.given ? (float *)logsumexp : with_excess ? peak + points : NULL, *rows, *cols};
+                   labels, max_logit,
+                   picture.given ? (float *)logsumexp
+                                 : need_confidence ? max_logit + points : NULL, *rows, *cols};
         picture.job[n] = job;
     }
-    share(fill_piece, &picture, pieces, threads);
+    run_on_threads(fill_task, &picture, tasks, threads);
     free(memory);
     for (int32_t n = 0; n < threads; n++) {
         if (picture.bad[n]) {
@@ -806,12 +808,12 @@ typedef struct {
     uint8_t *result;
     char *memory;
     size_t bytes; /* of memory, for each thread */
-    int32_t pieces;
+    int32_t tasks;
 } Resizing;
 
-static void resize_piece(void *work, int32_t thread, int32_t number)
+static void resize_task(void *context, int32_t thread, int32_t number)
 {
-    Resizing *r = work;
+    Resizing *r = context;
     const Filter *rows = r->rows, *cols = r->cols;
     size_t wide = 4 * (size_t)cols->out, widened = 4 * (size_t)(cols->in + cols->most);
     int32_t *sum = (int32_t *)(r->memory + r->bytes * (size_t)thread);
@@ -820,8 +822,8 @@ static void resize_piece(void *work, int32_t thread, int32_t number)
     uint8_t *mixed = lines + wide * (size_t)kept;
     uint8_t *source = mixed + wide;
     memset(source, 0, widened); /* weights of 0 look beyond the last pixel */
-    int32_t begin = (int32_t)((int64_t)rows->out * number / r->pieces);
-    int32_t end = (int32_t)((int64_t)rows->out * (number + 1) / r->pieces);
+    int32_t begin = (int32_t)((int64_t)rows->out * number / r->tasks);
+    int32_t end = (int32_t)((int64_t)rows->out * (number + 1) / r->tasks);
     int32_t done = begin < end ? rows->first[begin] : 0;
     for (int32_t y = begin; y < end; y++) {
         int32_t first = rows->first[y], taps = rows->taps[y];
@@ -848,13 +850,13 @@ int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
     size_t bytes = wide * sizeof(int32_t) + wide * (size_t)rows->most + wide + widened;
     bytes = (bytes + 127) / 64 * 64;
     threads = threads_for(threads, rows->out);
-    /* Lines where two pieces meet are resized twice: one piece for each thread. */
+    /* Lines where two tasks meet are resized twice: one task for each thread. */
     Resizing resizing = {image, step, rows, cols, result, malloc(bytes * (size_t)threads), bytes,
                          threads};
     if (resizing.memory == NULL) {
         return 1;
     }
-    share(resize_piece, &resizing, threads, threads);
+    run_on_threads(resize_task, &resizing, threads, threads);
     free(resizing.memory);
     return 0;
 }

@@ -1,6 +1,10 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The functions of ``kernels.c`` for numpy arrays. ctypes lets go of the GIL meanwhile."""
+"""
+The functions of ``kernels.c`` for numpy arrays.
+
+ctypes needs neither Python headers nor a package, and lets go of the GIL during a call.
+"""
 
 import ctypes
 from typing import Any, Optional, Tuple, TYPE_CHECKING
@@ -12,7 +16,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from segformer_ros.segmentation.pillow_resize import ResizeAxis
-
 
 # As in kernels.c; 1 is that memory is short.
 _NOT_FINITE = 2
@@ -56,21 +59,22 @@ class Kernels:
         self._library = library
 
     def grid_argmax(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
-                     with_logsumexp: bool) -> exact_argmax.GridArgmax:
+                    with_logsumexp: bool) -> exact_argmax.GridArgmax:
         """
-        Return winners, and the log-sum-exp if wanted.
+        Return the argmax, and the log-sum-exp if wanted.
 
         :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
         :raises BackendError: a logit is not finite
         """
         height, width, classes = _shape(logits, nhwc)
         labels = np.empty((height, width), np.uint8)
-        peak = np.empty((height, width), np.float32)
+        max_logit = np.empty((height, width), np.float32)
         logsumexp = np.empty((height, width), np.float32) if with_logsumexp else None
-        if self._library.grid_statistics(_address(logits), height * width, classes, nhwc,
-                                         _address(labels), _address(peak), _address(logsumexp)):
+        if self._library.grid_statistics(
+                _address(logits), height * width, classes, nhwc, _address(labels),
+                _address(max_logit), _address(logsumexp)):
             raise exact_argmax.not_finite_error()
-        return exact_argmax.GridArgmax(labels, peak, logsumexp)
+        return exact_argmax.GridArgmax(labels, max_logit, logsumexp)
 
     def exact_mask(
             self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: exact_argmax.UpsamplingAxis,

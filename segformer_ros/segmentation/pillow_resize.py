@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common.arrays import read_only
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,11 +59,6 @@ def resize_axis(in_size: int, out_size: int) -> ResizeAxis:
         weights.append([math.floor(value / total * (1 << FRACTION_BITS) + 0.5)
                         for value in values])
     most = max(taps)
-    table = np.array([row + [0] * (most - len(row)) for row in weights], np.int32)
-    return ResizeAxis(_frozen(np.array(first, np.int32)), _frozen(np.array(taps, np.int32)),
-                      _frozen(table))
-
-
-def _frozen(array: 'npt.NDArray[np.int32]') -> 'npt.NDArray[np.int32]':
-    array.setflags(write=False)
-    return array
+    table = [row + [0] * (most - len(row)) for row in weights]
+    return ResizeAxis(read_only(first, np.int32), read_only(taps, np.int32),
+                      read_only(table, np.int32))

@@ -14,33 +14,8 @@ from segformer_ros.segmentation.kernels import Kernels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
     MaskAndConfidence = Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]
-
-
-def log_threshold(threshold: float) -> float:
-    """Return the logarithm of a confidence 0..1; 0 gives minus infinity."""
-    return math.log(threshold) if threshold > 0.0 else -math.inf
-
-
-def confidence_levels(excess: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
-    """
-    Return 0..255, nearest to 255 times the confidence.
-
-    :param excess: (H, W) logarithm of the confidence; above 0 only by rounding
-    """
-    # The conversion rounds to nearest and saturates.
-    return cv2.convertScaleAbs(cv2.exp(excess), alpha=255.0)  # type: ignore[return-value]
-
-
-def clear_below(mask: 'npt.NDArray[np.uint8]', excess: 'npt.NDArray[np.float32]',
-                threshold: float) -> None:
-    """
-    Make pixels below the threshold UNLABELED, in place.
-
-    :param excess: (H, W) logarithm of the confidence
-    :param threshold: 0..1
-    """
-    np.copyto(mask, UNLABELED, where=excess < np.float32(log_threshold(threshold)))
 
 
 METHODS = ('exact', 'fast')
@@ -71,7 +46,7 @@ class Postprocessor:
         Return mask and confidence.
 
         ``exact`` gives the argmax over the bilinearly upsampled logits. ``fast`` gives every
-        pixel the winner of its nearest grid point, and the confidence of an interpolated one:
+        pixel the argmax of its nearest grid point, and the confidence of an interpolated one:
         an approximation.
 
         :param outputs: of the network, by name, as the specification has them
@@ -83,6 +58,7 @@ class Postprocessor:
         :raises BackendError: an output is not finite
         """
         logits = outputs[self._spec.output_name][0]
+        log_threshold = math.log(threshold) if threshold > 0.0 else -math.inf
         needs_logsumexp = with_confidence or threshold > 0.0
         given = None
         if needs_logsumexp and self._spec.logsumexp_name:
@@ -90,12 +66,11 @@ class Postprocessor:
             if not np.isfinite(given).all():
                 raise exact_argmax.not_finite_error()
         width, height = self._spec.output_size_wh
-        rows, cols = exact_argmax.upsampling_axis(height,
-                                                  size_wh[1]), exact_argmax.upsampling_axis(
-                                                      width, size_wh[0])
+        rows = exact_argmax.upsampling_axis(height, size_wh[1])
+        cols = exact_argmax.upsampling_axis(width, size_wh[0])
         if self._kernels is not None and method == 'exact':
             return self._kernels.exact_mask(logits, self._nhwc, rows, cols,
-                                            log_threshold(threshold), with_confidence, given,
+                                            log_threshold, with_confidence, given,
                                             self._threads)
         if self._kernels is None and not self._nhwc:
             logits = self._transpose(logits)
@@ -104,17 +79,21 @@ class Postprocessor:
             grid = grid._replace(logsumexp=given)
         if method == 'fast':
             mask = grid.labels.take(cols.nearest, axis=1).take(rows.nearest, axis=0)
-            excess = exact_argmax.grid_log_confidence(grid, rows, cols)
+            log_confidence = exact_argmax.grid_log_confidence(grid, rows, cols)
         else:
-            mask, excess = exact_argmax.upsampled_argmax(logits, grid, rows, cols)
-        if excess is None:
+            mask, log_confidence = exact_argmax.upsampled_argmax(logits, grid, rows, cols)
+        if log_confidence is None:
             return mask, None
         if threshold > 0.0:
-            clear_below(mask, excess, threshold)
-        return mask, confidence_levels(excess) if with_confidence else None
+            np.copyto(mask, UNLABELED, where=log_confidence < np.float32(log_threshold))
+        if not with_confidence:
+            return mask, None
+        # The conversion rounds to nearest and saturates: rounding lets some rise above 0.
+        return mask, cv2.convertScaleAbs(  # type: ignore[return-value]
+            cv2.exp(log_confidence), alpha=255.0)
 
     def _argmax(self, logits: 'npt.NDArray[np.float32]',
-                 with_logsumexp: bool) -> exact_argmax.GridArgmax:
+                with_logsumexp: bool) -> exact_argmax.GridArgmax:
         if self._kernels is not None:
             return self._kernels.grid_argmax(logits, self._nhwc, with_logsumexp)
         return exact_argmax.grid_argmax(logits, self._scratch if with_logsumexp else None)

@@ -124,14 +124,13 @@ class Segmenter:
                  threads: int = 0) -> None:
         spec.check(backend.inputs, backend.outputs)
         self.settings = SegmenterSettings() if settings is None else settings
-        self._spec = spec
-        self._backend = backend
+        self.spec = spec
+        self.backend = backend
         self._on_input = on_input
         self._outputs: Dict[str, 'npt.NDArray[Any]'] = {}
         self._begun = self._ran = 0.0
-        self._compiled = load_kernels() if compiled is None else compiled
+        kernels = (load_kernels() if compiled is None else compiled).kernels
         threads = threads or default_threads()
-        kernels = self._compiled.kernels
         self._preprocessor = preprocessing.Preprocessor(spec, kernels, threads)
         self._postprocessor = postprocessing.Postprocessor(spec, kernels, threads)
         if any(size is None for output in backend.outputs for size in output.shape):
@@ -146,21 +145,6 @@ class Segmenter:
     def settings(self, settings: SegmenterSettings) -> None:
         settings.check()
         self._settings = settings
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Return what the network takes and returns."""
-        return self._spec
-
-    @property
-    def backend(self) -> Backend:
-        """Return what runs the network."""
-        return self._backend
-
-    @property
-    def kernels_origin(self) -> str:
-        """One line on what runs before and after the network, for logs and diagnostics."""
-        return self._compiled.origin
 
     def segment(self, image: 'npt.NDArray[np.uint8]', rotate: int = 0,
                 with_confidence: bool = True) -> Segmentation:
@@ -199,11 +183,11 @@ class Segmenter:
         :raises BackendError: the network failed
         """
         self._begun = time.perf_counter()
-        inputs = {self._spec.input_name: prepared.tensor}
-        if self._backend.overlaps:
-            self._backend.begin(inputs)
+        inputs = {self.spec.input_name: prepared.tensor}
+        if self.backend.overlaps:
+            self.backend.begin(inputs)
         else:
-            self._outputs = self._backend.infer(inputs)
+            self._outputs = self.backend.infer(inputs)
         if self._on_input is not None:
             self._on_input(inputs)
 
@@ -213,8 +197,8 @@ class Segmenter:
 
         :raises BackendError: the network failed
         """
-        if self._backend.overlaps:
-            self._outputs = self._backend.end()
+        if self.backend.overlaps:
+            self._outputs = self.backend.end()
         self._ran = time.perf_counter() - self._begun
 
     def finish(self, prepared: Prepared) -> Segmentation:
@@ -239,12 +223,12 @@ class Segmenter:
 
     def _check_one_run(self) -> None:
         """Learn from a grey image what sizes a network with dynamic outputs really returns."""
-        width, height = self._spec.input_size_wh
+        width, height = self.spec.input_size_wh
         grey = np.full((height, width, 3), 128, np.uint8)
         tensor = self._preprocessor.run(grey, self._settings.resize)
-        outputs: Dict[str, 'npt.NDArray[Any]'] = self._backend.infer(
-            {self._spec.input_name: tensor})
-        self._spec.check_shapes({name: array.shape for name, array in outputs.items()})
+        outputs: Dict[str, 'npt.NDArray[Any]'] = self.backend.infer(
+            {self.spec.input_name: tensor})
+        self.spec.check_shapes({name: array.shape for name, array in outputs.items()})
 
 
 def _upright(image: 'npt.NDArray[np.uint8]', rotate: int) -> 'npt.NDArray[np.uint8]':

@@ -47,7 +47,7 @@ def test_file_that_fits_the_contract_but_not_tensorrt_says_both(model, capsys):
 
 def test_file_that_does_not_fit_exits_with_1(model, capsys):
     assert inspect_model.main([model(w.segmenter((1, 4, 64, 64)))]) == 1
-    assert 'contract      does not fit. Input is no image' in capsys.readouterr().out
+    assert 'contract      does not fit. Input is not an image' in capsys.readouterr().out
 
 
 def test_damaged_file_is_one_line_on_stderr(model, capsys):

@@ -1,15 +1,20 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Class tables from Hugging Face configs, written and read back."""
+"""Class tables and preprocessing of Hugging Face checkpoints; colours for any table."""
 
 import json
 
+import cv2
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.model import huggingface
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.huggingface import class_table_from_huggingface
-from segformer_ros.model.huggingface import class_table_to_yaml
+from segformer_ros.model.spec import IMAGENET_MEAN
+from segformer_ros.model.spec import IMAGENET_STD
 
 
 def config(folder, content):
@@ -24,26 +29,27 @@ def labels(*names):
 
 
 def test_config_of_the_real_checkpoint_gives_the_shipped_table(shared):
-    table = class_table_from_huggingface(shared('segformer_b0_ade/config.json'))
+    table = huggingface.class_table_from_huggingface(shared('segformer_b0_ade/config.json'))
     shipped = load_class_table('ade20k')
     assert table.names == shipped.names
     assert table.dynamic.tolist() == shipped.dynamic.tolist()
 
 
 def test_wordnet_names_lose_their_synonyms(tmp_path):
-    table = class_table_from_huggingface(config(
+    table = huggingface.class_table_from_huggingface(config(
         tmp_path, labels('stove, kitchen stove, range', ' bed ', 'person, individual')))
     assert table.names == ('stove', 'bed', 'person')
     assert table.dynamic.tolist() == [False, False, True]
 
 
 def test_names_of_other_data_sets_that_move_are_dynamic(tmp_path):
-    table = class_table_from_huggingface(config(tmp_path, labels('road', 'rider', 'Train')))
+    table = huggingface.class_table_from_huggingface(
+        config(tmp_path, labels('road', 'rider', 'Train')))
     assert table.dynamic.tolist() == [False, True, True]
 
 
 def test_order_follows_the_ids_not_the_file(tmp_path):
-    table = class_table_from_huggingface(config(tmp_path, {'id2label': {
+    table = huggingface.class_table_from_huggingface(config(tmp_path, {'id2label': {
         '10': 'k', '2': 'c', '0': 'a', '1': 'b', '3': 'd', '4': 'e', '5': 'f', '6': 'g',
         '7': 'h', '8': 'i', '9': 'j'}}))
     assert ''.join(table.names) == 'abcdefghijk'
@@ -61,21 +67,103 @@ def test_order_follows_the_ids_not_the_file(tmp_path):
 ])
 def test_wrong_configs_are_told(tmp_path, content, message):
     with pytest.raises(ConfigurationError, match=message):
-        class_table_from_huggingface(config(tmp_path, content))
+        huggingface.class_table_from_huggingface(config(tmp_path, content))
 
 
 def test_missing_config_is_told(tmp_path):
     with pytest.raises(ConfigurationError, match='cannot be read: got .*config.json'):
-        class_table_from_huggingface(str(tmp_path / 'config.json'))
+        huggingface.class_table_from_huggingface(str(tmp_path / 'config.json'))
 
 
 def test_a_written_table_reads_back_the_same(tmp_path):
     names = ['no', 'a: b', '"quoted"', 'Stra\u00dfe', 'person', '#1', "it's"]
-    table = class_table_from_huggingface(config(tmp_path, labels(*names)))
+    table = huggingface.class_table_from_huggingface(config(tmp_path, labels(*names)))
     path = tmp_path / 'table.yaml'
-    path.write_text(class_table_to_yaml('my: table', table), encoding='utf-8')
+    path.write_text(huggingface.class_table_to_yaml('my: table', table), encoding='utf-8')
     again = load_class_table(str(path))
     assert again.name == 'my: table'
     assert list(again.names) == names
     assert np.array_equal(again.colors, table.colors)
     assert np.array_equal(again.dynamic, table.dynamic)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(config):
+        path = tmp_path / 'preprocessor_config.json'
+        path.write_text(config if isinstance(config, str) else json.dumps(config))
+        return huggingface.read_preprocessor(str(path))
+    return read_text
+
+
+def test_published_file_of_segformer_b0_is_read(shared):
+    found = huggingface.read_preprocessor(shared('segformer_b0_ade/preprocessor_config.json'))
+    assert found == ((512, 512), IMAGENET_MEAN, IMAGENET_STD)
+
+
+@pytest.mark.parametrize('config, size_wh', [
+    ({}, None), ({'size': 640}, (640, 640)), ({'size': [640, 480]}, (640, 480)),
+    ({'size': {'height': 480, 'width': 640}}, (640, 480)),
+    ({'size': {'height': 480, 'width': 640}, 'do_resize': False}, None)])
+def test_size_is_width_and_height(read, config, size_wh):
+    assert read(config).input_size_wh == size_wh
+
+
+def test_no_normalisation_is_mean_zero_and_deviation_one(read):
+    found = read({'do_normalize': False, 'image_mean': [0.5, 0.5, 0.5]})
+    assert found.mean == (0.0, 0.0, 0.0)
+    assert found.std == (1.0, 1.0, 1.0)
+
+
+def test_own_mean_and_deviation_are_taken(read):
+    found = read({'image_mean': [0.1, 0.2, 0.3], 'image_std': [1, 0.5, 0.25]})
+    assert found.mean == (0.1, 0.2, 0.3)
+    assert found.std == (1.0, 0.5, 0.25)
+
+
+@pytest.mark.parametrize('config, message', [
+    ('{', 'cannot be read'), ('[]', 'not a mapping'),
+    ({'do_rescale': False}, 'Wrong rescaling'), ({'rescale_factor': 1.0}, 'Wrong rescaling'),
+    ({'size': {'shortest_edge': 512}}, 'Wrong size'), ({'size': [1, 2, 3]}, 'Wrong size'),
+    ({'size': 0}, 'Wrong size'), ({'image_mean': [123.7, 116.3, 103.5]}, 'Wrong image_mean'),
+    ({'image_std': 0.5}, 'Wrong image_std'), ({'image_std': [0.5, 0.5]}, 'Wrong image_std')])
+def test_other_preprocessing_is_refused(read, config, message):
+    with pytest.raises(ConfigurationError, match=message):
+        read(config)
+
+
+def test_missing_file_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match='cannot be read'):
+        huggingface.read_preprocessor(str(tmp_path / 'absent.json'))
+
+
+def test_lab_agrees_with_opencv():
+    rgb = np.random.RandomState(0).randint(0, 256, (500, 3))
+    expected = cv2.cvtColor(rgb[np.newaxis].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
+    # OpenCV interpolates the cube root from a table.
+    assert np.abs(huggingface.lab_of_rgb(rgb) - expected).max() < 0.5
+
+
+@pytest.mark.parametrize(('count', 'least'), [(2, 100.0), (19, 40.0), (150, 15.0), (255, 10.0)])
+def test_many_colors_keep_their_distance(count, least):
+    colors = huggingface.distinct_colors([str(index) for index in range(count)])
+    lab = huggingface.lab_of_rgb(colors)
+    distance = np.linalg.norm(lab[:, np.newaxis] - lab, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    assert distance.min() > least
+    assert lab[:, 0].min() > 0
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 255), st.tuples(*[st.integers(0, 255)] * 3))
+def test_an_anchored_class_comes_near_its_anchor(count, anchor):
+    names = [str(index) for index in range(count)]
+    colors = huggingface.distinct_colors(names, {'0': anchor, 'absent': (1, 2, 3)})
+    assert len(set(colors)) == count
+    assert colors == huggingface.distinct_colors(names, {'0': anchor})
+    # No farther than the anchor rounded to the lattice; near black colours must step aside.
+    rounded = tuple(int(round(level / 15.0)) * 15 for level in anchor)
+    lab = huggingface.lab_of_rgb([anchor, colors[0], rounded, (0, 0, 0)])
+    distance = np.linalg.norm(lab[:, np.newaxis] - lab, axis=2)
+    if distance[2, 3] >= 20.0:
+        assert distance[0, 1] <= distance[0, 2] + 1e-9

@@ -8,24 +8,22 @@ import pytest
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.resources import find
-from segformer_ros.model.spec import load_model_spec
-from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.spec import TensorSpec
+from segformer_ros.model import spec as model_spec
 
 BASE = 'name: mine\nclasses: ade20k\nnum_classes: 150\n'
-INPUT = TensorSpec('pixel_values', 'float32', (1, 3, 512, 512))
-LOGITS = TensorSpec('logits', 'float32', (1, 150, 128, 128))
-SPEC = ModelSpec('b0', 'ade20k', 150)
+INPUT = model_spec.TensorSpec('pixel_values', 'float32', (1, 3, 512, 512))
+LOGITS = model_spec.TensorSpec('logits', 'float32', (1, 150, 128, 128))
+SPEC = model_spec.ModelSpec('b0', 'ade20k', 150)
 
 
 def load(folder, text):
     path = folder / 'spec.yaml'
     path.write_text(text, encoding='utf-8')
-    return load_model_spec(str(path))
+    return model_spec.load_model_spec(str(path))
 
 
 def test_shipped_specification_is_that_of_the_checkpoint(shared):
-    spec = load_model_spec(find('config/models/segformer_b0_ade20k.yaml'))
+    spec = model_spec.load_model_spec(find('config/models/segformer_b0_ade20k.yaml'))
     with open(shared('segformer_b0_ade/preprocessor_config.json')) as stream:
         processor = json.load(stream)
     with open(shared('segformer_b0_ade/config.json')) as stream:
@@ -41,7 +39,7 @@ def test_shipped_specification_is_that_of_the_checkpoint(shared):
 @pytest.mark.smoke
 def test_defaults_are_segformers(tmp_path):
     spec = load(tmp_path, BASE)
-    assert spec == ModelSpec('mine', 'ade20k', 150)
+    assert spec == model_spec.ModelSpec('mine', 'ade20k', 150)
     assert spec.input_tensor() == INPUT
     assert spec.output_tensors() == (LOGITS,)
 
@@ -51,17 +49,18 @@ def test_every_field_can_be_set(tmp_path):
         'input_name: image\ninput_size_wh: [640, 480]\ninput_layout: nhwc\ninput_dtype: uint8\n'
         'mean: [0, 0.5, 1]\nstd: [1, 0.5, 0.25]\noutput_name: scores\noutput_layout: nhwc\n'
         'output_size_wh: [160, 120]\nlogsumexp_name: lse\n'))
-    assert spec == ModelSpec(
+    assert spec == model_spec.ModelSpec(
         'mine', 'ade20k', 150, 'image', (640, 480), 'nhwc', 'uint8', (0.0, 0.5, 1.0),
         (1.0, 0.5, 0.25), 'scores', 'nhwc', (160, 120), 'lse')
-    assert spec.input_tensor() == TensorSpec('image', 'uint8', (1, 480, 640, 3))
-    assert spec.output_tensors() == (TensorSpec('scores', 'float32', (1, 120, 160, 150)),
-                                     TensorSpec('lse', 'float32', (1, 120, 160)))
+    assert spec.input_tensor() == model_spec.TensorSpec('image', 'uint8', (1, 480, 640, 3))
+    assert spec.output_tensors() == (
+        model_spec.TensorSpec('scores', 'float32', (1, 120, 160, 150)),
+        model_spec.TensorSpec('lse', 'float32', (1, 120, 160)))
 
 
 def test_download_is_left_to_the_store_and_null_is_no_output(tmp_path):
     spec = load(tmp_path, BASE + 'download: {anything: [at, all]}\nlogsumexp_name: null\n')
-    assert spec == ModelSpec('mine', 'ade20k', 150)
+    assert spec == model_spec.ModelSpec('mine', 'ade20k', 150)
 
 
 @pytest.mark.parametrize(('text', 'message'), [
@@ -90,7 +89,7 @@ def test_wrong_specifications_are_told(tmp_path, text, message):
 
 def test_a_network_that_fits_passes():
     SPEC.check([INPUT], [LOGITS])
-    SPEC.check([INPUT], [TensorSpec('hidden', 'float16', (1, 2)), LOGITS])
+    SPEC.check([INPUT], [model_spec.TensorSpec('hidden', 'float16', (1, 2)), LOGITS])
 
 
 def test_dynamic_dimensions_fit_any_size():

@@ -5,17 +5,15 @@
 import shutil
 
 import pytest
-from segformer_ros.segmentation.kernel_build import Compiled
-from segformer_ros.segmentation.kernel_build import COMPILERS
-from segformer_ros.segmentation.kernel_build import load_kernels
+from segformer_ros.segmentation import kernel_build
 
 
 @pytest.fixture(scope='session')
 def compiled_kernels():
     """Return the compiled kernels; a compiler that is there must give some."""
-    if not any(map(shutil.which, COMPILERS)):
+    if not any(map(shutil.which, kernel_build.COMPILERS)):
         pytest.skip('no C compiler')
-    compiled = load_kernels()
+    compiled = kernel_build.load_kernels()
     assert compiled.kernels is not None, compiled.origin
     return compiled
 
@@ -24,7 +22,7 @@ def compiled_kernels():
 def compiled(request):
     """Return what a Segmenter takes as ``compiled``, once without and once with kernels."""
     if request.param == 'numpy':
-        return Compiled(None, 'numpy')
+        return kernel_build.Compiled(None, 'numpy')
     return request.getfixturevalue('compiled_kernels')
 
 

@@ -96,7 +96,7 @@ def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp
     with open(module.SOURCE) as stream:
         source = stream.read()
     for number, (right, wrong) in enumerate([
-            ('v > best[j] ? class_id : winner[j]', 'v < best[j] ? class_id : winner[j]'),
+            ('v > best[j] ? class_id : argmax[j]', 'v < best[j] ? class_id : argmax[j]'),
             ('sum[i] += exp_of_negative', 'sum[i] += 2.0f * exp_of_negative'),
             ('#define HALF (1 << (FRACTION_BITS - 1))', '#define HALF 0'),
             ('float *tensor)\n{\n    const float *red = table', 'float *tensor)\n{\n'
@@ -114,9 +114,9 @@ def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp
 def test_a_damaged_library_is_built_again(load, tmp_path, project_root, caplog, damage):
     # Built by another process: this one would be given the library that it has open.
     build = ('import sys\n'
-             'from segformer_ros.segmentation import compiled\n'
-             'compiled.FLAGS = tuple(sys.argv[1:])\n'
-             'assert compiled.load_kernels().kernels is not None\n')
+             'from segformer_ros.segmentation import kernel_build\n'
+             'kernel_build.FLAGS = tuple(sys.argv[1:])\n'
+             'assert kernel_build.load_kernels().kernels is not None\n')
     subprocess.run([sys.executable, '-c', build] + list(module.FLAGS), cwd=project_root,
                    check=True, timeout=120)
     path = tmp_path / 'cache' / 'kernels' / kernel_files(tmp_path)[0]

@@ -15,7 +15,7 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.postprocessing import Postprocessor
 from support.oracles import log_confidence
 from support.oracles import upsample
-from support.oracles import upsampled_winners
+from support.oracles import upsampled_argmax
 
 # Two classes this close, relative to the logits, are a tie in float32.
 TIE = 1e-5
@@ -51,11 +51,11 @@ def run(kernels, logits, size_wh, layout='nchw', method='exact', threshold=0.0,
 
 def levels(logits, size_wh):
     """Return 255 times the confidence as it is defined, float64."""
-    return 255.0 * np.exp(log_confidence(logits, upsampled_winners(logits, size_wh).value))
+    return 255.0 * np.exp(log_confidence(logits, upsampled_argmax(logits, size_wh).value))
 
 
 def assert_mask_is_exact(mask, logits, size_wh):
-    expected = upsampled_winners(logits, size_wh)
+    expected = upsampled_argmax(logits, size_wh)
     different = mask != expected.mask
     assert (expected.gap[different] < TIE * np.abs(logits).max()).all()
     # Ties of random numbers are rare; many of them would hide a fault.
@@ -84,7 +84,7 @@ def test_mask_and_confidence_are_exact_for_any_sizes(
         kernels, classes, height, width, out_height, out_width, layout, seed):
     logits = random_logits(classes, (height, width), False, seed)
     mask, confidence = run(kernels, logits, (out_width, out_height), layout)
-    expected = upsampled_winners(logits, (out_width, out_height))
+    expected = upsampled_argmax(logits, (out_width, out_height))
     assert (expected.gap[mask != expected.mask] < TIE * np.abs(logits).max()).all()
     assert np.abs(confidence - levels(logits, (out_width, out_height))).max() < 0.501
 
@@ -124,7 +124,7 @@ def test_exact_and_fast_agree_at_the_size_of_the_logits(kernels):
     assert (fast[1] == exact[1]).all()
 
 
-def test_fast_gives_every_pixel_the_winner_of_its_nearest_grid_point(kernels):
+def test_fast_gives_every_pixel_the_argmax_of_its_nearest_grid_point(kernels):
     logits = random_logits(9, (6, 10), False)
     mask, confidence = run(kernels, logits, (50, 42), method='fast')
     labels = logits.argmax(axis=0)

@@ -7,10 +7,7 @@ import os
 import numpy as np
 from PIL import Image
 import pytest
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.errors import ModelError
+from segformer_ros.common import errors
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
@@ -20,7 +17,7 @@ from support.color_network import color_logits
 from support.color_network import color_spec
 from support.color_network import write_color_network
 from support.oracles import log_confidence
-from support.oracles import upsampled_winners
+from support.oracles import upsampled_argmax
 
 onnxruntime = pytest.importorskip('onnxruntime')
 BILINEAR = 2
@@ -71,7 +68,7 @@ def test_mask_and_confidence_equal_a_float64_computation(segmenter, resize):
     small = cv2.resize(image, (64, 64)) if resize == 'opencv' else np.asarray(
         Image.fromarray(image).resize((64, 64), BILINEAR))
     logits = color_logits(small.transpose(2, 0, 1)[np.newaxis] / 255.0, 20.0)[0]
-    expected = upsampled_winners(logits, (101, 75))
+    expected = upsampled_argmax(logits, (101, 75))
     assert (expected.gap[result.mask != expected.mask] < 1e-3).all()
     assert (result.mask != expected.mask).mean() < 1e-3
     levels = 255.0 * np.exp(log_confidence(logits, expected.value))
@@ -156,7 +153,7 @@ def test_settings_change_between_frames(segmenter):
     (SegmenterSettings(threshold=float('nan')), 'Threshold out of range'),
 ])
 def test_wrong_settings_are_told_and_the_old_ones_stay(segmenter, settings, message):
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(errors.ConfigurationError, match=message):
         segmenter.settings = settings
     assert segmenter.settings == SegmenterSettings()
     assert segmenter.segment(quadrants()).mask[0, 0] == RED
@@ -171,7 +168,7 @@ def test_wrong_settings_are_told_and_the_old_ones_stay(segmenter, settings, mess
     (np.zeros((5, 5, 3), np.uint8), 45, 'Wrong rotation: got 45; expected one of 0, 90, 180, 270'),
 ])
 def test_wrong_images_are_told_and_the_next_good_one_is_served(segmenter, image, rotate, message):
-    with pytest.raises(InvalidInputError, match=message):
+    with pytest.raises(errors.InvalidInputError, match=message):
         segmenter.segment(image, rotate=rotate)
     assert segmenter.segment(quadrants()).mask[0, 0] == RED
 
@@ -180,13 +177,13 @@ def test_no_mask_comes_from_a_network_that_returns_nan(tmp_path, compiled):
     path = write_color_network(tmp_path / 'nan.onnx', scale=float('inf'))
     with OnnxruntimeBackend(path) as backend:
         segmenter = Segmenter(color_spec(), backend, compiled=compiled)
-        with pytest.raises(BackendError, match='not finite'):
+        with pytest.raises(errors.BackendError, match='not finite'):
             segmenter.segment(quadrants())
 
 
 def test_a_network_that_does_not_fit_is_refused(tmp_path):
     with OnnxruntimeBackend(write_color_network(tmp_path / 'colors.onnx')) as backend:
-        with pytest.raises(ModelError, match='The model has 4 classes'):
+        with pytest.raises(errors.ModelError, match='The model has 4 classes'):
             Segmenter(color_spec(num_classes=5), backend)
 
 
@@ -200,8 +197,9 @@ def test_a_dynamic_network_is_served(tmp_path, compiled):
 def test_a_dynamic_network_of_another_output_size_is_refused_before_the_first_frame(tmp_path):
     path = write_color_network(tmp_path / 'dynamic.onnx', dynamic=True)
     with OnnxruntimeBackend(path) as backend:
-        with pytest.raises(ModelError, match=r'got logits float32\[1, 4, 16, 16\]; expected '
-                                             r'logits float32\[1, 4, 32, 32\]'):
+        with pytest.raises(errors.ModelError, match=(
+                r'got logits float32\[1, 4, 16, 16\]; expected '
+                r'logits float32\[1, 4, 32, 32\]')):
             Segmenter(color_spec(output_size_wh=(32, 32)), backend)
 
 
@@ -239,9 +237,9 @@ def independent(reference_network, shared):
         tensor = (pixels / 255.0 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         logits = session.run(None, {'pixel_values': tensor.transpose(2, 0, 1)[
             np.newaxis].astype(np.float32)})[0][0]
-        winners = upsampled_winners(logits, size_wh)
-        results[name] = (image, winners.mask,
-                         255.0 * np.exp(log_confidence(logits, winners.value)))
+        expected = upsampled_argmax(logits, size_wh)
+        results[name] = (image, expected.mask,
+                         255.0 * np.exp(log_confidence(logits, expected.value)))
     return results
 
 

@@ -27,20 +27,20 @@ def upsample(planes, size_wh):
     return np.stack([rows.dot(plane.astype(np.float64)).dot(cols.T) for plane in planes])
 
 
-class Winners(NamedTuple):
-    """The winning class of every pixel of upsampled logits, (H, W) each."""
+class UpsampledArgmax(NamedTuple):
+    """The argmax of every pixel of upsampled logits, (H, W) each."""
 
     mask: Any
     """class ids; of equal values the lower id"""
     value: Any
-    """float64 value of the winner"""
+    """float64 value of the argmax"""
     gap: Any
     """by how much it beats the second; infinite without one"""
 
 
-def upsampled_winners(planes, size_wh, rows_at_once=32):
+def upsampled_argmax(planes, size_wh, rows_at_once=32):
     """
-    Return the winner of every pixel, in float64.
+    Return the argmax of every pixel, in float64.
 
     :param planes: (C, h, w) logits
     """
@@ -50,19 +50,19 @@ def upsampled_winners(planes, size_wh, rows_at_once=32):
     mask, value, gap = [], [], []
     for start in range(0, size_wh[1], rows_at_once):
         part = np.stack([rows[start:start + rows_at_once].dot(plane) for plane in wide])
-        winner = part.argmax(axis=0)
-        y, x = np.indices(winner.shape)
-        best = part[winner, y, x]
-        part[winner, y, x] = -np.inf
-        mask.append(winner)
+        argmax = part.argmax(axis=0)
+        y, x = np.indices(argmax.shape)
+        best = part[argmax, y, x]
+        part[argmax, y, x] = -np.inf
+        mask.append(argmax)
         value.append(best)
         gap.append(best - part.max(axis=0))
-    return Winners(np.concatenate(mask), np.concatenate(value), np.concatenate(gap))
+    return UpsampledArgmax(np.concatenate(mask), np.concatenate(value), np.concatenate(gap))
 
 
-def log_confidence(planes, winner_value):
-    """Return (H, W): the winners' values minus the upsampled log-sum-exp, float64."""
+def log_confidence(planes, max_logit):
+    """Return (H, W): the largest logits minus the upsampled log-sum-exp, float64."""
     planes = planes.astype(np.float64)
-    peak = planes.max(axis=0)
-    logsumexp = peak + np.log(np.exp(planes - peak).sum(axis=0))
-    return winner_value - upsample(logsumexp[np.newaxis], winner_value.shape[::-1])[0]
+    largest = planes.max(axis=0)
+    logsumexp = largest + np.log(np.exp(planes - largest).sum(axis=0))
+    return max_logit - upsample(logsumexp[np.newaxis], max_logit.shape[::-1])[0]

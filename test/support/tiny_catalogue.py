@@ -4,8 +4,8 @@
 
 import os
 
+from segformer_ros.common import digest
 from segformer_ros.common import resources
-from segformer_ros.model.weights import verify as digest
 
 CONTENT = bytes(bytearray(range(256))) * 400
 """What the file of the catalogue holds: 102400 bytes."""

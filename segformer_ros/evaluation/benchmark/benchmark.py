@@ -16,7 +16,7 @@ from segformer_ros.evaluation.benchmark import pipelines
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
-from segformer_ros.model.optimize.optimize import prepare
+from segformer_ros.model.optimize.optimize import optimize
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernel_build import load_kernels
@@ -97,12 +97,12 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
 def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
                    tell: Callable[[str], None]) -> Iterator[Networks]:
     tell('preparing the deployment graph')
-    prepared = prepare(onnx_path, spec, ONNXRUNTIME)
+    optimized = optimize(onnx_path, spec, ONNXRUNTIME)
     # Sessions of one process that spin would steal each other's cores.
     with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
-            OnnxruntimeBackend(prepared.path, threads=threads) as deployed:
-        yield Networks(original, spec, deployed, prepared.spec, prepared.path,
-                       f'{prepared.changes}: {prepared.detail}', threads)
+            OnnxruntimeBackend(optimized.path, threads=threads) as deployed:
+        yield Networks(original, spec, deployed, optimized.spec, optimized.path,
+                       f'{optimized.changes}: {optimized.detail}', threads)
 
 
 def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant:

@@ -17,7 +17,7 @@ from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.build_job import EngineTask
 from segformer_ros.inference.trt.build_job import FORCE_HINT
 from segformer_ros.inference.trt.validation import engine_file
-from segformer_ros.model.onnx_file.digest import model_digest
+from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.optimize import target
 from segformer_ros.model.optimize.worker import optimize_in_child
 from segformer_ros.model.spec import ModelSpec

@@ -4,11 +4,14 @@
 What an ONNX file says about itself, read without the ``onnx`` package.
 
 Only names, shapes and counts are read, never weights: quick on large files, safe on hostile
-ones, and it works where ``onnx`` cannot be installed.
+ones, and it works where ``onnx`` cannot be installed. Numbers of fields are those of onnx.proto.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+import hashlib
+import os
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.protobuf import Field
 from segformer_ros.model.onnx_file.protobuf import WireReader
@@ -24,6 +27,40 @@ _ITEM_BYTES = {
     'complex128': 16, 'bfloat16': 2}
 _EXTERNAL = 1
 _MOST_DIMENSIONS = 64
+_DEEPEST_SUBGRAPH = 16
+# These keep the number of channels, as an output's dynamic shape does not tell it.
+_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
+_MOST_STEPS_BACK = 16
+
+
+class OnnxHeader(NamedTuple):
+    """
+    The metadata of an ONNX file.
+
+    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
+    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
+    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
+    element type; ``external_files`` names the files that hold weights instead of this one.
+    ``output_channels`` is the number of filters of the convolution that computes an output,
+    for files whose shapes are dynamic.
+    """
+
+    ir_version: int
+    producer: str
+    opsets: Dict[str, int]
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    ops: Dict[str, int]
+    parameters: int
+    parameters_by_dtype: Dict[str, int]
+    external_files: Tuple[str, ...]
+    output_channels: Dict[str, int]
+    file_bytes: int
+
+    @property
+    def opset(self) -> int:
+        """Return the version of ONNX's own operators, 0 if none is stated."""
+        return self.opsets.get('', 0)
 
 
 class Weight(NamedTuple):
@@ -49,168 +86,11 @@ class Node(NamedTuple):
     subgraphs: Tuple[Field, ...]
 
 
-def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
-    """Return domain and version of an OperatorSetIdProto; ONNX's own domain is ``''``."""
-    domain, version = '', 0
-    for field in reader.children(message):
-        if field.number == 1:
-            domain = reader.text(field)
-        elif field.number == 2:
-            version = reader.integer(field)
-    return _plain(domain), version
-
-
-def read_node(reader: WireReader, message: Field) -> Node:
-    """Read a NodeProto."""
-    op, domain = '', ''
-    inputs: List[str] = []
-    outputs: List[str] = []
-    subgraphs: List[Field] = []
-    for field in reader.children(message):
-        if field.number == 1:
-            inputs.append(reader.text(field))
-        elif field.number == 2:
-            outputs.append(reader.text(field))
-        elif field.number == 4:
-            op = reader.text(field)
-        elif field.number == 7:
-            domain = _plain(reader.text(field))
-        elif field.number == 5:
-            # AttributeProto: 6 is a graph, 11 a list of graphs.
-            subgraphs += [inner for inner in reader.children(field) if inner.number in (6, 11)]
-    return Node(f'{domain}::{op}' if domain else op, tuple(inputs), tuple(outputs),
-                tuple(subgraphs))
-
-
-def read_weight(reader: WireReader, message: Field) -> Weight:
-    """
-    Read a TensorProto without its values.
-
-    :raises ModelError: its values have another size than its shape says
-    """
-    shape: List[int] = []
-    name, dtype, raw_bytes, location = '', '', -1, 0
-    external_file = None
-    for field in reader.children(message):
-        if field.number == 1:
-            shape += reader.integers(field)
-        elif field.number == 2:
-            dtype = _dtype(reader.integer(field))
-        elif field.number == 8:
-            name = reader.text(field)
-        elif field.number == 9:
-            raw_bytes = field.end - field.start
-        elif field.number == 13:
-            external_file = _location(reader, field) or external_file
-        elif field.number == 14:
-            location = reader.integer(field)
-    if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
-        raise reader.damaged(f'weights of shape {shape[:8]}', message.start)
-    count = 1
-    for size in shape:
-        count *= size
-    if location == _EXTERNAL:
-        return Weight(name, tuple(shape), count, dtype, external_file or '(not named)')
-    if raw_bytes >= 0 and dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
-        raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {shape}',
-                             message.start)
-    return Weight(name, tuple(shape), count, dtype, None)
-
-
-def read_value(reader: WireReader, message: Field) -> TensorSpec:
-    """
-    Read a ValueInfoProto: an input or output of the graph.
-
-    :raises ModelError: it is no tensor, or its number of dimensions is not stated
-    """
-    name, dtype = '', ''
-    shape: Optional[List[Optional[int]]] = None
-    for field in reader.children(message):
-        if field.number == 1:
-            name = reader.text(field)
-        elif field.number == 2:
-            for part in _tensor_type(reader, field):
-                if part.number == 1:
-                    dtype = _dtype(reader.integer(part))
-                elif part.number == 2:
-                    shape = [_dimension(reader, size) for size in reader.children(part)
-                             if size.number == 1]
-    if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
-        raise ModelError(
-            f'Input or output {name!r} of the model is no tensor of known shape',
-            remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
-    return TensorSpec(name, dtype, tuple(shape))
-
-
-def _tensor_type(reader: WireReader, message: Field) -> List[Field]:
-    # TypeProto: 1 is a tensor; the others are sequences, maps and the like.
-    return [part for kind in reader.children(message) if kind.number == 1
-            for part in reader.children(kind)]
-
-
-def _dimension(reader: WireReader, message: Field) -> Optional[int]:
-    size: Optional[int] = None
-    for field in reader.children(message):
-        if field.number == 1:
-            size = reader.integer(field)
-    return size if size is not None and size >= 0 else None
-
-
-def _location(reader: WireReader, message: Field) -> Optional[str]:
-    entry = {field.number: reader.text(field) for field in reader.children(message)
-             if field.number in (1, 2)}
-    return entry.get(2) if entry.get(1) == 'location' else None
-
-
-def _plain(domain: str) -> str:
-    return '' if domain == 'ai.onnx' else domain
-
-
-def _dtype(code: int) -> str:
-    return _DTYPES.get(code, f'onnx_type_{code}')
-
-
-_DEEPEST_SUBGRAPH = 16
-# These keep the number of channels, as an output's dynamic shape does not tell it.
-_KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
-_MOST_STEPS_BACK = 16
-
-
-class OnnxHeader(NamedTuple):
-    """
-    Facts of an ONNX file.
-
-    ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
-    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
-    ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
-    element type; ``external_files`` names the files that hold weights instead of this one.
-    ``output_channels`` is the number of filters of the
-    convolution that computes an output, for files whose shapes are dynamic.
-    """
-
-    ir_version: int
-    producer: str
-    opsets: Dict[str, int]
-    inputs: Tuple[TensorSpec, ...]
-    outputs: Tuple[TensorSpec, ...]
-    ops: Dict[str, int]
-    parameters: int
-    parameters_by_dtype: Dict[str, int]
-    external_files: Tuple[str, ...]
-    output_channels: Dict[str, int]
-    file_bytes: int
-
-    @property
-    def opset(self) -> int:
-        """Return the version of ONNX's own operators, 0 if none is stated."""
-        return self.opsets.get('', 0)
-
-
 def read_onnx_header(path: str) -> OnnxHeader:
     """
-    Read the facts of an ONNX file.
+    Read the metadata of an ONNX file.
 
-    :raises ModelError: unreadable, damaged, or no ONNX file
+    :raises ModelError: unreadable, damaged, or not an ONNX file
     """
     try:
         with open(path, 'rb') as stream:
@@ -220,29 +100,43 @@ def read_onnx_header(path: str) -> OnnxHeader:
                          expected='an ONNX file') from error
 
 
+def model_digest(onnx_path: str) -> str:
+    """
+    Return a digest of an ONNX file and of the files beside it that hold its weights.
+
+    :return: the file's SHA-256 where it holds all weights itself, or is not an ONNX file that
+        could name others: whoever runs it says what is wrong with it
+    :raises ModelError: a file of weights is missing
+    """
+    found = sha256_of(onnx_path)
+    try:
+        external = read_onnx_header(onnx_path).external_files
+    except ModelError:
+        return found
+    if not external:
+        return found
+    state = hashlib.sha256(found.encode('ascii'))
+    for name in external:
+        path = os.path.join(os.path.dirname(os.path.abspath(onnx_path)), name)
+        if not os.path.isfile(path):
+            raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
+                             remedy='Copy the file beside the model.')
+        state.update(f'{name} {sha256_of(path)}'.encode('utf-8'))
+    return state.hexdigest()
+
+
 def _read_model(reader: WireReader) -> OnnxHeader:
-    ir_version = 0
-    producer: List[str] = []
-    opsets: Dict[str, int] = {}
-    graphs: List[Field] = []
-    for field in reader.fields(0, reader.size):
-        if field.number == 1:
-            ir_version = reader.integer(field)
-        elif field.number in (2, 3):
-            producer.append(reader.text(field))
-        elif field.number == 7:
-            graphs.append(field)
-        elif field.number == 8:
-            domain, version = read_opset(reader, field)
-            opsets[domain] = version
+    fields = reader.grouped(reader.whole())
+    ir_version = reader.last_integer(fields[1])
+    graphs = fields[7]
     if len(graphs) != 1 or ir_version <= 0:
         raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
     graph = _Graph(reader)
     graph.read(graphs[0])
     return OnnxHeader(
         ir_version=ir_version,
-        producer=' '.join(producer),
-        opsets=opsets,
+        producer=' '.join(map(reader.text, fields[2] + fields[3])),
+        opsets=dict(read_opset(reader, field) for field in fields[8]),
         # Up to IR version 3 weights are listed among the inputs.
         inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
         outputs=tuple(graph.outputs),
@@ -255,7 +149,7 @@ def _read_model(reader: WireReader) -> OnnxHeader:
 
 
 class _Graph:
-    """Collects facts while walking through a graph and its subgraphs."""
+    """What is collected on a walk through a graph and its subgraphs."""
 
     def __init__(self, reader: WireReader) -> None:
         self._reader = reader
@@ -313,3 +207,98 @@ class _Graph:
             self.external_files.add(weight.external_file)
         if depth == 0:
             self.weights[weight.name] = weight
+
+
+def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
+    """Return domain and version of an OperatorSetIdProto; ONNX's own domain is ``''``."""
+    fields = reader.grouped(message)
+    return _plain(reader.last_text(fields[1])), reader.last_integer(fields[2])
+
+
+def read_node(reader: WireReader, message: Field) -> Node:
+    """Read a NodeProto."""
+    fields = reader.grouped(message)
+    op, domain = reader.last_text(fields[4]), _plain(reader.last_text(fields[7]))
+    # AttributeProto: 6 is a graph, 11 a list of graphs.
+    subgraphs = tuple(inner for attribute in fields[5] for inner in reader.children(attribute)
+                      if inner.number in (6, 11))
+    return Node(f'{domain}::{op}' if domain else op, tuple(map(reader.text, fields[1])),
+                tuple(map(reader.text, fields[2])), subgraphs)
+
+
+def read_weight(reader: WireReader, message: Field) -> Weight:
+    """
+    Read a TensorProto without its values.
+
+    :raises ModelError: its values have another size than its shape says
+    """
+    fields = reader.grouped(message)
+    shape = tuple(size for field in fields[1] for size in reader.integers(field))
+    dtype = _dtype(reader, fields[2])
+    name = reader.last_text(fields[8])
+    external_file = None
+    for entry in fields[13]:
+        external_file = _location(reader, entry) or external_file
+    if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
+        raise reader.damaged(f'weights of shape {list(shape[:8])}', message.start)
+    count = 1
+    for size in shape:
+        count *= size
+    if reader.last_integer(fields[14]) == _EXTERNAL:
+        return Weight(name, shape, count, dtype, external_file or '(not named)')
+    for raw in fields[9][-1:]:
+        raw_bytes = raw.end - raw.start
+        if dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
+            raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {list(shape)}',
+                                 message.start)
+    return Weight(name, shape, count, dtype, None)
+
+
+def read_value(reader: WireReader, message: Field) -> TensorSpec:
+    """
+    Read a ValueInfoProto: an input or output of the graph.
+
+    :raises ModelError: it is not a tensor, or its number of dimensions is not stated
+    """
+    fields = reader.grouped(message)
+    name = reader.last_text(fields[1])
+    dtype = ''
+    shape: Optional[List[Optional[int]]] = None
+    for part in (part for kind in fields[2] for part in _tensor_type(reader, kind)):
+        if part.number == 1:
+            dtype = _dtype(reader, [part])
+        elif part.number == 2:
+            shape = [_dimension(reader, size) for size in reader.children(part)
+                     if size.number == 1]
+    if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
+        raise ModelError(
+            f'Input or output {name!r} of the model is not a tensor of known shape',
+            remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
+    return TensorSpec(name, dtype, tuple(shape))
+
+
+def _tensor_type(reader: WireReader, message: Field) -> List[Field]:
+    # TypeProto: 1 is a tensor; the others are sequences, maps and the like.
+    return [part for kind in reader.children(message) if kind.number == 1
+            for part in reader.children(kind)]
+
+
+def _dimension(reader: WireReader, message: Field) -> Optional[int]:
+    sizes = reader.grouped(message)[1]
+    size = reader.last_integer(sizes)
+    return size if sizes and size >= 0 else None
+
+
+def _location(reader: WireReader, message: Field) -> Optional[str]:
+    fields = reader.grouped(message)
+    value = reader.last_text(fields[2])
+    return value if reader.last_text(fields[1]) == 'location' else None
+
+
+def _plain(domain: str) -> str:
+    return '' if domain == 'ai.onnx' else domain
+
+
+def _dtype(reader: WireReader, codes: Sequence[Field]) -> str:
+    code = reader.last_integer(codes)
+    return _DTYPES.get(code, f'onnx_type_{code}') if codes else ''

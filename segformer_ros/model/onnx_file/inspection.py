@@ -1,12 +1,15 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Judge an ONNX file of unknown origin: does it fit, and with what specification."""
+"""
+Judge an ONNX file of unknown origin: what specification fits it, does TensorRT 8.2 read it.
+
+TensorRT's limits are data, so that they are known where TensorRT is not installed.
+"""
 
 import os
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
-from segformer_ros.common import resources
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model import classes as model_classes
@@ -20,6 +23,29 @@ EXPORT_REMEDY = 'Export it as docs/models.md says, or see there what the contrac
 WIDEST_LINE = 1000
 OUTPUT_STRIDE = 4
 """SegFormer's logits are a quarter of its input in width and height."""
+OLDEST = '8.2'
+MAX_OPSET = 13
+_NAMES = """
+    Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
+    Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
+    DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand EyeLike Flatten
+    Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool
+    Greater GreaterOrEqual HardSigmoid Identity If ImageScaler InstanceNormalization IsNaN LRN
+    LSTM LeakyRelu Less LessOrEqual Log LogSoftmax Loop LpNormalization LpPool MatMul Max MaxPool
+    Mean Min Mul Neg NonMaxSuppression Not Or PRelu Pad ParametricSoftplus Pow QuantizeLinear RNN
+    RandomUniform RandomUniformLike Range ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
+    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize
+    ReverseSequence Round ScaledTanh Scan Scatter ScatterElements ScatterND Selu Shape Sigmoid
+    Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum
+    Tan Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where
+"""
+OPERATORS = frozenset(_NAMES.split())
+LATER_OPERATORS = (
+    ('8.4', 'Shrink Xor'),
+    ('8.5', 'GridSample MeanVarianceNormalization NonZero RandomNormal RandomNormalLike '
+            'Reciprocal RoiAlign Trilu'),
+    ('8.6', 'GroupNormalization HardSwish IsInf LayerNormalization Mod OneHot'),
+    ('10.0', 'CastLike Gelu Hardmax Mish'))
 
 Size = Tuple[int, int]
 Triple = Tuple[float, float, float]
@@ -70,8 +96,8 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         width, height = size_wh
         output_size_wh = (-(-width // OUTPUT_STRIDE), -(-height // OUTPUT_STRIDE))
         assumptions.append('output_size_wh: a quarter of the input, as SegFormer has it')
-    if known.num_classes is None and num_classes == len(
-            model_classes.load_class_table(DEFAULT_CLASSES)):
+    shipped_count = len(model_classes.load_class_table(DEFAULT_CLASSES))
+    if known.num_classes is None and num_classes == shipped_count:
         assumptions.append(f'classes: those of {DEFAULT_CLASSES}')
     if image.dtype != 'uint8' and None in (known.mean, known.std):
         assumptions.append('mean and std: those of ImageNet')
@@ -104,31 +130,102 @@ def name_from(path: str) -> str:
     return re.sub('[^a-z0-9_]+', '_', stem)
 
 
+def write_spec(path: str, draft: Draft, table: Optional[model_classes.ClassTable],
+               overwrite: bool = False) -> List[str]:
+    """
+    Write a specification, and beside it the class table if none of the shipped ones is it.
+
+    :param path: of the specification, ending in .yaml
+    :param table: class table to write; ``None`` keeps the one that the draft names
+    :return: the paths written
+    :raises ConfigurationError: a file exists already, cannot be written, or would not load
+    """
+    if not path.endswith('.yaml'):
+        raise ConfigurationError('Specification needs another name', got=path,
+                                 expected='a path that ends in .yaml')
+    texts = {}
+    if table is not None:
+        shipped = shipped_table_like(table)
+        stem = path[:-len('.yaml')] + '_classes'
+        classes = shipped or os.path.basename(stem) + '.yaml'
+        draft = draft._replace(spec=draft.spec._replace(classes=classes))
+        if shipped is None:
+            texts[stem + '.yaml'] = class_table_to_yaml(os.path.basename(stem), table)
+    texts[path] = spec_to_yaml(draft)
+    for target in texts:
+        if os.path.exists(target) and not overwrite:
+            raise ConfigurationError('File exists already', got=target,
+                                     remedy='Choose another name, or give --force.')
+    try:
+        for target, text in texts.items():
+            with open(target, 'w', encoding='utf-8') as stream:
+                stream.write(text)
+    except OSError as error:
+        raise ConfigurationError('File cannot be written',
+                                 got=f'{path}: {error.strerror}') from error
+    model_spec.load_model_spec(path)
+    return list(texts)
+
+
+def shipped_table_like(table: model_classes.ClassTable) -> Optional[str]:
+    """Return the name of the shipped class table with the same class names, if there is one."""
+    return next((name for name in model_classes.shipped_names('config/classes')
+                 if model_classes.load_class_table(name).names == table.names), None)
+
+
+def violations(header: OnnxHeader) -> List[str]:
+    """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
+    found = []
+    if not 0 < header.opset <= MAX_OPSET:
+        found.append(f'opset {header.opset}: TensorRT {OLDEST} reads up to {MAX_OPSET}; '
+                     f'export with opset {MAX_OPSET}')
+    for operator in sorted(header.ops):
+        version = first_version_with(operator)
+        if version is None:
+            found.append(f'operator {operator}: not read by TensorRT up to 10.0')
+        elif version != OLDEST:
+            found.append(f'operator {operator}: read from TensorRT {version} on')
+    found += [f'{spec.name}: uint8 is read from TensorRT 8.5 on'
+              for spec in header.inputs + header.outputs if spec.dtype == 'uint8']
+    found += [f'{spec}: NCHW with 3 channels is what TensorRT {OLDEST} is given'
+              for spec in header.inputs if len(spec.shape) == 4 and spec.shape[1] != 3]
+    return found
+
+
+def first_version_with(operator: str) -> Optional[str]:
+    """Return the first version from 8.2 on that reads an operator; ``None`` up to 10.0."""
+    if operator in OPERATORS:
+        return OLDEST
+    for version, names in LATER_OPERATORS:
+        if operator in names.split():
+            return version
+    return None
+
+
 def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
-    listed = '; '.join(str(spec) for spec in header.inputs) or 'none'
     expected = 'one input float32 or uint8 [1, 3, height, width] or [1, height, width, 3]'
     if len(header.inputs) != 1:
-        raise ModelError('Model needs other inputs than one image', got=listed,
-                         expected=expected, remedy=EXPORT_REMEDY)
+        raise ModelError('Model needs other inputs than one image',
+                         got=model_spec.tensors_text(header.inputs), expected=expected,
+                         remedy=EXPORT_REMEDY)
     image = header.inputs[0]
     if (image.dtype not in model_spec.INPUT_DTYPES or len(image.shape) != 4
             or image.shape[0] not in (None, 1) or 3 not in (image.shape[1], image.shape[3])):
-        raise ModelError('Input is no image', got=image, expected=expected, remedy=EXPORT_REMEDY)
+        raise ModelError('Input is not an image', got=image, expected=expected,
+                         remedy=EXPORT_REMEDY)
     return image
 
 
 def _logits(header: OnnxHeader) -> model_spec.TensorSpec:
     fitting = [spec for spec in header.outputs
                if spec.dtype == 'float32' and len(spec.shape) == 4]
-    named = [
-        spec for spec in fitting
-        if spec.name == model_spec.ModelSpec._field_defaults['output_name']
-    ]
+    named = [spec for spec in fitting
+             if spec.name == model_spec.ModelSpec._field_defaults['output_name']]
     if len(named or fitting) == 1:
         return (named or fitting)[0]
     raise ModelError(
         'Model has no output of logits' if not fitting else 'Which output holds the logits?',
-        got='; '.join(str(spec) for spec in header.outputs) or 'no output',
+        got=model_spec.tensors_text(header.outputs),
         expected='one output float32 [1, classes, height, width]', remedy=EXPORT_REMEDY)
 
 
@@ -169,107 +266,3 @@ def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
 def _size_of(spec: model_spec.TensorSpec, layout: str) -> Optional[Size]:
     height, width = spec.shape[2:] if layout == 'nchw' else spec.shape[1:3]
     return None if height is None or width is None else (width, height)
-
-
-def shipped_table_like(table: model_classes.ClassTable) -> Optional[str]:
-    """Return the name of the shipped class table with the same class names, if there is one."""
-    for entry in sorted(os.listdir(resources.find('config/classes'))):
-        name = entry[:-len('.yaml')]
-        if entry.endswith('.yaml') and model_classes.load_class_table(name).names == table.names:
-            return name
-    return None
-
-
-def write_spec(path: str, draft: Draft, table: Optional[model_classes.ClassTable],
-               overwrite: bool = False) -> List[str]:
-    """
-    Write a specification, and beside it the class table if none of the shipped ones is it.
-
-    :param path: of the specification, ending in .yaml
-    :param table: class table to write; ``None`` keeps the one that the draft names
-    :return: the paths written
-    :raises ConfigurationError: a file exists already, cannot be written, or would not load
-    """
-    if not path.endswith('.yaml'):
-        raise ConfigurationError('Specification needs another name', got=path,
-                                 expected='a path that ends in .yaml')
-    texts = {}
-    if table is not None:
-        shipped = shipped_table_like(table)
-        stem = path[:-len('.yaml')] + '_classes'
-        classes = shipped or os.path.basename(stem) + '.yaml'
-        draft = draft._replace(spec=draft.spec._replace(classes=classes))
-        if shipped is None:
-            texts[stem + '.yaml'] = class_table_to_yaml(os.path.basename(stem), table)
-    texts[path] = spec_to_yaml(draft)
-    for target in texts:
-        if os.path.exists(target) and not overwrite:
-            raise ConfigurationError('File exists already', got=target,
-                                     remedy='Choose another name, or give --force.')
-    try:
-        for target, text in texts.items():
-            with open(target, 'w', encoding='utf-8') as stream:
-                stream.write(text)
-    except OSError as error:
-        raise ConfigurationError('File cannot be written',
-                                 got=f'{path}: {error.strerror}') from error
-    model_spec.load_model_spec(path)
-    return list(texts)
-
-
-OLDEST = '8.2'
-MAX_OPSET = 13
-
-_NAMES = """
-    Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
-    Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
-    DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand EyeLike Flatten
-    Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool
-    Greater GreaterOrEqual HardSigmoid Identity If ImageScaler InstanceNormalization IsNaN LRN
-    LSTM LeakyRelu Less LessOrEqual Log LogSoftmax Loop LpNormalization LpPool MatMul Max MaxPool
-    Mean Min Mul Neg NonMaxSuppression Not Or PRelu Pad ParametricSoftplus Pow QuantizeLinear RNN
-    RandomUniform RandomUniformLike Range ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
-    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize
-    ReverseSequence Round ScaledTanh Scan Scatter ScatterElements ScatterND Selu Shape Sigmoid
-    Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum
-    Tan Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where
-"""
-OPERATORS = frozenset(_NAMES.split())
-
-LATER_OPERATORS = (
-    ('8.4', 'Shrink Xor'),
-    ('8.5', 'GridSample MeanVarianceNormalization NonZero RandomNormal RandomNormalLike '
-            'Reciprocal RoiAlign Trilu'),
-    ('8.6', 'GroupNormalization HardSwish IsInf LayerNormalization Mod OneHot'),
-    ('10.0', 'CastLike Gelu Hardmax Mish'),
-)
-
-
-def first_version_with(operator: str) -> Optional[str]:
-    """Return the first version from 8.2 on that reads an operator; ``None`` up to 10.0."""
-    if operator in OPERATORS:
-        return OLDEST
-    for version, names in LATER_OPERATORS:
-        if operator in names.split():
-            return version
-    return None
-
-
-def violations(header: OnnxHeader) -> List[str]:
-    """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
-    found = []
-    if not 0 < header.opset <= MAX_OPSET:
-        found.append(
-            f'opset {header.opset}: TensorRT {OLDEST} reads up to {MAX_OPSET}; export with opset {MAX_OPSET}'
-        )
-    for operator in sorted(header.ops):
-        version = first_version_with(operator)
-        if version is None:
-            found.append(f'operator {operator}: not read by TensorRT up to 10.0')
-        elif version != OLDEST:
-            found.append(f'operator {operator}: read from TensorRT {version} on')
-    found += [f'{spec.name}: uint8 is read from TensorRT 8.5 on'
-              for spec in header.inputs + header.outputs if spec.dtype == 'uint8']
-    found += [f'{spec}: NCHW with 3 channels is what TensorRT {OLDEST} is given'
-              for spec in header.inputs if len(spec.shape) == 4 and spec.shape[1] != 3]
-    return found

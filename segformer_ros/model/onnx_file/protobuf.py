@@ -8,8 +8,9 @@ holds it, the number of fields is bounded, and large fields are skipped, never r
 Wire format: https://protobuf.dev/programming-guides/encoding.
 """
 
+import collections
 import os
-from typing import BinaryIO, Iterator, NamedTuple, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from segformer_ros.common.errors import ModelError
 
@@ -58,11 +59,15 @@ class WireReader:
         self._block_start = 0
         self.size = os.fstat(self._descriptor).st_size
 
+    def whole(self) -> Field:
+        """Return the file as if it were a field of a message."""
+        return Field(0, LENGTH, 0, 0, self.size)
+
     def fields(self, start: int, end: int) -> Iterator[Field]:
         """
         Yield the fields of the message that lies at ``start`` to ``end``.
 
-        :raises ModelError: that is no message
+        :raises ModelError: that is not a message
         """
         position = start
         while position < end:
@@ -91,7 +96,7 @@ class WireReader:
         """
         Return a text field.
 
-        :raises ModelError: it is longer than LONGEST_TEXT bytes or no UTF-8
+        :raises ModelError: it is longer than LONGEST_TEXT bytes or not UTF-8
         """
         self.expect(field, LENGTH)
         length = field.end - field.start
@@ -101,12 +106,27 @@ class WireReader:
         try:
             return self._read(field.start, length).decode('utf-8')
         except UnicodeDecodeError as error:
-            raise self.damaged('a name that is no UTF-8', field.start) from error
+            raise self.damaged('a name that is not UTF-8', field.start) from error
 
     def children(self, message: Field) -> Iterator[Field]:
         """Yield the fields of a message that is itself a field."""
         self.expect(message, LENGTH)
         return self.fields(message.start, message.end)
+
+    def grouped(self, message: Field) -> Dict[int, List[Field]]:
+        """Return the fields of such a message by number; a number without fields has none."""
+        found: Dict[int, List[Field]] = collections.defaultdict(list)
+        for field in self.children(message):
+            found[field.number].append(field)
+        return found
+
+    def last_text(self, fields: Sequence[Field]) -> str:
+        """Return the text that counts of a field that may be repeated, else nothing."""
+        return ([''] + [self.text(field) for field in fields])[-1]
+
+    def last_integer(self, fields: Sequence[Field]) -> int:
+        """Return the number that counts of a field that may be repeated, else 0."""
+        return ([0] + [self.integer(field) for field in fields])[-1]
 
     def integer(self, field: Field) -> int:
         """Return a number field as a signed 64-bit integer."""

@@ -9,7 +9,7 @@ All products are made in float64 and rounded once.
 from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
-from segformer_ros.model.optimize import segformer_layers
+from segformer_ros.model.optimize import segformer_layers as layers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,10 +24,10 @@ class FoldedHead(NamedTuple):
 
     weights: Tuple['npt.NDArray[np.float32]', ...]
     bias: 'npt.NDArray[np.float32]'
-    classifier: segformer_layers.Linear
+    classifier: layers.Linear
 
 
-def fold_head(head: segformer_layers.Head) -> FoldedHead:
+def fold_head(head: layers.Head) -> FoldedHead:
     """
     Merge each stage's projection with its share of the fusing convolution.
 
@@ -48,8 +48,8 @@ def fold_head(head: segformer_layers.Head) -> FoldedHead:
     return FoldedHead(tuple(weights), bias.astype(np.float32), head.classifier)
 
 
-def fold_input_scale(convolution: segformer_layers.Convolution,
-                     scale: Sequence[float]) -> segformer_layers.Convolution:
+def fold_input_scale(convolution: layers.Convolution,
+                     scale: Sequence[float]) -> layers.Convolution:
     """
     Return a convolution that takes input multiplied by ``1 / scale`` beforehand.
 
@@ -59,10 +59,8 @@ def fold_input_scale(convolution: segformer_layers.Convolution,
     return convolution._replace(weight=(convolution.weight * factors).astype(np.float32))
 
 
-def fold_attention_scale(attention: segformer_layers.Attention) -> segformer_layers.Attention:
+def fold_attention_scale(attention: layers.Attention) -> layers.Attention:
     """Return the same attention with its scale moved into the query projection."""
-    query = segformer_layers.Linear((attention.query.weight.astype(np.float64) * attention.scale)
-                   .astype(np.float32),
-                   (attention.query.bias.astype(np.float64) * attention.scale)
-                   .astype(np.float32))
+    query = layers.Linear(*((values.astype(np.float64) * attention.scale).astype(np.float32)
+                            for values in attention.query))
     return attention._replace(query=query, scale=1.0)

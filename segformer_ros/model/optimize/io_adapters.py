@@ -1,12 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The ends of a deployment graph: camera bytes in, logits by pixel out."""
+"""The ends of an optimized model: camera bytes in, logits by pixel out."""
 
 from typing import Any, List, Tuple
 
 import numpy as np
 
-from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import import_onnx
@@ -51,11 +51,11 @@ def add_outputs(writer: GraphWriter, logits: str, spec: ModelSpec, target: Targe
     with writer.scope('output'):
         if target.logsumexp:
             # Shifted by the largest logit, so that float16 does not overflow either.
-            peak = writer.op('ReduceMax', [logits], axes=[1], keepdims=1)
-            powers = writer.op('Exp', [writer.op('Sub', [logits, peak])])
+            max_logit = writer.op('ReduceMax', [logits], axes=[1], keepdims=1)
+            powers = writer.op('Exp', [writer.op('Sub', [logits, max_logit])])
             axis = writer.constant([1], 'axis')
             total = writer.op('ReduceSum', [powers, axis], keepdims=1)
-            sum_ = writer.op('Add', [writer.op('Log', [total]), peak])
+            sum_ = writer.op('Add', [writer.op('Log', [total]), max_logit])
             writer.op('Squeeze', [sum_, axis],
                       output=target.optimized_spec(spec).logsumexp_name)
         writer.op('Transpose', [logits], perm=[0, 2, 3, 1], output=spec.output_name)
@@ -63,33 +63,30 @@ def add_outputs(writer: GraphWriter, logits: str, spec: ModelSpec, target: Targe
 
 def finish(writer: GraphWriter, spec: ModelSpec, target: Target) -> Any:
     """Return the model with the inputs and outputs that the target's specification names."""
-    deployed = target.optimized_spec(spec)
-    inputs, outputs = ([writer.value_info(
+    optimized = target.optimized_spec(spec)
+    return writer.finish(*([writer.value_info(
         tensor.name, tensor.dtype, [size for size in tensor.shape if size is not None])
         for tensor in tensors] for tensors in (
-            (deployed.input_tensor(),), deployed.output_tensors()))
-    return writer.finish(inputs, outputs)
+            (optimized.input_tensor(),), optimized.output_tensors())))
 
 
 def adapt(model: Any, spec: ModelSpec, target: Target) -> Any:
     """
-    Return any network of the contract with its ends changed and its inside left alone.
+    Return any network of the contract with its ends changed and its inside as it is.
 
     :param model: an ``onnx.ModelProto``; not changed
-    :raises NotRecognisedError: it uses control flow, or an operator set without the operations
+    :raises UnsupportedGraphError: it uses control flow, or an operator set without the operations
         that are added
     """
-    versions = {entry.domain: entry.version for entry in model.opset_import}
-    if versions.get('', 0) < 13:
-        raise NotRecognisedError('operator set {}; the ends are written for 13 and later'.format(
-            versions.get('', 0)))
-    if target.logsumexp and versions[''] > 17:
-        raise NotRecognisedError('operator set {}; log-sum-exp is written for 13 to 17'.format(
-            versions['']))
+    opset = {entry.domain: entry.version for entry in model.opset_import}.get('', 0)
+    if opset < 13:
+        raise UnsupportedGraphError(f'operator set {opset}; the ends are written for 13 and later')
+    if target.logsumexp and opset > 17:
+        raise UnsupportedGraphError(f'operator set {opset}; log-sum-exp is written for 13 to 17')
     if any(entry.g.node or entry.graphs
            for node in model.graph.node for entry in node.attribute):
-        raise NotRecognisedError('the network uses control flow')
-    writer = GraphWriter(versions[''])
+        raise UnsupportedGraphError('the network uses control flow')
+    writer = GraphWriter(opset)
     image, factors = add_input(writer, spec, target)
     if target.uint8_input:
         image = writer.op('Mul', [image, writer.constant(

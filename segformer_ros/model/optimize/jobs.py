@@ -31,13 +31,13 @@ class OptimizeJobs:
     """
 
     def __init__(self, onnx_path: str, spec: ModelSpec, rewrite: bool = True) -> None:
-        self.original = optimize.Prepared(onnx_path, spec, optimize.UNCHANGED, 'the file as it is')
+        self.original = optimize.OptimizedModel(onnx_path, spec, optimize.UNCHANGED, 'the file as it is')
         self._rewrite = rewrite
-        self._found: Dict[Target, optimize.Prepared] = {}
+        self._found: Dict[Target, optimize.OptimizedModel] = {}
         self._wanted: List[Target] = []
         self._child: Optional[OptimizeProcess] = None
 
-    def find(self, target: Target, is_made: bool = False) -> Optional[optimize.Prepared]:
+    def find(self, target: Target, is_made: bool = False) -> Optional[optimize.OptimizedModel]:
         """
         Return the model for a target if it is there, or the original if it stays the best.
 
@@ -52,7 +52,7 @@ class OptimizeJobs:
             if not is_made:
                 metadata = optimize.usable(metadata)
             if metadata is not None:
-                self._found[target] = optimize.from_facts(
+                self._found[target] = optimize.from_metadata(
                     self.original.path, self.original.spec, target, metadata)
             elif importlib.util.find_spec('onnx') is None:
                 self._pass_through(target, 'onnx is not installed. ' + INSTALL_ONNX)

@@ -12,14 +12,12 @@ node stays float32, as it does here.
 from typing import Any, Dict, List, NamedTuple, Set
 
 import numpy as np
-from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.optimize import fp32_regions
+from segformer_ros.model.optimize.writer import import_onnx
 
 # Part of the key of every engine that is built from such a file: raise it when the rules change.
 REVISION = 'mixed-onnx-1'
-
-INSTALL = 'Install it: "pip install onnx".'
 
 _KINDS: Dict[str, str] = {
     'Softmax': fp32_regions.SOFTMAX, 'LogSoftmax': fp32_regions.SOFTMAX,
@@ -64,11 +62,7 @@ def convert_to_mixed_precision(model_path: str) -> MixedModel:
     :raises BackendError: onnx is not installed
     :raises ModelError: the file cannot be read or converted
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise BackendError('A mixed-precision ONNX file cannot be made', got=error,
-                           expected='the package onnx', remedy=INSTALL) from error
+    onnx = import_onnx()
     try:
         # Shape inference knows the element type of every tensor.
         model = onnx.shape_inference.infer_shapes(onnx.load(model_path), strict_mode=True)
@@ -158,9 +152,10 @@ class _Conversion:
                                                   'cast_to_' + target, to=kind))
 
     def _fp32_nodes(self) -> Set[int]:
-        steps = [fp32_regions.Step(_KINDS.get(node.op_type, fp32_regions.OTHER),
-                      tuple(name for name in node.input if name), tuple(node.output))
-                 for node in self._graph.node]
+        steps = [fp32_regions.Step(
+            _KINDS.get(node.op_type, fp32_regions.OTHER),
+            tuple(name for name in node.input if name), tuple(node.output))
+            for node in self._graph.node]
         regions = fp32_regions.find_fp32_regions(steps, tuple(self._weights))
         keep = regions.union()
         for index, node in enumerate(self._graph.node):

@@ -1,7 +1,7 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Make the graph that a runtime runs fastest from the one that an exporter wrote.
+Make the model that a runtime runs fastest from the one that an exporter wrote.
 
 The result computes the same: it is compared with the original before it is used. The original
 always works too, and is what is used where ``onnx`` is not installed.
@@ -12,20 +12,19 @@ import json
 import logging
 import os
 import tempfile
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.onnx_file.digest import model_digest
-from segformer_ros.model.optimize import io_adapters as graph_io
-from segformer_ros.model.optimize import verify as graph_verify
+from segformer_ros.model.onnx_file.header import model_digest
+from segformer_ros.model.optimize import io_adapters
+from segformer_ros.model.optimize import segformer_builder
+from segformer_ros.model.optimize import verify
 from segformer_ros.model.optimize.cache import OptimizedModelCache
-from segformer_ros.model.optimize.reader import NotRecognisedError
-from segformer_ros.model.optimize.segformer_builder import build
-from segformer_ros.model.optimize.segformer_builder import has_fused_attention
-from segformer_ros.model.optimize.segformer_parser import recognise
+from segformer_ros.model.optimize.reader import UnsupportedGraphError
+from segformer_ros.model.optimize.segformer_parser import parse_segformer
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import import_onnx
@@ -34,17 +33,17 @@ from segformer_ros.model.spec import ModelSpec
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# Raised with every change of what is written, so that cached graphs are made again.
+# Raised with every change of what is written, so that cached models are made again.
 REVISION = 2
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
 FAILURES, MOST_FAILURES = 'runtime_failures', 3
-"""Of the cache's facts: how often the runtime failed, and after how many that is the answer."""
+"""A key of the metadata, how often the runtime failed; after how many it is not asked again."""
 _LOGGER = logging.getLogger(__name__)
 
 
-class Prepared(NamedTuple):
+class OptimizedModel(NamedTuple):
     """
     What to run instead of the original.
 
@@ -59,10 +58,10 @@ class Prepared(NamedTuple):
     detail: str
 
 
-def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
-            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Prepared:
+def optimize(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
+             pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> OptimizedModel:
     """
-    Return the deployment graph of a model, from the cache or newly made and compared.
+    Return the optimized model, from the cache or newly made and compared.
 
     Making it takes a few seconds and several times the model's size in memory.
 
@@ -73,26 +72,26 @@ def prepare(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
     :raises ModelError: the file is missing, or one of its weights
     """
     cache = open_cache(onnx_path, spec, target)
-    facts = usable(cache.read())
-    if facts is None:
+    metadata = usable(cache.read())
+    if metadata is None:
         try:
             import_onnx()
         except BackendError as error:
             return passthrough(onnx_path, spec, str(error))
         with tempfile.TemporaryDirectory(prefix='segformer_ros_graph_') as folder:
-            facts, graph = _make(onnx_path, spec, target, folder, pictures)
-            if facts[FAILURES]:
-                facts[FAILURES] += (cache.read() or {}).get(FAILURES, 0)
+            metadata, path = _make(onnx_path, spec, target, folder, pictures)
+            if metadata[FAILURES]:
+                metadata[FAILURES] += (cache.read() or {}).get(FAILURES, 0)
             try:
-                facts = cache.write(facts, graph)
+                metadata = cache.write(metadata, path)
             except ModelError as error:
                 return passthrough(onnx_path, spec, str(error))
-    return from_facts(onnx_path, spec, target, facts)
+    return from_metadata(onnx_path, spec, target, metadata)
 
 
 def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedModelCache:
     """
-    Return where the graph of this model lies or will lie.
+    Return where the optimized model lies or will lie.
 
     :raises ModelError: the file is missing, or one of its weights
     """
@@ -106,55 +105,52 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedMode
     return OptimizedModelCache(onnx_path, target.name, key)
 
 
-def usable(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+def usable(metadata: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
     """
-    Return the cache's facts, or None where the graph is to be made, again perhaps.
+    Return the cached metadata, or None where the model is to be optimized, perhaps again.
 
     Where the runtime failed, for want of memory say, it may do better at the next start.
     """
-    if facts is None or 0 < facts.get(FAILURES, 0) < MOST_FAILURES:
+    if metadata is None or 0 < metadata.get(FAILURES, 0) < MOST_FAILURES:
         return None
-    return facts
+    return metadata
 
 
-def from_facts(onnx_path: str, spec: ModelSpec, target: Target,
-               facts: Dict[str, Any]) -> Prepared:
-    """Return what the cache's facts say about a model."""
-    if facts['changes'] == UNCHANGED:
-        return passthrough(onnx_path, spec, facts['detail'])
-    return Prepared(facts['path'], target.optimized_spec(spec), facts['changes'],
-                    facts['detail'])
+def from_metadata(onnx_path: str, spec: ModelSpec, target: Target,
+                  metadata: Dict[str, Any]) -> OptimizedModel:
+    """Return the optimized model that cached metadata describe, or the original."""
+    if metadata['changes'] == UNCHANGED:
+        return passthrough(onnx_path, spec, metadata['detail'])
+    return OptimizedModel(metadata['path'], target.optimized_spec(spec), metadata['changes'],
+                          metadata['detail'])
 
 
-def passthrough(onnx_path: str, spec: ModelSpec, reason: str) -> Prepared:
-    """Return the original, and say so loudly."""
-    _LOGGER.warning('%s is used as it is; a graph for this runtime would be faster: %s', onnx_path,
-                    reason)
-    return Prepared(onnx_path, spec, UNCHANGED, reason)
+def passthrough(onnx_path: str, spec: ModelSpec, reason: str) -> OptimizedModel:
+    """Return the original, with a warning."""
+    _LOGGER.warning('%s is used as it is; a model optimized for this runtime would be faster: %s',
+                    onnx_path, reason)
+    return OptimizedModel(onnx_path, spec, UNCHANGED, reason)
 
 
 def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
           pictures: Optional[Sequence['npt.NDArray[np.uint8]']]) -> Tuple[
               Dict[str, Any], Optional[str]]:
-    """Return facts and path of the most thorough rewrite that agrees with the original."""
-    _LOGGER.info('Preparing %s for %s: once, a few seconds', onnx_path, target.name)
+    """Return metadata and path of the most thorough rewrite that agrees with the original."""
+    _LOGGER.info('Optimizing %s for %s: once, a few seconds', onnx_path, target.name)
     if (spec.input_layout, spec.input_dtype, spec.output_layout) != ('nchw', 'float32', 'nchw'):
         return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export',
                 FAILURES: 0}, None
     refusals: List[str] = []
     failures = 0
     model = import_onnx().load(onnx_path)
-    rewrites: Tuple[Tuple[str, Callable[[], Tuple[Any, str]]], ...] = (
-        (FOLDED, lambda: _fold(model, spec, target)),
-        (ENDS_ONLY, lambda: (graph_io.adapt(model, spec, target), 'input and output changed')))
-    for changes, rewrite in rewrites:
+    for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
         try:
-            rewritten, outline = rewrite()
+            rewritten, outline = rewrite(model, spec, target)
             import_onnx().save(rewritten, path)
-            agreement = graph_verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
-                                             pictures)
-        except (NotRecognisedError, BackendError) as error:
+            agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
+                                       pictures)
+        except (UnsupportedGraphError, BackendError) as error:
             failures = failures or int(isinstance(error, BackendError))
             refusals.append(f'{changes}: {error}')
             continue
@@ -170,9 +166,13 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
 
 
 def _fold(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
-    network = recognise(model, spec.input_name, spec.output_name)
-    fused = target.fused_attention and has_fused_attention()
-    return build(network, spec, target, fused), network.describe()
+    network = parse_segformer(model, spec.input_name, spec.output_name)
+    fused = target.fused_attention and segformer_builder.has_fused_attention()
+    return segformer_builder.build(network, spec, target, fused), network.describe()
+
+
+def _change_ends(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
+    return io_adapters.adapt(model, spec, target), 'input and output changed'
 
 
 def _runtime_version() -> str:

@@ -17,8 +17,8 @@ LAYOUT_OPS = frozenset(('Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze
                         'Dropout', 'Cast'))
 
 
-class NotRecognisedError(ModelError):
-    """The graph is not the one that was looked for; the text says at which step."""
+class UnsupportedGraphError(ModelError):
+    """The graph cannot be rewritten; the text says at which step."""
 
 
 class GraphReader:
@@ -37,9 +37,6 @@ class GraphReader:
                 self._producers[output] = node
         self._initializers = {entry.name: entry for entry in model.graph.initializer}
         self._constants: Dict[str, Optional['npt.NDArray[Any]']] = {}
-        self.input_names = tuple(entry.name for entry in model.graph.input
-                                 if entry.name not in self._initializers)
-        self.output_names = tuple(entry.name for entry in model.graph.output)
 
     def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
         """Yield name and ONNX element type of every constant that the file stores apart."""

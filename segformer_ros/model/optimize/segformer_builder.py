@@ -8,65 +8,20 @@ from typing import Any, Tuple
 import numpy as np
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model.optimize import folding
-from segformer_ros.model.optimize import io_adapters as graph_io
-from segformer_ros.model.optimize import segformer_layers
-from segformer_ros.model.optimize.reader import NotRecognisedError
+from segformer_ros.model.optimize import io_adapters
+from segformer_ros.model.optimize import segformer_layers as layers
+from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import GraphWriter
 from segformer_ros.model.optimize.writer import MICROSOFT
 from segformer_ros.model.spec import ModelSpec
 
-
-def linear(writer: GraphWriter, tensor: str, layer: segformer_layers.Linear) -> str:
-    """Append a linear layer over the last axis."""
-    product = writer.op('MatMul', [tensor, writer.constant(layer.weight, 'weight')])
-    return writer.op('Add', [product, writer.constant(layer.bias, 'bias')])
-
-
-def attend(writer: GraphWriter, attention: segformer_layers.Attention, tokens: str,
-           tokens_short: str, length: int, length_short: int, fused: bool) -> str:
-    """
-    Append multi-head attention without its residual.
-
-    :param tokens: (1, length, channels), normalised: where queries come from
-    :param tokens_short: (1, length_short, channels): where keys and values come from
-    :param fused: use ``com.microsoft.MultiHeadAttention``
-    :return: (1, length, channels)
-    """
-    if not fused:
-        attention = folding.fold_attention_scale(attention)
-    projected = []
-    for name, layer, tensor in (('query', attention.query, tokens),
-                                ('key', attention.key, tokens_short),
-                                ('value', attention.value, tokens_short)):
-        with writer.scope(name):
-            projected.append(linear(writer, tensor, layer))
-    if fused:
-        context = writer.op('MultiHeadAttention', projected, domain=MICROSOFT,
-                            num_heads=attention.heads, scale=attention.scale)
-    else:
-        context = _attend_by_parts(writer, attention, projected, length, length_short)
-    with writer.scope('output'):
-        return linear(writer, context, attention.output)
-
-
-def _attend_by_parts(writer: GraphWriter, attention: segformer_layers.Attention,
-                     projected: 'list[str]', length: int, length_short: int) -> str:
-    channels = int(attention.query.bias.shape[0])
-    width = channels // attention.heads
-    query, key, value = (
-        writer.reshape(tensor, 1, rows, attention.heads, width)
-        for tensor, rows in zip(projected, (length, length_short, length_short)))
-    scores = writer.op('MatMul', [writer.transpose(query, 0, 2, 1, 3),
-                                  writer.transpose(key, 0, 2, 3, 1)])
-    weights = writer.op('Softmax', [scores], axis=-1)
-    context = writer.op('MatMul', [weights, writer.transpose(value, 0, 2, 1, 3)])
-    return writer.reshape(writer.transpose(context, 0, 2, 1, 3), 1, length, channels)
+Size = Tuple[int, int]
 
 
 @functools.lru_cache(maxsize=None)
 def has_fused_attention() -> bool:
-    """Tell whether the installed onnxruntime runs ``com.microsoft.MultiHeadAttention``."""
+    """Return whether the installed onnxruntime runs ``com.microsoft.MultiHeadAttention``."""
     try:
         import onnxruntime
         writer = GraphWriter(13)
@@ -88,13 +43,10 @@ def has_fused_attention() -> bool:
     return True
 
 
-Size = Tuple[int, int]
-
-
-def build(network: segformer_layers.Segformer, spec: ModelSpec, target: Target,
+def build(network: layers.Segformer, spec: ModelSpec, target: Target,
           fused_attention: bool) -> Any:
     """
-    Write the deployment graph.
+    Write the optimized model.
 
     Layout is chosen for the runtimes: normalisation, attention and residuals on tokens
     (1, positions, channels), everything else, Mix-FFN's linear layers included, as
@@ -102,18 +54,18 @@ def build(network: segformer_layers.Segformer, spec: ModelSpec, target: Target,
     narrow tensor, never of the four times wider one inside Mix-FFN.
 
     :param fused_attention: use onnxruntime's operation
-    :return: an ``onnx.ModelProto`` of ``target.deployed_spec(spec)``
-    :raises NotRecognisedError: the network does not give logits of the specification's size
+    :return: an ``onnx.ModelProto`` of ``target.optimized_spec(spec)``
+    :raises UnsupportedGraphError: the network does not give logits of the specification's size
     """
     width, height = spec.input_size_wh
     sizes = network.stage_sizes((height, width))
     if sizes[0][::-1] != tuple(spec.output_size_wh) or network.num_classes != spec.num_classes:
-        raise NotRecognisedError(
+        raise UnsupportedGraphError(
             '{} classes at {} x {} pixels; the specification has {} at {} x {}'.format(
                 network.num_classes, sizes[0][1], sizes[0][0], spec.num_classes,
                 *spec.output_size_wh))
     writer = GraphWriter(target.opset)
-    image, factors = graph_io.add_input(writer, spec, target)
+    image, factors = io_adapters.add_input(writer, spec, target)
     first = network.stages[0]
     stages = (first._replace(embedding=folding.fold_input_scale(first.embedding, factors)),
               ) + network.stages[1:]
@@ -124,11 +76,58 @@ def build(network: segformer_layers.Segformer, spec: ModelSpec, target: Target,
         images.append(image)
     with writer.scope('head'):
         logits = _head(writer, network.head, tuple(images), sizes[0])
-    graph_io.add_outputs(writer, logits, spec, target)
-    return graph_io.finish(writer, spec, target)
+    io_adapters.add_outputs(writer, logits, spec, target)
+    return io_adapters.finish(writer, spec, target)
 
 
-def _stage(writer: GraphWriter, stage: segformer_layers.Stage, image: str, size: Size,
+def _linear(writer: GraphWriter, tensor: str, layer: layers.Linear) -> str:
+    """Append a linear layer over the last axis."""
+    product = writer.op('MatMul', [tensor, writer.constant(layer.weight, 'weight')])
+    return writer.op('Add', [product, writer.constant(layer.bias, 'bias')])
+
+
+def _attend(writer: GraphWriter, attention: layers.Attention, tokens: str,
+            tokens_short: str, length: int, length_short: int, fused: bool) -> str:
+    """
+    Append multi-head attention without its residual.
+
+    :param tokens: (1, length, channels), normalised: where queries come from
+    :param tokens_short: (1, length_short, channels): where keys and values come from
+    :param fused: use ``com.microsoft.MultiHeadAttention``
+    :return: (1, length, channels)
+    """
+    if not fused:
+        attention = folding.fold_attention_scale(attention)
+    projected = []
+    for name, layer, tensor in (('query', attention.query, tokens),
+                                ('key', attention.key, tokens_short),
+                                ('value', attention.value, tokens_short)):
+        with writer.scope(name):
+            projected.append(_linear(writer, tensor, layer))
+    if fused:
+        context = writer.op('MultiHeadAttention', projected, domain=MICROSOFT,
+                            num_heads=attention.heads, scale=attention.scale)
+    else:
+        context = _attend_by_parts(writer, attention, projected, length, length_short)
+    with writer.scope('output'):
+        return _linear(writer, context, attention.output)
+
+
+def _attend_by_parts(writer: GraphWriter, attention: layers.Attention,
+                     projected: 'list[str]', length: int, length_short: int) -> str:
+    channels = int(attention.query.bias.shape[0])
+    width = channels // attention.heads
+    query, key, value = (
+        writer.reshape(tensor, 1, rows, attention.heads, width)
+        for tensor, rows in zip(projected, (length, length_short, length_short)))
+    scores = writer.op('MatMul', [writer.transpose(query, 0, 2, 1, 3),
+                                  writer.transpose(key, 0, 2, 3, 1)])
+    weights = writer.op('Softmax', [scores], axis=-1)
+    context = writer.op('MatMul', [weights, writer.transpose(value, 0, 2, 1, 3)])
+    return writer.reshape(writer.transpose(context, 0, 2, 1, 3), 1, length, channels)
+
+
+def _stage(writer: GraphWriter, stage: layers.Stage, image: str, size: Size,
            fused: bool) -> str:
     with writer.scope('embedding'):
         embedded = _convolution(writer, image, stage.embedding)
@@ -141,7 +140,7 @@ def _stage(writer: GraphWriter, stage: segformer_layers.Stage, image: str, size:
         return _to_image(writer, _norm(writer, tokens, stage.norm), size, stage.norm)
 
 
-def _block(writer: GraphWriter, block: segformer_layers.Block, tokens: str, size: Size,
+def _block(writer: GraphWriter, block: layers.Block, tokens: str, size: Size,
            fused: bool) -> str:
     length = size[0] * size[1]
     with writer.scope('attention'):
@@ -155,7 +154,7 @@ def _block(writer: GraphWriter, block: segformer_layers.Block, tokens: str, size
                 shrunk = _convolution(
                     writer, _to_image(writer, normed, size, block.attention_norm), shrink)
                 short = _norm(writer, _to_tokens(writer, shrunk, size_short, norm), norm)
-        tokens = writer.op('Add', [tokens, attend(
+        tokens = writer.op('Add', [tokens, _attend(
             writer, block.attention, normed, short, length, length_short, fused)])
     with writer.scope('mlp'):
         normed = _norm(writer, tokens, block.mlp_norm)
@@ -165,7 +164,7 @@ def _block(writer: GraphWriter, block: segformer_layers.Block, tokens: str, size
         return writer.op('Add', [tokens, _to_tokens(writer, narrow, size, block.mlp_norm)])
 
 
-def _head(writer: GraphWriter, head: segformer_layers.Head, images: Tuple[str, ...],
+def _head(writer: GraphWriter, head: layers.Head, images: Tuple[str, ...],
           size: Size) -> str:
     folded = folding.fold_head(head)
     channels = int(folded.bias.shape[0])
@@ -176,7 +175,7 @@ def _head(writer: GraphWriter, head: segformer_layers.Head, images: Tuple[str, .
         with writer.scope(f'stage{number}'):
             bias = folded.bias if number == 1 else np.zeros_like(folded.bias)
             part = _pointwise(writer, images[number - 1],
-                              segformer_layers.Linear(folded.weights[number - 1], bias))
+                              layers.Linear(folded.weights[number - 1], bias))
             if number > 1:
                 part = writer.op('Resize', [part, '', '', whole], mode='linear',
                                  coordinate_transformation_mode='half_pixel')
@@ -184,20 +183,20 @@ def _head(writer: GraphWriter, head: segformer_layers.Head, images: Tuple[str, .
     return _pointwise(writer, writer.op('Relu', [total]), folded.classifier)
 
 
-def _convolution(writer: GraphWriter, image: str, layer: segformer_layers.Convolution) -> str:
+def _convolution(writer: GraphWriter, image: str, layer: layers.Convolution) -> str:
     return writer.op('Conv', [image, writer.constant(layer.weight, 'weight'),
                               writer.constant(layer.bias, 'bias')],
                      kernel_shape=list(layer.weight.shape[2:]), strides=list(layer.strides),
                      pads=list(layer.pads), group=layer.groups)
 
 
-def _pointwise(writer: GraphWriter, image: str, layer: segformer_layers.Linear) -> str:
+def _pointwise(writer: GraphWriter, image: str, layer: layers.Linear) -> str:
     weight = np.ascontiguousarray(layer.weight.T)[:, :, np.newaxis, np.newaxis]
-    return _convolution(writer, image,
-                        segformer_layers.Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
+    return _convolution(
+        writer, image, layers.Convolution(weight, layer.bias, (1, 1), (0, 0, 0, 0), 1))
 
 
-def _norm(writer: GraphWriter, tokens: str, layer: segformer_layers.Norm) -> str:
+def _norm(writer: GraphWriter, tokens: str, layer: layers.Norm) -> str:
     gain, bias = writer.constant(layer.gain, 'gain'), writer.constant(layer.bias, 'bias')
     if writer.opset >= 17:
         return writer.op('LayerNormalization', [tokens, gain, bias], axis=-1,
@@ -218,11 +217,11 @@ def _gelu(writer: GraphWriter, tensor: str) -> str:
     return writer.op('Mul', [writer.op('Mul', [tensor, gate]), writer.constant(0.5, 'half')])
 
 
-def _to_tokens(writer: GraphWriter, image: str, size: Size, norm: segformer_layers.Norm) -> str:
+def _to_tokens(writer: GraphWriter, image: str, size: Size, norm: layers.Norm) -> str:
     return writer.reshape(writer.transpose(image, 0, 2, 3, 1), 1, size[0] * size[1],
                           int(norm.gain.shape[0]))
 
 
-def _to_image(writer: GraphWriter, tokens: str, size: Size, norm: segformer_layers.Norm) -> str:
+def _to_image(writer: GraphWriter, tokens: str, size: Size, norm: layers.Norm) -> str:
     return writer.transpose(writer.reshape(tokens, 1, size[0], size[1],
                                            int(norm.gain.shape[0])), 0, 3, 1, 2)

@@ -1,8 +1,8 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a deployment graph is made for."""
+"""What an optimized model is made for."""
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 from segformer_ros.model.spec import ModelSpec
 
@@ -11,7 +11,7 @@ LOGSUMEXP = 'logsumexp'
 
 class Target(NamedTuple):
     """
-    The ends and the vocabulary of a deployment graph.
+    The ends and the vocabulary of an optimized model.
 
     ``opset`` is 13 (normalisation in single operations) or 17 (``LayerNormalization``).
     ``uint8_input`` takes (1, H, W, 3) RGB and normalises in the graph; else the input stays
@@ -46,6 +46,3 @@ ONNXRUNTIME_PORTABLE = Target('onnxruntime_portable', 13, True, False, False, Fa
 # anything with uint8 but cast it: TensorRT for RTX 1.7 refuses to transpose it.
 TENSORRT_8_2 = Target('tensorrt_8_2', 13, False, True, False, True)
 TENSORRT_8_6 = Target('tensorrt_8_6', 17, True, True, False, True)
-TARGETS: Dict[str, Target] = {
-    target.name: target for target in (
-        ONNXRUNTIME, ONNXRUNTIME_PORTABLE, TENSORRT_8_2, TENSORRT_8_6)}

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Compare a deployment graph with the network that it was made from."""
+"""Compare an optimized model with the network that it was made from."""
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class Agreement(NamedTuple):
     How far two graphs agree over some pictures.
 
     ``max_logit_difference`` is absolute; ``mask_agreement`` the share 0..1 of cells with the
-    same winner at the logits' size.
+    same argmax at the logits' size.
     """
 
     max_logit_difference: float
@@ -34,29 +34,30 @@ class Agreement(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether the graphs may stand for each other."""
+        """Return whether one graph may run in place of the other."""
         return self.max_logit_difference < MAX_LOGIT_DIFFERENCE \
             and self.mask_agreement >= MIN_MASK_AGREEMENT
 
     def __str__(self) -> str:
         """Return both figures as text."""
-        return f'largest logit difference {self.max_logit_difference:.1e}, masks equal on {self.mask_agreement:.3%}'
+        return (f'largest logit difference {self.max_logit_difference:.1e}, '
+                f'masks equal on {self.mask_agreement:.3%}')
 
 
-def compare(original: str, spec: ModelSpec, deployed: str, optimized_spec: ModelSpec,
+def compare(original: str, spec: ModelSpec, optimized: str, optimized_spec: ModelSpec,
             pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
 
     :param original: path of an ONNX file
-    :param deployed: path of the graph made from it
+    :param optimized: path of the model made from it
     :param pictures: (H, W, 3) RGB at the input's size, by default :func:`sample_pictures`
     :raises BackendError: onnxruntime is not installed, or cannot run one of them
     """
     if pictures is None:
         pictures = sample_pictures(spec.input_size_wh)
     expected = _run(original, spec, pictures)
-    got = _run(deployed, optimized_spec, pictures)
+    got = _run(optimized, optimized_spec, pictures)
     difference, equal = 0.0, []
     for one, other in zip(expected, got):
         distance = np.abs(one - other).max()

@@ -50,9 +50,9 @@ class OptimizeProcess(child_process.WorkerProcess):
 
 
 def optimize_in_child(onnx_path: str, spec: ModelSpec,
-                      target: Target = ONNXRUNTIME) -> optimize.Prepared:
+                      target: Target = ONNXRUNTIME) -> optimize.OptimizedModel:
     """
-    Do what :func:`optimize.prepare` does without its memory, and wait for it.
+    Do what :func:`optimize.optimize` does without its memory, and wait for it.
 
     A child that fails leaves the model as it is.
 
@@ -70,14 +70,14 @@ def optimize_in_child(onnx_path: str, spec: ModelSpec,
         metadata = cache.read()
         if metadata is None:
             return optimize.passthrough(onnx_path, spec, problem)
-    return optimize.from_facts(onnx_path, spec, target, metadata)
+    return optimize.from_metadata(onnx_path, spec, target, metadata)
 
 
 def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
     fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
                               for key, value in request['spec'].items()}
     try:
-        prepared = optimize.prepare(request['onnx_path'], ModelSpec(**fields),
+        prepared = optimize.optimize(request['onnx_path'], ModelSpec(**fields),
                                     Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write(f'{error}\n')

@@ -11,6 +11,7 @@ from segformer_ros.common import resources
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.classes import shipped_names
 
 ENDPOINT_VARIABLE = 'HF_ENDPOINT'
 
@@ -79,8 +80,7 @@ class Download(NamedTuple):
 
 def model_names() -> List[str]:
     """Return the names of all models that ship with a YAML, sorted."""
-    return sorted(entry[:-len('.yaml')] for entry in os.listdir(resources.find('config/models'))
-                  if entry.endswith('.yaml'))
+    return shipped_names('config/models')
 
 
 def spec_path(name: str) -> str:
@@ -126,20 +126,20 @@ def parse_download(name: str, block: Any, where: str) -> Download:
         block, where, ['url', 'endpoint', 'revision', 'default', 'files', 'license'])
     variants = _mapping(block['files'], f'files of {where}')
     result = Download(
-        model=name, url=_text(block, 'url', where), endpoint=_text(block, 'endpoint', where,
-                                                                   _HTTPS),
+        model=name, url=_text(block, 'url', where),
+        endpoint=_text(block, 'endpoint', where, _HTTPS),
         revision=_text(block, 'revision', where, _REVISION),
-        default=_text(block, 'default', where, _NAME), files={
-            variant: _remote_file(variant, variants[variant], f'file {variant} of {where}')
-            for variant in variants
-        }, license=_license(block['license'], f'license of {where}'))
+        default=_text(block, 'default', where, _NAME),
+        files={variant: _remote_file(variant, entry, f'file {variant} of {where}')
+               for variant, entry in variants.items()},
+        license=_license(block['license'], f'license of {where}'))
     if result.default not in result.files:
         raise ConfigurationError(
-            'Wrong value of {!r} in {}'.format('default', where), got=repr(result.default),
+            f"Wrong value of 'default' in {where}", got=repr(result.default),
             expected='one of {}'.format(', '.join(sorted(result.files))))
     if sorted(re.findall('{(.*?)}', result.url)) != ['endpoint', 'path', 'revision']:
         raise ConfigurationError(
-            'Wrong value of {!r} in {}'.format('url', where), got=repr(result.url),
+            f"Wrong value of 'url' in {where}", got=repr(result.url),
             expected='{endpoint}, {revision} and {path} in it, each once')
     return result
 
@@ -154,7 +154,7 @@ def _remote_file(variant: str, entry: Any, where: str) -> RemoteFile:
     if 'size' in entry:
         size = strict_yaml.value_of(entry, 'size', where, int, 'a number of bytes')
         if size <= 0:
-            raise ConfigurationError('Wrong value of {!r} in {}'.format('size', where),
+            raise ConfigurationError(f"Wrong value of 'size' in {where}",
                                      got=size, expected='a number of bytes above 0')
     digests = [_text(entry, key, where, form) if key in entry else None
                for key, form in (('sha256', _SHA256), ('git_blob_sha1', _SHA1))]

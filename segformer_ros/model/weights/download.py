@@ -1,6 +1,11 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Bring one file over an unreliable network onto a disk that may fill up."""
+"""
+Bring one file over an unreliable network onto a disk that may fill up.
+
+Python's own http client does this: requests or huggingface_hub would be needed on every robot
+for the one download of its life.
+"""
 
 import contextlib
 import errno
@@ -22,9 +27,19 @@ from segformer_ros.common.errors import ModelError
 
 TIMEOUT_S = 30.0
 USER_AGENT = 'segformer_ros'
-
+FAILED_ATTEMPTS = 4
+"""Connections in a row that may bring nothing; waits of 1, 2 and 4 s lie between them."""
+LONGEST_WAIT_S = 60.0
+BLOCK_BYTES = 1 << 16
+LARGEST_BYTES = 1 << 30
+"""Limit where no size is published; SegFormer-B5, the largest, has about 340 MB."""
 OFFLINE_REMEDY = ('Check network, proxy (https_proxy) and mirror (HF_ENDPOINT), or bring the '
                   'file by other means and give it with --from-file.')
+
+Progress = Callable[[int, Optional[int]], None]
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_log = logging.getLogger(__name__)
 
 
 class TransientError(Exception):
@@ -35,12 +50,63 @@ class TransientError(Exception):
         self.retry_after_s = retry_after_s
 
 
+def transfer(url: str, part: str, size: Optional[int] = None,
+             on_progress: Optional[Progress] = None,
+             sleep: Callable[[float], None] = time.sleep) -> None:
+    """
+    Fetch ``url`` into the file ``part``, going on where an earlier call stopped.
+
+    The content is not trusted: the caller compares digests. ``part`` is kept on failure. A
+    server that ignores ranges, or that has another file by now (entity tag in ``If-Range``),
+    makes it start again from zero.
+
+    :param part: path, in a private folder; ``part + '.etag'`` is used as well
+    :param size: bytes expected, if known
+    :param on_progress: called with the bytes so far and in all (``None``: unknown)
+    :param sleep: waits between attempts, seconds
+    :raises ModelError: refused, not there, too large, disk full, or no connection
+    """
+    failures = 0
+    while True:
+        before = _size_of(part)
+        try:
+            _attempt(url, part, size, on_progress or (lambda done, total: None))
+            return
+        except TransientError as error:
+            kept = _size_of(part)
+            failures = 0 if kept > before else failures + 1
+            if failures >= FAILED_ATTEMPTS:
+                raise ModelError(
+                    f'Download of {shown(url)} failed', got=error,
+                    remedy=(f'{kept} bytes are kept: the same command goes on from there. '
+                            if kept else '') + OFFLINE_REMEDY) from error
+            wait = min(error.retry_after_s or float(2 ** max(failures - 1, 0)), LONGEST_WAIT_S)
+            _log.warning('%s: trying again in %.0f s', error, wait)
+            sleep(wait)
+
+
+def discard(part: str) -> None:
+    """Remove what :func:`transfer` left behind, if anything."""
+    for path in (part, part + '.etag'):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+
+
+def disk_full(path: str, error: OSError) -> ModelError:
+    """Return the error to raise when a file could not be written."""
+    if error.errno in _DISK_FULL:
+        return ModelError(
+            f'Disk full while writing {path}', got=error.strerror,
+            remedy='Make room (df -h), or set SEGFORMER_ROS_CACHE to a folder on another disk, '
+                   'and run the same command again.')
+    return ModelError('File cannot be written', got=f'{path}: {error.strerror}',
+                      remedy='Correct owner and mode of its folder.')
+
+
 def shown(url: str) -> str:
     """Return an address without user, password and query, which may hold secrets."""
     parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ''
-    if parts.port:
-        host += f':{parts.port}'
+    host = (parts.hostname or '') + (f':{parts.port}' if parts.port else '')
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, '', ''))
 
 
@@ -71,7 +137,9 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
     sent = dict({'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}, **headers)
     request = urllib.request.Request(url, headers=sent)  # noqa: S310  (checked above)
     try:
-        return _opener(url).open(request, timeout=TIMEOUT_S)
+        # The first address alone decides whether redirects may lead to this machine.
+        redirects = _CheckedRedirects(_is_loopback(urllib.parse.urlsplit(url).hostname or ''))
+        return urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code == 416:
             return error
@@ -87,128 +155,6 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
         raise TransientError(_cause(reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise TransientError(_cause(error)) from error
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    first_is_loopback = _is_loopback(urllib.parse.urlsplit(url).hostname or '')
-    return urllib.request.build_opener(_CheckedRedirects(first_is_loopback))
-
-
-class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-
-    def __init__(self, may_be_loopback: bool) -> None:
-        self._may_be_loopback = may_be_loopback
-
-    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str,
-                         headers: Any, newurl: str) -> Optional[urllib.request.Request]:
-        # A public server must not be able to send us to a service of this machine.
-        check_url(newurl, self._may_be_loopback)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == 'localhost':
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _refusal(error: urllib.error.HTTPError) -> Exception:
-    got = f'HTTP status {error.code} ({error.reason})'
-    where = shown(error.geturl() or '')
-    if error.code in (408, 425, 429) or error.code >= 500:
-        return TransientError(got, _seconds(error.headers))
-    remedies: Dict[int, str] = {
-        401: 'The server wants a login: check HF_ENDPOINT, or use --from-file.',
-        403: 'The server or a proxy forbids it: check HF_ENDPOINT and https_proxy, or use '
-             '--from-file.',
-        404: 'The file is not there: check HF_ENDPOINT (a mirror may lack it), update '
-             'segformer_ros, or use --from-file.',
-        407: 'Put user and password into https_proxy.',
-    }
-    return ModelError(f'Download of {where} refused', got=got,
-                      remedy=remedies.get(error.code, OFFLINE_REMEDY))
-
-
-def _seconds(headers: Any) -> Optional[float]:
-    value = (headers.get('Retry-After') or '').strip()
-    return float(value) if value.isdigit() else None
-
-
-def _cause(error: object) -> str:
-    if isinstance(error, socket.gaierror):
-        return f'host name not found ({error})'
-    if isinstance(error, socket.timeout):
-        return f'no answer within {TIMEOUT_S:.0f} s'
-    return str(error) or type(error).__name__
-
-
-BARREN_ATTEMPTS = 4
-"""Connections in a row that may bring nothing; waits of 1, 2 and 4 s lie between them."""
-LONGEST_WAIT_S = 60.0
-BLOCK_BYTES = 1 << 16
-LARGEST_BYTES = 1 << 30
-"""Limit where no size is published; SegFormer-B5, the largest, has about 340 MB."""
-
-Progress = Callable[[int, Optional[int]], None]
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_log = logging.getLogger(__name__)
-
-
-def transfer(url: str, part: str, size: Optional[int] = None,
-             on_progress: Optional[Progress] = None,
-             sleep: Callable[[float], None] = time.sleep) -> None:
-    """
-    Fetch ``url`` into the file ``part``, going on where an earlier call stopped.
-
-    The content is not trusted: the caller compares digests. ``part`` is kept on failure. A
-    server that ignores ranges, or that has another file by now (entity tag in ``If-Range``),
-    makes it start again from zero.
-
-    :param part: path, in a private folder; ``part + '.etag'`` is used as well
-    :param size: bytes expected, if known
-    :param on_progress: called with the bytes so far and in all (``None``: unknown)
-    :param sleep: waits between attempts, seconds
-    :raises ModelError: refused, not there, too large, disk full, or no connection
-    """
-    barren = 0
-    while True:
-        before = _size_of(part)
-        try:
-            _attempt(url, part, size, on_progress or _ignore)
-            return
-        except TransientError as error:
-            barren = 0 if _size_of(part) > before else barren + 1
-            if barren >= BARREN_ATTEMPTS:
-                kept = _size_of(part)
-                raise ModelError(
-                    f'Download of {shown(url)} failed', got=error,
-                    remedy=(f'{kept} bytes are kept: the same command goes on from there. '
-                            if kept else '') + OFFLINE_REMEDY) from error
-            wait = error.retry_after_s or float(2 ** max(barren - 1, 0))
-            _log.warning('%s: trying again in %.0f s', error, min(wait, LONGEST_WAIT_S))
-            sleep(min(wait, LONGEST_WAIT_S))
-
-
-def discard(part: str) -> None:
-    """Remove what :func:`transfer` left behind, if anything."""
-    for path in (part, part + '.etag'):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(path)
-
-
-def disk_full(path: str, error: OSError) -> ModelError:
-    """Return the error to raise when a file could not be written."""
-    if error.errno in _DISK_FULL:
-        return ModelError(
-            f'Disk full while writing {path}', got=error.strerror,
-            remedy='Make room (df -h), or set SEGFORMER_ROS_CACHE to a folder on another disk, '
-                   'and run the same command again.')
-    return ModelError('File cannot be written', got=f'{path}: {error.strerror}',
-                      remedy='Correct owner and mode of its folder.')
 
 
 def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress) -> None:
@@ -268,8 +214,7 @@ def _check_total(url: str, total: Optional[int], size: Optional[int], have: int,
     if total is not None and (total != size if size is not None else total > LARGEST_BYTES):
         raise ModelError(
             f'Wrong size offered by {shown(url)}', got=f'{total} bytes',
-            expected=f'{size} bytes' if size is not None else
-            f'at most {LARGEST_BYTES} bytes',
+            expected='{} bytes'.format(f'at most {LARGEST_BYTES}' if size is None else size),
             remedy='A mirror (HF_ENDPOINT), proxy or captive portal answers with another file.')
     free = shutil.disk_usage(os.path.dirname(part)).free
     if total is not None and total - have > free:
@@ -337,5 +282,52 @@ def _size_of(path: str) -> int:
         return 0
 
 
-def _ignore(done: int, total: Optional[int]) -> None:
-    """Take progress that nobody asked for."""
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+
+    def __init__(self, may_be_loopback: bool) -> None:
+        self._may_be_loopback = may_be_loopback
+
+    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str,
+                         headers: Any, newurl: str) -> Optional[urllib.request.Request]:
+        # A public server must not be able to send us to a service of this machine.
+        check_url(newurl, self._may_be_loopback)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == 'localhost':
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusal(error: urllib.error.HTTPError) -> Exception:
+    got = f'HTTP status {error.code} ({error.reason})'
+    where = shown(error.geturl() or '')
+    if error.code in (408, 425, 429) or error.code >= 500:
+        return TransientError(got, _seconds(error.headers))
+    remedies = {
+        401: 'The server wants a login: check HF_ENDPOINT, or use --from-file.',
+        403: 'The server or a proxy forbids it: check HF_ENDPOINT and https_proxy, or use '
+             '--from-file.',
+        404: 'The file is not there: check HF_ENDPOINT (a mirror may lack it), update '
+             'segformer_ros, or use --from-file.',
+        407: 'Put user and password into https_proxy.',
+    }
+    return ModelError(f'Download of {where} refused', got=got,
+                      remedy=remedies.get(error.code, OFFLINE_REMEDY))
+
+
+def _seconds(headers: Any) -> Optional[float]:
+    value = (headers.get('Retry-After') or '').strip()
+    return float(value) if value.isdigit() else None
+
+
+def _cause(error: object) -> str:
+    if isinstance(error, socket.gaierror):
+        return f'host name not found ({error})'
+    if isinstance(error, socket.timeout):
+        return f'no answer within {TIMEOUT_S:.0f} s'
+    return str(error) or type(error).__name__

@@ -58,9 +58,9 @@ def _by_name(name: str, variant: Optional[str]) -> str:
     if path is None:
         raise ModelError(
             f'Model {name} has not been fetched yet',
-            expected=store.cached_path(source, source.file(variant)), remedy=
-            f'Its weights are under the {source.license.name} ({source.license.link}). If that fits your use, run: {command}'
-        )
+            expected=store.cached_path(source, source.file(variant)),
+            remedy=f'Its weights are under the {source.license.name} ({source.license.link}). '
+                   f'If that fits your use, run: {command}')
     return path
 
 

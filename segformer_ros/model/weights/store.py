@@ -8,13 +8,14 @@ import os
 import shutil
 from typing import Optional
 
-from segformer_ros.common import private_files as cache_dir
+from segformer_ros.common import private_files
 from segformer_ros.common import resources
+from segformer_ros.common.digest import git_blob_sha1_of
+from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import download
-from segformer_ros.model.weights import verify as digest
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def cached_path(source: catalogue.Download, remote: catalogue.RemoteFile) -> str
     The revision is a part of the path: a newer package with a newer revision never meets the
     older file.
     """
-    return os.path.join(cache_dir.cache_root(), 'models', source.model,
+    return os.path.join(private_files.cache_root(), 'models', source.model,
                         source.revision[:12], f'{remote.variant}.onnx')
 
 
@@ -45,8 +46,8 @@ def cached(source: catalogue.Download, remote: catalogue.RemoteFile) -> Optional
     """
     path = cached_path(source, remote)
     try:
-        cache_dir.check_private_file(path)
-        digest.check_file(path, remote)
+        private_files.check_private_file(path)
+        check_file(path, remote)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -55,11 +56,27 @@ def cached(source: catalogue.Download, remote: catalogue.RemoteFile) -> Optional
     return path
 
 
+def check_file(path: str, remote: catalogue.RemoteFile) -> None:
+    """
+    Compare a file with all that is published about it.
+
+    :raises ModelError: size or a digest differs
+    """
+    for what, expected, measure in (
+            ('size', remote.size, os.path.getsize), ('SHA-256', remote.sha256, sha256_of),
+            ('git blob SHA-1', remote.git_blob_sha1, git_blob_sha1_of)):
+        found = None if expected is None else measure(path)
+        if found != expected:
+            unit = ' bytes' if what == 'size' else ''
+            raise ModelError(f'The {what} of {path} is wrong', got=f'{found}{unit}',
+                             expected=f'{expected}{unit}',
+                             remedy='The file is damaged or another one: fetch it again.')
+
+
 def fetch_command(name: str, variant: Optional[str] = None) -> str:
     """Return the shell command that brings a model into the cache, here and now."""
-    program = 'ros2 run segformer_ros fetch_model'
-    if shutil.which('ros2') is None:
-        program = 'python3 -m segformer_ros.cli.fetch_model'
+    program = 'python3 -m segformer_ros.cli.fetch_model' if shutil.which('ros2') is None \
+        else 'ros2 run segformer_ros fetch_model'
     chosen = '' if variant is None else f' --variant {variant}'
     return f'{program} {name}{chosen} --accept-license'
 
@@ -90,13 +107,14 @@ def fetch(name: str, variant: Optional[str] = None, accept_license: bool = False
             return path
     if not accept_license:
         raise ModelError(
-            'License of the weights not accepted yet', got=source.license.name, remedy=
-            f'Read {source.license.link} and, if it fits your use, run: {fetch_command(name, variant)}'
-        )
-    folder = cache_dir.private_folder(cache_dir.cache_root(), 'models', name,
-                                      source.revision[:12])
+            'License of the weights not accepted yet', got=source.license.name,
+            remedy=f'Read {source.license.link} and, if it fits your use, run: '
+                   f'{fetch_command(name, variant)}')
+    folder = private_files.private_folder(private_files.cache_root(), 'models', name,
+                                          source.revision[:12])
     target = cached_path(source, remote)
-    with cache_dir.exclusive_lock(target + '.lock', _tell_waiting):
+    with private_files.exclusive_lock(target + '.lock', lambda: _log.warning(
+            'Another process fetches the same model; waiting for it.')):
         path = _whole_or_removed(source, remote)
         if path is not None:
             return path
@@ -128,7 +146,7 @@ def _whole_or_removed(source: catalogue.Download, remote: catalogue.RemoteFile) 
     except ModelError as error:
         path = cached_path(source, remote)
         # Raises again for a file of somebody else: that one is not ours to delete.
-        cache_dir.check_private_file(path)
+        private_files.check_private_file(path)
         _log.warning('%s', error)
         os.remove(path)
         return None
@@ -141,7 +159,7 @@ def _download(source: catalogue.Download, remote: catalogue.RemoteFile, part: st
     download.transfer(url, part, remote.size, on_progress)
     if resumed:
         try:
-            digest.check_file(part, remote)
+            check_file(part, remote)
             return
         except ModelError as error:
             _log.warning('%s Starting from zero.', error)
@@ -152,7 +170,7 @@ def _download(source: catalogue.Download, remote: catalogue.RemoteFile, part: st
 
 def _check_or_discard(part: str, remote: catalogue.RemoteFile) -> None:
     try:
-        digest.check_file(part, remote)
+        check_file(part, remote)
     except ModelError:
         download.discard(part)
         raise
@@ -176,12 +194,8 @@ def _install(part: str, target: str, folder: str, source: catalogue.Download) ->
     try:
         with open(terms + '.part', 'w', encoding='utf-8') as stream:
             stream.write('{}\n{}\n\n{}\n'.format(*source.license))
-        cache_dir.replace_durably(terms + '.part', terms)
-        cache_dir.replace_durably(part, target)
+        private_files.replace_durably(terms + '.part', terms)
+        private_files.replace_durably(part, target)
     except OSError as error:
         raise download.disk_full(target, error) from error
     download.discard(part)
-
-
-def _tell_waiting() -> None:
-    _log.warning('Another process fetches the same model; waiting for it.')

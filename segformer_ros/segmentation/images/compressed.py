@@ -87,7 +87,7 @@ def _check_complete(data: bytes, format_text: str) -> None:
         raise InvalidInputError(
             'Compressed image is neither JPEG nor PNG',
             got=got + f', first bytes {data[:8].hex()}', expected='a JPEG or PNG',
-            remedy='Set jpeg or png in the publisher; depth and video streams are no pictures.')
+            remedy='Set jpeg or png in the publisher; depth and video streams are not pictures.')
     if not complete:
         raise InvalidInputError('Compressed image is truncated', got=got,
                                 expected='data up to its end marker', remedy=REMEDY)

@@ -16,7 +16,7 @@ from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from support.color_network import color_spec
 from support.color_network import write_color_network
 from support.oracles import upsample
-from support.oracles import upsampled_winners
+from support.oracles import upsampled_argmax
 
 pytest.importorskip('onnxruntime')
 STAGES = {'convert', 'pre', 'infer', 'post', 'message'}
@@ -81,7 +81,7 @@ def test_opencv_pipeline_takes_the_argmax_of_the_upsampled_logits(backend):
     pipelines.opencv_pipeline('opencv', frame, backend, spec).run()
     tensor = (stripes(64, 64) / 255.0).astype(np.float32).transpose(2, 0, 1)[np.newaxis]
     logits = backend.infer({'pixel_values': np.ascontiguousarray(tensor)})['logits'][0]
-    expected = upsampled_winners(logits, (64, 64))
+    expected = upsampled_argmax(logits, (64, 64))
     clear = expected.gap > 1e-4
     assert clear.mean() > 0.95
     assert np.array_equal(frame.masks['opencv'][clear], expected.mask[clear])

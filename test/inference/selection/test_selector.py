@@ -260,9 +260,9 @@ def test_each_runtime_gets_the_graph_made_for_it(
         tmp_path):
     pytest.importorskip('onnx')
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
-    serving = graph.prepare(tiny_model, tiny_spec, graph_target.ONNXRUNTIME)
+    serving = graph.optimize(tiny_model, tiny_spec, graph_target.ONNXRUNTIME)
     target = graph_target.TENSORRT_8_2 if version == '8.2.1' else graph_target.TENSORRT_8_6
-    built = graph.prepare(tiny_model, tiny_spec, target)
+    built = graph.optimize(tiny_model, tiny_spec, target)
     assert 'unchanged' not in (serving.changes, built.changes)
     runtime = RuntimeSettings(tensorrt_module=fake_tensorrt(version), probe=False)
     selector = BackendSelector(
@@ -331,7 +331,7 @@ def test_graph_that_cannot_be_opened_leaves_the_model_as_it_is(robot, tiny_model
     pytest.importorskip('onnx')
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
     path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
-    prepared = graph.prepare(path, tiny_spec, graph_target.ONNXRUNTIME)
+    prepared = graph.optimize(path, tiny_spec, graph_target.ONNXRUNTIME)
     selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='onnxruntime'), list)
     robot.selectors.append(selector)
     reading = graph.OptimizedModelCache.read

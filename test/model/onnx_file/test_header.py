@@ -147,7 +147,7 @@ def test_weights_in_other_files_are_named():
     (w.model(w.graph(weights=[w.tensor('w', (3,), bytes(8))])), '8 bytes for float32 weights'),
     (w.model(w.graph(weights=[w.tensor('w', (-1,), bytes(4))])), 'weights of shape'),
     (w.model(w.graph(weights=[w.tensor('w', (1,) * 65, bytes(4))])), 'weights of shape'),
-    (w.model(w.graph(outputs=[w.block(1, b'\xff')])), 'no UTF-8'),
+    (w.model(w.graph(outputs=[w.block(1, b'\xff')])), 'not UTF-8'),
     (w.model(w.graph(outputs=[w.block(1, 'x' * 5000)])), 'names too long'),
 ], ids=[str(row) for row in range(17)])
 def test_damaged_file_is_told_with_the_place(content, found):
@@ -158,7 +158,7 @@ def test_damaged_file_is_told_with_the_place(content, found):
 
 def test_output_without_a_shape_is_told():
     no_shape = w.block(1, 'y') + w.block(2, w.block(1, w.number(1, w.FLOAT)))
-    with pytest.raises(ModelError, match="'y' of the model is no tensor of known shape"):
+    with pytest.raises(ModelError, match="'y' of the model is not a tensor of known shape"):
         read(w.model(w.graph(outputs=[no_shape])))
 
 

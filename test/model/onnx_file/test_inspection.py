@@ -17,12 +17,6 @@ from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import read_onnx_header
-from segformer_ros.model.onnx_file.inspection import draft_spec
-from segformer_ros.model.onnx_file.inspection import Knowledge
-from segformer_ros.model.onnx_file.inspection import name_from
-from segformer_ros.model.onnx_file.inspection import shipped_table_like
-from segformer_ros.model.onnx_file.inspection import spec_to_yaml
-from segformer_ros.model.onnx_file.inspection import write_spec
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
@@ -38,7 +32,7 @@ def header_of(content):
 
 
 def draft(content, **known):
-    return draft_spec(header_of(content), 'm', Knowledge(**known))
+    return inspection.draft_spec(header_of(content), 'm', inspection.Knowledge(**known))
 
 
 @pytest.mark.smoke
@@ -76,10 +70,10 @@ def test_deployment_form_with_channels_last_and_uint8_is_recognised():
 
 
 @pytest.mark.parametrize('content, known, message', [
-    (w.segmenter((1, 4, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter((8, 3, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter((3, 64, 64)), {}, 'Input is no image'),
-    (w.segmenter(input_dtype=w.INT64), {}, 'Input is no image'),
+    (w.segmenter((1, 4, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter((8, 3, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter((3, 64, 64)), {}, 'Input is not an image'),
+    (w.segmenter(input_dtype=w.INT64), {}, 'Input is not an image'),
     (w.model(w.graph()), {}, 'other inputs than one image: got none'),
     (w.segmenter(output_shape=(1, 64, 64), output_dtype=w.INT64), {}, 'no output of logits'),
     (w.segmenter(output_shape=(1, 150, 16, 8)), {}, 'other proportions'),
@@ -122,7 +116,7 @@ def test_draft_finds_layout_and_sizes_of_any_segformer(width, height, classes, c
 def test_written_specification_is_read_back(tmp_path):
     path = str(tmp_path / 'my.yaml')
     result = draft(w.segmenter())
-    assert write_spec(path, result, None) == [path]
+    assert inspection.write_spec(path, result, None) == [path]
     assert load_model_spec(path) == result.spec
     (tmp_path / 'my.onnx').write_bytes(w.segmenter())
     assert resolve_model(str(tmp_path / 'my.onnx')).spec == result.spec
@@ -133,7 +127,7 @@ def test_class_table_of_ones_own_is_written_beside_the_specification(tmp_path, m
                        [False, True])
     path = str(tmp_path / 'my.yaml')
     result = draft(w.segmenter(output_shape=(1, 2, 16, 16)), num_classes=2)
-    assert write_spec(path, result, table) == [str(tmp_path / 'my_classes.yaml'), path]
+    assert inspection.write_spec(path, result, table) == [str(tmp_path / 'my_classes.yaml'), path]
     # Found from any folder, and after both files have moved.
     os.mkdir(str(tmp_path / 'moved'))
     for name in ('my.yaml', 'my_classes.yaml'):
@@ -148,9 +142,9 @@ def test_class_table_of_ones_own_is_written_beside_the_specification(tmp_path, m
 def test_shipped_class_table_is_named_instead_of_copied(tmp_path):
     table = ClassTable('other name', load_class_table('ade20k').names,
                        load_class_table('ade20k').colors[::-1], [False] * 150)
-    assert shipped_table_like(table) == 'ade20k'
+    assert inspection.shipped_table_like(table) == 'ade20k'
     path = str(tmp_path / 'my.yaml')
-    assert write_spec(path, draft(w.segmenter()), table) == [path]
+    assert inspection.write_spec(path, draft(w.segmenter()), table) == [path]
     assert load_model_spec(path).classes == 'ade20k'
 
 
@@ -158,13 +152,13 @@ def test_existing_file_is_kept_unless_told_otherwise(tmp_path):
     path = tmp_path / 'my.yaml'
     path.write_text('mine')
     with pytest.raises(ConfigurationError, match=r'exists already.*--force'):
-        write_spec(str(path), draft(w.segmenter()), None)
+        inspection.write_spec(str(path), draft(w.segmenter()), None)
     assert path.read_text() == 'mine'
-    write_spec(str(path), draft(w.segmenter()), None, overwrite=True)
+    inspection.write_spec(str(path), draft(w.segmenter()), None, overwrite=True)
     with pytest.raises(ConfigurationError, match=r'ends in \.yaml'):
-        write_spec(str(tmp_path / 'my.onnx'), draft(w.segmenter()), None)
+        inspection.write_spec(str(tmp_path / 'my.onnx'), draft(w.segmenter()), None)
     with pytest.raises(ConfigurationError, match='cannot be written'):
-        write_spec(str(tmp_path / 'absent' / 'my.yaml'), draft(w.segmenter()), None)
+        inspection.write_spec(str(tmp_path / 'absent' / 'my.yaml'), draft(w.segmenter()), None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -178,14 +172,14 @@ def test_any_tensor_name_survives_the_yaml(name):
         result = draft(w.segmenter(output_shape=(1, 1, 16, 16)), classes=classes, num_classes=1)
         result = result._replace(spec=result.spec._replace(input_name=name, output_name='no'))
         with open(path, 'w', encoding='utf-8') as stream:
-            stream.write(spec_to_yaml(result))
+            stream.write(inspection.spec_to_yaml(result))
         assert load_model_spec(path) == result.spec
 
 
 @pytest.mark.parametrize('path, name', [
     ('/x/My Model-B0.onnx', 'my_model_b0'), ('segformer_b0.onnx', 'segformer_b0')])
 def test_model_name_is_made_of_the_file_name(path, name):
-    assert name_from(path) == name
+    assert inspection.name_from(path) == name
 
 
 def test_network_of_the_contract_fits_tensorrt(shared):

@@ -62,7 +62,7 @@ def test_graphs_come_one_after_another_and_are_there_at_once_the_next_time(queue
 
 @pytest.mark.parametrize('target', [TENSORRT_8_2, TENSORRT_8_6])
 def test_graphs_for_tensorrt_do_nothing_with_a_uint8_input_but_cast_it(path, target):
-    prepared = graph.prepare(path, SPEC, target)
+    prepared = graph.optimize(path, SPEC, target)
     assert prepared.changes == graph.FOLDED
     readers = [node.op_type for node in onnx.load(prepared.path).graph.node
                if SPEC.input_name in node.input]

@@ -1,25 +1,28 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Deployment graphs compute what the original computes, in fewer steps."""
+"""Optimized models compute what the original computes, in fewer steps."""
 
+import json
 import logging
 import os
+import shutil
 
+import cv2
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
 import numpy as np
 import pytest
 
+from segformer_ros.common import resources
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.onnx_file.inspection import violations
-from segformer_ros.model.optimize import optimize as graph
-from segformer_ros.model.optimize.target import ONNXRUNTIME
-from segformer_ros.model.optimize.target import TARGETS
-from segformer_ros.model.optimize.target import TENSORRT_8_2
-from segformer_ros.model.optimize.target import TENSORRT_8_6
+from segformer_ros.model.optimize import optimize as module
+from segformer_ros.model.optimize import target as targets
+from segformer_ros.model.optimize.verify import compare
+from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from support.exported_segformer import Architecture
 from support.exported_segformer import export_segformer
@@ -30,6 +33,8 @@ onnx = pytest.importorskip('onnx')
 numpy_helper = pytest.importorskip('onnx.numpy_helper')
 onnxruntime = pytest.importorskip('onnxruntime')
 SIZE_WH = (96, 64)
+B0 = ModelSpec('segformer_b0', 'ade20k', 150)
+B0_OUTLINE = 'blocks 2+2+2+2, widths 32+64+160+256, heads 1+2+5+8, 150 classes'
 # onnxruntime 1.10, the one of Python 3.6, reads up to 15.
 RUNS_OPSET_17 = hasattr(onnx.defs, 'onnx_opset_version') and onnx.defs.onnx_opset_version() >= 18
 RUNNABLE = sorted(name for name, style in STYLES.items() if RUNS_OPSET_17 or style.opset == 13)
@@ -97,19 +102,19 @@ def test_weights_in_a_file_beside_the_model_belong_to_its_key(tmp_path):
     assert read_onnx_header(path).external_files == ('network.onnx.data',)
     with open(path, 'rb') as stream:
         first_file = stream.read()
-    before = graph.prepare(path, spec)
-    assert before.changes == graph.FOLDED
+    before = module.optimize(path, spec)
+    assert before.changes == module.FOLDED
     # Trained further: the ONNX file itself says nothing about it.
     save(1.1)
     with open(path, 'rb') as stream:
         assert stream.read() == first_file
-    after = graph.prepare(path, spec)
+    after = module.optimize(path, spec)
     assert after.path != before.path
     assert_same_logits(run(after.path, after.spec, picture)['logits'],
                        run(path, spec, picture)['logits'])
     os.unlink(str(tmp_path / 'network.onnx.data'))
     with pytest.raises(ModelError, match=r'Weights of the model are missing.*network\.onnx\.data'):
-        graph.prepare(path, spec)
+        module.optimize(path, spec)
 
 
 def test_runtime_that_fails_once_is_asked_again_at_the_next_start_but_not_for_ever(
@@ -122,16 +127,16 @@ def test_runtime_that_fails_once_is_asked_again_at_the_next_start_but_not_for_ev
         raise BackendError('Graph cannot be run', got='bad allocation')
 
     with monkeypatch.context() as patch:
-        patch.setattr(graph.graph_verify, 'compare', compare)
-        assert graph.prepare(path, spec).changes == graph.UNCHANGED
-    assert graph.prepare(path, spec).changes == graph.FOLDED
+        patch.setattr(module.verify, 'compare', compare)
+        assert module.optimize(path, spec).changes == module.UNCHANGED
+    assert module.optimize(path, spec).changes == module.FOLDED
     (tmp_path / 'other').mkdir()
     other, spec = write(tmp_path / 'other')
-    monkeypatch.setattr(graph.graph_verify, 'compare', compare)
+    monkeypatch.setattr(module.verify, 'compare', compare)
     del compared[:]
-    for _ in range(graph.MOST_FAILURES + 2):
-        assert graph.prepare(other, spec).changes == graph.UNCHANGED
-    assert len(compared) == 2 * graph.MOST_FAILURES  # folded, and with its ends alone
+    for _ in range(module.MOST_FAILURES + 2):
+        assert module.optimize(other, spec).changes == module.UNCHANGED
+    assert len(compared) == 2 * module.MOST_FAILURES  # folded, and with its ends alone
 
 
 def assert_same_logits(one, other):
@@ -142,29 +147,30 @@ def assert_same_logits(one, other):
 @pytest.mark.smoke
 def test_the_default_graph_takes_bytes_and_gives_the_same_logits(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec)
-    assert prepared.changes == graph.FOLDED
-    assert 'blocks 1+2+1+1' in prepared.detail
-    assert prepared.spec == spec._replace(input_dtype='uint8', input_layout='nhwc',
-                                          output_layout='nhwc')
+    optimized = module.optimize(path, spec)
+    assert optimized.changes == module.FOLDED
+    assert 'blocks 1+2+1+1' in optimized.detail
+    assert optimized.spec == spec._replace(input_dtype='uint8', input_layout='nhwc',
+                                           output_layout='nhwc')
     picture = photo(SIZE_WH)
     assert_same_logits(run(path, spec, picture)['logits'],
-                       run(prepared.path, prepared.spec, picture)['logits'])
+                       run(optimized.path, optimized.spec, picture)['logits'])
 
 
-@pytest.mark.parametrize('style, target', [(style, 'onnxruntime') for style in RUNNABLE] + [
-    ('torchscript', name) for name in sorted(TARGETS) if name != 'onnxruntime'])
+@pytest.mark.parametrize('style, target', [(style, targets.ONNXRUNTIME) for style in RUNNABLE] + [
+    ('torchscript', targets.ONNXRUNTIME_PORTABLE), ('torchscript', targets.TENSORRT_8_2),
+    ('torchscript', targets.TENSORRT_8_6)], ids=lambda value: getattr(value, 'name', value))
 def test_every_exporters_graph_is_folded_and_every_target_served(tmp_path, style, target):
-    if TARGETS[target].opset > 13 and not RUNS_OPSET_17:
+    if target.opset > 13 and not RUNS_OPSET_17:
         pytest.skip('this onnxruntime does not run opset 17')
     path, spec = write(tmp_path, style)
-    prepared = graph.prepare(path, spec, TARGETS[target])
-    assert prepared.changes == graph.FOLDED
+    optimized = module.optimize(path, spec, target)
+    assert optimized.changes == module.FOLDED
     picture = photo(SIZE_WH)
     expected = run(path, spec, picture)['logits']
-    outputs = run(prepared.path, prepared.spec, picture)
+    outputs = run(optimized.path, optimized.spec, picture)
     assert_same_logits(expected, outputs['logits'])
-    if TARGETS[target].logsumexp:
+    if target.logsumexp:
         wide = expected.astype(np.float64)
         np.testing.assert_allclose(outputs['logsumexp'], np.log(np.exp(wide).sum(axis=0)),
                                    atol=1e-5)
@@ -190,46 +196,46 @@ ARCHITECTURES = strategies.builds(
 def test_any_architecture_and_any_size_is_folded(tmp_path_factory, architecture, size_wh, style):
     folder = tmp_path_factory.mktemp('any')
     path, spec = write(folder, style, architecture, size_wh)
-    prepared = graph.prepare(path, spec)
-    assert prepared.changes == graph.FOLDED, prepared.detail
+    optimized = module.optimize(path, spec)
+    assert optimized.changes == module.FOLDED, optimized.detail
     picture = photo(size_wh)
     assert_same_logits(run(path, spec, picture)['logits'],
-                       run(prepared.path, prepared.spec, picture)['logits'])
+                       run(optimized.path, optimized.spec, picture)['logits'])
 
 
 def test_the_wide_fusing_convolution_is_gone(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec, TENSORRT_8_2)
+    optimized = module.optimize(path, spec, targets.TENSORRT_8_2)
     inputs_of_convolutions = {array.shape[1] for array in map(
-        numpy_helper.to_array, onnx.load(prepared.path).graph.initializer)
+        numpy_helper.to_array, onnx.load(optimized.path).graph.initializer)
         if array.ndim == 4}
     assert 4 * TINY.decoder in {entry.dims[1] for entry in onnx.load(path).graph.initializer
                                 if len(entry.dims) == 4}
     assert 4 * TINY.decoder not in inputs_of_convolutions
-    operators = read_onnx_header(prepared.path).ops
+    operators = read_onnx_header(optimized.path).ops
     assert not {'Concat', 'BatchNormalization', 'Shape', 'Constant'} & set(operators)
 
 
 def test_graph_for_tensorrt_8_2_keeps_to_its_operators_and_float_planes(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec, TENSORRT_8_2)
-    assert violations(read_onnx_header(prepared.path)) == []
-    assert prepared.spec.input_dtype == 'float32'
-    assert prepared.spec.input_layout == 'nchw'
+    optimized = module.optimize(path, spec, targets.TENSORRT_8_2)
+    assert violations(read_onnx_header(optimized.path)) == []
+    assert optimized.spec.input_dtype == 'float32'
+    assert optimized.spec.input_layout == 'nchw'
 
 
 @pytest.mark.skipif(not RUNS_OPSET_17, reason='this onnxruntime does not run opset 17')
 def test_graph_for_tensorrt_8_6_normalises_in_one_operation(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec, TENSORRT_8_6)
-    operators = read_onnx_header(prepared.path).ops
+    optimized = module.optimize(path, spec, targets.TENSORRT_8_6)
+    operators = read_onnx_header(optimized.path).ops
     assert 'LayerNormalization' in operators and 'ReduceMean' not in operators
 
 
 def test_attention_is_one_operation_only_where_the_runtime_has_it(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec, ONNXRUNTIME)
-    fused = 'com.microsoft::MultiHeadAttention' in read_onnx_header(prepared.path).ops
+    optimized = module.optimize(path, spec, targets.ONNXRUNTIME)
+    fused = 'com.microsoft::MultiHeadAttention' in read_onnx_header(optimized.path).ops
     version = tuple(int(part) for part in onnxruntime.__version__.split('.')[:2])
     assert fused == (version >= (1, 14))
 
@@ -243,31 +249,130 @@ def test_another_network_keeps_its_inside(tmp_path, caplog, spoil, why):
     size_wh = (64, 64) if spoil == 'turned' else SIZE_WH
     path, spec = write(tmp_path, 'simplified', size_wh=size_wh, spoil=spoil)
     with caplog.at_level(logging.WARNING):
-        prepared = graph.prepare(path, spec)
-    assert prepared.changes == graph.ENDS_ONLY
-    assert why in prepared.detail
-    assert prepared.detail in caplog.text
-    assert prepared.spec.input_dtype == 'uint8'
+        optimized = module.optimize(path, spec)
+    assert optimized.changes == module.ENDS_ONLY
+    assert why in optimized.detail
+    assert optimized.detail in caplog.text
+    assert optimized.spec.input_dtype == 'uint8'
     picture = photo(size_wh)
     assert_same_logits(run(path, spec, picture)['logits'],
-                       run(prepared.path, prepared.spec, picture)['logits'])
+                       run(optimized.path, optimized.spec, picture)['logits'])
 
 
 def test_specification_of_another_output_size_leaves_the_model_alone(tmp_path, caplog):
     path, spec = write(tmp_path)
     spec = spec._replace(num_classes=TINY.classes + 1)
     with caplog.at_level(logging.WARNING):
-        prepared = graph.prepare(path, spec, TENSORRT_8_2)
-    assert 'the specification has 10' in prepared.detail
+        optimized = module.optimize(path, spec, targets.TENSORRT_8_2)
+    assert 'the specification has 10' in optimized.detail
 
 
-def test_deployed_graph_is_not_deployed_again(tmp_path):
+def test_optimized_model_is_not_optimized_again(tmp_path):
     path, spec = write(tmp_path)
-    prepared = graph.prepare(path, spec)
-    again = graph.prepare(prepared.path, prepared.spec)
-    assert again[:3] == (prepared.path, prepared.spec, graph.UNCHANGED)
+    optimized = module.optimize(path, spec)
+    again = module.optimize(optimized.path, optimized.spec)
+    assert again[:3] == (optimized.path, optimized.spec, module.UNCHANGED)
 
 
 def test_missing_model_is_an_error(tmp_path):
     with pytest.raises(ModelError, match='not found'):
-        graph.prepare(str(tmp_path / 'none.onnx'), ModelSpec('none', 'none', 3))
+        module.optimize(str(tmp_path / 'none.onnx'), ModelSpec('none', 'none', 3))
+
+
+@pytest.fixture
+def photos(shared):
+    """Return a function that gives the shared photos at a size."""
+    def resized(size_wh):
+        names = [f'images/ade_val/ADE_val_0000000{number}.jpg' for number in (1, 2, 3)]
+        images = [cv2.imread(shared(name)) for name in names]
+        return [np.ascontiguousarray(cv2.resize(
+            image, tuple(size_wh), interpolation=cv2.INTER_AREA)[:, :, ::-1])
+            for image in images]
+    return resized
+
+
+def assert_exact_on_photos(path, spec, target, pictures):
+    optimized = module.optimize(path, spec, target, pictures)
+    assert optimized.changes == module.FOLDED, optimized.detail
+    agreement = compare(path, spec, optimized.path, optimized.spec, pictures)
+    # A tenth of what the package allows.
+    assert agreement.max_logit_difference < 1e-4
+    assert agreement.mask_agreement >= 0.9999
+    return optimized
+
+
+def test_shipped_network_is_folded_exactly(tmp_path, photos):
+    path = str(tmp_path / 'segformer_sim.onnx')
+    shutil.copy(resources.find('models/segformer_sim.onnx'), path)
+    spec = load_model_spec(resources.find('config/models/segformer_sim.yaml'))
+    assert_exact_on_photos(path, spec, targets.ONNXRUNTIME, photos(spec.input_size_wh))
+
+
+@pytest.mark.slow
+def test_network_that_is_no_segformer_keeps_its_inside(tmp_path, shared, photos):
+    path = str(tmp_path / 'deeplab.onnx')
+    shutil.copy(shared('models/ade20k_mobilenetv2_segformer_io.onnx'), path)
+    pictures = photos(B0.input_size_wh)
+    optimized = module.optimize(path, B0, targets.ONNXRUNTIME, pictures)
+    assert optimized.changes == module.ENDS_ONLY
+    assert compare(path, B0, optimized.path, optimized.spec, pictures).is_exact
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('target', [targets.ONNXRUNTIME, targets.TENSORRT_8_2],
+                         ids=lambda target: target.name)
+def test_b0_is_folded_exactly(tmp_path, shared, photos, target):
+    with open(shared('segformer_b0_ade/config.json'), encoding='utf-8') as stream:
+        config = json.load(stream)
+    architecture = Architecture(config['depths'], config['hidden_sizes'],
+                                config['num_attention_heads'], config['sr_ratios'],
+                                config['mlp_ratios'][0], config['decoder_hidden_size'], 150)
+    path = str(tmp_path / 'b0.onnx')
+    onnx.save(export_segformer(architecture, B0.input_size_wh, 'torchscript'), path)
+    optimized = assert_exact_on_photos(path, B0, target, photos(B0.input_size_wh))
+    assert optimized.detail.startswith(B0_OUTLINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('attention, opset, dynamo', [
+    ('eager', 13, False), ('sdpa', 17, False), ('eager', 18, True)])
+def test_b0_as_pytorch_exports_it_is_folded_exactly(tmp_path, shared, photos, attention, opset,
+                                                    dynamo):
+    path = export_with_pytorch(str(tmp_path / 'b0.onnx'),
+                               shared('segformer_b0_ade/config.json'), attention, opset, dynamo)
+    optimized = assert_exact_on_photos(path, B0, targets.ONNXRUNTIME, photos(B0.input_size_wh))
+    assert optimized.detail.startswith(B0_OUTLINE)
+
+
+def export_with_pytorch(path, config_path, attention, opset, dynamo):
+    """Export a SegFormer with random weights of transformers."""
+    torch = pytest.importorskip('torch')
+    transformers = pytest.importorskip('transformers')
+    if dynamo:
+        pytest.importorskip('onnxscript')
+    config = transformers.SegformerConfig.from_json_file(config_path)
+    config._attn_implementation = attention
+    torch.manual_seed(0)
+    network = transformers.SegformerForSemanticSegmentation(config).eval()
+    for name, value in list(network.named_parameters()) + list(network.named_buffers()):
+        # Biases of zero and gains of one are left out by exporters; a trained network has none.
+        if name.endswith(('bias', 'running_mean')) or (value.ndim == 1 and 'var' not in name):
+            value.data += 0.1 * torch.randn(value.shape)
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixel_values):
+            return self.network(pixel_values=pixel_values).logits
+
+    axes = None if dynamo else {'pixel_values': {0: 'batch', 2: 'height', 3: 'width'},
+                                'logits': {0: 'batch', 2: 'height', 3: 'width'}}
+    # The newer exporter takes shapes as they are, and keeps weights in the one file if told.
+    more = {'external_data': False} if dynamo else {}
+    torch.onnx.export(Logits().eval(), (torch.randn(1, 3, 512, 512),), path, opset_version=opset,
+                      dynamo=dynamo, input_names=['pixel_values'], output_names=['logits'],
+                      dynamic_axes=axes, **more)
+    assert os.path.getsize(path) < 17e6
+    return path

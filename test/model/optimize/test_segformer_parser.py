@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
-from segformer_ros.model.optimize.reader import NotRecognisedError
-from segformer_ros.model.optimize.segformer_parser import recognise
+from segformer_ros.model.optimize.reader import UnsupportedGraphError
+from segformer_ros.model.optimize.segformer_parser import parse_segformer
 from support.exported_segformer import export_segformer
 from support.exported_segformer import STYLES
 from support.exported_segformer import TINY
@@ -28,7 +28,7 @@ def initializers(model):
 
 @pytest.mark.parametrize('style', sorted(STYLES))
 def test_structure_is_found_in_every_exporters_graph(style):
-    network = recognise(export(style), 'pixel_values', 'logits')
+    network = parse_segformer(export(style), 'pixel_values', 'logits')
     assert tuple(len(stage.blocks) for stage in network.stages) == TINY.depths
     assert tuple(stage.norm.gain.size for stage in network.stages) == TINY.widths
     assert tuple(stage.blocks[0].attention.heads for stage in network.stages) == TINY.heads
@@ -44,7 +44,7 @@ def test_structure_is_found_in_every_exporters_graph(style):
 @pytest.mark.parametrize('style', sorted(STYLES))
 def test_every_weight_of_the_file_is_used_once(style):
     model = export(style)
-    network = recognise(model, 'pixel_values', 'logits')
+    network = parse_segformer(model, 'pixel_values', 'logits')
     kept = sum(array.size for stage in network.stages for array in arrays_of(stage))
     kept += sum(array.size for array in arrays_of(network.head))
     # Scale, bias and mean of an explicit batch normalisation go into the fusing convolution.
@@ -62,7 +62,7 @@ def arrays_of(record):
 
 def test_head_is_put_into_stage_order_whatever_the_concatenation_says():
     model = export()
-    network = recognise(model, 'pixel_values', 'logits')
+    network = parse_segformer(model, 'pixel_values', 'logits')
     assert [layer.weight.shape for layer in network.head.projections] == [
         (width, TINY.decoder) for width in TINY.widths]
     fuse = next(array for array in initializers(model)
@@ -75,7 +75,7 @@ def test_head_is_put_into_stage_order_whatever_the_concatenation_says():
 
 def test_names_do_not_matter():
     model = export()
-    plain = recognise(model, 'pixel_values', 'logits')
+    plain = parse_segformer(model, 'pixel_values', 'logits')
     new = {}
     for node in model.graph.node:
         node.name = ''
@@ -84,7 +84,7 @@ def test_names_do_not_matter():
     for entry in list(model.graph.initializer) + list(model.graph.input) + list(
             model.graph.output):
         entry.name = new[entry.name]
-    found = recognise(model, new['pixel_values'], new['logits'])
+    found = parse_segformer(model, new['pixel_values'], new['logits'])
     for one, other in zip(arrays_of(plain), arrays_of(found)):
         np.testing.assert_array_equal(one, other)
 
@@ -92,8 +92,8 @@ def test_names_do_not_matter():
 @pytest.mark.parametrize('spoil, where', [
     ('relu', 'projection in the head'), ('tanh', 'GELU')])
 def test_other_layers_are_refused_with_the_place(spoil, where):
-    with pytest.raises(NotRecognisedError, match=where):
-        recognise(export(spoil=spoil), 'pixel_values', 'logits')
+    with pytest.raises(UnsupportedGraphError, match=where):
+        parse_segformer(export(spoil=spoil), 'pixel_values', 'logits')
 
 
 def test_scale_that_fits_no_number_of_heads_is_refused():
@@ -103,8 +103,8 @@ def test_scale_that_fits_no_number_of_heads_is_refused():
             value = numpy_helper.to_array(node.attribute[0].t)
             if value.ndim == 0 and np.isclose(value, 8 ** -0.5):
                 node.attribute[0].t.CopyFrom(numpy_helper.from_array(np.float32(0.4)))
-    with pytest.raises(NotRecognisedError, match='fits no number of heads'):
-        recognise(model, 'pixel_values', 'logits')
+    with pytest.raises(UnsupportedGraphError, match='fits no number of heads'):
+        parse_segformer(model, 'pixel_values', 'logits')
 
 
 def test_half_precision_weights_are_refused():
@@ -112,8 +112,8 @@ def test_half_precision_weights_are_refused():
     for entry in model.graph.initializer:
         entry.CopyFrom(numpy_helper.from_array(
             numpy_helper.to_array(entry).astype(np.float16), entry.name))
-    with pytest.raises(NotRecognisedError, match='FLOAT16'):
-        recognise(model, 'pixel_values', 'logits')
+    with pytest.raises(UnsupportedGraphError, match='FLOAT16'):
+        parse_segformer(model, 'pixel_values', 'logits')
 
 
 def test_nearest_upsampling_in_the_head_is_refused():
@@ -122,5 +122,5 @@ def test_nearest_upsampling_in_the_head_is_refused():
         if node.op_type == 'Resize':
             for entry in node.attribute:
                 entry.s = b'nearest' if entry.name == 'mode' else entry.s
-    with pytest.raises(NotRecognisedError, match='resizes with'):
-        recognise(model, 'pixel_values', 'logits')
+    with pytest.raises(UnsupportedGraphError, match='resizes with'):
+        parse_segformer(model, 'pixel_values', 'logits')

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.model.optimize.verify import Agreement
-from segformer_ros.model.optimize.verify import compare
-from segformer_ros.model.optimize.verify import sample_pictures
+from segformer_ros.model.optimize import verify
 from segformer_ros.model.spec import ModelSpec
 
 SPEC = ModelSpec('scaled', 'none', 3, input_size_wh=(16, 12), output_size_wh=(16, 12))
@@ -42,8 +40,8 @@ def original(tmp_path):
 
 
 def test_equal_networks_agree(tmp_path, original):
-    agreement = compare(original, SPEC, write(tmp_path, 'same', [1, 1, 1]), SPEC)
-    assert agreement == Agreement(0.0, 1.0)
+    agreement = verify.compare(original, SPEC, write(tmp_path, 'same', [1, 1, 1]), SPEC)
+    assert agreement == verify.Agreement(0.0, 1.0)
     assert agreement.is_exact
 
 
@@ -52,7 +50,7 @@ def test_largest_difference_is_that_of_the_worst_logit(tmp_path, original):
     picture[3, 5] = (255, 0, 0)
     spec = SPEC._replace(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     other = write(tmp_path, 'other', [1.25, 1, 1])
-    agreement = compare(original, spec, other, spec, [picture])
+    agreement = verify.compare(original, spec, other, spec, [picture])
     assert agreement.max_logit_difference == pytest.approx(0.25)
     assert not agreement.is_exact
 
@@ -63,11 +61,13 @@ def test_mask_agreement_counts_cells(tmp_path, original):
     # The second class loses where it won: the upper half.
     other = write(tmp_path, 'other', [1, 0.5, 1])
     spec = SPEC._replace(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    assert compare(original, spec, other, spec, [picture]).mask_agreement == pytest.approx(0.5)
+    agreement = verify.compare(original, spec, other, spec, [picture])
+    assert agreement.mask_agreement == pytest.approx(0.5)
 
 
 def test_values_that_are_not_finite_never_agree(tmp_path, original):
-    agreement = compare(original, SPEC, write(tmp_path, 'bad', [1, 1, 1], poison=True), SPEC)
+    other = write(tmp_path, 'bad', [1, 1, 1], poison=True)
+    agreement = verify.compare(original, SPEC, other, SPEC)
     assert agreement.max_logit_difference == np.inf
     assert not agreement.is_exact
 
@@ -75,18 +75,18 @@ def test_values_that_are_not_finite_never_agree(tmp_path, original):
 @pytest.mark.parametrize('difference, masks, exact', [
     (9.9e-4, 0.9999, True), (1e-3, 1.0, False), (0.0, 0.9998, False), (float('nan'), 1.0, False)])
 def test_limits_are_a_thousandth_and_one_cell_in_ten_thousand(difference, masks, exact):
-    assert Agreement(difference, masks).is_exact is exact
+    assert verify.Agreement(difference, masks).is_exact is exact
 
 
 def test_graph_that_does_not_run_is_an_error(tmp_path, original):
     (tmp_path / 'broken.onnx').write_bytes(b'no graph')
     with pytest.raises(BackendError, match='cannot be run'):
-        compare(original, SPEC, str(tmp_path / 'broken.onnx'), SPEC)
+        verify.compare(original, SPEC, str(tmp_path / 'broken.onnx'), SPEC)
 
 
 def test_pictures_repeat_and_have_edges_flat_parts_and_noise():
-    pictures = sample_pictures((512, 384))
-    for one, again in zip(pictures, sample_pictures((512, 384))):
+    pictures = verify.sample_pictures((512, 384))
+    for one, again in zip(pictures, verify.sample_pictures((512, 384))):
         np.testing.assert_array_equal(one, again)
         assert one.shape == (384, 512, 3) and one.dtype == np.uint8
     steps = [np.abs(np.diff(picture.astype(int), axis=1)).mean(axis=2) for picture in pictures]

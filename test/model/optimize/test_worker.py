@@ -31,13 +31,13 @@ def test_child_makes_what_prepare_makes_and_both_share_the_cache(path):
     by_child = optimize_in_child(path, SPEC)
     assert by_child.changes == graph.FOLDED
     made_at = os.stat(by_child.path).st_mtime
-    assert graph.prepare(path, SPEC) == by_child
+    assert graph.optimize(path, SPEC) == by_child
     assert optimize_in_child(path, SPEC) == by_child
     assert os.stat(by_child.path).st_mtime == made_at
 
 
 def test_cached_graph_needs_no_onnx(path, project_root):
-    prepared = graph.prepare(path, SPEC)
+    prepared = graph.optimize(path, SPEC)
     assert run_without_onnx(path, project_root) == f'{prepared.changes} {prepared.path}'
 
 
@@ -60,7 +60,7 @@ def run_without_onnx(path, project_root):
               'sys.modules["onnx"] = None\n'
               'from segformer_ros.model.optimize import optimize as graph\n'
               'from segformer_ros.model.spec import ModelSpec\n'
-              f'prepared = graph.prepare(sys.argv[1], ModelSpec(*{tuple(SPEC)!r}))\n'
+              f'prepared = graph.optimize(sys.argv[1], ModelSpec(*{tuple(SPEC)!r}))\n'
               'print(prepared.changes, prepared.path)\n')
     child = subprocess.run([sys.executable, '-c', script, path], stdout=subprocess.PIPE,
                            cwd=project_root, check=True)

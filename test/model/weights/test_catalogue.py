@@ -3,8 +3,6 @@
 """The catalogue of models: strict reading, safe paths, and the shipped entries."""
 
 import copy
-import hashlib
-import subprocess
 
 from hypothesis import given
 from hypothesis import settings
@@ -15,7 +13,6 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
-from segformer_ros.model.weights import verify as digest
 
 BLOCK = {
     'url': '{endpoint}/org/{revision}/{path}',
@@ -116,38 +113,3 @@ def test_no_accepted_path_leaves_its_folder(path):
 def test_unknown_model_offers_the_nearest_name():
     with pytest.raises(ModelError, match='segformer_b0_ade20k'):
         catalogue.spec_path('segformer_b0_ade')
-
-
-def test_digests_are_those_of_git_and_sha256sum(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(b'what is up, doc?')
-    # The example of git's documentation, "Git Internals - Git Objects".
-    assert digest.git_blob_sha1_of(str(path)) == 'bd9dbf5aae1a3862dd1526723246b20206e5fc37'
-    path.write_bytes(b'x' * (digest.BLOCK_BYTES + 1))
-    assert digest.sha256_of(str(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_git_blob_digest_agrees_with_git(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(bytes(bytearray(range(256))) * 9000)
-    try:
-        said = subprocess.check_output(['git', 'hash-object', '--no-filters', str(path)])
-    except FileNotFoundError:
-        pytest.skip('git is not installed')
-    assert digest.git_blob_sha1_of(str(path)) == said.decode().strip()
-
-
-@pytest.mark.parametrize('facts, message', [
-    ({'size': 4}, 'got 3 bytes; expected 4 bytes'),
-    ({'sha256': '0' * 64}, 'SHA-256'),
-    ({'git_blob_sha1': '0' * 40}, 'git blob SHA-1'),
-])
-def test_each_published_fact_is_compared(tmp_path, facts, message):
-    path = tmp_path / 'file'
-    path.write_bytes(b'abc')
-    right = catalogue.RemoteFile(
-        'v', 'p', 3, 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-        'f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f')
-    digest.check_file(str(path), right)
-    with pytest.raises(ModelError, match=message):
-        digest.check_file(str(path), right._replace(**facts))

@@ -85,7 +85,7 @@ def test_server_that_ignores_ranges_makes_it_start_again(server, part):
 
 
 def test_file_that_changed_meanwhile_is_fetched_from_its_start(server, part):
-    server.cuts = [100000] + [0] * download.BARREN_ATTEMPTS
+    server.cuts = [100000] + [0] * download.FAILED_ATTEMPTS
     with pytest.raises(ModelError):
         bring(server, part)
     server.cuts = []
@@ -154,7 +154,7 @@ def test_connection_that_never_works_ends_with_what_is_kept(server, part):
     server.cuts = [1000] + [0] * 50
     with pytest.raises(ModelError, match='1000 bytes are kept: the same command goes on'):
         bring(server, part)
-    assert len(server.requests) == 1 + download.BARREN_ATTEMPTS
+    assert len(server.requests) == 1 + download.FAILED_ATTEMPTS
 
 
 def test_no_network_names_proxy_mirror_and_offline_way(part):

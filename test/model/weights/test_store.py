@@ -12,6 +12,7 @@ import pytest
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.weights import store
 from segformer_ros.model.weights.catalogue import load_download
+from segformer_ros.model.weights.catalogue import RemoteFile
 from segformer_ros.model.weights.resolve import resolve_model
 from support import tiny_catalogue
 from support.file_server import serve
@@ -322,3 +323,19 @@ def test_relative_path_and_home_are_understood(catalogue, monkeypatch):
     monkeypatch.setenv('HOME', str(catalogue))
     for path in ('my.onnx', './my.onnx', '~/my.onnx'):
         assert resolve_model(path).onnx_path == str(catalogue / 'my.onnx')
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'size': 4}, 'got 3 bytes; expected 4 bytes'),
+    ({'sha256': '0' * 64}, 'SHA-256'),
+    ({'git_blob_sha1': '0' * 40}, 'git blob SHA-1'),
+])
+def test_all_that_is_published_is_compared(tmp_path, changes, message):
+    path = tmp_path / 'file'
+    path.write_bytes(b'abc')
+    right = RemoteFile(
+        'v', 'p', 3, 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+        'f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f')
+    store.check_file(str(path), right)
+    with pytest.raises(ModelError, match=message):
+        store.check_file(str(path), right._replace(**changes))

@@ -11,9 +11,7 @@ import numpy as np
 from PIL import Image
 import pytest
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.segmentation.images.compressed import compressed_to_rgb
-from segformer_ros.segmentation.images.compressed import encode_jpeg
-from segformer_ros.segmentation.images.compressed import encode_png
+from segformer_ros.segmentation.images import compressed
 from support.image_messages import PlainMessage
 
 
@@ -36,13 +34,13 @@ def message(data, text='jpeg'):
 
 def test_png_is_decoded_exactly():
     image = smooth_image()
-    assert np.array_equal(compressed_to_rgb(message(encoded('PNG'), 'png')), image)
+    assert np.array_equal(compressed.compressed_to_rgb(message(encoded('PNG'), 'png')), image)
 
 
 def test_jpeg_is_decoded_as_pillow_does_it():
     data = encoded('JPEG', quality=90)
     expected = np.asarray(Image.open(io.BytesIO(data)).convert('RGB')).astype(int)
-    difference = np.abs(compressed_to_rgb(message(data)) - expected)
+    difference = np.abs(compressed.compressed_to_rgb(message(data)) - expected)
     # Builds of libjpeg round the inverse transform differently.
     assert difference.max() <= 4
     assert difference.mean() < 1.0
@@ -51,24 +49,24 @@ def test_jpeg_is_decoded_as_pillow_does_it():
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
 def test_grey_files_become_rgb(kind):
     data = encoded(kind, np.full((20, 30), 77, np.uint8))
-    image = compressed_to_rgb(message(data))
+    image = compressed.compressed_to_rgb(message(data))
     assert image.shape == (20, 30, 3)
     assert np.abs(image.astype(int) - 77).max() <= 1
 
 
 def test_content_decides_whatever_format_says():
-    assert compressed_to_rgb(message(encoded('PNG'), 'jpeg')).shape == (40, 56, 3)
+    assert compressed.compressed_to_rgb(message(encoded('PNG'), 'jpeg')).shape == (40, 56, 3)
 
 
 def test_exif_orientation_is_not_applied():
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees"
     data = encoded('JPEG', exif=exif.tobytes())
-    assert compressed_to_rgb(message(data)).shape == (40, 56, 3)
+    assert compressed.compressed_to_rgb(message(data)).shape == (40, 56, 3)
 
 
 def test_jpeg_may_be_followed_by_padding():
-    assert compressed_to_rgb(message(encoded('JPEG') + bytes(100))).shape == (40, 56, 3)
+    assert compressed.compressed_to_rgb(message(encoded('JPEG') + bytes(100))).shape == (40, 56, 3)
 
 
 @pytest.mark.parametrize('data, text', [
@@ -86,7 +84,7 @@ def test_jpeg_may_be_followed_by_padding():
 ])
 def test_what_is_no_whole_picture_is_refused(data, text):
     with pytest.raises(InvalidInputError, match=text):
-        compressed_to_rgb(message(data))
+        compressed.compressed_to_rgb(message(data))
 
 
 @settings(deadline=None, max_examples=60)
@@ -94,7 +92,7 @@ def test_what_is_no_whole_picture_is_refused(data, text):
 def test_a_file_cut_anywhere_is_refused(cut, kind):
     data = encoded(kind)
     with pytest.raises(InvalidInputError):
-        compressed_to_rgb(message(data[:max(0, len(data) - cut)]))
+        compressed.compressed_to_rgb(message(data[:max(0, len(data) - cut)]))
 
 
 @settings(deadline=None, max_examples=100)
@@ -102,7 +100,7 @@ def test_a_file_cut_anywhere_is_refused(cut, kind):
 def test_random_bytes_are_refused_or_decoded_never_anything_else(data):
     for start in (b'', b'\xff\xd8', b'\x89PNG\r\n\x1a\n'):
         try:
-            image = compressed_to_rgb(message(start + data))
+            image = compressed.compressed_to_rgb(message(start + data))
         except InvalidInputError:
             continue
         assert image.ndim == 3
@@ -110,8 +108,8 @@ def test_random_bytes_are_refused_or_decoded_never_anything_else(data):
 
 def test_encoded_png_is_lossless_and_jpeg_close():
     image = smooth_image()
-    for make, kind, difference in ((encode_png, 'PNG', 0),
-                                   (lambda rgb: encode_jpeg(rgb, 95), 'JPEG', 6)):
+    for make, kind, difference in ((compressed.encode_png, 'PNG', 0),
+                                   (lambda rgb: compressed.encode_jpeg(rgb, 95), 'JPEG', 6)):
         file = Image.open(io.BytesIO(make(image).tobytes()))
         assert file.format == kind
         assert np.abs(np.asarray(file.convert('RGB')).astype(int) - image).max() <= difference
@@ -119,4 +117,4 @@ def test_encoded_png_is_lossless_and_jpeg_close():
 
 def test_jpeg_quality_rules_the_size():
     image = np.random.RandomState(0).randint(0, 256, (60, 60, 3), dtype=np.uint8)
-    assert len(encode_jpeg(image, 10)) < len(encode_jpeg(image, 90)) / 2
+    assert len(compressed.encode_jpeg(image, 10)) < len(compressed.encode_jpeg(image, 90)) / 2
