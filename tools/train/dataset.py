@@ -67,7 +67,7 @@ def load(folder: str, size_wh: Tuple[int, int]) -> Pairs:
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
-    """Turn RGB uint8 (H, W, 3) into the network's (3, H, W) float32."""
+    """Return RGB uint8 (H, W, 3) as the network's (3, H, W) float32."""
     scaled = image.astype(np.float32) * np.float32(1 / 255.0)
     return np.ascontiguousarray(((scaled - _MEAN) / _STD).transpose(2, 0, 1))
 
@@ -96,7 +96,7 @@ def class_shares(labels: np.ndarray) -> np.ndarray:
 
 def repeat_factors(labels: np.ndarray, target: float = 0.2) -> np.ndarray:
     """
-    Tell how much more often images with rare classes should be drawn.
+    Return how much more often images with rare classes should be drawn.
 
     Repeat factor sampling (Gupta et al., "LVIS", 2019): the square root of ``target`` by the
     share of images that show the image's rarest class.

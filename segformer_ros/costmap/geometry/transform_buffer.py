@@ -10,11 +10,13 @@ tf2's documentation; tf2's own code is not used.
 
 import bisect
 import math
-from typing import Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
 
 if TYPE_CHECKING:
@@ -129,6 +131,17 @@ class TransformBuffer:
             # A child has one parent; its history under another one has no meaning now.
             edge = self._edges[child] = _Edge(parent, static)
         edge.insert(stamp, position, rotation, self.cache_time)
+
+    def insert_message(self, message: Any, static: bool = False) -> None:
+        """
+        Take in one geometry_msgs/TransformStamped; see :meth:`insert`.
+
+        :param message: the message, or one of the same form
+        """
+        shift, turn = message.transform.translation, message.transform.rotation
+        self.insert(message.header.frame_id, message.child_frame_id,
+                    stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+                    (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w), static)
 
     def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> 'Matrix':
         """

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.transforms import CameraPose
@@ -20,7 +21,6 @@ from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.node import CameraParameters
 from sensor_msgs.msg import CameraInfo

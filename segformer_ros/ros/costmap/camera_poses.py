@@ -9,9 +9,9 @@ from typing import Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
 from segformer_ros.costmap.settings import OVERHEAD
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.io.transforms import Transforms
 from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import RANGE

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.cost_table import UNKNOWN
 from segformer_ros.costmap.pipeline import CostmapPipeline
@@ -31,7 +32,6 @@ from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation

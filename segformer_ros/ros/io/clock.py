@@ -9,7 +9,7 @@ from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
-from segformer_ros.ros.io.transforms import NANOSECONDS
+from segformer_ros.common.time import NANOSECONDS
 
 
 class NodeClock:

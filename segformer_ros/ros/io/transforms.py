@@ -4,7 +4,7 @@
 
 import abc
 import threading
-from typing import Any, Dict, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
@@ -12,6 +12,8 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from tf2_msgs.msg import TFMessage
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = QoSProfile(depth=100)
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-NANOSECONDS = 1000000000
 
 
 class Transforms(abc.ABC):
@@ -97,8 +98,7 @@ class BufferedTransforms(Transforms):
     def _insert(self, message: TFMessage, static: bool) -> None:
         for entry in message.transforms:
             child = entry.child_frame_id
-            stamp = _nanoseconds(entry.header.stamp) / NANOSECONDS
-            position, turn = _numbers(entry.transform)
+            stamp = stamp_to_nanoseconds(entry.header.stamp) / NANOSECONDS
             with self._lock:
                 # Older than anything that is kept: time was reset, and the buffer would drop
                 # each new transform as too old.
@@ -107,8 +107,7 @@ class BufferedTransforms(Transforms):
                     self._buffer.clear()
                     self._newest.clear()
                 try:
-                    self._buffer.insert(entry.header.frame_id, child, stamp, position, turn,
-                                        static)
+                    self._buffer.insert_message(entry, static)
                 except InvalidInputError as error:
                     self._tell(str(error))
                     continue
@@ -146,7 +145,8 @@ class Tf2Transforms(Transforms):
         except self._failures as error:
             raise TransformError('No transform', got=f'{source!r} in {target!r}',
                                  remedy=f'tf2 says: {error}') from error
-        return pose_matrix(*_numbers(found.transform))
+        shift, turn = found.transform.translation, found.transform.rotation
+        return pose_matrix((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w))
 
     def clear(self) -> None:
         """Forget everything but static transforms."""
@@ -166,12 +166,3 @@ def make_transforms(node: Node) -> Transforms:
     except ImportError:
         return BufferedTransforms(node)
     return Tf2Transforms(node, tf2_ros)
-
-
-def _numbers(transform: Any) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
-    shift, turn = transform.translation, transform.rotation
-    return (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w)
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)

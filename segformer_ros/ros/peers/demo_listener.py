@@ -15,12 +15,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.evaluation.demo.truth import HeardGrid
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.transforms import BufferedTransforms
-from segformer_ros.ros.io.transforms import NANOSECONDS
 from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
 from segformer_ros.ros.peers.recorder import Channel
 from segformer_ros.ros.peers.recorder import Recorder

@@ -50,7 +50,7 @@ class TiledRays:
         self.pixel_angle = float(np.median(steps)) if len(steps) else 1e-3
 
     def to_image(self, values: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
-        """Turn (T, S) or (T, S, C) values back into an image (H, W) or (H, W, C)."""
+        """Return (T, S) or (T, S, C) values as an image (H, W) or (H, W, C)."""
         rows, columns = self._grid
         rest = values.shape[2:]
         image = values.reshape((rows, columns, TILE, TILE) + rest)
@@ -140,7 +140,7 @@ def shadows(primitives: List[shapes.Primitive], points: 'npt.NDArray[Any]',
             seen: 'npt.NDArray[np.bool_]', sun: Tuple[float, float, float],
             lamp: Optional[Tuple[float, float, float]]) -> 'npt.NDArray[np.bool_]':
     """
-    Tell which points a shape hides from the light.
+    Return which points a shape hides from the light.
 
     :param primitives: the shapes of the world
     :param points: (3, T, S) world points, metres, lifted off their surfaces

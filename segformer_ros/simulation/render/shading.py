@@ -10,11 +10,10 @@ from segformer_ros.simulation.render.ray_casting import shadows
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import ROOM
 from segformer_ros.simulation.textures import surface as textures_surface
+from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.textures.built_patterns import BUILT_PATTERNS
 from segformer_ros.simulation.textures.noise import fractal
-from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.textures.patterns import PATTERNS
-from segformer_ros.simulation.textures.textures import SKY
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.world import World
 
@@ -61,12 +60,8 @@ def _corners(room: Tuple[float, float, float], p: Any, normal: Any) -> 'npt.NDAr
     return shade
 
 
-def _albedo(material: Material, surface: textures_surface.Surface, out: Any, where: Any) -> None:
-    out[where] = _ALL[material.pattern](material, surface)
-
-
 class _Points:
-    """The hit points of a frame, flat, with what the passes fill in."""
+    """The hit points of an image, flat, with what the passes fill in."""
 
     def __init__(self, world: World, count: int) -> None:
         self.world = world
@@ -78,7 +73,7 @@ class _Points:
 
     def paint(self, material_index: int, surface: textures_surface.Surface, where: Any) -> None:
         material = self.world.materials[material_index]
-        _albedo(material, surface, self.color, where)
+        self.color[where] = _ALL[material.pattern](material, surface)
         self.labels[where] = material.class_id
         if material.shine:
             self.shine[where] = material.shine

@@ -199,7 +199,7 @@ def facade(m: patterns.Material, s: Surface) -> 'npt.NDArray[Any]':
     seam = noise.line(s.u, 0.9 * m.scale, 0.12, s.footprint)
     edge = 1.0 - _step(_inset(s, 0.35), s.footprint)
     roof = patterns.mix(m.palette[3] * (1.0 + 0.1 * noise.fractal(s.u, s.v, 1.0))[:, None],
-               m.palette[3] * 0.45, np.maximum(seam, edge))
+                        m.palette[3] * 0.45, np.maximum(seam, edge))
     return np.where(s.top[:, None], roof, color)
 
 
@@ -223,7 +223,7 @@ def glasshouse(m: patterns.Material, s: Surface) -> 'npt.NDArray[Any]':
 def bodywork(m: patterns.Material, s: Surface) -> 'npt.NDArray[Any]':
     """Lower part of a car: paint, a dark sill, lamps at the ends."""
     color = patterns.mix(m.palette[0] * np.ones((s.u.size, 1), np.float32), m.palette[1],
-                _step(0.12 - (s.v + 0.5 * s.height), s.footprint) * ~s.top)
+                         _step(0.12 - (s.v + 0.5 * s.height), s.footprint) * ~s.top)
     lamp = s.front & (np.abs(np.abs(s.u) - 0.36 * s.width) < 0.12 * s.width) & (
         np.abs(s.v - 0.12 * s.height) < 0.16 * s.height)
     return np.where(lamp[:, None], m.palette[2], color)

@@ -91,7 +91,7 @@ def carton(scene: Scene, x: float, y: float, yaw: float, size: float) -> None:
     a.put(shapes.BOX, (0, 0, tall), (size, size * r.uniform(0.7, 1.0), tall), board)
     if r.uniform() < 0.35:
         a.put(shapes.BOX, (0, 0, 2 * tall + size * 0.5), (size * 0.7, size * 0.6, size * 0.5),
-              board, turn=None)
+              board)
 
 
 def plant(scene: Scene, x: float, y: float, size: float) -> None:
@@ -103,7 +103,7 @@ def plant(scene: Scene, x: float, y: float, size: float) -> None:
     a.put(shapes.CYLINDER, (0, 0, 0.45 * size), (0.04, 0.04, 0.15 * size), leaves)
     for _ in range(5):
         a.put(shapes.ELLIPSOID, (r.uniform(-0.16, 0.16) * size, r.uniform(-0.16, 0.16) * size,
-                          r.uniform(0.65, 1.10) * size),
+                                 r.uniform(0.65, 1.10) * size),
               (r.uniform(0.2, 0.32) * size, r.uniform(0.2, 0.32) * size,
                r.uniform(0.22, 0.36) * size), leaves, holes=0.22)
 

@@ -17,8 +17,8 @@ from segformer_ros.simulation.render.ground_truth import occupancy
 from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.textures.textures import PERSON
-from segformer_ros.simulation.textures.textures import WALL
+from segformer_ros.simulation.textures.bank import PERSON
+from segformer_ros.simulation.textures.bank import WALL
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
 from support import simulation_oracle as oracle

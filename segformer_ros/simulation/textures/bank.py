@@ -146,7 +146,7 @@ class TextureBank:
 
         :param name: a key of ``RECIPES``
         :param index: 0 to ``VARIANTS`` - 1
-        :return: the material; the same arguments give the same material for ever
+        :return: the material; the same arguments always give the same material
         """
         class_id, families, colors = RECIPES[name]
         r = np.random.RandomState([_ORDER[name], _FIRST[self.split] + index])
@@ -163,7 +163,6 @@ class TextureBank:
         :param name: a key of ``RECIPES``
         :param random: the world's random numbers; one is used up
         :param class_id: labels the surface as another class
-        :return: the material
         """
         material = self.variant(name, int(random.randint(VARIANTS)))
         return material if class_id is None else material._replace(class_id=class_id)
