@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A child process that never outlives its parent's block."""
+"""Commands and nodes as child processes that end with a ``with`` block."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ AnyChild = TypeVar('AnyChild', bound='ChildCommand')
 
 class ChildCommand:
     """
-    A command with its output in a log file.
+    A child process that writes its output to a log file.
 
     :param command: program and arguments
     :param log_path: file for everything that it prints
@@ -60,14 +60,14 @@ class ChildCommand:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether the process is gone."""
+        """Return whether the process has ended."""
         return self._process.poll() is not None
 
     def check(self) -> None:
         """
-        Return if the process runs or ended well.
+        Raise if the process has failed.
 
-        :raises SegformerRosError: it failed; the text holds the end of its log
+        :raises SegformerRosError: with the end of its log
         """
         status = self._process.poll()
         if status:

@@ -19,6 +19,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
+from segformer_ros.ros.io.status import entries_of
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
@@ -69,8 +70,8 @@ class GraphObservation(NamedTuple):
     state: str
     parameters: Dict[str, Any]
     cameras: Tuple[CameraObservation, ...]
-    diagnostics: Dict[str, Tuple[int, str]]
-    """Level and message of the node's own entries."""
+    diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]]
+    """Level, message and values of the node's own entries."""
     transform_buffer: TransformBuffer
     transforms: int
     transform_faults: Tuple[str, ...]
@@ -128,7 +129,7 @@ class GraphObserver(StandaloneNode):
         self._transforms = 0
         self._faults: Dict[str, None] = {}
         self._parents: Dict[str, str] = {}
-        self._diagnostics: Dict[str, Tuple[int, str]] = {}
+        self._diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
 
     def observe(self, seconds: float, image: str, camera_info: str) -> GraphObservation:
         """
@@ -236,11 +237,7 @@ class GraphObserver(StandaloneNode):
                 self._faults[str(error)] = None
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        prefix = self._target.lstrip('/') + ': '
-        for status in message.status:
-            if status.name.startswith(prefix):
-                self._diagnostics[status.name[len(prefix):]] = (
-                    int.from_bytes(status.level, 'little'), status.message)
+        self._diagnostics.update(entries_of(message, self._target))
 
 
 def pictures(topics: Sequence[str], depths: int) -> List[str]:

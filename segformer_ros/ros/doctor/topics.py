@@ -49,7 +49,7 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
             status.WARN, 'node',
             '{} is {}, so it gives no masks'.format(node, observed.state or 'in no state'),
             f'ros2 lifecycle set {node} {transition}')]
-    for task, (level, message) in sorted(observed.diagnostics.items()):
+    for task, (level, message, _) in sorted(observed.diagnostics.items()):
         # STALE, which is 3, is as bad.
         results.append(CheckResult(
             min(level, status.ERROR), 'node says', f'{task}: {message}',
