@@ -8,14 +8,10 @@ import subprocess
 import sys
 
 from geometry_msgs.msg import TransformStamped
-import pytest
 from segformer_ros.cli import doctor as doctor_command
-from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.ros.doctor import machine as doctor_machine
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
-from segformer_ros.ros.doctor.check_result import render_text
-from segformer_ros.ros.doctor.graph import pictures
 from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import OK
 from segformer_ros.ros.io.status import WARN
@@ -175,22 +171,6 @@ def test_depth_that_the_costmap_reads_is_no_picture_and_a_missing_camera_info_is
     assert of(results, 'tf')[0].level == WARN
 
 
-@pytest.mark.parametrize('topics, depths, expected', [
-    (['/oak_depthai/rgb/image_raw'], 0, ['/oak_depthai/rgb/image_raw']),
-    (['/camera/aligned_depth_to_color/image_raw', '/camera/color/image_raw'], 1,
-     ['/camera/color/image_raw']),
-    (['/depth_camera/depth/image_raw', '/depth_camera/rgb/image_raw'], 1,
-     ['/depth_camera/rgb/image_raw']),
-    (['/camera/depth/image_raw/compressedDepth', '/camera/rgb/image_raw/compressed'], 1,
-     ['/camera/rgb/image_raw/compressed']),
-    (['/front/depth', '/front/image', '/rear/depth', '/rear/image'], 2,
-     ['/front/image', '/rear/image']),
-    # Two cameras may read one depth image.
-    (['/depth', '/front/image', '/rear/image'], 2, ['/front/image', '/rear/image'])])
-def test_depth_images_are_told_by_whole_words(topics, depths, expected):
-    assert pictures(topics, depths) == expected
-
-
 def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monkeypatch, capsys):
     cache = tmp_path / 'engines of the node'
     cache.mkdir()
@@ -202,70 +182,6 @@ def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monk
     results = results_of(capsys.readouterr().out)
     assert of(results, 'cache')[0].text == f'{cache} is writable for others'
     assert of(results, 'memory')[0].level == WARN
-
-
-def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):
-    root = tmp_path / 'cache'
-    root.mkdir()
-    os.chmod(str(root), 0o777)
-    found = doctor_machine.check_cache(str(root))[-1]
-    assert (found.level, 'writable for others' in found.text) == (ERROR, True)
-    assert os.stat(str(root)).st_mode & 0o777 == 0o777
-
-
-def test_cache_that_is_a_link_is_an_error(tmp_path):
-    (tmp_path / 'elsewhere').mkdir(mode=0o700)
-    (tmp_path / 'cache').symlink_to(tmp_path / 'elsewhere')
-    assert doctor_machine.check_cache(str(tmp_path / 'cache'))[-1].level == ERROR
-
-
-def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
-    folder = tmp_path / 'cache' / 'engines'
-    folder.mkdir(parents=True, mode=0o700)
-    os.chmod(str(tmp_path / 'cache'), 0o700)
-    record = folder / 'some-engine.json'
-    record.write_bytes(b'{"version": ')
-    os.chmod(str(record), 0o600)
-    found = doctor_machine.check_cache(str(tmp_path / 'cache'))[-1]
-    assert (found.level, found.subject) == (WARN, 'engine')
-    assert 'some-engine.json: not usable' in found.text
-    assert record.exists()
-    assert EngineCache(str(folder)).records() == ()  # the node's own way deletes it
-    assert not record.exists()
-
-
-@pytest.mark.parametrize('free, serves, level', [
-    (2 ** 30 * 4, False, OK), (600 * 2 ** 20, False, WARN), (100 * 2 ** 20, False, ERROR),
-    (2 ** 30 * 4, True, OK), (100 * 2 ** 20, True, WARN)])
-def test_little_memory_is_an_error_for_a_start_and_a_warning_once_a_node_serves(
-        free, serves, level):
-    assert doctor_machine.check_memory(free, serves).level == level
-
-
-def test_clock_that_was_never_set_is_an_error():
-    assert doctor_machine.check_clock(0.0).level == ERROR
-    assert doctor_machine.check_clock(1.9e9).level == OK
-
-
-def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
-    from segformer_ros.common.errors import BackendError
-
-    def no_gpu():
-        raise BackendError('No CUDA driver', remedy='Install it.')
-    monkeypatch.setattr(doctor_machine, 'probe_gpu', no_gpu)
-    assert doctor_machine.check_runtimes('auto')[-1].level == OK
-    wanted = doctor_machine.check_runtimes('tensorrt')[-1]
-    assert (wanted.level, wanted.remedy) == (ERROR, 'Install it.')
-
-
-def test_text_has_one_line_for_each_result_and_remedy():
-    text = render_text([CheckResult(OK, 'clock', 'now'),
-                        CheckResult(ERROR, 'model', 'not\nthere', 'Fetch it.\nThen start.')])
-    assert text.splitlines() == [
-        'ok    clock         now',
-        'ERROR model         not there',
-        '                    remedy: Fetch it. Then start.',
-        '1 errors, 0 warnings, 1 ok']
 
 
 def test_wrong_command_line_has_a_status_of_its_own():

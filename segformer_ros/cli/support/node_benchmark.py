@@ -84,7 +84,8 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
     ros_environment.carry_images()
     ros_environment.keep_apart()
     optimized = prepare(onnx_path, spec)
-    image = cv2.resize(picture, SIZE_WH, interpolation=cv2.INTER_AREA)[:, :, ::-1]
+    image = np.ascontiguousarray(
+        cv2.resize(picture, SIZE_WH, interpolation=cv2.INTER_AREA)[:, :, ::-1], np.uint8)
     results = []
     with tempfile.TemporaryDirectory(prefix='segformer_ros_benchmark_') as folder:
         spec_path = os.path.join(folder, 'optimized.yaml')

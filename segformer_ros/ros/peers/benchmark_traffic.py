@@ -8,7 +8,6 @@ import time
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
-import numpy as np
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.common.errors import BackendError
@@ -22,6 +21,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 NODE = '/segformer'
@@ -59,7 +59,7 @@ class Traffic(StandaloneNode):
     Sends images and gathers masks, diagnostics and answers.
 
     :param cameras: names, one empty name for a camera without one
-    :param image: (H, W, 3) BGR that every camera sends
+    :param image: (H, W, 3) BGR, contiguous, that every camera sends
     """
 
     def __init__(self, cameras: Sequence[str], image: 'npt.NDArray[np.uint8]') -> None:
@@ -68,7 +68,7 @@ class Traffic(StandaloneNode):
         height, width = image.shape[:2]
         self._image = Image(
             header=Header(frame_id='camera'), height=height, width=width, encoding='bgr8',
-            step=3 * width, is_bigendian=0, data=byte_array(np.ascontiguousarray(image)))
+            step=3 * width, is_bigendian=0, data=byte_array(image))
         self._arrivals: List[Arrival] = []
         self._entries: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
         self._heard = 0.0
@@ -168,5 +168,7 @@ class Traffic(StandaloneNode):
         self._arrivals.append(Arrival(camera, stamp, time.time()))
 
     def _on_diagnostics(self, message: Any) -> None:
-        self._entries.update(entries_of(message, NODE))
-        self._heard = time.monotonic()
+        entries = entries_of(message, NODE)
+        if entries:
+            self._entries.update(entries)
+            self._heard = time.monotonic()

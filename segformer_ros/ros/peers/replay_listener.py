@@ -55,7 +55,8 @@ class ReplayListener(StandaloneNode):
         self.diagnostics_heard = 0.0
         """When diagnostics of the node came last, ``time.monotonic``."""
         self._node.create_subscription(
-            Image, f'{node}/{topics.input_name(camera, topics.MASK)}', self._on_mask, topics.MASK._replace(depth=DEPTH).profile(), raw=True)
+            Image, f'{node}/{topics.input_name(camera, topics.MASK)}', self._on_mask,
+            topics.MASK._replace(depth=DEPTH).profile(), raw=True)
         best_effort = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._node.create_subscription(
             CompressedImage if is_compressed else Image, image_topic, self._on_image,

@@ -8,6 +8,8 @@ from segformer_ros.cli.support.node_benchmark import run_node_benchmark
 from segformer_ros.cli.support.node_benchmark import Scenario
 from segformer_ros.model.weights.resolve import resolve_model
 
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
 
 def test_two_cameras_are_driven_measured_and_accounted_for(
         color_model, domain, tmp_path, monkeypatch):
