@@ -73,8 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
     parser.add_argument('--node', action='store_true',
                         help='measure the first model\'s node over DDS too; needs ROS')
-    parser.add_argument('--only-node', action='store_true',
-                        help='measure nothing but that')
+    parser.add_argument('--only-node', action='store_true', help='measure nothing but that')
     parser.add_argument('--append', action='store_true',
                         help='keep what benchmark.json in the folder has of other models, and of '
                         'the node if it is not measured now')

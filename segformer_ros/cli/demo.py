@@ -80,8 +80,7 @@ def run(options: argparse.Namespace) -> int:
     with open(path, 'w', encoding='utf-8') as stream:
         json.dump(summary, stream, indent=2, sort_keys=True)
         stream.write('\n')
-    titles = {world: f'segformer_ros, simulated {world} world'
-              for world in report.frames}
+    titles = {world: f'segformer_ros, simulated {world} world' for world in report.frames}
     notes = {world: 'mIoU {mean_iou:.2f}'.format(**figures)
              for world, figures in summary['worlds'].items()}
     for name in [path, *DemoPictures(report.frames, classes, titles, notes).write(options.output)]:
@@ -151,7 +150,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
                 ended = now
             # Frames that the node superseded never come: five seconds after the last image
             # nothing is on its way any more.
-            if ended is not None and now - max(ended, last) > 5.0 or now - last > options.patience:
+            if (ended is not None and now - max(ended, last) > 5.0
+                    or now - last > options.patience):
                 break
     progress.finish()
     if not done:

@@ -4,8 +4,8 @@
 """
 Draw the pictures of docs/nav2.md and docs/drone.md: docs/images/nav2_*.png, landing_site.png.
 
-The worlds are the simulator's, the labels are its true ones, the costmap pipeline is the node's own.
-What Nav2 makes of it is computed by the statement of Nav2's rules that the tests use.
+The worlds are the simulator's, the labels are its true ones, and the costmap pipeline is the
+node's own. Nav2's costs are computed by the statement of Nav2's rules that the tests use.
 
 usage: nav2_pictures.py
 """
@@ -219,7 +219,7 @@ def draw_landing():
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)
     pipeline = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
     pipeline.process('down', Frame(picture.labels, None, camera,
-                                pose_above_ground(pose, LAND_HEIGHT), 10.0))
+                                   pose_above_ground(pose, LAND_HEIGHT), 10.0))
     occupancy, site = pipeline.occupancy(10.0), pipeline.landing_site(10.0)
     geometry = occupancy.geometry
     around = np.linspace(0.0, 2.0 * np.pi, 100)
@@ -229,8 +229,7 @@ def draw_landing():
     local = np.concatenate([ring, np.zeros((100, 1))], axis=1) - pose[:3, 3]
     local = local.dot(pose[:3, :3])
     pixels = local[:, :2] / local[:, 2:] * FOCAL + 0.5 * (np.array(SIZE_WH) - 1)
-    cv2.polylines(image, [np.rint(pixels).astype(np.int32)], True, (255, 255, 255), 2,
-                  cv2.LINE_AA)
+    cv2.polylines(image, [np.rint(pixels).astype(np.int32)], True, (255, 255, 255), 2, cv2.LINE_AA)
     robot = GridPose((pose[0, 3] - geometry.origin_x) / geometry.resolution,
                      (pose[1, 3] - geometry.origin_y) / geometry.resolution, 0.5 * np.pi)
     grid = grid_picture(occupancy.values, robot, PANEL_WH, LAND_PIXELS)

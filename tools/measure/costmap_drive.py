@@ -208,8 +208,7 @@ def measure(kind: str, seed: int, labels: str, options: argparse.Namespace,
     labels_of = None if labels == 'true' else (
         lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
     figures = drive(kind, seed, costs, labels_of, options.length, options.let_down)
-    shares = {name: f'{100.0 * share:.2f} %'
-              for name, share in figures.shares().items()}
+    shares = {name: f'{100.0 * share:.2f} %' for name, share in figures.shares().items()}
     return (f'{kind} {seed}', labels if labels == 'true' else network.spec.name,
             figures.contacts, shares['marked'], figures.lethal, shares['right'],
             shares['far_off'], figures.ground, shares['graded'])

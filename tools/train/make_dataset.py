@@ -74,8 +74,7 @@ def render(job: Job) -> int:
                                 (float(blur[0]), float(blur[1])))
         name = f'{job.kind}_{job.seed:07d}_{view_index}.png'
         fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-        cv2.imwrite(os.path.join(job.folder, 'images', name),
-                    frame.image[..., ::-1], fast)
+        cv2.imwrite(os.path.join(job.folder, 'images', name), frame.image[..., ::-1], fast)
         cv2.imwrite(os.path.join(job.folder, 'labels', name), frame.labels, fast)
     return VIEWS_PER_WORLD
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Observe a ROS graph for some seconds, without judging it."""
 
-import os
+import itertools
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -261,4 +261,7 @@ def _depth_words(topic: str) -> Tuple[int, int]:
 
 def _beside(image: str, infos: List[str]) -> Optional[str]:
     """Return the CameraInfo topic whose name begins most like that of an image."""
-    return max(infos, key=lambda info: len(os.path.commonprefix([image, info])), default=None)
+    def common(info: str) -> int:
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1],
+                                                  zip(image, info)))
+    return max(infos, key=common, default=None)

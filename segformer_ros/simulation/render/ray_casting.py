@@ -61,8 +61,7 @@ class TiledRays:
 def _open_foliage(primitive: shapes.Primitive, origin: Any, direction: Any,
                   t: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
     h = primitive.half
-    x, y, z = [(o + t * d) * np.float32(size)
-               for o, d, size in zip(origin, direction, h)]
+    x, y, z = [(o + t * d) * np.float32(size) for o, d, size in zip(origin, direction, h)]
     level = np.interp(primitive.holes, [q[0] for q in _QUANTILES], [q[1] for q in _QUANTILES])
     return fractal(x + 0.6 * z, y + 0.8 * z, 0.45) > level
 
@@ -110,8 +109,7 @@ def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
         else:
             cosine = offsets[index].dot(axis) / lengths[index]
             reach = half_angle + np.arcsin(radii[index] / lengths[index])
-            tiles = np.nonzero((np.arccos(np.clip(cosine, -1, 1)) < reach)
-                               & (farthest > gap))[0]
+            tiles = np.nonzero((np.arccos(np.clip(cosine, -1, 1)) < reach) & (farthest > gap))[0]
         if not len(tiles):
             continue
         matrix = primitive.local_from_world()

@@ -115,8 +115,7 @@ class Renderer:
         axis = turn.dot(tiles.axis)
         primitives = world.primitives_around(float(origin[0]), float(origin[1]), time)
         distance, owner = cast(primitives, origin, directions, axis, tiles.half_angle)
-        shaded = shade(world, primitives, origin, directions, distance, owner,
-                       tiles.pixel_angle)
+        shaded = shade(world, primitives, origin, directions, distance, owner, tiles.pixel_angle)
         ahead = tiles.directions[2]
         with np.errstate(invalid='ignore'):
             depth = np.where(ahead > 1e-6, distance * ahead, np.float32(np.nan))

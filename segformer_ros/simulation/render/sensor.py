@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 _TARGET = 0.26
 # Drawn once: real sensors' noise is white, and shifting a tile is fast.
 _NOISE_SIDE = 1031
-_NOISE = np.random.RandomState(50913).standard_normal(
-    _NOISE_SIDE * _NOISE_SIDE).astype(np.float32)
+_NOISE = np.random.RandomState(50913).standard_normal(_NOISE_SIDE * _NOISE_SIDE).astype(np.float32)
 
 
 class Sensor(NamedTuple):

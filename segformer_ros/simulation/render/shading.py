@@ -11,7 +11,6 @@ from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import ROOM
 from segformer_ros.simulation.textures import surface as textures_surface
 from segformer_ros.simulation.textures.bank import SKY
-from segformer_ros.simulation.textures.built_patterns import BUILT_PATTERNS
 from segformer_ros.simulation.textures.noise import fractal
 from segformer_ros.simulation.textures.patterns import PATTERNS
 from segformer_ros.simulation.world.scene import Lights
@@ -19,8 +18,6 @@ from segformer_ros.simulation.world.world import World
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-_ALL = dict(PATTERNS, **BUILT_PATTERNS)
 
 
 class Shaded(NamedTuple):
@@ -73,7 +70,7 @@ class _Points:
 
     def paint(self, material_index: int, surface: textures_surface.Surface, where: Any) -> None:
         material = self.world.materials[material_index]
-        self.color[where] = _ALL[material.pattern](material, surface)
+        self.color[where] = PATTERNS[material.pattern](material, surface)
         self.labels[where] = material.class_id
         if material.shine:
             self.shine[where] = material.shine

@@ -7,8 +7,7 @@ from segformer_ros.simulation import shapes
 from segformer_ros.simulation.world.scene import Scene
 
 
-def table(scene: Scene, x: float, y: float, yaw: float, half_x: float,
-          half_y: float) -> None:
+def table(scene: Scene, x: float, y: float, yaw: float, half_x: float, half_y: float) -> None:
     """Put a table with four stout legs and an apron; half sizes in metres."""
     wood = scene.material('table')
     a = scene.assembly(x, y, yaw)
@@ -65,8 +64,7 @@ def bed(scene: Scene, x: float, y: float, yaw: float, width: float) -> None:
         a.put(shapes.ELLIPSOID, (-0.78, middle, 0.57), (0.20, 0.32, 0.10), linen)
 
 
-def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float,
-            height: float) -> None:
+def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float, height: float) -> None:
     """Put a cabinet, 0.5 m deep, with its back at x = -0.25."""
     a = scene.assembly(x, y, yaw)
     front = scene.material('cabinet')
@@ -74,8 +72,7 @@ def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float,
     a.put(shapes.BOX, (0, 0, 0.03), (0.22, width / 2 - 0.03, 0.03), front)
 
 
-def bookcase(scene: Scene, x: float, y: float, yaw: float, width: float,
-             height: float) -> None:
+def bookcase(scene: Scene, x: float, y: float, yaw: float, width: float, height: float) -> None:
     """Put a bookcase, 0.36 m deep, with its back at x = -0.18."""
     a = scene.assembly(x, y, yaw)
     a.put(shapes.BOX, (0, 0, height / 2), (0.18, width / 2, height / 2),

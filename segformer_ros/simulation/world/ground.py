@@ -74,8 +74,7 @@ class Ground:
         rim = 1.0 + patch.bend * (np.sin(3 * angle + patch.yaw) + 0.6 * np.sin(5 * angle))
         return np.hypot(u / patch.half[0], v / patch.half[1]) <= rim
 
-    def patch_index(self, x: 'npt.NDArray[Any]',
-                    y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int16]':
+    def patch_index(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int16]':
         """
         Return which patch is the surface at points.
 

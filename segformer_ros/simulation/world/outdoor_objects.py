@@ -82,8 +82,7 @@ def building(scene: Scene, x: float, y: float, yaw: float, half_x: float, half_y
               (half_x * 0.3, half_y * 0.35, 0.7), front)
 
 
-def fence(scene: Scene, x: float, y: float, yaw: float, length: float,
-          height: float) -> None:
+def fence(scene: Scene, x: float, y: float, yaw: float, length: float, height: float) -> None:
     """Put a board fence along its x axis, with posts every 2.5 m."""
     board = scene.material('fence')
     a = scene.assembly(x, y, yaw)

@@ -65,8 +65,7 @@ class Scene:
         self.primitives: List[Primitive] = []
         self.walkers: List[Walker] = []
         self.ground = Ground()
-        self.lights = Lights((0.0, 0.0, 1.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3),
-                             (0.1, 0.1, 0.1))
+        self.lights = Lights((0.0, 0.0, 1.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.1, 0.1, 0.1))
         self.room: Optional[Tuple[float, float, float]] = None
         self.route: Callable[[float], Tuple[float, float]] = lambda s: (s, 0.0)
         self.route_length = 20.0

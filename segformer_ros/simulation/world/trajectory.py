@@ -93,8 +93,7 @@ def _on_route(world: World, s: float) -> 'npt.NDArray[np.float64]':
     behind = world.route(s - 0.05)
     heading = np.arctan2(ahead[1] - behind[1], ahead[0] - behind[0])
     c, t = np.cos(heading), np.sin(heading)
-    return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0],
-                     [0.0, 0.0, 0.0, 1.0]])
+    return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 class View(NamedTuple):

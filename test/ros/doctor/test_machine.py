@@ -8,7 +8,9 @@ import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.ros.doctor import machine
-from segformer_ros.ros.io import status
+from segformer_ros.ros.io.status import ERROR
+from segformer_ros.ros.io.status import OK
+from segformer_ros.ros.io.status import WARN
 
 
 def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):
@@ -16,14 +18,14 @@ def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path)
     root.mkdir()
     os.chmod(str(root), 0o777)
     found = machine.check_cache(str(root))[-1]
-    assert (found.level, 'writable for others' in found.text) == (status.ERROR, True)
+    assert (found.level, 'writable for others' in found.text) == (ERROR, True)
     assert os.stat(str(root)).st_mode & 0o777 == 0o777
 
 
 def test_cache_that_is_a_link_is_an_error(tmp_path):
     (tmp_path / 'elsewhere').mkdir(mode=0o700)
     (tmp_path / 'cache').symlink_to(tmp_path / 'elsewhere')
-    assert machine.check_cache(str(tmp_path / 'cache'))[-1].level == status.ERROR
+    assert machine.check_cache(str(tmp_path / 'cache'))[-1].level == ERROR
 
 
 def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
@@ -34,7 +36,7 @@ def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
     record.write_bytes(b'{"version": ')
     os.chmod(str(record), 0o600)
     found = machine.check_cache(str(tmp_path / 'cache'))[-1]
-    assert (found.level, found.subject) == (status.WARN, 'engine')
+    assert (found.level, found.subject) == (WARN, 'engine')
     assert 'some-engine.json: not usable' in found.text
     assert record.exists()
     assert EngineCache(str(folder)).records() == ()  # the node's own way deletes it
@@ -42,22 +44,22 @@ def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
 
 
 @pytest.mark.parametrize('free, serves, level', [
-    (2 ** 30 * 4, False, status.OK), (600 * 2 ** 20, False, status.WARN), (100 * 2 ** 20, False, status.ERROR),
-    (2 ** 30 * 4, True, status.OK), (100 * 2 ** 20, True, status.WARN)])
+    (2 ** 30 * 4, False, OK), (600 * 2 ** 20, False, WARN), (100 * 2 ** 20, False, ERROR),
+    (2 ** 30 * 4, True, OK), (100 * 2 ** 20, True, WARN)])
 def test_little_memory_is_an_error_for_a_start_and_a_warning_once_a_node_serves(
         free, serves, level):
     assert machine.check_memory(free, serves).level == level
 
 
 def test_clock_that_was_never_set_is_an_error():
-    assert machine.check_clock(0.0).level == status.ERROR
-    assert machine.check_clock(1.9e9).level == status.OK
+    assert machine.check_clock(0.0).level == ERROR
+    assert machine.check_clock(1.9e9).level == OK
 
 
 def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
     def no_gpu():
         raise BackendError('No CUDA driver', remedy='Install it.')
     monkeypatch.setattr(machine, 'probe_gpu', no_gpu)
-    assert machine.check_runtimes('auto')[-1].level == status.OK
+    assert machine.check_runtimes('auto')[-1].level == OK
     wanted = machine.check_runtimes('tensorrt')[-1]
-    assert (wanted.level, wanted.remedy) == (status.ERROR, 'Install it.')
+    assert (wanted.level, wanted.remedy) == (ERROR, 'Install it.')
