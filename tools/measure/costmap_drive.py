@@ -88,8 +88,6 @@ def drive(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional
     Drive along a world's route with the default settings and count.
 
     :param kind: ``indoor`` or ``outdoor``
-    :param seed: of the world
-    :param costs: the profile
     :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
     :param length: metres
     :param let_down: metres; what hangs lower than that reaches down to the ground

@@ -83,8 +83,6 @@ def survey(settings: CostmapSettings, costs: cost_table.CostTable, count: int, f
     Look down on lands from 5 to 25 m, tilted by up to 0.2 rad, one frame at a time.
 
     :param settings: with ``projection.mode`` overhead
-    :param costs: the profile
-    :param count: frames
     :param first_seed: of the first land, and of heights and places
     :param labels_of: picture to ADE20K mask (H, W) and confidence 0..255 or None; None takes the
         true labels
@@ -118,14 +116,7 @@ def survey(settings: CostmapSettings, costs: cost_table.CostTable, count: int, f
 
 
 class LandingTruth:
-    """
-    The ground truth of landing sites in a land, as far as one image shows it.
-
-    :param world: the land
-    :param picture: of it
-    :param costs: the profile
-    :param settings: what a site needs
-    """
+    """The ground truth of landing sites in a land, as far as one image shows it."""
 
     def __init__(self, world: World, picture: renderer.RenderedImage, costs: cost_table.CostTable,
                  settings: CostmapSettings) -> None:

@@ -45,7 +45,6 @@ def lens_rays(width: int, height: int, random: np.random.RandomState) -> np.ndar
     Draw a lens: 55 to 85 degrees wide, half of them with radial distortion.
 
     :param width: image width, pixels; ``height`` likewise
-    :param random: source of the draw
     :return: directions in the optical frame, (H, W, 3)
     """
     half = np.tan(np.radians(random.uniform(55.0, 85.0)) / 2)

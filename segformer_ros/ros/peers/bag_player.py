@@ -39,12 +39,7 @@ class Played(NamedTuple):
 
 
 class BagPlayer:
-    """
-    Publishes stored messages at their relative times, without deserialising them.
-
-    :param node: owns the publishers
-    :param pace: of messages and clock
-    """
+    """Publishes stored messages at their relative times, without deserialising them."""
 
     def __init__(self, node: Node, pace: Pace) -> None:
         self._node = node
@@ -64,7 +59,6 @@ class BagPlayer:
 
         Reliable, which matches every subscriber. Static transforms are latched in any case.
 
-        :param topic: absolute name
         :param type_name: such as ``sensor_msgs/msg/Image``
         :param is_latched: as it was recorded
         """

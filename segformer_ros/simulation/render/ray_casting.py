@@ -84,7 +84,6 @@ def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
     """
     Find the first surface along rays from one point.
 
-    :param primitives: the shapes of the world
     :param origin: (3,) start of all rays, world, metres
     :param directions: (3, T, S) unit directions in the world, in T tiles
     :param axis: (3, T) mean direction of each tile, world
@@ -140,7 +139,6 @@ def shadows(primitives: List[shapes.Primitive], points: 'npt.NDArray[Any]',
     """
     Return which points a shape hides from the light.
 
-    :param primitives: the shapes of the world
     :param points: (3, T, S) world points, metres, lifted off their surfaces
     :param seen: (T, S) False where a point is of no interest
     :param sun: unit vector towards a distant light

@@ -101,7 +101,6 @@ class Renderer:
         """
         Render one image; the same arguments give the same bytes.
 
-        :param world: the world
         :param camera_to_world: world_from_optical (4, 4), metres
         :param time: seconds
         :param motion: pixels right and down that the scene moves while the shutter is open

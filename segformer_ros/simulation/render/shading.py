@@ -32,7 +32,6 @@ def sky_color(lights: Lights, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
     """
     Return the sky's colour in directions.
 
-    :param lights: the world's lights
     :param x: components of unit vectors, (N,); ``y`` and ``z`` likewise
     :return: linear colour, (N, 3)
     """
@@ -112,14 +111,12 @@ def shade(world: World, primitives: List[Primitive], origin: 'npt.NDArray[Any]',
     """
     Colour and label what the rays met.
 
-    :param world: the world
     :param primitives: the list that ``owner`` indexes
     :param origin: (3,) camera position, metres
     :param directions: (3, T, S) unit directions, world
     :param distance: (T, S) metres, inf for the sky
     :param owner: (T, S) as ``cast`` returns it
     :param pixel_angle: radians that one pixel spans
-    :return: linear colours and class ids
     """
     lights = world.lights
     flat_owner = owner.ravel()

@@ -69,7 +69,6 @@ def surface_at(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArr
     """
     Return points on a primitive for its texture, and their normals for the lights.
 
-    :param primitive: the shape that was hit
     :param x: world coordinates of the points, metres, (N,); ``y`` and ``z`` likewise
     :param footprint: size of a pixel there, metres, (N,)
     :return: the surface, and the outward unit normals in the world, (3, N)

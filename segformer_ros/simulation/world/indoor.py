@@ -88,11 +88,7 @@ def _loop(a: float, b: float) -> Tuple[Callable[[float], Tuple[float, float]], f
 
 
 def build_indoor(scene: Scene) -> None:
-    """
-    Fill a scene with a room of 8 to 13 m by 7 to 10 m and a loop to drive.
-
-    :param scene: an empty scene
-    """
+    """Fill a scene with a room of 8 to 13 m by 7 to 10 m and a loop to drive."""
     r = scene.random
     half_x, half_y = r.uniform(4.0, 6.5), r.uniform(3.6, 5.0)
     height = r.uniform(2.6, 3.2)
