@@ -150,8 +150,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
                 ended = now
             # Frames that the node superseded never come: five seconds after the last image
             # nothing is on its way any more.
-            if (ended is not None and now - max(ended, last) > 5.0
-                    or now - last > options.patience):
+            if now - last > options.patience or (
+                    ended is not None and now - max(ended, last) > 5.0):
                 break
     progress.finish()
     if not done:

@@ -36,7 +36,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='inspect_model',
-        description='Tell what an ONNX file takes and returns, whether segformer_ros and '
+        description='Show what an ONNX file takes and returns, whether segformer_ros and '
                     'TensorRT 8.2 (Jetson Nano) can use it, and write its specification. '
                     'Needs neither onnx nor onnxruntime.')
     parser.add_argument('file', help='the ONNX file')

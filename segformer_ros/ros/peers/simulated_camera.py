@@ -49,7 +49,7 @@ ROWS = (
     Row('height', int, 480, START, 'Image height in pixels.', range=(16, 4096)),
     Row('field_of_view', float, 75.0, START, 'Horizontal, in degrees, before distortion.',
         range=(20.0, 140.0)),
-    Row('lens', str, 'none', START, 'Distortion of the images, told in CameraInfo.',
+    Row('lens', str, 'none', START, 'Distortion of the images, given in CameraInfo.',
         choices=tuple(DISTORTIONS)),
     Row('rate', float, 5.0, START, 'Images per second of world time, and per second as far as '
         'the processor renders that fast.', range=(0.1, 200.0)),
