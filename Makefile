@@ -9,8 +9,8 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_p
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
-CORE_TESTS := test/model test/inference test/segmentation test/costmap test/simulation \
-	test/common/test_errors.py test/test_imports.py test/common/test_resources.py test/common/test_image_header.py
+CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
+	test/tools/measure test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
 .PHONY: help demo test test-slow test-main test-ros test-cli test-lint test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
@@ -81,7 +81,7 @@ test-torch:
 		fi
 		cat requirements/torch.txt tools/export/requirements.txt > .venv-torch/.installed
 	fi
-	.venv-torch/bin/python -m pytest test/tools test/simulation/test_training_tools.py
+	.venv-torch/bin/python -m pytest test/tools/export test/tools/train
 
 # A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
 test-tensorrt-rtx:

@@ -47,7 +47,7 @@ def main():
     pipeline = CostmapPipeline(
         CostmapSettings(), load_cost_table(options.costs, load_class_table('ade20k')))
     stamp = 1.0    # seconds
-    pipeline.process('camera', costmap_pipeline.Frame(mask, None, camera, pose, stamp))
+    pipeline.process('camera', costmap_pipeline.CameraView(mask, None, camera, pose, stamp))
     # (rows along y, columns along x): -1 unknown, 0 free to 98 dear, 100 an obstacle.
     values = pipeline.occupancy(stamp).values
 

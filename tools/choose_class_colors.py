@@ -4,7 +4,8 @@
 """
 Write the class table of ADE20K with colours that tell its classes apart.
 
-Familiar classes are anchored (sky is blue, trees are green); see model/huggingface.py for the rest.
+Familiar classes are anchored (sky is blue, trees are green); model/huggingface.py chooses the
+others.
 
 usage: choose_class_colors.py NAMES.csv MOVING_NAMES > config/classes/ade20k.yaml
 NAMES.csv has a column 'name' in id order; MOVING_NAMES is a comma-separated list.

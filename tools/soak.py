@@ -34,8 +34,8 @@ def main():
     report['wrong'] = soak.faults_of(report)
     report['date'] = time.strftime('%Y-%m-%d', time.gmtime())
     report['commit'] = commit()
-    report[
-        'machine'] = f'{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}'
+    report['machine'] = (f'{os.cpu_count()} cores of {platform.machine()}, '
+                         f'Python {platform.python_version()}')
     with open(os.path.join(options.output, 'soak.json'), 'w', encoding='utf-8') as stream:
         json.dump(report, stream, indent=1)
         stream.write('\n')

@@ -37,7 +37,8 @@ def main():
     stem = os.path.splitext(output)[0]
     with open(stem + '.yaml', 'w', encoding='utf-8') as stream:
         stream.write(
-            f'name: {os.path.basename(stem)}\nclasses: ade20k\nnum_classes: {classes}\ninput_size_wh: [{width}, {height}]\n'
+            f'name: {os.path.basename(stem)}\nclasses: ade20k\nnum_classes: {classes}\n'
+            f'input_size_wh: [{width}, {height}]\n'
             f'output_size_wh: [{width // 4}, {height // 4}]\n')
 
 

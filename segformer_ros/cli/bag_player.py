@@ -3,17 +3,12 @@
 """The command ``bag_player``: what ``ros2 bag play`` does, without rosbag2."""
 
 import argparse
-import sys
 import time
 from typing import List, Optional
 
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import command
+from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
-
-DONE = 0
-FAILED = 1
-INTERRUPTED = 130
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -39,30 +34,20 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: 0 played to the end, 1 not, with a message; 130 interrupted
     """
-    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
-    dds_environment.carry_images()
-    try:
-        play(options)
-    except SegformerRosError as error:
-        print(f'bag_player: {error}', file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print('\nInterrupted.', file=sys.stderr)
-        return INTERRUPTED
-    return DONE
+    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
+    ros_environment.carry_images()
+    return command.run('bag_player', lambda: play(options))
 
 
-def play(options: argparse.Namespace) -> None:
+def play(options: argparse.Namespace) -> int:
     """
     Play one recording.
 
-    :param options: parsed
+    :return: command.DONE
     :raises SegformerRosError: it cannot be read, or an option makes no sense
     """
     import rclpy
-    from segformer_ros.evaluation.replay.recording import ReadAhead
-    from segformer_ros.evaluation.replay.recording import refuse_ros1
-    from segformer_ros.evaluation.replay.recording import stored_messages
+    from segformer_ros.evaluation.replay import recording
     from segformer_ros.evaluation.sources.bag_files import find_bags
     from segformer_ros.evaluation.sources.bag_reader import BagPartReader
     from segformer_ros.evaluation.sources.bag_reader import is_latched
@@ -78,7 +63,7 @@ def play(options: argparse.Namespace) -> None:
         raise ConfigurationError('Not one recording', got=f'{len(bags)} in {options.bag}',
                                  expected='one')
     parts = bags[0].parts
-    refuse_ros1(parts)
+    recording.refuse_ros1(parts)
     rclpy.init(args=[])
     try:
         node = rclpy.create_node('bag_player')
@@ -90,14 +75,14 @@ def play(options: argparse.Namespace) -> None:
                     player.advertise(connection.topic, connection.msgtype, is_latched(connection))
         # Subscribers need the publishers for some time before they hear them.
         time.sleep(options.delay)
-        messages = ReadAhead(stored_messages(parts, options.topics))
+        messages = recording.ReadAhead(recording.stored_messages(parts, options.topics))
         try:
             played = player.play(messages)
         finally:
             messages.close()
-        print(
-            f'Played {played.messages} messages; the latest left {1000.0 * played.late:.1f} ms late.'
-        )
+        print(f'Played {played.messages} messages; the latest left {1000.0 * played.late:.1f} ms '
+              'late.')
+        return command.DONE
     finally:
         rclpy.try_shutdown()
 

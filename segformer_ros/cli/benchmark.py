@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``benchmark``: where a frame's time goes, and what it is beside other ways."""
+"""The command ``benchmark``: the time of each stage of a frame, beside other pipelines."""
 
 import argparse
 import datetime
@@ -9,14 +9,14 @@ import json
 import logging
 import os
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from segformer_ros.cli.benchmark_node import run_node_benchmark
+from segformer_ros.cli.support import command
+from segformer_ros.cli.support.node_benchmark import run_node_benchmark
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.evaluation.benchmark.benchmark import BenchmarkSettings
 from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
 from segformer_ros.evaluation.benchmark.report import markdown
@@ -40,16 +40,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     options = make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.WARNING, stream=sys.stderr)
+    return command.run('benchmark', lambda: _benchmark(options))
+
+
+def _benchmark(options: argparse.Namespace) -> int:
     os.makedirs(options.output, exist_ok=True)
-    try:
-        # Written again and again: what was measured stays if something later fails.
-        for report in measure(options):
-            paths = _write(report, options.output)
-    except SegformerRosError as error:
-        print(f'benchmark: {error}', file=sys.stderr)
-        return 1
+    # Written again and again: what was measured stays if something later fails.
+    for report in measure(options):
+        paths = _write(report, options.output)
     print('\n'.join(paths))
-    return 0
+    return command.DONE
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--model', action='append', metavar='NAME',
                         help='name or path, as the parameter of the node; may be repeated '
                         '(default: segformer_sim)')
-    parser.add_argument('--size', action='append', type=_size, metavar='WIDTHxHEIGHT',
+    parser.add_argument('--size', action='append', type=command.size_wh, metavar='WIDTHxHEIGHT',
                         help='of the camera; may be repeated (default: 640x480 and 1280x720)')
     parser.add_argument('--image', metavar='PATH',
                         help='picture to segment (default: a made one with the edges of photos)')
@@ -73,8 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
     parser.add_argument('--node', action='store_true',
                         help='measure the first model\'s node over DDS too; needs ROS')
-    parser.add_argument('--only-node', action='store_true',
-                        help='measure nothing but that')
+    parser.add_argument('--only-node', action='store_true', help='measure nothing but that')
     parser.add_argument('--append', action='store_true',
                         help='keep what benchmark.json in the folder has of other models, and of '
                         'the node if it is not measured now')
@@ -98,8 +97,8 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     names = options.model or ['segformer_sim']
     report = _earlier(os.path.join(options.output, 'benchmark.json')) if options.append else {
         'models': [], 'commands': []}
-    facts = {'machine': machine_description(), 'versions': _versions()}
-    for key, found in facts.items():
+    environment = {'machine': machine_description(), 'versions': _versions()}
+    for key, found in environment.items():
         earlier = {name: value for name, value in report.get(key, found).items()
                    if name != 'load_average'}
         if earlier != found:
@@ -109,7 +108,7 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     # How many processes want the cores: with more than there are cores figures are pessimistic.
     load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
     today = datetime.date.today().isoformat()
-    report.update(facts, date=today)
+    report.update(environment, date=today)
     report['commands'].append(f'{_command(options)} # {today}, load average {load}')
     for name in [] if options.only_node else names:
         model = resolve_model(name)
@@ -156,13 +155,6 @@ def _picture(path: Optional[str]) -> 'npt.NDArray[np.uint8]':
     if bgr is None:
         raise ConfigurationError('Picture cannot be read', got=path, expected='PNG or JPEG')
     return np.ascontiguousarray(bgr[:, :, ::-1])
-
-
-def _size(text: str) -> Tuple[int, int]:
-    width, _, height = text.partition('x')
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f'{text!r} is not like 640x480')
-    return int(width), int(height)
 
 
 def _versions() -> Dict[str, str]:

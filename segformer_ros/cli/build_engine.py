@@ -1,13 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``build_engine``: TensorRT engines ahead of time, and what the cache holds."""
+"""The command ``build_engine``: build TensorRT engines ahead of time, manage their cache."""
 
 import argparse
 import logging
 import sys
 import time
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Optional
 
+from segformer_ros.cli.support import command
 from segformer_ros.common import errors
 from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.cuda.buffers import LIBRARIES
@@ -26,8 +27,6 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
-INTERRUPTED = 130
-"""Exit status that a shell gives for SIGINT."""
 POLL_S = 0.2
 LOG_S = 10.0
 
@@ -43,24 +42,22 @@ def main(arguments: Optional[List[str]] = None,
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
+    return command.run('build_engine', lambda: _run(options, probe),
+                       'Interrupted; nothing unfinished is left.')
+
+
+def _run(options: argparse.Namespace, probe: Optional[Callable[[int], GpuInfo]]) -> int:
+    cache = trt_cache.open_cache(options.cache)
     try:
-        cache = trt_cache.open_cache(options.cache)
-        try:
-            if options.list:
-                return _list(cache)
-            if options.prune is not None:
-                return _prune(cache, options.prune)
-            if options.verify and options.model is None:
-                return _verify_digests(cache)
-            return _build(options, cache, probe)
-        finally:
-            cache.close()
-    except errors.SegformerRosError as error:
-        print(f'build_engine: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\nInterrupted; nothing unfinished is left.', file=sys.stderr)
-        return INTERRUPTED
+        if options.list:
+            return _list(cache)
+        if options.prune is not None:
+            return _prune(cache, options.prune)
+        if options.verify and options.model is None:
+            return _verify_digests(cache)
+        return _build(options, cache, probe)
+    finally:
+        cache.close()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,11 +116,11 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
     print(f'{source.path} on {gpu}, TensorRT {api.version}, cache {cache.folder}')
     failures = []
     for task in tasks:
-        _prepare(cache, task, options)
+        _drop_record(cache, task, options)
         job = build_job.EngineJob(cache, task, lambda: _frames(source.spec, options.images),
-                        wait_for_memory=False)
+                                  wait_for_memory=False)
         try:
-            record = _run(job)
+            record = _wait(job)
         except errors.SegformerRosError as error:
             failures.append(f'{task.key.precision}: {error}')
             print(failures[-1], file=sys.stderr)
@@ -132,19 +129,18 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
         if record.usable:
             for warning in _unlike_the_node(builder):
                 print(warning)
-            return 0
+            return command.DONE
         failures.append(f'{task.key.precision}: {record.verdict}')
     raise errors.BackendError('No engine can be used', got='; '.join(failures),
-                       remedy='The node serves with onnxruntime meanwhile.')
+                              remedy='The node serves with onnxruntime meanwhile.')
 
 
 def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     """Return a line for each option that keeps a node with its defaults from this engine."""
-    lines = []
-    if builder.workspace_mib != DEFAULT_BUILDER.workspace_mib:
-        lines.append(
-            f'WARN: --workspace {builder.workspace_mib}: the node takes this engine only with the parameter '
-            f'workspace_mib: {builder.workspace_mib}.')
+    lines, mib = [], builder.workspace_mib
+    if mib != DEFAULT_BUILDER.workspace_mib:
+        lines.append(f'WARN: --workspace {mib}: the node takes this engine only with the '
+                     f'parameter workspace_mib: {mib}.')
     for option, chosen, default in (
             ('--optimization-level', builder.optimization_level,
              DEFAULT_BUILDER.optimization_level),
@@ -155,8 +151,8 @@ def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     return lines
 
 
-def _prepare(cache: trt_cache.EngineCache, task: build_job.EngineTask,
-             options: argparse.Namespace) -> None:
+def _drop_record(cache: trt_cache.EngineCache, task: build_job.EngineTask,
+                 options: argparse.Namespace) -> None:
     record = cache.find(task.model_name, task.key)
     if record is None:
         return
@@ -171,7 +167,7 @@ def _frames(spec: ModelSpec, folder: str) -> Frames:
     return Frames(own, tuple(self_check_frames(spec)))
 
 
-def _run(job: build_job.EngineJob) -> trt_cache.EngineRecord:
+def _wait(job: build_job.EngineJob) -> trt_cache.EngineRecord:
     shown = _Progress()
     try:
         while True:
@@ -248,8 +244,7 @@ def _prune(cache: trt_cache.EngineCache, keep: int) -> int:
 
 def _verify_digests(cache: trt_cache.EngineCache) -> int:
     damaged: List[str] = []
-    records: Sequence[trt_cache.EngineRecord] = [record for record in cache.records()
-                                       if record.plan_sha256 is not None]
+    records = [record for record in cache.records() if record.plan_sha256 is not None]
     for record in records:
         try:
             cache.read_plan(record)

@@ -1,15 +1,15 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The whole job on one machine: simulated world, camera, node, real DDS; pictures and figures."""
+"""The command ``demo``: a simulated camera and the node over real DDS on one machine."""
 
 import argparse
 import json
 import os
-import sys
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, List, Optional
 
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import command
+from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import SegformerRosError
@@ -45,26 +45,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
-    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
-    dds_environment.carry_images()
-    dds_environment.keep_apart()
-    try:
-        run(options)
-    except SegformerRosError as error:
-        print(f'demo: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\nInterrupted.', file=sys.stderr)
-        return 130
-    return 0
+    ros_environment.carry_images()
+    ros_environment.keep_apart()
+    return command.run('demo', lambda: run(options))
 
 
-def run(options: argparse.Namespace) -> Dict[str, Any]:
+def run(options: argparse.Namespace) -> int:
     """
     Run all worlds and write the results.
 
-    :return: what summary.json holds
+    :return: command.DONE
     :raises SegformerRosError: a node failed, or nothing came for too long
     """
     from segformer_ros.evaluation.demo.pictures import DemoPictures
@@ -88,8 +80,7 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
     with open(path, 'w', encoding='utf-8') as stream:
         json.dump(summary, stream, indent=2, sort_keys=True)
         stream.write('\n')
-    titles = {world: f'segformer_ros, simulated {world} world'
-              for world in report.frames}
+    titles = {world: f'segformer_ros, simulated {world} world' for world in report.frames}
     notes = {world: 'mIoU {mean_iou:.2f}'.format(**figures)
              for world, figures in summary['worlds'].items()}
     for name in [path, *DemoPictures(report.frames, classes, titles, notes).write(options.output)]:
@@ -100,16 +91,17 @@ def run(options: argparse.Namespace) -> Dict[str, Any]:
                   world, **figures))
     print('all: mIoU {mean_iou:.3f} over the {count} classes that occur'.format(
         count=len(summary['all']['iou']), **summary['all']))
-    return summary
+    return command.DONE
 
 
-def await_node(node: ChildProcess, listener: Any, patience: float) -> None:
+def await_node(node: ChildProcess, listener: Any, timeout: float) -> None:
     """
     Return once the node has loaded its model.
 
+    :param timeout: seconds
     :raises SegformerRosError: it has ended, cannot load the model, or took too long
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not listener.node_is_ready():
         node.check()
         # With a wrong model the node stays unconfigured, as a robot's operator may mend it.
@@ -158,9 +150,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
                 ended = now
             # Frames that the node superseded never come: five seconds after the last image
             # nothing is on its way any more.
-            if ended is not None and now - max(ended, last) > 5.0:
-                break
-            if now - last > options.patience:
+            if now - last > options.patience or (
+                    ended is not None and now - max(ended, last) > 5.0):
                 break
     progress.finish()
     if not done:

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``doctor``: what is there, what is missing, what to do about it."""
+"""The command ``doctor``: check this machine and the ROS graph, and name remedies."""
 
 import argparse
 import math
@@ -8,12 +8,11 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
-from segformer_ros.ros.doctor import finding
-from segformer_ros.ros.doctor.machine import machine_findings
+from segformer_ros.ros.doctor import check_result
+from segformer_ros.ros.doctor.machine import check_machine
+from segformer_ros.ros.io import status
 from segformer_ros.ros.parameters.node import NODE_ROWS
 
-STATUS = {finding.WARN: 1, finding.ERROR: 2}
-"""Exit status by the worst finding; 0 where all is well."""
 USAGE = 64
 """Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
 MODEL_PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache')
@@ -32,15 +31,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except SystemExit as end:
         return USAGE if end.code else 0
     with stdout_kept_clean():
-        graph, parameters, serves = _look_at_graph(options)
+        graph, parameters, serves = _observe_graph(options)
     values = {row.name: row.default for row in NODE_ROWS if row.name in MODEL_PARAMETERS}
     for name in MODEL_PARAMETERS:
         given = getattr(options, name)
         values[name] = parameters.get(name, values[name]) if given is None else given
-    findings = machine_findings(serves=serves, **values) + graph
-    sys.stdout.write(
-        finding.render_json(findings) if options.json else finding.render_text(findings))
-    return STATUS.get(finding.worst(findings), 0)
+    results = check_machine(serves=serves, **values) + graph
+    sys.stdout.write(check_result.render_json(results) if options.json
+                     else check_result.render_text(results))
+    # The worst level: 0 is OK, 1 WARN, 2 ERROR.
+    return check_result.worst(results)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,34 +72,25 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 to 3600')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 3600')
     return value
 
 
-def _look_at_graph(
-        options: argparse.Namespace) -> Tuple[List[finding.CheckResult], Dict[str, Any], bool]:
+def _observe_graph(options: argparse.Namespace
+                   ) -> Tuple[List[check_result.CheckResult], Dict[str, Any], bool]:
+    """Return results, the node's parameters, and whether it is active."""
     if options.no_ros:
         return [], {}, False
     try:
-        import rclpy
-        from rclpy.context import Context
         from segformer_ros.ros.doctor.graph import GraphObserver
-        from segformer_ros.ros.doctor.topics import graph_findings
+        from segformer_ros.ros.doctor.topics import check_graph
     except ImportError as error:
-        return [finding.CheckResult(finding.ERROR, 'ros', f'cannot be used: {error}',
-                        'Source the setup file of ROS 2 and of the workspace, or give '
-                        '--no-ros.')], {}, False
-    context = Context()
-    rclpy.init(args=[], context=context)
-    try:
-        observer = GraphObserver(context, options.node)
-        try:
-            facts = observer.observe(options.seconds, options.image, options.camera_info)
-        finally:
-            observer.close()
-    finally:
-        context.try_shutdown()
-    return graph_findings(facts), facts.parameters, facts.state == 'active'
+        return [check_result.CheckResult(
+            status.ERROR, 'ros', f'cannot be used: {error}',
+            'Source the setup file of ROS 2 and of the workspace, or give --no-ros.')], {}, False
+    with GraphObserver(options.node) as observer:
+        observed = observer.observe(options.seconds, options.image, options.camera_info)
+    return check_graph(observed), observed.parameters, observed.state == 'active'
 
 
 if __name__ == '__main__':

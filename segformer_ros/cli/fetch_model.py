@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``fetch_model``: bring the weights of a model into the cache, ready to run."""
+"""The command ``fetch_model``: download a model's weights into the cache, ready to run."""
 
 import argparse
 import logging
@@ -8,11 +8,11 @@ import os
 import sys
 from typing import List, Optional
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.cli.support.progress import ProgressLine
-from segformer_ros.common import private_files as cache_dir
+from segformer_ros.common import private_files
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.optimize.optimize import UNCHANGED
 from segformer_ros.model.optimize.target import ONNXRUNTIME
@@ -20,9 +20,6 @@ from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import store
-
-INTERRUPTED = 130
-"""Exit status that a shell gives for SIGINT."""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -34,18 +31,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
-    try:
-        if options.list:
-            _print_list()
-            return 0
-        return _fetch(options)
-    except SegformerRosError as error:
-        print(f'fetch_model: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\nInterrupted. What has arrived is kept: the same command goes on from there.',
-              file=sys.stderr)
-        return INTERRUPTED
+    return command.run(
+        'fetch_model', lambda: _print_list() if options.list else _fetch(options),
+        'Interrupted. What has arrived is kept: the same command goes on from there.')
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='fetch_model',
         description='Fetch the weights of a model, check their digest and print their path.',
         epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co); '
-        f'{cache_dir.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken download goes on where it '
-        'stopped.')
+        f'{private_files.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken '
+        'download goes on where it stopped.')
     parser.add_argument('name', nargs='?', help='model to fetch; --list shows the names')
     parser.add_argument('--list', action='store_true', help='list the models and end')
     parser.add_argument('--variant', help='another file of the model, for example fp16')
@@ -78,25 +66,24 @@ def _fetch(options: argparse.Namespace) -> int:
                            options.from_file, line.update)
     finally:
         line.finish()
-    print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}',
-          file=sys.stderr)
-    _optimize_graph(options.name, path)
+    print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}', file=sys.stderr)
+    _optimize(options.name, path)
     # Alone on stdout, so that a script can take it.
     print(path)
-    return 0
+    return command.DONE
 
 
-def _optimize_graph(name: str, path: str) -> None:
-    """Make now what the node's first start would have to make."""
-    graphs = OptimizeJobs(path, load_model_spec(catalogue.spec_path(name)))
+def _optimize(name: str, path: str) -> None:
+    """Optimize the model now, which the node's first start would have to do."""
+    jobs = OptimizeJobs(path, load_model_spec(catalogue.spec_path(name)))
     try:
-        graphs.request(ONNXRUNTIME)
-        graphs.wait(TIMEOUT_S)
-        prepared = graphs.find(ONNXRUNTIME)
+        jobs.request(ONNXRUNTIME)
+        jobs.wait(TIMEOUT_S)
+        optimized = jobs.find(ONNXRUNTIME)
     finally:
-        graphs.close()
-    if prepared is not None and prepared.changes != UNCHANGED:
-        print(f'{name}: graph for onnxruntime prepared, {prepared.changes}: {prepared.path}',
+        jobs.close()
+    if optimized is not None and optimized.changes != UNCHANGED:
+        print(f'{name}: graph for onnxruntime prepared, {optimized.changes}: {optimized.path}',
               file=sys.stderr)
 
 
@@ -104,7 +91,7 @@ def _print_license(source: catalogue.Download) -> None:
     print('{}\n{}\n\n{}\n'.format(*source.license), file=sys.stderr)
 
 
-def _print_list() -> None:
+def _print_list() -> int:
     for name in catalogue.model_names():
         source = catalogue.load_download(name)
         if source is None:
@@ -114,6 +101,7 @@ def _print_list() -> None:
         print(f'{name}: {source.license.name}')
         for variant in source.files:
             print(f'  {variant}: {_state(source, variant)}')
+    return command.DONE
 
 
 def _state(source: catalogue.Download, variant: str) -> str:
@@ -124,7 +112,7 @@ def _state(source: catalogue.Download, variant: str) -> str:
         return str(error)
     if path is not None:
         return path
-    return 'not fetched{}'.format('' if remote.size is None else f', {bytes_text(remote.size)}')
+    return 'not fetched' + ('' if remote.size is None else f', {bytes_text(remote.size)}')
 
 
 if __name__ == '__main__':

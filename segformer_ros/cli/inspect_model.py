@@ -1,15 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``inspect_model``: does an ONNX file fit, and what does it need beside it."""
+"""The command ``inspect_model``: check an ONNX file and write its specification."""
 
 import argparse
-import sys
 import textwrap
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.huggingface import class_table_from_huggingface
@@ -31,17 +30,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
     :return: exit status: 0 the file fits the contract, 1 it does not or cannot be read
     """
     options = _parser().parse_args(arguments)
-    try:
-        return _inspect(options)
-    except SegformerRosError as error:
-        print(f'inspect_model: {error}', file=sys.stderr)
-        return 1
+    return command.run('inspect_model', lambda: _inspect(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='inspect_model',
-        description='Tell what an ONNX file takes and returns, whether segformer_ros and '
+        description='Show what an ONNX file takes and returns, whether segformer_ros and '
                     'TensorRT 8.2 (Jetson Nano) can use it, and write its specification. '
                     'Needs neither onnx nor onnxruntime.')
     parser.add_argument('file', help='the ONNX file')
@@ -51,23 +46,16 @@ def _parser() -> argparse.ArgumentParser:
                         help='class table: a shipped name, or a path that ends in .yaml')
     parser.add_argument('--preprocessor', metavar='JSON',
                         help="the checkpoint's preprocessor_config.json: size, mean, std")
-    parser.add_argument('--size', type=_size, metavar='WIDTHxHEIGHT',
+    parser.add_argument('--size', type=command.size_wh, metavar='WIDTHxHEIGHT',
                         help='input size, if the file takes any')
     parser.add_argument('--write-spec', metavar='YAML', help='write a specification to start from')
     parser.add_argument('--force', action='store_true', help='overwrite existing files')
     return parser
 
 
-def _size(text: str) -> Tuple[int, int]:
-    width, _, height = text.partition('x')
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 512x512')
-    return int(width), int(height)
-
-
 def _inspect(options: argparse.Namespace) -> int:
     header = read_onnx_header(options.file)
-    _print_facts(options.file, header)
+    _print_header(options.file, header)
     table = _class_table(options)
     try:
         draft = inspection.draft_spec(header, inspection.name_from(options.file),
@@ -89,7 +77,7 @@ def _inspect(options: argparse.Namespace) -> int:
             raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known',
                              remedy='Give --config or --classes.')
         for path in inspection.write_spec(options.write_spec, draft,
-                               None if options.classes else table, options.force):
+                                          None if options.classes else table, options.force):
             _print_row('written', path)
     return 0
 
@@ -109,12 +97,12 @@ def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> insp
     return known if options.size is None else known._replace(input_size_wh=options.size)
 
 
-def _print_facts(path: str, header: OnnxHeader) -> None:
+def _print_header(path: str, header: OnnxHeader) -> None:
     _print_row('file', f'{path}: {bytes_text(header.file_bytes)}, {header.parameters} parameters')
     opsets = ', '.join('{} {}'.format(domain or 'opset', version)
-                       for domain, version in sorted(header.opsets.items()))
-    _print_row('written', 'by {}; {}; IR version {}'.format(
-        header.producer or 'an unnamed program', opsets or 'no opset', header.ir_version))
+                       for domain, version in sorted(header.opsets.items())) or 'no opset'
+    producer = header.producer or 'an unnamed program'
+    _print_row('written', f'by {producer}; {opsets}; IR version {header.ir_version}')
     for label, specs in (('inputs', header.inputs), ('outputs', header.outputs)):
         _print_row(label, '; '.join(str(spec) for spec in specs) or 'none')
     if header.external_files:

@@ -7,12 +7,12 @@ A small rendered world with exact labels, depth and poses.
 ``'aerial'``, textures ``'held_out'`` or ``'train'``.
 ``Trajectory(world, speed, height, pitch)`` moves a robot along the world's route:
 ``base_pose(time)``, ``camera_pose(time)``, ``base_from_optical``, ``duration``.
-``Renderer(rays, sensor).render(world, camera_to_world, time)`` gives a ``Frame`` with
-``image``, ``labels``, ``depth``, ``camera_to_world``, ``time``, ``rays`` and ``points()``.
-``rays`` is any lens as an array (H, W, 3) of directions in the optical frame;
-``renderer.rays_with_view`` and ``renderer.pinhole_rays`` make ideal ones.
-``ground_truth.ground_classes``, ``obstacle_classes`` and ``occupancy`` tell the truth for a
-costmap. ``textures.CLASSES`` lists the ADE20K classes that occur.
+``Renderer(rays, sensor).render(world, camera_to_world, time)`` gives a ``RenderedImage``
+with ``image``, ``labels``, ``depth``, ``camera_to_world``, ``time``, ``rays`` and
+``points()``. ``rays`` (H, W, 3) are directions in the optical frame, of any camera model;
+``renderer.rays_with_view`` and ``renderer.pinhole_rays`` return those of an ideal one.
+``ground_truth.ground_classes``, ``obstacle_classes`` and ``occupancy`` are the ground truth
+of a costmap. ``textures.bank.CLASSES`` lists the ADE20K classes that occur.
 
 Axes: world z up, ground at z = 0, metres, seconds; optical frame z forward, x right, y down.
 The same arguments give the same bytes on one machine.

@@ -116,7 +116,7 @@ def test_missing_picture_is_told(model, capsys, tmp_path):
 def test_wrong_size_is_refused(size, capsys):
     with pytest.raises(SystemExit):
         benchmark.main(['--size', size])
-    assert 'is not like 640x480' in capsys.readouterr().err
+    assert 'is not of the form 640x480' in capsys.readouterr().err
 
 
 def test_goals_tell_met_missed_and_unmeasured():

@@ -99,7 +99,7 @@ def test_size_of_a_dynamic_file_is_given_on_the_command_line(model, tmp_path, ca
     assert resolve_model(path, spec).spec.output_size_wh == (160, 120)
     with pytest.raises(SystemExit):
         inspect_model.main([path, '--size', '640'])
-    assert "'640' is not of the form 512x512" in capsys.readouterr().err
+    assert "'640' is not of the form 640x480" in capsys.readouterr().err
 
 
 def test_external_weights_are_named(model, capsys):

@@ -8,7 +8,8 @@ import pytest
 from segformer_ros.cli import bag_player
 from segformer_ros.cli import demo
 from segformer_ros.cli import simulated_camera
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import command
+from segformer_ros.cli.support import ros_environment
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
@@ -38,8 +39,8 @@ def test_simulated_camera_sends_through_enough_shared_memory(monkeypatch):
 
 def test_bag_player_sends_through_enough_shared_memory(monkeypatch):
     seen = []
-    monkeypatch.setattr(bag_player, 'play', lambda options: seen.append(profiles()))
-    assert bag_player.main(['a_bag']) == bag_player.DONE
+    monkeypatch.setattr(bag_player, 'play', lambda options: seen.append(profiles()) or 0)
+    assert bag_player.main(['a_bag']) == command.DONE
     assert seen == [{'fastdds.xml'}]
 
 
@@ -50,7 +51,7 @@ def interrupt(*arguments):
 
 def test_ctrl_c_ends_the_player_without_a_traceback(monkeypatch, capsys):
     monkeypatch.setattr(bag_player, 'play', interrupt)
-    assert bag_player.main(['a_bag']) == bag_player.INTERRUPTED
+    assert bag_player.main(['a_bag']) == command.INTERRUPTED
     assert capsys.readouterr().err == '\nInterrupted.\n'
 
 
@@ -61,7 +62,7 @@ def test_ctrl_c_ends_the_demo_without_a_traceback(monkeypatch, capsys):
 
 
 def test_what_libraries_write_to_stdout_goes_to_stderr_while_json_is_made(capfd):
-    with dds_environment.stdout_kept_clean():
+    with ros_environment.stdout_kept_clean():
         os.write(1, b'noise of a library')
     os.write(1, b'{}')
     assert capfd.readouterr() == ('{}', 'noise of a library')

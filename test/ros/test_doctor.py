@@ -8,16 +8,13 @@ import subprocess
 import sys
 
 from geometry_msgs.msg import TransformStamped
-import pytest
 from segformer_ros.cli import doctor as doctor_command
-from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.ros.doctor import machine as doctor_machine
-from segformer_ros.ros.doctor.finding import CheckResult
-from segformer_ros.ros.doctor.finding import ERROR
-from segformer_ros.ros.doctor.finding import OK
-from segformer_ros.ros.doctor.finding import render_text
-from segformer_ros.ros.doctor.finding import WARN
-from segformer_ros.ros.doctor.graph import pictures
+from segformer_ros.ros.doctor.check_result import CheckResult
+from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
+from segformer_ros.ros.io.status import ERROR
+from segformer_ros.ros.io.status import OK
+from segformer_ros.ros.io.status import WARN
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters
@@ -29,19 +26,25 @@ from support.tiny_model import color_image
 from tf2_msgs.msg import TFMessage
 
 
+def results_of(output):
+    """Return the results that the command wrote as JSON."""
+    return [CheckResult(**dict(each, level=LEVEL_NAMES.index(each['level'])))
+            for each in json.loads(output)['findings']]
+
+
 def doctor(domain, *arguments):
-    """Run the command; return its exit status and its findings by subject."""
+    """Run the command; return its exit status and its results."""
     done = subprocess.run(
         [sys.executable, '-m', 'segformer_ros.cli.doctor', '--json'] + list(arguments),
         env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, universal_newlines=True, timeout=120, check=False)
     assert 'Traceback' not in done.stderr, done.stderr
-    return done.returncode, [CheckResult(**each) for each in json.loads(done.stdout)['findings']]
+    return done.returncode, results_of(done.stdout)
 
 
-def of(findings, subject):
-    found = [finding for finding in findings if finding.subject == subject]
-    assert found, findings
+def of(results, subject):
+    found = [result for result in results if result.subject == subject]
+    assert found, results
     return found
 
 
@@ -55,34 +58,34 @@ def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_mo
                         arguments=['-r', 'image_raw:=image']), SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
         peer.masks.wait()
-        status, findings = doctor(domain, '--seconds', '10')
-    graph = [finding for finding in findings if finding.subject in (
+        status, results = doctor(domain, '--seconds', '10')
+    graph = [result for result in results if result.subject in (
         'node', 'model', 'image', 'camera_info', 'tf', 'time')]
-    assert [finding for finding in graph if finding.level != OK] == []
-    assert of(findings, 'node')[0].text == '/segformer is active'
+    assert [result for result in graph if result.level != OK] == []
+    assert of(results, 'node')[0].text == '/segformer is active'
     # What the node has is looked at, not the default.
-    assert color_model in of(findings, 'model')[0].text
-    rate, size = of(findings, 'image')
+    assert color_model in of(results, 'model')[0].text
+    rate, size = of(results, 'image')
     assert 1.0 < float(rate.text.split(' Hz')[0].split()[-1]) < 15.0
     assert 'reliable, volatile' in rate.text
     assert size.text == "96 x 72 rgb8 in frame 'camera_optical_frame'"
     # How old images are is the machine's business.
-    assert of(findings, 'stamp')[0].text.startswith('/image: ')
-    assert {finding.text for finding in of(findings, 'tf')} == {
+    assert of(results, 'stamp')[0].text.startswith('/image: ')
+    assert {result.text for result in of(results, 'tf')} == {
         'base_link from camera_optical_frame', 'odom from camera_optical_frame'}
-    assert any(finding.text.startswith('watchdog: ') for finding in of(findings, 'node says'))
+    assert any(result.text.startswith('watchdog: ') for result in of(results, 'node says'))
     assert status in (0, 1)  # this machine may lack memory or disk
 
 
 def test_nothing_running_is_told_with_remedies(domain):
-    status, findings = doctor(domain, '--seconds', '0.2', '--model', 'no_such_model')
+    status, results = doctor(domain, '--seconds', '0.2', '--model', 'no_such_model')
     assert status == 2
-    node, = of(findings, 'node')
+    node, = of(results, 'node')
     assert (node.level, 'does not run' in node.text) == (WARN, True)
-    image, = of(findings, 'image')
+    image, = of(results, 'image')
     assert (image.level, image.text) == (ERROR, 'nobody publishes /image')
-    assert of(findings, 'model')[0].level == ERROR
-    assert all(finding.remedy for finding in findings if finding.level != OK)
+    assert of(results, 'model')[0].level == ERROR
+    assert all(result.remedy for result in results if result.level != OK)
 
 
 def test_wrong_camera_info_looping_frames_and_a_depth_image_are_told(domain):
@@ -106,22 +109,22 @@ def test_wrong_camera_info_looping_frames_and_a_depth_image_are_told(domain):
                 edges.append(edge)
             frames.publish(TFMessage(transforms=edges))
         peer.node.create_timer(0.1, tick)
-        status, findings = doctor(domain, '--seconds', '10', '--model', 'segformer_sim')
+        status, results = doctor(domain, '--seconds', '10', '--model', 'segformer_sim')
     assert status == 2
-    assert any(finding.level == ERROR and "got '32FC1'" in finding.text
-               and 'holds measurements' in finding.remedy for finding in of(findings, 'image'))
-    assert any('ahead of this clock' in finding.text for finding in of(findings, 'stamp'))
-    assert of(findings, 'camera_info')[0].level == WARN
-    assert 'calibrat' in of(findings, 'camera_info')[0].remedy.lower()
-    assert any('Frame b has two parents' in finding.text for finding in of(findings, 'tf'))
-    assert of(findings, 'model')[0].level == OK
+    assert any(result.level == ERROR and "got '32FC1'" in result.text
+               and 'holds measurements' in result.remedy for result in of(results, 'image'))
+    assert any('ahead of this clock' in result.text for result in of(results, 'stamp'))
+    assert of(results, 'camera_info')[0].level == WARN
+    assert 'calibrat' in of(results, 'camera_info')[0].remedy.lower()
+    assert any('Frame b has two parents' in result.text for result in of(results, 'tf'))
+    assert of(results, 'model')[0].level == OK
 
 
 def test_topic_of_another_type_is_told(domain):
     with Peer(domain) as peer:
         peer.publisher(CameraInfo, '/image', 5, wait_for_subscriber=False)
-        _, findings = doctor(domain, '--seconds', '0.5')
-    assert of(findings, 'image')[0].text == (
+        _, results = doctor(domain, '--seconds', '0.5')
+    assert of(results, 'image')[0].text == (
         '/image carries sensor_msgs/msg/CameraInfo; expected sensor_msgs/msg/Image')
 
 
@@ -129,8 +132,8 @@ def test_an_inactive_node_is_told_with_the_command(domain, tmp_path, color_model
     with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'}), \
             SegformerPeer(domain) as peer:
         peer.wait_for_state('unconfigured')
-        _, findings = doctor(domain, '--seconds', '0.2')
-    node, = of(findings, 'node')
+        _, results = doctor(domain, '--seconds', '0.2')
+    node, = of(results, 'node')
     assert node.remedy == 'ros2 lifecycle set /segformer configure'
 
 
@@ -143,13 +146,13 @@ def test_names_with_depth_in_a_driver_are_pictures_and_no_costmap_needs_no_place
         peer.wait_for_state('active')
         image = peer.publisher(Image, '/oak_depthai/rgb/image_raw', 5)
         peer.node.create_timer(0.1, lambda: image.publish(rgb_message(color_image(['red']))))
-        _, findings = doctor(domain, '--seconds', '10')
-    assert all(finding.level == OK for finding in of(findings, 'image')), findings
-    assert of(findings, 'image')[0].text.startswith('/oak_depthai/rgb/image_raw: ')
-    info, = of(findings, 'camera_info')
+        _, results = doctor(domain, '--seconds', '10')
+    assert all(result.level == OK for result in of(results, 'image')), results
+    assert of(results, 'image')[0].text.startswith('/oak_depthai/rgb/image_raw: ')
+    info, = of(results, 'camera_info')
     assert info == CheckResult(OK, 'camera_info',
-                           'nobody publishes /camera_info (costmap is false: not needed)')
-    frames, = of(findings, 'tf')
+                               'nobody publishes /camera_info (costmap is false: not needed)')
+    frames, = of(results, 'tf')
     assert (frames.level, frames.remedy) == (OK, '')
     assert frames.text.startswith('no transform on /tf')
 
@@ -161,104 +164,24 @@ def test_depth_that_the_costmap_reads_is_no_picture_and_a_missing_camera_info_is
             '-r', 'image:=/depth_camera/image_raw',
             '-r', 'depth:=/depth_camera/depth/image_raw']), SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
-        _, findings = doctor(domain, '--seconds', '0.2')
-    assert [finding.text for finding in of(findings, 'image')] == [
+        _, results = doctor(domain, '--seconds', '0.2')
+    assert [result.text for result in of(results, 'image')] == [
         'nobody publishes /depth_camera/image_raw']
-    assert of(findings, 'camera_info')[0].level == WARN
-    assert of(findings, 'tf')[0].level == WARN
-
-
-@pytest.mark.parametrize('topics, depths, expected', [
-    (['/oak_depthai/rgb/image_raw'], 0, ['/oak_depthai/rgb/image_raw']),
-    (['/camera/aligned_depth_to_color/image_raw', '/camera/color/image_raw'], 1,
-     ['/camera/color/image_raw']),
-    (['/depth_camera/depth/image_raw', '/depth_camera/rgb/image_raw'], 1,
-     ['/depth_camera/rgb/image_raw']),
-    (['/camera/depth/image_raw/compressedDepth', '/camera/rgb/image_raw/compressed'], 1,
-     ['/camera/rgb/image_raw/compressed']),
-    (['/front/depth', '/front/image', '/rear/depth', '/rear/image'], 2,
-     ['/front/image', '/rear/image']),
-    # Two cameras may read one depth image.
-    (['/depth', '/front/image', '/rear/image'], 2, ['/front/image', '/rear/image'])])
-def test_depth_images_are_told_by_whole_words(topics, depths, expected):
-    assert pictures(topics, depths) == expected
+    assert of(results, 'camera_info')[0].level == WARN
+    assert of(results, 'tf')[0].level == WARN
 
 
 def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monkeypatch, capsys):
     cache = tmp_path / 'engines of the node'
     cache.mkdir()
     os.chmod(str(cache), 0o777)
-    monkeypatch.setattr(doctor_command, '_look_at_graph',
+    monkeypatch.setattr(doctor_command, '_observe_graph',
                         lambda options: ([], {'engine_cache': str(cache)}, True))
-    monkeypatch.setattr(doctor_machine, 'available_memory', lambda: 400 * 2 ** 20)
+    monkeypatch.setattr(doctor_machine.memory, 'available_memory', lambda: 400 * 2 ** 20)
     assert doctor_command.main(['--json']) == 2
-    findings = [CheckResult(**each) for each in json.loads(capsys.readouterr().out)['findings']]
-    assert of(findings, 'cache')[0].text == f'{cache} is writable for others'
-    assert of(findings, 'memory')[0].level == WARN
-
-
-def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):
-    root = tmp_path / 'cache'
-    root.mkdir()
-    os.chmod(str(root), 0o777)
-    found = doctor_machine.cache_findings(str(root))[-1]
-    assert (found.level, 'writable for others' in found.text) == (ERROR, True)
-    assert os.stat(str(root)).st_mode & 0o777 == 0o777
-
-
-def test_cache_that_is_a_link_is_an_error(tmp_path):
-    (tmp_path / 'elsewhere').mkdir(mode=0o700)
-    (tmp_path / 'cache').symlink_to(tmp_path / 'elsewhere')
-    assert doctor_machine.cache_findings(str(tmp_path / 'cache'))[-1].level == ERROR
-
-
-def test_damaged_engine_record_is_told_and_not_deleted(tmp_path):
-    folder = tmp_path / 'cache' / 'engines'
-    folder.mkdir(parents=True, mode=0o700)
-    os.chmod(str(tmp_path / 'cache'), 0o700)
-    record = folder / 'some-engine.json'
-    record.write_bytes(b'{"version": ')
-    os.chmod(str(record), 0o600)
-    found = doctor_machine.cache_findings(str(tmp_path / 'cache'))[-1]
-    assert (found.level, found.subject) == (WARN, 'engine')
-    assert 'some-engine.json: not usable' in found.text
-    assert record.exists()
-    assert EngineCache(str(folder)).records() == ()  # the node's own way deletes it
-    assert not record.exists()
-
-
-@pytest.mark.parametrize('free, serves, level', [
-    (2 ** 30 * 4, False, OK), (600 * 2 ** 20, False, WARN), (100 * 2 ** 20, False, ERROR),
-    (2 ** 30 * 4, True, OK), (100 * 2 ** 20, True, WARN)])
-def test_little_memory_is_an_error_for_a_start_and_a_warning_once_a_node_serves(
-        free, serves, level):
-    assert doctor_machine.memory_findings(free, serves)[0].level == level
-
-
-def test_clock_that_was_never_set_is_an_error():
-    assert doctor_machine.clock_findings(0.0)[0].level == ERROR
-    assert doctor_machine.clock_findings(1.9e9)[0].level == OK
-
-
-def test_tensorrt_is_missed_only_where_it_is_wanted(monkeypatch):
-    from segformer_ros.common.errors import BackendError
-
-    def no_gpu():
-        raise BackendError('No CUDA driver', remedy='Install it.')
-    monkeypatch.setattr(doctor_machine, 'probe_gpu', no_gpu)
-    assert doctor_machine.runtime_findings('auto')[-1].level == OK
-    wanted = doctor_machine.runtime_findings('tensorrt')[-1]
-    assert (wanted.level, wanted.remedy) == (ERROR, 'Install it.')
-
-
-def test_text_has_one_line_for_each_finding_and_remedy():
-    text = render_text([CheckResult(OK, 'clock', 'now'),
-                        CheckResult(ERROR, 'model', 'not\nthere', 'Fetch it.\nThen start.')])
-    assert text.splitlines() == [
-        'ok    clock         now',
-        'ERROR model         not there',
-        '                    remedy: Fetch it. Then start.',
-        '1 errors, 0 warnings, 1 ok']
+    results = results_of(capsys.readouterr().out)
+    assert of(results, 'cache')[0].text == f'{cache} is writable for others'
+    assert of(results, 'memory')[0].level == WARN
 
 
 def test_wrong_command_line_has_a_status_of_its_own():

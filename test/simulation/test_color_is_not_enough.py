@@ -8,7 +8,7 @@ import pytest
 from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.render.sensor import random_sensor
-from segformer_ros.simulation.textures.textures import CLASSES
+from segformer_ros.simulation.textures.bank import CLASSES
 from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.world import World
 

@@ -8,19 +8,12 @@ from hypothesis import strategies
 import numpy as np
 import pytest
 
-from segformer_ros.simulation.shapes import BOX
-from segformer_ros.simulation.shapes import CYLINDER
-from segformer_ros.simulation.shapes import ELLIPSOID
-from segformer_ros.simulation.shapes import Primitive
-from segformer_ros.simulation.shapes import rotation_y
-from segformer_ros.simulation.shapes import rotation_z
-from segformer_ros.simulation.shapes import span
-from segformer_ros.simulation.shapes import to_local
+from segformer_ros.simulation import shapes
 from segformer_ros.simulation.textures.surface import surface_at
 from support import simulation_oracle as oracle
 
 
-KINDS = (BOX, CYLINDER, ELLIPSOID)
+KINDS = (shapes.BOX, shapes.CYLINDER, shapes.ELLIPSOID)
 SIZES = strategies.floats(0.2, 2.0)
 PLACES = strategies.floats(-3.0, 3.0)
 ANGLES = strategies.floats(-3.1, 3.1)
@@ -29,17 +22,17 @@ ANGLES = strategies.floats(-3.1, 3.1)
 @strategies.composite
 def primitives(draw):
     """Draw a turned shape somewhere."""
-    return Primitive(draw(strategies.sampled_from(KINDS)),
-                     rotation_z(draw(ANGLES)).dot(rotation_y(draw(ANGLES))),
-                     np.array([draw(PLACES), draw(PLACES), draw(PLACES)]),
-                     np.array([draw(SIZES), draw(SIZES), draw(SIZES)]), 0)
+    return shapes.Primitive(draw(strategies.sampled_from(KINDS)),
+                            shapes.rotation_z(draw(ANGLES)).dot(shapes.rotation_y(draw(ANGLES))),
+                            np.array([draw(PLACES), draw(PLACES), draw(PLACES)]),
+                            np.array([draw(SIZES), draw(SIZES), draw(SIZES)]), 0)
 
 
 def cross(primitive, origin, direction):
     matrix = primitive.local_from_world()
     start = [np.array([v]) for v in matrix.dot(origin - primitive.center)]
     way = [np.array([v]) for v in matrix.dot(direction)]
-    near, far = span(primitive.kind, start, way)
+    near, far = shapes.span(primitive.kind, start, way)
     return float(near[0]), float(far[0])
 
 
@@ -80,7 +73,7 @@ def test_normals_are_unit_vectors_that_point_out(primitive, angle, tilt):
     step = 1e-4 * primitive.half.min()
     assert oracle.level(primitive, point + step * normal[:, 0]) > oracle.level(
         primitive, point - step * normal[:, 0])
-    if primitive.kind == BOX:
+    if primitive.kind == shapes.BOX:
         assert abs(surface.u[0]) <= 0.5 * surface.width[0] + 1e-6
         assert abs(surface.v[0]) <= 0.5 * surface.height[0] + 1e-6
 
@@ -97,7 +90,7 @@ def test_every_point_of_a_shape_is_within_its_radius(primitive, x, y, z):
 @given(angle=ANGLES, x=PLACES, y=PLACES, z=PLACES)
 @settings(max_examples=30, deadline=None)
 def test_to_local_is_a_matrix_product(angle, x, y, z):
-    matrix = rotation_z(angle).dot(rotation_y(0.5 * angle))
+    matrix = shapes.rotation_z(angle).dot(shapes.rotation_y(0.5 * angle))
     matrix[0, 1] = 0.0
-    got = to_local(matrix, np.array([x]), np.array([y]), np.array([z]))
+    got = shapes.to_local(matrix, np.array([x]), np.array([y]), np.array([z]))
     assert np.allclose(np.ravel(got), matrix.dot([x, y, z]))

@@ -5,7 +5,7 @@
 import os
 
 import pytest
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import ros_environment
 
 
 def use_own_transport():
@@ -14,9 +14,9 @@ def use_own_transport():
 
     Before the first participant of the process; children inherit it.
     """
-    for variable in dds_environment.PROFILE_VARIABLES:
+    for variable in ros_environment.PROFILE_VARIABLES:
         os.environ.pop(variable, None)
-    dds_environment.carry_images()
+    ros_environment.carry_images()
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 

@@ -69,7 +69,8 @@ def write_color_spec(folder, name, size=SIZE):
             stream.write(f'- {{name: {color}, color: {list(rgb)}}}\n')
     with open(os.path.join(str(folder), name + '.yaml'), 'w', encoding='utf-8') as stream:
         stream.write(
-            f'name: {name}\nclasses: {table}\nnum_classes: {len(COLORS)}\nmean: [0, 0, 0]\nstd: [1, 1, 1]\n'
+            f'name: {name}\nclasses: {table}\nnum_classes: {len(COLORS)}\n'
+            'mean: [0, 0, 0]\nstd: [1, 1, 1]\n'
             f'input_size_wh: [{size}, {size}]\noutput_size_wh: [{size // 4}, {size // 4}]\n')
 
 

@@ -4,8 +4,8 @@
 """
 Draw the pictures of docs/nav2.md and docs/drone.md: docs/images/nav2_*.png, landing_site.png.
 
-The worlds are the simulator's, the labels are its true ones, the costmap stage is the node's own.
-What Nav2 makes of it is computed by the statement of Nav2's rules that the tests use.
+The worlds are the simulator's, the labels are its true ones, and the costmap pipeline is the
+node's own. Nav2's costs are computed by the statement of Nav2's rules that the tests use.
 
 usage: nav2_pictures.py
 """
@@ -23,7 +23,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402, I100
 from segformer_ros.costmap.filter_masks import keepout_mask  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402, I100
+from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
@@ -62,7 +62,7 @@ SIDE = 8.0
 
 
 def camera_of():
-    """Return a camera model and a renderer of the same lens."""
+    """Return a camera model and a renderer of the same camera."""
     cx, cy = 0.5 * (SIZE_WH[0] - 1), 0.5 * (SIZE_WH[1] - 1)
     model = CameraModel(Calibration(SIZE_WH[0], SIZE_WH[1], 'none', (), (
         FOCAL, 0.0, cx, 0.0, FOCAL, cy, 0.0, 0.0, 1.0)))
@@ -70,12 +70,12 @@ def camera_of():
 
 
 class Drive:
-    """A drive through the street: the stage after it, and what the last frame gave."""
+    """A drive through the street: the pipeline after it, and what the last frame gave."""
 
     def __init__(self, pitch_error=0.0):
         self.camera, renderer = camera_of()
         self.costs = load_cost_table('outdoor', ADE20K)
-        self.stage = CostmapPipeline(CostmapSettings(), self.costs)
+        self.pipeline = CostmapPipeline(CostmapSettings(), self.costs)
         world = World('outdoor', STREET_SEED)
         way = Trajectory(world, 1.0, 0.8, 0.35)
         # What the robot believes of its camera; the pictures are taken with the true mount.
@@ -85,11 +85,11 @@ class Drive:
             self.picture = renderer.render(world, way.camera_pose(time), time)
             self.pose = CameraPose(way.base_pose(time), believed)
             self.frame = CameraView(self.picture.labels, None, self.camera, self.pose, 1.0 + time)
-            self.result = self.stage.process('front', self.frame)
+            self.result = self.pipeline.process('front', self.frame)
         self.now = self.frame.stamp
 
     def occupancy(self):
-        return self.stage.occupancy(self.now)
+        return self.pipeline.occupancy(self.now)
 
     def grid(self):
         """Return the grid as Nav2 receives it."""
@@ -189,7 +189,7 @@ def draw_snippets(drive):
     grouping = load_grouping('outdoor', ADE20K)
     parameters = parameters_of('nav2_semantic_segmentation_layer')
     nav2_rules.semantic_layer(
-        master, drive.stage.semantic_layer('front', drive.frame, grouping.lookup),
+        master, drive.pipeline.semantic_layer('front', drive.frame, grouping.lookup),
         dict(enumerate(grouping.table.names)), parameters['semantic_segmentation_layer']['cam'],
         drive.pose.odom_from_ground.dot(drive.pose.ground_from_camera))
     obstacles_on(master, drive, parameters)
@@ -217,10 +217,10 @@ def draw_landing():
     pose = camera_mount(LAND_HEIGHT, np.pi / 2, np.pi / 2)
     pose[:2, 3] = LAND_PLACE
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)
-    stage = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
-    stage.process('down', CameraView(picture.labels, None, camera,
-                                     pose_above_ground(pose, LAND_HEIGHT), 10.0))
-    occupancy, site = stage.occupancy(10.0), stage.landing_site(10.0)
+    pipeline = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
+    pipeline.process('down', CameraView(picture.labels, None, camera,
+                                   pose_above_ground(pose, LAND_HEIGHT), 10.0))
+    occupancy, site = pipeline.occupancy(10.0), pipeline.landing_site(10.0)
     geometry = occupancy.geometry
     around = np.linspace(0.0, 2.0 * np.pi, 100)
     ring = np.stack([site.x + site.radius * np.cos(around),
@@ -229,8 +229,7 @@ def draw_landing():
     local = np.concatenate([ring, np.zeros((100, 1))], axis=1) - pose[:3, 3]
     local = local.dot(pose[:3, :3])
     pixels = local[:, :2] / local[:, 2:] * FOCAL + 0.5 * (np.array(SIZE_WH) - 1)
-    cv2.polylines(image, [np.rint(pixels).astype(np.int32)], True, (255, 255, 255), 2,
-                  cv2.LINE_AA)
+    cv2.polylines(image, [np.rint(pixels).astype(np.int32)], True, (255, 255, 255), 2, cv2.LINE_AA)
     robot = GridPose((pose[0, 3] - geometry.origin_x) / geometry.resolution,
                      (pose[1, 3] - geometry.origin_y) / geometry.resolution, 0.5 * np.pi)
     grid = grid_picture(occupancy.values, robot, PANEL_WH, LAND_PIXELS)

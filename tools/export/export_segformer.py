@@ -27,10 +27,6 @@ from segformer_ros.model.huggingface import class_table_from_huggingface  # noqa
 from segformer_ros.model.huggingface import read_preprocessor  # noqa: E402
 from segformer_ros.model.onnx_file import inspection  # noqa: E402
 from segformer_ros.model.onnx_file.header import read_onnx_header  # noqa: E402
-from segformer_ros.model.onnx_file.inspection import draft_spec  # noqa: E402
-from segformer_ros.model.onnx_file.inspection import Knowledge  # noqa: E402
-from segformer_ros.model.onnx_file.inspection import name_from  # noqa: E402
-from segformer_ros.model.onnx_file.inspection import write_spec  # noqa: E402
 from segformer_ros.model.spec import ModelSpec  # noqa: E402
 
 TOLERANCE = 1e-4
@@ -87,13 +83,12 @@ def export(options):
         to_onnx(model, known.input_size_wh, options.opset, path)
         difference, agreement = compare(model, path)
         header = read_onnx_header(path)
-        draft = draft_spec(header, name_from(options.output), known)
-        written = write_spec(options.output[:-len('.onnx')] + '.yaml', draft, table,
-                             options.force)
+        draft = inspection.draft_spec(header, inspection.name_from(options.output), known)
+        written = inspection.write_spec(options.output[:-len('.onnx')] + '.yaml', draft, table,
+                                        options.force)
         os.replace(path, options.output)
-    print(
-        f'logits differ by at most {difference:.1e} of the largest; {agreement:.3%} of the pixels agree'
-    )
+    print(f'logits differ by at most {difference:.1e} of the largest; {agreement:.3%} of the '
+          'pixels agree')
     for text in inspection.violations(header):
         print(f'TensorRT {inspection.OLDEST} cannot read it: {text}')
     for file in [options.output] + written:
@@ -105,7 +100,7 @@ def load(checkpoint, seed=None):
     Return the network, ready to run on the CPU.
 
     :param seed: draw random weights with it instead of loading some
-    :raises ModelError: no SegFormer, or not to be had
+    :raises ModelError: it is not a SegFormer, or cannot be had
     """
     try:
         import torch
@@ -121,7 +116,7 @@ def load(checkpoint, seed=None):
                          expected='a folder with config.json, or a name on huggingface.co'
                          ) from error
     if config.model_type != 'segformer':
-        raise ModelError('Checkpoint is no SegFormer', got=config.model_type,
+        raise ModelError('Checkpoint is not a SegFormer', got=config.model_type,
                          expected='segformer')
     # Fused attention has no opset 13 form; the plain one is the same function.
     config._attn_implementation = 'eager'
@@ -142,12 +137,12 @@ def load(checkpoint, seed=None):
 
 
 def knowledge(options, model, temporary):
-    """Return what the ONNX file will not tell, and the class table."""
+    """Return what the ONNX file does not say, and the class table."""
     config = os.path.join(temporary, 'config.json')
     with open(config, 'w', encoding='utf-8') as stream:
         json.dump({'id2label': model.config.id2label}, stream)
     table = class_table_from_huggingface(config)
-    known = Knowledge(num_classes=len(table))
+    known = inspection.Knowledge(num_classes=len(table))
     preprocessor = preprocessor_path(options.checkpoint)
     if preprocessor is not None:
         known = known._replace(**read_preprocessor(preprocessor)._asdict())

@@ -1,36 +1,38 @@
+#!/usr/bin/env python3
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-A drive through a simulated world: how right the costmap is, by the world's own truth.
+Measure how right the costmap is on drives through simulated worlds, by their ground truth.
 
-The world stands still: its people are left out, since a place that was right when it was seen is
-wrong when they have moved on.
+Prints a Markdown table: with the true labels, and with those of a network. The world stands
+still: its people are left out, since a place that was right when it was seen is wrong when they
+have moved on.
+
+usage: costmap_drive.py [--model segformer_sim] [--labels true,network]
+                        [--worlds indoor:0,outdoor:0] [--length 20] [--let-down 0]
 """
 
-from typing import Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
+import argparse
+import os
+import sys
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import HIGHEST_COST
-from segformer_ros.costmap.cost_table import LETHAL
-from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.costmap.geometry.transforms import CameraPose
-from segformer_ros.costmap.pipeline import CameraView
-from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.costmap.pipeline import Occupancy
-from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.simulation.render.ground_truth import first_surfaces
-from segformer_ros.simulation.render.ground_truth import ground_classes
-from segformer_ros.simulation.render.ground_truth import NONE
-from segformer_ros.simulation.render.ground_truth import obstacle_classes
-from segformer_ros.simulation.render.renderer import Frame as Picture
-from segformer_ros.simulation.render.renderer import pinhole_rays
-from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.world.trajectory import Trajectory
-from segformer_ros.simulation.world.world import World
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
+
+from segformer_ros.costmap import cost_table  # noqa: E402, I100
+from segformer_ros.costmap import pipeline as costmap_pipeline  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
+from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
+from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
+from segformer_ros.model.classes import load_class_table  # noqa: E402
+from segformer_ros.simulation.render import ground_truth  # noqa: E402
+from segformer_ros.simulation.render import renderer  # noqa: E402
+from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
+from segformer_ros.simulation.world.world import World  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,7 +50,10 @@ TOUCHES, LOWEST, TALLEST = 0.03, 0.05, 1.2
 # Samples along a ray on the ground and rays through the picture's width: half a cell at most.
 _ALONG, _RAYS = 0.0125, 720
 
-LabelsOf = Callable[[Picture], 'npt.NDArray[np.uint8]']
+COLUMNS = ('world', 'labels', 'contacts', 'marked within 1 cell', 'marks',
+           'right within 1 cell', 'beyond 3 cells', 'ground cells', 'right cost')
+
+LabelsOf = Callable[[renderer.RenderedImage], 'npt.NDArray[np.uint8]']
 
 
 class DriveFigures(NamedTuple):
@@ -70,21 +75,19 @@ class DriveFigures(NamedTuple):
     graded: int
 
     def shares(self) -> Dict[str, float]:
-        """Return marked, right, far_off and graded as shares, 0..1; NaN of nothing."""
+        """Return marked, right, far_off and graded as shares, 0..1; NaN where the whole is 0."""
         pairs = {'marked': (self.marked, self.contacts), 'right': (self.right, self.lethal),
                  'far_off': (self.far_off, self.lethal), 'graded': (self.graded, self.ground)}
         return {name: part / float(whole) if whole else float('nan')
                 for name, (part, whole) in pairs.items()}
 
 
-def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] = None,
+def drive(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional[LabelsOf] = None,
           length: float = 20.0, let_down: float = 0.0) -> DriveFigures:
     """
     Drive along a world's route with the default settings and count.
 
     :param kind: ``indoor`` or ``outdoor``
-    :param seed: of the world
-    :param costs: the profile
     :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
     :param length: metres
     :param let_down: metres; what hangs lower than that reaches down to the ground
@@ -93,21 +96,22 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
     world.let_down(let_down)
     world.walkers = []
     way = Trajectory(world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
-    renderer = Renderer(pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))
+    camera_renderer = renderer.Renderer(
+        renderer.pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))
     camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
         FOCAL, 0.0, _center()[0], 0.0, FOCAL, _center()[1], 0.0, 0.0, 1.0)))
-    stage = CostmapPipeline(CostmapSettings(), costs)
+    pipeline = costmap_pipeline.CostmapPipeline(CostmapSettings(), costs)
     contacts = np.zeros((0, 2))
     total = np.zeros(len(DriveFigures._fields), np.int64)
     for number in range(int(length / STEP) + 1):
         time = number * STEP / SPEED
-        picture = renderer.render(world, way.camera_pose(time), time)
+        picture = camera_renderer.render(world, way.camera_pose(time), time)
         contacts = np.concatenate([contacts, seen_contacts(world, picture, costs)])
         mask = picture.labels if labels_of is None else labels_of(picture)
         pose = CameraPose(way.base_pose(time), way.base_from_optical)
         # Stamps of zero are refused.
-        stage.process('front', CameraView(mask, None, camera, pose, 1.0 + time))
-        grid = stage.occupancy(1.0 + time)
+        pipeline.process('front', costmap_pipeline.CameraView(mask, None, camera, pose, 1.0 + time))
+        grid = pipeline.occupancy(1.0 + time)
         # What leaves the grid is forgotten, also if the robot comes back.
         contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]
         if number % EVERY == EVERY - 1:
@@ -115,7 +119,8 @@ def drive(kind: str, seed: int, costs: CostTable, labels_of: Optional[LabelsOf] 
     return DriveFigures(*[int(value) for value in total])
 
 
-def seen_contacts(world: World, picture: Picture, costs: CostTable) -> 'Floats':
+def seen_contacts(world: World, picture: renderer.RenderedImage,
+                  costs: cost_table.CostTable) -> 'Floats':
     """
     Return where rays on the ground first meet what stands there, or water, as far as in view.
 
@@ -134,10 +139,10 @@ def seen_contacts(world: World, picture: Picture, costs: CostTable) -> 'Floats':
     return points[_in_view(world, picture, points)]
 
 
-def count(occupancy: Occupancy, world: World, contacts: 'Floats', costs: CostTable
-          ) -> 'npt.NDArray[np.int64]':
+def count(occupancy: costmap_pipeline.Occupancy, world: World, contacts: 'Floats',
+          costs: cost_table.CostTable) -> 'npt.NDArray[np.int64]':
     """
-    Compare one grid with the world; counts in the order of DriveFigures.
+    Return the counts of one grid compared with the world, in the order of DriveFigures.
 
     :param contacts: (N, 2) feet seen so far, metres
     """
@@ -147,21 +152,21 @@ def count(occupancy: Occupancy, world: World, contacts: 'Floats', costs: CostTab
     feet.reshape(-1)[cells[inside]] = 1
     x, y = np.meshgrid(*geometry.centers())
     filled = _blocked(world, x, y, 0.0, (LOWEST, TALLEST), costs).astype(np.uint8)
-    lethal = (values == LETHAL).astype(np.uint8)
+    lethal = (values == cost_table.LETHAL).astype(np.uint8)
     # What stands between two cell centres is known by its feet.
     off = _apart(np.maximum(filled, feet))[lethal > 0]
-    ground = (values >= 0) & (values <= HIGHEST_COST) & (filled == 0)
-    wanted = costs.costs[ground_classes(world, x, y)[ground]].astype(int)
+    ground = (values >= 0) & (values <= cost_table.HIGHEST_COST) & (filled == 0)
+    wanted = costs.costs[ground_truth.ground_classes(world, x, y)[ground]].astype(int)
     return np.array([feet.sum(), (_apart(lethal)[feet > 0] <= 1).sum(), lethal.sum(),
                      (off <= 1).sum(), (off > 3).sum(), ground.sum(),
                      (np.abs(values[ground] - wanted) <= 1).sum()], np.int64)
 
 
 def _blocked(world: World, x: 'Floats', y: 'Floats', time: float, band: Tuple[float, float],
-             costs: CostTable) -> 'npt.NDArray[np.bool_]':
+             costs: cost_table.CostTable) -> 'npt.NDArray[np.bool_]':
     """Return where something stands within a band of heights, or the ground itself is lethal."""
-    standing = obstacle_classes(world, x, y, time, band[0], band[1]) != NONE
-    lethal = costs.kinds[ground_classes(world, x, y)] == OBSTACLE
+    standing = ground_truth.obstacle_classes(world, x, y, time, *band) != ground_truth.NONE
+    lethal = costs.kinds[ground_truth.ground_classes(world, x, y)] == cost_table.OBSTACLE
     return np.asarray(standing | lethal, np.bool_)
 
 
@@ -172,7 +177,8 @@ def _apart(flags: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
     return np.asarray(cv2.distanceTransform(1 - flags, cv2.DIST_C, 3), np.float32)
 
 
-def _in_view(world: World, picture: Picture, points: 'Floats') -> 'npt.NDArray[np.bool_]':
+def _in_view(world: World, picture: renderer.RenderedImage,
+             points: 'Floats') -> 'npt.NDArray[np.bool_]':
     pose = picture.camera_to_world
     # Two samples before the foot and a centimetre up: the ground itself hides nothing.
     away = points - pose[:2, 3]
@@ -184,10 +190,49 @@ def _in_view(world: World, picture: Picture, points: 'Floats') -> 'npt.NDArray[n
     v = FOCAL * local[:, 1] / local[:, 2] + _center()[1]
     seen = ((local[:, 2] > 0) & (u > -0.5) & (u < WIDTH - 0.5) & (v > -0.5) & (v < HEIGHT - 0.5))
     if seen.any():
-        distance, _ = first_surfaces(world, pose[:3, 3], spot[seen], picture.time)
+        distance, _ = ground_truth.first_surfaces(world, pose[:3, 3], spot[seen], picture.time)
         seen[seen] = distance > np.linalg.norm(spot[seen], axis=1) - 0.01
     return seen
 
 
 def _center() -> Tuple[float, float]:
     return 0.5 * (WIDTH - 1), 0.5 * (HEIGHT - 1)
+
+
+def measure(kind: str, seed: int, labels: str, options: argparse.Namespace,
+            network: Any) -> Tuple[Any, ...]:
+    """Return one row of the table."""
+    costs = cost_table.load_cost_table(kind, load_class_table('ade20k'))
+    labels_of = None if labels == 'true' else (
+        lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
+    figures = drive(kind, seed, costs, labels_of, options.length, options.let_down)
+    shares = {name: f'{100.0 * share:.2f} %' for name, share in figures.shares().items()}
+    return (f'{kind} {seed}', labels if labels == 'true' else network.spec.name,
+            figures.contacts, shares['marked'], figures.lethal, shares['right'],
+            shares['far_off'], figures.ground, shares['graded'])
+
+
+def main() -> None:
+    """Measure every world with every kind of labels and print the table."""
+    from segformer_ros.evaluation.run.network import Network
+    from segformer_ros.evaluation.run.network import NetworkChoice
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument('--model', default='segformer_sim', help='name or path')
+    parser.add_argument('--labels', default='true,network', help='true, network or both')
+    parser.add_argument('--worlds', default='indoor:0,outdoor:0', help='kind:seed,...')
+    parser.add_argument('--length', type=float, default=20.0, help='metres')
+    parser.add_argument('--let-down', type=float, default=0.0, metavar='METRES',
+                        help='what hangs lower than that reaches down to the ground')
+    options = parser.parse_args()
+    print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
+    # onnxruntime needs no samples to check itself with.
+    with Network(NetworkChoice(options.model), lambda spec: []) as network:
+        for labels in options.labels.split(','):
+            for world in options.worlds.split(','):
+                kind, seed = world.split(':')
+                row = measure(kind, int(seed), labels, options, network)
+                print('| {} |'.format(' | '.join(str(value) for value in row)), flush=True)
+
+
+if __name__ == '__main__':
+    main()

@@ -26,8 +26,6 @@ def names_of(folder: str) -> List[Tuple[str, str]]:
     """
     Pair the files of FOLDER/images and FOLDER/labels by name.
 
-    :param folder: the folder
-    :return: paths of image and label
     :raises SystemExit: if an image has no label, or there is none
     """
     pairs = []
@@ -50,7 +48,6 @@ def load(folder: str, size_wh: Tuple[int, int]) -> Pairs:
 
     :param folder: holds ``images`` and ``labels``
     :param size_wh: size to keep the images at, pixels; the network sees crops of it
-    :return: the images and labels
     """
     pairs = names_of(folder)
     width, height = size_wh
@@ -67,7 +64,7 @@ def load(folder: str, size_wh: Tuple[int, int]) -> Pairs:
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
-    """Turn RGB uint8 (H, W, 3) into the network's (3, H, W) float32."""
+    """Return RGB uint8 (H, W, 3) as the network's (3, H, W) float32."""
     scaled = image.astype(np.float32) * np.float32(1 / 255.0)
     return np.ascontiguousarray(((scaled - _MEAN) / _STD).transpose(2, 0, 1))
 
@@ -96,7 +93,7 @@ def class_shares(labels: np.ndarray) -> np.ndarray:
 
 def repeat_factors(labels: np.ndarray, target: float = 0.2) -> np.ndarray:
     """
-    Tell how much more often images with rare classes should be drawn.
+    Return how much more often images with rare classes should be drawn.
 
     Repeat factor sampling (Gupta et al., "LVIS", 2019): the square root of ``target`` by the
     share of images that show the image's rarest class.
@@ -118,10 +115,7 @@ def augmented(pairs: Pairs, size_wh: Tuple[int, int], batch: int,
     """
     Yield batches for ever: random crops, flips and colours.
 
-    :param pairs: the data
     :param size_wh: size of the network's input, pixels
-    :param batch: images in a batch
-    :param random: source of the draws
     :return: images (N, 3, h, w) float32, labels (N, h / 2, w / 2) uint8: the loss is taken at
         half size, twice the size of the logits
     """

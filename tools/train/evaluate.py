@@ -102,9 +102,8 @@ def main() -> None:
     table = measure_onnx(options.model, options.data, options.images)
     score, iou = mean_iou(table)
     for class_id in np.nonzero(~np.isnan(iou))[0]:
-        print(
-            f'| {class_id} | {iou[class_id]:.3f} | {table[class_id].sum() / table[:255].sum():.4f} |'
-        )
+        share = table[class_id].sum() / table[:255].sum()
+        print(f'| {class_id} | {iou[class_id]:.3f} | {share:.4f} |')
     print(f'mIoU {score:.4f}, pixel accuracy {np.diag(table)[:255].sum() / table[:255].sum():.4f}')
 
 

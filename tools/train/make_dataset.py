@@ -40,12 +40,11 @@ class Job(NamedTuple):
     height: int
 
 
-def lens_rays(width: int, height: int, random: np.random.RandomState) -> np.ndarray:
+def distorted_rays(width: int, height: int, random: np.random.RandomState) -> np.ndarray:
     """
-    Draw a lens: 55 to 85 degrees wide, half of them with radial distortion.
+    Draw the rays of a camera: 55 to 85 degrees wide, half of them with radial distortion.
 
     :param width: image width, pixels; ``height`` likewise
-    :param random: source of the draw
     :return: directions in the optical frame, (H, W, 3)
     """
     half = np.tan(np.radians(random.uniform(55.0, 85.0)) / 2)
@@ -66,7 +65,7 @@ def render(job: Job) -> int:
     world = World(job.kind, job.seed, job.textures)
     random = np.random.RandomState([job.seed, 4242])
     for view_index in range(VIEWS_PER_WORLD):
-        rays = lens_rays(job.width, job.height, random)
+        rays = distorted_rays(job.width, job.height, random)
         renderer = Renderer(rays, random_sensor(random))
         view = random_view(world, random)
         blur = random.normal(0.0, 2.0, 2) if random.uniform() < 0.3 else (0.0, 0.0)
@@ -74,8 +73,7 @@ def render(job: Job) -> int:
                                 (float(blur[0]), float(blur[1])))
         name = f'{job.kind}_{job.seed:07d}_{view_index}.png'
         fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-        cv2.imwrite(os.path.join(job.folder, 'images', name),
-                    frame.image[..., ::-1], fast)
+        cv2.imwrite(os.path.join(job.folder, 'images', name), frame.image[..., ::-1], fast)
         cv2.imwrite(os.path.join(job.folder, 'labels', name), frame.labels, fast)
     return VIEWS_PER_WORLD
 

@@ -179,8 +179,7 @@ class SegFormer(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.linears = nn.ModuleList([
             nn.Linear(channels, widths.decoder) for channels in widths.channels])
-        self.fuse = nn.Conv2d(widths.decoder * len(widths.channels), widths.decoder, 1,
-                              bias=False)
+        self.fuse = nn.Conv2d(widths.decoder * len(widths.channels), widths.decoder, 1, bias=False)
         self.fuse_norm = nn.BatchNorm2d(widths.decoder)
         self.classify = nn.Conv2d(widths.decoder, classes, 1)
         self.apply(self._initialise)

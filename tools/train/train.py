@@ -177,9 +177,9 @@ def worker(rank: int, options: argparse.Namespace) -> None:
     run = Training(options, rank)
     each = options.batch // options.processes
     if rank == 0:
-        print(
-            f'{len(run.train.images)} images, {len(run.classes)} classes, {sum(p.numel() for p in run.network.parameters())} parameters',
-            flush=True)
+        parameters = sum(p.numel() for p in run.network.parameters())
+        print(f'{len(run.train.images)} images, {len(run.classes)} classes, '
+              f'{parameters} parameters', flush=True)
     bar = tqdm(total=100.0, initial=100 * run.progress(), mininterval=20.0, disable=rank > 0,
                bar_format='{percentage:5.1f}%|{bar:20}| {elapsed} {postfix}')
     size_wh = (0, 0)
@@ -196,7 +196,8 @@ def worker(rank: int, options: argparse.Namespace) -> None:
         loss = run.one_step(images, labels, start)
         smooth = loss if not smooth else 0.98 * smooth + 0.02 * loss
         bar.set_postfix_str(
-            f'step {run.step} loss {smooth:.3f} {options.batch * run.step / run.elapsed:.1f} images/s best {run.best:.3f}',
+            f'step {run.step} loss {smooth:.3f} '
+            f'{options.batch * run.step / run.elapsed:.1f} images/s best {run.best:.3f}',
             refresh=False)
         bar.update(100 * run.progress() - bar.n)
         if rank == 0 and run.elapsed - checked > 60.0 * options.check_every:

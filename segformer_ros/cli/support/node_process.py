@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes and other commands as child processes that log to a file."""
+"""Commands and nodes as child processes that end with a ``with`` block."""
 
 import subprocess
 import sys
@@ -41,9 +41,9 @@ class ChildCommand(child_process.ChildProcess):
 
     def check(self) -> None:
         """
-        Return if the process runs or ended well.
+        Raise if the process has failed.
 
-        :raises SegformerRosError: it failed; the text holds the end of its log
+        :raises SegformerRosError: with the end of its log
         """
         if self.status:
             raise SegformerRosError(

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a command arranges for DDS: environment variables before rclpy starts, and its output."""
+"""The ROS environment of a command: DDS variables, arguments, and output of libraries."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES
 
 
 def carry_images() -> None:
-    """Choose a transport with room for images, unless the environment names one."""
+    """Choose a DDS profile with room for images, unless the environment names one."""
     for variable in PROFILE_VARIABLES:
         os.environ.setdefault(variable, resources.find('config/fastdds.xml'))
 
@@ -23,28 +23,28 @@ def stdout_kept_clean() -> Iterator[None]:
     """
     Send to stderr what libraries write to stdout themselves.
 
-    Fast DDS tells there of ports that killed processes left behind, in the middle of JSON.
+    Fast DDS reports there, in the middle of JSON, ports that killed processes left behind.
     """
     sys.stdout.flush()
-    own = os.dup(1)
+    stdout = os.dup(1)
     os.dup2(2, 1)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(own, 1)
-        os.close(own)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def keep_apart() -> None:
-    """Choose a domain of this process's own, unless the environment names one."""
+    """Choose a ROS domain for this process alone, unless the environment names one."""
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
 
 
 def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     """
-    Return the arguments without those that are ROS's, which launch files add.
+    Return the arguments without those for ROS, which launch files add.
 
     :param args: of the command line, without the program's name; None takes the process's own
     """
@@ -52,7 +52,7 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     try:
         from rclpy.utilities import remove_ros_args
     except ImportError:
-        # Without ROS nothing adds any; the command tells what it lacks.
+        # Without ROS nothing adds any; the command says later that ROS is missing.
         return list(given)
     # The first one is taken for the program's name.
     return list(remove_ros_args([''] + given)[1:])

@@ -1,15 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Look at a ROS graph for some seconds and write down what is there; judges nothing."""
+"""Observe a ROS graph for some seconds, without judging it."""
 
+import itertools
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy
@@ -20,6 +19,8 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
+from segformer_ros.ros.io.status import entries_of
+from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -39,8 +40,8 @@ BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class TopicFacts(NamedTuple):
-    """One topic: who publishes it, how, and what came while it was looked at."""
+class TopicObservation(NamedTuple):
+    """One topic: who publishes it, how, and what came while it was observed."""
 
     name: str
     wanted_type: str
@@ -53,14 +54,14 @@ class TopicFacts(NamedTuple):
     """Seconds from the newest message's stamp to its arrival."""
 
 
-class CameraFacts(NamedTuple):
+class CameraObservation(NamedTuple):
     """The inputs of one camera."""
 
-    image: TopicFacts
-    info: TopicFacts
+    image: TopicObservation
+    info: TopicObservation
 
 
-class OptimizedMetadata(NamedTuple):
+class GraphObservation(NamedTuple):
     """What was seen; ``state`` and ``parameters`` are empty without a running node."""
 
     node: str
@@ -68,10 +69,10 @@ class OptimizedMetadata(NamedTuple):
     answers: bool
     state: str
     parameters: Dict[str, Any]
-    cameras: Tuple[CameraFacts, ...]
-    diagnostics: Dict[str, Tuple[int, str]]
-    """Level and message of the node's own entries."""
-    poses: TransformBuffer
+    cameras: Tuple[CameraObservation, ...]
+    diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]]
+    """Level, message and values of the node's own entries."""
+    transform_buffer: TransformBuffer
     transforms: int
     transform_faults: Tuple[str, ...]
     clocks: int
@@ -96,7 +97,7 @@ class _Counter:
         self._newest = message
         self._clock = self._node.get_clock().now().nanoseconds
 
-    def facts(self) -> TopicFacts:
+    def observation(self) -> TopicObservation:
         newest = None if self._newest is None else deserialize_message(self._newest, self._type)
         times = self._arrivals
         rate = (len(times) - 1) / (times[-1] - times[0]) \
@@ -109,43 +110,36 @@ class _Counter:
         age = None
         if newest is not None and self._clock:
             age = (self._clock - stamp_to_nanoseconds(newest.header.stamp)) / NANOSECONDS
-        return TopicFacts(self._name, self._type_name, publishers, len(times), rate, newest, age)
+        return TopicObservation(self._name, self._type_name, publishers, len(times), rate,
+                                newest, age)
 
 
-class GraphObserver:
+class GraphObserver(StandaloneNode):
     """
     A node that listens.
 
-    :param context: initialised; stays the caller's to shut down
-    :param node_name: full name of the segformer node to look at
+    :param node_name: full name of the segformer node to observe
     """
 
-    def __init__(self, context: Context, node_name: str) -> None:
+    def __init__(self, node_name: str) -> None:
+        super().__init__('segformer_doctor', args=[], start_parameter_services=False,
+                         enable_rosout=False)
         self._target = '/' + node_name.strip('/')
-        self._node = Node('segformer_doctor', context=context,
-                          start_parameter_services=False, enable_rosout=False)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self._node)
-        self._poses = TransformBuffer()
+        self._buffer = TransformBuffer()
         self._transforms = 0
         self._faults: Dict[str, None] = {}
         self._parents: Dict[str, str] = {}
-        self._diagnostics: Dict[str, Tuple[int, str]] = {}
+        self._diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
 
-    def close(self) -> None:
-        """Leave the graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-
-    def observe(self, seconds: float, image: str, camera_info: str) -> OptimizedMetadata:
+    def observe(self, seconds: float, image: str, camera_info: str) -> GraphObservation:
         """
         Listen and return what was there.
 
         :param seconds: how long messages are counted
-        :param image: topic where no node runs that would say which one it reads
+        :param image: topic of the images, used where no active node says which one it reads
         :param camera_info: likewise
         """
-        running = self._spin_until(self._sees_target, DISCOVERY)
+        running = self.spin_until(self._sees_target, DISCOVERY)
         answers, state, parameters = False, '', {}  # type: bool, str, Dict[str, Any]
         if running:
             answers, state, parameters = self._ask()
@@ -156,12 +150,12 @@ class GraphObserver:
             self._node.create_subscription(TFMessage, '/tf_static', self._on_static, qos)
         self._node.create_subscription(TFMessage, '/tf', self._on_dynamic, BEST_EFFORT)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
-        self._spin_until(lambda: False, seconds)
-        return OptimizedMetadata(
+        self.spin(seconds)
+        return GraphObservation(
             self._target, running, answers, state, parameters,
-            tuple(CameraFacts(image_counter.facts(), info_counter.facts())
+            tuple(CameraObservation(image_counter.observation(), info_counter.observation())
                   for image_counter, info_counter in counters),
-            self._diagnostics, self._poses, self._transforms, tuple(self._faults),
+            self._diagnostics, self._buffer, self._transforms, tuple(self._faults),
             self._node.count_publishers('/clock'))
 
     def _sees_target(self) -> bool:
@@ -188,10 +182,10 @@ class GraphObserver:
     def _call(self, service_type: Any, name: str, request: Any) -> Any:
         client = self._node.create_client(service_type, f'{self._target}/{name}')
         try:
-            if not self._spin_until(client.service_is_ready, ANSWER):
+            if not self.spin_until(client.service_is_ready, ANSWER):
                 return None
             future = client.call_async(request)
-            return future.result() if self._spin_until(future.done, ANSWER) else None
+            return future.result() if self.spin_until(future.done, ANSWER) else None
         finally:
             self._node.destroy_client(client)
 
@@ -235,35 +229,22 @@ class GraphObserver:
             self._transforms += 1
             before = self._parents.setdefault(each.child_frame_id, each.header.frame_id)
             if before != each.header.frame_id:
-                self._faults[
-                    f'Frame {each.child_frame_id} has two parents, {before} and {each.header.frame_id}.'] = None
+                self._faults[f'Frame {each.child_frame_id} has two parents, {before} and '
+                             f'{each.header.frame_id}.'] = None
             try:
-                self._poses.insert_message(each, static)
+                self._buffer.insert_message(each, static)
             except SegformerRosError as error:
                 self._faults[str(error)] = None
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        prefix = self._target.lstrip('/') + ': '
-        for status in message.status:
-            if status.name.startswith(prefix):
-                self._diagnostics[status.name[len(prefix):]] = (
-                    int.from_bytes(status.level, 'little'), status.message)
-
-    def _spin_until(self, done: Callable[[], Any], timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while not done():
-            left = deadline - time.monotonic()
-            if left <= 0.0:
-                return False
-            self._executor.spin_once(timeout_sec=min(left, 0.1))
-        return True
+        self._diagnostics.update(entries_of(message, self._target))
 
 
 def pictures(topics: Sequence[str], depths: int) -> List[str]:
     """
-    Return those of some image topics that are no depth images.
+    Return those of some image topics that are not depth images.
 
-    :param depths: how many the node reads; whose names say most of depth, those are they
+    :param depths: how many depth images the node reads: those whose names say depth most often
     """
     named = sorted((topic for topic in topics if any(_depth_words(topic))), key=_depth_words,
                    reverse=True)
@@ -279,12 +260,8 @@ def _depth_words(topic: str) -> Tuple[int, int]:
 
 
 def _beside(image: str, infos: List[str]) -> Optional[str]:
-    """Return the CameraInfo topic that belongs to an image: the one with most in common."""
+    """Return the CameraInfo topic whose name begins most like that of an image."""
     def common(info: str) -> int:
-        count = 0
-        for a, b in zip(image, info):
-            if a != b:
-                break
-            count += 1
-        return count
-    return max(infos, key=common) if infos else None
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1],
+                                                  zip(image, info)))
+    return max(infos, key=common, default=None)

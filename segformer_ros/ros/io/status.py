@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entries of diagnostics."""
 
-from typing import List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 # The values of diagnostic_msgs/DiagnosticStatus.
 OK = 0
@@ -19,6 +19,19 @@ class Status(NamedTuple):
     name: str
     message: str
     values: Pairs
+
+
+def entries_of(message: Any, node: str) -> Dict[str, Tuple[int, str, Dict[str, str]]]:
+    """
+    Return level, message and values of a node's own diagnostics, by name without the node's.
+
+    :param message: a diagnostic_msgs/DiagnosticArray
+    :param node: full name
+    """
+    prefix = node.lstrip('/') + ': '
+    return {status.name[len(prefix):]: (int.from_bytes(status.level, 'little'), status.message,
+                                        {each.key: each.value for each in status.values})
+            for status in message.status if status.name.startswith(prefix)}
 
 
 class NodeState(NamedTuple):

@@ -19,36 +19,28 @@ from segformer_ros.evaluation.replay.recording import Stored
 from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 
 CLOCK = '/clock'
-
 DEPTH = 10
-
 # The clock runs on after the last message, so that what is in work ends in a time that passes.
 LINGER_S = 1.0
-
 ACK_TIMEOUT_S = 2.0
 
 
 class Pace(NamedTuple):
-    """``rate`` times the speed of life, the clock ``clock_hz`` times a second; 0 is no clock."""
+    """``rate`` times real time; /clock ``clock_hz`` times a second, 0 publishes none."""
 
     rate: float = 1.0
     clock_hz: float = 100.0
 
 
 class Played(NamedTuple):
-    """``late`` is by how much the latest message left too late, seconds of the wall."""
+    """``late`` is the largest delay with which a message left, seconds of real time."""
 
     messages: int
     late: float
 
 
 class BagPlayer:
-    """
-    Publishes stored messages without looking into them, at their relative times.
-
-    :param node: owns the publishers
-    :param pace: how fast
-    """
+    """Publishes stored messages at their relative times, without deserialising them."""
 
     def __init__(self, node: Node, pace: Pace) -> None:
         self._node = node
@@ -64,11 +56,10 @@ class BagPlayer:
 
     def advertise(self, topic: str, type_name: str, is_latched: bool = False) -> None:
         """
-        Create the publisher of a topic; a type that is not installed is told and left out.
+        Create the publisher of a topic, or warn that its type is not installed.
 
         Reliable, which matches every subscriber. Static transforms are latched in any case.
 
-        :param topic: absolute name
         :param type_name: such as ``sensor_msgs/msg/Image``
         :param is_latched: as it was recorded
         """
@@ -114,11 +105,11 @@ class BagPlayer:
         return Played(played, late)
 
     def _wait(self, due: float) -> bool:
-        """Tell the time until a moment of the steady clock; False once rclpy is shut down."""
+        """Publish /clock until a moment of the steady clock; False once rclpy is shut down."""
         while self._node.context.ok():
             now = time.monotonic()
             if self._clock is not None and now >= self._next_tick:
-                self._tell(self._clock, now)
+                self._publish_clock(self._clock, now)
                 period = 1.0 / self._pace.clock_hz
                 # Ticks that were missed are not made up for.
                 self._next_tick = max(self._next_tick + period, now)
@@ -128,7 +119,7 @@ class BagPlayer:
                            now + LINGER_S) - now)
         return False
 
-    def _tell(self, clock: Publisher, now: float) -> None:
+    def _publish_clock(self, clock: Publisher, now: float) -> None:
         message = Clock()
         time_ns = self._first_ns + int((now - self._started) * self._pace.rate * NANOSECONDS)
         message.clock.sec, message.clock.nanosec = nanoseconds_to_stamp(time_ns)

@@ -1,28 +1,31 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras and a listener in one: what goes into the node and what comes out, with times."""
+"""Cameras and a listener in one node, for latencies and losses of the segformer node."""
 
-import array
 import functools
 import threading
 import time
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.images import byte_array
+from segformer_ros.ros.io.status import entries_of
+from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-NODE = '/segformer/'
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+NODE = '/segformer'
 SPIN_S = 0.05
 # How long after the last image its mask may come before it counts as lost.
 DRAIN_S = 1.5
@@ -31,7 +34,7 @@ FRESH_DIAGNOSTICS_S = 30.0
 
 
 class Arrival(NamedTuple):
-    """A mask: of which camera, the stamp it carries, when it came; seconds, one clock."""
+    """A mask: its camera, its stamp and its arrival, seconds of one clock."""
 
     camera: str
     stamp: float
@@ -40,7 +43,7 @@ class Arrival(NamedTuple):
 
 class Drive(NamedTuple):
     """
-    What was sent, and what was heard beside masks.
+    What was sent, and what came beside masks.
 
     ``sent`` counts images; ``answers`` are the seconds that each answer to ``get_parameters``
     took; ``last`` holds camera and stamp of each camera's last image, which no newer one
@@ -52,54 +55,47 @@ class Drive(NamedTuple):
     last: List[Tuple[str, float]]
 
 
-class Traffic:
+class Traffic(StandaloneNode):
     """
-    A node of its own that sends images and gathers masks, diagnostics and answers.
+    Sends images and gathers masks, diagnostics and answers.
 
     :param cameras: names, one empty name for a camera without one
-    :param size_wh: of the images
+    :param image: (H, W, 3) BGR, contiguous, that every camera sends
     """
 
-    def __init__(self, cameras: Sequence[str], size_wh: Tuple[int, int]) -> None:
+    def __init__(self, cameras: Sequence[str], image: 'npt.NDArray[np.uint8]') -> None:
+        super().__init__('benchmark')
         self._cameras = list(cameras)
-        self._size_wh = size_wh
-        self._context = Context()
+        height, width = image.shape[:2]
+        self._image = Image(
+            header=Header(frame_id='camera'), height=height, width=width, encoding='bgr8',
+            step=3 * width, is_bigendian=0, data=byte_array(image))
         self._arrivals: List[Arrival] = []
-        self._values: Dict[str, Dict[str, str]] = {}
+        self._entries: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
         self._heard = 0.0
         self._stopping = False
-
-    def __enter__(self) -> 'Traffic':
-        """Join the graph."""
-        rclpy.init(context=self._context)
-        self._node = Node('benchmark', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
         self._images = {name: self._node.create_publisher(
             Image, '/' + topics.input_name(name, topics.IMAGE), qos_profile_sensor_data)
             for name in self._cameras}
         for name in self._cameras:
             self._node.create_subscription(
-                Image, NODE + topics.input_name(name, topics.MASK),
+                Image, f'{NODE}/{topics.input_name(name, topics.MASK)}',
                 functools.partial(self._on_mask, name), topics.MASK.profile())
         self._node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS.name,
                                        self._on_diagnostics, topics.DIAGNOSTICS.profile())
-        self._client = self._node.create_client(GetParameters, NODE + 'get_parameters')
+        self._client = self._node.create_client(GetParameters, NODE + '/get_parameters')
         # In a thread of its own, so that images leave on time whatever comes in.
         self._thread = threading.Thread(target=self._spin, name='benchmark', daemon=True)
         self._thread.start()
-        return self
 
     def __exit__(self, *exception: object) -> None:
         """Leave the graph."""
         self._stopping = True
         self._thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
+        super().__exit__(*exception)
 
     def node_is_ready(self) -> bool:
-        """Tell whether the node takes images and its answers can be heard."""
+        """Return whether the node subscribes to the images and offers its service."""
         return all(publisher.get_subscription_count() for publisher in self._images.values()) \
             and self._client.service_is_ready()
 
@@ -114,11 +110,10 @@ class Traffic:
 
         :return: its stamp, seconds, as the mask's will read
         """
-        image = self._image
-        image.header.stamp.sec, image.header.stamp.nanosec = nanoseconds_to_stamp(
-            int(time.time() * NANOSECONDS))
-        self._images[camera].publish(image)
-        return _seconds(image.header.stamp)
+        stamp = self._image.header.stamp
+        stamp.sec, stamp.nanosec = nanoseconds_to_stamp(int(time.time() * NANOSECONDS))
+        self._images[camera].publish(self._image)
+        return stamp_to_nanoseconds(stamp) / NANOSECONDS
 
     def drive(self, rate: float, seconds: float, staggered: bool) -> Drive:
         """
@@ -152,21 +147,13 @@ class Traffic:
         :raises BackendError: none came
         """
         asked = time.monotonic()
-        ending = f'camera {camera}' if camera else 'camera'
+        entry = f'camera {camera}' if camera else 'camera'
         while time.monotonic() < asked + FRESH_DIAGNOSTICS_S:
-            found = [values for name, values in self._values.items() if name.endswith(ending)]
-            if found and self._heard >= asked:
-                return found[0]
+            if entry in self._entries and self._heard >= asked:
+                return self._entries[entry][2]
             time.sleep(SPIN_S)
-        raise BackendError('The node tells nothing about a camera', got=f'no entry {ending!r}',
+        raise BackendError('The node publishes no diagnostics of a camera', got=f'no {entry!r}',
                            expected=f'one on /diagnostics within {FRESH_DIAGNOSTICS_S:.0f} s')
-
-    def prepare(self, pixels: bytes) -> None:
-        """Make the image that every camera sends; bgr8, of the size given."""
-        width, height = self._size_wh
-        self._image = Image(height=height, width=width, encoding='bgr8', step=3 * width,
-                            is_bigendian=0, data=array.array('B', pixels))
-        self._image.header.frame_id = 'camera'
 
     def _ask(self, answers: List[float]) -> None:
         asked = time.monotonic()
@@ -178,13 +165,11 @@ class Traffic:
             self._executor.spin_once(timeout_sec=SPIN_S)
 
     def _on_mask(self, camera: str, mask: Any) -> None:
-        self._arrivals.append(Arrival(camera, _seconds(mask.header.stamp), time.time()))
+        stamp = stamp_to_nanoseconds(mask.header.stamp) / NANOSECONDS
+        self._arrivals.append(Arrival(camera, stamp, time.time()))
 
     def _on_diagnostics(self, message: Any) -> None:
-        for status in message.status:
-            self._values[status.name] = {entry.key: entry.value for entry in status.values}
-        self._heard = time.monotonic()
-
-
-def _seconds(stamp: Any) -> float:
-    return stamp_to_nanoseconds(stamp) / NANOSECONDS
+        entries = entries_of(message, NODE)
+        if entries:
+            self._entries.update(entries)
+            self._heard = time.monotonic()

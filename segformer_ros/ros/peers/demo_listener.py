@@ -1,18 +1,13 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Hear what the simulated camera and the node publish, frame by frame."""
+"""Listen to what the simulated camera and the node publish, image by image."""
 
-import time
 from typing import Any, Dict, List, NamedTuple, Tuple, TYPE_CHECKING
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
-import rclpy
 from rclpy.client import Client
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.time import NANOSECONDS
@@ -25,6 +20,7 @@ from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
 from segformer_ros.ros.peers.recorder import Channel
 from segformer_ros.ros.peers.recorder import Recorder
+from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
@@ -49,20 +45,13 @@ class HeardFrame(NamedTuple):
     grid: HeardGrid
 
 
-class DemoListener:
-    """A node of its own that gathers each image with its truth and the node's outputs."""
+class DemoListener(StandaloneNode):
+    """Gathers each image with its ground truth and the node's outputs."""
 
     def __init__(self) -> None:
-        self._context = Context()
+        super().__init__('demo_listener')
         self._ready: List[HeardFrame] = []
         self._forget()
-
-    def __enter__(self) -> 'DemoListener':
-        """Join the graph."""
-        rclpy.init(context=self._context)
-        self._node = Node('demo_listener', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
         self._transforms = BufferedTransforms(self._node)
         for topic, message_type, receive in (
                 (topics.OBSTACLE_POINTS, PointCloud2, self._on_cloud),
@@ -83,21 +72,14 @@ class DemoListener:
             'labels': _camera_channel(simulated_camera_node.LABELS),
             'image': _camera_channel(simulated_camera_node.IMAGE),
         }, self._on_set)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Leave the graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
 
     def node_is_ready(self) -> bool:
-        """Tell whether the node publishes masks, which it does once it is configured."""
+        """Return whether the node publishes masks, which it does once it is configured."""
         return self._node.count_publishers(NODE + topics.MASK.name) > 0
 
     def begin(self, cost_profile: str) -> None:
         """
-        Make the node ready for another world: its costs, and an empty costmap.
+        Give the node the costs of another world and an empty costmap.
 
         :raises SegformerRosError: it refuses, or does not answer
         """
@@ -117,9 +99,7 @@ class DemoListener:
 
         :param timeout: seconds
         """
-        deadline = time.monotonic() + timeout
-        while not self._ready and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=deadline - time.monotonic())
+        self.spin_until(lambda: self._ready, timeout)
         frames, self._ready = self._ready, []
         return frames
 
@@ -130,10 +110,7 @@ class DemoListener:
 
     def _call(self, client: Client, request: Any) -> Any:
         future = client.call_async(request)
-        deadline = time.monotonic() + ANSWER_TIMEOUT
-        while not future.done() and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=deadline - time.monotonic())
-        if not future.done():
+        if not self.spin_until(future.done, ANSWER_TIMEOUT):
             raise SegformerRosError(f'The node does not answer on {client.srv_name}',
                                     expected=f'within {ANSWER_TIMEOUT:.0f} s')
         return future.result()

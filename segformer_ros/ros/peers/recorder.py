@@ -3,9 +3,11 @@
 """Collect messages of several topics by the stamp that they share."""
 
 import collections
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
+import functools
+from typing import Any, Callable, Dict, Mapping, NamedTuple
 
 from rclpy.node import Node
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.io.topics import Topic
 
 
@@ -35,28 +37,22 @@ class Recorder:
         self._keys = tuple(channels)
         self._on_set = on_set
         self._keep = keep
-        self._sets: 'collections.OrderedDict[Tuple[int, int], Dict[str, Any]]' = \
-            collections.OrderedDict()
+        self._sets: 'collections.OrderedDict[int, Dict[str, Any]]' = collections.OrderedDict()
         self.counts: Dict[str, int] = dict.fromkeys(channels, 0)
         """Messages received by key."""
-        self.subscriptions: List[Any] = [
-            node.create_subscription(channel.message_type, channel.name, self._receiver(key),
+        for key, channel in channels.items():
+            node.create_subscription(channel.message_type, channel.name,
+                                     functools.partial(self.add, key),
                                      channel.topic._replace(depth=10).profile())
-            for key, channel in channels.items()]
-
-    def _receiver(self, key: str) -> Callable[[Any], None]:
-        def receive(message: Any) -> None:
-            self.add(key, message)
-        return receive
 
     def add(self, key: str, message: Any) -> None:
         """Take one message of a channel."""
         self.counts[key] += 1
-        stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
-        messages = self._sets.setdefault(stamp, {})
+        stamp_ns = stamp_to_nanoseconds(message.header.stamp)
+        messages = self._sets.setdefault(stamp_ns, {})
         messages[key] = message
         if len(messages) == len(self._keys):
-            del self._sets[stamp]
+            del self._sets[stamp_ns]
             self._on_set(messages)
         while len(self._sets) > self._keep:
             self._sets.popitem(last=False)

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Hear images, masks, the clock and the node's diagnostics during a replay."""
+"""Listen to images, masks, the clock and the node's diagnostics during a replay."""
 
 import struct
 import time
@@ -8,10 +8,6 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -20,23 +16,24 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.replay.timing import ReplayEvents
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.status import entries_of
 from segformer_ros.ros.peers.bag_player import CLOCK
+from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
 # Deep enough for the moment that writing a mask takes.
 DEPTH = 20
-
-# A serialised message starts with four bytes that tell the order of the others, then the stamp.
+# A serialised message starts with four bytes for the order of the others, then has the stamp.
 STAMP_AT = 4
 
-# Takes the stamp in nanoseconds and the (H, W) mask.
 OnMask = Callable[[int, Any], None]
+"""Takes the stamp in nanoseconds and the (H, W) mask."""
 
 
-class ReplayListener:
+class ReplayListener(StandaloneNode):
     """
-    A node of its own beside the one that is measured; messages are not unpacked.
+    A node beside the one that is measured; it does not deserialise images.
 
     :param node: absolute name of the measured node, such as ``/segformer``
     :param camera: name of its camera, empty for the only one
@@ -47,41 +44,26 @@ class ReplayListener:
 
     def __init__(self, node: str, camera: str, image_topic: str, is_compressed: bool,
                  on_mask: Optional[OnMask] = None) -> None:
+        super().__init__('replay_evaluation', args=[])
         self._name = node
         self._camera = camera
-        self._image_topic = image_topic
-        self._image_type = CompressedImage if is_compressed else Image
-        self._on_mask_wanted = on_mask
-        self._context = Context()
+        self._mask_callback = on_mask
         self._images: List[Tuple[int, float]] = []
         self._masks: List[Tuple[int, float]] = []
         self._clock: List[Tuple[int, float]] = []
         self._status: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
         self.diagnostics_heard = 0.0
         """When diagnostics of the node came last, ``time.monotonic``."""
-
-    def __enter__(self) -> 'ReplayListener':
-        """Join the graph."""
-        rclpy.init(context=self._context, args=[])
-        self._node = Node('replay_evaluation', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        mask = f'{self._name}/{topics.input_name(self._camera, topics.MASK)}'
         self._node.create_subscription(
-            Image, mask, self._on_mask, topics.MASK._replace(depth=DEPTH).profile(), raw=True)
+            Image, f'{node}/{topics.input_name(camera, topics.MASK)}', self._on_mask,
+            topics.MASK._replace(depth=DEPTH).profile(), raw=True)
         best_effort = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._node.create_subscription(
-            self._image_type, self._image_topic, self._on_image, best_effort, raw=True)
+            CompressedImage if is_compressed else Image, image_topic, self._on_image,
+            best_effort, raw=True)
         self._node.create_subscription(Clock, CLOCK, self._on_clock, best_effort)
         self._node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS.name,
                                        self._on_diagnostics, topics.DIAGNOSTICS.profile())
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Leave the graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
 
     @property
     def masks(self) -> int:
@@ -92,15 +74,6 @@ class ReplayListener:
         """Return everything that was heard."""
         return ReplayEvents(list(self._images), list(self._masks), list(self._clock))
 
-    def spin(self, seconds: float) -> None:
-        """Listen for some time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            self._executor.spin_once(timeout_sec=left)
-
     def status(self, entry: str) -> Tuple[int, str, Dict[str, str]]:
         """
         Return level, message and values of one of the node's diagnostics.
@@ -108,9 +81,8 @@ class ReplayListener:
         :param entry: ``node``, ``backend`` or ``camera``; that of the camera listened to
         :return: level -1 while it was not heard
         """
-        name = f'{entry} {self._camera}' if entry == 'camera' and self._camera \
-            else entry
-        return self._status.get('{}: {}'.format(self._name.lstrip('/'), name), (-1, '', {}))
+        name = f'{entry} {self._camera}' if entry == 'camera' and self._camera else entry
+        return self._status.get(name, (-1, '', {}))
 
     def _on_image(self, data: bytes) -> None:
         self._images.append((stamp_of(data), time.monotonic()))
@@ -118,22 +90,19 @@ class ReplayListener:
     def _on_mask(self, data: bytes) -> None:
         stamp_ns = stamp_of(data)
         self._masks.append((stamp_ns, time.monotonic()))
-        if self._on_mask_wanted is not None:
+        if self._mask_callback is not None:
             message = deserialize_message(data, Image)
-            self._on_mask_wanted(stamp_ns, np.frombuffer(message.data, np.uint8).reshape(
+            self._mask_callback(stamp_ns, np.frombuffer(message.data, np.uint8).reshape(
                 message.height, message.step)[:, :message.width])
 
     def _on_clock(self, message: Clock) -> None:
         self._clock.append((stamp_to_nanoseconds(message.clock), time.monotonic()))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        own = self._name.lstrip('/') + ': '
-        for status in message.status:
-            if status.name.startswith(own):
-                level = status.level[0] if isinstance(status.level, bytes) else status.level
-                self._status[status.name] = (
-                    level, status.message, {each.key: each.value for each in status.values})
-                self.diagnostics_heard = time.monotonic()
+        entries = entries_of(message, self._name)
+        if entries:
+            self._status.update(entries)
+            self.diagnostics_heard = time.monotonic()
 
 
 def stamp_of(data: bytes) -> int:

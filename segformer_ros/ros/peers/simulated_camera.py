@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A camera on a robot in the simulated world: images, depth, truth and transforms."""
+"""A camera on a robot in the simulated world: images, depth, ground truth and transforms."""
 
 from typing import Any, Dict, Tuple, TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from segformer_ros.ros.io.transform_messages import TransformPublisher
 from segformer_ros.ros.parameters.row import declare
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
-from segformer_ros.simulation.render.renderer import Frame
+from segformer_ros.simulation.render.renderer import RenderedImage
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import KINDS
@@ -29,9 +29,9 @@ from std_msgs.msg import Header
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# Coefficients of an ordinary webcam lens (plumb_bob: k1, k2, p1, p2, k3), of the same lens as
-# a rational polynomial, and of a moderate fisheye.
-LENSES = {
+# Distortion models with coefficients: of an ordinary webcam (plumb_bob: k1, k2, p1, p2, k3), of
+# the same as a rational polynomial, and of a moderate fisheye.
+DISTORTIONS = {
     'none': ('plumb_bob', (0.0,) * 5),
     'plumb_bob': ('plumb_bob', (-0.18, 0.05, 0.0005, -0.0003, 0.0)),
     'rational_polynomial': ('rational_polynomial',
@@ -49,8 +49,8 @@ ROWS = (
     Row('height', int, 480, START, 'Image height in pixels.', range=(16, 4096)),
     Row('field_of_view', float, 75.0, START, 'Horizontal, in degrees, before distortion.',
         range=(20.0, 140.0)),
-    Row('lens', str, 'none', START, 'Distortion of the images, told in CameraInfo.',
-        choices=tuple(LENSES)),
+    Row('lens', str, 'none', START, 'Distortion of the images, given in CameraInfo.',
+        choices=tuple(DISTORTIONS)),
     Row('rate', float, 5.0, START, 'Images per second of world time, and per second as far as '
         'the processor renders that fast.', range=(0.1, 200.0)),
     Row('speed', float, 0.8, START, 'Of the robot along its route, in metres per second.',
@@ -108,7 +108,7 @@ class SimulatedCameraNode(Node):
 
     @property
     def done(self) -> bool:
-        """Tell whether all images that were asked for are out."""
+        """Return whether all images that were asked for are out."""
         return self._timer.is_canceled()
 
     def close(self) -> None:
@@ -125,24 +125,24 @@ class SimulatedCameraNode(Node):
         time = self.frames_sent / self._values['rate']
         stamp = self.get_clock().now().to_msg()
         pose = self._trajectory.base_pose(time)
-        frame = self._renderer.render(self._world, self._trajectory.camera_pose(time), time)
+        rendered = self._renderer.render(self._world, self._trajectory.camera_pose(time), time)
         # The transform first: whoever looks it up at the image's stamp shall find it.
         self._transforms.send([transform_message(
             stamp, self._values['odom_frame'], self._values['base_frame'], pose)])
-        self._publish(frame, Header(stamp=stamp, frame_id=self._values['camera_frame']))
+        self._publish(rendered, Header(stamp=stamp, frame_id=self._values['camera_frame']))
         self.frames_sent += 1
         if self.frames_sent == self._values['frames']:
             self._timer.cancel()
             self.get_logger().info(f'All {self.frames_sent} images are out.')
 
-    def _publish(self, frame: Frame, header: Header) -> None:
+    def _publish(self, rendered: RenderedImage, header: Header) -> None:
         self._info.header = header
         messages = {
             # The truth first, so that it waits for the mask of its image, not the other way.
-            LABELS.name: io_images.mono8_image(header, frame.labels),
-            DEPTH.name: depth_image(header, frame.depth),
+            LABELS.name: io_images.mono8_image(header, rendered.labels),
+            DEPTH.name: depth_image(header, rendered.depth),
             CAMERA_INFO.name: self._info,
-            IMAGE.name: io_images.rgb8_image(header, frame.image),
+            IMAGE.name: io_images.rgb8_image(header, rendered.image),
         }
         for name, message in messages.items():
             self._publishers_by_topic[name].publish(message)
@@ -157,7 +157,7 @@ def camera_info(values: Dict[str, Any]) -> CameraInfo:
     width, height = values['width'], values['height']
     focal = 0.5 * width / np.tan(np.radians(values['field_of_view']) / 2)
     cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
-    model, coefficients = LENSES[values['lens']]
+    model, coefficients = DISTORTIONS[values['lens']]
     return CameraInfo(
         width=width, height=height, distortion_model=model, d=list(coefficients),
         k=[focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0],

@@ -1,26 +1,27 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a perfect robot would know: ground classes, obstacles, first surfaces."""
+"""The ground truth of costmaps: classes of the ground, obstacles, first surfaces."""
 
 from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.model.classes import UNLABELED
 from segformer_ros.simulation import shapes
 from segformer_ros.simulation.render.ray_casting import cast
 from segformer_ros.simulation.render.ray_casting import GROUND
-from segformer_ros.simulation.textures.textures import SKY
+from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.world.world import World
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# segformer_ros.model.classes.UNLABELED: no obstacle, or no ground (outside a room).
-NONE = 255
+NONE = UNLABELED
+"""Where there is no obstacle, or no ground: outside a room."""
 
 
 class GridTruth(NamedTuple):
     """
-    The truth for a map, as nav_msgs/OccupancyGrid lays it out: row 0 at the smallest y.
+    The ground truth of a grid, laid out as nav_msgs/OccupancyGrid: row 0 at the smallest y.
 
     ``ground``: class id of the ground, uint8 (rows, columns), 255 outside a room.
     ``obstacles``: class id of what stands in the cell, 255 for free.
@@ -42,7 +43,6 @@ def ground_classes(world: World, x: 'npt.NDArray[Any]',
     """
     Return the class of the ground, whatever stands on it.
 
-    :param world: the world
     :param x: metres, any shape, floating point; ``y`` likewise
     :return: class ids, same shape; 255 outside a room
     """
@@ -56,15 +56,15 @@ def ground_classes(world: World, x: 'npt.NDArray[Any]',
 def column_span(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]'
                 ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
     """
-    Return between which heights a shape fills upright lines.
+    Return the heights between which a shape fills vertical lines.
 
     :param primitive: the shape; foliage counts as solid
     :param x: metres, (N,); ``y`` likewise
-    :return: lowest and highest z, metres; lowest > highest where a line misses
+    :return: lowest and highest z, metres; lowest > highest where a line misses the shape
     """
     matrix = primitive.local_from_world()
     start = shapes.to_local(matrix, x - primitive.center[0], y - primitive.center[1],
-                     np.full_like(x, -primitive.center[2]))
+                            np.full_like(x, -primitive.center[2]))
     up = matrix[:, 2]
     return shapes.span(primitive.kind, start, (up[0], up[1], up[2]))
 
@@ -74,15 +74,14 @@ def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
                      seen_from: Optional[Tuple[float, float]] = None
                      ) -> 'npt.NDArray[np.uint8]':
     """
-    Return the class of what fills upright lines within a band of heights.
+    Return the class of what fills vertical lines within a band of heights.
 
-    :param world: the world
     :param x: metres, any shape, floating point; ``y`` likewise
     :param time: seconds
-    :param lowest: band of heights, metres; what stays below or above is no obstacle
+    :param lowest: band of heights, metres; what stays below or above is not an obstacle
     :param highest: upper end of the band
     :param seen_from: x, y of a camera; people who would stand on it are left out, as they are
-        left out of its pictures
+        left out of its images
     :return: class id of the shape that reaches lowest in the band, 255 where there is none;
         outside a room the class of its wall
     """
@@ -113,9 +112,8 @@ def occupancy(world: World, origin: Tuple[float, float], resolution: float,
               highest: float = 1.2,
               seen_from: Optional[Tuple[float, float]] = None) -> GridTruth:
     """
-    Rasterise the world at the cells' centres.
+    Rasterise the world at the centres of cells.
 
-    :param world: the world
     :param origin: x, y of the corner of cell (0, 0), metres
     :param resolution: side of a cell, metres
     :param shape: rows (along y), columns (along x)
@@ -123,7 +121,7 @@ def occupancy(world: World, origin: Tuple[float, float], resolution: float,
     :param lowest: band of heights of an obstacle, metres
     :param highest: upper end of the band
     :param seen_from: see ``obstacle_classes``
-    :return: the classes of ground and obstacles
+    :return: classes of ground and obstacles
     """
     x = origin[0] + (np.arange(shape[1]) + 0.5) * resolution
     y = origin[1] + (np.arange(shape[0]) + 0.5) * resolution
@@ -137,7 +135,6 @@ def first_surfaces(world: World, origin: 'npt.NDArray[Any]', directions: 'npt.ND
     """
     Return what rays from one point meet first.
 
-    :param world: the world
     :param origin: x, y, z of the start, metres
     :param directions: (N, 3) in the world, any length
     :param time: seconds

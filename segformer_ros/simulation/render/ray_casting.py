@@ -50,7 +50,7 @@ class TiledRays:
         self.pixel_angle = float(np.median(steps)) if len(steps) else 1e-3
 
     def to_image(self, values: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
-        """Turn (T, S) or (T, S, C) values back into an image (H, W) or (H, W, C)."""
+        """Return (T, S) or (T, S, C) values as an image (H, W) or (H, W, C)."""
         rows, columns = self._grid
         rest = values.shape[2:]
         image = values.reshape((rows, columns, TILE, TILE) + rest)
@@ -61,8 +61,7 @@ class TiledRays:
 def _open_foliage(primitive: shapes.Primitive, origin: Any, direction: Any,
                   t: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
     h = primitive.half
-    x, y, z = [(o + t * d) * np.float32(size)
-               for o, d, size in zip(origin, direction, h)]
+    x, y, z = [(o + t * d) * np.float32(size) for o, d, size in zip(origin, direction, h)]
     level = np.interp(primitive.holes, [q[0] for q in _QUANTILES], [q[1] for q in _QUANTILES])
     return fractal(x + 0.6 * z, y + 0.8 * z, 0.45) > level
 
@@ -85,7 +84,6 @@ def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
     """
     Find the first surface along rays from one point.
 
-    :param primitives: the shapes of the world
     :param origin: (3,) start of all rays, world, metres
     :param directions: (3, T, S) unit directions in the world, in T tiles
     :param axis: (3, T) mean direction of each tile, world
@@ -110,8 +108,7 @@ def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
         else:
             cosine = offsets[index].dot(axis) / lengths[index]
             reach = half_angle + np.arcsin(radii[index] / lengths[index])
-            tiles = np.nonzero((np.arccos(np.clip(cosine, -1, 1)) < reach)
-                               & (farthest > gap))[0]
+            tiles = np.nonzero((np.arccos(np.clip(cosine, -1, 1)) < reach) & (farthest > gap))[0]
         if not len(tiles):
             continue
         matrix = primitive.local_from_world()
@@ -140,9 +137,8 @@ def shadows(primitives: List[shapes.Primitive], points: 'npt.NDArray[Any]',
             seen: 'npt.NDArray[np.bool_]', sun: Tuple[float, float, float],
             lamp: Optional[Tuple[float, float, float]]) -> 'npt.NDArray[np.bool_]':
     """
-    Tell which points a shape hides from the light.
+    Return which points a shape hides from the light.
 
-    :param primitives: the shapes of the world
     :param points: (3, T, S) world points, metres, lifted off their surfaces
     :param seen: (T, S) False where a point is of no interest
     :param sun: unit vector towards a distant light

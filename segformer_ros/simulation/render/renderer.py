@@ -1,11 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a world, with the truth about every pixel."""
+"""Images of a world, with the ground truth of every pixel."""
 
 from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.model.classes import UNLABELED
 from segformer_ros.simulation.render import sensor as render_sensor
 from segformer_ros.simulation.render.ray_casting import cast
 from segformer_ros.simulation.render.ray_casting import TiledRays
@@ -16,17 +17,14 @@ from segformer_ros.simulation.world.world import World
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# segformer_ros.model.classes.UNLABELED; here for pixels that no ray reaches.
-_UNLABELED = 255
 
-
-class Frame(NamedTuple):
+class RenderedImage(NamedTuple):
     """
-    One picture and its truth.
+    One image and its ground truth.
 
     ``image``: RGB uint8 (H, W, 3). ``labels``: ADE20K class ids uint8 (H, W), 255 where the
-    lens shows nothing. ``depth``: float32 (H, W), metres along the optical axis (REP 118);
-    +inf for the sky, NaN where the lens shows nothing or looks backwards.
+    camera sees nothing. ``depth``: float32 (H, W), metres along the optical axis (REP 118);
+    +inf for the sky, NaN where the camera sees nothing or looks backwards.
     ``camera_to_world``: world_from_optical float64 (4, 4). ``time``: seconds. ``rays``:
     directions in the optical frame, float32 (H, W, 3), unit length.
     """
@@ -82,10 +80,10 @@ class Renderer:
     A camera.
 
     :param rays: (H, W, 3) directions in the optical frame (z forward, x right, y down), one
-        for each pixel, any length; NaN where the lens shows nothing. Any lens model fits:
-        pass what the CameraInfo's model gives
+        for each pixel, any length; NaN where the camera sees nothing. Any camera model fits:
+        pass the rays of the CameraInfo's
     :param sensor: what the camera does to light
-    :raises InvalidInputError: if the rays are no such array
+    :raises InvalidInputError: the rays have another shape
     """
 
     def __init__(self, rays: 'npt.NDArray[Any]',
@@ -99,16 +97,14 @@ class Renderer:
         self._sensor = sensor
 
     def render(self, world: World, camera_to_world: 'npt.NDArray[Any]', time: float = 0.0,
-               motion: Tuple[float, float] = (0.0, 0.0)) -> Frame:
+               motion: Tuple[float, float] = (0.0, 0.0)) -> RenderedImage:
         """
-        Take a picture; the same arguments give the same bytes.
+        Render one image; the same arguments give the same bytes.
 
-        :param world: the world
         :param camera_to_world: world_from_optical (4, 4), metres
         :param time: seconds
         :param motion: pixels right and down that the scene moves while the shutter is open
-            (motion blur); the truth is that of the middle of the exposure
-        :return: the picture and its truth
+            (motion blur); the ground truth is that of the middle of the exposure
         """
         pose = np.array(camera_to_world, float)
         tiles = self._tiles
@@ -118,8 +114,7 @@ class Renderer:
         axis = turn.dot(tiles.axis)
         primitives = world.primitives_around(float(origin[0]), float(origin[1]), time)
         distance, owner = cast(primitives, origin, directions, axis, tiles.half_angle)
-        shaded = shade(world, primitives, origin, directions, distance, owner,
-                       tiles.pixel_angle)
+        shaded = shade(world, primitives, origin, directions, distance, owner, tiles.pixel_angle)
         ahead = tiles.directions[2]
         with np.errstate(invalid='ignore'):
             depth = np.where(ahead > 1e-6, distance * ahead, np.float32(np.nan))
@@ -128,7 +123,7 @@ class Renderer:
         depth = tiles.to_image(depth.astype(np.float32))
         if self._blind is not None:
             light[self._blind] = 0
-            labels[self._blind] = _UNLABELED
+            labels[self._blind] = UNLABELED
             depth[self._blind] = np.nan
         noise = np.random.RandomState([world.seed, KINDS.index(world.kind),
                                        int(time * 1e6 + 0.5) & 0xffffffff])
@@ -136,4 +131,4 @@ class Renderer:
         if self._blind is not None:
             image[self._blind] = 0
         rays = tiles.to_image(np.moveaxis(tiles.directions, 0, -1))
-        return Frame(image, labels, depth, pose, float(time), rays)
+        return RenderedImage(image, labels, depth, pose, float(time), rays)

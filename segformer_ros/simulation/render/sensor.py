@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""From linear light to the bytes of a camera: exposure, colour cast, blur, noise."""
+"""A camera's sensor: exposure, white balance, blur and noise turn linear light into bytes."""
 
 from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 _TARGET = 0.26
 # Drawn once: real sensors' noise is white, and shifting a tile is fast.
 _NOISE_SIDE = 1031
-_NOISE = np.random.RandomState(50913).standard_normal(
-    _NOISE_SIDE * _NOISE_SIDE).astype(np.float32)
+_NOISE = np.random.RandomState(50913).standard_normal(_NOISE_SIDE * _NOISE_SIDE).astype(np.float32)
 
 
 class Sensor(NamedTuple):
@@ -78,10 +77,9 @@ def _smear(image: 'npt.NDArray[Any]', motion: Tuple[float, float]) -> 'npt.NDArr
 def expose(light: 'npt.NDArray[np.float32]', sensor: Sensor, random: np.random.RandomState,
            motion: Tuple[float, float] = (0.0, 0.0)) -> 'npt.NDArray[np.uint8]':
     """
-    Take the picture.
+    Return the image that a sensor makes of linear light.
 
     :param light: linear colour (H, W, 3) float32
-    :param sensor: the camera
     :param random: source of the noise
     :param motion: pixels right and down that the scene moves while the shutter is open
     :return: RGB uint8 (H, W, 3); gamma 2

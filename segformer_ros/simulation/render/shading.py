@@ -10,18 +10,14 @@ from segformer_ros.simulation.render.ray_casting import shadows
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import ROOM
 from segformer_ros.simulation.textures import surface as textures_surface
-from segformer_ros.simulation.textures.built_patterns import BUILT_PATTERNS
+from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.textures.noise import fractal
-from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.textures.patterns import PATTERNS
-from segformer_ros.simulation.textures.textures import SKY
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.world import World
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-_ALL = dict(PATTERNS, **BUILT_PATTERNS)
 
 
 class Shaded(NamedTuple):
@@ -36,7 +32,6 @@ def sky_color(lights: Lights, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
     """
     Return the sky's colour in directions.
 
-    :param lights: the world's lights
     :param x: components of unit vectors, (N,); ``y`` and ``z`` likewise
     :return: linear colour, (N, 3)
     """
@@ -61,12 +56,8 @@ def _corners(room: Tuple[float, float, float], p: Any, normal: Any) -> 'npt.NDAr
     return shade
 
 
-def _albedo(material: Material, surface: textures_surface.Surface, out: Any, where: Any) -> None:
-    out[where] = _ALL[material.pattern](material, surface)
-
-
 class _Points:
-    """The hit points of a frame, flat, with what the passes fill in."""
+    """The hit points of an image, flat, with what the passes fill in."""
 
     def __init__(self, world: World, count: int) -> None:
         self.world = world
@@ -78,7 +69,7 @@ class _Points:
 
     def paint(self, material_index: int, surface: textures_surface.Surface, where: Any) -> None:
         material = self.world.materials[material_index]
-        _albedo(material, surface, self.color, where)
+        self.color[where] = PATTERNS[material.pattern](material, surface)
         self.labels[where] = material.class_id
         if material.shine:
             self.shine[where] = material.shine
@@ -120,14 +111,12 @@ def shade(world: World, primitives: List[Primitive], origin: 'npt.NDArray[Any]',
     """
     Colour and label what the rays met.
 
-    :param world: the world
     :param primitives: the list that ``owner`` indexes
     :param origin: (3,) camera position, metres
     :param directions: (3, T, S) unit directions, world
     :param distance: (T, S) metres, inf for the sky
     :param owner: (T, S) as ``cast`` returns it
     :param pixel_angle: radians that one pixel spans
-    :return: linear colours and class ids
     """
     lights = world.lights
     flat_owner = owner.ravel()

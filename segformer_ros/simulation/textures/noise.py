@@ -70,7 +70,7 @@ def fractal(u: 'npt.NDArray[Any]', v: 'npt.NDArray[Any]',
 def cell_value(i: 'npt.NDArray[Any]', j: 'npt.NDArray[Any]',
                salt: int = 0) -> 'npt.NDArray[np.float32]':
     """
-    Give every integer cell its own random number.
+    Return a random number for each integer cell.
 
     :param i: first cell index (whole numbers, any dtype)
     :param j: second cell index
@@ -87,7 +87,7 @@ def cell_value(i: 'npt.NDArray[Any]', j: 'npt.NDArray[Any]',
 def line(x: 'npt.NDArray[Any]', period: float, width: float,
          footprint: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
     """
-    Draw lines at whole multiples of a period, softened to the size of a pixel.
+    Return the coverage of lines at whole multiples of a period, softened to a pixel's size.
 
     :param x: coordinate across the lines, metres
     :param period: distance between lines, metres
@@ -110,7 +110,7 @@ def fade(feature: float, footprint: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
 
 def hsv(hue: float, saturation: float, value: float) -> Tuple[float, float, float]:
     """
-    Turn a colour as seen on a screen into linear reflectance.
+    Return the linear reflectance of a colour as seen on a screen.
 
     :param hue: 0..1, red = 0, wraps around
     :param saturation: 0..1

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a texture gets to know about the points it colours."""
+"""The points of a surface that a texture colours."""
 
 from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class Surface(NamedTuple):
 
 def flat_surface(u: 'npt.NDArray[Any]', v: 'npt.NDArray[Any]', width: float, height: float,
                  footprint: 'npt.NDArray[Any]') -> Surface:
-    """Return the surface of a painted patch of ground."""
+    """Return the surface of a patch of ground."""
     size = np.ones_like(u)
     yes = np.ones(u.shape, bool)
     return Surface(u, v, size * u.dtype.type(width), size * u.dtype.type(height), yes,
@@ -67,16 +67,15 @@ def surface_at(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArr
                z: 'npt.NDArray[Any]', footprint: 'npt.NDArray[Any]'
                ) -> Tuple[Surface, 'npt.NDArray[Any]']:
     """
-    Describe points on a primitive for its texture and for the lights.
+    Return points on a primitive for its texture, and their normals for the lights.
 
-    :param primitive: the shape that was hit
     :param x: world coordinates of the points, metres, (N,); ``y`` and ``z`` likewise
     :param footprint: size of a pixel there, metres, (N,)
     :return: the surface, and the outward unit normals in the world, (3, N)
     """
     c = primitive.center
     local = shapes.to_local(primitive.local_from_world(), x - x.dtype.type(c[0]),
-                     y - x.dtype.type(c[1]), z - x.dtype.type(c[2]))
+                            y - x.dtype.type(c[1]), z - x.dtype.type(c[2]))
     half = primitive.half.astype(x.dtype)
     one = np.ones_like(x)
     if primitive.kind in (shapes.BOX, shapes.ROOM):

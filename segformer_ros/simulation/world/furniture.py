@@ -7,8 +7,7 @@ from segformer_ros.simulation import shapes
 from segformer_ros.simulation.world.scene import Scene
 
 
-def table(scene: Scene, x: float, y: float, yaw: float, half_x: float,
-          half_y: float) -> None:
+def table(scene: Scene, x: float, y: float, yaw: float, half_x: float, half_y: float) -> None:
     """Put a table with four stout legs and an apron; half sizes in metres."""
     wood = scene.material('table')
     a = scene.assembly(x, y, yaw)
@@ -65,8 +64,7 @@ def bed(scene: Scene, x: float, y: float, yaw: float, width: float) -> None:
         a.put(shapes.ELLIPSOID, (-0.78, middle, 0.57), (0.20, 0.32, 0.10), linen)
 
 
-def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float,
-            height: float) -> None:
+def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float, height: float) -> None:
     """Put a cabinet, 0.5 m deep, with its back at x = -0.25."""
     a = scene.assembly(x, y, yaw)
     front = scene.material('cabinet')
@@ -74,8 +72,7 @@ def cabinet(scene: Scene, x: float, y: float, yaw: float, width: float,
     a.put(shapes.BOX, (0, 0, 0.03), (0.22, width / 2 - 0.03, 0.03), front)
 
 
-def bookcase(scene: Scene, x: float, y: float, yaw: float, width: float,
-             height: float) -> None:
+def bookcase(scene: Scene, x: float, y: float, yaw: float, width: float, height: float) -> None:
     """Put a bookcase, 0.36 m deep, with its back at x = -0.18."""
     a = scene.assembly(x, y, yaw)
     a.put(shapes.BOX, (0, 0, height / 2), (0.18, width / 2, height / 2),
@@ -91,7 +88,7 @@ def carton(scene: Scene, x: float, y: float, yaw: float, size: float) -> None:
     a.put(shapes.BOX, (0, 0, tall), (size, size * r.uniform(0.7, 1.0), tall), board)
     if r.uniform() < 0.35:
         a.put(shapes.BOX, (0, 0, 2 * tall + size * 0.5), (size * 0.7, size * 0.6, size * 0.5),
-              board, turn=None)
+              board)
 
 
 def plant(scene: Scene, x: float, y: float, size: float) -> None:
@@ -103,7 +100,7 @@ def plant(scene: Scene, x: float, y: float, size: float) -> None:
     a.put(shapes.CYLINDER, (0, 0, 0.45 * size), (0.04, 0.04, 0.15 * size), leaves)
     for _ in range(5):
         a.put(shapes.ELLIPSOID, (r.uniform(-0.16, 0.16) * size, r.uniform(-0.16, 0.16) * size,
-                          r.uniform(0.65, 1.10) * size),
+                                 r.uniform(0.65, 1.10) * size),
               (r.uniform(0.2, 0.32) * size, r.uniform(0.2, 0.32) * size,
                r.uniform(0.22, 0.36) * size), leaves, holes=0.22)
 

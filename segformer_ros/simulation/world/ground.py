@@ -47,9 +47,8 @@ class Ground:
     def local(self, patch: Patch, x: 'npt.NDArray[Any]',
               y: 'npt.NDArray[Any]') -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
         """
-        Return a patch's own coordinates, a strip's being straightened.
+        Return points in the coordinates of a patch; those of a strip are straightened.
 
-        :param patch: the patch
         :param x: world coordinates, metres, any shape; ``y`` likewise
         :return: u along and v across, metres
         """
@@ -63,7 +62,7 @@ class Ground:
 
     def covers(self, patch: Patch, x: 'npt.NDArray[Any]',
                y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
-        """Tell which points lie in a patch; arguments as for ``local``."""
+        """Return which points lie in a patch; arguments as for ``local``."""
         if patch.shape == EVERYWHERE:
             return np.ones(x.shape, bool)
         u, v = self.local(patch, x, y)
@@ -75,10 +74,9 @@ class Ground:
         rim = 1.0 + patch.bend * (np.sin(3 * angle + patch.yaw) + 0.6 * np.sin(5 * angle))
         return np.hypot(u / patch.half[0], v / patch.half[1]) <= rim
 
-    def patch_index(self, x: 'npt.NDArray[Any]',
-                    y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int16]':
+    def patch_index(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int16]':
         """
-        Return which patch is the surface.
+        Return which patch is the surface at points.
 
         :param x: world coordinates, metres, any shape; ``y`` likewise
         :return: index into ``patches``, same shape

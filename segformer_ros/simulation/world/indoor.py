@@ -15,8 +15,7 @@ from segformer_ros.simulation.world.scene import Scene
 _MARGIN = 1.75
 
 
-def _wall_item(scene: Scene, name: str, x: float, y: float, yaw: float,
-               height: float) -> None:
+def _wall_item(scene: Scene, name: str, x: float, y: float, yaw: float, height: float) -> None:
     r = scene.random
     c, s = np.cos(yaw), np.sin(yaw)
     if name == 'door':
@@ -50,8 +49,7 @@ def _wall_item(scene: Scene, name: str, x: float, y: float, yaw: float,
     elif name == 'plant':
         furniture.plant(scene, x + c * 0.5, y + s * 0.5, r.uniform(1.0, 1.4))
     elif name == 'table':
-        furniture.table(scene, x + c * 0.5, y + s * 0.5, yaw + np.pi / 2,
-                        r.uniform(0.6, 0.8), 0.4)
+        furniture.table(scene, x + c * 0.5, y + s * 0.5, yaw + np.pi / 2, r.uniform(0.6, 0.8), 0.4)
         furniture.chair(scene, x + c * 1.05, y + s * 1.05, yaw + np.pi + r.uniform(-0.3, 0.3),
                         scene.material('chair'))
     else:
@@ -90,11 +88,7 @@ def _loop(a: float, b: float) -> Tuple[Callable[[float], Tuple[float, float]], f
 
 
 def build_indoor(scene: Scene) -> None:
-    """
-    Fill a scene with a room of 8 to 13 m by 7 to 10 m and a loop to drive.
-
-    :param scene: an empty scene
-    """
+    """Fill a scene with a room of 8 to 13 m by 7 to 10 m and a loop to drive."""
     r = scene.random
     half_x, half_y = r.uniform(4.0, 6.5), r.uniform(3.6, 5.0)
     height = r.uniform(2.6, 3.2)

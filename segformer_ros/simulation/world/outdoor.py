@@ -123,8 +123,7 @@ def _street_side(scene: Scene, road: float, walk: float) -> None:
             if r.uniform() < 0.55 and scene.claim(x, side * (road + 0.35), 0.3):
                 objects.pole(scene, x, side * (road + 0.35), r.uniform(3.5, 5.5))
             if r.uniform() < 0.4 and scene.claim(x + 1.0, side * (road + 2 * walk + 1.2), 1.2):
-                objects.tree(scene, x + 1.0, side * (road + 2 * walk + 1.2),
-                             r.uniform(0.7, 1.1))
+                objects.tree(scene, x + 1.0, side * (road + 2 * walk + 1.2), r.uniform(0.7, 1.1))
     for x in np.arange(-_REACH, _REACH, 10.0):
         # Gaps between the fences lead from the sidewalk into the park.
         if r.uniform() < 0.5:

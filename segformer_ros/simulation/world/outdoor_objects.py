@@ -31,7 +31,7 @@ def tree(scene: Scene, x: float, y: float, size: float) -> None:
         out = r.uniform(0.7, 1.0) * size
         wide = r.uniform(0.65, 0.95) * size
         a.put(shapes.ELLIPSOID, (out * np.cos(angle), out * np.sin(angle),
-                          stem + r.uniform(0.6, 1.7) * size),
+                                 stem + r.uniform(0.6, 1.7) * size),
               (wide, wide, wide * 0.85), crown, holes=0.2)
 
 
@@ -43,7 +43,7 @@ def bush(scene: Scene, x: float, y: float, size: float) -> None:
     for _ in range(4):
         wide = r.uniform(0.4, 0.65) * size
         a.put(shapes.ELLIPSOID, (r.uniform(-0.4, 0.4) * size, r.uniform(-0.4, 0.4) * size,
-                          0.45 * size), (wide, wide, 0.55 * size), leaves, holes=0.12)
+                                 0.45 * size), (wide, wide, 0.55 * size), leaves, holes=0.12)
 
 
 def car(scene: Scene, x: float, y: float, yaw: float) -> None:
@@ -82,8 +82,7 @@ def building(scene: Scene, x: float, y: float, yaw: float, half_x: float, half_y
               (half_x * 0.3, half_y * 0.35, 0.7), front)
 
 
-def fence(scene: Scene, x: float, y: float, yaw: float, length: float,
-          height: float) -> None:
+def fence(scene: Scene, x: float, y: float, yaw: float, length: float, height: float) -> None:
     """Put a board fence along its x axis, with posts every 2.5 m."""
     board = scene.material('fence')
     a = scene.assembly(x, y, yaw)
@@ -110,6 +109,6 @@ def rock(scene: Scene, x: float, y: float, size: float) -> None:
     a = scene.assembly(x, y, r.uniform(0, 6.28))
     for _ in range(3):
         a.put(shapes.ELLIPSOID, (r.uniform(-0.5, 0.5) * size, r.uniform(-0.5, 0.5) * size,
-                          0.25 * size),
+                                 0.25 * size),
               (size * r.uniform(0.6, 1.0), size * r.uniform(0.6, 0.9),
                size * r.uniform(0.5, 0.9)), grey, turn=shapes.rotation_z(r.uniform(0, 3.1)))

@@ -16,25 +16,23 @@ _SWING = 0.45
 def add_walker(scene: world_scene.Scene, start: Tuple[float, float], end: Tuple[float, float],
                speed: float) -> None:
     """
-    Put a person into a scene.
+    Put a person who walks to and fro into a scene.
 
-    :param scene: the scene
-    :param start: where the way begins, metres
-    :param end: where it turns back, metres
+    :param start: of the way, metres
+    :param end: of the way, metres
     :param speed: metres per second; 0 makes the person stand at ``start``
     """
     r = scene.random
     look = (scene.material('skin'), scene.material('hair'), scene.material('shirt'),
             scene.material('trousers'))
     scene.walkers.append(world_scene.Walker(start, end, speed, float(r.uniform(0, 60)),
-                                float(r.uniform(1.5, 1.95)), look))
+                                            float(r.uniform(1.5, 1.95)), look))
 
 
 def walker_pose(walker: world_scene.Walker, time: float) -> Tuple[float, float, float, float]:
     """
     Return where a person is.
 
-    :param walker: the person
     :param time: seconds
     :return: x, y in metres, heading in radians, distance walked so far in metres
     """
@@ -52,11 +50,9 @@ def walker_pose(walker: world_scene.Walker, time: float) -> Tuple[float, float, 
 
 def walker_primitives(walker: world_scene.Walker, time: float) -> List[shapes.Primitive]:
     """
-    Build a person in mid-step.
+    Return the shapes of a person in mid-step: legs, torso, arms, head and hair.
 
-    :param walker: the person
     :param time: seconds
-    :return: legs, torso, arms, head and hair
     """
     x, y, heading, walked = walker_pose(walker, time)
     swing = _SWING * float(np.sin(walked * 2 * np.pi / _STRIDE)) if walker.speed else 0.06

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a builder fills: materials, shapes, ground, lights, people and a route."""
+"""A world under construction: materials, shapes, ground, lights, people and a route."""
 
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import rotation_z
+from segformer_ros.simulation.textures.bank import TextureBank
 from segformer_ros.simulation.textures.patterns import Material
-from segformer_ros.simulation.textures.textures import TextureBank
 from segformer_ros.simulation.world.ground import Ground
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class Scene:
         self.primitives: List[Primitive] = []
         self.walkers: List[Walker] = []
         self.ground = Ground()
-        self.lights = Lights((0.0, 0.0, 1.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3),
-                             (0.1, 0.1, 0.1))
+        self.lights = Lights((0.0, 0.0, 1.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.1, 0.1, 0.1))
         self.room: Optional[Tuple[float, float, float]] = None
         self.route: Callable[[float], Tuple[float, float]] = lambda s: (s, 0.0)
         self.route_length = 20.0
@@ -84,10 +83,10 @@ class Scene:
 
     def claim(self, x: float, y: float, radius: float) -> bool:
         """Reserve a disc of floor; False, and nothing reserved, where it is taken."""
-        for other_x, other_y, other_radius in self._taken:
-            if np.hypot(x - other_x, y - other_y) < radius + other_radius:
-                return False
-        self._taken.append((x, y, radius))
+        if any(np.hypot(x - other_x, y - other_y) < radius + other_radius
+               for other_x, other_y, other_radius in self._taken):
+            return False
+        self.reserve(x, y, radius)
         return True
 
     def reserve(self, x: float, y: float, radius: float) -> None:

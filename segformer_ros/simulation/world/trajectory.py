@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the robot and its camera are: along a world's route, or at random."""
 
-from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, TYPE_CHECKING
 
 import numpy as np
 
@@ -43,13 +43,13 @@ class Trajectory:
     """
     A drive along the world's route at constant speed.
 
-    A loop is driven again and again; an open route to and fro is not: the robot stops at its
-    end. A drone's base follows the same way on the ground below it.
+    A loop is driven again and again; at the end of an open route the robot stops. The base of
+    a drone follows the same route on the ground below it.
 
-    :param world: the world
     :param speed: metres per second
-    :param height: of the camera above the ground, metres; None: usual for the kind of world
-    :param pitch: radians below the horizon; None: usual for the kind of world
+    :param height: of the camera above the ground, metres; None takes what is usual in a world of
+        this kind
+    :param pitch: radians below the horizon; None likewise
     """
 
     def __init__(self, world: World, speed: float = 0.8, height: Optional[float] = None,
@@ -67,7 +67,7 @@ class Trajectory:
 
     def base_pose(self, time: float) -> 'npt.NDArray[np.float64]':
         """
-        Return the robot's pose on the ground, x along the way.
+        Return the robot's pose on the ground, with x along the route.
 
         :param time: seconds since the start
         :return: world_from_base, (4, 4)
@@ -93,8 +93,7 @@ def _on_route(world: World, s: float) -> 'npt.NDArray[np.float64]':
     behind = world.route(s - 0.05)
     heading = np.arctan2(ahead[1] - behind[1], ahead[0] - behind[0])
     c, t = np.cos(heading), np.sin(heading)
-    return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0],
-                     [0.0, 0.0, 0.0, 1.0]])
+    return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 class View(NamedTuple):
@@ -106,9 +105,8 @@ class View(NamedTuple):
 
 def random_view(world: World, random: Any) -> View:
     """
-    Draw a view for a data set: near the route, looking anywhere plausible.
+    Draw a view for a data set, near the route, in any plausible direction.
 
-    :param world: the world
     :param random: a RandomState
     :return: the view; ground cameras 0.35 to 1.6 m high, drones 3 to 30 m
     """
@@ -129,8 +127,3 @@ def random_view(world: World, random: Any) -> View:
     offset = np.eye(4)
     offset[1, 3] = side
     return View(base.dot(offset).dot(mount), float(random.uniform(0.0, 100.0)))
-
-
-def ground_position(pose: 'npt.NDArray[Any]') -> Tuple[float, float]:
-    """Return x and y of a pose, metres."""
-    return float(pose[0, 3]), float(pose[1, 3])

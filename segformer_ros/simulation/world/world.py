@@ -1,13 +1,13 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A world: what is where, as a function of a kind, a seed and the time."""
+"""A world, which a kind, a seed and the time determine."""
 
 from typing import List
 
 import numpy as np
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.simulation import shapes
-from segformer_ros.simulation.textures.textures import TextureBank
+from segformer_ros.simulation.textures.bank import TextureBank
 from segformer_ros.simulation.world.indoor import build_indoor
 from segformer_ros.simulation.world.outdoor import build_land
 from segformer_ros.simulation.world.outdoor import build_street
@@ -27,7 +27,7 @@ class World:
     A generated world. Axes: x and y level, z up, the ground at z = 0; metres, seconds.
 
     :param kind: ``'indoor'``, ``'outdoor'`` or ``'aerial'``
-    :param seed: 0 to 2**32 - 1; the same seed gives the same world for ever
+    :param seed: 0 to 2**32 - 1; the same seed always gives the same world
     :param textures: ``'train'`` or ``'held_out'``, see TextureBank
     :raises ConfigurationError: for another kind, set of textures, or seed
     """
@@ -36,10 +36,8 @@ class World:
         if kind not in _BUILDERS:
             raise ConfigurationError('no such kind of world', repr(kind), ', '.join(KINDS))
         if not 0 <= seed < 2 ** 32:
-            raise ConfigurationError('the seed of a world is out of range', seed,
-                                     '0 to 2**32 - 1')
-        scene = Scene(TextureBank(textures),
-                      np.random.RandomState([seed, KINDS.index(kind)]))
+            raise ConfigurationError('the seed of a world is out of range', seed, '0 to 2**32 - 1')
+        scene = Scene(TextureBank(textures), np.random.RandomState([seed, KINDS.index(kind)]))
         _BUILDERS[kind](scene)
         self.kind = kind
         self.seed = seed
@@ -62,7 +60,7 @@ class World:
 
     def let_down(self, below: float) -> None:
         """
-        Have nothing hang low: bed frames, quilts, and cabinets that stick out over their plinths.
+        Let what hangs low reach the ground: bed frames, quilts, cabinets over their plinths.
 
         :param below: metres; upright boxes and cylinders whose underside lies above the ground,
             but lower than that, reach down to it from now on
@@ -77,18 +75,15 @@ class World:
         :param time: seconds
         :return: primitives; a ROOM is walls (its material) and ceiling (the next material)
         """
-        moving: List[shapes.Primitive] = []
-        for walker in self.walkers:
-            moving.extend(walker_primitives(walker, time))
-        return self._static + moving
+        return self._static + [part for walker in self.walkers
+                               for part in walker_primitives(walker, time)]
 
     def primitives_around(self, x: float, y: float, time: float) -> List[shapes.Primitive]:
         """
-        Return the shapes without the people who stand where the camera is.
+        Return every shape but the people who stand where the camera is.
 
         :param x: camera position, metres; ``y`` likewise
         :param time: seconds
-        :return: primitives
         """
         moving: List[shapes.Primitive] = []
         for walker in self.walkers:

@@ -9,16 +9,12 @@ from hypothesis import strategies
 import numpy as np
 import pytest
 
-from segformer_ros.simulation.render.ground_truth import first_surfaces
-from segformer_ros.simulation.render.ground_truth import ground_classes
-from segformer_ros.simulation.render.ground_truth import NONE
-from segformer_ros.simulation.render.ground_truth import obstacle_classes
-from segformer_ros.simulation.render.ground_truth import occupancy
+from segformer_ros.simulation.render import ground_truth
 from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.textures.textures import PERSON
-from segformer_ros.simulation.textures.textures import WALL
+from segformer_ros.simulation.textures.bank import PERSON
+from segformer_ros.simulation.textures.bank import WALL
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
 from support import simulation_oracle as oracle
@@ -34,7 +30,7 @@ def test_ground_classes_equal_patch_by_patch_painting(kind, seed):
     world = World(kind, seed)
     random = np.random.RandomState(seed)
     x, y = random.uniform(-3.5, 3.5, (2, 40)) * (1 if kind == 'indoor' else 6)
-    got = ground_classes(world, x, y)
+    got = ground_truth.ground_classes(world, x, y)
     for index in range(len(x)):
         assert got[index] == oracle.ground_class(world, x[index], y[index])
 
@@ -47,7 +43,7 @@ def test_obstacles_are_the_cells_whose_column_some_shape_fills(kind, seed, time)
     random = np.random.RandomState(seed)
     reach = 3.5 if kind == 'indoor' else 14.0
     x, y = random.uniform(-reach, reach, (2, 12))
-    got = obstacle_classes(world, x, y, time, 0.05, 1.2)
+    got = ground_truth.obstacle_classes(world, x, y, time, 0.05, 1.2)
     solid = [p for p in world.primitives(time) if p.kind != ROOM]
     for index in range(len(x)):
         surely, maybe = set(), set()
@@ -60,7 +56,7 @@ def test_obstacles_are_the_cells_whose_column_some_shape_fills(kind, seed, time)
                 surely.add(world.materials[p.material].class_id)
             if least < 1.3:
                 maybe.add(world.materials[p.material].class_id)
-        if got[index] == NONE:
+        if got[index] == ground_truth.NONE:
             assert not surely
         else:
             assert got[index] in maybe
@@ -68,20 +64,20 @@ def test_obstacles_are_the_cells_whose_column_some_shape_fills(kind, seed, time)
 
 def test_occupancy_is_laid_out_as_an_occupancy_grid():
     world = World('outdoor', 4)
-    grid = occupancy(world, (-5.0, 2.0), 0.25, (40, 24))
+    grid = ground_truth.occupancy(world, (-5.0, 2.0), 0.25, (40, 24))
     assert grid.ground.shape == grid.obstacles.shape == (40, 24)
     row, column = 33, 7
     x = np.array([-5.0 + (column + 0.5) * 0.25])
     y = np.array([2.0 + (row + 0.5) * 0.25])
-    assert grid.ground[row, column] == ground_classes(world, x, y)[0]
-    assert grid.obstacles[row, column] == obstacle_classes(world, x, y)[0]
+    assert grid.ground[row, column] == ground_truth.ground_classes(world, x, y)[0]
+    assert grid.obstacles[row, column] == ground_truth.obstacle_classes(world, x, y)[0]
 
 
 def test_outside_a_room_is_wall_and_no_ground():
     world = World('indoor', 4)
     x, y = np.array([world.room[0] + 0.5]), np.array([0.0])
-    assert ground_classes(world, x, y)[0] == NONE
-    assert obstacle_classes(world, x, y)[0] == WALL
+    assert ground_truth.ground_classes(world, x, y)[0] == ground_truth.NONE
+    assert ground_truth.obstacle_classes(world, x, y)[0] == WALL
 
 
 def test_people_on_the_camera_are_left_out_as_in_its_pictures():
@@ -91,8 +87,9 @@ def test_people_on_the_camera_are_left_out_as_in_its_pictures():
                   if world.materials[p.material].class_id == PERSON]
     x, y = primitives[0].center[:2]
     near = np.array([x]), np.array([y])
-    assert obstacle_classes(world, near[0], near[1], 5.0)[0] == PERSON
-    assert obstacle_classes(world, near[0], near[1], 5.0, seen_from=(x, y))[0] != PERSON
+    assert ground_truth.obstacle_classes(world, near[0], near[1], 5.0)[0] == PERSON
+    assert ground_truth.obstacle_classes(
+        world, near[0], near[1], 5.0, seen_from=(x, y))[0] != PERSON
 
 
 @pytest.mark.parametrize('kind', ['indoor', 'outdoor', 'aerial'])
@@ -102,7 +99,7 @@ def test_first_surfaces_agree_with_the_rendered_pixels(kind):
     rays = rays_with_view(40, 30, 70.0)
     frame = Renderer(rays).render(world, pose, 6.0)
     directions = rays.reshape(-1, 3).astype(float).dot(pose[:3, :3].T)
-    distance, classes = first_surfaces(world, pose[:3, 3], directions, 6.0)
+    distance, classes = ground_truth.first_surfaces(world, pose[:3, 3], directions, 6.0)
     rendered = np.linalg.norm(rays.reshape(-1, 3), axis=1) * frame.depth.ravel()
     finite = np.isfinite(rendered)
     assert np.array_equal(finite, np.isfinite(distance))

@@ -14,7 +14,7 @@ from segformer_ros.simulation.render.renderer import pinhole_rays
 from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import ROOM
-from segformer_ros.simulation.textures.textures import SKY
+from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World

@@ -1,21 +1,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the camera does to light, and the fields that textures sample."""
+"""What the sensor does to light."""
 
 import numpy as np
 import pytest
 
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.simulation.render.sensor import expose
 from segformer_ros.simulation.render.sensor import Sensor
-from segformer_ros.simulation.textures.noise import cell_value
-from segformer_ros.simulation.textures.noise import fractal
-from segformer_ros.simulation.textures.noise import hsv
-from segformer_ros.simulation.textures.noise import line
-from segformer_ros.simulation.textures.textures import CLASSES
-from segformer_ros.simulation.textures.textures import RECIPES
-from segformer_ros.simulation.textures.textures import TextureBank
-from segformer_ros.simulation.textures.textures import VARIANTS
 
 PLAIN = Sensor(noise=0.0, vignette=0.0, softness=0.0)
 
@@ -70,50 +61,3 @@ def test_softness_keeps_the_amount_of_light():
     light[7, 7] = 0.2
     blurred = picture(light + 0.2, PLAIN._replace(softness=0.4)).astype(float)
     assert blurred[7, 7, 0] > blurred[7, 8, 0] > blurred[7, 9, 0]
-
-
-def test_fractal_field_is_smooth_and_of_unit_variance():
-    x, y = np.meshgrid(np.arange(0, 40, 0.05), np.arange(0, 40, 0.05))
-    field = fractal(x, y, 1.0)
-    assert abs(field.mean()) < 0.15
-    assert field.std() == pytest.approx(1.0, rel=0.1)
-    assert np.abs(np.diff(field, axis=1)).max() < 1.0
-    assert np.allclose(fractal(x[:1] - 100, y[:1], 1.0), fractal(x[:1] - 100.0001, y[:1], 1.0),
-                       atol=0.02)
-
-
-def test_cells_are_constant_and_differ():
-    i, j = np.meshgrid(np.arange(-50, 50), np.arange(-50, 50))
-    values = cell_value(i, j, 3)
-    assert np.array_equal(values, cell_value(i.astype(float), j, 3))
-    assert 0 <= values.min() < 0.02 and 0.98 < values.max() <= 1
-    assert (values[:, 1:] != values[:, :-1]).mean() > 0.99
-
-
-def test_lines_cover_their_share_at_any_pixel_size():
-    x = np.linspace(0.0, 10.0, 20001)
-    for footprint in (0.001, 0.05, 2.0):
-        cover = line(x, 0.5, 0.1, np.full(x.shape, footprint))
-        assert 0.0 <= cover.min() <= cover.max() <= 1.0
-        assert cover.mean() == pytest.approx(0.2, abs=0.03)
-
-
-@pytest.mark.parametrize('color, expected', [
-    ((0.0, 1.0, 1.0), (1, 0, 0)), ((1 / 3.0, 1.0, 1.0), (0, 1, 0)),
-    ((0.5, 0.0, 0.5), (0.25, 0.25, 0.25))])
-def test_hsv_gives_linear_light(color, expected):
-    assert hsv(*color) == pytest.approx(expected, abs=1e-9)
-
-
-def test_texture_sets_share_no_color():
-    for name, recipe in sorted(RECIPES.items()):
-        assert recipe[0] in CLASSES
-        looks = [{tuple(TextureBank(split).variant(name, i).palette[0].tolist())
-                  for i in range(VARIANTS)} for split in ('train', 'held_out')]
-        assert len(looks[0]) > VARIANTS // 2
-        assert not looks[0] & looks[1]
-
-
-def test_unknown_texture_set_is_refused():
-    with pytest.raises(ConfigurationError, match='set of textures'):
-        TextureBank('validation')

@@ -10,7 +10,7 @@ import pytest
 
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import obstacle_classes
-from segformer_ros.simulation.textures.textures import PERSON
+from segformer_ros.simulation.textures.bank import PERSON
 from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.world.people import walker_primitives
 from segformer_ros.simulation.world.trajectory import camera_mount

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Landing sites over the simulated land, with the settings of config/drone.yaml."""
 
-import landing_survey
+import landing_sites
 import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
@@ -32,20 +32,20 @@ def check(figures):
 
 
 def test_sites_over_the_simulated_land_are_free_and_found(settings):
-    figures = landing_survey.survey(settings, COSTS, 14, 100)
+    figures = landing_sites.survey(settings, COSTS, 14, 100)
     assert figures.possible > 8
     check(figures)
 
 
 @pytest.mark.slow
 def test_sites_over_much_simulated_land_are_free_and_found(settings):
-    check(landing_survey.survey(settings, COSTS, 240, 200))
+    check(landing_sites.survey(settings, COSTS, 240, 200))
 
 
 def test_labels_that_call_everything_grass_give_sites_that_are_not_free(settings):
     grass = ADE20K.id_of('grass')
     told = []
-    figures = landing_survey.survey(
+    figures = landing_sites.survey(
         settings, COSTS, 8, 100,
         lambda picture: (np.full(picture.labels.shape, grass, np.uint8), None), told.append)
     assert figures.reported == 8 and figures.free < 8
@@ -56,11 +56,11 @@ def test_labels_that_call_everything_grass_give_sites_that_are_not_free(settings
 def test_truth_of_one_disc_is_that_of_each_of_its_places(settings):
     world = World('aerial', 100)
     pose = camera_mount(12.0, np.pi / 2, 0.0, 0.0)
-    center = 0.5 * (landing_survey.WIDTH - 1), 0.5 * (landing_survey.HEIGHT - 1)
-    focal = landing_survey.FOCAL
-    picture = Renderer(pinhole_rays(landing_survey.WIDTH, landing_survey.HEIGHT, focal, focal,
+    center = 0.5 * (landing_sites.WIDTH - 1), 0.5 * (landing_sites.HEIGHT - 1)
+    focal = landing_sites.FOCAL
+    picture = Renderer(pinhole_rays(landing_sites.WIDTH, landing_sites.HEIGHT, focal, focal,
                                     *center)).render(world, pose, 0.0)
-    truth = landing_survey.LandingTruth(world, picture, COSTS, settings)
+    truth = landing_sites.LandingTruth(world, picture, COSTS, settings)
     x, y = np.meshgrid(np.arange(-8.0, 8.0, 0.25), np.arange(-6.0, 6.0, 0.25))
     free = truth.free(x, y)
     assert 0.0 < free.mean() < 1.0
@@ -71,7 +71,7 @@ def test_truth_of_one_disc_is_that_of_each_of_its_places(settings):
 
 
 def test_where_the_network_is_unsure_nothing_is_reported(settings):
-    figures = landing_survey.survey(
+    figures = landing_sites.survey(
         settings, COSTS, 4, 100,
         lambda picture: (picture.labels, np.full(picture.labels.shape, 76, np.uint8)))
     assert settings.projection.min_confidence == 77

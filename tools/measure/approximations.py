@@ -2,12 +2,12 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure what the approximations of the segmentation room cost, on real photos.
+Measure what the approximations of segmentation cost, on real photos.
 
 Prints a Markdown table: how far the confidence lies below the exact softmax, and how many labels
 change with the ``fast`` postprocessing and with the ``opencv`` resize.
 
-usage: measure_approximations.py SPEC.yaml MODEL.onnx WIDTHxHEIGHT IMAGE...
+usage: approximations.py SPEC.yaml MODEL.onnx WIDTHxHEIGHT IMAGE...
 Images are resized to WIDTHxHEIGHT first, as if a camera had that size; 0x0 leaves them.
 """
 
@@ -31,8 +31,8 @@ def exact_softmax(logits, size_wh):
     """Return (H, W) float64: the largest softmax probability of the upsampled logits."""
     planes = [cv2.resize(plane.astype(np.float64), size_wh, interpolation=cv2.INTER_LINEAR)
               for plane in logits]
-    peak = np.maximum.reduce(planes)
-    return 1.0 / sum(np.exp(plane - peak) for plane in planes)
+    largest = np.maximum.reduce(planes)
+    return 1.0 / sum(np.exp(plane - largest) for plane in planes)
 
 
 def main():
@@ -56,7 +56,7 @@ def main():
             if spec.output_layout == 'nhwc':
                 logits = logits.transpose(2, 0, 1)
             softmax = exact_softmax(logits, image.shape[1::-1])
-            # The levels' own rounding of 1/510 is no part of the gap.
+            # The levels' own rounding of 1/510 is not part of the gap.
             gap = np.maximum(softmax - result.confidence / 255.0 - 0.5 / 255.0, 0.0)
             changed = []
             for settings in (SegmenterSettings(postprocess='fast'),

@@ -20,11 +20,6 @@ CABINET, SIDEWALK, PERSON, EARTH, DOOR, TABLE = 10, 11, 12, 13, 14, 15
 PLANT, CURTAIN, CHAIR, CAR, WATER, PAINTING, SOFA = 17, 18, 19, 20, 21, 22, 23
 RUG, FIELD, FENCE, ROCK, BOX_CLASS, PATH, BOOKCASE, POLE = 28, 29, 32, 34, 41, 52, 62, 93
 
-# Every class that a world can show.
-CLASSES = (WALL, BUILDING, SKY, FLOOR, TREE, CEILING, ROAD, BED, WINDOW, GRASS, CABINET,
-           SIDEWALK, PERSON, EARTH, DOOR, TABLE, PLANT, CURTAIN, CHAIR, CAR, WATER, PAINTING,
-           SOFA, RUG, FIELD, FENCE, ROCK, BOX_CLASS, PATH, BOOKCASE, POLE)
-
 Color = Tuple[float, float, float]
 Random = np.random.RandomState
 
@@ -120,6 +115,8 @@ RECIPES: Dict[str, Recipe] = {
                                                    hsv(0.58, 0.3, r.uniform(0.1, 0.25))]),
     'tyre': (CAR, ('plain',), lambda r: [_grey(r, 0.08, 0.2)]),
 }
+CLASSES = tuple(sorted({SKY}.union(recipe[0] for recipe in RECIPES.values())))
+"""Every class that a world can show."""
 _SHINE = {'water': 0.45, 'car_glass': 0.25, 'car_body': 0.08}
 _GLOW = {'window': 0.75}
 _ORDER = {name: index for index, name in enumerate(sorted(RECIPES))}
@@ -146,7 +143,7 @@ class TextureBank:
 
         :param name: a key of ``RECIPES``
         :param index: 0 to ``VARIANTS`` - 1
-        :return: the material; the same arguments give the same material for ever
+        :return: the material; the same arguments always give the same material
         """
         class_id, families, colors = RECIPES[name]
         r = np.random.RandomState([_ORDER[name], _FIRST[self.split] + index])
@@ -163,7 +160,6 @@ class TextureBank:
         :param name: a key of ``RECIPES``
         :param random: the world's random numbers; one is used up
         :param class_id: labels the surface as another class
-        :return: the material
         """
         material = self.variant(name, int(random.randint(VARIANTS)))
         return material if class_id is None else material._replace(class_id=class_id)

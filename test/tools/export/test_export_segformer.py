@@ -159,7 +159,7 @@ def test_wrong_computation_is_refused_and_nothing_is_left(tool, small, tmp_path,
 
 @pytest.mark.parametrize('prepare, message', [
     (lambda folder: os.remove(os.path.join(folder, 'config.json')), 'Checkpoint cannot be read'),
-    (lambda folder: write_config(folder, {'model_type': 'bert'}), 'Checkpoint is no SegFormer'),
+    (lambda folder: write_config(folder, {'model_type': 'bert'}), 'Checkpoint is not a SegFormer'),
     (lambda folder: None, 'Weights cannot be read'),
 ], ids=['no config', 'bert', 'no weights'])
 def test_unusable_checkpoint_is_told(tool, small, tmp_path, capsys, prepare, message):

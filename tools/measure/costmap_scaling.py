@@ -40,11 +40,11 @@ def room():
 def milliseconds(labels, size_wh, mount, grid):
     """Return the median processor time of a frame; the first ones make tables."""
     mask = cv2.resize(labels, size_wh, interpolation=cv2.INTER_NEAREST)
-    contender = costmap_variant(mask, mount, grid)
+    variant = costmap_variant(mask, mount, grid)
     taken = []
     for _ in range(FRAMES):
         started = time.thread_time()
-        contender.run()
+        variant.run()
         taken.append(time.thread_time() - started)
     return 1e3 * float(np.median(taken[3:]))
 

@@ -4,9 +4,11 @@
 
 import numpy as np
 import pytest
-from segformer_ros.cli.benchmark_node import run_node_benchmark
-from segformer_ros.cli.benchmark_node import Scenario
+from segformer_ros.cli.support.node_benchmark import run_node_benchmark
+from segformer_ros.cli.support.node_benchmark import Scenario
 from segformer_ros.model.weights.resolve import resolve_model
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 
 def test_two_cameras_are_driven_measured_and_accounted_for(

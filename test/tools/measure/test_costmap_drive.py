@@ -15,11 +15,11 @@ from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.simulation.render.ground_truth import ground_classes
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import obstacle_classes
 from segformer_ros.simulation.render.renderer import pinhole_rays
 from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.shapes import BOX
 from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
@@ -58,7 +58,7 @@ def test_a_perfect_grid_counts_as_perfect_and_a_shifted_one_does_not(room):
     geometry = GridGeometry(-4.0, -4.0, 0.05, 160, 160)
     x, y = np.meshgrid(*geometry.centers())
     filled = obstacle_classes(room, x, y, 0.0, 0.05, 1.2) != NONE
-    ground = costmap_drive.ground_classes(room, x, y)
+    ground = ground_classes(room, x, y)
     values = np.where(filled, 100, COSTS.costs[ground]).astype(np.int8)
     feet = np.stack([x[filled], y[filled]], axis=1)
     perfect = costmap_drive.DriveFigures(*costmap_drive.count(
@@ -70,21 +70,6 @@ def test_a_perfect_grid_counts_as_perfect_and_a_shifted_one_does_not(room):
     empty = costmap_drive.DriveFigures(*costmap_drive.count(
         Occupancy(np.full_like(values, -1), geometry), room, feet, COSTS))
     assert empty.marked == 0 and empty.ground == 0 and empty.lethal == 0
-
-
-def test_what_hangs_low_can_be_let_down_to_the_ground(room):
-    world = World('indoor', 1)
-    hanging = [shape for shape in world.primitives(0.0) if shape.kind == BOX and
-               0.0 < shape.center[2] - shape.half[2] < 0.35]
-    assert len(hanging) > 5
-    before = world.primitives(0.0)
-    world.let_down(0.35)
-    after = world.primitives(0.0)
-    assert len(after) == len(before)
-    assert not [shape for shape in after if shape.kind == BOX and shape.rotation[2, 2] == 1.0 and
-                1e-9 < shape.center[2] - shape.half[2] < 0.35]
-    for one, other in zip(before, after):
-        assert other.center[2] + other.half[2] == pytest.approx(one.center[2] + one.half[2])
 
 
 def test_the_trail_of_a_person_who_walks_through_a_room_is_gone_within_the_decay_time():

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the running node over real DDS: latency, losses, fairness, processor, memory."""
+"""Measurement of the running node over real DDS: latency, losses, processor time, memory."""
 
 import functools
 import os
@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple, 
 import cv2
 import numpy as np
 
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
 from segformer_ros.common.errors import BackendError
 from segformer_ros.evaluation.benchmark.node import NodeRun
@@ -71,7 +71,7 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
     """
     Run scenarios, each with a node of its own.
 
-    The node is given the deployed graph, which is the one that the bare network runs.
+    The node gets the optimized model, which the bare network runs as well.
 
     :param onnx_path: as exported
     :param spec: of that file
@@ -81,14 +81,14 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
     :return: ``text`` and ``scenarios``, for the report
     :raises SegformerRosError: the node does not start, or ROS is not installed
     """
-    dds_environment.carry_images()
-    dds_environment.keep_apart()
+    ros_environment.carry_images()
+    ros_environment.keep_apart()
     optimized = optimize(onnx_path, spec)
-    small = cv2.resize(picture, SIZE_WH, interpolation=cv2.INTER_AREA)
-    pixels = np.ascontiguousarray(small[:, :, ::-1]).tobytes()
+    image = np.ascontiguousarray(
+        cv2.resize(picture, SIZE_WH, interpolation=cv2.INTER_AREA)[:, :, ::-1], np.uint8)
     results = []
     with tempfile.TemporaryDirectory(prefix='segformer_ros_benchmark_') as folder:
-        spec_path = os.path.join(folder, 'deployed.yaml')
+        spec_path = os.path.join(folder, 'optimized.yaml')
         write_spec(spec_path, Draft(optimized.spec, ()), None)
         parameters = {'model': optimized.path, 'model_spec': spec_path, 'resize': 'opencv',
                       'threads': threads}
@@ -96,19 +96,18 @@ def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np
             tell(f'node, {scenario.name}')
             with OnnxruntimeBackend(optimized.path, threads=threads) as backend:
                 bare = functools.partial(network_seconds, backend, optimized.spec)
-                run = _run_scenario(scenario, parameters, pixels, seconds, bare,
+                run = _run_scenario(scenario, parameters, image, seconds, bare,
                                     os.path.join(folder, 'log'))
             results.append(to_json(scenario.name, run))
     return {
-        'text':
-            f'Images of {SIZE_WH[0]} x {SIZE_WH[1]} bgr8, plain resize, {seconds:.0f} s a scenario in {PARTS} parts, '
-            'between which the bare network runs. Latency is from the stamp to the '
-            'arrival of the mask in another process.', 'scenarios': results
-    }
+        'text': f'Images of {SIZE_WH[0]} x {SIZE_WH[1]} bgr8, plain resize, {seconds:.0f} s a '
+                f'scenario in {PARTS} parts, between which the bare network runs. Latency is from '
+                'the stamp to the arrival of the mask in another process.',
+        'scenarios': results}
 
 
 def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
-    """Return how long bare runs of the network take here and now."""
+    """Return the seconds that bare runs of the network take."""
     tensor = np.zeros([size or 1 for size in spec.input_tensor().shape], spec.input_dtype)
     taken = []
     for _ in range(NETWORK_RUNS):
@@ -118,8 +117,9 @@ def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
     return taken
 
 
-def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
-                  seconds: float, bare: Callable[[], List[float]], log_path: str) -> NodeRun:
+def _run_scenario(scenario: Scenario, parameters: Dict[str, Any],
+                  image: 'npt.NDArray[np.uint8]', seconds: float, bare: Callable[[], List[float]],
+                  log_path: str) -> NodeRun:
     try:
         from segformer_ros.ros.peers.benchmark_traffic import Traffic
     except ImportError as error:
@@ -130,8 +130,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], pixels: bytes,
     parameters = dict(parameters, keep_memory=str(scenario.keep_memory).lower())
     if scenario.cameras > 1:
         parameters['cameras'] = '[{}]'.format(', '.join(cameras))
-    with Traffic(cameras, SIZE_WH) as traffic:
-        traffic.prepare(pixels)
+    with Traffic(cameras, image) as traffic:
         started = time.time()
         with ChildProcess('segformer_ros.cli.segformer', log_path, parameters, {}) as node:
             first_mask = _await_first_mask(node, traffic, cameras) - started
@@ -177,14 +176,14 @@ def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) 
             seen.add(arrival.camera)
     time.sleep(SETTLE_S)
     while traffic.arrivals():
-        # What is under way comes to an end.
+        # Masks under way arrive before the measurement starts.
         time.sleep(SETTLE_S)
     return first
 
 
 def _await_the_rest(traffic: Any, cameras: Sequence[str], before: Dict[str, int]
                     ) -> Tuple[List[Any], Dict[str, int]]:
-    """Return the masks that came and what the node counted, once the two agree or never will."""
+    """Return the masks and the node's counts once they agree, or REST_LIMIT_S later."""
     deadline = time.monotonic() + REST_LIMIT_S
     arrivals: List[Any] = []
     while True:
@@ -204,7 +203,7 @@ def _counts(traffic: Any, cameras: Sequence[str]) -> Dict[str, int]:
 
 
 def _usage(pid: int) -> Usage:
-    """Return what a process has used so far; see proc(5), stat fields 10, 14 and 15."""
+    """Return what a process has used so far: proc(5), stat fields 10, 14 and 15."""
     with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stream:
         fields = stream.read().rsplit(')', 1)[1].split()
     ticks = int(fields[11]) + int(fields[12])

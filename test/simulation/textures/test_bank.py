@@ -1,0 +1,21 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Two sets of materials that share nothing."""
+
+import pytest
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.simulation.textures import bank
+
+
+def test_texture_sets_share_no_color():
+    for name, recipe in sorted(bank.RECIPES.items()):
+        assert recipe[0] in bank.CLASSES
+        looks = [{tuple(bank.TextureBank(split).variant(name, i).palette[0].tolist())
+                  for i in range(bank.VARIANTS)} for split in ('train', 'held_out')]
+        assert len(looks[0]) > bank.VARIANTS // 2
+        assert not looks[0] & looks[1]
+
+
+def test_unknown_texture_set_is_refused():
+    with pytest.raises(ConfigurationError, match='set of textures'):
+        bank.TextureBank('validation')
