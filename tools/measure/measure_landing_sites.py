@@ -18,7 +18,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
 from landing_survey import survey  # noqa: E402
-from segformer_ros.cli.support.progress import ProgressLine  # noqa: E402, I100
+from segformer_ros.cli.support.progress import FRAMES  # noqa: E402, I100
+from segformer_ros.cli.support.progress import ProgressLine  # noqa: E402
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
 from segformer_ros.evaluation.run.network import Network  # noqa: E402
 from segformer_ros.evaluation.run.network import NetworkChoice  # noqa: E402
@@ -38,7 +39,7 @@ def measure(labels, options, network):
     costs = load_cost_table('landing', load_class_table('ade20k'))
     labels_of = None if labels == 'true' else (
         lambda picture: network.segmenter.segment(picture.image)[:2])
-    line = ProgressLine(labels, format_amount='{:.3g} frames'.format)
+    line = ProgressLine(labels, FRAMES)
     figures = survey(settings, costs, options.frames, options.seed, labels_of,
                      lambda done: line.update(done, options.frames))
     line.finish()

@@ -10,9 +10,8 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
+from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +57,7 @@ class BagScene:
         self._depths: Dict[int, Any] = collections.OrderedDict()
         for other in all_parts:
             self._take_static(other)
-        self._reader = self._stack.enter_context(BagPartReader(part))
+        self._reader = self._stack.enter_context(bag_reader.BagPartReader(part))
         self._messages = self._follow()
         self._next = next(self._messages, None)
 
@@ -82,7 +81,7 @@ class BagScene:
         Return the depth image of a stamp in metres, None if there is none.
 
         :param stamp_ns: of the image
-        :raises InvalidInputError: it is no depth image
+        :raises InvalidInputError: it is not a depth image
         """
         message = self._depths.pop(stamp_ns, None)
         return None if message is None else depth_of_message(message)
@@ -104,7 +103,7 @@ class BagScene:
 
     def _take_static(self, part: BagPart) -> None:
         try:
-            with BagPartReader(part) as reader:
+            with bag_reader.BagPartReader(part) as reader:
                 for connection, _, data in reader.messages([TF_STATIC]):
                     self._take(TF_STATIC, reader.deserialize(data, connection.msgtype))
         except InvalidInputError:
@@ -114,18 +113,17 @@ class BagScene:
     def _take(self, topic: str, message: Any) -> None:
         if topic in (TF, TF_STATIC):
             for entry in message.transforms:
-                shift, turn = entry.transform.translation, entry.transform.rotation
+                shift, rotation = entry.transform.translation, entry.transform.rotation
                 self.poses.insert(
                     entry.header.frame_id, entry.child_frame_id, _seconds(entry.header.stamp),
-                    (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w),
-                    topic == TF_STATIC)
+                    (shift.x, shift.y, shift.z),
+                    (rotation.x, rotation.y, rotation.z, rotation.w), topic == TF_STATIC)
         elif topic == self._topics.camera_info:
             self.camera_info = message
         elif topic == self._topics.grid:
             self.grid = message
         elif topic == self._topics.depth:
-            stamp = message.header.stamp
-            self._depths[int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)] = message
+            self._depths[bag_reader.stamp_ns_of(message.header.stamp)] = message
             if len(self._depths) > KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
 
@@ -138,7 +136,7 @@ def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
     :return: (H, W) float32
     :raises InvalidInputError: another encoding, or data that do not fit
     """
-    if message.__msgtype__ == COMPRESSED_IMAGE:
+    if message.__msgtype__ == bag_reader.COMPRESSED_IMAGE:
         return decode_compressed_depth(bytes(message.data), message.format)
     return depth_of_image(message)
 
@@ -153,4 +151,4 @@ def seconds_of(time_ns: int) -> float:
 
 
 def _seconds(stamp: Any) -> float:
-    return seconds_of(int(stamp.sec) * 10 ** 9 + int(stamp.nanosec))
+    return seconds_of(bag_reader.stamp_ns_of(stamp))
