@@ -17,7 +17,6 @@ from segformer_ros.costmap.settings import OVERHEAD
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
-from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.report import html_page
 from segformer_ros.evaluation.report import json_file
 from segformer_ros.evaluation.report import thresholds
@@ -49,8 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
         description='Run every frame of recordings or photos through a network and report how '
                     'good and how fast it is.',
         epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong '
-               f'arguments; {THRESHOLD_MISSED} a bound does not hold, or frames were left out with '
-               '--strict.')
+               f'arguments; {THRESHOLD_MISSED} a bound does not hold, or frames were left out '
+               'with --strict.')
     parser.add_argument('inputs', nargs='*', metavar='INPUT',
                         help='bag (mcap, sqlite3, ROS 1), folder of bags, or folder of photos')
     parser.add_argument('-o', '--output', default='evaluation',
@@ -171,8 +170,7 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
                 save_masks=options.save_masks, write_bag=options.write_bag,
                 costmap=_costmap(options)),
         parallel=Parallel(options.workers, options.scheduler),
-        against=document.REFERENCE if is_reference else
-        document.LABELS if has_labels else document.NOTHING)
+        against=evaluator.comparison_of(has_labels, is_reference))
 
 
 def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:

@@ -79,3 +79,10 @@ def evaluate(request: Request, folder: str,
                                 got=f"{left_out['frames']} left out",
                                 remedy=f'The first: {first}')
     return report
+
+
+def comparison_of(has_labels: bool, is_reference: bool) -> str:
+    """Return LABELS, REFERENCE or NOTHING."""
+    if is_reference:
+        return document.REFERENCE
+    return document.LABELS if has_labels else document.NOTHING

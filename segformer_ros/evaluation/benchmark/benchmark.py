@@ -171,4 +171,5 @@ def timing_to_json(timing: paired_timing.PairedTiming,
              'fastest_ratio': {other: timing.fastest(name) / timing.fastest(other)
                                for other in present}}
             for name in timing.names]
-    return {'rows': rows, 'rounds': timing.rounds, 'counted': timing.counted, 'quiet': timing.quiet}
+    return {'rows': rows, 'rounds': timing.rounds, 'counted': timing.counted,
+            'quiet': timing.quiet}

@@ -90,8 +90,8 @@ def figures(run: NodeRun) -> Dict[str, str]:
         'processor time a mask': f'{1e3 * run.cpu / len(run.masks):.0f} ms',
         'page faults a mask': f'{run.page_faults / len(run.masks):.0f}',
         'idle processor': f'{run.idle:.2%} of a core',
-        'get_parameters p95': f'{percentile_ms(run.answers, 95):.1f} ms of {len(run.answers)} answers'
-                              if run.answers else 'no answer',
+        'get_parameters p95': f'{percentile_ms(run.answers, 95):.1f} ms of {len(run.answers)} '
+                              'answers' if run.answers else 'no answer',
         'process start to first mask': f'{run.first_mask:.2f} s',
         'peak memory of the process': f'{run.peak_mb:.0f} MB'
     }

@@ -95,8 +95,8 @@ class CameraImage:
         self.masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
 
 
-def our_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec, resize: str,
-                 with_confidence: bool, threads: int) -> Variant:
+def our_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec,
+                 resize: str, with_confidence: bool, threads: int) -> Variant:
     """Return the pipeline of the node, without ROS."""
     metered = MeteredBackend(backend)
     segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize),
@@ -151,7 +151,8 @@ def transformers_pipeline(name: str, camera_image: CameraImage, backend: Backend
     return _plain_pipeline(name, camera_image, backend, spec, pre, post)
 
 
-def opencv_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec) -> Variant:
+def opencv_pipeline(name: str, camera_image: CameraImage, backend: Backend,
+                    spec: ModelSpec) -> Variant:
     """
     Return the straightforward pipeline of OpenCV and numpy.
 

@@ -108,7 +108,8 @@ def _model(model: Dict[str, Any]) -> List[str]:
     return lines
 
 
-def _timing_table(timing: Dict[str, Any], stages: Sequence[str], references: Sequence[str]) -> List[str]:
+def _timing_table(timing: Dict[str, Any], stages: Sequence[str],
+                  references: Sequence[str]) -> List[str]:
     present = [row['name'] for row in timing['rows']]
     references = [name for name in references if name in present]
     # A timing of one stage has no sum to show.

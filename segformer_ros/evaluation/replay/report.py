@@ -121,7 +121,8 @@ def render_replay(document: Dict[str, Any]) -> str:
     known = {text: document['latency_ms'][name] for name, text in LATENCIES
              if document['latency_ms'][name]}
     if known:
-        lines += table(('ms',) + performance.LATENCY_COLUMNS, format.latency_rows(known, list(known)))
+        lines += table(('ms',) + performance.LATENCY_COLUMNS,
+                       format.latency_rows(known, list(known)))
     camera = document['node'].get('camera', {})
     stages = [[escaped(key), escaped(value)] for key, value in sorted(camera.items())
               if key.endswith('[ms]')]

@@ -140,8 +140,9 @@ class SourceRunner:
             return None
         if frame.labels.shape != frame.image.shape[:2]:
             (high, wide), (height, width) = frame.labels.shape, frame.image.shape[:2]
-            return source_frames.LeftOut('', source_frames.LABEL_SIZE, f'labels of {wide} x {high}, '
-                                         f'image of {width} x {height}')
+            return source_frames.LeftOut(
+                '', source_frames.LABEL_SIZE,
+                f'labels of {wide} x {high}, image of {width} x {height}')
         try:
             return self._label_map.labelled(frame.labels)
         except InvalidInputError as error:

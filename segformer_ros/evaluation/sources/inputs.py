@@ -69,7 +69,8 @@ def _add_bag(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) -> N
     try:
         _add_sources(inputs, bag, options)
     except (ConfigurationError, InvalidInputError) as error:
-        inputs.left_out.append(source_frames.LeftOut(bag.name, source_frames.NOT_READ, str(error), 0))
+        inputs.left_out.append(
+            source_frames.LeftOut(bag.name, source_frames.NOT_READ, str(error), 0))
 
 
 def _add_sources(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) -> None:
