@@ -115,14 +115,14 @@ def make_parser() -> argparse.ArgumentParser:
     bounds = parser.add_argument_group('for continuous integration')
     bounds.add_argument('--strict', action='store_true', help='fail if any frame is left out')
     bounds.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as miou=0.35 or iou:road=0.7')
+                        help='such as miou=0.35 or iou:road=0.7')
     bounds.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as latency_p95_ms=80')
+                        help='such as latency_p95_ms=80')
     bounds.add_argument('--baseline', metavar='REPORT', help='earlier report.json to compare with')
     bounds.add_argument('--max-regression', action='append', default=[], metavar='[NAME=]NUMBER',
-                      help='allowed loss against the baseline; a number alone is of miou')
+                        help='allowed loss against the baseline; a number alone is of miou')
     bounds.add_argument('--compare', nargs=2, metavar=('BEFORE', 'AFTER'),
-                      help='compare two reports and evaluate nothing')
+                        help='compare two reports and evaluate nothing')
     return parser
 
 

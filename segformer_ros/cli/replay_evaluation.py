@@ -78,10 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
                       help='for player and node to find each other before the first message')
     bounds = parser.add_argument_group('for continuous integration')
     bounds.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as drops=0, latency_p95_ms=80 or staleness_p99_ms=300; known: '
-                           + ', '.join(sorted(report.FIGURES)))
+                        help='such as drops=0, latency_p95_ms=80 or staleness_p99_ms=300; known: '
+                             + ', '.join(sorted(report.FIGURES)))
     bounds.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as masks_per_second=10')
+                        help='such as masks_per_second=10')
     return parser
 
 

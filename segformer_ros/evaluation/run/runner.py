@@ -25,6 +25,7 @@ from segformer_ros.segmentation.segmenter import Segmenter
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+
 class RunSettings(NamedTuple):
     """
     What is measured.
@@ -159,7 +160,7 @@ class SourceRunner:
             totals.boundary.add(truth, prediction)
         if segmentation.confidence is not None:
             totals.confidence.add(segmentation.confidence, truth == prediction,
-                                 truth < matrix.num_classes)
+                                  truth < matrix.num_classes)
         counts = matrix.class_counts()
         facts['classes'] = counts.to_sparse()
         labelled = int(counts.truth.sum())

@@ -39,8 +39,8 @@ def stripes(height=96, width=128):
 def test_all_pipelines_agree_on_the_resize_that_they_share(backend):
     spec, frame = color_spec(), CameraImage(stripes())
     variants = [pipelines.our_pipeline('plain', frame, backend, spec, 'opencv', True, 1),
-                  pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True, 1),
-                  pipelines.opencv_pipeline('opencv', frame, backend, spec)]
+                pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True, 1),
+                pipelines.opencv_pipeline('opencv', frame, backend, spec)]
     for variant in variants:
         run = variant.run()
         assert set(run.stages) == STAGES

@@ -71,7 +71,8 @@ def test_sparse_class_counts_come_back_whole(pair):
 
 def test_ignored_truth_counts_nowhere_and_other_prediction_counts_as_wrong():
     matrix = confusion.ConfusionMatrix(2)
-    matrix.add(np.array([[0, confusion.IGNORED, 1]], np.uint8), np.array([[confusion.OTHER, 0, 1]], np.uint8))
+    matrix.add(np.array([[0, confusion.IGNORED, 1]], np.uint8),
+               np.array([[confusion.OTHER, 0, 1]], np.uint8))
     assert matrix.to_rows() == [[0, 0, 1], [0, 1, 0]]
 
 

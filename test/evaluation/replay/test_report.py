@@ -82,7 +82,7 @@ def test_bounds_know_the_figures_of_a_replay():
 
     def failures(*texts):
         return thresholds.failures(document, [], [thresholds.parse_bound(text, known=FIGURES)
-                                             for text in texts], FIGURES)
+                                                  for text in texts], FIGURES)
 
     assert failures('drops=3', 'latency_p95_ms=41', 'staleness_max_ms=402') == []
     assert failures('drops=2', 'stamp_latency_p50_ms=39') == [
