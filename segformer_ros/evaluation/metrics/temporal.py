@@ -3,10 +3,10 @@
 """
 Temporal consistency: pixels that keep or change their class from one frame to the next.
 
-``flicker`` of the report is the share of all pixels that change; it needs no truth, and holds
-the motion of the camera and of the scene too, so it compares models on one recording, not
-recordings. ``steady_flicker`` looks only where the true class stays the same in both frames,
-which takes nearly all of that motion out. Both are the complement of an unwarped temporal consistency; the
+``flicker`` of the report is the share of all pixels that change; it needs no truth, and holds the
+motion of the camera and of the scene too, so it compares models on one recording, not recordings.
+``steady_flicker`` looks only where the true class stays the same in both frames, which takes
+nearly all of that motion out. Both are the complement of an unwarped temporal consistency; the
 warped one of S. Varghese et al., Unsupervised Temporal Consistency Metric for Video Segmentation
 in Highly-Automated Driving, CVPR Workshops 2020, needs optical flow and inherits its errors.
 """
