@@ -30,10 +30,15 @@ def palette_of(frames: 'Sequence[npt.NDArray[np.uint8]]',
     fixed = np.array(sorted(set(kept)), np.uint8).reshape(-1, 3)[:MOST]
     chosen = fixed
     if len(fixed) < MOST:
-        montage = Image.fromarray(np.concatenate(frames)).quantize(
+        # The middle of each step of 8 levels: with every shade of a noisy picture Pillow would
+        # take minutes.
+        montage = Image.fromarray(np.concatenate(frames) & 0xf8 | 4).quantize(
             MOST - len(fixed), _MAXCOVERAGE, dither=_NO_DITHER)
         found = np.array(montage.getpalette(), np.uint8).reshape(-1, 3)[:MOST - len(fixed)]
-        chosen = np.concatenate([fixed, found])
+        # None in the step of one that is kept: Pillow could take it in its place.
+        steps = {tuple(color) for color in (fixed >> 3).tolist()}
+        apart = [tuple(color) not in steps for color in (found >> 3).tolist()]
+        chosen = np.concatenate([fixed, found[apart]])
     # The rest repeats the first colour: Pillow would fill it with black.
     rest = np.repeat(chosen[:1], MOST - len(chosen), axis=0)
     palette = Image.new('P', (1, 1))

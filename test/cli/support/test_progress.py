@@ -25,6 +25,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch):
     """Return the seconds that tqdm reads, as a list of one."""
+    pytest.importorskip('tqdm')
     now = [100.0]
     monkeypatch.setattr('tqdm.std.time', lambda: now[0])
     return now
@@ -109,6 +110,7 @@ def test_nothing_is_drawn_without_tqdm(monkeypatch):
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 1 << 50)), max_size=8),
        st.one_of(st.none(), st.integers(0, 1 << 50)))
 def test_no_sequence_of_updates_breaks_the_line(samples, total):
+    pytest.importorskip('tqdm')
     with pytest.MonkeyPatch.context() as patch:
         now = [100.0]
         patch.setattr('tqdm.std.time', lambda: now[0])
