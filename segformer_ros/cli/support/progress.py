@@ -13,10 +13,6 @@ LOG_S = 5.0
 BYTES = 'B'
 FRAMES = ' frames'
 
-_AMOUNT = '{desc}  {n_fmt}{unit}'
-_RATE = '  {rate_noinv_fmt}'
-_SHARE = '{desc} [{bar}] {percentage:3.0f} %  {n_fmt}{unit} of {total_fmt}{unit}'
-
 
 class ProgressLine:
     """
@@ -39,14 +35,13 @@ class ProgressLine:
     def update(self, done: int, total: Optional[int]) -> None:
         """Take the amount done so far and the whole one; draw if it is time to."""
         if self._bar is None:
-            self._bar = self._open(total)
+            self._bar = self._open(done, total)
             if self._bar is None:
                 return
         if done < self._bar.n:
             self._bar.reset()
         self._bar.total = total
-        self._bar.bar_format = (_SHARE + _RATE + '  {remaining} left' if total
-                                else _AMOUNT + _RATE)
+        self._bar.bar_format = self._format(done, total)
         self._bar.update(done - self._bar.n)
 
     def finish(self) -> None:
@@ -54,15 +49,22 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.close()
 
-    def _open(self, total: Optional[int]) -> Any:
+    def _format(self, done: int, total: Optional[int]) -> str:
+        amount = bytes_text if self._unit == BYTES else '{:,} frames'.format
+        if not total:
+            return f'{{desc}}  {amount(done)}  {{rate_noinv_fmt}}'
+        return (f'{{desc}} [{{bar}}] {{percentage:3.0f}} %  {amount(done)} of {amount(total)}'
+                '  {rate_noinv_fmt}  {remaining} left')
+
+    def _open(self, done: int, total: Optional[int]) -> Any:
         try:
             tqdm = importlib.import_module('tqdm').tqdm
         except ImportError:
             return None
         is_terminal = self._stream.isatty()
-        return tqdm(desc=self._label, total=total, unit=self._unit, ascii=' #',
+        return tqdm(desc=self._label, initial=done, total=total, unit=self._unit, ascii=' #',
                     unit_scale=self._unit == BYTES, dynamic_ncols=is_terminal,
-                    bar_format=_SHARE if total else _AMOUNT,
+                    bar_format=self._format(done, total),
                     mininterval=REDRAW_S if is_terminal else LOG_S, miniters=1,
                     file=self._stream if is_terminal else _WholeLines(self._stream))
 

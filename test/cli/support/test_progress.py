@@ -48,20 +48,20 @@ def test_line_tells_share_amount_rate_and_time_left(fed):
     stream = io.StringIO()
     fed([(0, 0), (1, 1000000), (6, 2000000)], stream)
     assert stream.getvalue().split('\n')[1] == (
-        'model [##        ]  20 %  2.00MB of 10.0MB  333kB/s  00:23 left')
+        'model [##        ]  20 %  2.0 MB of 10.0 MB  333kB/s  00:23 left')
 
 
 def test_start_from_zero_again_gives_no_negative_rate(fed):
     stream = io.StringIO()
     fed([(0, 0), (6, 5000000), (12, 0), (18, 1000000)], stream)
     assert '-' not in stream.getvalue()
-    assert '1.00MB of 10.0MB' in stream.getvalue()
+    assert '1.0 MB of 10.0 MB' in stream.getvalue()
 
 
 def test_unknown_end_shows_amount_and_rate_only(fed):
     stream = io.StringIO()
     fed([(0, 0), (6, 3000)], stream, None)
-    assert stream.getvalue().split('\n')[1] == 'model  3.00kB  500B/s'
+    assert stream.getvalue().split('\n')[1] == 'model  3.0 kB  500B/s'
 
 
 def test_terminal_is_drawn_over_and_ended_with_a_newline(fed):
