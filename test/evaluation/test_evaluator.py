@@ -34,7 +34,7 @@ def run(color_case, tmp_path):
     def run(*paths, **options):
         options.setdefault('inputs', InputOptions(label_topic=bags.LABELS))
         options.setdefault('job', Job(color_case.choice))
-        options.setdefault('scale', Parallel())
+        options.setdefault('parallel', Parallel())
         options.setdefault('against', LABELS)
         on_progress = options.pop('on_progress', lambda done, total: None)
         folder = tmp_path / 'work'

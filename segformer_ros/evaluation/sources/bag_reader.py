@@ -25,8 +25,8 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 # is known without its metadata.
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
-INSTALL_ROSBAGS = ('Install it: "pip install \'segformer_ros[evaluation]\'", or rosbags alone '
-                   '(Python 3.10 or newer).')
+INSTALL_ROSBAGS = ('Install it: "pip install rosbags" (Python 3.10 or newer), or all that an '
+                   'evaluation needs: "pip install \'segformer_ros[evaluation]\'".')
 
 
 class TopicInfo(NamedTuple):
