@@ -51,7 +51,7 @@ setup(
     extras_require={
         'test': ['pytest'],
         'onnxruntime': ['onnxruntime', 'numpy', 'opencv-python-headless', 'Pillow', 'PyYAML'],
-        'evaluation': ['rosbags', 'tqdm'],
+        'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
         'deployment': ['onnx', 'onnxconverter-common'],
     },
     python_requires='>=3.6',

@@ -232,8 +232,8 @@ def test_tests_lie_where_their_modules_do(project_root, modules):
 
 
 FACE = '''
-import sys
 import segformer_ros
+import sys
 print([name for name in ('numpy', 'cv2', 'yaml', 'PIL') if name in sys.modules])
 print(set(segformer_ros.__all__) <= set(dir(segformer_ros)))
 print(hasattr(segformer_ros, 'nonsense'))

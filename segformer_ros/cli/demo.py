@@ -11,6 +11,7 @@ from typing import Any, List, Optional
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.progress import FRAMES
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import SegformerRosError
 
@@ -130,7 +131,7 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
         # The node, and the listener of this process.
         'wait_for_subscribers': 2, 'rate': RATE}
     log = os.path.join(options.output, f'camera_{world}.log')
-    progress = ProgressLine(world, format_amount='{:.3g} frames'.format)
+    progress = ProgressLine(world, FRAMES)
     with ChildProcess('segformer_ros.cli.simulated_camera', log, parameters,
                       {'__ns': '/camera'}) as camera:
         done = 0

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
-from segformer_ros.cli.support.progress import ProgressLine
+from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.costmap.settings import CONTACT
@@ -17,17 +17,14 @@ from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
-from segformer_ros.evaluation.report import thresholds as gates
-from segformer_ros.evaluation.report.document import Report
-from segformer_ros.evaluation.report.html_page import write_html
-from segformer_ros.evaluation.report.json_file import read_json
-from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.report import html_page
+from segformer_ros.evaluation.report import json_file
+from segformer_ros.evaluation.report import thresholds
 from segformer_ros.evaluation.report.markdown import render_markdown
-from segformer_ros.evaluation.report.markdown import write_markdown
 from segformer_ros.evaluation.run import network as run_network
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.evaluation.sources.label_folder import MATCHES
@@ -37,12 +34,10 @@ from segformer_ros.segmentation.segmenter import SegmenterSettings
 
 DONE = 0
 FAILED = 1
-GATE_CLOSED = 3
+THRESHOLD_MISSED = 3
 INTERRUPTED = 130
 
-EXIT_STATUS = (
-    f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; {GATE_CLOSED} a bound '
-    'does not hold, or frames were left out with --strict.')
+REPORTS = ('report.html', 'report.md', 'report.json')
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -51,7 +46,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='evaluate', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Run every frame of recordings or photos through a network and report how '
-                    'good and how fast it is.', epilog=EXIT_STATUS)
+                    'good and how fast it is.',
+        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong '
+               f'arguments; {THRESHOLD_MISSED} a bound does not hold, or frames were left out '
+               'with --strict.')
     parser.add_argument('inputs', nargs='*', metavar='INPUT',
                         help='bag (mcap, sqlite3, ROS 1), folder of bags, or folder of photos')
     parser.add_argument('-o', '--output', default='evaluation',
@@ -91,9 +89,9 @@ def make_parser() -> argparse.ArgumentParser:
     reading.add_argument('--topic', action='append', default=[],
                          help='image topic or pattern; may be given again')
     reading.add_argument('--split', default='validation', help='of a data set')
-    scale = parser.add_argument_group('scale')
-    scale.add_argument('--workers', type=int, default=1, help='processes on this machine')
-    scale.add_argument('--scheduler', help='Dask cluster, such as tcp://host:8786')
+    parallel = parser.add_argument_group('in parallel')
+    parallel.add_argument('--workers', type=int, default=1, help='processes on this machine')
+    parallel.add_argument('--scheduler', help='Dask cluster, such as tcp://host:8786')
     output = parser.add_argument_group('output')
     output.add_argument('--save-masks', metavar='FOLDER', help='write every mask as PNG')
     output.add_argument('--write-bag', metavar='FOLDER',
@@ -114,17 +112,17 @@ def make_parser() -> argparse.ArgumentParser:
     grid.add_argument('--depth-topic',
                       help='registered depth images, whose costmap is taken as true')
     grid.add_argument('--grid-topic', help='OccupancyGrids that are taken as true')
-    gate = parser.add_argument_group('for continuous integration')
-    gate.add_argument('--strict', action='store_true', help='fail if any frame is left out')
-    gate.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as miou=0.35 or iou:road=0.7')
-    gate.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as latency_p95_ms=80')
-    gate.add_argument('--baseline', metavar='REPORT', help='earlier report.json to compare with')
-    gate.add_argument('--max-regression', action='append', default=[], metavar='[NAME=]NUMBER',
-                      help='allowed loss against the baseline; a number alone is of miou')
-    gate.add_argument('--compare', nargs=2, metavar=('BEFORE', 'AFTER'),
-                      help='compare two reports and evaluate nothing')
+    bounds = parser.add_argument_group('for continuous integration')
+    bounds.add_argument('--strict', action='store_true', help='fail if any frame is left out')
+    bounds.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
+                        help='such as miou=0.35 or iou:road=0.7')
+    bounds.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
+                        help='such as latency_p95_ms=80')
+    bounds.add_argument('--baseline', metavar='REPORT', help='earlier report.json to compare with')
+    bounds.add_argument('--max-regression', action='append', default=[], metavar='[NAME=]NUMBER',
+                        help='allowed loss against the baseline; a number alone is of miou')
+    bounds.add_argument('--compare', nargs=2, metavar=('BEFORE', 'AFTER'),
+                        help='compare two reports and evaluate nothing')
     return parser
 
 
@@ -171,7 +169,7 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
                                 worst=options.worst),
                 save_masks=options.save_masks, write_bag=options.write_bag,
                 costmap=_costmap(options)),
-        scale=Scale(options.workers, options.scheduler),
+        parallel=Parallel(options.workers, options.scheduler),
         against=evaluator.comparison_of(has_labels, is_reference))
 
 
@@ -222,7 +220,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     Run the command.
 
     :param arguments: of the command line, without the program's name
-    :return: exit status, see ``evaluate_options.EXIT_STATUS``; 130 interrupted
+    :return: exit status, see the parser's epilog; 130 interrupted
     """
     options = make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
@@ -237,34 +235,36 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    at_least = [gates.parse_bound(text) for text in options.fail_under]
-    at_most = [gates.parse_bound(text) for text in options.fail_over]
-    allowed = [gates.parse_bound(text, 'miou') for text in options.max_regression]
+    at_least, at_most, allowed = _bounds(options)
     if allowed and not options.baseline:
         raise ConfigurationError('No baseline for --max-regression',
                                  remedy='Name one with --baseline REPORT.json.')
-    baseline = read_json(options.baseline) if options.baseline else None
+    baseline = json_file.read_json(options.baseline) if options.baseline else None
     request = make_request(options)
+    # What is missing for the report is told before hours of evaluating.
+    html_page.import_jinja2()
     os.makedirs(options.output, exist_ok=True)
-    line = ProgressLine('evaluating', format_amount=_frames_text)
+    paths = [os.path.join(options.output, name) for name in REPORTS]
+    line = progress.ProgressLine('evaluating', progress.FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         try:
             report = evaluator.evaluate(request, folder, line.update)
         finally:
             line.finish()
-        _write(report, options.output)
-    print(render_markdown(report))
-    print('Reports: {}'.format(', '.join(
-        os.path.join(options.output, name) for name in ('report.html', 'report.md',
-                                                        'report.json'))))
-    problems = gates.failures(report.document, at_least, at_most)
+        json_file.write_json(report, paths[2])
+        page = render_markdown(report)
+        for path, text in zip(paths, (html_page.render_html(report), page)):
+            with open(path, 'w', encoding='utf-8') as stream:
+                stream.write(text)
+    print(page)
+    print('Reports: ' + ', '.join(paths))
+    problems = thresholds.failures(report.document, at_least, at_most)
     left_out = report.document['left_out']
     if options.strict and left_out['listed']:
-        problems.append('{} frames were left out{}'.format(
-            left_out['frames'], ' and more were lost' if left_out['inputs_of_unknown_loss']
-            else ''))
+        problems.append(f"{left_out['frames']} frames were left out" + (
+            ' and more were lost' if left_out['inputs_of_unknown_loss'] else ''))
     if baseline is not None:
-        after = read_json(os.path.join(options.output, 'report.json'))
+        after = json_file.read_json(paths[2])
         print(compare.render_comparison(compare.compare_reports(baseline, after), baseline, after))
         problems += compare.regressions(baseline, after, allowed)
     return _verdict(problems)
@@ -274,33 +274,26 @@ def _compare(options: argparse.Namespace) -> int:
     if options.inputs:
         raise ConfigurationError('--compare takes no recordings', got=options.inputs[0],
                                  remedy='Give --baseline to evaluate and compare in one go.')
-    before, after = (read_json(_report_path(path)) for path in options.compare)
-    allowed = [gates.parse_bound(text, 'miou') for text in options.max_regression]
+    before, after = (json_file.read_json(
+        os.path.join(path, 'report.json') if os.path.isdir(path) else path)
+        for path in options.compare)
+    at_least, at_most, allowed = _bounds(options)
     print(compare.render_comparison(compare.compare_reports(before, after), before, after))
-    at_least = [gates.parse_bound(text) for text in options.fail_under]
-    at_most = [gates.parse_bound(text) for text in options.fail_over]
     return _verdict(compare.regressions(before, after, allowed)
-                    + gates.failures(after, at_least, at_most))
+                    + thresholds.failures(after, at_least, at_most))
+
+
+def _bounds(options: argparse.Namespace) -> Tuple[List[thresholds.Bound], ...]:
+    """Return the lower limits, the upper ones, and the allowed losses."""
+    return ([thresholds.parse_bound(text) for text in options.fail_under],
+            [thresholds.parse_bound(text) for text in options.fail_over],
+            [thresholds.parse_bound(text, 'miou') for text in options.max_regression])
 
 
 def _verdict(problems: List[str]) -> int:
     for problem in problems:
         print(f'FAILED: {problem}', file=sys.stderr)
-    return GATE_CLOSED if problems else DONE
-
-
-def _write(report: Report, folder: str) -> None:
-    write_json(report, os.path.join(folder, 'report.json'))
-    write_markdown(report, os.path.join(folder, 'report.md'))
-    write_html(report, os.path.join(folder, 'report.html'))
-
-
-def _frames_text(amount: float) -> str:
-    return ('{:.1f} frames' if amount < 10 and amount % 1 else '{:,.0f} frames').format(amount)
-
-
-def _report_path(path: str) -> str:
-    return os.path.join(path, 'report.json') if os.path.isdir(path) else path
+    return THRESHOLD_MISSED if problems else DONE
 
 
 if __name__ == '__main__':

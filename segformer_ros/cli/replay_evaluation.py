@@ -10,22 +10,22 @@ import os
 import shutil
 import sys
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from segformer_ros.cli.support import ros_environment as dds_environment
+from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildCommand
 from segformer_ros.cli.support.node_process import ChildProcess
 from segformer_ros.common import errors
 from segformer_ros.evaluation.replay import report
 from segformer_ros.evaluation.replay.recording import find_recording
 from segformer_ros.evaluation.replay.recording import Recording
-from segformer_ros.evaluation.report import thresholds as gates
-from segformer_ros.evaluation.sources.frames import file_name
+from segformer_ros.evaluation.report import thresholds
+from segformer_ros.evaluation.run.sinks import MaskFolder
 from segformer_ros.evaluation.sources.frames import stamp_text
 
 DONE = 0
 FAILED = 1
-GATE_CLOSED = 3
+THRESHOLD_MISSED = 3
 INTERRUPTED = 130
 
 AUTO, ROSBAG2, PACKAGE = 'auto', 'rosbag2', 'package'
@@ -33,15 +33,22 @@ PLAYERS = (AUTO, ROSBAG2, PACKAGE)
 
 NODE = '/segformer'
 
+STEP_S = 0.2
+
+# Level of diagnostics, which come once a second.
+ERROR_LEVEL = 2
+
+COUNTS = ('received', 'published', 'dropped for newer ones', 'rejected input', 'failed')
+
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog='replay_evaluation', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Play a recording into the live node over real topics and measure latency, '
-        'drops and staleness.', epilog=
-        f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong arguments; '
-        f'{GATE_CLOSED} a bound does not hold.')
+                    'drops and staleness.',
+        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong '
+               f'arguments; {THRESHOLD_MISSED} a bound does not hold.')
     parser.add_argument('bag', help='rosbag2 recording or file, mcap or sqlite3')
     parser.add_argument('-o', '--output', default='replay_evaluation',
                         help='folder for replay.md and replay.json')
@@ -69,12 +76,12 @@ def make_parser() -> argparse.ArgumentParser:
     play.add_argument('--clock', type=float, default=100.0, metavar='HZ', help='of /clock')
     play.add_argument('--delay', type=float, default=2.0, metavar='SECONDS',
                       help='for player and node to find each other before the first message')
-    gate = parser.add_argument_group('for continuous integration')
-    gate.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as drops=0, latency_p95_ms=80 or staleness_p99_ms=300; known: '
-                           + ', '.join(sorted(report.FIGURES)))
-    gate.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
-                      help='such as masks_per_second=10')
+    bounds = parser.add_argument_group('for continuous integration')
+    bounds.add_argument('--fail-over', action='append', default=[], metavar='NAME=NUMBER',
+                        help='such as drops=0, latency_p95_ms=80 or staleness_p99_ms=300; known: '
+                             + ', '.join(sorted(report.FIGURES)))
+    bounds.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
+                        help='such as masks_per_second=10')
     return parser
 
 
@@ -119,29 +126,15 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
     if options.delay > 0:
         arguments += ['--delay', str(options.delay)]
     arguments += ['--topics'] + list(recording.topics)
-    player = options.player
-    if player == AUTO:
-        player = ROSBAG2 if _has_rosbag2() else PACKAGE
-    if player == PACKAGE:
+    ros2 = shutil.which('ros2')
+    has_rosbag2 = ros2 is not None and importlib.util.find_spec('ros2bag') is not None
+    if options.player == PACKAGE or (options.player == AUTO and not has_rosbag2):
         return 'bag_player of this package', [
             sys.executable, '-m', 'segformer_ros.cli.bag_player'] + arguments
-    ros2 = shutil.which('ros2')
     if ros2 is None:
         raise errors.ConfigurationError('There is no ros2 command', expected='ros2 bag play',
-                                 remedy='Take "--player package", or install ros2bag.')
+                                        remedy='Take "--player package", or install ros2bag.')
     return 'ros2 bag play', [ros2, 'bag', 'play'] + arguments
-
-
-def _has_rosbag2() -> bool:
-    return shutil.which('ros2') is not None and importlib.util.find_spec('ros2bag') is not None
-
-
-STEP_S = 0.2
-
-# Diagnostics come once a second.
-ERROR_LEVEL = 2
-
-COUNTS = ('received', 'published', 'dropped for newer ones', 'rejected input', 'failed')
 
 
 def main(args: Optional[List[str]] = None) -> int:
@@ -151,7 +144,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(dds_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
     try:
         return _run(options)
     except errors.SegformerRosError as error:
@@ -163,22 +156,22 @@ def main(args: Optional[List[str]] = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    at_most = [gates.parse_bound(text, known=report.FIGURES) for text in options.fail_over]
-    at_least = [gates.parse_bound(text, known=report.FIGURES) for text in options.fail_under]
+    at_most = [thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_over]
+    at_least = [thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_under]
     recording = find_recording(options.bag, options.topic)
-    dds_environment.carry_images()
+    ros_environment.carry_images()
     if not options.running:
-        dds_environment.keep_apart()
+        ros_environment.keep_apart()
     os.makedirs(options.output, exist_ok=True)
     document = report.replay_document(measure(options, recording))
     paths = [os.path.join(options.output, name) for name in ('replay.json', 'replay.md')]
     report.write_replay(document, *paths)
     print(report.render_replay(document))
-    print('Reports: {}'.format(', '.join(paths)))
-    problems = gates.failures(document, at_least, at_most, report.FIGURES)
+    print('Reports: ' + ', '.join(paths))
+    problems = thresholds.failures(document, at_least, at_most, report.FIGURES)
     for problem in problems:
         print(f'FAILED: {problem}', file=sys.stderr)
-    return GATE_CLOSED if problems else DONE
+    return THRESHOLD_MISSED if problems else DONE
 
 
 def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
@@ -194,9 +187,9 @@ def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
         from segformer_ros.ros.peers.replay_listener import ReplayListener
     except ImportError as error:
         raise errors.BackendError('A replay needs ROS', got=error,
-                           remedy='Source a ROS 2 installation.') from error
+                                  remedy='Source a ROS 2 installation.') from error
     player, command = player_command(options, recording)
-    save = None if options.save_masks is None else MaskWriter(options.save_masks, recording.name)
+    save = None if options.save_masks is None else mask_writer(options.save_masks, recording.name)
     log = os.path.join(options.output, 'player.log')
     with contextlib.ExitStack() as stack:
         node = None if options.running else stack.enter_context(ChildProcess(
@@ -222,34 +215,27 @@ def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
             datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC'))
 
 
-class MaskWriter:
+def mask_writer(root: str, recording: str) -> Callable[[int, Any], None]:
     """
-    Writes masks where ``evaluate --reference-masks`` finds them.
+    Return what writes a mask by its stamp where ``evaluate --reference-masks`` finds it.
 
     :param root: folder
     :param recording: its name becomes a folder in it
     """
-
-    def __init__(self, root: str, recording: str) -> None:
-        self._folder = os.path.join(root, *file_name(recording).split('/'))
-        os.makedirs(self._folder, exist_ok=True)
-
-    def __call__(self, stamp_ns: int, mask: Any) -> None:
-        """Write one mask under its stamp."""
-        from PIL import Image
-        Image.fromarray(mask).save(os.path.join(self._folder, stamp_text(stamp_ns) + '.png'))
+    folder = MaskFolder(root, recording)
+    return lambda stamp_ns, mask: folder.write(stamp_text(stamp_ns), mask)
 
 
-def await_active(listener: Any, node: Optional[ChildProcess], patience: float) -> None:
+def await_active(listener: Any, node: Optional[ChildProcess], timeout: float) -> None:
     """
-    Return once the node takes images and tells its counts.
+    Wait until the node takes images and publishes its counts.
 
     :param listener: a ReplayListener
     :param node: if it was started here
-    :param patience: seconds
+    :param timeout: seconds
     :raises BackendError: it does not get active
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         listener.spin(STEP_S)
         check(node)
@@ -260,24 +246,24 @@ def await_active(listener: Any, node: Optional[ChildProcess], patience: float) -
             raise errors.BackendError(
                 'The node does not get active' if message != 'active' else
                 'The node has no such camera', got=message or 'no diagnostics',
-                expected=f'an active node with the camera that is asked for, within {patience:g} s',
+                expected=f'an active node with the camera that is asked for, within {timeout:g} s',
                 remedy=f'Its last words:\n{node.last_words()}'
                 if node else 'See its log, --node and --camera.')
 
 
 def await_last_mask(listener: Any, node: Optional[ChildProcess], before: List[int],
-                    patience: float) -> None:
+                    timeout: float) -> None:
     """
-    Return once the node has nothing in work, or nothing has changed for some time.
+    Wait until the node has finished every image, or nothing has changed for some time.
 
     :param listener: a ReplayListener
     :param node: if it was started here
     :param before: counts before the replay
-    :param patience: seconds without any change after which what is missing counts as lost
+    :param timeout: seconds without any change after which what is missing counts as lost
     """
     played = changed = time.monotonic()
     last: Any = None
-    while time.monotonic() < changed + patience:
+    while time.monotonic() < changed + timeout:
         listener.spin(STEP_S)
         check(node)
         received, *rest = (now - then for now, then in zip(counts_of(listener), before))
@@ -296,7 +282,7 @@ def counts_of(listener: Any) -> List[int]:
 
 def check(node: Optional[ChildProcess]) -> None:
     """
-    Return while the node runs.
+    Check that the node runs.
 
     :raises SegformerRosError: it has ended
     """
@@ -305,7 +291,7 @@ def check(node: Optional[ChildProcess]) -> None:
     node.check()
     if node.has_ended:
         raise errors.BackendError('The node has ended',
-                           remedy=f'Its last words:\n{node.last_words()}')
+                                  remedy=f'Its last words:\n{node.last_words()}')
 
 
 if __name__ == '__main__':

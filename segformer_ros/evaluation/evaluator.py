@@ -10,8 +10,8 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.run.job import find_label_map
 from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
-from segformer_ros.evaluation.run.parallel import Scale
 from segformer_ros.evaluation.sources.inputs import find_inputs
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.model.classes import load_class_table
@@ -32,7 +32,7 @@ class Request(NamedTuple):
     paths: Tuple[str, ...]
     inputs: InputOptions
     job: Job
-    scale: Scale
+    parallel: Parallel
     against: str
 
 
@@ -52,9 +52,8 @@ def evaluate(request: Request, folder: str,
     started = time.perf_counter()
     job = request.job
     # Mistakes that concern every frame are told before the first one is read.
-    classes = load_class_table(resolve_model(
-        job.network.model, job.network.spec_path).spec.classes)
-    label_map = find_label_map(job.mapping, classes)
+    spec = resolve_model(job.network.model, job.network.spec_path).spec
+    label_map = find_label_map(job.mapping, load_class_table(spec.classes))
     inputs = find_inputs(request.paths, request.inputs)
     if not inputs.sources:
         raise InvalidInputError(
@@ -68,17 +67,17 @@ def evaluate(request: Request, folder: str,
         on_progress(done[0], total)
 
     on_progress(0, total)
-    outcomes = run_sources(job, inputs.sources, folder, request.scale, on_frames)
-    workers = min(request.scale.workers, len(inputs.sources))
+    outcomes = run_sources(job, inputs.sources, folder, request.parallel, on_frames)
+    workers = min(request.parallel.workers, len(inputs.sources))
     date = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
     report = document.build_report(job, inputs, outcomes, label_map, request.against,
-                          time.perf_counter() - started, workers, date)
+                                   time.perf_counter() - started, workers, date)
     if not report.document['frames']:
-        listed = report.document['left_out']['listed']
-        raise InvalidInputError(
-            'No frame could be evaluated', got='{} left out'.format(
-                report.document['left_out']['frames']),
-            remedy='The first: {}'.format(listed[0]['message'] if listed else 'no images at all'))
+        left_out = report.document['left_out']
+        first = left_out['listed'][0]['message'] if left_out['listed'] else 'no images at all'
+        raise InvalidInputError('No frame could be evaluated',
+                                got=f"{left_out['frames']} left out",
+                                remedy=f'The first: {first}')
     return report
 
 

@@ -22,7 +22,7 @@ from segformer_ros.evaluation.report.json_file import read_json
 from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.segmentation.segmenter import SegmenterSettings
@@ -34,7 +34,7 @@ def run(color_case, tmp_path):
     def run(*paths, **options):
         options.setdefault('inputs', InputOptions(label_topic=bags.LABELS))
         options.setdefault('job', Job(color_case.choice))
-        options.setdefault('scale', Scale())
+        options.setdefault('parallel', Parallel())
         options.setdefault('against', LABELS)
         on_progress = options.pop('on_progress', lambda done, total: None)
         folder = tmp_path / 'work'

@@ -22,11 +22,11 @@ ALLOWED_BYTES = 15e6
 PROGRAM = '''
 from segformer_ros.evaluation.evaluator import evaluate, Request
 from segformer_ros.evaluation.report.document import LABELS
-from segformer_ros.evaluation.report.html_page import write_html
+from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.network import NetworkChoice
-from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.sources.inputs import InputOptions
 import sys
 import tempfile
@@ -42,10 +42,11 @@ def on_progress(done, total):
 path, model, label_topic, output = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     report = evaluate(Request((path,), InputOptions(label_topic=label_topic),
-                              Job(NetworkChoice(model, threads=1)), Scale(), LABELS), folder,
+                              Job(NetworkChoice(model, threads=1)), Parallel(), LABELS), folder,
                       on_progress)
     write_json(report, output + '/report.json')
-    write_html(report, output + '/report.html')
+    with open(output + '/report.html', 'w') as stream:
+        stream.write(render_html(report))
 print(report.document['frames'], resident(), flush=True)
 '''
 

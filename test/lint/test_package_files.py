@@ -17,10 +17,11 @@ HEADER = ('# Copyright 2026 segformer_ros maintainers\n'
           '# SPDX-License-Identifier: Apache-2.0\n')
 # Import name -> rosdep key, where they differ.
 ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python3-pil',
-               'yaml': 'python3-yaml', 'onnxruntime': 'python3-onnxruntime-pip'}
+               'yaml': 'python3-yaml', 'onnxruntime': 'python3-onnxruntime-pip',
+               'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
 # Imported late and optional, with an error that says how to get them; no rosdep key.
 OPTIONAL = {'tensorrt', 'tensorrt_rtx', 'pycuda', 'cuda', 'numba', 'onnx', 'onnxconverter_common',
-            'rosbags', 'tqdm', 'dask', 'distributed', 'torch'}
+            'rosbags', 'dask', 'distributed', 'torch'}
 
 
 def tracked(project_root, ending):

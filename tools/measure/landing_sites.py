@@ -26,8 +26,8 @@ from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E40
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
 from segformer_ros.costmap.landing import LandingSite  # noqa: E402
-from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
 from segformer_ros.costmap.pipeline import CameraView  # noqa: E402
+from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.simulation.render import ground_truth  # noqa: E402

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.evaluation.benchmark import costmap
-from segformer_ros.evaluation.benchmark import memory as benchmark_child
+from segformer_ros.evaluation.benchmark import memory
 from segformer_ros.evaluation.benchmark import paired_timing
 from segformer_ros.evaluation.benchmark import pipelines
 from segformer_ros.inference.base.backend import Backend
@@ -73,22 +73,22 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
     with _open_networks(onnx_path, spec, threads, tell) as networks:
         result['deployment'] = networks.detail
         tell('network: original against deployed')
-        race = paired_timing.time_in_pairs([
-            _bare(ORIGINAL, networks.original, networks.original_spec),
-            _bare(DEPLOYED, networks.deployed, networks.optimized_spec)
-        ], settings.rounds, settings.time_limit)
-        result['network'] = paired_timing_to_json(race, [ORIGINAL])
+        timing = paired_timing.time_in_pairs(
+            [_bare(ORIGINAL, networks.original, networks.original_spec),
+             _bare(DEPLOYED, networks.deployed, networks.optimized_spec)],
+            settings.rounds, settings.time_limit)
+        result['network'] = timing_to_json(timing, [ORIGINAL])
         for size_wh in settings.sizes:
             name = '{}x{}'.format(*size_wh)
             tell(f'whole frames at {name}')
-            frame = pipelines.Frame(cv2.resize(  # type: ignore[arg-type]
+            image = pipelines.CameraImage(cv2.resize(  # type: ignore[arg-type]
                 picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
-            result['frames'][name] = _race_frames(networks, frame, settings)
+            result['frames'][name] = _time_frames(networks, image, settings)
         deployed_path, optimized_spec = networks.deployed_path, networks.optimized_spec
     if settings.memory:
         for size_wh in settings.sizes:
             tell('memory and start at {}x{}'.format(*size_wh))
-            result['memory']['{}x{}'.format(*size_wh)] = benchmark_child.measure(
+            result['memory']['{}x{}'.format(*size_wh)] = memory.measure(
                 deployed_path, optimized_spec, size_wh, threads)
     return result
 
@@ -96,7 +96,7 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint
 @contextlib.contextmanager
 def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
                    tell: Callable[[str], None]) -> Iterator[Networks]:
-    tell('preparing the deployment graph')
+    tell('optimizing the model')
     optimized = optimize(onnx_path, spec, ONNXRUNTIME)
     # Sessions of one process that spin would steal each other's cores.
     with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
@@ -120,56 +120,56 @@ def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant
     return paired_timing.Variant(name, run)
 
 
-def _race_frames(networks: Networks, frame: pipelines.Frame,
+def _time_frames(networks: Networks, image: pipelines.CameraImage,
                  settings: BenchmarkSettings) -> Dict[str, Any]:
-    contenders: List[Optional[paired_timing.Variant]] = [
-        pipelines.our_pipeline(name, frame, networks.deployed, networks.optimized_spec, resize,
+    variants: List[Optional[paired_timing.Variant]] = [
+        pipelines.our_pipeline(name, image, networks.deployed, networks.optimized_spec, resize,
                                with_confidence, networks.threads)
         for name, resize, with_confidence in (
             (PLAIN, 'opencv', True), (FAITHFUL, 'pillow', True), (BARE, 'opencv', False))]
-    contenders += [
-        pipelines.transformers_pipeline(TRANSFORMERS, frame, networks.original,
+    variants += [
+        pipelines.transformers_pipeline(TRANSFORMERS, image, networks.original,
                                         networks.original_spec),
-        pipelines.opencv_pipeline(OPENCV, frame, networks.original, networks.original_spec)]
-    race = paired_timing.time_in_pairs([one for one in contenders if one is not None],
-                                       settings.rounds, settings.time_limit)
-    found = paired_timing_to_json(race, [TRANSFORMERS, OPENCV])
+        pipelines.opencv_pipeline(OPENCV, image, networks.original, networks.original_spec)]
+    timing = paired_timing.time_in_pairs([one for one in variants if one is not None],
+                                         settings.rounds, settings.time_limit)
+    found = timing_to_json(timing, [TRANSFORMERS, OPENCV])
     # What takes milliseconds needs more rounds to meet a quiet one than what takes seconds.
-    ours = paired_timing.time_in_pairs([one for one in contenders[:2] if one is not None],
-                    OUR_ROUNDS * settings.rounds)
+    ours = paired_timing.time_in_pairs([one for one in variants[:2] if one is not None],
+                                       OUR_ROUNDS * settings.rounds)
     for row in found['rows']:
-        row['overhead_ms'] = 1e3 * race.sum_of(row['name'], pipelines.OVERHEAD)
-        row['overhead_cpu_ms'] = 1e3 * race.beside_cpu(row['name'])
+        row['overhead_ms'] = 1e3 * timing.sum_of(row['name'], pipelines.OVERHEAD)
+        row['overhead_cpu_ms'] = 1e3 * timing.beside_cpu(row['name'])
         row['overhead_fastest_ms'] = 1e3 * min(
-            each.fastest(row['name'], pipelines.OVERHEAD) for each in (race, ours)
+            each.fastest(row['name'], pipelines.OVERHEAD) for each in (timing, ours)
             if row['name'] in each.names)
     found['kernels'] = load_kernels().origin
     found['labels_differ'] = {
-        f'{one} / {other}': float(np.mean(frame.masks[one] != frame.masks[other]))
+        f'{one} / {other}': float(np.mean(image.masks[one] != image.masks[other]))
         for one, other in ((FAITHFUL, TRANSFORMERS), (PLAIN, OPENCV), (PLAIN, FAITHFUL))
-        if other in frame.masks}
-    costs = paired_timing.time_in_pairs([
-        costmap.costmap_variant(frame.masks[FAITHFUL], mount)
-        for mount in (costmap.FIXED, costmap.MOVING)
-    ], settings.rounds, settings.time_limit)
-    found['costmap'] = paired_timing_to_json(costs, [])
+        if other in image.masks}
+    costs = paired_timing.time_in_pairs(
+        [costmap.costmap_variant(image.masks[FAITHFUL], mount)
+         for mount in (costmap.FIXED, costmap.MOVING)], settings.rounds, settings.time_limit)
+    found['costmap'] = timing_to_json(costs, [])
     return found
 
 
-def paired_timing_to_json(race: paired_timing.PairedTiming,
-                          references: Sequence[str]) -> Dict[str, Any]:
+def timing_to_json(timing: paired_timing.PairedTiming,
+                   references: Sequence[str]) -> Dict[str, Any]:
     """
-    Return a race's figures: times in milliseconds, ratios to each reference that took part.
+    Return figures: times in milliseconds, ratios to each reference that took part.
 
-    :param references: names of contenders
+    :param references: names of variants
     """
-    present = [name for name in references if name in race.names]
-    rows = [{'name': name, 'cpu_ms': 1e3 * race.cpu(name),
-             'fastest_ms': 1e3 * race.fastest(name),
-             'stages_ms': {stage: 1e3 * value for stage, value in race.stages(name).items()},
-             'ratio': {other: race.ratio(name, other) for other in present},
-             'cpu_ratio': {other: race.cpu_ratio(name, other) for other in present},
-             'fastest_ratio': {other: race.fastest(name) / race.fastest(other)
+    present = [name for name in references if name in timing.names]
+    rows = [{'name': name, 'cpu_ms': 1e3 * timing.cpu(name),
+             'fastest_ms': 1e3 * timing.fastest(name),
+             'stages_ms': {stage: 1e3 * value for stage, value in timing.stages(name).items()},
+             'ratio': {other: timing.ratio(name, other) for other in present},
+             'cpu_ratio': {other: timing.cpu_ratio(name, other) for other in present},
+             'fastest_ratio': {other: timing.fastest(name) / timing.fastest(other)
                                for other in present}}
-            for name in race.names]
-    return {'rows': rows, 'rounds': race.rounds, 'counted': race.counted, 'quiet': race.quiet}
+            for name in timing.names]
+    return {'rows': rows, 'rounds': timing.rounds, 'counted': timing.counted,
+            'quiet': timing.quiet}

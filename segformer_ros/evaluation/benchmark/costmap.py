@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The costmap of one camera as a contender: from a mask to a filled grid."""
+"""The costmap of one camera as a variant to time: from a mask to a filled grid."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ FIXED, MOVING = 'fixed mount', 'moving mount'
 STEP, PERIOD = 0.1, 0.1
 CAMERA_HEIGHT, CAMERA_PITCH = 0.8, math.radians(15.0)
 # The barrel distortion of a webcam: with a moving mount it counts for every sample.
-LENS = (-0.25, 0.06, 0.001, 0.0005, 0.0)
+DISTORTION = (-0.25, 0.06, 0.001, 0.0005, 0.0)
 # Amplitude of a mount that gives, radians; any change makes every pixel's ray count anew.
 SWAY = math.radians(0.5)
 
@@ -44,7 +44,7 @@ def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
     """
     height, width = mask.shape
     focal = 500.0 * width / 640.0
-    camera = CameraModel(Calibration(width, height, 'plumb_bob', LENS, (
+    camera = CameraModel(Calibration(width, height, 'plumb_bob', DISTORTION, (
         focal, 0.0, width / 2.0, 0.0, focal, height / 2.0, 0.0, 0.0, 1.0)))
     pipeline = CostmapPipeline(
         CostmapSettings(grid=GridSettings(size=size)),

@@ -16,7 +16,7 @@ import numpy as np
 
 from segformer_ros.common import child_process
 from segformer_ros.common.errors import BackendError
-from segformer_ros.evaluation.benchmark.pipelines import Frame
+from segformer_ros.evaluation.benchmark.pipelines import CameraImage
 from segformer_ros.evaluation.benchmark.pipelines import our_pipeline
 from segformer_ros.evaluation.metrics.performance import peak_resident_bytes
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
@@ -54,10 +54,10 @@ def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
     imports = peak_resident_bytes()
     # Coarse noise: what is in the picture hardly matters, what making it takes would.
     coarse = np.random.RandomState(0).randint(0, 256, (9, 12, 3)).astype(np.uint8)
-    frame = Frame(cv2.resize(  # type: ignore[arg-type]
+    image = CameraImage(cv2.resize(  # type: ignore[arg-type]
         coarse, tuple(request['size_wh']), interpolation=cv2.INTER_LINEAR))
     with OnnxruntimeBackend(request['onnx_path'], threads=request['threads']) as backend:
-        pipeline = our_pipeline('ours', frame, backend, ModelSpec(**fields), 'pillow', True,
+        pipeline = our_pipeline('ours', image, backend, ModelSpec(**fields), 'pillow', True,
                                 request['threads'])
         pipeline.run()
         # Wall clock: the parent's moment of starting has no other clock in common with ours.

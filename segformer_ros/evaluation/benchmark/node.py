@@ -4,9 +4,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-import numpy as np
-
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.metrics.performance import percentile_ms
 
 # What the package wants to reach with SegFormer-B0 at 512 x 512 and images of 640 x 480.
 LATENCY_GOAL = 1.15
@@ -49,19 +48,17 @@ class NodeRun(NamedTuple):
     @property
     def network_ms(self) -> float:
         """Return the median of the bare runs."""
-        return 1e3 * float(np.median(self.network))
+        return percentile_ms(self.network, 50)
 
     def latency_ms(self, percent: float) -> float:
         """Return a percentile of the time from stamp to arrival."""
-        ages = [received - stamp for _, stamp, received in self.masks]
-        return 1e3 * float(np.percentile(ages, percent))
+        return percentile_ms([received - stamp for _, stamp, received in self.masks], percent)
 
     def age_ms(self, percent: float) -> float:
         """Return a percentile of the same, of images that another one followed."""
         last = frozenset(self.last)
-        return 1e3 * float(np.percentile([
-            received - stamp for camera, stamp, received in self.masks
-            if (camera, stamp) not in last], percent))
+        return percentile_ms([received - stamp for camera, stamp, received in self.masks
+                              if (camera, stamp) not in last], percent)
 
     def masks_of_each(self) -> List[int]:
         """Return the masks of each camera, in their order."""
@@ -79,22 +76,22 @@ def figures(run: NodeRun) -> Dict[str, str]:
         raise InvalidInputError('No mask came', got=f'{run.sent} images sent')
     result = {
         'network alone': f'{run.network_ms:.1f} ms',
-        'network alone p95 / max': '{:.1f} / {:.1f} ms of {} runs'.format(
-            *(1e3 * float(np.percentile(run.network, percent)) for percent in (95, 100)),
-            len(run.network)),
-        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(*(run.latency_ms(percent)
-                                                                          for percent in (50, 95,
-                                                                                          100))),
+        'network alone p95 / max': f'{percentile_ms(run.network, 95):.1f} / '
+                                   f'{percentile_ms(run.network, 100):.1f} ms of '
+                                   f'{len(run.network)} runs',
+        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
+            *map(run.latency_ms, (50, 95, 100))),
         'latency p50 / network': f'{run.latency_ms(50) / run.network_ms:.2f}',
-        'fastest latency, fastest network': f'{run.latency_ms(0):.1f}, {1e3 * min(run.network):.1f} ms',
+        'fastest latency, fastest network': f'{run.latency_ms(0):.1f}, '
+                                            f'{percentile_ms(run.network, 0):.1f} ms',
         'images sent, masks': f'{run.sent}, {len(run.masks)}', 'superseded': str(run.superseded),
         'lost on the way to the node': str(run.sent - run.received),
         'lost inside': str(run.received - run.published - run.superseded),
         'processor time a mask': f'{1e3 * run.cpu / len(run.masks):.0f} ms',
         'page faults a mask': f'{run.page_faults / len(run.masks):.0f}',
         'idle processor': f'{run.idle:.2%} of a core',
-        'get_parameters p95': f'{_answers_ms(run):.1f} ms of {len(run.answers)} answers'
-                              if run.answers else 'no answer',
+        'get_parameters p95': f'{percentile_ms(run.answers, 95):.1f} ms of {len(run.answers)} '
+                              'answers' if run.answers else 'no answer',
         'process start to first mask': f'{run.first_mask:.2f} s',
         'peak memory of the process': f'{run.peak_mb:.0f} MB'
     }
@@ -118,15 +115,16 @@ def goals(run: NodeRun) -> List[Tuple[str, float, float]]:
          float(run.sent - run.published - run.superseded)),
         ('idle processor, % of a core', 100 * IDLE_GOAL, 100 * run.idle),
         ('get_parameters p95, ms', ANSWER_GOAL_MS,
-         _answers_ms(run) if run.answers else float('inf'))]
+         percentile_ms(run.answers, 95) if run.answers else float('inf'))]
     if len(run.cameras) == 1:
         saturated = network > period
         limit = LATENCY_GOAL * network + (period / 2 if saturated else 0.0)
-        rows.append(('latency p50, ms: {} networks{}'.format(
-            LATENCY_GOAL, ' and half a period' if saturated else ''), limit, run.latency_ms(50)))
+        half = ' and half a period' if saturated else ''
+        rows.append((f'latency p50, ms: {LATENCY_GOAL} networks{half}', limit,
+                     run.latency_ms(50)))
     else:
         counts = run.masks_of_each()
-        mean = float(np.mean(counts))
+        mean = sum(counts) / len(counts)
         rows.append(('largest deviation from an equal share, %', 100 * SHARE_GOAL,
                      100 * max(abs(count - mean) for count in counts) / mean))
         limit = min(period, len(run.cameras) * network) + AGE_GOAL * network
@@ -144,10 +142,6 @@ def to_json(name: str, run: NodeRun) -> Dict[str, Any]:
 
     :raises InvalidInputError: no mask came
     """
-    slowdown = run.network_ms / (1e3 * min(run.network))
+    slowdown = run.network_ms / percentile_ms(run.network, 0)
     return {'name': name, 'figures': figures(run), 'goals': goals(run),
             'slowdown': slowdown if slowdown > DISTURBED else None}
-
-
-def _answers_ms(run: NodeRun) -> float:
-    return 1e3 * float(np.percentile(run.answers, 95))

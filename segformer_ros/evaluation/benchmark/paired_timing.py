@@ -4,7 +4,7 @@
 Time several ways to do the same in one run, so that their ratios mean something.
 
 A machine's speed drifts by tens of per cent from minute to minute. Each round runs every
-contender once, in a random order; a ratio is the median over rounds of paired times. Rounds in
+variant once, in a random order; a ratio is the median over rounds of paired times. Rounds in
 which other processes held the cores are left out where enough others remain.
 """
 
@@ -44,7 +44,7 @@ class Variant(NamedTuple):
 
 class Sample(NamedTuple):
     """
-    One run of one contender.
+    One run of one variant.
 
     ``stages`` are seconds, their sum under ``total``; ``cpu`` is processor seconds of all
     threads of this process, ``beside_cpu`` without the network's; ``stalled`` the share 0..1
@@ -60,12 +60,12 @@ class Sample(NamedTuple):
 
 class PairedTiming:
     """
-    The samples of a race and what they say.
+    The samples of all variants and what they say.
 
-    ``quiet`` tells whether only undisturbed rounds are counted; ``rounds`` is how many were
+    ``quiet``: whether only undisturbed rounds are counted; ``rounds`` is how many were
     run, ``counted`` how many are.
 
-    :param samples: of each contender, one a round
+    :param samples: of each variant, one a round
     """
 
     def __init__(self, samples: Dict[str, List[Sample]]) -> None:
@@ -80,9 +80,7 @@ class PairedTiming:
 
     def stages(self, name: str) -> Dict[str, float]:
         """Return the median of each stage and of ``total``, in seconds."""
-        mine = self._of(name)
-        return {stage: float(np.median([sample.stages[stage] for sample in mine]))
-                for stage in mine[0].stages}
+        return {stage: self.sum_of(name, [stage]) for stage in self._of(name)[0].stages}
 
     def cpu(self, name: str) -> float:
         """Return the median of the processor seconds of a run, over all threads."""
@@ -93,7 +91,7 @@ class PairedTiming:
         return float(np.median([sample.beside_cpu for sample in self._of(name)]))
 
     def ratio(self, name: str, other: str) -> float:
-        """Return the median over rounds of one contender's time divided by another's."""
+        """Return the median over rounds of one variant's time divided by another's."""
         return float(np.median([one.stages[TOTAL] / two.stages[TOTAL]
                                 for one, two in zip(self._of(name), self._of(other))]))
 
@@ -120,29 +118,29 @@ class PairedTiming:
         return [self._samples[name][index] for index in self._counted]
 
 
-def time_in_pairs(contenders: Sequence[Variant], rounds: int, time_limit: float = 0.0,
-             seed: int = 0) -> PairedTiming:
+def time_in_pairs(variants: Sequence[Variant], rounds: int, time_limit: float = 0.0,
+                  seed: int = 0) -> PairedTiming:
     """
-    Run the contenders against each other.
+    Run the variants in turn, round by round.
 
-    :param contenders: of different names
+    :param variants: of different names
     :param rounds: quiet rounds that are wanted
     :param time_limit: seconds for which to go on looking for quiet ones; ``rounds`` rounds are
         run in any case
     :param seed: of the order
     """
     shuffle = random.Random(seed).shuffle
-    for contender in contenders:
-        contender.run()
-    samples: Dict[str, List[Sample]] = {contender.name: [] for contender in contenders}
+    for variant in variants:
+        variant.run()
+    samples: Dict[str, List[Sample]] = {variant.name: [] for variant in variants}
     deadline = time.monotonic() + time_limit
     done = 0
     while done < rounds or (len(quiet_rounds(samples)) < rounds
                             and time.monotonic() < deadline):
-        order = list(contenders)
+        order = list(variants)
         shuffle(order)
-        for contender in order:
-            samples[contender.name].append(take_sample(contender.run))
+        for variant in order:
+            samples[variant.name].append(take_sample(variant.run))
         done += 1
     return PairedTiming(samples)
 
@@ -168,7 +166,7 @@ def stalled_seconds() -> Optional[float]:
 
 
 def quiet_rounds(samples: Dict[str, List[Sample]]) -> List[int]:
-    """Return the rounds in which nothing else held the cores during any contender's run."""
+    """Return the rounds in which nothing else held the cores during any variant's run."""
     rounds = min(len(row) for row in samples.values())
     # Where the kernel is silent every round counts as quiet: there is nothing to sort by.
     return [index for index in range(rounds) if all(

@@ -79,9 +79,9 @@ class MeteredBackend(Backend):
         self.cpu = 0.0
 
 
-class Frame:
+class CameraImage:
     """
-    A camera's picture as it comes in a message, and what has become of it.
+    A camera's image as it comes in a message, and what has become of it.
 
     :param rgb: (H, W, 3) RGB
     """
@@ -95,8 +95,8 @@ class Frame:
         self.masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
 
 
-def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, resize: str,
-                 with_confidence: bool, threads: int) -> Variant:
+def our_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec,
+                 resize: str, with_confidence: bool, threads: int) -> Variant:
     """Return the pipeline of the node, without ROS."""
     metered = MeteredBackend(backend)
     segmenter = Segmenter(spec, metered.open(), SegmenterSettings(resize=resize),
@@ -105,7 +105,7 @@ def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, res
     def run() -> Run:
         cv2.setNumThreads(OUR_OPENCV_THREADS)
         watch = Watch()
-        image = image_to_rgb(frame.message)
+        image = image_to_rgb(camera_image.message)
         watch.cut(CONVERT)
         result = segmenter.segment(image, with_confidence=with_confidence)
         watch.cut(INFER)
@@ -113,7 +113,7 @@ def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, res
         if result.confidence is not None:
             fill_message(result.confidence)
         watch.cut(MESSAGE)
-        frame.masks[name] = result.mask
+        camera_image.masks[name] = result.mask
         timings = result.timings
         return Run({CONVERT: watch.stages[CONVERT], PRE: timings.preprocess,
                     INFER: timings.infer, POST: timings.postprocess,
@@ -122,7 +122,7 @@ def our_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec, res
     return Variant(name, run)
 
 
-def transformers_pipeline(name: str, frame: Frame, backend: Backend,
+def transformers_pipeline(name: str, camera_image: CameraImage, backend: Backend,
                           spec: ModelSpec) -> Optional[Variant]:
     """
     Return the pipeline of the transformers example, or None where PyTorch is not installed.
@@ -143,15 +143,16 @@ def transformers_pipeline(name: str, frame: Frame, backend: Backend,
     def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
         with torch.inference_mode():
             upsampled = torch.nn.functional.interpolate(
-                torch.from_numpy(logits), size=frame.size_wh[::-1], mode='bilinear',
+                torch.from_numpy(logits), size=camera_image.size_wh[::-1], mode='bilinear',
                 align_corners=False)
             labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(dim=1)[0].numpy().astype(np.uint8)
         return labels
 
-    return _plain_pipeline(name, frame, backend, spec, pre, post)
+    return _plain_pipeline(name, camera_image, backend, spec, pre, post)
 
 
-def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) -> Variant:
+def opencv_pipeline(name: str, camera_image: CameraImage, backend: Backend,
+                    spec: ModelSpec) -> Variant:
     """
     Return the straightforward pipeline of OpenCV and numpy.
 
@@ -161,7 +162,7 @@ def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) 
     """
     height, width = spec.output_size_wh[::-1]
     planes = np.empty((height, width, spec.num_classes), np.float32)
-    upsampled = np.empty(frame.size_wh[::-1] + (spec.num_classes,), np.float32)
+    upsampled = np.empty(camera_image.size_wh[::-1] + (spec.num_classes,), np.float32)
 
     def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
         small: Any = cv2.resize(image, spec.input_size_wh, interpolation=cv2.INTER_LINEAR)
@@ -173,7 +174,7 @@ def opencv_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec) 
         labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(axis=2).astype(np.uint8)
         return labels
 
-    return _plain_pipeline(name, frame, backend, spec, pre, post)
+    return _plain_pipeline(name, camera_image, backend, spec, pre, post)
 
 
 def upsample_channels(planes: 'npt.NDArray[np.float32]',
@@ -200,14 +201,14 @@ def fill_message(values: 'npt.NDArray[np.uint8]') -> 'array.array[int]':
     return data
 
 
-def _plain_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec,
+def _plain_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec,
                     pre: Callable[[Any], Any], post: Callable[[Any], Any]) -> Variant:
     opencv_threads = cv2.getNumberOfCPUs()
     metered = MeteredBackend(backend)
 
     def run() -> Run:
         cv2.setNumThreads(opencv_threads)
-        message = frame.message
+        message = camera_image.message
         watch = Watch()
         image = cv2.cvtColor(np.frombuffer(message.data, np.uint8).reshape(
             message.height, message.width, 3), cv2.COLOR_BGR2RGB)
@@ -220,7 +221,7 @@ def _plain_pipeline(name: str, frame: Frame, backend: Backend, spec: ModelSpec,
         watch.cut(POST)
         fill_message(mask)
         watch.cut(MESSAGE)
-        frame.masks[name] = mask
+        camera_image.masks[name] = mask
         return Run(watch.stages, metered.cpu)
 
     return Variant(name, run)

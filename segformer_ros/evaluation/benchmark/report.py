@@ -85,20 +85,20 @@ def _model(model: Dict[str, Any]) -> List[str]:
     width, height = model['input_size_wh']
     lines = ['', '## {}, {} x {}, {} threads'.format(model['name'], width, height,
                                                      model['threads']), '',
-             'Deployment graph: {}.'.format(model['deployment'])]
+             'Optimized model: {}.'.format(model['deployment'])]
     wanted = goals(model)
     if wanted:
         lines += [''] + _goal_table(wanted, ('median', 'fastest'))
     lines += ['', '### Network alone', '']
-    lines += _race(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
+    lines += _timing_table(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
     for size, frames in model['frames'].items():
         lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
-        lines += _race(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
+        lines += _timing_table(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
         lines += ['', 'Kernels: {}.'.format(frames['kernels'])]
         lines += [f'Labels that differ, {pair}: {share:.4%}.'
                   for pair, share in frames['labels_differ'].items()]
         lines += ['', 'Costmap of that mask, 10 m at 0.05 m, one core:', '']
-        lines += _race(frames['costmap'], ('project', 'fuse', 'fill'), ())
+        lines += _timing_table(frames['costmap'], ('project', 'fuse', 'fill'), ())
     if model['memory']:
         lines += ['', '### Memory and start', '',
                   '| frames | imports MB | peak above MB | process start to first mask s |',
@@ -108,16 +108,17 @@ def _model(model: Dict[str, Any]) -> List[str]:
     return lines
 
 
-def _race(race: Dict[str, Any], stages: Sequence[str], references: Sequence[str]) -> List[str]:
-    present = [row['name'] for row in race['rows']]
+def _timing_table(timing: Dict[str, Any], stages: Sequence[str],
+                  references: Sequence[str]) -> List[str]:
+    present = [row['name'] for row in timing['rows']]
     references = [name for name in references if name in present]
-    # A race over one stage has no sum to show.
+    # A timing of one stage has no sum to show.
     shown = list(stages) + ([TOTAL] if len(stages) > 1 else [])
-    beside = 'overhead_ms' in race['rows'][0]
+    beside = 'overhead_ms' in timing['rows'][0]
     header = ['ms'] + shown + ['fastest'] + (['beside the network'] if beside else []) + ['CPU']
     header += ['/ ' + name for name in references]
     lines = ['| {} |'.format(' | '.join(header)), '|' + '---|' * len(header)]
-    for row in race['rows']:
+    for row in timing['rows']:
         cells = [row['name']] + ['{:.2f}'.format(row['stages_ms'][stage]) for stage in shown]
         cells.append('{fastest_ms:.2f}'.format(**row))
         if beside:
@@ -127,9 +128,9 @@ def _race(race: Dict[str, Any], stages: Sequence[str], references: Sequence[str]
         cells += ['{:.3f} (CPU {:.3f})'.format(row['ratio'][name], row['cpu_ratio'][name])
                   for name in references]
         lines.append('| {} |'.format(' | '.join(cells)))
-    note = '{counted} of {rounds} rounds, undisturbed.' if race['quiet'] else \
+    note = '{counted} of {rounds} rounds, undisturbed.' if timing['quiet'] else \
         '**Disturbed:** other processes held the cores; all {rounds} rounds count.'
-    return lines + ['', note.format(**race)]
+    return lines + ['', note.format(**timing)]
 
 
 def _node(node: Dict[str, Any]) -> List[str]:
@@ -153,14 +154,14 @@ def _goal_table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> List[s
             _number(value, row[1]) for value in row[2:])) for row in rows]
 
 
-def _row(race: Dict[str, Any], name: str) -> Dict[str, Any]:
-    found: Dict[str, Any] = next(row for row in race['rows'] if row['name'] == name)
+def _row(timing: Dict[str, Any], name: str) -> Dict[str, Any]:
+    found: Dict[str, Any] = next(row for row in timing['rows'] if row['name'] == name)
     return found
 
 
-def _ratios(race: Optional[Dict[str, Any]], name: str,
+def _ratios(timing: Optional[Dict[str, Any]], name: str,
             reference: str) -> Tuple[Optional[float], Optional[float]]:
-    row = _row(race, name) if race else {'ratio': {}, 'fastest_ratio': {}}
+    row = _row(timing, name) if timing else {'ratio': {}, 'fastest_ratio': {}}
     return row['ratio'].get(reference), row['fastest_ratio'].get(reference)
 
 

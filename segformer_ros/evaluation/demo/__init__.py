@@ -1,3 +1,3 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""demo"""
+"""Figures and pictures of the demo in simulated worlds."""

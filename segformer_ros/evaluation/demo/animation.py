@@ -11,109 +11,39 @@ from segformer_ros.common.errors import InvalidInputError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+# Colours that a GIF can have.
 MOST = 256
-_BITS = 5
-"""Of each channel that are looked at: steps of 8 levels."""
-_ROUNDS = 4
+# The boxes that cover most colours, so that a small bright thing is not averaged away; and no
+# dithering. Pillow's names of both moved into enumerations with version 9.1.
+_MAXCOVERAGE = 1
+_NO_DITHER: Any = 0
 
 
-class ColorMap:
+def palette_of(frames: 'Sequence[npt.NDArray[np.uint8]]',
+               kept: Sequence[Tuple[int, int, int]] = ()) -> Any:
     """
-    256 colours and the nearest of them for any colour.
+    Return a picture of Pillow's mode P whose palette serves all frames.
 
-    :param colors: (N, 3) RGB uint8, N at most 256
-    """
-
-    def __init__(self, colors: 'npt.NDArray[np.uint8]') -> None:
-        self.colors = colors
-        every = _bin_centres(np.arange(1 << (3 * _BITS)))
-        self._index = np.empty(len(every), np.uint8)
-        for start in range(0, len(every), 4096):
-            block = every[start:start + 4096]
-            self._index[start:start + 4096] = _distances(
-                block, colors.astype(np.float32)).argmin(1)
-        # Colours of the list map to themselves; the first ones win where two share a bin.
-        self._index[_bins(colors)[::-1]] = np.arange(len(colors))[::-1]
-
-    def indices(self, picture: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
-        """
-        Return the number of the nearest colour for each pixel.
-
-        :param picture: RGB uint8 (H, W, 3)
-        :return: uint8 (H, W)
-        """
-        return np.take(self._index, _bins(picture))
-
-
-def choose_colors(pictures: 'Sequence[npt.NDArray[np.uint8]]',
-                  kept: Sequence[Tuple[int, int, int]] = ()) -> ColorMap:
-    """
-    Return the colours that serve all pictures best.
-
-    :param pictures: RGB uint8 (H, W, 3)
+    :param frames: RGB uint8, all of one width
     :param kept: colours that must be among them
     """
-    counts = np.zeros(1 << (3 * _BITS), np.int64)
-    for picture in pictures:
-        counts += np.bincount(_bins(picture).ravel(), minlength=len(counts))
-    used = np.flatnonzero(counts)
-    points = _bin_centres(used)
-    weights = np.sqrt(counts[used])
-    fixed = np.array(sorted(set(kept)), np.float32).reshape(-1, 3)[:MOST]
-    colors = _spread(points, weights, fixed)
-    for _ in range(_ROUNDS):
-        colors = _settle(points, weights, colors, len(fixed))
-    return ColorMap(np.rint(colors).astype(np.uint8))
-
-
-def _spread(points: 'npt.NDArray[np.float32]', weights: 'npt.NDArray[np.float64]',
-            fixed: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
-    """Add, one after another, the point that the colours so far serve worst."""
-    colors = list(fixed) or [points[weights.argmax()]]
-    worst = _distances(points, np.array(colors)).min(1)
-    while len(colors) < min(MOST, len(points) + len(fixed)):
-        at = int((worst * weights).argmax())
-        if worst[at] == 0:
-            break
-        colors.append(points[at])
-        worst = np.minimum(worst, _distances(points, points[at:at + 1])[:, 0])
-    return np.array(colors)
-
-
-def _settle(points: 'npt.NDArray[np.float32]', weights: 'npt.NDArray[np.float64]',
-            colors: 'npt.NDArray[np.float32]', fixed: int) -> 'npt.NDArray[np.float32]':
-    """Move each colour that is not fixed to the middle of the points nearest to it."""
-    nearest = _distances(points, colors).argmin(1)
-    total = np.bincount(nearest, weights, minlength=len(colors))
-    sums = np.stack([np.bincount(nearest, weights * points[:, channel], minlength=len(colors))
-                     for channel in range(3)], 1)
-    moved = colors.copy()
-    movable = np.flatnonzero(total)
-    movable = movable[movable >= fixed]
-    moved[movable] = sums[movable] / total[movable, np.newaxis]
-    return moved
-
-
-def _distances(points: 'npt.NDArray[np.float32]',
-               colors: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
-    """Return squared distances, (points, colours)."""
-    result = np.zeros((len(points), len(colors)), np.float32)
-    for channel in range(3):
-        result += np.square(points[:, channel, np.newaxis] - colors[np.newaxis, :, channel])
-    return result
-
-
-def _bins(picture: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[Any]':
-    red, green, blue = ((picture[..., channel] >> (8 - _BITS)).astype(np.uint16)
-                        for channel in range(3))
-    return (red << (2 * _BITS)) | (green << _BITS) | blue
-
-
-def _bin_centres(bins: 'npt.NDArray[np.intp]') -> 'npt.NDArray[np.float32]':
-    mask = (1 << _BITS) - 1
-    top = np.stack([bins >> (2 * _BITS), (bins >> _BITS) & mask, bins & mask], 1)
-    step = 1 << (8 - _BITS)
-    return (top * step + (step - 1) / 2.0).astype(np.float32)
+    fixed = np.array(sorted(set(kept)), np.uint8).reshape(-1, 3)[:MOST]
+    chosen = fixed
+    if len(fixed) < MOST:
+        # The middle of each step of 8 levels: with every shade of a noisy picture Pillow would
+        # take minutes.
+        montage = Image.fromarray(np.concatenate(frames) & 0xf8 | 4).quantize(
+            MOST - len(fixed), _MAXCOVERAGE, dither=_NO_DITHER)
+        found = np.array(montage.getpalette(), np.uint8).reshape(-1, 3)[:MOST - len(fixed)]
+        # None in the step of one that is kept: Pillow could take it in its place.
+        steps = {tuple(color) for color in (fixed >> 3).tolist()}
+        apart = [tuple(color) not in steps for color in (found >> 3).tolist()]
+        chosen = np.concatenate([fixed, found[apart]])
+    # The rest repeats the first colour: Pillow would fill it with black.
+    rest = np.repeat(chosen[:1], MOST - len(chosen), axis=0)
+    palette = Image.new('P', (1, 1))
+    palette.putpalette(np.concatenate([chosen, rest]).tobytes())
+    return palette
 
 
 def write_png(path: str, picture: 'npt.NDArray[np.uint8]') -> None:
@@ -142,11 +72,8 @@ def write_gif(path: str, frames: 'Sequence[npt.NDArray[np.uint8]]', seconds: flo
     if len(shapes) != 1:
         raise InvalidInputError('Frames make no animation', got=sorted(shapes) or 'no frame',
                                 expected='one size')
-    color_map = choose_colors(frames, kept)
-    images = []
-    for frame in frames:
-        image = Image.fromarray(color_map.indices(frame))
-        image.putpalette(color_map.colors.tobytes())
-        images.append(image)
+    palette = palette_of(frames, kept)
+    images = [Image.fromarray(frame).quantize(palette=palette, dither=_NO_DITHER)
+              for frame in frames]
     images[0].save(path, format='GIF', save_all=True, append_images=images[1:], loop=0,
                    optimize=False, duration=round(1000 * seconds))

@@ -35,7 +35,7 @@ class Interval(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Tell whether the interval leaves zero out."""
+        """Return whether the interval leaves zero out."""
         return self.low > 0.0 or self.high < 0.0
 
 

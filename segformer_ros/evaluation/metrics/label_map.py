@@ -66,7 +66,7 @@ class LabelMap:
         if strange.size:
             raise InvalidInputError(
                 f'Labels are not those of mapping {self.name!r}',
-                got='values {}'.format(', '.join(str(value) for value in strange[:10])),
+                got='values ' + ', '.join(str(value) for value in strange[:10]),
                 expected=f'the values of {self.truth.name!r} or those it ignores',
                 remedy='Choose another mapping, or add the values to its "ignore".')
         return self._label_lookup[labels]

@@ -20,6 +20,7 @@ STAGES = ('decode', 'preprocess', 'infer', 'postprocess')
 TOTAL = 'total'
 
 PERCENTILES = (50, 90, 95, 99)
+LATENCY_COLUMNS = ('mean',) + tuple(f'p{percent}' for percent in PERCENTILES) + ('max',)
 
 
 class Usage(NamedTuple):
@@ -57,7 +58,7 @@ def peak_resident_bytes() -> int:
                 if line.startswith('VmHWM:'):
                     return int(line.split()[1]) * 1024
     except OSError:
-        pass  # no Linux: getrusage has to do
+        pass  # not on Linux: getrusage has to do
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Kilobytes on Linux, bytes on macOS.
     return int(peak if sys.platform == 'darwin' else peak * 1024)
@@ -65,18 +66,25 @@ def peak_resident_bytes() -> int:
 
 def summarize(seconds: 'npt.NDArray[np.float64]') -> Dict[str, float]:
     """
-    Return mean, percentiles and maximum in milliseconds.
+    Return mean, percentiles and maximum in milliseconds, by :data:`LATENCY_COLUMNS`.
 
     Percentiles are numpy's, with linear interpolation between the nearest ranks.
 
     :param seconds: (F,), at least one
     """
     milliseconds = 1000.0 * seconds
-    summary = {'mean': float(milliseconds.mean())}
-    for percent, value in zip(PERCENTILES, np.percentile(milliseconds, PERCENTILES)):
-        summary[f'p{percent}'] = float(value)
-    summary['max'] = float(milliseconds.max())
-    return {key: round(value, 3) for key, value in summary.items()}
+    values = [milliseconds.mean(), *np.percentile(milliseconds, PERCENTILES), milliseconds.max()]
+    return {name: round(float(value), 3) for name, value in zip(LATENCY_COLUMNS, values)}
+
+
+def percentile_ms(seconds: Sequence[float], percent: float) -> float:
+    """
+    Return one percentile of times in milliseconds, not rounded.
+
+    :param seconds: at least one
+    :param percent: 0 is the least, 50 the median, 100 the most
+    """
+    return 1e3 * float(np.percentile(seconds, percent))
 
 
 def latency_table(timings: 'npt.NDArray[np.float64]') -> Dict[str, Dict[str, float]]:

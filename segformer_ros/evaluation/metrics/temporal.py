@@ -1,10 +1,10 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Temporal flicker: pixels that change their class from one frame to the next.
+Temporal consistency: pixels that keep or change their class from one frame to the next.
 
-``flicker`` is the share of all pixels that change; it needs no truth, and holds the motion of the
-camera and of the scene too, so it compares models on one recording, not recordings.
+``flicker`` of the report is the share of all pixels that change; it needs no truth, and holds the
+motion of the camera and of the scene too, so it compares models on one recording, not recordings.
 ``steady_flicker`` looks only where the true class stays the same in both frames, which takes
 nearly all of that motion out. Both are the complement of an unwarped temporal consistency; the
 warped one of S. Varghese et al., Unsupervised Temporal Consistency Metric for Video Segmentation
@@ -37,11 +37,11 @@ class TemporalConsistencyCounts:
         self.steady += other.steady
         self.steady_changed += other.steady_changed
 
-    def flicker(self) -> float:
+    def changed_share(self) -> float:
         """Return the share of pixels that change, 0..1, NaN without pairs."""
         return float(ratio(self.changed, self.compared))
 
-    def steady_flicker(self) -> float:
+    def steady_changed_share(self) -> float:
         """Return the share among pixels whose true class stays, 0..1, NaN without them."""
         return float(ratio(self.steady_changed, self.steady))
 
@@ -84,6 +84,6 @@ class TemporalConsistencyMeter:
         return float(np.mean(changed))
 
     def skip(self) -> None:
-        """Tell that a frame is missing: the next one has no predecessor."""
+        """Start anew: a frame is missing, so that the next one has no predecessor."""
         self._prediction = None
         self._truth = None

@@ -30,7 +30,7 @@ class Totals:
         self.boundary: Optional[BoundaryCounts] = \
             BoundaryCounts(num_classes) if with_boundary else None
         self.confidence = ConfidenceCounts()
-        self.flicker = TemporalConsistencyCounts()
+        self.consistency = TemporalConsistencyCounts()
         self.grids = GridCounts()
         self.left_out_frames: Dict[str, int] = {}
         self.left_out_listed: List[LeftOut] = []
@@ -45,14 +45,14 @@ class Totals:
             self.left_out_listed.append(item)
 
     def merge(self, other: 'Totals') -> None:
-        """Add the counts of further frames, which follow those of this tally."""
+        """Add the counts of further frames, which follow these."""
         self.frames += other.frames
         self.labelled_frames += other.labelled_frames
         self.confusion.merge(other.confusion)
         if self.boundary is not None and other.boundary is not None:
             self.boundary.merge(other.boundary)
         self.confidence.merge(other.confidence)
-        self.flicker.merge(other.flicker)
+        self.consistency.merge(other.consistency)
         self.grids.merge(other.grids)
         for reason, frames in other.left_out_frames.items():
             self.left_out_frames[reason] = self.left_out_frames.get(reason, 0) + frames

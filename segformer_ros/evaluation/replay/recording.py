@@ -9,7 +9,6 @@ import threading
 from typing import Collection, Iterator, NamedTuple, Optional, Sequence, Set, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.evaluation.run.bag_costmap import camera_info_topic
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -41,18 +40,18 @@ class Recording(NamedTuple):
 
     @property
     def is_compressed(self) -> bool:
-        """Tell whether the images are CompressedImage messages."""
+        """Return whether the images are CompressedImage messages."""
         return self.topic.endswith(topic_choice.TWIN)
 
     @property
     def image_base(self) -> str:
         """Return the topic as image_transport names it, without ``/compressed``."""
-        return self.topic[:-len(topic_choice.TWIN)] if self.is_compressed else self.topic
+        return topic_choice.without_transport(self.topic)
 
     @property
     def camera_info(self) -> str:
         """Return the topic of the CameraInfo beside the images."""
-        return camera_info_topic(self.topic)
+        return topic_choice.camera_info_topic(self.topic)
 
 
 class Stored(NamedTuple):
@@ -91,7 +90,8 @@ def find_recording(path: str, wanted: Optional[str] = None) -> Recording:
         known.update(each.name for each in topics if each.messages)
         images += sum(each.messages for each in topics if each.name == topic)
     # Not everything: a recording may hold a clock, or results of this very node.
-    played = [name for name in (topic, camera_info_topic(topic), TF, TF_STATIC) if name in known]
+    played = [name for name in (topic, topic_choice.camera_info_topic(topic), TF, TF_STATIC)
+              if name in known]
     folder = path if os.path.isfile(path) else os.path.dirname(bag.parts[0].path)
     return Recording(bag.name, folder, bag.parts, topic, tuple(played), images)
 

@@ -7,11 +7,9 @@ import math
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from segformer_ros.evaluation.metrics.performance import machine_description
-from segformer_ros.evaluation.metrics.performance import summarize
+from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.replay import timing
-from segformer_ros.evaluation.report.format import milliseconds
-from segformer_ros.evaluation.report.format import plural
+from segformer_ros.evaluation.report import format
 from segformer_ros.evaluation.report.markdown import escaped
 from segformer_ros.evaluation.report.markdown import table
 from segformer_ros.evaluation.run.records import compact_json
@@ -22,7 +20,6 @@ FORMAT = 1
 # Latencies by the name that they have in the document, and for people.
 LATENCIES = (('image_to_mask', 'image to mask'), ('stamp_to_mask', 'stamp to mask'),
              ('staleness', 'age of the newest mask'))
-COLUMNS = ('mean', 'p50', 'p90', 'p95', 'p99', 'max')
 
 # Frames of the document: what each is.
 FRAMES = (('in_recording', 'images in the recording'), ('masks', 'masks that came back'),
@@ -41,7 +38,7 @@ FIGURES.update({f'{short}_{column}_ms': ('latency_ms', name, column)
                 for short, name in (('latency', 'image_to_mask'),
                                     ('stamp_latency', 'stamp_to_mask'),
                                     ('staleness', 'staleness'))
-                for column in COLUMNS})
+                for column in performance.LATENCY_COLUMNS})
 
 
 class NodeCounts(NamedTuple):
@@ -89,10 +86,10 @@ def replay_document(replay: Replay) -> Dict[str, Any]:
     return {
         'format': FORMAT, 'kind': 'replay', 'recording': replay.recording,
         'topic': replay.topic, 'rate': replay.rate, 'player': replay.player,
-        'date': replay.date, 'machine': machine_description(), 'node': replay.node,
+        'date': replay.date, 'machine': performance.machine_description(), 'node': replay.node,
         'frames': _frames(replay, len(masks)),
         'masks_per_second': round((len(heard) - 1) / span, 2) if span > 0 else None,
-        'latency_ms': {name: summarize(values) if len(values) else None
+        'latency_ms': {name: performance.summarize(values) if len(values) else None
                        for name, values in series.items()},
         'per_mask': [_mask(mask) for mask in masks],
     }
@@ -114,28 +111,27 @@ def write_replay(document: Dict[str, Any], json_path: str, markdown_path: str) -
 def render_replay(document: Dict[str, Any]) -> str:
     """Return the document as Markdown."""
     frames, backend = document['frames'], document['node'].get('backend', {})
-    lines = ['# Replay of {}'.format(escaped(document['recording'])), '',
-             '{} of `{}` at rate {:g}, played by {}.'.format(
-                 plural(frames['in_recording'], 'image'), document['topic'], document['rate'],
-                 document['player']), '']
+    lines = [f"# Replay of {escaped(document['recording'])}", '',
+             format.plural(frames['in_recording'], 'image')
+             + ' of `{topic}` at rate {rate:g}, played by {player}.'.format(**document), '']
     if backend:
         lines += [escaped('{backend} {version} {precision} on {device}: {why}.'.format(**backend)),
                   '']
-    lines += table(['images', 'count'], [[text, f'{frames[name]:,}']
-                                         for name, text in FRAMES])
-    rows = [[text] + [milliseconds(document['latency_ms'][name][column]) for column in COLUMNS]
-            for name, text in LATENCIES if document['latency_ms'][name]]
-    if rows:
-        lines += table(['ms'] + list(COLUMNS), rows)
+    lines += table(['images', 'count'], [[text, f'{frames[name]:,}'] for name, text in FRAMES])
+    known = {text: document['latency_ms'][name] for name, text in LATENCIES
+             if document['latency_ms'][name]}
+    if known:
+        lines += table(('ms',) + performance.LATENCY_COLUMNS,
+                       format.latency_rows(known, list(known)))
     camera = document['node'].get('camera', {})
     stages = [[escaped(key), escaped(value)] for key, value in sorted(camera.items())
               if key.endswith('[ms]')]
     if stages:
         lines += ['The node itself, over its last frames:', ''] + table(['stage', ''], stages)
-    machine = document['machine']
-    lines.append('{} masks a second. {}, {} cores, {}.'.format(
-        _number(document['masks_per_second']), machine['processor'], machine['cores'],
-        document['date']))
+    rate = document['masks_per_second']
+    lines.append(('unknown' if rate is None else f'{rate:g}') + (
+        ' masks a second. {machine[processor]}, {machine[cores]} cores, {date}.'.format(
+            **document)))
     return '\n'.join(lines) + '\n'
 
 
@@ -155,7 +151,3 @@ def _mask(mask: timing.MaskTimes) -> List[Optional[float]]:
     """Return stamp (ns), and milliseconds from image and stamp to mask."""
     return [mask.stamp_ns] + [None if math.isnan(seconds) else round(1000.0 * seconds, 3)
                               for seconds in (mask.image_to_mask, mask.stamp_to_mask)]
-
-
-def _number(value: Optional[float]) -> str:
-    return 'unknown' if value is None else f'{value:g}'

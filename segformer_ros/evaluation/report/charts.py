@@ -11,6 +11,7 @@ import html
 from typing import List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.evaluation.report.format import short
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,21 +50,17 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
     """
     guides = ''.join(f'<path class="guide" d="M0 {number(100 - 100 * place)}H100"/>'
                      for place, _ in y_ticks)
-    return ('<div class="plot {shape}"><div class="y" style="min-width:{width}ch">{y}</div>'
+    y = ''.join(f'<span style="bottom:{number(100 * place)}%">{html.escape(text)}</span>'
+                for place, text in y_ticks)
+    x = ''.join(_x_tick(place, text) for place, text in x_ticks)
+    # The ticks lie free, so that they stand at their heights; their room is kept here.
+    width = 1 + max(len(text) for _, text in y_ticks)
+    label = html.escape(label)
+    return (f'<div class="plot {shape_class}"><div class="y" style="min-width:{width}ch">{y}</div>'
             '<div class="area">'
             '<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-            'aria-label="{label}">{guides}{shapes}</svg>{marks}</div>'
-            '<div class="x">{x}</div><div class="label">{label}</div></div>').format(
-                shape=shape_class,
-                label=html.escape(label),
-                guides=guides,
-                shapes=shapes,
-                # The ticks lie free, so that they stand at their heights; their room is kept here.
-                width=1 + max(len(text) for _, text in y_ticks),
-                marks=''.join(_mark(mark) for mark in marks),
-                y=''.join(f'<span style="bottom:{number(100 * place)}%">{html.escape(text)}</span>'
-                          for place, text in y_ticks),
-                x=''.join(_x_tick(place, text) for place, text in x_ticks))
+            f'aria-label="{label}">{guides}{shapes}</svg>{"".join(map(_mark, marks))}</div>'
+            f'<div class="x">{x}</div><div class="label">{label}</div></div>')
 
 
 def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
@@ -81,8 +78,10 @@ def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
     highest = int(counts.max())
     heights = 100.0 * BARS_HEIGHT * counts / highest
     shapes = ''.join(
-        f'<rect class="bar" x="{number(100.0 * i / HISTOGRAM_BINS)}" y="{number(100 - heights[i])}" width="{number(94.0 / HISTOGRAM_BINS)}" height="{number(heights[i])}"><title>{short(edges[i])} to {short(edges[i + 1])} {unit}: {count} frames'
-        '</title></rect>' for i, count in enumerate(counts) if count)
+        f'<rect class="bar" x="{number(100.0 * i / HISTOGRAM_BINS)}" '
+        f'y="{number(100 - heights[i])}" width="{number(94.0 / HISTOGRAM_BINS)}" '
+        f'height="{number(heights[i])}"><title>{short(edges[i])} to {short(edges[i + 1])} '
+        f'{unit}: {count} frames</title></rect>' for i, count in enumerate(counts) if count)
     marks = [Mark(min(1.0, value / top), f'{name} {short(value)} {unit}', row)
              for row, (name, value) in enumerate(percentiles)]
     return plot(shapes, [(f, short(f * top)) for f in (0, 0.25, 0.5, 0.75, 1)],
@@ -112,8 +111,8 @@ def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: st
             continue
         worst = float(known.max() if worst_is_high else known.min())
         x = 100.0 * (i + 0.5) / len(stretches)
-        path += '{}{} {}'.format('L' if is_down else 'M', number(x), number(
-            100 - 100 * min(1.0, max(0.0, worst / top))))
+        y = 100 - 100 * min(1.0, max(0.0, worst / top))
+        path += f"{'L' if is_down else 'M'}{number(x)} {number(y)}"
         if not is_down:
             # A lone point would have no length and not be drawn.
             path += 'h.01'
@@ -149,13 +148,15 @@ def reliability(pixels: Sequence[int], confidence: Sequence[Optional[float]],
         points.append((100 * mean, 100 - 100 * right))
         # Square root: a tenth of the pixels must still be seen.
         shapes += (
-            f'<rect class="faint" opacity="{number(0.06 + 0.4 * (count / most) ** 0.5)}" x="{number(width * i)}" y="{number(100 - 100 * right)}" width="{number(width * 0.94)}" height="{number(100 * right)}"><title>'
-            f'confidence {mean:.2f}: {100 * right:.0f} % right, {100.0 * count / total:.1f} % of the pixels</title>'
-            '</rect>')
+            f'<rect class="faint" opacity="{number(0.06 + 0.4 * (count / most) ** 0.5)}" '
+            f'x="{number(width * i)}" y="{number(100 - 100 * right)}" '
+            f'width="{number(width * 0.94)}" height="{number(100 * right)}"><title>confidence '
+            f'{mean:.2f}: {100 * right:.0f} % right, {100.0 * count / total:.1f} % of the pixels'
+            '</title></rect>')
     shapes += '<path class="ideal" d="M0 100L100 0"/>'
     if points:
-        shapes += '<path class="line" d="M{}"/>'.format('L'.join(
-            f'{number(x)} {number(y)}' for x, y in points))
+        line = 'L'.join(f'{number(x)} {number(y)}' for x, y in points)
+        shapes += f'<path class="line" d="M{line}"/>'
     ends = [(0, '0'), (0.5, '0.5'), (1, '1')]
     return plot(shapes, ends, ends, 'share of right pixels over confidence',
                 shape_class='square')
@@ -170,11 +171,6 @@ def nice_top(value: float) -> float:
                       if step * power >= value * (1 - 1e-9)))
 
 
-def short(value: float) -> str:
-    """Return a number in three digits, or whole with thousands apart; no needless zeros."""
-    return f'{value:.3g}' if abs(value) < 1000 else f'{value:,.0f}'
-
-
 def number(value: float) -> str:
     """Return a coordinate: two digits, no needless zeros."""
     text = f'{value:.2f}'.rstrip('0').rstrip('.')
@@ -182,9 +178,9 @@ def number(value: float) -> str:
 
 
 def _mark(mark: Mark) -> str:
-    return '<div class="mark{}" style="left:{}%"><b style="top:{}em">{}</b></div>'.format(
-        ' flip' if mark.place > 0.6 else '', number(100 * mark.place), number(1.4 * mark.row),
-        html.escape(mark.text))
+    flip = ' flip' if mark.place > 0.6 else ''
+    return (f'<div class="mark{flip}" style="left:{number(100 * mark.place)}%">'
+            f'<b style="top:{number(1.4 * mark.row)}em">{html.escape(mark.text)}</b></div>')
 
 
 def _x_tick(place: float, text: str) -> str:

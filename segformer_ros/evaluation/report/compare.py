@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Two reports on the same frames: what rose, what fell, and how sure that is."""
+"""Two reports on the same frames: what changed, and how sure that is, as values and as a page."""
 
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -10,8 +10,17 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics import bootstrap
 from segformer_ros.evaluation.metrics import confusion
 from segformer_ros.evaluation.report import thresholds
+from segformer_ros.evaluation.report.format import figure
 from segformer_ros.evaluation.report.markdown import escaped
 from segformer_ros.evaluation.report.markdown import table
+
+# Classes that moved less than this are not worth a line.
+LEAST_CHANGE = 0.0005
+
+NAMES = {'miou': 'mean IoU', 'accuracy': 'pixel accuracy'}
+
+# Of a difference, and of a figure of any size.
+SIGNED, ANY, ANY_SIGNED = '+.3f', '.4g', '+.4g'
 
 # (input's name, place in it)
 _Key = Tuple[str, int]
@@ -73,14 +82,13 @@ def compare_reports(before: Dict[str, Any], after: Dict[str, Any]) -> Comparison
     return Comparison(
         common=len(common), only_before=len(frames[0]) - len(common),
         only_after=len(frames[1]) - len(common),
-        intervals=bootstrap.paired_intervals(counts[0], counts[1], _stretches(common,
-                                                                              consecutive)),
-        classes=[
-            ClassChange(name, float(scores[0].iou[i]), float(scores[1].iou[i]))
-            for i, name in enumerate(before['classes'])
-            if not np.isnan(scores[0].iou[i]) or not np.isnan(scores[1].iou[i])
-        ], figures=[(name, thresholds.figure_of(before, name), thresholds.figure_of(after, name))
-                    for name in thresholds.FIGURES if name != 'frames'], notes=notes)
+        intervals=bootstrap.paired_intervals(counts[0], counts[1],
+                                             _stretches(common, consecutive)),
+        classes=[ClassChange(name, float(scores[0].iou[i]), float(scores[1].iou[i]))
+                 for i, name in enumerate(before['classes'])
+                 if not np.isnan(scores[0].iou[i]) or not np.isnan(scores[1].iou[i])],
+        figures=[(name, thresholds.figure_of(before, name), thresholds.figure_of(after, name))
+                 for name in thresholds.FIGURES if name != 'frames'], notes=notes)
 
 
 def regressions(before: Dict[str, Any], after: Dict[str, Any],
@@ -94,8 +102,7 @@ def regressions(before: Dict[str, Any], after: Dict[str, Any],
     """
     found = []
     for bound in bounds:
-        old, new = thresholds.figure_of(before,
-                                        bound.name), thresholds.figure_of(after, bound.name)
+        old, new = (thresholds.figure_of(side, bound.name) for side in (before, after))
         if old is None:
             continue
         if new is None:
@@ -104,9 +111,8 @@ def regressions(before: Dict[str, Any], after: Dict[str, Any],
         loss = new - old if bound.name in thresholds.LESS_IS_BETTER else old - new
         # Differences of rounded figures carry an error far below the last printed digit.
         if loss > bound.limit + 1e-9:
-            found.append(
-                f'{bound.name} went from {old:g} to {new:g}, worse by {loss:g}, allowed {bound.limit:g}'
-            )
+            found.append(f'{bound.name} went from {old:g} to {new:g}, worse by {loss:g}, '
+                         f'allowed {bound.limit:g}')
     return found
 
 
@@ -132,12 +138,6 @@ def _short(value: Any) -> str:
     return f'{len(value)} classes' if isinstance(value, list) else repr(value)
 
 
-# Classes that moved less than this are not worth a line.
-LEAST_CHANGE = 0.0005
-
-NAMES = {'miou': 'mean IoU', 'accuracy': 'pixel accuracy'}
-
-
 def render_comparison(comparison: Comparison, before: Dict[str, Any],
                       after: Dict[str, Any]) -> str:
     """
@@ -147,19 +147,16 @@ def render_comparison(comparison: Comparison, before: Dict[str, Any],
     :param before: the baseline's document
     :param after: the candidate's
     """
-    lines = [
-        f'# {_title(before)} to {_title(after)}', '',
-        f'{comparison.common} labelled frames in common, {comparison.only_before} only before, {comparison.only_after} only after.',
-        ''
-    ]
+    lines = [f'# {_title(before)} to {_title(after)}', '',
+             f'{comparison.common} labelled frames in common, {comparison.only_before} only '
+             f'before, {comparison.only_after} only after.', '']
     lines += ['- ' + note for note in comparison.notes] + ([''] if comparison.notes else [])
     lines += table(
         ['over the common frames', 'change', f'{100 * bootstrap.CONFIDENCE:.0f} % interval', ''],
-        [[
-            NAMES[name],
-            _signed(interval.difference), f'{_signed(interval.low)} to {_signed(interval.high)}',
-            _verdict(interval.difference, interval.is_clear)
-        ] for name, interval in sorted(comparison.intervals.items(), reverse=True)])
+        [[NAMES[name], figure(interval.difference, SIGNED),
+          f'{figure(interval.low, SIGNED)} to {figure(interval.high, SIGNED)}',
+          'not clear' if not interval.is_clear else _verdict(name, 0.0, interval.difference)]
+         for name, interval in sorted(comparison.intervals.items(), reverse=True)])
     moved = [change for change in comparison.classes
              if not abs(change.after - change.before) < LEAST_CHANGE]
     moved.sort(key=lambda change: (math.isnan(change.after - change.before),
@@ -167,43 +164,23 @@ def render_comparison(comparison: Comparison, before: Dict[str, Any],
     if moved:
         lines += ['## Classes that moved', ''] + table(
             ['class', 'IoU before', 'after', 'change'],
-            [[escaped(change.name), _number(change.before), _number(change.after),
-              _signed(change.after - change.before)] for change in moved])
+            [[escaped(change.name), figure(change.before), figure(change.after),
+              figure(change.after - change.before, SIGNED)] for change in moved])
     lines += ['## All figures', ''] + table(
         ['figure', 'before', 'after', 'change', ''], [
-            [name, _figure(old), _figure(new), '' if old is None or new is None else _figure(
-                new - old, True), _arrow(name, old, new)]
+            [name, figure(old, ANY), figure(new, ANY)]
+            + (['', ''] if old is None or new is None else
+               [figure(new - old, ANY_SIGNED), _verdict(name, old, new)])
             for name, old, new in comparison.figures if old is not None or new is not None])
     return '\n'.join(lines) + '\n'
 
 
 def _title(document: Dict[str, Any]) -> str:
     network = document['network']
-    return '{} ({}, {})'.format(escaped(network['model']), network['backend'],
-                                network['precision'])
+    return f"{escaped(network['model'])} ({network['backend']}, {network['precision']})"
 
 
-def _verdict(difference: float, is_clear: bool) -> str:
-    if not is_clear:
-        return 'not clear'
-    return 'better' if difference > 0 else 'worse'
-
-
-def _arrow(name: str, old: Optional[float], new: Optional[float]) -> str:
-    if old is None or new is None or old == new:
+def _verdict(name: str, old: float, new: float) -> str:
+    if old == new:
         return ''
     return 'better' if (new > old) != (name in thresholds.LESS_IS_BETTER) else 'worse'
-
-
-def _number(value: float) -> str:
-    return '-' if math.isnan(value) else f'{value:.3f}'
-
-
-def _signed(value: float) -> str:
-    return '-' if math.isnan(value) else f'{value:+.3f}'
-
-
-def _figure(value: Optional[float], signed: bool = False) -> str:
-    if value is None:
-        return '-'
-    return ('{:+.4g}' if signed else '{:.4g}').format(value)

@@ -6,7 +6,6 @@ The document of one evaluation: what JSON holds and Markdown and HTML show.
 Everything but its part ``performance`` is the same in every run on the same input.
 """
 
-import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
 from segformer_ros.evaluation.run.records import read_series
+from segformer_ros.evaluation.run.records import rounded
 from segformer_ros.evaluation.run.worst_frames import worst_of
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.sources.frames import Inputs
@@ -33,8 +33,6 @@ FORMAT = 1
 LABELS = 'labels'
 REFERENCE = 'reference'
 NOTHING = 'nothing'
-
-DIGITS = 6
 
 
 class Report(NamedTuple):
@@ -71,7 +69,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     for item in inputs.left_out:
         total.leave_out(item)
     for outcome in outcomes:
-        total.merge(outcome.result.tally)
+        total.merge(outcome.result.totals)
     worst = worst_of([outcome.result.worst for outcome in outcomes], job.run.worst)
     paths = [outcome.result.records_path for outcome in outcomes]
     timings, quality = read_series(paths)
@@ -102,11 +100,6 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     return Report(document, paths, timings, quality, worst)
 
 
-def rounded(value: float) -> Optional[float]:
-    """Return a figure for JSON: six digits, None in the place of NaN."""
-    return None if math.isnan(value) else round(float(value), DIGITS)
-
-
 def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
     # Threads and the like change the speed alone, and from one machine to the next.
     return facts and {key: value for key, value in facts.items() if key != 'details'}
@@ -114,10 +107,10 @@ def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]
 
 def _input(outcome: Outcome) -> Dict[str, Any]:
     result = outcome.result
-    figures = score(result.tally.confusion.class_counts())
+    figures = score(result.totals.confusion.class_counts())
     return {'name': result.name, 'consecutive': result.consecutive,
-            'frames': result.tally.frames, 'labelled_frames': result.tally.labelled_frames,
-            'left_out': sum(result.tally.left_out_frames.values()),
+            'frames': result.totals.frames, 'labelled_frames': result.totals.labelled_frames,
+            'left_out': sum(result.totals.left_out_frames.values()),
             'pixel_accuracy': rounded(figures.pixel_accuracy),
             'mean_iou': rounded(figures.mean_iou)}
 
@@ -131,8 +124,7 @@ def _left_out(total: Totals) -> Dict[str, Any]:
 
 
 def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
-    figures: Dict[str, Optional[float]] = {
-        'flicker': rounded(total.flicker.flicker())}
+    figures: Dict[str, Optional[float]] = {'flicker': rounded(total.consistency.changed_share())}
     if total.grids.compared:
         agreement = total.grids.agreement
         figures.update({
@@ -151,7 +143,7 @@ def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
         'mean_boundary_iou': None if total.boundary is None else rounded(
             mean_of_known(total.boundary.iou())),
         'calibration_error': rounded(total.confidence.expected_error()),
-        'steady_flicker': rounded(total.flicker.steady_flicker())})
+        'steady_flicker': rounded(total.consistency.steady_changed_share())})
     return figures
 
 

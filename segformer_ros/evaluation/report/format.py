@@ -1,33 +1,57 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers as reports show them."""
+"""Numbers as reports show them; a dash stands where there is none."""
 
-from typing import Any, Dict, Optional
+import math
+from typing import Any, Dict, List, Optional, Sequence
 
+from segformer_ros.evaluation.metrics.performance import LATENCY_COLUMNS
 
-
-def figure(value: Optional[float]) -> str:
-    """Return a share with three digits, a dash where there is none."""
-    return '-' if value is None else f'{value:.3f}'
-
-
-def plural(count: int, word: str) -> str:
-    """Return ``1 frame``, ``2 frames``."""
-    return '{:,} {}{}'.format(count, word, '' if count == 1 else 's')
+NONE = '-'
 
 
-def costmap_text(facts: Dict[str, Any]) -> str:
-    """Return a sentence on the grids that were made, plain text."""
-    sentence = '{}, {}.'.format(
-        plural(facts['grids'], 'grid'), '{:,} of them compared'.format(facts['compared'])
-        if facts['compared'] else 'compared with nothing')
-    if facts['without']:
-        sentence += ' {} without a grid; the first: {}'.format(
-            plural(facts['without'], 'frame'), facts['first_problem'])
-    return sentence
+def figure(value: Optional[float], form: str = '.3f') -> str:
+    """
+    Return a share with three digits, or a number in another form.
+
+    :param value: None or NaN where there is none
+    :param form: a format specification, such as ``+.3f`` for a difference
+    """
+    return NONE if value is None or math.isnan(value) else format(value, form)
+
+
+def short(value: float) -> str:
+    """Return a number in three digits, or whole with thousands apart; no needless zeros."""
+    return f'{value:.3g}' if abs(value) < 1000 else f'{value:,.0f}'
 
 
 def milliseconds(value: float) -> str:
     """Return a time with as many digits as can be told apart."""
-    return f'{value:.2f}' if value < 10 else f'{value:.1f}' if value < 100 else \
-        f'{value:,.0f}'
+    return f'{value:.2f}' if value < 10 else f'{value:.1f}' if value < 100 else f'{value:,.0f}'
+
+
+def plural(count: int, word: str) -> str:
+    """Return ``1 frame``, ``2 frames``."""
+    return f'{count:,} {word}' if count == 1 else f'{count:,} {word}s'
+
+
+def latency_rows(summaries: Dict[str, Dict[str, float]], names: Sequence[str]) -> List[List[str]]:
+    """
+    Return the rows of a table with :data:`LATENCY_COLUMNS`, headed by their names.
+
+    :param summaries: milliseconds by name
+    :param names: of the rows
+    """
+    return [[name] + [milliseconds(summaries[name][column]) for column in LATENCY_COLUMNS]
+            for name in names]
+
+
+def costmap_text(facts: Dict[str, Any]) -> str:
+    """Return a sentence on the grids that were made, plain text."""
+    compared = f"{facts['compared']:,} of them compared" if facts['compared'] else \
+        'compared with nothing'
+    sentence = f"{plural(facts['grids'], 'grid')}, {compared}."
+    if facts['without']:
+        sentence += (f" {plural(facts['without'], 'frame')} without a grid; the first: "
+                     f"{facts['first_problem']}")
+    return sentence

@@ -66,16 +66,15 @@ def read_json(path: str) -> Dict[str, Any]:
 def _value(value: Any) -> str:
     """Return JSON with one line for every entry of a list of lists or mappings."""
     if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
-        return '[\n{}]'.format(',\n'.join(compact_json(entry) for entry in value))
+        lines = ',\n'.join(compact_json(entry) for entry in value)
+        return f'[\n{lines}]'
     return compact_json(value)
 
 
 def _frame_lines(report: Report) -> Iterator[str]:
     for number, path in enumerate(report.records_paths):
         for record in read_records(path):
-            facts = dict(record.facts)
-            facts['input'] = number
-            yield compact_json(facts)
+            yield compact_json(dict(record.facts, input=number))
 
 
 def _write_lines(stream: IO[str], lines: Iterator[str]) -> None:

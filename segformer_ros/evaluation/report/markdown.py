@@ -4,8 +4,7 @@
 
 from typing import Any, Dict, List, Sequence
 
-from segformer_ros.evaluation.metrics.performance import STAGES
-from segformer_ros.evaluation.metrics.performance import TOTAL
+from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.report import format
 from segformer_ros.evaluation.report.document import Report
 
@@ -23,30 +22,15 @@ NAMES = (('mean_iou', 'mean IoU'), ('pixel_accuracy', 'pixel accuracy'),
          ('grid_precision', 'lethal cells justified, within one cell'))
 
 
-def write_markdown(report: Report, path: str) -> None:
-    """
-    Write the page; figures of speed stand under the last heading.
-
-    :param report: finished
-    :param path: is overwritten
-    """
-    with open(path, 'w', encoding='utf-8') as stream:
-        stream.write(render_markdown(report))
-
-
 def render_markdown(report: Report) -> str:
-    """Return the page."""
+    """Return the page; figures of speed stand under the last heading."""
     document = report.document
-    network = document['network']
-    lines = [
-        '# {}'.format(escaped(network['model'])), '',
-        '{}, {}. {} {}, {}, {} graph, {} resize, {} postprocessing.'.format(
-            format.plural(document['frames'], 'frame'),
-            format.plural(len(document['inputs']),
-                          'input'), network['backend'], network['backend_version'],
-            network['precision'], network['graph'], network['resize'], network['postprocess']), '',
-        _against(document), ''
-    ]
+    lines = ['# ' + escaped(document['network']['model']), '',
+             f"{format.plural(document['frames'], 'frame')}, "
+             f"{format.plural(len(document['inputs']), 'input')}. "
+             '{backend} {backend_version}, {precision}, {graph} graph, {resize} resize, '
+             '{postprocess} postprocessing.'.format(**document['network']), '',
+             _against(document), '']
     lines += _left_out(document)
     if document['costmap']:
         lines += ['Costmap: ' + format.costmap_text(document['costmap']), '']
@@ -56,13 +40,12 @@ def render_markdown(report: Report) -> str:
         lines += table(['figure', 'value'], rows)
     if document['by_class']:
         lines += ['## Classes', ''] + table(
-            ['class', 'IoU', 'boundary IoU', 'found', 'precision', 'pixels'], [[
-                escaped(entry['name']),
-                format.figure(entry['iou']),
-                format.figure(entry['boundary_iou']),
-                format.figure(entry['accuracy']),
-                format.figure(entry['precision']), '{:,}'.format(entry['truth_pixels'])
-            ] for entry in document['by_class'] if entry['iou'] is not None])
+            ['class', 'IoU', 'boundary IoU', 'found', 'precision', 'pixels'],
+            [[escaped(entry['name'])]
+             + [format.figure(entry[key])
+                for key in ('iou', 'boundary_iou', 'accuracy', 'precision')]
+             + [f"{entry['truth_pixels']:,}"]
+             for entry in document['by_class'] if entry['iou'] is not None])
     if len(document['inputs']) > 1:
         lines += ['## Inputs', ''] + table(
             ['input', 'frames', 'left out', 'pixel accuracy', 'mean IoU'],
@@ -74,18 +57,22 @@ def render_markdown(report: Report) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
     """Return the lines of a table and a blank one; the first column is left, others right."""
-    lines = ['| {} |'.format(' | '.join(head)),
-             '|---|{}'.format('---:|' * (len(head) - 1))]
-    return lines + ['| {} |'.format(' | '.join(row)) for row in rows] + ['']
+    return [table_row(head), '|---|' + '---:|' * (len(head) - 1)] + [
+        table_row(row) for row in rows] + ['']
+
+
+def table_row(cells: Sequence[str]) -> str:
+    """Return one line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def escaped(name: Any) -> str:
-    """Return text that no Markdown table takes for its own."""
+    """Return text without what means something in a Markdown table."""
     return str(name).replace('|', '\\|').replace('\n', ' ')
 
 
 def _against(document: Dict[str, Any]) -> str:
-    return {'labels': 'Compared with labels, mapping `{}`.'.format(document['mapping']),
+    return {'labels': f"Compared with labels, mapping `{document['mapping']}`.",
             'reference': 'Compared with a reference: agreement, not correctness.',
             'nothing': 'Without labels.'}[document['against']]
 
@@ -95,16 +82,14 @@ def _left_out(document: Dict[str, Any]) -> List[str]:
     lines = []
     if facts['listed']:
         unknown = facts['inputs_of_unknown_loss']
-        lines.append('**Left out: {}.**{}'.format(
-            format.plural(facts['frames'], 'frame'),
-            ' {} lost an unknown number more.'.format(format.plural(unknown, 'input'))
-            if unknown else ''))
-        lines += ['- {}: {}'.format(escaped(entry['name']), escaped(entry['message']))
+        lines.append(f"**Left out: {format.plural(facts['frames'], 'frame')}.**" + (
+            f" {format.plural(unknown, 'input')} lost an unknown number more." if unknown else ''))
+        lines += [f"- {escaped(entry['name'])}: {escaped(entry['message'])}"
                   for entry in facts['listed'][:NAMED]]
         if len(facts['listed']) > NAMED:
-            lines.append('- ... ({})'.format(', '.join(
-                f'{reason}: {count}'
-                for reason, count in facts['by_reason'].items())))
+            reasons = ', '.join(f'{reason}: {count}'
+                                for reason, count in facts['by_reason'].items())
+            lines.append(f'- ... ({reasons})')
         lines.append('')
     notes = [f'- {escaped(note)}' for note in document['notes']]
     return lines + (notes + [''] if notes else [])
@@ -113,16 +98,10 @@ def _left_out(document: Dict[str, Any]) -> List[str]:
 def _speed(measured: Dict[str, Any]) -> List[str]:
     lines = ['## Speed', '']
     if measured['latency_ms']:
-        columns = ('mean', 'p50', 'p90', 'p95', 'p99', 'max')
-        lines += table(
-            ['ms'] + list(columns),
-            [[stage] +
-             [format.milliseconds(measured['latency_ms'][stage][column]) for column in columns]
-             for stage in list(STAGES) + [TOTAL]])
-    machine = measured['machine']
-    lines.append('{} frames a second for one camera in one process, {} s of processor time a '
-                 'frame, at most {:.0f} MB. {}, {} cores, {}.'.format(
-                     measured['frames_per_second'], measured['cpu_seconds_per_frame'],
-                     measured['peak_memory_mb'], machine['processor'], machine['cores'],
-                     measured['date']))
+        lines += table(('ms',) + performance.LATENCY_COLUMNS, format.latency_rows(
+            measured['latency_ms'], performance.STAGES + (performance.TOTAL,)))
+    lines.append('{frames_per_second} frames a second for one camera in one process, '
+                 '{cpu_seconds_per_frame} s of processor time a frame, at most '
+                 '{peak_memory_mb:.0f} MB. {machine[processor]}, {machine[cores]} cores, '
+                 '{date}.'.format(**measured))
     return lines

@@ -6,13 +6,15 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import nearest_text
+from segformer_ros.evaluation.metrics.performance import PERCENTILES
+from segformer_ros.evaluation.metrics.performance import TOTAL
 
 IOU_OF_CLASS = 'iou:'
 
 # Short names of figures: where they stand in a document.
 Figures = Mapping[str, Tuple[str, ...]]
 
-FIGURES: Figures = {
+FIGURES: Dict[str, Tuple[str, ...]] = {
     'miou': ('figures', 'mean_iou'), 'accuracy': ('figures', 'pixel_accuracy'),
     'mean_accuracy': ('figures', 'mean_accuracy'),
     'fwiou': ('figures', 'frequency_weighted_iou'),
@@ -23,16 +25,14 @@ FIGURES: Figures = {
     'grid_recall': ('figures', 'grid_recall'),
     'grid_precision': ('figures', 'grid_precision'), 'frames': ('frames',),
     'fps': ('performance', 'frames_per_second'),
-    'memory_mb': ('performance', 'peak_memory_mb'),
-    'latency_p50_ms': ('performance', 'latency_ms', 'total', 'p50'),
-    'latency_p90_ms': ('performance', 'latency_ms', 'total', 'p90'),
-    'latency_p95_ms': ('performance', 'latency_ms', 'total', 'p95'),
-    'latency_p99_ms': ('performance', 'latency_ms', 'total', 'p99')}
+    'memory_mb': ('performance', 'peak_memory_mb')}
+_LATENCIES = {f'latency_p{percent}_ms': ('performance', 'latency_ms', TOTAL, f'p{percent}')
+              for percent in PERCENTILES}
+FIGURES.update(_LATENCIES)
 
 # Figures of which less is better.
 LESS_IS_BETTER = frozenset({'calibration_error', 'flicker', 'steady_flicker', 'left_out',
-                            'memory_mb', 'latency_p50_ms', 'latency_p90_ms', 'latency_p95_ms',
-                            'latency_p99_ms'})
+                            'memory_mb'}.union(_LATENCIES))
 
 
 class Bound(NamedTuple):
@@ -59,8 +59,8 @@ def parse_bound(text: str, default_name: Optional[str] = None,
     if name not in known and not (has_classes and name.startswith(IOU_OF_CLASS)):
         raise ConfigurationError(
             'Unknown figure', got=repr(name or text),
-            expected='NAME=NUMBER with one of {}{}'.format(
-                ', '.join(sorted(known)), ', iou:CLASS' if has_classes else ''),
+            expected='NAME=NUMBER with one of ' + ', '.join(
+                sorted(known) + ['iou:CLASS'] * has_classes),
             remedy=nearest_text(name, known))
     try:
         return Bound(name, float(limit))

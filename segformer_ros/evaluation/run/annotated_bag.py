@@ -11,12 +11,11 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.costmap.pipeline import Occupancy
-from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_source import BagSource
-from segformer_ros.evaluation.sources.frames import file_name
 from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.palette import overlay
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -53,7 +52,7 @@ class AnnotatedBag(FrameSink):
     """
 
     def __init__(self, root: str, source: BagSource, palette: 'npt.NDArray[np.uint8]') -> None:
-        self.path = os.path.join(root, *file_name(source.name).split('/'))
+        self.path = path_below(root, source.name)
         if os.path.exists(self.path):
             raise ConfigurationError('Recording exists already', got=self.path,
                                      remedy='Choose another folder, or remove it.')
@@ -110,9 +109,6 @@ class AnnotatedBag(FrameSink):
                 width=geometry.width, height=geometry.height, origin=origin),
             data=np.ascontiguousarray(grid.values).reshape(-1)), frame.received_ns or 0)
 
-    def count(self, tally: Totals) -> None:
-        """Do nothing: messages are not counted."""
-
     def close(self) -> None:
         """Copy what is left and finish the recording."""
         if self._is_open:
@@ -163,8 +159,7 @@ class AnnotatedBag(FrameSink):
         if connection.digest:
             return text, connection.digest
         types = self._typesys.get_typestore(self._typesys.Stores.EMPTY)
-        parse = self._typesys.get_types_from_msg
-        types.register(parse(text, connection.msgtype))
+        types.register(self._typesys.get_types_from_msg(text, connection.msgtype))
         return text, types.hash_rihs01(connection.msgtype)
 
     def _header(self, frame: Frame) -> Any:

@@ -21,6 +21,7 @@ from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_scene
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.topic_choice import camera_info_topic
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.segmenter import Segmentation
 
@@ -50,9 +51,11 @@ class CostmapOptions(NamedTuple):
     mode: str = CostmapSettings().projection.mode
 
 
-class BagCostmap:
+class BagCostmap(FrameSink):
     """
     Makes the grid of one camera in one file.
+
+    ``bag`` is what the grids are written into, if anything; it must get each frame first.
 
     :param options: how
     :param part: the file
@@ -65,6 +68,7 @@ class BagCostmap:
     def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
                  topic: str, classes: ClassTable) -> None:
         self.options = options
+        self.bag: Optional[AnnotatedBag] = None
         self.counts = grid_agreement.GridCounts()
         settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
         costs = load_cost_table(options.profile, classes)
@@ -76,10 +80,16 @@ class BagCostmap:
         self._camera: Optional[camera_model.CameraModel] = None
         self._camera_key: Any = None
 
-    def add(self, frame: Frame,
-            segmentation: Segmentation) -> Optional[costmap_pipeline.Occupancy]:
+    def add(self, frame: Frame, segmentation: Segmentation) -> None:
+        """Take one frame."""
+        grid = self.grid(frame, segmentation)
+        if grid is not None and self.bag is not None:
+            self.bag.add_grid(frame, grid, self.options.odom_frame)
+
+    def grid(self, frame: Frame,
+             segmentation: Segmentation) -> Optional[costmap_pipeline.Occupancy]:
         """
-        Take one frame in.
+        Take one frame in and return the grid after it.
 
         :param frame: of a recording
         :param segmentation: its mask and confidence
@@ -96,8 +106,8 @@ class BagCostmap:
             reference = self._reference(told, stamp_ns, occupancy.geometry)
         except (InvalidInputError, TransformError) as error:
             self.counts.missing += 1
-            self.counts.first_problem = self.counts.first_problem or '{}: {}'.format(
-                frame.name, '; '.join(filter(None, (str(error), self._scene.problem))))
+            causes = '; '.join(filter(None, (str(error), self._scene.problem)))
+            self.counts.first_problem = self.counts.first_problem or f'{frame.name}: {causes}'
             return None
         self.counts.grids += 1
         if reference is not None:
@@ -105,6 +115,10 @@ class BagCostmap:
             self.counts.agreement = self.counts.agreement.merge(
                 grid_agreement.compare_grids(occupancy.values, reference))
         return occupancy
+
+    def count(self, totals: Totals) -> None:
+        """Add the cells that were compared."""
+        totals.grids.merge(self.counts)
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -144,40 +158,6 @@ class BagCostmap:
             self._camera = camera_model.CameraModel(key[0], (width, height), self._is_rectified)
             self._camera_key = key
         return self._camera
-
-
-class CostmapSink(FrameSink):
-    """
-    Sends every frame of a recording into the costmap, and the grids into an annotated bag.
-
-    :param costmap: of the source
-    :param bag: written beside it, which must get each frame first; None: grids are only counted
-    """
-
-    def __init__(self, costmap: BagCostmap, bag: Optional[AnnotatedBag] = None) -> None:
-        self._costmap = costmap
-        self._bag = bag
-
-    def add(self, frame: Frame, segmentation: Segmentation) -> None:
-        """Take one frame."""
-        grid = self._costmap.add(frame, segmentation)
-        if grid is not None and self._bag is not None:
-            self._bag.add_grid(frame, grid, self._costmap.options.odom_frame)
-
-    def count(self, tally: Totals) -> None:
-        """Add the cells that were compared."""
-        tally.grids.merge(self._costmap.counts)
-
-    def close(self) -> None:
-        """Close the file that is read."""
-        self._costmap.close()
-
-
-def camera_info_topic(image_topic: str) -> str:
-    """Return the CameraInfo topic beside an image topic, as image_transport names it."""
-    base = image_topic[:-len('/compressed')] if image_topic.endswith('/compressed') else \
-        image_topic
-    return base.rsplit('/', 1)[0] + '/camera_info'
 
 
 def sampled_grid(message: Any, geometry: GridGeometry,

@@ -50,9 +50,9 @@ class Outcome(NamedTuple):
     reference: Optional[Dict[str, Any]]
 
 
-class Workplace:
+class JobRunner:
     """
-    Open networks, kept from source to source.
+    Does a job on one source after another; its networks stay open from source to source.
 
     :param job: what is done here
     """
@@ -61,7 +61,7 @@ class Workplace:
         self.job = job
         self._networks: Dict[NetworkChoice, Network] = {}
 
-    def __enter__(self) -> 'Workplace':
+    def __enter__(self) -> 'JobRunner':
         """Open nothing yet: the first source may be needed to check a new engine."""
         return self
 
@@ -90,9 +90,10 @@ class Workplace:
             raise ConfigurationError(
                 'The two networks have different classes', got=reference.classes.name,
                 expected=network.classes.name, remedy='Compare each with labels instead.')
-        runner = run_runner.SourceRunner(network.segmenter, label_map, self.job.run,
-                              reference.segmenter if reference else None,
-                              make_sinks(self.job, source, network.classes))
+        runner = run_runner.SourceRunner(
+            network.segmenter, label_map, self.job.run,
+            reference.segmenter if reference else None,
+            make_sinks(self.job, source, network.classes))
         return Outcome(runner.run(source, records_path, on_frame), network.facts(),
                        reference.facts() if reference else None)
 
@@ -135,15 +136,15 @@ def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[Frame
         sinks.append(MaskFolder(job.save_masks, source.group))
     if not isinstance(source, BagSource):
         return sinks
-    costmap = job.costmap and bag_costmap.BagCostmap(job.costmap, source.part, source.all_parts,
-                                         source.topic, classes)
-    bag = None
+    # The costmap comes first: no recording is begun for a profile that cannot be used.
+    costmap = job.costmap and bag_costmap.BagCostmap(
+        job.costmap, source.part, source.all_parts, source.topic, classes)
     if job.write_bag is not None:
         bag = AnnotatedBag(job.write_bag, source, classes.palette())
         sinks.append(bag)
-    if costmap:
-        sinks.append(bag_costmap.CostmapSink(costmap, bag))
-    return sinks
+        if costmap:
+            costmap.bag = bag
+    return sinks + ([costmap] if costmap else [])
 
 
 def sample_inputs(source: FrameSource, spec: ModelSpec, resize: str) -> Sequence[Dict[str, Any]]:

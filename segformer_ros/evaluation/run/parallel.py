@@ -31,7 +31,7 @@ INSTALL_DISTRIBUTED = 'Install it: "pip install distributed".'
 OnFrames = Callable[[int], None]
 
 
-class Scale(NamedTuple):
+class Parallel(NamedTuple):
     """
     Where the work is done.
 
@@ -43,7 +43,7 @@ class Scale(NamedTuple):
     scheduler: Optional[str] = None
 
 
-def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, scale: Scale,
+def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, parallel: Parallel,
                 on_frames: OnFrames = lambda frames: None) -> List[run_job.Outcome]:
     """
     Evaluate every source.
@@ -51,15 +51,15 @@ def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, s
     :param job: what to do with each
     :param sources: in the order of the report
     :param folder: for the records of the frames, one file a source
-    :param scale: where the work is done
+    :param parallel: where the work is done
     :param on_frames: called with the number of frames done since the last call
     :return: by source
     :raises BackendError: a worker process was lost
     """
-    if scale.scheduler is None and (scale.workers == 1 or len(sources) <= 1):
+    if parallel.scheduler is None and (parallel.workers == 1 or len(sources) <= 1):
         return _run_here(job, sources, folder, on_frames)
-    finished = _run_on_cluster(job, sources, scale.scheduler) if scale.scheduler else \
-        _run_in_processes(job, sources, scale.workers)
+    finished = _run_on_cluster(job, sources, parallel.scheduler) if parallel.scheduler else \
+        _run_in_processes(job, sources, parallel.workers)
     outcomes: Dict[int, run_job.Outcome] = {}
     for number, (outcome, records) in finished:
         path = _records_path(folder, number)
@@ -67,15 +67,15 @@ def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, s
             stream.write(records)
         outcomes[number] = outcome._replace(
             result=outcome.result._replace(records_path=path))
-        tally = outcome.result.tally
-        on_frames(tally.frames + sum(tally.left_out_frames.values()))
+        totals = outcome.result.totals
+        on_frames(totals.frames + sum(totals.left_out_frames.values()))
     return [outcomes[number] for number in range(len(sources))]
 
 
 def _run_here(job: run_job.Job, sources: Sequence[FrameSource], folder: str,
               on_frames: OnFrames) -> List[run_job.Outcome]:
-    with run_job.Workplace(job) as workplace:
-        return [workplace.run(source, _records_path(folder, number), lambda: on_frames(1))
+    with run_job.JobRunner(job) as runner:
+        return [runner.run(source, _records_path(folder, number), lambda: on_frames(1))
                 for number, source in enumerate(sources)]
 
 
@@ -128,8 +128,8 @@ def _run_on_cluster(job: run_job.Job, sources: Sequence[FrameSource],
             future.release()
 
 
-# One open workplace for each worker process, since opening a network takes seconds.
-_workplaces: Dict[run_job.Job, run_job.Workplace] = {}
+# One in each worker process, since opening a network takes seconds.
+_runners: Dict[run_job.Job, run_job.JobRunner] = {}
 
 # A Dask worker may have several threads; a network has one user at a time.
 _one_at_a_time = threading.Lock()
@@ -144,12 +144,12 @@ def run_one(job: run_job.Job, source: FrameSource) -> Tuple[run_job.Outcome, byt
     :return: the outcome, and the content of its file of records
     """
     with _one_at_a_time, tempfile.TemporaryDirectory() as folder:
-        if job not in _workplaces:
-            while _workplaces:
-                _workplaces.popitem()[1].close()
-            _workplaces[job] = run_job.Workplace(job)
+        if job not in _runners:
+            while _runners:
+                _runners.popitem()[1].close()
+            _runners[job] = run_job.JobRunner(job)
         path = os.path.join(folder, 'records')
-        outcome = _workplaces[job].run(source, path)
+        outcome = _runners[job].run(source, path)
         with open(path, 'rb') as stream:
             return outcome, stream.read()
 

@@ -4,7 +4,8 @@
 
 import array
 import json
-from typing import Any, Dict, IO, Iterator, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+import math
+from typing import Any, Dict, IO, Iterator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from segformer_ros.evaluation.metrics.performance import STAGES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+
+# Figures are rounded, so that the last bit of a sum is nobody's concern.
+DIGITS = 6
 
 
 class FrameRecord(NamedTuple):
@@ -65,6 +70,11 @@ def _quality(facts: Dict[str, Any]) -> float:
     return right / labelled if labelled else float('nan')
 
 
+def rounded(value: float) -> Optional[float]:
+    """Return a figure for JSON: six digits, None in the place of NaN."""
+    return None if math.isnan(value) else round(float(value), DIGITS)
+
+
 def compact_json(value: Any) -> str:
-    """Return JSON without blanks, keys sorted, and NaN refused: it is no JSON."""
+    """Return JSON without blanks, keys sorted, and NaN refused: JSON has none."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), allow_nan=False)

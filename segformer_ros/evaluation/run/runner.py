@@ -14,20 +14,16 @@ from segformer_ros.evaluation.metrics.performance import Usage
 from segformer_ros.evaluation.metrics.performance import UsageMeter
 from segformer_ros.evaluation.metrics.temporal import TemporalConsistencyMeter
 from segformer_ros.evaluation.metrics.totals import Totals
-from segformer_ros.evaluation.run.records import FrameRecord
-from segformer_ros.evaluation.run.records import write_record
+from segformer_ros.evaluation.run import records as run_records
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.run.worst_frames import WorstFrames
-from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-# Figures of single frames are rounded, so that the last bit of a sum is nobody's concern.
-DIGITS = 6
 
 
 class RunSettings(NamedTuple):
@@ -47,7 +43,7 @@ class SourceResult(NamedTuple):
 
     name: str
     consecutive: bool
-    tally: Totals
+    totals: Totals
     worst: List[WorstFrame]
     records_path: str
     usage: Usage
@@ -73,7 +69,7 @@ class SourceRunner:
         self._reference = reference
         self._sinks = sinks
 
-    def run(self, source: reasons.FrameSource, records_path: str,
+    def run(self, source: source_frames.FrameSource, records_path: str,
             on_frame: Callable[[], None] = lambda: None) -> SourceResult:
         """
         Evaluate every frame from the first to the last.
@@ -84,58 +80,59 @@ class SourceRunner:
         """
         meter = UsageMeter()
         num_classes = len(self._label_map.truth)
-        tally = Totals(num_classes, self._settings.with_boundary)
-        flicker = TemporalConsistencyMeter(num_classes)
+        totals = Totals(num_classes, self._settings.with_boundary)
+        consistency = TemporalConsistencyMeter(num_classes)
         worst = WorstFrames(self._settings.worst, self._label_map.truth.palette())
         try:
             with open(records_path, 'w', encoding='utf-8') as records:
                 for item in source.frames():
-                    left_out = item if isinstance(item, reasons.LeftOut) else self._add(
-                        source, item, tally, flicker, worst, records)
+                    left_out = item if isinstance(item, source_frames.LeftOut) else self._add(
+                        source, item, totals, consistency, worst, records)
                     if left_out is not None:
-                        tally.leave_out(left_out)
-                        flicker.skip()
+                        totals.leave_out(left_out)
+                        consistency.skip()
                     on_frame()
-            tally.flicker = flicker.counts
+            totals.consistency = consistency.counts
             for sink in self._sinks:
-                sink.count(tally)
+                sink.count(totals)
         finally:
             for sink in self._sinks:
                 sink.close()
-        return SourceResult(source.name, source.consecutive, tally, worst.frames(), records_path,
+        return SourceResult(source.name, source.consecutive, totals, worst.frames(), records_path,
                             meter.read())
 
-    def _add(self, source: reasons.FrameSource, frame: reasons.Frame, tally: Totals,
-             flicker: TemporalConsistencyMeter, worst: WorstFrames,
-             records: IO[str]) -> Optional[reasons.LeftOut]:
+    def _add(self, source: source_frames.FrameSource, frame: source_frames.Frame, totals: Totals,
+             consistency: TemporalConsistencyMeter, worst: WorstFrames,
+             records: IO[str]) -> Optional[source_frames.LeftOut]:
         try:
             segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
         except InvalidInputError as error:
-            return reasons.LeftOut(f'{source.name} #{frame.position}', reasons.BAD_IMAGE,
-                           str(error))
+            return source_frames.LeftOut(f'{source.name} #{frame.position}',
+                                         source_frames.BAD_IMAGE, str(error))
         prediction = self._label_map.predicted(segmentation.mask)
         truth = self._truth(frame)
-        if isinstance(truth, reasons.LeftOut):
+        if isinstance(truth, source_frames.LeftOut):
             return truth._replace(name=f'{source.name} #{frame.position}')
-        tally.frames += 1
-        changed = flicker.add(prediction, truth) if source.consecutive else float('nan')
+        totals.frames += 1
+        changed = consistency.add(prediction, truth) if source.consecutive else float('nan')
+        score = float('nan') if segmentation.confidence is None else \
+            float(segmentation.confidence.mean()) / 255.0
         facts: Dict[str, Any] = {
-            'position': frame.position, 'name': frame.name, 'flicker': _figure(changed),
-            'confidence': _figure(_mean_confidence(segmentation))}
-        score = _mean_confidence(segmentation)
+            'position': frame.position, 'name': frame.name,
+            'flicker': run_records.rounded(changed), 'confidence': run_records.rounded(score)}
         if truth is not None:
-            score = self._compare(truth, prediction, segmentation, tally, facts)
+            score = self._compare(truth, prediction, segmentation, totals, facts)
         if not math.isnan(score):
             worst.offer(score, source.name, frame.position, frame.name, frame.image, truth,
                         prediction)
-        write_record(records, FrameRecord(
+        run_records.write_record(records, run_records.FrameRecord(
             facts, (frame.decode_seconds,) + tuple(segmentation.timings)))
         for sink in self._sinks:
             sink.add(frame, segmentation)
         return None
 
-    def _truth(self,
-               frame: reasons.Frame) -> "Union['npt.NDArray[np.uint8]', reasons.LeftOut, None]":
+    def _truth(self, frame: source_frames.Frame
+               ) -> 'Union[npt.NDArray[np.uint8], source_frames.LeftOut, None]':
         if self._reference is not None:
             other = self._reference.segment(frame.image, self._settings.rotate,
                                             with_confidence=False)
@@ -143,38 +140,28 @@ class SourceRunner:
         if frame.labels is None:
             return None
         if frame.labels.shape != frame.image.shape[:2]:
-            return reasons.LeftOut(
-                '', reasons.LABEL_SIZE,
-                f'labels of {frame.labels.shape[1]} x {frame.labels.shape[0]}, image of {frame.image.shape[1]} x {frame.image.shape[0]}'
-            )
+            (high, wide), (height, width) = frame.labels.shape, frame.image.shape[:2]
+            return source_frames.LeftOut(
+                '', source_frames.LABEL_SIZE,
+                f'labels of {wide} x {high}, image of {width} x {height}')
         try:
             return self._label_map.labelled(frame.labels)
         except InvalidInputError as error:
-            return reasons.LeftOut('', reasons.BAD_LABELS, str(error))
+            return source_frames.LeftOut('', source_frames.BAD_LABELS, str(error))
 
     def _compare(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]',
-                 segmentation: Segmentation, tally: Totals, facts: Dict[str, Any]) -> float:
+                 segmentation: Segmentation, totals: Totals, facts: Dict[str, Any]) -> float:
         """Count one labelled frame; return its pixel accuracy."""
         matrix = ConfusionMatrix(len(self._label_map.truth))
         matrix.add(truth, prediction)
-        tally.labelled_frames += 1
-        tally.confusion.merge(matrix)
-        if tally.boundary is not None:
-            tally.boundary.add(truth, prediction)
+        totals.labelled_frames += 1
+        totals.confusion.merge(matrix)
+        if totals.boundary is not None:
+            totals.boundary.add(truth, prediction)
         if segmentation.confidence is not None:
-            tally.confidence.add(segmentation.confidence, truth == prediction,
-                                 truth < matrix.num_classes)
+            totals.confidence.add(segmentation.confidence, truth == prediction,
+                                  truth < matrix.num_classes)
         counts = matrix.class_counts()
         facts['classes'] = counts.to_sparse()
         labelled = int(counts.truth.sum())
         return int(counts.intersection.sum()) / labelled if labelled else float('nan')
-
-
-def _mean_confidence(segmentation: Segmentation) -> float:
-    if segmentation.confidence is None:
-        return float('nan')
-    return float(segmentation.confidence.mean()) / 255.0
-
-
-def _figure(value: float) -> Optional[float]:
-    return None if math.isnan(value) else round(value, DIGITS)

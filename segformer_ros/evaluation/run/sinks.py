@@ -2,30 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where each frame's mask may go besides the counts."""
 
-import abc
 import os
+from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.totals import Totals
-from segformer_ros.evaluation.sources.frames import file_name
 from segformer_ros.evaluation.sources.frames import Frame
+from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.segmenter import Segmentation
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-class FrameSink(abc.ABC):
+
+class FrameSink:
     """Takes the result of each evaluated frame of one source."""
 
-    @abc.abstractmethod
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take one frame; the arrays may be kept."""
+        raise NotImplementedError
 
-    @abc.abstractmethod
-    def count(self, tally: Totals) -> None:
-        """Add what was counted beside the masks, once, before :meth:`close`."""
+    def count(self, totals: Totals) -> None:
+        """Add what was counted beside the masks, once, before :meth:`close`; here nothing."""
 
-    @abc.abstractmethod
     def close(self) -> None:
-        """Finish; closing twice is allowed."""
+        """Finish, here nothing; closing twice is allowed."""
 
 
 class MaskFolder(FrameSink):
@@ -39,7 +43,7 @@ class MaskFolder(FrameSink):
     """
 
     def __init__(self, root: str, group: str) -> None:
-        self._folder = os.path.join(root, *file_name(group).split('/'))
+        self._folder = path_below(root, group)
         try:
             os.makedirs(self._folder, exist_ok=True)
         except OSError as error:
@@ -47,14 +51,16 @@ class MaskFolder(FrameSink):
 
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Write one mask."""
-        from PIL import Image
         stem = frame.name if frame.stamp_ns is not None else os.path.splitext(frame.name)[0]
+        self.write(stem, segmentation.mask)
+
+    def write(self, stem: str, mask: 'npt.NDArray[np.uint8]') -> None:
+        """
+        Write one mask.
+
+        :param stem: of its file; :func:`stamp_text` of an image of a recording
+        :param mask: (H, W) uint8 class ids
+        """
         path = os.path.join(self._folder, *(stem + '.png').split('/'))
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        Image.fromarray(segmentation.mask).save(path)
-
-    def count(self, tally: Totals) -> None:
-        """Do nothing: files are not counted."""
-
-    def close(self) -> None:
-        """Do nothing: every file is whole already."""
+        Image.fromarray(mask).save(path)

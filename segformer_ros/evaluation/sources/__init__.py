@@ -1,3 +1,3 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""sources"""
+"""Recordings and folders of photos as frames with labels."""

@@ -24,7 +24,7 @@ class BagPart(NamedTuple):
 
     @property
     def is_compressed(self) -> bool:
-        """Tell whether the whole file is compressed."""
+        """Return whether the whole file is compressed."""
         return self.path.endswith(COMPRESSED)
 
 
@@ -65,7 +65,7 @@ def find_bags(path: str) -> List[Bag]:
             continue
         inside = os.path.relpath(folder, path)
         bags += _bags_of_folder(folder, name if inside == os.curdir else
-                                '{}/{}'.format(name, inside.replace(os.sep, '/')), names)
+                                f"{name}/{inside.replace(os.sep, '/')}", names)
         if METADATA in names:
             subfolders[:] = []
     return bags
@@ -77,9 +77,10 @@ def _bags_of_folder(folder: str, name: str, files: List[str]) -> List[Bag]:
         try:
             return [_bag_with_metadata(folder, name)]
         except (ConfigurationError, KeyError, TypeError, ValueError, OverflowError) as error:
-            note = '{} cannot be used ({}: {}); the storage files are read without it'.format(
-                METADATA, type(error).__name__, ' '.join(str(error).split()))
-            return [_bag_of_files(folder, name, loose, note)]
+            cause = ' '.join(str(error).split())
+            return [_bag_of_files(
+                folder, name, loose, f'{METADATA} cannot be used ({type(error).__name__}: '
+                f'{cause}); the storage files are read without it')]
     ros1 = [file for file in loose if file.endswith('.bag')]
     # ROS 1 bags in one folder are recordings of their own; rosbag2 files are one split recording.
     bags = [Bag(f'{name}/{_stem(file)}',
@@ -115,15 +116,15 @@ def _bag_of_files(folder: str, name: str, files: List[str], note: str) -> Bag:
 
 
 def _storage_of(path: str) -> str:
-    if path.endswith(COMPRESSED):
-        path = path[:-len(COMPRESSED)]
-    return STORAGES.get(os.path.splitext(path)[1], '')
+    return STORAGES.get(os.path.splitext(_decompressed(path))[1], '')
 
 
 def _stem(name: str) -> str:
-    if name.endswith(COMPRESSED):
-        name = name[:-len(COMPRESSED)]
-    return os.path.splitext(name)[0]
+    return os.path.splitext(_decompressed(name))[0]
+
+
+def _decompressed(path: str) -> str:
+    return path[:-len(COMPRESSED)] if path.endswith(COMPRESSED) else path
 
 
 def _natural(name: str) -> List[Tuple[int, str]]:

@@ -25,7 +25,8 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 # is known without its metadata.
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
-INSTALL_ROSBAGS = 'Install it: "pip install rosbags" (Python 3.10 or newer).'
+INSTALL_ROSBAGS = ('Install it: "pip install rosbags" (Python 3.10 or newer), or all that an '
+                   'evaluation needs: "pip install \'segformer_ros[evaluation]\'".')
 
 
 class TopicInfo(NamedTuple):
@@ -147,7 +148,9 @@ class BagPartReader:
         if self.part.storage == 'mcap':
             truncation = find_truncation(str(path))
             if truncation is not None:
-                self.problem = f'{os.path.basename(self.part.path)} is cut off: {truncation.sound_end} of {truncation.file_bytes} bytes are sound'
+                self.problem = (
+                    f'{os.path.basename(self.part.path)} is cut off: {truncation.sound_end} of '
+                    f'{truncation.file_bytes} bytes are sound')
                 path = RepairedFile(str(path), truncation)
         self._reader = self._stack.enter_context(rosbag2.Reader(path))
 
@@ -190,9 +193,14 @@ def latched_qos() -> Any:
         interfaces.QosLiveliness.AUTOMATIC, endless, False)
 
 
+def stamp_ns_of(stamp: Any) -> int:
+    """Return a message's ``builtin_interfaces/Time`` in nanoseconds."""
+    return int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)
+
+
 def is_latched(connection: Any) -> bool:
     """
-    Tell whether the recorded publisher of a topic was transient local.
+    Return whether the recorded publisher of a topic was transient local.
 
     :param connection: the library's, of a rosbag2 recording
     """

@@ -12,9 +12,8 @@ from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
+from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
-from segformer_ros.evaluation.sources.bag_reader import BagPartReader
-from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +59,7 @@ class BagScene:
         self._depths: Dict[int, Any] = collections.OrderedDict()
         for other in all_parts:
             self._take_static(other)
-        self._reader = self._stack.enter_context(BagPartReader(part))
+        self._reader = self._stack.enter_context(bag_reader.BagPartReader(part))
         self._messages = self._follow()
         self._next = next(self._messages, None)
 
@@ -84,7 +83,7 @@ class BagScene:
         Return the depth image of a stamp in metres, None if there is none.
 
         :param stamp_ns: of the image
-        :raises InvalidInputError: it is no depth image
+        :raises InvalidInputError: it is not a depth image
         """
         message = self._depths.pop(stamp_ns, None)
         return None if message is None else depth_of_message(message)
@@ -106,7 +105,7 @@ class BagScene:
 
     def _take_static(self, part: BagPart) -> None:
         try:
-            with BagPartReader(part) as reader:
+            with bag_reader.BagPartReader(part) as reader:
                 for connection, _, data in reader.messages([TF_STATIC]):
                     self._take(TF_STATIC, reader.deserialize(data, connection.msgtype))
         except InvalidInputError:
@@ -135,7 +134,7 @@ def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
     :return: (H, W) float32
     :raises InvalidInputError: another encoding, or data that do not fit
     """
-    if message.__msgtype__ == COMPRESSED_IMAGE:
+    if message.__msgtype__ == bag_reader.COMPRESSED_IMAGE:
         return decode_compressed_depth(bytes(message.data), message.format)
     return depth_of_image(message)
 

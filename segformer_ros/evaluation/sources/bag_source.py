@@ -11,7 +11,7 @@ import numpy as np
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.sources import bag_reader
-from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.label_folder import LabelFolder
 from segformer_ros.evaluation.sources.label_folder import read_labels
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 # A label message may come this many images after its own; memory is held for as many.
-LABEL_PATIENCE = 30
+LABEL_HOLD = 30
 
 
 class _Image(NamedTuple):
@@ -32,7 +32,7 @@ class _Image(NamedTuple):
     message: Any
 
 
-class BagSource(reasons.FrameSource):
+class BagSource(source_frames.FrameSource):
     """
     One topic of one file.
 
@@ -64,7 +64,7 @@ class BagSource(reasons.FrameSource):
         """Return what the recording's metadata tells."""
         return self._expected
 
-    def frames(self) -> Iterator[Union[reasons.Frame, reasons.LeftOut]]:
+    def frames(self) -> Iterator[Union[source_frames.Frame, source_frames.LeftOut]]:
         """Read the file from its beginning."""
         seen = 0
         problem = None
@@ -78,11 +78,11 @@ class BagSource(reasons.FrameSource):
             problem = str(error)
         missing = max(0, (self._expected or 0) - seen)
         if problem is not None:
-            yield reasons.LeftOut(self.name, reasons.LOST, problem, missing)
+            yield source_frames.LeftOut(self.name, source_frames.LOST, problem, missing)
         elif missing:
-            yield reasons.LeftOut(self.name, reasons.LOST,
-                                  f'{missing} of {self._expected} images are not in the file',
-                                  missing)
+            yield source_frames.LeftOut(
+                self.name, source_frames.LOST,
+                f'{missing} of {self._expected} images are not in the file', missing)
 
     def _records(self, reader: bag_reader.BagPartReader) -> Iterator[Tuple[str, int, Any]]:
         """Yield (topic, receive time, message or the error that reading it gave)."""
@@ -99,23 +99,23 @@ class BagSource(reasons.FrameSource):
         waiting: Deque[_Image] = collections.deque()
         labels: Dict[int, Any] = collections.OrderedDict()
         position = self._first_position
-        patience = LABEL_PATIENCE if self._label_topic else 0
+        hold = LABEL_HOLD if self._label_topic else 0
         for topic, received_ns, message in records:
             if topic == self.topic:
                 waiting.append(_Image(position, _stamp_of(message), received_ns, message))
                 position += 1
             elif not isinstance(message, InvalidInputError):
                 labels[_stamp_of(message)] = message
-                if len(labels) > LABEL_PATIENCE:
+                if len(labels) > LABEL_HOLD:
                     labels.pop(next(iter(labels)))
-            while waiting and (waiting[0].stamp_ns in labels or len(waiting) > patience):
+            while waiting and (waiting[0].stamp_ns in labels or len(waiting) > hold):
                 image = waiting.popleft()
                 yield image, labels.pop(image.stamp_ns, None)
         for image in waiting:
             yield image, labels.pop(image.stamp_ns, None)
 
     def _frame(self, image: _Image,
-               label_message: Optional[Any]) -> Union[reasons.Frame, reasons.LeftOut]:
+               label_message: Optional[Any]) -> Union[source_frames.Frame, source_frames.LeftOut]:
         name = f'{self.name} #{image.position}'
         started = time.perf_counter()
         try:
@@ -123,21 +123,21 @@ class BagSource(reasons.FrameSource):
                 raise image.message
             rgb = decode_image_message(image.message)
         except InvalidInputError as error:
-            return reasons.LeftOut(name, reasons.BAD_IMAGE, str(error))
+            return source_frames.LeftOut(name, source_frames.BAD_IMAGE, str(error))
         decode_seconds = time.perf_counter() - started
+        stamp = source_frames.stamp_text(image.stamp_ns)
         labels = None
         if self._label_topic or self._labels is not None:
             try:
                 labels = self._find_labels(image, label_message)
             except InvalidInputError as error:
-                return reasons.LeftOut(name, reasons.BAD_LABELS, str(error))
+                return source_frames.LeftOut(name, source_frames.BAD_LABELS, str(error))
             if labels is None:
-                return reasons.LeftOut(
-                    name, reasons.NO_LABELS,
-                    f'no labels for the image of {reasons.stamp_text(image.stamp_ns)}')
-        return reasons.Frame(image.position, reasons.stamp_text(image.stamp_ns), image.stamp_ns,
-                             rgb, labels, decode_seconds, image.message.header.frame_id,
-                             image.received_ns)
+                return source_frames.LeftOut(name, source_frames.NO_LABELS,
+                                             f'no labels for the image of {stamp}')
+        return source_frames.Frame(image.position, stamp, image.stamp_ns, rgb, labels,
+                                   decode_seconds, image.message.header.frame_id,
+                                   image.received_ns)
 
     def _find_labels(self, image: _Image,
                      message: Optional[Any]) -> 'Optional[npt.NDArray[np.uint8]]':
@@ -168,8 +168,9 @@ def label_values(message: Any) -> 'npt.NDArray[np.uint8]':
     :raises InvalidInputError: another type or encoding, or a length that does not fit
     """
     if message.__msgtype__ != bag_reader.IMAGE or message.encoding not in ('mono8', '8UC1'):
-        raise InvalidInputError('Label message of the wrong kind', got='{} {}'.format(
-            message.__msgtype__, getattr(message, 'encoding', '')),
+        raise InvalidInputError(
+            'Label message of the wrong kind',
+            got=f"{message.__msgtype__} {getattr(message, 'encoding', '')}",
             expected=f'{bag_reader.IMAGE} with encoding mono8')
     if message.step < message.width or len(message.data) < message.step * message.height:
         raise InvalidInputError(

@@ -3,13 +3,14 @@
 """What a recording or data set gives to the evaluation: frames, and what was left out."""
 
 import abc
+import os
 import re
 from typing import Iterator, List, NamedTuple, Optional, TYPE_CHECKING, Union
 
-import numpy as np
 from segformer_ros.common.time import nanoseconds_to_stamp
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 # Reasons for leaving a frame out, as reports count them.
@@ -96,7 +97,13 @@ def stamp_text(stamp_ns: int) -> str:
     return '{}.{:09d}'.format(*nanoseconds_to_stamp(stamp_ns))
 
 
-def file_name(name: str) -> str:
-    """Return a name without anything that a file system minds; slashes stay."""
+def path_below(root: str, name: str) -> str:
+    """
+    Return where the files of a group lie.
+
+    :param root: folder
+    :param name: of a recording, camera or data set; its slashes are folders, and what a file
+        system minds becomes an underscore
+    """
     parts = [re.sub(r'[^\w.()-]+', '_', part) for part in name.split('/')]
-    return '/'.join(part for part in parts if part.strip('.'))
+    return os.path.join(root, *(part for part in parts if part.strip('.')))

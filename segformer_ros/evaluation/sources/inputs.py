@@ -8,7 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.evaluation.sources import label_folder
 from segformer_ros.evaluation.sources.bag_files import Bag
 from segformer_ros.evaluation.sources.bag_files import find_bags
@@ -38,7 +38,7 @@ class InputOptions(NamedTuple):
     split: str = 'validation'
 
 
-def find_inputs(paths: Sequence[str], options: InputOptions) -> reasons.Inputs:
+def find_inputs(paths: Sequence[str], options: InputOptions) -> source_frames.Inputs:
     """
     Find what there is to evaluate; an input that cannot be used does not stop the others.
 
@@ -46,7 +46,7 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> reasons.Inputs:
     :param options: how they are read
     :raises ConfigurationError: a path does not exist or holds neither bags nor photos
     """
-    inputs = reasons.Inputs([], [], [])
+    inputs = source_frames.Inputs([], [], [])
     for path in paths:
         bags = find_bags(path)
         if bags:
@@ -64,15 +64,16 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> reasons.Inputs:
     return _with_unique_names(inputs)
 
 
-def _add_bag(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> None:
+def _add_bag(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) -> None:
     inputs.notes.extend(f'{bag.name}: {note}' for note in bag.notes)
     try:
         _add_sources(inputs, bag, options)
     except (ConfigurationError, InvalidInputError) as error:
-        inputs.left_out.append(reasons.LeftOut(bag.name, reasons.NOT_READ, str(error), 0))
+        inputs.left_out.append(
+            source_frames.LeftOut(bag.name, source_frames.NOT_READ, str(error), 0))
 
 
-def _add_sources(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> None:
+def _add_sources(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) -> None:
     if not bag.parts:
         raise InvalidInputError('Bag has no file', got=bag.name,
                                 expected='storage files beside its metadata.yaml')
@@ -88,7 +89,8 @@ def _add_sources(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> Non
                     functools.partial(first_encoding, reader))]
                 is_cut = reader.problem is not None
         except InvalidInputError as error:
-            inputs.left_out.append(reasons.LeftOut(name, reasons.NOT_READ, str(error), 0))
+            inputs.left_out.append(
+                source_frames.LeftOut(name, source_frames.NOT_READ, str(error), 0))
             order_is_lost = True
             continue
         counts = {topic.name: topic.messages for topic in topics}
@@ -96,9 +98,10 @@ def _add_sources(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> Non
             if camera.topic not in counts:
                 continue
             if order_is_lost and camera.is_matched_by_order:
-                inputs.left_out.append(reasons.LeftOut(
-                    name, reasons.NOT_READ, 'labels are matched by order, and how many images a '
-                    'damaged file before this one held is not known; match by stamp instead', 0))
+                inputs.left_out.append(source_frames.LeftOut(
+                    name, source_frames.NOT_READ, 'labels are matched by order, and how many '
+                    'images a damaged file before this one held is not known; match by stamp '
+                    'instead', 0))
                 continue
             expected = counts[camera.topic]
             if len(bag.parts) == 1:
@@ -112,8 +115,8 @@ def _add_sources(inputs: reasons.Inputs, bag: Bag, options: InputOptions) -> Non
     for camera in cameras:
         if camera.is_matched_by_order and camera.labels and camera.images != len(camera.labels):
             inputs.notes.append(
-                f'{bag.name}: {camera.images} images of {camera.topic}, {len(camera.labels)} labels in {camera.labels.folder}: matched by order from the first on'
-            )
+                f'{bag.name}: {camera.images} images of {camera.topic}, {len(camera.labels)} '
+                f'labels in {camera.labels.folder}: matched by order from the first on')
 
 
 class _Camera:
@@ -123,9 +126,8 @@ class _Camera:
         self.topic = topic
         self.images = 0
         folder = _label_path(options, bag.name + topic, bag.name)
-        self.labels: Optional[
-            label_folder.LabelFolder] = None if folder is None else label_folder.LabelFolder(
-                folder, options.label_match, options.label_list)
+        self.labels = None if folder is None else label_folder.LabelFolder(
+            folder, options.label_match, options.label_list)
         self.is_matched_by_order = \
             self.labels is not None and self.labels.match == label_folder.BY_ORDER
 
@@ -135,13 +137,13 @@ def _label_path(options: InputOptions, *groups: str) -> Optional[str]:
     if options.labels is None:
         return None
     for group in groups:
-        own = os.path.join(options.labels, *reasons.file_name(group).split('/'))
+        own = source_frames.path_below(options.labels, group)
         if os.path.isdir(own):
             return own
     return options.labels
 
 
-def _with_unique_names(inputs: reasons.Inputs) -> reasons.Inputs:
+def _with_unique_names(inputs: source_frames.Inputs) -> source_frames.Inputs:
     seen: Dict[str, int] = {}
     for source in inputs.sources:
         seen[source.name] = seen.get(source.name, 0) + 1

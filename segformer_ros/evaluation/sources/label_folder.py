@@ -39,7 +39,7 @@ class LabelFolder:
         nanoseconds; ``order``: sorted names stand in the order of the images; ``auto``:
         ``stamp`` if every name is one
     :param list_file: names in the order of the images, one a line; for ``order``
-    :raises ConfigurationError: no such folder, no PNG file in it, or names that are no stamps
+    :raises ConfigurationError: no such folder, no PNG file in it, or names that are not stamps
     """
 
     def __init__(self, folder: str, match: str = AUTO,

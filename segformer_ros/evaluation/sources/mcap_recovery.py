@@ -34,7 +34,7 @@ def find_truncation(path: str) -> Optional[Truncation]:
     Walk over the records without reading their content.
 
     :param path: an MCAP file
-    :return: where the sound part ends, or None if the file is whole or no MCAP file at all
+    :return: where the sound part ends, or None if the file is whole or not an MCAP file at all
     """
     file_bytes = os.path.getsize(path)
     with open(path, 'rb') as stream:
@@ -73,11 +73,11 @@ class RepairedFile:
         return self._path
 
     def exists(self) -> bool:
-        """Tell that there is a file."""
+        """Return that there is a file."""
         return True
 
     def is_dir(self) -> bool:
-        """Tell that it is no folder."""
+        """Return that it is not a folder."""
         return False
 
     def open(self, mode: str = 'rb') -> IO[bytes]:

@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, 
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.sources import frames as reasons
+from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.evaluation.sources.label_folder import read_labels
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 
@@ -42,7 +42,7 @@ class _Encoded(NamedTuple):
     format: str
 
 
-class PhotoSource(reasons.FrameSource):
+class PhotoSource(source_frames.FrameSource):
     """
     A slice of a data set.
 
@@ -64,7 +64,7 @@ class PhotoSource(reasons.FrameSource):
         """Return the number of photos."""
         return len(self._photos)
 
-    def frames(self) -> Iterator[Union[reasons.Frame, reasons.LeftOut]]:
+    def frames(self) -> Iterator[Union[source_frames.Frame, source_frames.LeftOut]]:
         """Read photo by photo."""
         for position, photo in enumerate(self._photos, self._first_position):
             started = time.perf_counter()
@@ -73,20 +73,21 @@ class PhotoSource(reasons.FrameSource):
                     # The stored pixels, whatever EXIF says: labels are drawn on those.
                     image = compressed_to_rgb(_Encoded(stream.read(), photo.name))
             except (OSError, InvalidInputError) as error:
-                yield reasons.LeftOut(photo.name, reasons.BAD_IMAGE, str(error))
+                yield source_frames.LeftOut(photo.name, source_frames.BAD_IMAGE, str(error))
                 continue
             decode_seconds = time.perf_counter() - started
             labels = None
             if self._wants_labels:
                 if photo.label_path is None:
-                    yield reasons.LeftOut(photo.name, reasons.NO_LABELS, 'no label file')
+                    yield source_frames.LeftOut(photo.name, source_frames.NO_LABELS,
+                                                'no label file')
                     continue
                 try:
                     labels = read_labels(photo.label_path)
                 except InvalidInputError as error:
-                    yield reasons.LeftOut(photo.name, reasons.BAD_LABELS, str(error))
+                    yield source_frames.LeftOut(photo.name, source_frames.BAD_LABELS, str(error))
                     continue
-            yield reasons.Frame(position, photo.name, None, image, labels, decode_seconds)
+            yield source_frames.Frame(position, photo.name, None, image, labels, decode_seconds)
 
 
 def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[Photo]:
@@ -116,7 +117,7 @@ def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[P
 
 
 def sources_of_photos(name: str, photos: Sequence[Photo],
-                      wants_labels: bool) -> List[reasons.FrameSource]:
+                      wants_labels: bool) -> List[source_frames.FrameSource]:
     """
     Cut a data set into slices of :data:`SLICE` photos.
 
@@ -124,12 +125,10 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
     :param photos: all of them
     :param wants_labels: leave out photos without labels
     """
-    return [
-        PhotoSource(
-            name if len(photos) <= SLICE else f'{name}[{start}:{min(start + SLICE, len(photos))}]',
-            name, photos[start:start + SLICE], start, wants_labels)
-        for start in range(0, len(photos), SLICE)
-    ]
+    return [PhotoSource(
+        name if len(photos) <= SLICE else f'{name}[{start}:{min(start + SLICE, len(photos))}]',
+        name, photos[start:start + SLICE], start, wants_labels)
+        for start in range(0, len(photos), SLICE)]
 
 
 def _paired(images: str, labels: str, image_end: str, label_end: str) -> List[Photo]:

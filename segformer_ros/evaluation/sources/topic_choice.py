@@ -67,10 +67,20 @@ def first_encoding(reader: bag_reader.BagPartReader, topic: str) -> str:
     return ''
 
 
+def without_transport(image_topic: str) -> str:
+    """Return the topic as image_transport names it, without ``/compressed``."""
+    return image_topic[:-len(TWIN)] if image_topic.endswith(TWIN) else image_topic
+
+
+def camera_info_topic(image_topic: str) -> str:
+    """Return the CameraInfo topic beside an image topic, as image_transport names it."""
+    return without_transport(image_topic).rsplit('/', 1)[0] + '/camera_info'
+
+
 def _is_second_twin(name: str, names: 'set[str]') -> bool:
-    return name.endswith(TWIN) and name[:-len(TWIN)] in names
+    return name.endswith(TWIN) and without_transport(name) in names
 
 
 def _listed(topics: Sequence[bag_reader.TopicInfo]) -> str:
-    return ', '.join('{} ({})'.format(topic.name, topic.type_name.split('/')[-1])
+    return ', '.join(f"{topic.name} ({topic.type_name.split('/')[-1]})"
                      for topic in topics) or 'no topics at all'

@@ -71,16 +71,16 @@ def test_processor_time_and_sums_of_stages_have_medians_of_their_own():
     assert result.cpu_ratio('one', 'other') == 2
 
 
-def test_every_contender_runs_once_a_round_and_once_before():
+def test_every_variant_runs_once_a_round_and_once_before():
     counts = {'one': 0, 'two': 0}
 
-    def contender(name):
+    def variant(name):
         def run():
             counts[name] += 1
             return Run({'work': 0.001})
         return Variant(name, run)
 
-    result = time_in_pairs([contender('one'), contender('two')], rounds=5)
+    result = time_in_pairs([variant('one'), variant('two')], rounds=5)
     assert counts == {'one': 6, 'two': 6}
     assert result.rounds == 5
 

@@ -11,7 +11,7 @@ from segformer_ros.evaluation.benchmark import pipelines
 from segformer_ros.evaluation.benchmark.costmap import costmap_variant
 from segformer_ros.evaluation.benchmark.costmap import FIXED
 from segformer_ros.evaluation.benchmark.costmap import MOVING
-from segformer_ros.evaluation.benchmark.pipelines import Frame
+from segformer_ros.evaluation.benchmark.pipelines import CameraImage
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from support.color_network import color_spec
 from support.color_network import write_color_network
@@ -37,12 +37,12 @@ def stripes(height=96, width=128):
 
 
 def test_all_pipelines_agree_on_the_resize_that_they_share(backend):
-    spec, frame = color_spec(), Frame(stripes())
-    contenders = [pipelines.our_pipeline('plain', frame, backend, spec, 'opencv', True, 1),
-                  pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True, 1),
-                  pipelines.opencv_pipeline('opencv', frame, backend, spec)]
-    for contender in contenders:
-        run = contender.run()
+    spec, frame = color_spec(), CameraImage(stripes())
+    variants = [pipelines.our_pipeline('plain', frame, backend, spec, 'opencv', True, 1),
+                pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', True, 1),
+                pipelines.opencv_pipeline('opencv', frame, backend, spec)]
+    for variant in variants:
+        run = variant.run()
         assert set(run.stages) == STAGES
         assert run.network_cpu > 0
     assert frame.masks['plain'].shape == (96, 128)
@@ -54,16 +54,16 @@ def test_all_pipelines_agree_on_the_resize_that_they_share(backend):
 
 def test_transformers_pipeline_agrees_with_the_faithful_one(backend):
     pytest.importorskip('torch')
-    spec, frame = color_spec(), Frame(stripes())
+    spec, frame = color_spec(), CameraImage(stripes())
     pipelines.our_pipeline('faithful', frame, backend, spec, 'pillow', False, 1).run()
-    contender = pipelines.transformers_pipeline('transformers', frame, backend, spec)
-    assert set(contender.run().stages) == STAGES
+    variant = pipelines.transformers_pipeline('transformers', frame, backend, spec)
+    assert set(variant.run().stages) == STAGES
     assert np.mean(frame.masks['faithful'] != frame.masks['transformers']) < 1e-3
 
 
 def test_transformers_pipeline_is_left_out_without_torch(backend, monkeypatch):
     monkeypatch.setitem(sys.modules, 'torch', None)
-    frame = Frame(stripes())
+    frame = CameraImage(stripes())
     assert pipelines.transformers_pipeline('none', frame, backend, color_spec()) is None
 
 
@@ -77,7 +77,7 @@ def test_upsampling_of_many_channels_is_bilinear(channels):
 
 
 def test_opencv_pipeline_takes_the_argmax_of_the_upsampled_logits(backend):
-    spec, frame = color_spec(), Frame(stripes(64, 64))
+    spec, frame = color_spec(), CameraImage(stripes(64, 64))
     pipelines.opencv_pipeline('opencv', frame, backend, spec).run()
     tensor = (stripes(64, 64) / 255.0).astype(np.float32).transpose(2, 0, 1)[np.newaxis]
     logits = backend.infer({'pixel_values': np.ascontiguousarray(tensor)})['logits'][0]
@@ -88,7 +88,7 @@ def test_opencv_pipeline_takes_the_argmax_of_the_upsampled_logits(backend):
 
 
 @pytest.mark.parametrize('mount', [FIXED, MOVING])
-def test_costmap_contender_goes_through_all_its_stages(mount):
-    contender = costmap_variant(np.full((48, 64), 3, np.uint8), mount)
+def test_costmap_variant_goes_through_all_its_stages(mount):
+    variant = costmap_variant(np.full((48, 64), 3, np.uint8), mount)
     for _ in range(2):
-        assert set(contender.run().stages) == {'project', 'fuse', 'fill'}
+        assert set(variant.run().stages) == {'project', 'fuse', 'fill'}

@@ -20,8 +20,8 @@ def test_share_of_changed_pixels_is_pooled_over_pairs():
     assert math.isnan(meter.add(mask([0, 0], [0, 0]), None))
     assert meter.add(mask([0, 1], [0, 0]), None) == 0.25
     assert meter.add(mask([1, 0], [1, 1]), None) == 1.0
-    assert meter.counts.flicker() == pytest.approx(5 / 8.0)
-    assert math.isnan(meter.counts.steady_flicker())
+    assert meter.counts.changed_share() == pytest.approx(5 / 8.0)
+    assert math.isnan(meter.counts.steady_changed_share())
 
 
 def test_steady_flicker_looks_only_where_the_truth_stays():
@@ -30,8 +30,8 @@ def test_steady_flicker_looks_only_where_the_truth_stays():
     meter.add(mask([0, 1, 1, 1]), mask([0, 1, 3, 255]))
     # Pixels 0 and 1 are steady, pixel 2 is another thing now, pixel 3 is void.
     assert meter.counts.steady == 2
-    assert meter.counts.steady_flicker() == 0.5
-    assert meter.counts.flicker() == 0.75
+    assert meter.counts.steady_changed_share() == 0.5
+    assert meter.counts.changed_share() == 0.75
 
 
 def test_missing_frame_and_new_size_break_the_chain():
@@ -41,7 +41,7 @@ def test_missing_frame_and_new_size_break_the_chain():
     assert math.isnan(meter.add(mask([1, 1]), None))
     assert math.isnan(meter.add(mask([1], [1]), None))
     assert meter.counts.compared == 0
-    assert math.isnan(meter.counts.flicker())
+    assert math.isnan(meter.counts.changed_share())
 
 
 def test_merging_adds_the_pairs():
@@ -52,5 +52,5 @@ def test_merging_adds_the_pairs():
     total = TemporalConsistencyCounts()
     total.merge(first.counts)
     total.merge(second.counts)
-    assert total.flicker() == 0.75
-    assert total.steady_flicker() == 0.75
+    assert total.changed_share() == 0.75
+    assert total.steady_changed_share() == 0.75

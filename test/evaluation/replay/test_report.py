@@ -14,7 +14,7 @@ from segformer_ros.evaluation.replay.report import Replay
 from segformer_ros.evaluation.replay.report import replay_document
 from segformer_ros.evaluation.replay.report import write_replay
 from segformer_ros.evaluation.replay.timing import ReplayEvents
-from segformer_ros.evaluation.report import thresholds as gates
+from segformer_ros.evaluation.report import thresholds
 
 BACKEND = {'backend': 'onnxruntime', 'version': '1', 'precision': 'fp32', 'device': 'cpu',
            'why': 'asked for'}
@@ -81,12 +81,12 @@ def test_bounds_know_the_figures_of_a_replay():
     document = replay_document(replay())
 
     def failures(*texts):
-        return gates.failures(document, [], [gates.parse_bound(text, known=FIGURES)
-                                             for text in texts], FIGURES)
+        return thresholds.failures(document, [], [thresholds.parse_bound(text, known=FIGURES)
+                                                  for text in texts], FIGURES)
 
     assert failures('drops=3', 'latency_p95_ms=41', 'staleness_max_ms=402') == []
     assert failures('drops=2', 'stamp_latency_p50_ms=39') == [
         'drops is 3, above 2', 'stamp_latency_p50_ms is 40, above 39']
     for text in ('miou=1', 'iou:road=1', 'drop=1'):
         with pytest.raises(ConfigurationError, match=r'Unknown figure.*drops'):
-            gates.parse_bound(text, known=FIGURES)
+            thresholds.parse_bound(text, known=FIGURES)

@@ -11,7 +11,7 @@ import pytest
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.run import annotated_bag
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.job import Workplace
+from segformer_ros.evaluation.run.job import JobRunner
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 from segformer_ros.evaluation.sources.bag_source import BagSource
@@ -25,8 +25,8 @@ def annotate(color_case, tmp_path):
     def annotate(path, root='annotated'):
         bag, = find_bags(str(path))
         source = BagSource(bag.name, bag.name, bag.parts[0], bags.CAMERA)
-        with Workplace(Job(color_case.choice, write_bag=str(tmp_path / root))) as workplace:
-            workplace.run(source, str(tmp_path / 'records'))
+        with JobRunner(Job(color_case.choice, write_bag=str(tmp_path / root))) as runner:
+            runner.run(source, str(tmp_path / 'records'))
         return str(tmp_path / root / bag.name)
     return annotate
 

@@ -16,7 +16,7 @@ from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run import annotated_bag
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
 from segformer_ros.evaluation.sources.bag_reader import is_latched
@@ -107,7 +107,7 @@ def run(color_case, tmp_path):
             folder.mkdir()
         job = Job(color_case.choice, write_bag=write_bag,
                   costmap=CostmapOptions(str(profile), **options))
-        return evaluate(Request((path,), InputOptions(topics=(bags.CAMERA,)), job, Scale(),
+        return evaluate(Request((path,), InputOptions(topics=(bags.CAMERA,)), job, Parallel(),
                                 NOTHING), str(folder))
     return run
 

@@ -14,7 +14,7 @@ from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.report.document import LABELS
 from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.parallel import Scale
+from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from support import bags
 from support import tiny_model
@@ -41,8 +41,8 @@ def run(paths, scale, choice, folder, on_progress=lambda done, total: None):
 
 def test_processes_give_the_bytes_of_one_process(color_case, recordings, tmp_path):
     seen = []
-    alone, _ = run(recordings, Scale(), color_case.choice, tmp_path / 'alone')
-    shared, report = run(recordings, Scale(workers=2), color_case.choice, tmp_path / 'shared',
+    alone, _ = run(recordings, Parallel(), color_case.choice, tmp_path / 'alone')
+    shared, report = run(recordings, Parallel(workers=2), color_case.choice, tmp_path / 'shared',
                          lambda done, total: seen.append((done, total)))
     assert shared == alone
     assert report.document['performance']['workers'] == 2
@@ -59,7 +59,7 @@ def test_error_of_a_worker_reaches_the_caller(color_case, recordings, tmp_path):
     texts = []
     for workers in (1, 2):
         with pytest.raises(ModelError) as told:
-            run(recordings, Scale(workers=workers), choice, tmp_path / str(workers))
+            run(recordings, Parallel(workers=workers), choice, tmp_path / str(workers))
         texts.append(str(told.value))
     assert texts[0] == texts[1]
     assert 'broken.onnx' in texts[0]
@@ -70,7 +70,7 @@ def test_address_without_a_scheduler_is_told(color_case, recordings, tmp_path):
     dask = pytest.importorskip('dask')
     with dask.config.set({'distributed.comm.timeouts.connect': '1s'}):
         with pytest.raises(ConfigurationError, match='No scheduler there'):
-            run(recordings, Scale(scheduler='tcp://127.0.0.1:9'), color_case.choice,
+            run(recordings, Parallel(scheduler='tcp://127.0.0.1:9'), color_case.choice,
                 tmp_path / 'run')
 
 
@@ -82,7 +82,7 @@ def test_cluster_gives_the_same_report_though_a_worker_is_killed(color_case, tmp
     choice = color_case.choice._replace(model=model)
     paths = tuple(color_case.bag(f'cluster/{number}', 30, first=number)
                   for number in range(6))
-    alone, _ = run(paths, Scale(), choice, tmp_path / 'alone')
+    alone, _ = run(paths, Parallel(), choice, tmp_path / 'alone')
     killed = []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
                                   dashboard_address=None, memory_limit=0) as cluster:
@@ -96,7 +96,7 @@ def test_cluster_gives_the_same_report_though_a_worker_is_killed(color_case, tmp
             killed.append(pids[busy[0]])
             os.kill(pids[busy[0]], signal.SIGKILL)
 
-        shared, report = run(paths, Scale(scheduler=cluster.scheduler_address), choice,
+        shared, report = run(paths, Parallel(scheduler=cluster.scheduler_address), choice,
                              tmp_path / 'shared', kill_a_busy_worker)
         client.close()
     assert len(killed) == 1

@@ -68,11 +68,11 @@ def test_counts_equal_a_loop_over_the_masks(run, frame, network):
         if last is not None:
             changed.append(np.mean(mask != last))
         last = mask
-    assert np.array_equal(result.tally.confusion.counts, expected)
+    assert np.array_equal(result.totals.confusion.counts, expected)
     assert 0.9 < np.trace(expected) / expected.sum() < 1.0
-    assert result.tally.flicker.flicker() == pytest.approx(np.mean(changed))
-    assert result.tally.frames == result.tally.labelled_frames == 3
-    assert result.tally.confidence.pixels.sum() == expected.sum()
+    assert result.totals.consistency.changed_share() == pytest.approx(np.mean(changed))
+    assert result.totals.frames == result.totals.labelled_frames == 3
+    assert result.totals.confidence.pixels.sum() == expected.sum()
 
 
 def test_record_of_a_frame_holds_its_own_counts(run, frame):
@@ -85,7 +85,7 @@ def test_record_of_a_frame_holds_its_own_counts(run, frame):
             summed[int(class_id)] += counts
         assert record.timings[0] == 0.25
         assert len(record.timings) == 4
-    counts = result.tally.confusion.class_counts()
+    counts = result.totals.confusion.class_counts()
     assert np.array_equal(summed, np.stack(counts, axis=1))
     assert records[0].facts['flicker'] is None
 
@@ -93,46 +93,46 @@ def test_record_of_a_frame_holds_its_own_counts(run, frame):
 def test_left_out_frames_are_counted_and_break_the_flicker(run, frame):
     lost = LeftOut('source', reasons.LOST, 'gone', 3)
     result = run([frame(0), lost, frame(1)])
-    assert result.tally.left_out_frames == {reasons.LOST: 3}
-    assert result.tally.left_out_listed == [lost]
-    assert result.tally.flicker.compared == 0
-    assert result.tally.frames == 2
+    assert result.totals.left_out_frames == {reasons.LOST: 3}
+    assert result.totals.left_out_listed == [lost]
+    assert result.totals.consistency.compared == 0
+    assert result.totals.frames == 2
 
 
 def test_labels_of_another_size_are_left_out_with_both_sizes(run, frame):
     result = run([frame(0), frame(1, labels=np.zeros((10, 20), np.uint8)), frame(2)])
-    item, = result.tally.left_out_listed
+    item, = result.totals.left_out_listed
     assert item == LeftOut('source #1', reasons.LABEL_SIZE,
                            'labels of 20 x 10, image of 64 x 48')
-    assert result.tally.frames == 2
+    assert result.totals.frames == 2
 
 
 def test_unknown_label_values_are_left_out_by_value(run, frame, color_case):
     labels = color_case.labels(0)
     labels[0, 0] = 77
     result = run([frame(0, labels=labels)])
-    item, = result.tally.left_out_listed
+    item, = result.totals.left_out_listed
     assert item.reason == reasons.BAD_LABELS
     assert 'values 77' in item.message
 
 
 def test_frames_without_labels_are_measured_for_speed_and_flicker(run, frame):
     result = run([frame(number, labels=None) for number in range(3)])
-    assert result.tally.frames == 3
-    assert result.tally.labelled_frames == 0
-    assert result.tally.flicker.compared == 2 * 48 * 64
+    assert result.totals.frames == 3
+    assert result.totals.labelled_frames == 0
+    assert result.totals.consistency.compared == 2 * 48 * 64
     assert len(result.worst) == 3
 
 
 def test_photos_have_no_flicker(run, frame):
     result = run([frame(number) for number in range(3)], consecutive=False)
-    assert result.tally.flicker.compared == 0
+    assert result.totals.consistency.compared == 0
 
 
 def test_reference_network_takes_the_place_of_labels(run, frame, network):
     result = run([frame(number, labels=None) for number in range(2)],
                  reference=network.segmenter)
-    counts = result.tally.confusion.counts
+    counts = result.totals.confusion.counts
     assert np.trace(counts[:, :4]) == counts.sum() == 2 * 48 * 64
 
 
@@ -153,7 +153,7 @@ def test_rotated_camera_gives_the_mask_in_its_own_orientation(run, frame, color_
               for number in range(2)]
     plain = run([frame(number) for number in range(2)])
     result = run(turned, settings=RunSettings(rotate=180))
-    assert np.array_equal(result.tally.confusion.counts, plain.tally.confusion.counts)
+    assert np.array_equal(result.totals.confusion.counts, plain.totals.confusion.counts)
 
 
 def test_sinks_get_every_evaluated_frame_and_are_closed(run, frame):
@@ -166,8 +166,8 @@ def test_sinks_get_every_evaluated_frame_and_are_closed(run, frame):
             assert segmentation.mask.shape == frame.image.shape[:2]
             self.names.append(frame.name)
 
-        def count(self, tally):
-            assert tally.frames == len(self.names)
+        def count(self, totals):
+            assert totals.frames == len(self.names)
 
         def close(self):
             self.closed = True

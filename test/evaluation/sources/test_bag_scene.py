@@ -9,16 +9,8 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.evaluation.run.bag_costmap import camera_info_topic
 from segformer_ros.evaluation.run.bag_costmap import sampled_grid
 from segformer_ros.evaluation.sources.bag_scene import depth_of_message
-
-
-@pytest.mark.parametrize('image, info', [
-    ('/camera/image_raw', '/camera/camera_info'),
-    ('/camera/image_raw/compressed', '/camera/camera_info'), ('/image', '/camera_info')])
-def test_calibration_is_looked_for_beside_the_image(image, info):
-    assert camera_info_topic(image) == info
 
 
 class Fields:

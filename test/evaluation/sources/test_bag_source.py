@@ -12,7 +12,7 @@ import pytest
 from segformer_ros.evaluation.sources import frames as reasons
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_source import BagSource
-from segformer_ros.evaluation.sources.bag_source import LABEL_PATIENCE
+from segformer_ros.evaluation.sources.bag_source import LABEL_HOLD
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.frames import LeftOut
 from segformer_ros.evaluation.sources.label_folder import LabelFolder
@@ -68,8 +68,8 @@ def test_labels_may_come_before_or_long_after_their_image(tmp_path):
 
 
 def test_image_whose_labels_never_come_is_left_out_and_the_rest_goes_on(tmp_path):
-    missing = {2, LABEL_PATIENCE + 6}
-    total = LABEL_PATIENCE + 9
+    missing = {2, LABEL_HOLD + 6}
+    total = LABEL_HOLD + 9
     with bags.BagWriter(tmp_path / 'run') as bag:
         for number in range(total):
             bag.image(number)

@@ -8,6 +8,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.sources.bag_reader import COMPRESSED_IMAGE
 from segformer_ros.evaluation.sources.bag_reader import IMAGE
 from segformer_ros.evaluation.sources.bag_reader import TopicInfo
+from segformer_ros.evaluation.sources.topic_choice import camera_info_topic
 from segformer_ros.evaluation.sources.topic_choice import choose_topics
 
 ENCODINGS = {'/front/image': 'rgb8', '/rear/image': 'bayer_rggb8', '/depth': '16UC1',
@@ -68,3 +69,10 @@ def test_recording_without_a_camera_lists_what_it_has():
         choose([topic('/depth')])
     with pytest.raises(ConfigurationError, match='no topics at all'):
         choose([])
+
+
+@pytest.mark.parametrize('image, info', [
+    ('/camera/image_raw', '/camera/camera_info'),
+    ('/camera/image_raw/compressed', '/camera/camera_info'), ('/image', '/camera_info')])
+def test_calibration_is_looked_for_beside_the_image(image, info):
+    assert camera_info_topic(image) == info

@@ -7,10 +7,12 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.grid_agreement import GridAgreement
 from segformer_ros.evaluation.metrics.performance import latency_table
 from segformer_ros.evaluation.report.document import Report
@@ -197,3 +199,18 @@ def test_figures_of_speed_stand_in_marked_sections_alone(report):
     steady = [re.sub(r'<section data-varies>.*?</section>', '', page, flags=re.DOTALL)
               for page in pages]
     assert steady[0] == steady[1]
+
+
+def test_names_are_text_and_not_html(report):
+    network = dict(report.document['network'], model='<b>"&')
+    page = render_html(report._replace(document=dict(
+        report.document, network=network, notes=['<script>alert(1)</script>'])))
+    assert '<h1>&lt;b&gt;&#34;&amp;</h1>' in page
+    assert '<li>&lt;script&gt;' in page
+    assert '<script' not in page
+
+
+def test_missing_jinja2_is_told_with_the_extra_that_brings_it(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'jinja2', None)
+    with pytest.raises(ConfigurationError, match=r'segformer_ros\[evaluation\]'):
+        render_html(report)
