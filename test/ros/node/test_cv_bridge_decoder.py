@@ -96,12 +96,12 @@ def test_an_encoding_that_cv_bridge_refuses_goes_to_opencv_and_others_still_to_i
     install(WORKING)
     bridge = CvBridgeDecoder()
     refused = bayer(encoding='bayer_gbrg8')
-    assert np.array_equal(image_to_rgb(refused, bridge), image_to_rgb(refused))
+    assert np.array_equal(image_to_rgb(refused, bridge.to_rgb), image_to_rgb(refused))
     assert 'refused bayer_gbrg8' in bridge.status
     assert convert(bridge, bayer()) is not None
 
 
 def test_plain_images_never_ask_cv_bridge():
     bridge = CvBridgeDecoder()
-    image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge)
+    image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge.to_rgb)
     assert bridge.status == 'not needed yet'
