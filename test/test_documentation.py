@@ -96,6 +96,25 @@ def test_documented_commands_exist_and_take_their_options(project_root):
     assert wrong == []
 
 
+def test_installation_is_that_of_install_runtime_everywhere(project_root):
+    script = os.path.join('tools', 'install_runtime.sh')
+    usage = subprocess.run([os.path.join(project_root, script), '--help'],
+                           stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
+    used = set()
+    for page in pages(project_root):
+        for line in commands(read(page)):
+            words = shlex.split(line)
+            for i, word in enumerate(words):
+                if not re.search(r'(^|/)install_runtime(\.sh)?$', word):
+                    continue
+                used.add(os.path.basename(page))
+                assert word == 'install_runtime' or word.endswith('src/segformer_ros/' + script)
+                assert [option for option in words[i + 1:] if option not in usage] == []
+            # Outside an environment pip replaces what apt installed, or is refused.
+            assert 'pip install onnx' not in line, (page, line)
+    assert {'README.md', 'install.md', 'jetson.md'} <= used
+
+
 def test_every_entry_point_explains_itself(project_root):
     for name, module in entry_points(project_root).items():
         if name in ('segformer', 'simulated_camera'):

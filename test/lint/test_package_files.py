@@ -21,7 +21,7 @@ HEADER = ('# Copyright 2026 segformer_ros maintainers\n'
 ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python3-pil',
                'yaml': 'python3-yaml'}
 # Imported late and optional, with an error that says how to get them; no rosdep key.
-OPTIONAL = {'cuda', 'onnx', 'onnxruntime', 'pycuda', 'rosbags'}
+OPTIONAL = {'cuda', 'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
 # Where each room may look; common is everybody's.
 ROOMS = {
     'common': {'common'},
