@@ -203,16 +203,22 @@ class SegformerNode(LifecycleNode):
     def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
         # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
         used = {topics.input_name(camera.name, topic) for camera in parameters.cameras
-                for topic in REMAPPED if not getattr(camera, f'{topic.name}_topic')}
+                for topic in REMAPPED if not getattr(camera, f'{topic.name}_topic')
+                and (topic is not topics.DEPTH_IN or camera.depth_transport != 'none')}
         offered = {topics.input_name(name, topic) for topic in REMAPPED
                    for name in ['', *(camera.name for camera in parameters.cameras)]}
         for name in sorted(offered - used):
             resolved = self.resolve_topic_name(name)
             if resolved != self.resolve_topic_name(name, only_expand=True):
                 self.get_logger().warning(
-                    f'Remapping {name} to {resolved} does nothing: cameras and their parameters '
-                    f'*_topic say what is read. Remap one of {", ".join(sorted(used))}, or set '
-                    f'{name.replace("/", ".")}_topic.')
+                    f'Remapping {name} to {resolved} does nothing: the parameters cameras, '
+                    'image_topic, camera_info_topic, depth_topic and depth_transport say what is '
+                    f'read. Remap one of {", ".join(sorted(used)) or "(none)"}, or change these.')
+        for camera in parameters.cameras:
+            if camera.depth_topic and camera.depth_transport == 'none':
+                self.get_logger().warning(
+                    f'depth_topic {camera.depth_topic} does nothing: set depth_transport: raw or '
+                    'compressed.')
 
     def _log_inputs(self) -> None:
         names = sorted({'{} ({})'.format(each.topic_name, topics.type_name_of(each.msg_type))

@@ -20,15 +20,6 @@ class CameraParameters(NamedTuple):
     image_transport: str = rows.parameter(
         'raw', rows.CONFIGURE,
         'raw subscribes to image, compressed to image/compressed.', choices=TRANSPORTS)
-    image_topic: str = rows.parameter(
-        '', rows.CONFIGURE,
-        'Topic of the images, without /compressed; empty: the topic image, which can be '
-        'remapped.')
-    camera_info_topic: str = rows.parameter(
-        '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
-    depth_topic: str = rows.parameter(
-        '', rows.CONFIGURE,
-        'Topic of the depth image, without /compressedDepth; empty: the topic depth.')
     rotate: int = rows.parameter(
         0, rows.LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
@@ -41,6 +32,15 @@ class CameraParameters(NamedTuple):
         'none', rows.CONFIGURE,
         'Use a registered depth image instead of flat ground: raw subscribes to depth, '
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS)
+    image_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of the images, without /compressed; empty: the topic image, which can be '
+        'remapped.')
+    camera_info_topic: str = rows.parameter(
+        '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
+    depth_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of the depth image, without /compressedDepth; empty: the topic depth.')
     self_mask: str = rows.parameter(
         '', rows.CONFIGURE,
         'Where the camera sees its own robot: path of a PNG that is black elsewhere, or a '
@@ -231,7 +231,7 @@ def _shared_topic(values: Mapping[str, Any]) -> Optional[str]:
     readers: Dict[str, str] = {}
     for camera in values['cameras']:
         name = prefixed(camera, 'image_topic')
-        topic = values[name]
+        topic = values.get(name, '')
         if topic in readers:
             return (f'Wrong value of {name}: got {topic!r}, which {readers[topic]} is too; '
                     'expected a topic for each camera.')
