@@ -124,6 +124,8 @@ def generate_launch_description():
         # In the node's namespace: the topics in the file are relative.
         Node(package='rviz2', executable='rviz2', name='segformer_rviz', output='screen',
              namespace=LaunchConfiguration('namespace'),
+             # Humble's Camera display makes this name absolute.
+             remappings=[('/segformer/camera_info', 'segformer/camera_info')],
              arguments=['-d', in_config('segformer.rviz')],
              parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
              condition=IfCondition(LaunchConfiguration('rviz'))),

@@ -189,6 +189,7 @@ def test_rviz_starts_only_when_asked_for_and_in_the_namespace_of_the_node(projec
     node, rviz = segformer(project_root, rviz='true', namespace='robot1')
     assert (node['package'], rviz['package']) == ('segformer_ros', 'rviz2')
     assert rviz['namespace'] == 'robot1'
+    assert rviz['remappings'] == [('/segformer/camera_info', 'segformer/camera_info')]
     assert len(segformer(project_root)) == 1
 
 
