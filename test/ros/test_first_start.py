@@ -185,13 +185,13 @@ def test_images_that_stop_are_told_once_and_their_return_too(domain, silent):
 
 
 def test_named_cameras_read_the_topics_of_their_parameters_and_the_log_names_all(
-        domain, tmp_path, color_model):
-    parameters = {
-        'model': color_model, 'cameras': "['front', 'left']",
+        domain, tmp_path):
+    parameters = color_parameters(tmp_path, **{
+        'cameras': "['front', 'left']",
         'front.image_topic': '/front/image_raw', 'front.camera_info_topic': '/front/info',
         'front.depth_topic': '/front/registered', 'front.depth_transport': 'compressed',
         'left.image_topic': '/left/image_raw', 'left.image_transport': 'compressed',
-        'height_source': 'range'}
+        'height_source': 'range'})
     with NodeProcess(domain, tmp_path, parameters) as node, Peer(domain) as peer:
         line = node.wait_for_log(r'Listens to (.*)\.').group(1)
         told = dict(re.match(r'(\S+) \((\S+)\)', word).groups() for word in line.split(', '))

@@ -27,7 +27,9 @@ from segformer_ros.cli.support.command import number_within
 ])
 def test_impossible_number_is_refused_with_the_option_and_the_bounds(command, arguments, option,
                                                                      capsys):
-    parser = importlib.import_module(f'segformer_ros.cli.{command}').make_parser()
+    module = importlib.import_module(f'segformer_ros.cli.{command}')
+    make = module._parser if command == 'build_engine' else module.make_parser
+    parser = make()
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(arguments)
     assert ended.value.code == 2

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executables that are nodes explain themselves and refuse what would do nothing."""
 
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,6 @@ NODES = ('segformer', 'simulated_camera')
 
 
 def run(name, *arguments, **environment):
-    import os
     return subprocess.run(
         [sys.executable, '-m', f'segformer_ros.cli.{name}', *arguments], timeout=60, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
