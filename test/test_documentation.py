@@ -74,7 +74,7 @@ def test_launch_files_and_their_arguments_exist(project_root):
         # What follows the name of a camera: launch_arguments.camera_topics.
         names = [word.split(':=')[0] for word in words[4:] if ':=' in word]
         wrong += [(page, words[3], name) for name in names
-                  if "'{}'".format(name) not in text and name.partition('.')[2] not in
+                  if f"'{name}'" not in text and name.partition('.')[2] not in
                   launch_arguments.CAMERA_INPUTS + launch_arguments.CAMERA_SETTINGS]
     assert seen
     assert wrong == []

@@ -29,8 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
                         help='folder for the results (default: %(default)s)')
     parser.add_argument('--world', choices=WORLDS, action='append',
                         help='kind of world; may be repeated (default: all)')
-    parser.add_argument('--frames', type=command.number_within(1, 10 ** 6), default=24, metavar='N',
-                        help='images of each world (default: %(default)s)')
+    parser.add_argument('--frames', type=command.number_within(1, 10 ** 6), default=24,
+                        metavar='N', help='images of each world (default: %(default)s)')
     parser.add_argument('--seed', type=command.number_within(0, 2 ** 32 - 1), default=2020260,
                         metavar='N',
                         help='of the worlds; the shipped model has seen seeds below 100000 only '

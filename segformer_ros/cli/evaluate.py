@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
@@ -17,7 +18,6 @@ from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
-from segformer_ros.cli.support import command
 from segformer_ros.evaluation.report import html_page
 from segformer_ros.evaluation.report import json_file
 from segformer_ros.evaluation.report import thresholds

@@ -101,7 +101,7 @@ def test_arguments_reach_the_node(project_root, mine):
 
 def test_profile_for_images_is_used_unless_the_environment_has_one(project_root, monkeypatch):
     (node,) = segformer(project_root)
-    assert set(node['additional_env'].values()) == { config('fastdds.xml')}
+    assert set(node['additional_env'].values()) == {config('fastdds.xml')}
     assert len(node['additional_env']) == 2
     for none in ('none', ''):
         (node,) = segformer(project_root, fastdds_profile=none)
@@ -234,7 +234,8 @@ def test_named_cameras_get_their_topics(project_root, names):
     ('segformer', ['front.image:=/x'], {}, 'Argument front.image does nothing'),
     ('segformer', ['rear.image:=/x'], {'cameras': '[front]'}, 'expected rear among cameras:='),
     ('segformer', [], {'cameras': '[front]', 'image': '/x'}, 'expected front.image:='),
-    ('segformer', [], {'cameras': '[front]', 'camera_info': '/x'}, 'expected front.camera_info:='),
+    ('segformer', [], {'cameras': '[front]', 'camera_info': '/x'},
+     'expected front.camera_info:='),
     ('segformer', ['imgae:=/x'], {}, r'Argument imgae does nothing.*Meant: image\?'),
     ('segformer', ['front.imgae:=/x'], {'cameras': '[front]'}, 'front.imgae does nothing'),
     ('drone', ['hieght:=3'], {}, 'Argument hieght does nothing'),

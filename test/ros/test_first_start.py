@@ -27,7 +27,6 @@ from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
 from support.segformer_peer import SegformerPeer
-from support.tiny_model import write_color_model
 from tf2_msgs.msg import TFMessage
 
 SIMULATOR = 'segformer_ros.cli.simulated_camera'

@@ -55,9 +55,8 @@ def number_within(low: float, high: float, kind: Callable[[str], Any] = int,
     :param kind: ``int`` or ``float``
     :param above: whether ``low`` itself is refused
     """
-    expected = '{}number {}{}'.format(
-        'whole ' if kind is int else '', f'above {low}, up to ' if above else f'from {low} to ',
-        high)
+    bounds = f'above {low}, up to {high}' if above else f'from {low} to {high}'
+    expected = 'whole number ' if kind is int else 'number '
 
     def convert(text: str) -> Any:
         try:
@@ -66,7 +65,7 @@ def number_within(low: float, high: float, kind: Callable[[str], Any] = int,
             value = None
         # Written so that NaN, which compares false with everything, is refused.
         if value is None or not low <= value <= high or (above and value == low):
-            raise argparse.ArgumentTypeError(f'{text!r} is not a {expected}')
+            raise argparse.ArgumentTypeError(f'{text!r} is not a {expected}{bounds}')
         return value
 
     return convert

@@ -68,7 +68,7 @@ class InputWatch:
         """
         self._silence += min(now - self._looked_at, LONGEST_STEP)
         self._looked_at = now
-        if self._silence <= limit or self._told and self._silence < self._tell_at:
+        if self._silence <= limit or (self._told and self._silence < self._tell_at):
             return
         self._told, self._tell_at = True, self._silence + REPEAT
         self._node.get_logger().warning(
@@ -78,8 +78,8 @@ class InputWatch:
     def _reason(self) -> str:
         publishers = self._publishers()
         if not publishers:
-            return 'nobody publishes it. {}Start the camera driver, or remap image or set {} to ' \
-                'its topic.'.format(self._elsewhere(), self._parameter)
+            return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or remap '
+                    f'image or set {self._parameter} to its topic.')
         found = '{} publisher{}: {}. '.format(len(publishers), 's' if len(publishers) > 1 else '',
                                               _listed([str(each) for each in publishers]))
         if any(each.type_name == self._type_name for each in publishers):

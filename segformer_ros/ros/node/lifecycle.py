@@ -58,8 +58,8 @@ def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
         except RCLError as error:
             name = request.transition.label or request.transition.id
             state = node._state_machine.current_state[1]
-            remedy = ' The node starts by itself: set autostart: false where a lifecycle manager ' \
-                'leads it.' if autostart else ''
+            remedy = (' The node starts by itself: set autostart: false where a lifecycle '
+                      'manager leads it.') if autostart else ''
             node.get_logger().error(
                 f'Transition {name} refused in state {state}: {error}{remedy}')
             response.success = False

@@ -221,7 +221,7 @@ class SegformerNode(LifecycleNode):
                     'compressed.')
 
     def _log_inputs(self) -> None:
-        names = sorted({'{} ({})'.format(each.topic_name, topics.type_name_of(each.msg_type))
+        names = sorted({f'{each.topic_name} ({topics.type_name_of(each.msg_type)})'
                         for each in self.subscriptions})
         self.get_logger().info('Listens to {}.'.format(', '.join(names)))
 

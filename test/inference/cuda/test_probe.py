@@ -75,4 +75,4 @@ def test_hardware_shows_without_its_driver(tmp_path, path, text, expected):
     file = tmp_path / path
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding='utf-8')
-    assert has_nvidia_hardware(f'{tmp_path}/') is expected
+    assert cuda_probe.has_nvidia_hardware(f'{tmp_path}/') is expected

@@ -161,7 +161,8 @@ def test_plan_that_was_changed_is_never_loaded_and_built_again(robot):
 
 
 @pytest.mark.parametrize('hardware, why', [
-    (False, 'no NVIDIA GPU; onnxruntime: '), (True, 'No CUDA driver. Use backend: onnxruntime.; ')])
+    (False, 'no NVIDIA GPU; onnxruntime: '),
+    (True, 'No CUDA driver. Use backend: onnxruntime.; ')])
 def test_auto_without_gpu_is_onnxruntime_and_no_warning(robot, monkeypatch, hardware, why):
     # Drivers are of interest only where there is something to drive.
     monkeypatch.setattr(engine_manager, 'has_nvidia_hardware', lambda: hardware)
