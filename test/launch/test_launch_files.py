@@ -209,8 +209,10 @@ def test_an_argument_that_a_release_lacks_is_noticed(release, is_known):
         node(executable='segformer', output_file='x')
 
 
-CAMERAS = ['front.image:=/front/image_raw', 'front.camera_info:=/front/info',
-           'front.depth:=/front/depth', 'front.depth_transport:=raw', 'left.image:=/left/image_raw']
+CAMERAS = [
+    'front.image:=/front/image_raw', 'front.camera_info:=/front/info', 'front.depth:=/front/depth',
+    'front.depth_transport:=raw', 'left.image:=/left/image_raw'
+]
 
 
 @pytest.mark.parametrize('names', ['[front,left]', 'front, left', "['front', 'left']"])

@@ -46,7 +46,7 @@ def size_wh(text: str) -> Tuple[int, int]:
 
 
 def number_within(low: float, high: float, kind: Callable[[str], Any] = int,
-                above: bool = False) -> Callable[[str], Any]:
+                  above: bool = False) -> Callable[[str], Any]:
     """
     Return the type of an option that is a number within bounds.
 

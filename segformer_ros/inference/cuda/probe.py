@@ -29,7 +29,6 @@ NO_GPU_REMEDY = (
 # Both name the exact driver: the first on a Jetson, the second on a desktop.
 RELEASE_FILES = ('/etc/nv_tegra_release', '/proc/driver/nvidia/version')
 
-
 DEVICE_FILES = ('dev/nvidia[0-9]*', 'dev/nvhost-ctrl*', 'dev/nvmap', 'proc/driver/nvidia/version',
                 'etc/nv_tegra_release')
 PCI_VENDOR = '0x10de'
