@@ -161,12 +161,18 @@ class TransformBuffer:
         return (transforms.inverse(self._climb(up_target, stamp))
                 .dot(self._climb(up_source, stamp)))
 
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        frame = frame.lstrip('/')
+        return frame in self._edges or any(edge.parent == frame
+                                           for edge in self._edges.values())
+
     def clear(self) -> None:
         """Forget everything but static transforms, as after a jump back in time."""
         self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
 
     def _chain(self, frame: str) -> List[str]:
-        if frame not in self._edges and all(e.parent != frame for e in self._edges.values()):
+        if not self.knows(frame):
             raise self._unknown(frame)
         chain = [frame]
         while chain[-1] in self._edges:

@@ -79,13 +79,13 @@ class DepthInput:
         self._compressed = camera.depth_transport == 'compressed'
         self._lock = threading.Lock()
         self._kept: 'collections.OrderedDict[int, Any]' = collections.OrderedDict()
-        name = topics.input_name(camera.name, topics.DEPTH_IN)
+        name = topics.input_name(camera.name, topics.DEPTH_IN, camera.depth_topic)
         topic = topics.DEPTH_IN
         if self._compressed:
             # As image_transport: who remaps depth means depth/compressedDepth too.
             topic = topics.DEPTH_IN_COMPRESSED
-            name = node.resolve_topic_name(name) + topic.name[len(topics.DEPTH_IN.name):]
-        self._name = name
+            name = topics.transported_name(node.resolve_topic_name(name), topic)
+        self._name = node.resolve_topic_name(name)
         self._subscription = node.create_subscription(
             CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
@@ -103,7 +103,8 @@ class DepthInput:
             raise TransformError('No depth image for the image',
                                  expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
                                  f'on {self._name}',
-                                 remedy='Check the topic, or set depth_transport: none.')
+                                 remedy='Remap depth or set depth_topic to the registered depth '
+                                 'of the driver, or set depth_transport: none.')
         if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)
@@ -143,7 +144,8 @@ class CostmapCamera:
         self._log = Throttle(node.get_logger(), time.monotonic)
         self.cloud_frame = ''
         """Of the newest clouds; empty before the first."""
-        self.topic = node.resolve_topic_name(topics.input_name(parameters.name, topics.IMAGE))
+        self.topic = node.resolve_topic_name(topics.input_name(
+            parameters.name, topics.IMAGE, parameters.image_topic))
         self._rectified = parameters.rectified == 'yes' or (
             parameters.rectified == 'auto' and camera_model.is_rectified(self.topic))
         self._model: Optional[camera_model.CameraModel] = None
@@ -151,6 +153,9 @@ class CostmapCamera:
         self._depth: Optional[DepthInput] = None
         if parameters.depth_transport != 'none':
             self._depth = DepthInput(node, parameters)
+        self._info_topic = node.resolve_topic_name(
+            topics.input_name(parameters.name, topics.CAMERA_INFO_IN,
+                              parameters.camera_info_topic))
         self.outputs = CloudOutputs(node, parameters.name)
 
     def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters
@@ -224,10 +229,10 @@ class CostmapCamera:
     def _model_for(self, message: PublishedMask,
                    pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
         if message.info is None:
-            topic = topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)
             raise InvalidInputError(
-                'No CameraInfo was received', expected=f'a message on {topic}',
-                remedy='Check the topic name; set costmap: false where masks are enough.')
+                'No CameraInfo was received', expected=f'a message on {self._info_topic}',
+                remedy='Remap camera_info or set camera_info_topic to the topic of the driver; '
+                'set costmap: false where masks are enough.')
         height, width = message.mask.shape
         key = (camera_model.calibration_of(message.info), width, height)
         if self._model is None or key != self._model_key:

@@ -19,7 +19,7 @@ class CostmapState(NamedTuple):
 
     ``reports`` by camera: what became of its masks. ``grid_rate``: per second; None until it can
     be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
-    cell. ``jumps``: times that the clock went back.
+    cell. ``jumps``: times that the clock went back. ``ground_frame``: the one in use.
     """
 
     reports: Dict[str, CameraReport]
@@ -29,6 +29,7 @@ class CostmapState(NamedTuple):
     jumps: int
     transforms: str
     profile: str
+    ground_frame: str
 
 
 def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
@@ -88,7 +89,7 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
         ('oldest known cell [s]', f'{costmap.oldest:.2f}'),
         ('clock went back', str(costmap.jumps)),
         ('transforms', costmap.transforms),
-        ('frames', f'{parameters.costmap.ground_frame} in {parameters.costmap.odom_frame}'),
+        ('frames', f'{costmap.ground_frame} in {parameters.costmap.odom_frame}'),
         ('cost profile', costmap.profile),
     ]
     for camera, report in costmap.reports.items():

@@ -35,6 +35,7 @@ from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
+from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -122,7 +123,9 @@ class CostmapServer:
         # A new one: what the clock did before does not count.
         self._clock = NodeClock(self._node)
         self._setup = _Setup(
-            classes, groups, pipeline, cameras, CameraPoses(make_transforms(self._node)),
+            classes, groups, pipeline, cameras,
+            CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
+                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
             range_input)
         self._set_pace(self._setup)
@@ -162,7 +165,8 @@ class CostmapServer:
                 # Of now: Nav2 drops a cloud whose stamp has left its transforms' ten seconds.
                 camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
-                    frame_id=camera.cloud_frame or self._parameters.costmap.ground_frame))
+                    frame_id=camera.cloud_frame
+                    or setup.poses.ground_frame(self._parameters.costmap)))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -238,7 +242,8 @@ class CostmapServer:
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
             known=float(np.mean(values != UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
-            profile=setup.pipeline.costs.name)
+            profile=setup.pipeline.costs.name,
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap))
 
     def _offer(self, name: str, header: Header, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
@@ -267,7 +272,9 @@ class CostmapServer:
             setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS,
                                        self._clock.seconds() or None)
             try:
-                pose, depth = camera.locate(message, setup.poses, self._parameters.costmap)
+                parameters = setup.poses.with_known_ground(camera.parameters,
+                                                           self._parameters.costmap)
+                pose, depth = camera.locate(message, setup.poses, parameters)
             except TransformError:
                 if is_last:
                     raise
@@ -277,7 +284,7 @@ class CostmapServer:
                     camera.statistics.record_drop()
                     return True
                 view = camera.make_view(message, pose, depth, setup.pipeline)
-                self._process(setup, camera, message, view, started)
+                self._process(setup, camera, message, view, parameters, started)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -286,8 +293,8 @@ class CostmapServer:
         return True
 
     def _process(self, setup: _Setup, camera: costmap_camera.CostmapCamera,
-                 message: costmap_camera.PublishedMask, view: CameraView, started: float) -> None:
-        parameters = self._parameters.costmap
+                 message: costmap_camera.PublishedMask, view: CameraView,
+                 parameters: CostmapParameters, started: float) -> None:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)

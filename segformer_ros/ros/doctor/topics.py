@@ -10,6 +10,7 @@ from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.io import status
+from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.encodings import find_encoding
 
 SLOW = 1.0
@@ -132,7 +133,14 @@ def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
             status.WARN, 'tf', 'no transform on /tf or /tf_static',
             'The costmap needs them: start robot_state_publisher and the odometry, or set '
             'mount.* and odom_frame equal to ground_frame.')]
-    targets = [observed.parameters.get(name) for name in ('ground_frame', 'odom_frame')]
+    ground, odom = (observed.parameters.get(name) for name in ('ground_frame', 'odom_frame'))
+    other = STAND_INS.get(ground or '')
+    if other not in (None, odom) and not observed.transform_buffer.knows(str(ground)) and \
+            observed.transform_buffer.knows(str(other)):
+        results.append(CheckResult(
+            status.OK, 'tf', f'{other} stands in for {ground}, which no transform names'))
+        ground = other
+    targets = [ground, odom]
     for frame in frames:
         for target in sorted({each for each in targets if each}):
             try:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every topic and service of the node with its QoS: one row each."""
 
-from typing import NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import HistoryPolicy
@@ -115,9 +115,29 @@ ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 
 
-def input_name(camera: str, topic: Topic) -> str:
-    """Return the relative name of an input: ``image`` or ``front/image``."""
-    return f'{camera}/{topic.name}' if camera else topic.name
+def input_name(camera: str, topic: Topic, given: str = '') -> str:
+    """
+    Return the name of an input: ``image`` or ``front/image``, both relative.
+
+    :param given: the name that the parameters give instead, if any
+    """
+    return given or (f'{camera}/{topic.name}' if camera else topic.name)
+
+
+def transported_name(base: str, topic: Topic) -> str:
+    """
+    Return the name of an encoded image, as image_transport does: ``image/compressed``.
+
+    :param base: resolved name of the plain image, or already that of the encoded one
+    :param topic: such as ``image/compressed``
+    """
+    suffix = topic.name[topic.name.index('/'):]
+    return base if base.endswith(suffix) else base + suffix
+
+
+def type_name_of(message_type: Any) -> str:
+    """Return the name of a message type, such as ``sensor_msgs/msg/Image``."""
+    return '{}/msg/{}'.format(message_type.__module__.split('.')[0], message_type.__name__)
 
 
 def output_name(camera: str, topic: Topic) -> str:

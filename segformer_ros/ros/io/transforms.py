@@ -44,6 +44,10 @@ class Transforms(abc.ABC):
         """
 
     @abc.abstractmethod
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+
+    @abc.abstractmethod
     def clear(self) -> None:
         """Forget everything but static transforms, because time went back."""
 
@@ -75,6 +79,11 @@ class BufferedTransforms(Transforms):
         """Return target_from_source (4, 4) without waiting."""
         with self._lock:
             return self._buffer.lookup(target, source, stamp_ns / NANOSECONDS)
+
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        with self._lock:
+            return self._buffer.knows(frame)
 
     def clear(self) -> None:
         """Forget everything but static transforms."""
@@ -145,6 +154,12 @@ class Tf2Transforms(Transforms):
             raise TransformError('No transform', got=f'{source!r} in {target!r}',
                                  remedy=f'tf2 says: {error}') from error
         return pose_matrix(*components_of(found.transform))
+
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        # tf2 knows every frame in itself, at any time, and no other.
+        frame = frame.lstrip('/')
+        return bool(self._buffer.can_transform(frame, frame, Time()))
 
     def clear(self) -> None:
         """Forget everything but static transforms."""

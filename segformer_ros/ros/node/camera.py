@@ -20,6 +20,7 @@ from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.ros.node.diagnostics import camera_status
+from segformer_ros.ros.node.input_watch import InputWatch
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
@@ -131,8 +132,18 @@ class Camera:
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
-        self._compressed = any(each.image_transport == 'compressed'
-                               for each in settings.current.cameras if each.name == name)
+        parameters = next(each for each in settings.current.cameras if each.name == name)
+        self._compressed = parameters.image_transport == 'compressed'
+        self._topic = node.resolve_topic_name(
+            topics.input_name(name, topics.IMAGE, parameters.image_topic))
+        if self._compressed:
+            # As image_transport: who remaps image means image/compressed too.
+            self._topic = topics.transported_name(self._topic, topics.IMAGE_COMPRESSED)
+        self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
+                                             parameters.camera_info_topic)
+        self._watch = InputWatch(
+            node, name, self._topic,
+            (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
         self._subscriptions: List[Subscription] = []
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
@@ -149,6 +160,12 @@ class Camera:
             self._outputs.publish_label_info(self.settings.current.threshold)
         if not self._subscriptions:
             self._subscribe()
+            self._watch.begin(time.monotonic())
+
+    def check(self) -> None:
+        """Warn where images are expected and stay away."""
+        if self._subscriptions:
+            self._watch.check(time.monotonic(), self.settings.current.error_after)
 
     def stop(self) -> None:
         """Take no more images; when this returns no further result goes out."""
@@ -173,7 +190,7 @@ class Camera:
         """Return the entry of diagnostics."""
         return camera_status(
             self.name, self.statistics.report(time.monotonic()), state, self.settings.current,
-            {'topic': self._node.resolve_topic_name(self._image_topic()),
+            {'topic': self._topic,
              'bayer and yuv by': self._bridge.status})
 
     @property
@@ -225,19 +242,19 @@ class Camera:
             (topics.IMAGE, Image)
         self._subscriptions = [
             self._node.create_subscription(
-                image_type, self._image_topic(), self._on_image, image.profile()),
+                image_type, self._topic, self._on_image, image.profile()),
             self._node.create_subscription(
-                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
-                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
+                CameraInfo, self._info_topic, self._on_camera_info,
+                topics.CAMERA_INFO_IN.profile())]
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
+        self._watch.record_arrival()
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
         if self.statistics.record_arrival(now, stamp, self._age(stamp)):
             self._log.info(
                 'stamp',
-                f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
-                'reset.')
+                f'Stamps of {self._topic} went back: a bag started over, or time was reset.')
         if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 
@@ -250,10 +267,3 @@ class Camera:
         if now == 0 or stamp == 0:
             return None
         return (now - stamp) / stamps.NANOSECONDS
-
-    def _image_topic(self) -> str:
-        if not self._compressed:
-            return topics.input_name(self.name, topics.IMAGE)
-        # As image_transport: who remaps image means image/compressed too.
-        base = self._node.resolve_topic_name(topics.input_name(self.name, topics.IMAGE))
-        return base + topics.IMAGE_COMPRESSED.name[len(topics.IMAGE.name):]

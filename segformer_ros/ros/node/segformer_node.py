@@ -36,6 +36,8 @@ from std_srvs.srv import SetBool
 
 CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
+REMAPPED = (topics.IMAGE, topics.CAMERA_INFO_IN, topics.DEPTH_IN)
+"""Inputs of a camera, each with a parameter of its name with ``_topic``."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
@@ -70,11 +72,15 @@ class SegformerNode(LifecycleNode):
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
         self._settings.examine = self._costmap.examine
-        answer_impossible_transitions(self)
+        answer_impossible_transitions(self, self._settings.current.autostart)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             start_by_itself(self, self._abandoned, is_stopping)
+        else:
+            self.get_logger().info(
+                'autostart is false: waits for a lifecycle manager, or for "ros2 lifecycle set '
+                f'{self.get_fully_qualified_name()} configure" and activate.')
 
     @property
     def lifecycle_state(self) -> str:
@@ -160,6 +166,7 @@ class SegformerNode(LifecycleNode):
             lambda fallback, predecessor: self._make_thread(model, fallback, predecessor),
             self._on_lost, self._on_trouble, self._abandoned)
         watched.start(self._is_stopping)
+        self._warn_of_idle_remaps(parameters)
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
@@ -190,10 +197,38 @@ class SegformerNode(LifecycleNode):
     def _on_check(self) -> None:
         if self._supervisor is not None:
             self._supervisor.check()
+        for camera in self._cameras.values():
+            camera.check()
+
+    def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
+        # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
+        used = {topics.input_name(camera.name, topic) for camera in parameters.cameras
+                for topic in REMAPPED if not getattr(camera, f'{topic.name}_topic')
+                and (topic is not topics.DEPTH_IN or camera.depth_transport != 'none')}
+        offered = {topics.input_name(name, topic) for topic in REMAPPED
+                   for name in ['', *(camera.name for camera in parameters.cameras)]}
+        for name in sorted(offered - used):
+            resolved = self.resolve_topic_name(name)
+            if resolved != self.resolve_topic_name(name, only_expand=True):
+                self.get_logger().warning(
+                    f'Remapping {name} to {resolved} does nothing: the parameters cameras, '
+                    'image_topic, camera_info_topic, depth_topic and depth_transport say what is '
+                    f'read. Remap one of {", ".join(sorted(used)) or "(none)"}, or change these.')
+        for camera in parameters.cameras:
+            if camera.depth_topic and camera.depth_transport == 'none':
+                self.get_logger().warning(
+                    f'depth_topic {camera.depth_topic} does nothing: set depth_transport: raw or '
+                    'compressed.')
+
+    def _log_inputs(self) -> None:
+        names = sorted({f'{each.topic_name} ({topics.type_name_of(each.msg_type)})'
+                        for each in self.subscriptions})
+        self.get_logger().info('Listens to {}.'.format(', '.join(names)))
 
     def _start(self) -> None:
         self._costmap.start()
         self._start_cameras()
+        self._log_inputs()
 
     def _stop(self) -> None:
         self._stop_cameras()

@@ -11,8 +11,10 @@ from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.exceptions import InvalidParameterValueException
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
 from segformer_ros.common.errors import ConfigurationError
 
 START = 'at start'
@@ -76,6 +78,8 @@ def fault(row: Row, value: Any) -> Optional[str]:
         return _sentence(row, value, f'{row.range[0]} to {row.range[1]}')
     if row.name == 'cameras':
         return _cameras_fault(row, value)
+    if row.name.endswith('_topic') and value:
+        return _topic_fault(row, value)
     return None
 
 
@@ -120,6 +124,14 @@ def _cameras_fault(row: Row, names: Any) -> Optional[str]:
                                          "letter, or [''] for one camera without a name")
     if not names or len(set(names)) != len(names):
         return _sentence(row, names, 'at least one name, each once')
+    return None
+
+
+def _topic_fault(row: Row, name: str) -> Optional[str]:
+    try:
+        validate_topic_name(name)
+    except InvalidTopicNameException:
+        return _sentence(row, name, 'the name of a topic, such as /camera/image_raw')
     return None
 
 
