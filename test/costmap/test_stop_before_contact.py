@@ -10,7 +10,6 @@ that the snippet's polygon is made for; everything is looked at in steps of 0.05
 import json
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import Calibration
@@ -46,12 +45,15 @@ SPEEDS = (0.2, 0.4, 0.6)
 def thing(name):
     """Return boxes whose front lies at ``FAR`` before the bumper."""
     front = FAR + BUMPER
+
     def standing(label, length, width, height, **more):
         return Box(front + 0.5 * length, 0.0, length, width, ADE20K.id_of(label), height=height,
                    **more)
+
     legs = [Box(front + x, y, 0.05, 0.05, ADE20K.id_of('table'), height=0.72)
             for x in (0.025, 0.6) for y in (-0.3, 0.3)]
-    return {'wall': (standing('wall', 0.2, 8.0, 2.5),), 'door': (standing('door', 0.05, 0.9, 2.0),),
+    return {'wall': (standing('wall', 0.2, 8.0, 2.5),),
+            'door': (standing('door', 0.05, 0.9, 2.0),),
             'table': tuple(legs) + (standing('table', 0.65, 0.7, 0.03, bottom=0.72),),
             'person': (standing('person', 0.3, 0.4, 1.7),),
             'box': (standing('box', 0.2, 0.2, 0.2),)}[name]
@@ -159,12 +161,11 @@ def test_it_stops_before_everything_with_every_mount(project_root, mount, name):
 
 
 def test_what_appears_below_the_view_stops_it_too(project_root):
-    # The box comes into being 0.4 m before the bumper, where the camera sees no ground.
+    # It comes into being 0.4 m before the bumper, where the camera sees no ground.
     monitor = monitor_of(project_root)
     mount = mount_pose(*MOUNTS['docs'][:2])
-    for label, height in (('person', 1.7), ('wall', 2.0)):
-        boxes = thing('wall' if label == 'wall' else 'person')
-        left = gap_left(monitor, mount, boxes, 0.2, appears_at=FAR - 0.4)
+    for name in ('person', 'wall'):
+        left = gap_left(monitor, mount, thing(name), 0.2, appears_at=FAR - 0.4)
         assert left is not None and 0.02 < left < 0.4
 
 
