@@ -170,7 +170,8 @@ def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[
             continue
         reach = stopping.reach_ahead(corners)
         text = (f'{name} reaches {reach:.2f} m ahead, {needed:.2f} m are needed at '
-                f'{speed:.2f} m/s with images of {delays.age:.1f} s and {delays.period:.1f} s apart')
+                f'{speed:.2f} m/s with images {delays.age:.1f} s old and {delays.period:.1f} s '
+                'apart')
         results.append(CheckResult(
             status.WARN if reach < needed else status.OK, 'stop polygon', text,
             f'Move its front to {needed:.2f} m (points of {graph.MONITOR}), drive slower (--speed '
