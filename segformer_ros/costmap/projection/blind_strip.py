@@ -12,6 +12,7 @@ from typing import NamedTuple, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.grid import CostGrid
@@ -19,10 +20,8 @@ from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection.scan_table import ScanTable
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
-    Flags = npt.NDArray[np.bool_]
+    Floats = arrays.Float32
+    Flags = arrays.Bool
 
 # Samples of a cell's side along the strip.
 _PER_CELL = 2.0
@@ -42,7 +41,7 @@ class BlindStrip(NamedTuple):
     """
 
     edge: 'Floats'
-    corners: 'npt.NDArray[np.float64]'
+    corners: arrays.Float64
 
 
 class Strip(NamedTuple):
@@ -94,7 +93,7 @@ class StripView(NamedTuple):
 
     blind: 'Flags'
     moving: 'Flags'
-    labels: 'npt.NDArray[np.uint8]'
+    labels: arrays.UInt8
     sure: 'Floats'
 
 
