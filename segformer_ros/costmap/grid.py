@@ -175,6 +175,28 @@ class CostGrid:
             lethal &= large[blobs]
         return lethal
 
+    def standing_cells(self) -> arrays.Bool:
+        """Return (height, width), true where obstacles that stay are marked, as above."""
+        standing = self._static >= self.fusion.mark_threshold
+        return self.lethal_cells() & standing.reshape(self.geometry.height, self.geometry.width)
+
+    def stands_within(self, x: arrays.Float64, y: arrays.Float64) -> bool:
+        """
+        Return whether an obstacle that stays is marked in the rectangle around points.
+
+        :param x: in the grid's frame, metres
+        :param y: same shape
+        """
+        geometry = self.geometry
+        part = []
+        for points, origin, count in ((y.tolist(), geometry.origin_y, geometry.height),
+                                      (x.tolist(), geometry.origin_x, geometry.width)):
+            low = int((min(points) - origin) // geometry.resolution)
+            high = int((max(points) - origin) // geometry.resolution) + 1
+            part.append(slice(min(max(low, 0), count), min(max(high, 0), count)))
+        static = self._static.reshape(geometry.height, geometry.width)[part[0], part[1]]
+        return bool(static.size and static.max() >= self.fusion.mark_threshold)
+
     def to_occupancy(self, stamp: float) -> arrays.Int8:
         """
         Return the grid as OccupancyGrid values at a time.
