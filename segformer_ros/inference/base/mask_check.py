@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKIN
 import numpy as np
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.model import spec as model_spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -53,6 +54,27 @@ class Iou(NamedTuple):
     class_id: int
     share: float
     iou: float
+
+
+def class_ids(values: 'npt.NDArray[Any]', kind: str, class_axis: int) -> 'npt.NDArray[Any]':
+    """
+    Return (1, h, w) class ids of a network's output, at the size of that.
+
+    :param values: the output
+    :param kind: one of ``OUTPUT_KINDS``
+    :param class_axis: of the channels, if there are any
+    """
+    if kind == model_spec.LABELS:
+        return values.squeeze(class_axis) if values.ndim == 4 else values
+    if kind in model_spec.BINARY:
+        rest = 0.0 if kind == model_spec.BINARY_LOGITS else 0.5
+        return (values < rest).any(axis=class_axis).astype(np.int64)
+    return np.asarray(values.argmax(axis=class_axis))
+
+
+def class_axis_of(spec: model_spec.ModelSpec) -> int:
+    """Return the axis of the channels in a network's output."""
+    return 3 if spec.output_layout == 'nhwc' else 1
 
 
 def compare_masks(reference: Sequence['npt.NDArray[Any]'],

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare an optimized model with the network that it was made from."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple,
+                    TYPE_CHECKING)
 
 import cv2
 import numpy as np
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model.optimize.io_adapters import WHITE
-from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model import spec as model_spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,20 +45,24 @@ class Agreement(NamedTuple):
                 f'masks equal on {self.mask_agreement:.3%}')
 
 
-def compare(original: str, spec: ModelSpec, optimized: str, optimized_spec: ModelSpec,
-            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Agreement:
+def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
+            optimized_spec: model_spec.ModelSpec,
+            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None,
+            cut: str = '') -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
 
     :param original: path of an ONNX file
     :param optimized: path of the model made from it
     :param pictures: (H, W, 3) RGB at the input's size, by default :func:`sample_pictures`
+    :param cut: the last operator of the original, where the optimized model ends before it; it
+        is computed here
     :raises BackendError: onnxruntime is not installed, or cannot run one of them
     """
     if pictures is None:
         pictures = sample_pictures(spec.input_size_wh)
-    expected = _run(original, spec, pictures)
-    got = _run(optimized, optimized_spec, pictures)
+    expected = [_of_every_class(values, spec) for values in _run(original, spec, pictures)]
+    got = [_TAILS[cut](values) for values in _run(optimized, optimized_spec, pictures)]
     difference, equal = 0.0, []
     for one, other in zip(expected, got):
         distance = np.abs(one - other).max()
@@ -100,7 +105,7 @@ def _dead_leaves(random: np.random.RandomState,
     return np.clip(picture + shade[:, :, np.newaxis] + grain, 0, WHITE).astype(np.uint8)
 
 
-def _run(path: str, spec: ModelSpec,
+def _run(path: str, spec: model_spec.ModelSpec,
          pictures: Sequence['npt.NDArray[np.uint8]']) -> List['npt.NDArray[Any]']:
     """Return the logits (h, w, classes) of each picture."""
     try:
@@ -124,7 +129,30 @@ def _run(path: str, spec: ModelSpec,
     return results
 
 
-def _input(picture: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[Any]':
+def _of_every_class(values: 'npt.NDArray[Any]',
+                    spec: model_spec.ModelSpec) -> 'npt.NDArray[Any]':
+    if spec.output_kind not in model_spec.BINARY:
+        return values
+    rest = np.zeros_like(values) if spec.output_kind == model_spec.BINARY_LOGITS else 1.0 - values
+    return np.concatenate([values, rest], axis=2)
+
+
+def _log_softmax(logits: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+    shifted = logits.astype(np.float64) - logits.max(axis=2, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True)))
+
+
+def _softmax(logits: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+    return np.asarray(np.exp(_log_softmax(logits)))
+
+
+# A sigmoid was made a softmax of two classes.
+_TAILS: 'Dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]]' = {
+    '': lambda logits: logits, 'LogSoftmax': _log_softmax, 'Softmax': _softmax,
+    'Sigmoid': _softmax}
+
+
+def _input(picture: 'npt.NDArray[np.uint8]', spec: model_spec.ModelSpec) -> 'npt.NDArray[Any]':
     tensor: 'npt.NDArray[Any]' = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
         tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
