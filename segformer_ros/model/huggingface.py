@@ -76,6 +76,15 @@ def class_table_from_huggingface(path: str) -> ClassTable:
                       [name.lower() in moving for name in names])
 
 
+def table_with_rest(table: ClassTable) -> ClassTable:
+    """Return the table of one class with a second one for all else."""
+    rest = 'rest' if table.names[0] != 'rest' else 'other'
+    names = list(table.names) + [rest]
+    red, green, blue = table.colors[0]
+    return ClassTable(table.name, names, distinct_colors(
+        names, {names[0]: (int(red), int(green), int(blue))}), [bool(table.dynamic[0]), False])
+
+
 def class_table_to_yaml(name: str, table: ClassTable) -> str:
     """Return the text of a file that ``load_class_table`` reads, one class a line."""
     lines = [f'name: {json.dumps(name)}', 'classes:']

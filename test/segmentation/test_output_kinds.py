@@ -8,6 +8,7 @@ from segformer_ros.common import errors
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.optimize import optimize
+from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
@@ -183,3 +184,21 @@ def test_labels_outside_of_the_table_are_refused(tmp_path, compiled):
     path = labels_network(tmp_path, 150, 2)
     with pytest.raises(errors.BackendError, match='labels without a class.*expected 0 to 1'):
         segment(path, compiled)
+
+
+def test_file_of_a_newer_format_is_told_and_no_error_of_onnx_leaves(shared, tmp_path):
+    path = shared('real/models/ir99.onnx')
+    spec = ModelSpec('ir99', 'cityscapes', 19, input_name='input')
+    made = optimize.optimize(path, spec)
+    assert made.changes == optimize.UNCHANGED
+    assert 'ir_version' in made.detail or 'IR version' in made.detail
+    with pytest.raises(errors.ModelError, match='IR version 99.*update onnxruntime or export'):
+        OnnxruntimeBackend(path).open()
+
+
+@pytest.mark.parametrize('damage', [b'', b'\x08\x07', b'not a model at all'])
+def test_damaged_files_are_used_as_they_are_without_an_error_of_onnx(tmp_path, damage):
+    path = tmp_path / 'damaged.onnx'
+    path.write_bytes(damage)
+    made = optimize.optimize(str(path), ModelSpec('damaged', 'cityscapes', 19))
+    assert made.changes == optimize.UNCHANGED

@@ -28,6 +28,8 @@ OUTPUT_STRIDE = 4
 """SegFormer's logits are a quarter of its input in width and height."""
 OLDEST = '8.2'
 MAX_OPSET = 13
+NEWEST_IR = 14
+"""Of onnx 1.23."""
 _NAMES = """
     Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
     Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
