@@ -49,6 +49,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 LAYOUTS = ('nchw', 'nhwc')
+COLOR_ORDERS = ('rgb', 'bgr')
 INPUT_DTYPES = ('float32', 'uint8')
 LOGITS, PROBABILITIES, LABELS = 'logits', 'probabilities', 'labels'
 BINARY_LOGITS, BINARY_PROBABILITIES = 'binary_logits', 'binary_probabilities'
@@ -67,7 +68,8 @@ class ModelSpec(NamedTuple):
 
     Sizes are (width, height) in pixels. ``classes`` is a name or path for
     ``load_class_table``. ``mean`` and ``std`` are RGB, of values in 0..1; with a ``uint8``
-    input the graph normalises and they are not used. ``logsumexp_name`` is an extra output
+    input the graph normalises and they are not used. ``color_order`` is that of the input's
+    channels, ``rgb`` or ``bgr``. ``logsumexp_name`` is an extra output
     (1, h, w) float32: the log-sum-exp of the logits over the classes.
 
     ``output_kind`` says what the output holds. ``logits`` (or their logarithmic softmax) and
@@ -91,6 +93,7 @@ class ModelSpec(NamedTuple):
     output_size_wh: Tuple[int, int] = (128, 128)
     logsumexp_name: Optional[str] = None
     output_kind: str = LOGITS
+    color_order: str = 'rgb'
 
     @property
     def has_confidence(self) -> bool:
@@ -201,7 +204,7 @@ def load_model_spec(path: str) -> ModelSpec:
 _DEFAULTS: Dict[str, Any] = dict(ModelSpec._field_defaults)
 _SIZES = ('input_size_wh', 'output_size_wh')
 _CHOICES = {'input_layout': LAYOUTS, 'output_layout': OUTPUT_LAYOUTS, 'input_dtype': INPUT_DTYPES,
-            'output_kind': OUTPUT_KINDS}
+            'output_kind': OUTPUT_KINDS, 'color_order': COLOR_ORDERS}
 
 
 def _check_kind(spec: ModelSpec, path: str) -> None:

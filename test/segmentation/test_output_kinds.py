@@ -5,17 +5,20 @@
 import numpy as np
 import pytest
 from segformer_ros.common import errors
+from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.optimize import optimize
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
+from segformer_ros.segmentation.preprocessing import Preprocessor
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from support import oracles
 from support.output_networks import GRID
 from support.output_networks import logits_of
 from support.output_networks import picture
+from support.output_networks import weights_of
 from support.output_networks import write_network
 
 pytest.importorskip('onnxruntime')
@@ -202,3 +205,38 @@ def test_damaged_files_are_used_as_they_are_without_an_error_of_onnx(tmp_path, d
     path.write_bytes(damage)
     made = optimize.optimize(str(path), ModelSpec('damaged', 'cityscapes', 19))
     assert made.changes == optimize.UNCHANGED
+
+
+@pytest.mark.parametrize('optimized', [False, True], ids=['as it is', 'optimized'])
+def test_bgr_network_sees_blue_first_with_mean_and_std_still_red_first(
+        tmp_path, compiled, optimized):
+    path = write_network(tmp_path, 5, spec='color_order: bgr\n')
+    with open(path.replace('.onnx', '.yaml'), encoding='utf-8') as stream:
+        text = stream.read()
+    with open(path.replace('.onnx', '.yaml'), 'w', encoding='utf-8') as stream:
+        stream.write(text.replace('mean: [0, 0, 0]', 'mean: [0.1, 0.2, 0.3]').replace(
+            'std: [1, 1, 1]', 'std: [0.5, 0.7, 0.9]'))
+    _, result = segment(path, compiled, optimized)
+    weights, bias = weights_of(5)
+    means = (picture().astype(np.float64) / 255.0).reshape(
+        GRID, 4, GRID, 4, 3).mean((1, 3))
+    normalised = (means - [0.1, 0.2, 0.3]) / [0.5, 0.7, 0.9]
+    logits = np.moveaxis(normalised[:, :, ::-1].dot(weights.T) + bias, 2, 0)
+    size = (64, 64)
+    expected = oracles.upsampled_argmax(logits, size)
+    different = result.mask != expected.mask
+    assert (expected.gap[different] < TIE).all()
+    levels = 255.0 * np.exp(oracles.log_confidence(logits, expected.value))
+    assert np.abs(result.confidence - levels).max() < 0.6
+
+
+@pytest.mark.parametrize('target', ['uint8', 'float32'])
+def test_a_frame_converted_between_orders_is_the_frame_that_is_prepared(target):
+    bgr = ModelSpec('a', 'ade20k', 150, input_size_wh=(64, 64), color_order='bgr',
+                    mean=(0.1, 0.2, 0.3), std=(0.5, 0.7, 0.9))
+    rgb = bgr._replace(color_order='rgb', input_dtype='uint8', input_layout='nhwc')
+    source, wanted = (bgr, rgb) if target == 'uint8' else (rgb, bgr)
+    frames = [{'pixel_values': Preprocessor(spec, None).run(picture(), 'pillow').copy()}
+              for spec in (source, wanted)]
+    converted = convert_frame(frames[0], source, wanted)['pixel_values']
+    assert np.abs(converted.astype(float) - frames[1]['pixel_values']).max() < 1e-5

@@ -61,7 +61,7 @@ class Knowledge(NamedTuple):
     What the user or files beside the model say and the ONNX file does not.
 
     ``num_classes`` is the length of the class table ``classes``, ``output`` the name of the
-    output to use.
+    output to use, ``assumed`` what those files left open.
     """
 
     classes: Optional[str] = None
@@ -70,6 +70,8 @@ class Knowledge(NamedTuple):
     mean: Optional[Triple] = None
     std: Optional[Triple] = None
     output: Optional[str] = None
+    color_order: Optional[str] = None
+    assumed: Tuple[str, ...] = ()
 
 
 class Draft(NamedTuple):
@@ -116,12 +118,15 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         assumptions.append(f'classes: those of {DEFAULT_CLASSES}')
     if image.dtype != 'uint8' and None in (known.mean, known.std):
         assumptions.append('mean and std: those of ImageNet')
+    assumptions += known.assumed
+    if known.color_order is None:
+        assumptions.append('color_order: rgb')
     spec = model_spec.ModelSpec(
         name=name, classes=known.classes or DEFAULT_CLASSES, num_classes=num_classes,
         input_name=image.name, input_size_wh=size_wh, input_layout=layout, input_dtype=image.dtype,
         mean=known.mean or model_spec.IMAGENET_MEAN, std=known.std or model_spec.IMAGENET_STD,
         output_name=logits.name, output_layout=output_layout, output_size_wh=output_size_wh,
-        output_kind=kind)
+        output_kind=kind, color_order=known.color_order or model_spec.COLOR_ORDERS[0])
     spec.check(header.inputs, header.outputs)
     return Draft(spec, tuple(assumptions))
 

@@ -36,7 +36,7 @@ class Target(NamedTuple):
         Whatever the network made of its logits at the end is left out of it.
         """
         if self.uint8_input:
-            spec = spec._replace(input_dtype='uint8', input_layout='nhwc')
+            spec = spec._replace(input_dtype='uint8', input_layout='nhwc', color_order='rgb')
         return spec._replace(output_layout='nhwc', output_kind=LOGITS,
                              logsumexp_name=LOGSUMEXP if self.logsumexp else None)
 

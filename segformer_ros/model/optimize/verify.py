@@ -156,6 +156,8 @@ def _input(picture: 'npt.NDArray[np.uint8]', spec: model_spec.ModelSpec) -> 'npt
     tensor: 'npt.NDArray[Any]' = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
         tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
+    if spec.color_order == 'bgr':
+        tensor = tensor[:, :, :, ::-1]
     if spec.input_layout == 'nchw':
         tensor = tensor.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(tensor)

@@ -40,12 +40,14 @@ def test_fixed_file_needs_few_assumptions():
     result = draft(w.segmenter())
     assert result.spec == ModelSpec('m', 'ade20k', 150, input_size_wh=(64, 64),
                                     output_size_wh=(16, 16))
-    assert result.assumptions == ('classes: those of ade20k', 'mean and std: those of ImageNet')
+    assert result.assumptions == (
+        'classes: those of ade20k', 'mean and std: those of ImageNet', 'color_order: rgb')
 
 
 def test_what_the_user_says_is_no_assumption():
     half = (0.5, 0.5, 0.5)
-    result = draft(w.segmenter(), classes='ade20k', num_classes=150, mean=half, std=half)
+    result = draft(w.segmenter(), classes='ade20k', num_classes=150, mean=half, std=half,
+                   color_order='rgb')
     assert result.spec.mean == result.spec.std == half
     assert result.assumptions == ()
 
@@ -57,7 +59,7 @@ def test_dynamic_file_takes_the_number_of_classes_from_its_last_convolution():
     assert result.spec.input_size_wh == (641, 320)
     assert result.spec.output_size_wh == (161, 80)
     assert [text.split(':')[0] for text in result.assumptions] == [
-        'input_size_wh', 'output_size_wh', 'classes', 'mean and std']
+        'input_size_wh', 'output_size_wh', 'classes', 'mean and std', 'color_order']
     assert draft(content).spec.input_size_wh == (512, 512)
 
 
