@@ -113,9 +113,9 @@ def _print_header(path: str, header: OnnxHeader) -> None:
     for label, specs in (('inputs', header.inputs), ('outputs', header.outputs)):
         _print_row(label, '; '.join(str(spec) for spec in specs) or 'none')
     if header.ir_version > inspection.NEWEST_IR:
-        _print_row('', f'IR version {header.ir_version} is newer than any that was known when this '
-                   f'was written ({inspection.NEWEST_IR}): onnxruntime may refuse the file; export '
-                   'it with an older onnx')
+        _print_row('', f'IR version {header.ir_version} is newer than any known here '
+                   f'({inspection.NEWEST_IR}): onnxruntime may refuse the file; export it with '
+                   'an older onnx')
     if header.external_files:
         _print_row('weights in', ', '.join(repr(name) for name in header.external_files))
     _print_row('operators', ', '.join(f'{header.ops[name]} {name}'

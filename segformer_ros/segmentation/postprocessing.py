@@ -35,7 +35,8 @@ class Postprocessor:
     :param threads: of compiled kernels, four at most; no session may run beside them
     """
 
-    def __init__(self, spec: model_spec.ModelSpec, kernels: Optional[Kernels], threads: int = 1) -> None:
+    def __init__(self, spec: model_spec.ModelSpec, kernels: Optional[Kernels],
+                 threads: int = 1) -> None:
         self._spec = spec
         self._kernels = kernels
         self._threads = threads
@@ -110,14 +111,13 @@ class Postprocessor:
     def _as_logits(self, values: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
         """Return logits of every class, of which the softmax is the network's confidence."""
         kind = self._spec.output_kind
-        if self._is_probability:
-            # NaN passes: it is told as such.
-            if values.min() < -_PROBABILITY_SLACK or values.max() > 1.0 + _PROBABILITY_SLACK:
-                raise BackendError(
-                    'The network returned no probabilities',
-                    got=f'values from {values.min():.3g} to {values.max():.3g}',
-                    expected='0 to 1', remedy=f'Correct output_kind, which is {kind}, in the '
-                    'specification.')
+        # NaN passes: it is told as such.
+        if self._is_probability and (values.min() < -_PROBABILITY_SLACK
+                                     or values.max() > 1.0 + _PROBABILITY_SLACK):
+            raise BackendError(
+                'The network returned no probabilities',
+                got=f'values from {values.min():.3g} to {values.max():.3g}', expected='0 to 1',
+                remedy=f'Correct output_kind, which is {kind}, in the specification.')
         if kind in model_spec.BINARY:
             rest = np.float32(1.0) - values if self._is_probability else np.zeros_like(values)
             values = np.concatenate([values, rest], axis=self._class_axis)

@@ -167,8 +167,9 @@ def test_labels_of_the_graph_are_taken_as_they_are(tmp_path, compiled, dtype, ke
 
 
 def labels_network(folder, channels=5, classes=5):
-    return write_network(folder, channels, [('ArgMax', {'axis': 1})], ('INT64', [1, 1, GRID, GRID]),
-                         'output_kind: labels\n', classes=classes)
+    return write_network(folder, channels, [('ArgMax', {'axis': 1})],
+                         ('INT64', [1, 1, GRID, GRID]), 'output_kind: labels\n',
+                         classes=classes)
 
 
 def test_threshold_without_a_confidence_is_refused_with_the_reason(tmp_path, compiled):

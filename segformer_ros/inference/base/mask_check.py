@@ -68,7 +68,7 @@ def class_ids(values: 'npt.NDArray[Any]', kind: str, class_axis: int) -> 'npt.ND
         return values.squeeze(class_axis) if values.ndim == 4 else values
     if kind in model_spec.BINARY:
         rest = 0.0 if kind == model_spec.BINARY_LOGITS else 0.5
-        return (values < rest).any(axis=class_axis).astype(np.int64)
+        return np.asarray((values < rest).any(axis=class_axis), np.int64)
     return np.asarray(values.argmax(axis=class_axis))
 
 

@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 
 import numpy as np
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base import mask_check
+from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.onnxrt import backend as onnxrt_backend
 from segformer_ros.model.spec import ModelSpec
 
@@ -156,7 +156,7 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
             refusals.append(f'{plan.provider} fails: {error}')
             continue
         check = mask_check.compare_masks(expected, masks, finite=bool(np.isfinite(seconds)),
-                              live_frames=0, bundled_frames=len(frames))
+                                         live_frames=0, bundled_frames=len(frames))
         why = (f'{plan.provider} takes {seconds / best_time:.2f} of the time of '
                f'{serving.plan.provider}, {check}')
         if check.passed and (plan.named or seconds < WORTHWHILE * best_time):

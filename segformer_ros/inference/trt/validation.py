@@ -8,10 +8,10 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TYPE_
 import numpy as np
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.percentile import percentile
+from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.base.frames import load_frames
-from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt.builder import ProgressCallback
@@ -93,7 +93,8 @@ def run_validation(request: ValidationRequest, on_progress: ProgressCallback) ->
     if not reference_finite:
         raise BackendError('The float32 network itself returns values that are not finite',
                            got=request.model_path)
-    check = mask_check.compare_masks(reference, candidate, finite, len(frames.live), len(frames.bundled))
+    check = mask_check.compare_masks(reference, candidate, finite, len(frames.live),
+                                     len(frames.bundled))
     return {'check': check._asdict(), 'device_memory_mib': float(memory),
             'latency_p50_ms': 1000.0 * percentile(latencies, 0.5),
             'latency_p95_ms': 1000.0 * percentile(latencies, 0.95)}

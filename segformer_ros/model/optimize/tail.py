@@ -35,7 +35,8 @@ def without_tail(model: Any, spec: model_spec.ModelSpec) -> Body:
     :raises UnsupportedGraphError: its output comes of logits in a way not known here
     """
     last = next((node for node in model.graph.node if spec.output_name in node.output), None)
-    cut = '' if last is None or last.op_type != _STEPS.get(spec.output_kind) else last.op_type
+    step = _STEPS.get(spec.output_kind)
+    cut = last.op_type if last is not None and last.op_type == step else ''
     if not cut and spec.output_kind not in (model_spec.LOGITS, model_spec.BINARY_LOGITS):
         raise UnsupportedGraphError(f'{spec.output_kind} that are not made by a last '
                                     f'{_STEPS.get(spec.output_kind, "known step")}')
@@ -44,9 +45,8 @@ def without_tail(model: Any, spec: model_spec.ModelSpec) -> Body:
     body = type(model)()
     body.CopyFrom(model)
     nodes: List[Any] = [node for node in body.graph.node if spec.output_name not in node.output]
-    if cut:
-        logits = last.input[0]
-        _rename(nodes, logits, spec.output_name)
+    if cut and last is not None:
+        _rename(nodes, last.input[0], spec.output_name)
     else:
         nodes = list(body.graph.node)
     if spec.output_kind in model_spec.BINARY:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from segformer_ros.common.errors import BackendError
-from segformer_ros.model.optimize.io_adapters import WHITE
 from segformer_ros.model import spec as model_spec
+from segformer_ros.model.optimize.io_adapters import WHITE
 
 if TYPE_CHECKING:
     import numpy.typing as npt

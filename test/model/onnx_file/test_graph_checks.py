@@ -91,7 +91,8 @@ def dropout(training, as_node=False):
         ratio = onnx.numpy_helper.from_array(np.array(0.1, np.float32), 'ratio')
         step = onnx.helper.make_node('Dropout', ['pixel_values', 'ratio', 'training'], ['changed'])
         if as_node:
-            return [onnx.helper.make_node('Constant', [], ['training'], value=value), step], [ratio]
+            constant = onnx.helper.make_node('Constant', [], ['training'], value=value)
+            return [constant, step], [ratio]
         return [step], [ratio, value]
     return make
 

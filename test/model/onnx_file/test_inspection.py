@@ -171,7 +171,8 @@ def test_any_tensor_name_survives_the_yaml(name):
         path = os.path.join(folder, 'spec.yaml')
         classes = os.path.join(folder, 'one.yaml')
         with open(classes, 'w', encoding='utf-8') as stream:
-            stream.write('name: one\nclasses: [{name: a, color: [0, 0, 0]}, {name: b, color: [1, 0, 0]}]\n')
+            stream.write('name: one\nclasses: [{name: a, color: [0, 0, 0]}, '
+                         '{name: b, color: [1, 0, 0]}]\n')
         result = draft(w.segmenter(output_shape=(1, 2, 16, 16)), classes=classes, num_classes=2)
         result = result._replace(spec=result.spec._replace(input_name=name, output_name='no'))
         with open(path, 'w', encoding='utf-8') as stream:
