@@ -3,10 +3,11 @@
 """From logits to class ids and confidence at the size of the image."""
 
 import math
-from typing import Any, Mapping, Optional, Tuple, TYPE_CHECKING
+from typing import Mapping, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.classes import UNLABELED
@@ -14,10 +15,7 @@ from segformer_ros.segmentation import exact_argmax
 from segformer_ros.segmentation.kernels import Kernels
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    MaskAndConfidence = Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]
-
+    MaskAndConfidence = Tuple[arrays.UInt8, Optional[arrays.UInt8]]
 
 METHODS = ('exact', 'fast')
 # The smallest normal float32: its logarithm is finite on every processor.
@@ -51,7 +49,7 @@ class Postprocessor:
             self._scratch = np.empty((height, width, spec.num_classes), np.float32)
             self._transposed = np.empty_like(self._scratch)
 
-    def run(self, outputs: 'Mapping[str, npt.NDArray[Any]]', size_wh: Tuple[int, int],
+    def run(self, outputs: Mapping[str, arrays.Array], size_wh: Tuple[int, int],
             method: str, threshold: float, with_confidence: bool) -> 'MaskAndConfidence':
         """
         Return mask and confidence.
@@ -108,7 +106,7 @@ class Postprocessor:
         return mask, cv2.convertScaleAbs(  # type: ignore[return-value]
             cv2.exp(log_confidence), alpha=255.0)
 
-    def _as_logits(self, values: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+    def _as_logits(self, values: arrays.Float32) -> arrays.Float32:
         """Return logits of every class, of which the softmax is the network's confidence."""
         kind = self._spec.output_kind
         # NaN passes: it is told as such.
@@ -125,8 +123,8 @@ class Postprocessor:
             values = np.log(np.maximum(values, _LEAST_PROBABILITY))
         return values
 
-    def _from_labels(self, values: 'npt.NDArray[Any]',
-                     size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+    def _from_labels(self, values: arrays.Array,
+                     size_wh: Tuple[int, int]) -> arrays.UInt8:
         width, height = self._spec.output_size_wh
         labels = values.reshape(height, width)
         wrong = ((labels < 0) | (labels >= self._spec.num_classes)) & (labels != UNLABELED)
@@ -139,13 +137,13 @@ class Postprocessor:
         cols = exact_argmax.upsampling_axis(width, size_wh[0])
         return labels.astype(np.uint8).take(cols.nearest, axis=1).take(rows.nearest, axis=0)
 
-    def _argmax(self, logits: 'npt.NDArray[np.float32]',
+    def _argmax(self, logits: arrays.Float32,
                 with_logsumexp: bool) -> exact_argmax.GridArgmax:
         if self._kernels is not None:
             return self._kernels.grid_argmax(logits, self._nhwc, with_logsumexp)
         return exact_argmax.grid_argmax(logits, self._scratch if with_logsumexp else None)
 
-    def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+    def _transpose(self, logits: arrays.Float32) -> arrays.Float32:
         # OpenCV's blocked transposition takes half the time of numpy's copy.
         classes = logits.shape[0]
         cv2.transpose(logits.reshape(classes, -1), self._transposed.reshape(-1, classes))

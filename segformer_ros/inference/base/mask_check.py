@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare the masks of an engine with those of the network it was built from."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model import spec as model_spec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Share of pixels that must have the class of the reference, over all frames.
 MINIMUM_AGREEMENT = 0.99
@@ -56,7 +54,7 @@ class Iou(NamedTuple):
     iou: float
 
 
-def class_ids(values: 'npt.NDArray[Any]', kind: str, class_axis: int) -> 'npt.NDArray[Any]':
+def class_ids(values: arrays.Array, kind: str, class_axis: int) -> arrays.Array:
     """
     Return (1, h, w) class ids of a network's output, at the size of that.
 
@@ -77,8 +75,8 @@ def class_axis_of(spec: model_spec.ModelSpec) -> int:
     return 3 if spec.output_layout == 'nhwc' else 1
 
 
-def compare_masks(reference: Sequence['npt.NDArray[Any]'],
-                  candidate: Sequence['npt.NDArray[Any]'], finite: bool, live_frames: int,
+def compare_masks(reference: Sequence[arrays.Array],
+                  candidate: Sequence[arrays.Array], finite: bool, live_frames: int,
                   bundled_frames: int) -> SelfCheck:
     """
     Judge an engine by the masks of some frames.
@@ -138,15 +136,15 @@ def self_check_from_json(values: Dict[str, Any]) -> SelfCheck:
     return check
 
 
-def _confusion(reference: 'npt.NDArray[Any]',
-               candidate: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int64]':
+def _confusion(reference: arrays.Array,
+               candidate: arrays.Array) -> arrays.Int64:
     # Rows: reference, columns: candidate.
     classes = int(max(reference.max(), candidate.max())) + 1
     pairs = reference.astype(np.int64).ravel() * classes + candidate.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def _checked(table: 'npt.NDArray[np.int64]') -> List[Iou]:
+def _checked(table: arrays.Int64) -> List[Iou]:
     reference = table.sum(axis=1)
     union = reference + table.sum(axis=0) - table.diagonal()
     pixels = float(table.sum())

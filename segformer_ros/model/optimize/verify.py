@@ -2,18 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare an optimized model with the network that it was made from."""
 
-from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple,
-                    TYPE_CHECKING)
+from typing import (Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple)
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.optimize.io_adapters import WHITE
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 MIN_MASK_AGREEMENT = 0.9999
@@ -47,7 +44,7 @@ class Agreement(NamedTuple):
 
 def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
             optimized_spec: model_spec.ModelSpec,
-            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None,
+            pictures: Optional[Sequence[arrays.UInt8]] = None,
             cut: str = '') -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
@@ -72,7 +69,7 @@ def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
     return Agreement(difference, float(np.mean(equal)))
 
 
-def sample_pictures(size_wh: Tuple[int, int]) -> List['npt.NDArray[np.uint8]']:
+def sample_pictures(size_wh: Tuple[int, int]) -> List[arrays.UInt8]:
     """
     Return pictures that need no file: white noise, and two with natural statistics.
 
@@ -89,7 +86,7 @@ def sample_pictures(size_wh: Tuple[int, int]) -> List['npt.NDArray[np.uint8]']:
 
 
 def _dead_leaves(random: np.random.RandomState,
-                 size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+                 size_wh: Tuple[int, int]) -> arrays.UInt8:
     width, height = size_wh
     picture = np.full((height, width, 3), 128, np.uint8)
     smallest, largest = (share * height for share in LEAF_SIZES)
@@ -106,7 +103,7 @@ def _dead_leaves(random: np.random.RandomState,
 
 
 def _run(path: str, spec: model_spec.ModelSpec,
-         pictures: Sequence['npt.NDArray[np.uint8]']) -> List['npt.NDArray[Any]']:
+         pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
     """Return the logits (h, w, classes) of each picture."""
     try:
         import onnxruntime
@@ -129,31 +126,31 @@ def _run(path: str, spec: model_spec.ModelSpec,
     return results
 
 
-def _of_every_class(values: 'npt.NDArray[Any]',
-                    spec: model_spec.ModelSpec) -> 'npt.NDArray[Any]':
+def _of_every_class(values: arrays.Array,
+                    spec: model_spec.ModelSpec) -> arrays.Array:
     if spec.output_kind not in model_spec.BINARY:
         return values
     rest = np.zeros_like(values) if spec.output_kind == model_spec.BINARY_LOGITS else 1.0 - values
     return np.concatenate([values, rest], axis=2)
 
 
-def _log_softmax(logits: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def _log_softmax(logits: arrays.Array) -> arrays.Array:
     shifted = logits.astype(np.float64) - logits.max(axis=2, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True)))
 
 
-def _softmax(logits: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def _softmax(logits: arrays.Array) -> arrays.Array:
     return np.asarray(np.exp(_log_softmax(logits)))
 
 
 # A sigmoid was made a softmax of two classes.
-_TAILS: 'Dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]]' = {
+_TAILS: Dict[str, Callable[[arrays.Array], arrays.Array]] = {
     '': lambda logits: logits, 'LogSoftmax': _log_softmax, 'Softmax': _softmax,
     'Sigmoid': _softmax}
 
 
-def _input(picture: 'npt.NDArray[np.uint8]', spec: model_spec.ModelSpec) -> 'npt.NDArray[Any]':
-    tensor: 'npt.NDArray[Any]' = picture[np.newaxis]
+def _input(picture: arrays.UInt8, spec: model_spec.ModelSpec) -> arrays.Array:
+    tensor: arrays.Array = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
         tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
     if spec.color_order == 'bgr':

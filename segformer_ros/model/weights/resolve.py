@@ -14,7 +14,6 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import store
 
-
 _LOGGER = logging.getLogger(__name__)
 
 
