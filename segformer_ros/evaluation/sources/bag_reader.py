@@ -25,6 +25,8 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 # is known without its metadata.
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
+_MAGIC = {'mcap': b'\x89MCAP0\r\n', 'sqlite3': b'SQLite format 3\x00', 'ros1': b'#ROSBAG V'}
+
 INSTALL_ROSBAGS = ('Install it: "pip install rosbags" (Python 3.10 or newer), or all that an '
                    'evaluation needs: "pip install \'segformer_ros[evaluation]\'".')
 
@@ -65,10 +67,11 @@ class BagPartReader:
             raise
         except Exception as error:  # damaged data leaves the library in a dozen different ways
             self._stack.close()
-            raise InvalidInputError('Bag file cannot be read',
-                                    got=f'{self.part.path} ({type(error).__name__}: {error})',
-                                    expected=f'a whole {self.part.storage} file',
-                                    remedy=self._remedy()) from error
+            raise InvalidInputError(
+                'Bag file cannot be read',
+                got=f'{self.part.path} ({type(error).__name__}: {_bare(error)})',
+                expected=f'a whole {self.part.storage} file',
+                remedy=self._remedy()) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -81,12 +84,13 @@ class BagPartReader:
         for connection in self._reader.connections:
             known = topics.get(connection.topic)
             messages = connection.msgcount + (known.messages if known else 0)
-            topics[connection.topic] = TopicInfo(connection.topic, connection.msgtype, messages)
+            topics[connection.topic] = TopicInfo(
+                connection.topic, ros2_type_name(connection.msgtype), messages)
         return [topics[name] for name in sorted(topics)]
 
     def connections(self) -> List[Any]:
         """Return the library's own description of the topics."""
-        return list(self._reader.connections)
+        return [_renamed(connection) for connection in self._reader.connections]
 
     def messages(self, topics: Optional[Collection[str]] = None) -> Iterator[
             Tuple[Any, int, bytes]]:
@@ -110,10 +114,11 @@ class BagPartReader:
                 return
             except Exception as error:  # as in __enter__
                 raise InvalidInputError('Bag file is damaged',
-                                        got=f'{self.part.path} ({type(error).__name__}: {error})',
+                                        got=f'{self.part.path} ({type(error).__name__}: '
+                                        f'{_bare(error)})',
                                         expected=f'a whole {self.part.storage} file',
                                         remedy=self._remedy()) from error
-            yield connection, time_ns, data
+            yield _renamed(connection), time_ns, data
 
     def deserialize(self, data: bytes, type_name: str) -> Any:
         """
@@ -160,9 +165,29 @@ class BagPartReader:
         return target
 
     def _remedy(self) -> str:
+        # Only what is a recording, and damaged, can be mended.
+        if not os.path.exists(self.part.path):
+            return 'The file is missing: copy the whole recording.'
+        if os.path.getsize(self.part.path) == 0:
+            return 'The file is empty: nothing was recorded, or it was not copied.'
+        magic = _MAGIC[self.part.storage]
+        with open(self.part.path, 'rb') as stream:
+            start = stream.read(len(magic))
+        if not self.part.is_compressed and start != magic[:len(start)]:
+            return f'The file is no {self.part.storage} recording, whatever its name says.'
         return {'ros1': 'Try "rosbag reindex" on it.',
                 'sqlite3': 'Try "ros2 bag reindex" on its folder.',
                 'mcap': 'Try "mcap recover" on it.'}[self.part.storage]
+
+
+def ros2_type_name(type_name: str) -> str:
+    """Return ROS 2's form of a type name; some recorders leave ``/msg/`` out."""
+    package, slash, name = type_name.partition('/')
+    return type_name if not slash or '/' in name else f'{package}/msg/{name}'
+
+
+def _renamed(connection: Any) -> Any:
+    return connection._replace(msgtype=ros2_type_name(connection.msgtype))
 
 
 def import_rosbags() -> Tuple[Any, Any, Any]:
@@ -204,6 +229,10 @@ def is_latched(connection: Any) -> bool:
     from rosbags import interfaces
     return any(profile.durability == interfaces.QosDurability.TRANSIENT_LOCAL
                for profile in connection.ext.offered_qos_profiles)
+
+
+def _bare(error: Exception) -> str:
+    return ' '.join(str(error).split()).rstrip('.')
 
 
 def _zstd() -> Any:

@@ -115,8 +115,8 @@ class Publishers:
         return topic in self._by_topic
 
     def is_wanted(self, topic: topics.Topic) -> bool:
-        """Return whether somebody subscribes."""
-        return bool(self._by_topic[topic].get_subscription_count() > 0)
+        """Return whether somebody subscribes; nobody can to a topic without a publisher."""
+        return self.has(topic) and bool(self._by_topic[topic].get_subscription_count() > 0)
 
     def publish(self, topic: topics.Topic, message: Any) -> None:
         """Publish one message."""

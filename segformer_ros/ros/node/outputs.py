@@ -30,13 +30,16 @@ class Outputs:
     :param node: owns the publishers
     :param camera: name, empty for the only one
     :param classes: of the network
+    :param has_confidence: whether the network says how sure it is; else that topic is not there
     """
 
-    def __init__(self, node: Node, camera: str, classes: 'ClassTable') -> None:
+    def __init__(self, node: Node, camera: str, classes: 'ClassTable',
+                 has_confidence: bool = True) -> None:
         self._node = node
         self._classes = classes
         self._palette = classes.palette()
-        self._publishers = Publishers(node, camera, topics.OUTPUTS)
+        self._publishers = Publishers(node, camera, [
+            row for row in topics.OUTPUTS if has_confidence or row != topics.CONFIDENCE])
         self.is_wanted = self._publishers.is_wanted
         self.destroy = self._publishers.destroy
 

@@ -34,6 +34,7 @@ from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from std_srvs.srv import SetBool
 
+CONFIDENCE_MISSING = 'confidence: the network returns labels alone'
 CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
 REMAPPED = (topics.IMAGE, topics.CAMERA_INFO_IN, topics.DEPTH_IN)
@@ -65,13 +66,14 @@ class SegformerNode(LifecycleNode):
         self._cameras: Dict[str, Camera] = {}
         self._enabled = True
         self._trouble = ''
+        self._has_confidence = True
         self._missing = ''
         if label_info_type() is None:
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning(f'Not published: {self._missing}.')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
-        self._settings.examine = self._costmap.examine
+        self._settings.examine = self._examine
         answer_impossible_transitions(self, self._settings.current.autostart)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
@@ -160,6 +162,11 @@ class SegformerNode(LifecycleNode):
     def _configure(self) -> None:
         parameters = self._settings.current
         model = live_segmenter.find_model(parameters)
+        live_segmenter.check_confidence(parameters, model.spec.has_confidence)
+        self._has_confidence = model.spec.has_confidence
+        if not self._has_confidence:
+            self.get_logger().warning(
+                f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._settings.locked = True
         watched = self._supervisor = supervisor.Supervisor(
             self._settings,
@@ -170,7 +177,8 @@ class SegformerNode(LifecycleNode):
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
-                                Outputs(self, camera.name, model.classes), watched.offer, on_mask)
+                                Outputs(self, camera.name, model.classes, self._has_confidence),
+                                watched.offer, on_mask)
             for camera in parameters.cameras}
 
     def _make_thread(self, model: live_segmenter.Model, fallback: bool,
@@ -265,7 +273,12 @@ class SegformerNode(LifecycleNode):
         self._cameras = {}
         self._costmap.release()
         self._settings.locked = False
+        self._has_confidence = True
         return_freed_memory()
+
+    def _examine(self, parameters: NodeParameters) -> None:
+        live_segmenter.check_confidence(parameters, self._has_confidence)
+        self._costmap.examine(parameters)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._supervisor is not None:
@@ -289,7 +302,10 @@ class SegformerNode(LifecycleNode):
 
     def _statuses(self) -> List[Status]:
         time_source = 'simulated' if self.get_parameter('use_sim_time').value else 'system'
-        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, self._missing,
+        missing = [self._missing] if self._missing else []
+        if not self._has_confidence:
+            missing.append(CONFIDENCE_MISSING)
+        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, '; '.join(missing),
                           time_source)
         serving = watchdog = None
         if self._supervisor is not None:
