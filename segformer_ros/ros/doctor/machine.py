@@ -11,6 +11,7 @@ from typing import List, Optional
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
@@ -74,7 +75,7 @@ def check_runtimes(backend: str) -> List[CheckResult]:
     wants_tensorrt = backend == 'tensorrt'
     results = []
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
         results.append(CheckResult(status.OK, 'onnxruntime', '{} with {}'.format(
             onnxruntime.__version__, ', '.join(onnxruntime.get_available_providers()))))
     except ImportError as error:
