@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import check_size
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
             f'Image size impossible for {message.encoding}',
             got=f'{width} x {height}',
             expected=f'multiples of {encoding.width_multiple} x {encoding.height_multiple}')
+    check_size(width, height)
     row_bytes = width * encoding.pixel_bytes
     if step < row_bytes:
         raise InvalidInputError(

@@ -162,3 +162,10 @@ def test_any_fields_give_a_picture_of_that_size_or_a_refusal(fields):
     assert image.shape == (fields['height'], fields['width'], 3)
     assert len(fields['data']) >= fields['height'] * fields['width'] * \
         ENCODINGS[fields['encoding']].pixel_bytes
+
+
+@pytest.mark.parametrize('width, height', [(1, 3000000), (3000000, 1), (20000, 400)])
+def test_raw_images_of_sizes_that_no_camera_sends_are_refused(width, height):
+    message = image_message(np.zeros((height, width), np.uint8), width, 'mono8')
+    with pytest.raises(InvalidInputError, match=f'{width} x {height} pixels'):
+        image_to_rgb(message)
