@@ -12,6 +12,7 @@ from rclpy.subscription import Subscription
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
+from segformer_ros.common.text import plain
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
@@ -91,20 +92,26 @@ class FrameJob:
     def fail(self, error: Exception) -> None:
         """Report why there is no mask of this image; called while the error is handled."""
         if isinstance(error, errors.InvalidInputError):
-            kind = f'{error.problem} ({self._camera.encoding_of(self.message)})'
-            self._camera.report(kind, f'Image rejected: {error}', rejected=True)
+            self._camera.report(error.problem, f'Image rejected: {error}', rejected=True)
         elif isinstance(error, errors.SegformerRosError):
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
         else:  # a fault of ours; the next frame may succeed, so go on
             name = type(error).__name__
-            self._camera.report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
-                                rejected=False)
+            self._camera.report(name, 'No mask: {}: {}\n{}'.format(
+                name, plain(error), plain(traceback.format_exc(), LONGEST_TRACE)),
+                rejected=False)
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
         settings = segmentation_api.SegmenterSettings(
             self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
         if segmenter.settings != settings:
             segmenter.settings = settings
+
+
+LONGEST_TRACE = 6000
+"""Characters."""
+LONGEST_ENCODING = 60
+"""Characters; compressedDepth's formats are the longest."""
 
 
 class Camera:
@@ -209,7 +216,7 @@ class Camera:
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded."""
-        return str(message.format if self._compressed else message.encoding)
+        return plain(message.format if self._compressed else message.encoding, LONGEST_ENCODING)
 
     def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
