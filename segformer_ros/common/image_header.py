@@ -3,10 +3,10 @@
 """
 What a JPEG or PNG says of itself, read before a decoder believes it.
 
-Decoders take memory and time for what a header promises. 69 bytes of PNG with a wrong chunk length
-cost OpenCV 5.0 four gigabytes and ten seconds (found by fuzzing), a progressive JPEG of 400 kB with
-400 scans a minute, a PNG of 7 MB with 900 compressed texts two minutes and seven gigabytes; a robot
-has neither.
+Decoders take memory and time for what a header promises. 69 bytes of PNG with a wrong chunk
+length cost OpenCV 5.0 four gigabytes and ten seconds (found by fuzzing), a progressive JPEG of
+400 kB with 400 scans a minute, a PNG of 7 MB with 900 compressed texts two minutes and seven
+gigabytes; a robot has neither.
 """
 
 import re

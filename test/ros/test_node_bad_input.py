@@ -98,7 +98,8 @@ NOT_A_NUMBER = np.full((48, 64), np.nan, np.float32)
 
 @pytest.mark.parametrize('bad, text', [
     (changed(width=0), 'Image rejected: Image of zero size: got 0 x 48'),
-    (changed(step=64), 'Wrong row step: got 64 bytes; expected at least 192 for 64 pixels of rgb8'),
+    (changed(step=64), 'Wrong row step: got 64 bytes; expected at least 192 for 64 pixels of '
+                       'rgb8'),
     (changed(step=200), 'Image data too short: got 9216 bytes; expected 9600'),
     (changed(encoding='bgr8', data=b'abc'), 'Image data too short: got 3 bytes'),
     (changed(encoding='mono8', step=64), 'Image data too long: got 9216 bytes; expected 3072'),

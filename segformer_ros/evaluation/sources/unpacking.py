@@ -38,9 +38,9 @@ def bound_rosbags() -> None:
     mcap = importlib.import_module('rosbags.rosbag2.storage_mcap')
     ros1 = importlib.import_module('rosbags.rosbag1.reader')
     lz4 = importlib.import_module('lz4.frame').LZ4FrameDecompressor
-    mcap.DECOMPRESSORS.update(  # type: ignore[attr-defined]
+    mcap.DECOMPRESSORS.update(
         zstd=unpack_zstd, lz4=lambda data, size: _unpack(lz4, data, size))
-    ros1.decompressors.update(  # type: ignore[attr-defined]
+    ros1.decompressors.update(
         bz2=lambda data: _unpack(bz2.BZ2Decompressor, data, None),
         lz4=lambda data: _unpack(lz4, data, None))
 

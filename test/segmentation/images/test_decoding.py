@@ -141,7 +141,8 @@ def good(name='rgb8'):
     (broken(good(), encoding='16UC1'), "Unsupported image encoding: got '16UC1'.*measurements"),
     (broken(good('yuv422'), width=3, step=8), 'impossible for its encoding: got 3 x 4 yuv422'),
     (broken(good('bayer_rggb8'), width=2), 'Image too small: got 2 x 4; expected at least 3'),
-    (image_message(np.zeros((4, 4)), 4, 'nv12', height=3), 'impossible for its encoding: got 4 x 3 nv12'),
+    (image_message(np.zeros((4, 4)), 4, 'nv12', height=3),
+     'impossible for its encoding: got 4 x 3 nv12'),
     (image_message(np.zeros((4, 4)), 4, 'nv12', height=4), 'Image data too short.*expected 24'),
 ])
 def test_impossible_images_are_refused_with_got_and_expected(message, text):
