@@ -22,8 +22,7 @@ def plain(value: object, most: int = LONGEST) -> str:
     text = str(value)
     if len(text) > most:
         head = most * 2 // 3
-        text = '{} [{} characters] {}'.format(text[:head], len(text) - most,
-                                              text[len(text) - (most - head):])
+        text = f'{text[:head]} [{len(text) - most} characters] {text[len(text) - (most - head):]}'
     return _CONTROL.sub(_escaped, text)
 
 

@@ -9,7 +9,7 @@ from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 
 BOMB = 'a: &a [x, x, x, x, x, x, x, x, x]\n' + ''.join(
-    '{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}]\n'.format(name, before)
+    f'{name}: &{name} [' + ', '.join([f'*{before}'] * 9) + ']\n'
     for before, name in zip('abcdefgh', 'bcdefghi'))
 
 

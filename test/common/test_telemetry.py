@@ -56,7 +56,7 @@ class Collector:
         self._socket = socket.socket()
         self._socket.bind(('127.0.0.1', 0))
         self._socket.listen(16)
-        self.address = 'http://127.0.0.1:{}'.format(self._socket.getsockname()[1])
+        self.address = f'http://127.0.0.1:{self._socket.getsockname()[1]}'
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 

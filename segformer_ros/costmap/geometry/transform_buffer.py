@@ -212,10 +212,11 @@ class TransformBuffer:
         A quarter at once, so that who invents frames does not make each of them a search.
         """
         needed = set()
-        for frame in self._wanted:
-            while frame in self._edges and frame not in needed:
-                needed.add(frame)
-                frame = self._edges[frame].parent
+        for wanted in self._wanted:
+            child = wanted
+            while child in self._edges and child not in needed:
+                needed.add(child)
+                child = self._edges[child].parent
         others = sorted(set(self._edges) - needed, key=lambda child: self._edges[child].arrived)
         seen_last = time.monotonic() - self.cache_time
         stale = sum(self._edges[child].arrived < seen_last for child in others)

@@ -30,9 +30,8 @@ def shared_memory_trouble(environ: Mapping[str, str], folder: str = FOLDER) -> s
         return f'{folder} cannot be used: {error.strerror}' if segment else ''
     whole, free = disk.f_frsize * disk.f_blocks, disk.f_frsize * disk.f_bavail
     if whole < PROCESSES * segment or free < segment:
-        return '{} has {:.0f} MB, {:.0f} of them free; the Fast DDS profile takes {:.0f} MB for ' \
-            'each of {} processes or more'.format(folder, whole / 1e6, free / 1e6, segment / 1e6,
-                                                  PROCESSES)
+        return f'{folder} has {whole / 1e6:.0f} MB, {free / 1e6:.0f} of them free; the Fast ' \
+            f'DDS profile takes {segment / 1e6:.0f} MB for each of {PROCESSES} processes or more'
     return ''
 
 

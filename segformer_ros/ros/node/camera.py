@@ -97,9 +97,9 @@ class FrameJob:
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
         else:  # a fault of ours; the next frame may succeed, so go on
             name = type(error).__name__
-            self._camera.report(name, 'No mask: {}: {}\n{}'.format(
-                name, plain(error), plain(traceback.format_exc(), LONGEST_TRACE)),
-                rejected=False)
+            trace = plain(traceback.format_exc(), LONGEST_TRACE)
+            self._camera.report(name, f'No mask: {name}: {plain(error)}\n{trace}',
+                                rejected=False)
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
         settings = segmentation_api.SegmenterSettings(

@@ -91,7 +91,8 @@ def test_unpacking_a_file_leaves_the_disk_some_room(tmp_path, monkeypatch):
     usage = collections.namedtuple('usage', 'free')
     target = str(tmp_path / 'file')
     unpacking.unpack_file(io.BytesIO(b'whole'), target, str(tmp_path))
-    assert open(target, 'rb').read() == b'whole'
+    with open(target, 'rb') as stream:
+        assert stream.read() == b'whole'
     monkeypatch.setattr('shutil.disk_usage', lambda path: usage(unpacking.FREE_DISK + 4))
     with pytest.raises(InvalidInputError, match='Disk too small'):
         unpacking.unpack_file(io.BytesIO(b'whole'), target, str(tmp_path))

@@ -358,7 +358,7 @@ def answering(answer):
         thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
         thread.start()
         try:
-            yield 'http://127.0.0.1:{}/file'.format(server.server_address[1])
+            yield f'http://127.0.0.1:{server.server_address[1]}/file'
         finally:
             server.shutdown()
             thread.join()

@@ -39,8 +39,7 @@ def test_room_for_the_segments_of_two_processes_is_asked_for(monkeypatch, shippe
     assert (shared_memory_trouble(shipped) == '') is is_enough
 
 
-def test_without_a_profile_or_with_another_middleware_there_is_nothing_to_tell(monkeypatch,
-                                                                              shipped):
+def test_without_profile_or_with_another_middleware_nothing_is_told(monkeypatch, shipped):
     monkeypatch.setattr(os, 'statvfs', lambda folder: Disk(MB, MB))
     assert shared_memory_trouble({}) == ''
     assert shared_memory_trouble(dict(shipped, RMW_IMPLEMENTATION='rmw_cyclonedds_cpp')) == ''
