@@ -28,6 +28,7 @@ from segformer_ros.ros.parameters.server import ParameterServer
 from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.encodings import ENCODINGS
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -92,7 +93,10 @@ class FrameJob:
     def fail(self, error: Exception) -> None:
         """Report why there is no mask of this image; called while the error is handled."""
         if isinstance(error, errors.InvalidInputError):
-            self._camera.report(error.problem, f'Image rejected: {error}', rejected=True)
+            encoding = self._camera.encoding_of(self.message)
+            # What strangers may invent is one kind, whatever its name.
+            kind = f'{error.problem} ({encoding if encoding in ENCODINGS else "other"})'
+            self._camera.report(kind, f'Image rejected: {error}', rejected=True)
         elif isinstance(error, errors.SegformerRosError):
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
         else:  # a fault of ours; the next frame may succeed, so go on
