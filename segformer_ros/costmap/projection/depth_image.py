@@ -16,6 +16,7 @@ import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import check_size
 from segformer_ros.common.image_header import png_header
 from segformer_ros.common.image_header import PNG_START
 
@@ -50,6 +51,7 @@ def depth_of_image(message: Any) -> arrays.Float32:
     if message.encoding not in _TYPES:
         raise InvalidInputError('Not a depth image', got=repr(message.encoding),
                                 expected='16UC1 or 32FC1')
+    check_size(message.width, message.height)
     dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
     row_bytes = message.width * dtype.itemsize
     if message.step < row_bytes or len(message.data) < message.step * message.height:

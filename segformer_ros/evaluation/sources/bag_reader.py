@@ -3,16 +3,14 @@
 """Read one file of a recording with the rosbags library, without a ROS installation."""
 
 import contextlib
-import importlib
 import os
 import pathlib
-import shutil
-import sys
 import tempfile
 from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import unpacking
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import COMPRESSED
 from segformer_ros.evaluation.sources.mcap_recovery import find_truncation
@@ -109,7 +107,7 @@ class BagPartReader:
             try:
                 connection, time_ns, data = next(iterator)
                 if data[:4] == ZSTD_MAGIC:
-                    data = _zstd().decompress(data)
+                    data = unpacking.unpack_zstd(data)
             except StopIteration:
                 return
             except Exception as error:  # as in __enter__
@@ -160,8 +158,8 @@ class BagPartReader:
     def _decompressed(self, path: pathlib.Path) -> pathlib.Path:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         target = pathlib.Path(folder) / path.name[:-len(COMPRESSED)]
-        with _zstd().open(str(path), 'rb') as source, open(str(target), 'wb') as sink:
-            shutil.copyfileobj(source, sink)
+        with unpacking.zstd().open(str(path), 'rb') as source:
+            unpacking.unpack_file(source, str(target), folder)
         return target
 
     def _remedy(self) -> str:
@@ -203,6 +201,7 @@ def import_rosbags() -> Tuple[Any, Any, Any]:
     except ImportError as error:
         raise ConfigurationError('rosbags cannot be imported', got=error,
                                  remedy=INSTALL_ROSBAGS) from error
+    unpacking.bound_rosbags()
     return rosbag1, rosbag2, typesys
 
 
@@ -233,9 +232,3 @@ def is_latched(connection: Any) -> bool:
 
 def _bare(error: Exception) -> str:
     return ' '.join(str(error).split()).rstrip('.')
-
-
-def _zstd() -> Any:
-    # In the standard library from 3.14 on; rosbags brings it on older Pythons.
-    name = 'compression.zstd' if sys.version_info >= (3, 14) else 'backports.zstd'
-    return importlib.import_module(name)

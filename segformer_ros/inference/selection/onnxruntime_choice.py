@@ -5,6 +5,7 @@
 from typing import Callable, Sequence, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import Frame
@@ -77,7 +78,7 @@ def _plans(settings: SelectionSettings, has_gpu: bool) -> Tuple[providers.Provid
 
 def _available_providers() -> Tuple[str, ...]:
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError:
         # Opening a session tells that it is not installed, and the remedy.
         return ()

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
@@ -202,7 +203,7 @@ def _change_ends(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]
 def _runtime_version() -> str:
     """Return onnxruntime's version, or what stands for its absence."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError:
         return 'none'
     return str(onnxruntime.__version__)

@@ -10,6 +10,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model import spec as model_spec
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model.optimize.io_adapters import WHITE
 
 MAX_LOGIT_DIFFERENCE = 1e-3
@@ -106,7 +107,7 @@ def _run(path: str, spec: model_spec.ModelSpec,
          pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
     """Return the logits (h, w, classes) of each picture."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError as error:
         raise BackendError('onnxruntime cannot be imported', got=error,
                            remedy='Install it: "pip install onnxruntime".') from error

@@ -4,6 +4,7 @@
 
 import abc
 import threading
+import time
 from typing import Any, Dict, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
@@ -15,9 +16,11 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
+from segformer_ros.ros.io.logging import Throttle
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ class BufferedTransforms(Transforms):
         self._lock = threading.Lock()
         self._buffer = TransformBuffer()
         self._newest: Dict[str, float] = {}
-        self._refused = ''
+        self._log = Throttle(node.get_logger(), time.monotonic)
         self._subscriptions = [
             node.create_subscription(TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
             node.create_subscription(TFMessage, '/tf_static', self._on_static, STATIC_QOS)]
@@ -117,16 +120,13 @@ class BufferedTransforms(Transforms):
                 try:
                     self._buffer.insert_message(entry, static)
                 except InvalidInputError as error:
-                    self._tell(str(error))
+                    self._log.warning(error.problem, f'Transform ignored: {error}')
                     continue
                 if not static:
                     self._newest[child] = max(stamp, self._newest.get(child, stamp))
-
-    def _tell(self, text: str) -> None:
-        # Once for each text that follows another: a broken publisher repeats itself.
-        if text != self._refused:
-            self._refused = text
-            self._node.get_logger().warning(f'Transform ignored: {text}')
+                    if len(self._newest) > MOST_FRAMES:
+                        self._newest = {each: seconds for each, seconds in self._newest.items()
+                                        if each.lstrip('/') in self._buffer}
 
 
 class Tf2Transforms(Transforms):

@@ -12,6 +12,7 @@ from rclpy.subscription import Subscription
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
+from segformer_ros.common.text import plain
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
@@ -27,6 +28,7 @@ from segformer_ros.ros.parameters.server import ParameterServer
 from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.encodings import ENCODINGS
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -91,13 +93,16 @@ class FrameJob:
     def fail(self, error: Exception) -> None:
         """Report why there is no mask of this image; called while the error is handled."""
         if isinstance(error, errors.InvalidInputError):
-            kind = f'{error.problem} ({self._camera.encoding_of(self.message)})'
+            encoding = self._camera.encoding_of(self.message)
+            # What strangers may invent is one kind, whatever its name.
+            kind = f'{error.problem} ({encoding if encoding in ENCODINGS else "other"})'
             self._camera.report(kind, f'Image rejected: {error}', rejected=True)
         elif isinstance(error, errors.SegformerRosError):
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
         else:  # a fault of ours; the next frame may succeed, so go on
             name = type(error).__name__
-            self._camera.report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
+            trace = plain(traceback.format_exc(), LONGEST_TRACE)
+            self._camera.report(name, f'No mask: {name}: {plain(error)}\n{trace}',
                                 rejected=False)
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
@@ -105,6 +110,12 @@ class FrameJob:
             self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
         if segmenter.settings != settings:
             segmenter.settings = settings
+
+
+LONGEST_TRACE = 6000
+"""Characters."""
+LONGEST_ENCODING = 60
+"""Characters; compressedDepth's formats are the longest."""
 
 
 class Camera:
@@ -209,7 +220,7 @@ class Camera:
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded."""
-        return str(message.format if self._compressed else message.encoding)
+        return plain(message.format if self._compressed else message.encoding, LONGEST_ENCODING)
 
     def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: transitions, parameters, the enable service, diagnostics."""
 
+import os
 import traceback
 from typing import Any, Callable, Dict, List, Optional
 
@@ -14,6 +15,7 @@ from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.ros.costmap.server import CostmapServer
+from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
@@ -71,6 +73,9 @@ class SegformerNode(LifecycleNode):
         if label_info_type() is None:
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning(f'Not published: {self._missing}.')
+        trouble = shared_memory.shared_memory_trouble(os.environ)
+        if trouble:
+            self.get_logger().warning(f'{trouble}. {shared_memory.REMEDY}')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
         self._settings.examine = self._examine

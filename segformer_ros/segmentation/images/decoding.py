@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import check_size
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
@@ -75,14 +76,15 @@ def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
             remedy='Check the camera driver.')
     if width % encoding.width_multiple or height % encoding.height_multiple:
         raise InvalidInputError(
-            f'Image size impossible for {message.encoding}',
-            got=f'{width} x {height}',
+            'Image size impossible for its encoding',
+            got=f'{width} x {height} {message.encoding}',
             expected=f'multiples of {encoding.width_multiple} x {encoding.height_multiple}')
+    check_size(width, height)
     row_bytes = width * encoding.pixel_bytes
     if step < row_bytes:
         raise InvalidInputError(
-            f'Wrong row step of a {width} pixels wide {message.encoding} image',
-            got=f'{step} bytes', expected=f'at least {row_bytes}',
+            'Wrong row step', got=f'{step} bytes',
+            expected=f'at least {row_bytes} for {width} pixels of {message.encoding}',
             remedy='Check encoding, width and step in the camera driver.')
     length = step * height
     if encoding.family == encodings.PLANAR:
