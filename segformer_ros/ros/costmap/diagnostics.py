@@ -19,7 +19,8 @@ class CostmapState(NamedTuple):
 
     ``reports`` by camera: what became of its masks. ``grid_rate``: per second; None until it can
     be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
-    cell. ``jumps``: times that the clock went back.
+    cell. ``jumps``: times that the clock went back. ``clock_fault``: what is wrong with simulated
+    time, or nothing.
     """
 
     reports: Dict[str, CameraReport]
@@ -29,6 +30,7 @@ class CostmapState(NamedTuple):
     jumps: int
     transforms: str
     profile: str
+    clock_fault: str = ''
 
 
 def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
@@ -51,6 +53,8 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
     faults = [fault for fault in (
         _fault(camera, report, parameters) for camera, report in costmap.reports.items())
         if fault is not None]
+    if costmap.clock_fault:
+        faults.insert(0, (status.WARN, costmap.clock_fault))
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
         faults.append(

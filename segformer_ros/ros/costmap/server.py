@@ -30,6 +30,7 @@ from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import NodeClock
+from segformer_ros.ros.io.clock import NO_TIME
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
@@ -88,6 +89,7 @@ class CostmapServer:
         self._jumps = 0
         self._clock = NodeClock(node)
         self._ticks = CameraStatistics(time.monotonic())
+        self._clock_fault = ''
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
     def configure(self, parameters: NodeParameters, classes: ClassTable) -> Optional[OfferMask]:
@@ -229,9 +231,9 @@ class CostmapServer:
     def _state(self, setup: _Setup) -> CostmapState:
         now = time.monotonic()
         with self._lock:
-            clock = self._clock.seconds()
-            values = setup.pipeline.occupancy(clock).values
-            oldest = setup.pipeline.oldest_age(clock)
+            clock, standing = self._clock.seconds(), self._clock.standing()
+            values = setup.pipeline.occupancy(clock, standing).values
+            oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
         return CostmapState(
             reports={name: camera.statistics.report(now)
@@ -239,7 +241,7 @@ class CostmapServer:
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
             known=float(np.mean(values != UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
-            profile=setup.pipeline.costs.name)
+            profile=setup.pipeline.costs.name, clock_fault=self._clock.fault())
 
     def _offer(self, name: str, header: Header, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
@@ -265,8 +267,11 @@ class CostmapServer:
         started = time.monotonic()
         try:
             # Before the pose: where clocks disagree, that is why there is none.
-            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS,
-                                       self._clock.seconds() or None)
+        if not self._clock.seconds():
+            # Stamps cannot be compared, and what is fused now would never fade. The tick logs it.
+            camera.statistics.record_error(NO_TIME, rejected=False)
+            return True
+            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
                 pose, depth = camera.locate(message, setup.poses, self._parameters.costmap)
             except TransformError:
@@ -292,7 +297,7 @@ class CostmapServer:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
-        result = setup.pipeline.process(name, view, self._clock.seconds() or None,
+        result = setup.pipeline.process(name, view, self._clock.seconds(),
                                         parameters.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
@@ -313,11 +318,13 @@ class CostmapServer:
     def _publish_grid(self, setup: _Setup, with_masks: bool = False) -> None:
         parameters = self._parameters.costmap
         self._check_clock(setup)
-        now, moment = self._clock.seconds(), time.monotonic()
+        self._tell_clock_fault()
+        now, standing = self._clock.seconds(), self._clock.standing()
+        moment = time.monotonic()
         setup.outputs.publish(
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
-            setup.pipeline.occupancy(now), parameters,
-            lambda: setup.pipeline.landing_site(now), moment, with_masks)
+            setup.pipeline.occupancy(now, standing), parameters,
+            lambda: setup.pipeline.landing_site(now, standing), moment, with_masks)
         self._ticks.record_served(moment, '', (0, 0), {})
 
     def _check_clock(self, setup: _Setup) -> bool:
@@ -329,6 +336,15 @@ class CostmapServer:
 
     def _record_jump(self, what: str) -> None:
         self._jumps += 1
+    def _tell_clock_fault(self) -> None:
+        # One line when it begins and one when it ends, though it may last for hours.
+        fault = self._clock.fault()
+        if fault and not self._clock_fault:
+            self._node.get_logger().warning(f'The costmap fades to unknown: {fault}.')
+        elif self._clock_fault and not fault:
+            self._node.get_logger().info('/clock runs: the costmap is shown.')
+        self._clock_fault = fault
+
         self._log.info('jump', f'{what}: the costmap is cleared.')
 
     def _publish_label_infos(self, setup: _Setup) -> None:
