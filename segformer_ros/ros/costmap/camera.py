@@ -90,13 +90,12 @@ class DepthInput:
             CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
 
-    def at(self, stamp_ns: int) -> 'npt.NDArray[np.float32]':
+    def at(self, stamp_ns: int) -> Any:
         """
-        Return the depth image of a moment, (H, W) float32 metres.
+        Return the depth message of a moment.
 
         :param stamp_ns: nanoseconds, of the colour image
         :raises TransformError: there is none, or not yet
-        :raises InvalidInputError: it cannot be read
         """
         message = self._nearest(stamp_ns)
         if message is None:
@@ -105,6 +104,14 @@ class DepthInput:
                                  f'on {self._name}',
                                  remedy='Check the topic, or set depth_transport: none.')
         if self._compressed:
+        return message
+
+    def decode(self, message: Any) -> 'npt.NDArray[np.float32]':
+        """
+        Return a depth message as (H, W) float32 metres.
+
+        :raises InvalidInputError: it cannot be read
+        """
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)
 
@@ -159,11 +166,16 @@ class CostmapCamera:
         Return the pose and the depth image of a mask; no depth where none is used.
 
         :raises TransformError: one of them is missing; it may still come
-        :raises InvalidInputError: the depth image cannot be read
+        :raises InvalidInputError: the depth image cannot be read, or lies elsewhere
         """
         pose = poses.pose_of(self.parameters, message.header.frame_id, message.stamp_ns,
                              parameters)
-        return pose, None if self._depth is None else self._depth.at(message.stamp_ns)
+        if self._depth is None:
+            return pose, None
+        depth_message = self._depth.at(message.stamp_ns)
+        poses.check_same_place(message.header.frame_id, depth_message.header.frame_id,
+                               message.stamp_ns)
+        return pose, self._depth.decode(depth_message)
 
     def make_view(self, message: PublishedMask, pose: CameraPose,
                   depth: 'Optional[npt.NDArray[np.float32]]',

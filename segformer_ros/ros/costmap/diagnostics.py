@@ -72,9 +72,12 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
     silence = report.since_served - pause
     if silence > parameters.warn_after:
-        cause = report.last_error if report.erring else 'no mask comes'
+        # A frozen stamp is what keeps each mask out, whatever is said of the last one.
+        cause = report.frozen or (report.last_error if report.erring else 'no mask comes')
         return (status.ERROR if silence > parameters.error_after else status.WARN,
                 f'{prefix}nothing new for {report.since_served:.1f} s: {cause}')
+    if report.frozen:
+        return status.WARN, prefix + report.frozen
     if report.erring:
         return status.WARN, f'{prefix}last mask was of no use: {report.last_error}'
     fading = parameters.costmap.settings.fusion.dynamic_decay_time

@@ -54,7 +54,7 @@ MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
 CONFIDENCE = Topic('confidence', 'sensor_msgs/msg/Image', True, False, 5,
                    'mono8, 0 to 255: a lower bound of the softmax probability.')
 CAMERA_INFO_OUT = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, False, 5,
-                        'The newest CameraInfo with the header of the mask.')
+                        'The newest CameraInfo for the pixels and with the header of the mask.')
 LABEL_INFO = Topic('label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
                    'Class names by id. Absent where vision_msgs is not installed.')
 COLOR_MASK = Topic('color_mask', 'sensor_msgs/msg/Image', True, False, 1,

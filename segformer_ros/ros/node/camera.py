@@ -205,7 +205,11 @@ class Camera:
             if not self._open:
                 self.statistics.record_drop()
                 return False
-            self._outputs.publish(header, image, segmentation, self._camera_info, parameters)
+            trouble = self._outputs.publish(header, image, segmentation, self._camera_info,
+                                            parameters)
+            if trouble:
+                self._log.error('camera_info', f'{self.name}: ' * bool(self.name)
+                                + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, segmentation, self._camera_info)
         return True
@@ -243,6 +247,8 @@ class Camera:
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera_info = message
+        if self.statistics.frozen:
+            self._log.error('frozen', f'{self._image_topic()}: {self.statistics.frozen}.')
 
     def _age(self, stamp: int) -> Optional[float]:
         now = self._node.get_clock().now().nanoseconds

@@ -100,6 +100,8 @@ def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
         level = io_status.ERROR
     elif report.since_served > parameters.warn_after + pause:
         level = io_status.WARN
+    elif report.frozen:
+        return io_status.Status(io_status.WARN, name, report.frozen, values)
     elif report.erring:
         return io_status.Status(io_status.WARN, name,
                                 'last frame gave no mask: ' + report.last_error, values)
