@@ -23,6 +23,7 @@ from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.outputs import CloudOutputs
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -86,8 +87,8 @@ class DepthInput:
             topic = topics.DEPTH_IN_COMPRESSED
             name = node.resolve_topic_name(name) + topic.name[len(topics.DEPTH_IN.name):]
         self._name = name
-        self._subscription = node.create_subscription(
-            CompressedImage if self._compressed else Image, name, self._on_depth,
+        self._subscription = endpoints.subscribe(
+            node, CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
 
     def at(self, stamp_ns: int) -> Any:
@@ -103,7 +104,6 @@ class DepthInput:
                                  expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
                                  f'on {self._name}',
                                  remedy='Check the topic, or set depth_transport: none.')
-        if self._compressed:
         return message
 
     def decode(self, message: Any) -> 'npt.NDArray[np.float32]':
@@ -112,6 +112,7 @@ class DepthInput:
 
         :raises InvalidInputError: it cannot be read
         """
+        if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)
 

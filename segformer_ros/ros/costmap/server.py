@@ -28,9 +28,10 @@ from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
-from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.clock import NO_TIME
+from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
@@ -88,8 +89,8 @@ class CostmapServer:
         self._session = 0
         self._jumps = 0
         self._clock = NodeClock(node)
-        self._ticks = CameraStatistics(time.monotonic())
         self._clock_fault = ''
+        self._ticks = CameraStatistics(time.monotonic())
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
     def configure(self, parameters: NodeParameters, classes: ClassTable) -> Optional[OfferMask]:
@@ -118,8 +119,9 @@ class CostmapServer:
             return None
         range_input = None
         if parameters.costmap.height_source == RANGE:
-            range_input = self._node.create_subscription(
-                Range, topics.RANGE_IN.name, self._on_range, topics.RANGE_IN.profile())
+            range_input = endpoints.subscribe(
+                self._node, Range, topics.RANGE_IN.name, self._on_range,
+                topics.RANGE_IN.profile())
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
@@ -265,12 +267,12 @@ class CostmapServer:
             return True
         camera = setup.cameras[name]
         started = time.monotonic()
-        try:
-            # Before the pose: where clocks disagree, that is why there is none.
         if not self._clock.seconds():
             # Stamps cannot be compared, and what is fused now would never fade. The tick logs it.
             camera.statistics.record_error(NO_TIME, rejected=False)
             return True
+        try:
+            # Before the pose: where clocks disagree, that is why there is none.
             setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
                 pose, depth = camera.locate(message, setup.poses, self._parameters.costmap)
@@ -334,8 +336,6 @@ class CostmapServer:
             self._record_jump('The clock went back')
         return went_back
 
-    def _record_jump(self, what: str) -> None:
-        self._jumps += 1
     def _tell_clock_fault(self) -> None:
         # One line when it begins and one when it ends, though it may last for hours.
         fault = self._clock.fault()
@@ -345,6 +345,8 @@ class CostmapServer:
             self._node.get_logger().info('/clock runs: the costmap is shown.')
         self._clock_fault = fault
 
+    def _record_jump(self, what: str) -> None:
+        self._jumps += 1
         self._log.info('jump', f'{what}: the costmap is cleared.')
 
     def _publish_label_infos(self, setup: _Setup) -> None:

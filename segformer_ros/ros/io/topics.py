@@ -37,7 +37,9 @@ IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', 
                          'With `image_transport: compressed`: JPEG or PNG.')
 CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
                        'Never required for masks.')
-INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN)
+CAMERA_INFO_LATCHED = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, True, 1,
+                            'The same, for a publisher that sent it once and latched it.')
+INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
 
 # Some frames: depth may come before or after its image.
 DEPTH_IN = Topic('depth', 'sensor_msgs/msg/Image', False, False, 5,

@@ -12,6 +12,7 @@ from rclpy.subscription import Subscription
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.ros.costmap.server import OfferMask
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -173,8 +174,13 @@ class Camera:
         """Return the entry of diagnostics."""
         return camera_status(
             self.name, self.statistics.report(time.monotonic()), state, self.settings.current,
-            {'topic': self._node.resolve_topic_name(self._image_topic()),
+            {'topic': self.image_topic,
              'bayer and yuv by': self._bridge.status})
+
+    @property
+    def image_topic(self) -> str:
+        """Return the full name of the topic that is listened to."""
+        return str(self._node.resolve_topic_name(self._image_topic()))
 
     @property
     def needs_confidence(self) -> bool:
@@ -227,12 +233,16 @@ class Camera:
     def _subscribe(self) -> None:
         image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
             (topics.IMAGE, Image)
+        info = topics.input_name(self.name, topics.CAMERA_INFO_IN)
         self._subscriptions = [
-            self._node.create_subscription(
-                image_type, self._image_topic(), self._on_image, image.profile()),
-            self._node.create_subscription(
-                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
-                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
+            endpoints.subscribe(self._node, image_type, self._image_topic(), self._on_image,
+                                image.profile()),
+            endpoints.subscribe(self._node, CameraInfo, info, self._on_camera_info,
+                                topics.CAMERA_INFO_IN.profile()),
+            # One that was sent once and latched: who asks for no history gets none.
+            endpoints.subscribe(
+                self._node, CameraInfo, info, self._on_camera_info,
+                topics.CAMERA_INFO_LATCHED.profile(), 'latched')]
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
@@ -242,13 +252,13 @@ class Camera:
                 'stamp',
                 f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
                 'reset.')
+        if self.statistics.frozen:
+            self._log.error('frozen', f'{self._image_topic()}: {self.statistics.frozen}.')
         if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera_info = message
-        if self.statistics.frozen:
-            self._log.error('frozen', f'{self._image_topic()}: {self.statistics.frozen}.')
 
     def _age(self, stamp: int) -> Optional[float]:
         now = self._node.get_clock().now().nanoseconds

@@ -23,6 +23,8 @@ def node_status(state: io_status.NodeState) -> io_status.Status:
         values.append(('not published', state.missing))
     if state.trouble:
         return io_status.Status(io_status.ERROR, 'node', state.trouble, values)
+    if state.neighbours:
+        return io_status.Status(io_status.WARN, 'node', state.neighbours, values)
     if state.lifecycle == 'active' and not state.enabled:
         return io_status.Status(io_status.OK, 'node', 'active, switched off by ~/enable', values)
     return io_status.Status(io_status.OK, 'node', state.lifecycle, values)
