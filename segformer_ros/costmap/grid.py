@@ -201,7 +201,8 @@ class CostGrid:
         costs = np.clip(np.rint(self._costs), 0, cost_table.HIGHEST_COST).astype(np.int8)
         grid = np.where(known, costs, np.int8(cost_table.UNKNOWN)).reshape(shape)
         grid[self.lethal_cells(standing)] = cost_table.LETHAL
-        self._blank = standing <= 0.0 and not (known.any() or self._static.any() or self._dynamic.any())
+        self._blank = standing <= 0.0 and not (
+            known.any() or self._static.any() or self._dynamic.any())
         return grid
 
     def oldest_age(self, stamp: float, standing: float = 0.0) -> float:

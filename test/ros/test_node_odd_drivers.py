@@ -98,14 +98,12 @@ def test_depth_of_another_name_for_the_same_place_is_taken(robot):
                'the box in the grid', 'depth_optical')
 
 
-def test_frozen_stamps_are_told_as_such(robot):
-    stamp = robot.now()
-    for name in ('camera', 'costmap'):
-        before = len(robot.diagnostics.messages)
-        status = robot.look_until(
-            lambda: told(robot, name, 'stamps stand still: ', before), 'frozen stamps',
-            stamp=stamp)
-        assert status.level >= WARN and 'header.stamp' in status.message
+@pytest.mark.parametrize('name', ['camera', 'costmap'])
+def test_frozen_stamps_are_told_as_such(robot, name):
+    stamp, before = robot.now(), len(robot.diagnostics.messages)
+    status = robot.look_until(lambda: told(robot, name, 'stamps stand still: ', before),
+                              'frozen stamps', stamp=stamp)
+    assert status.level >= WARN and 'header.stamp' in status.message
     assert 'images in a row have the same one' in robot.log()
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with other nodes of the graph, as far as it harms this one."""
 
-from typing import Dict, Sequence
+from typing import Dict, Sequence, Set
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
@@ -62,13 +62,21 @@ class Neighbours:
             'static_transform_publisher does, or send them again and again.')
 
     def _other_type(self, topic: str) -> str:
-        types = {each.topic_type for each in self._node.get_publishers_info_by_topic(topic)}
+        types = self._types(topic)
+        if not types:
+            # image_transport's ffmpeg plugin publishes beside the raw topic.
+            base = topic[:-len('/compressed')] if topic.endswith('/compressed') else topic
+            topic, types = base + '/ffmpeg', self._types(base + '/ffmpeg')
         if not types or types & set(PICTURES):
             return ''
         if types & set(VIDEO):
             return (f'{topic} carries packets of a video ({", ".join(sorted(types))}), not '
                     'pictures. Decode it: ros2 run image_transport republish --ros-args '
                     '-p in_transport:=ffmpeg -p out_transport:=raw -r in/ffmpeg:='
-                    f'{topic} -r out:=<topic>, and take <topic> as image.')
+                    f'{topic} -r out:=<topic> (Humble: republish ffmpeg raw), and take <topic> '
+                    'as image.')
         return (f'{topic} is of type {", ".join(sorted(types))}; expected one of '
                 f'{", ".join(PICTURES)}. Check the remapping of image.')
+
+    def _types(self, topic: str) -> Set[str]:
+        return {each.topic_type for each in self._node.get_publishers_info_by_topic(topic)}

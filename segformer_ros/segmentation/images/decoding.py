@@ -46,12 +46,21 @@ def image_to_rgb(message: Any,
         if rgb is not None:
             return rgb
     rows = message.height * 3 // 2 if encoding.family == encodings.PLANAR else message.height
-    image = _samples(message, encoding, rows)
+    return samples_to_rgb(_samples(message, encoding, rows), encoding)
+
+
+def samples_to_rgb(samples: 'npt.NDArray[Any]', encoding: encodings.Encoding
+                   ) -> 'npt.NDArray[np.uint8]':
+    """
+    Return samples of an encoding as (H, W, 3) uint8 RGB.
+
+    :param samples: (H, W) or (H, W, channels) uint8 or uint16
+    """
     if encoding.to_rgb is not None:
-        image = cv2.cvtColor(image, getattr(cv2, encoding.to_rgb))
-    if encoding.sample_bytes == 2:
-        image = cv2.convertScaleAbs(image, alpha=TO_8_BIT)
-    return image
+        samples = cv2.cvtColor(samples, getattr(cv2, encoding.to_rgb))
+    if samples.dtype == np.uint16:
+        samples = cv2.convertScaleAbs(samples, alpha=TO_8_BIT)
+    return samples
 
 
 def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDArray[Any]':
