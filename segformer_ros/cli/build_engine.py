@@ -141,10 +141,9 @@ def _unlike_the_node(builder: BuilderSettings) -> List[str]:
     if mib != DEFAULT_BUILDER.workspace_mib:
         lines.append(f'WARN: --workspace {mib}: the node takes this engine only with the '
                      f'parameter workspace_mib: {mib}.')
-    for option, chosen, default in (
-            ('--optimization-level', builder.optimization_level,
-             DEFAULT_BUILDER.optimization_level),
-            ('--tf32', builder.tf32, DEFAULT_BUILDER.tf32)):
+    for option, chosen, default in (('--optimization-level', builder.optimization_level,
+                                     DEFAULT_BUILDER.optimization_level), ('--tf32', builder.tf32,
+                                                                           DEFAULT_BUILDER.tf32)):
         if chosen != default:
             lines.append(f'WARN: {option}: the node never takes this engine, since it has no such '
                          'parameter; build without the option for it.')

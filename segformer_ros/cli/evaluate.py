@@ -176,9 +176,8 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
 def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
     if not options.costmap:
         if options.depth_topic or options.grid_topic:
-            raise ConfigurationError('No costmap to compare',
-                                     got=options.depth_topic or options.grid_topic,
-                                     expected='--costmap PROFILE beside it')
+            raise ConfigurationError('No costmap to compare', got=options.depth_topic
+                                     or options.grid_topic, expected='--costmap PROFILE beside it')
         return None
     if options.depth_topic and options.grid_topic:
         raise ConfigurationError('Two references for the costmap',

@@ -54,11 +54,10 @@ class FileCache:
         try:
             yield
         except OSError as error:
-            raise StorageError(
-                f'{self.what} cannot be used',
-                got=f'{self.folder}: {error.strerror or error} while {doing}',
-                expected='a folder with free space that can be written to',
-                remedy=self.remedy) from error
+            raise StorageError(f'{self.what} cannot be used',
+                               got=f'{self.folder}: {error.strerror or error} while {doing}',
+                               expected='a folder with free space that can be written to',
+                               remedy=self.remedy) from error
 
     def path(self, name: str, suffix: str = '') -> str:
         """Return the path of a file."""

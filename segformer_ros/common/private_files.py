@@ -127,8 +127,7 @@ def exclusive_lock(path: str, on_wait: Optional[Callable[[], None]] = None,
         os.close(descriptor)
 
 
-def _acquire(path: str, on_wait: Optional[Callable[[], None]],
-             timeout_s: Optional[float]) -> int:
+def _acquire(path: str, on_wait: Optional[Callable[[], None]], timeout_s: Optional[float]) -> int:
     give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
     told = False
     while True:

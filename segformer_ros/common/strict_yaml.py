@@ -39,9 +39,8 @@ def read_mapping(path: str) -> Dict[str, Any]:
             loader = _StrictLoader(stream)
             content = loader.get_single_data()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            'YAML file cannot be read', got=f'{path} ({error})',
-            expected='a readable UTF-8 text file') from error
+        raise ConfigurationError('YAML file cannot be read', got=f'{path} ({error})',
+                                 expected='a readable UTF-8 text file') from error
     # PyYAML lets through what int, float and datetime say of a scalar, and nests as deep as
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:

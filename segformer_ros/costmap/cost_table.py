@@ -7,17 +7,15 @@ Costs are OccupancyGrid values. 99 is never used: StaticLayer turns it into INSC
 Lyrical on, and into 251 before. Values above 100 would be lethal, below -1 they are undefined.
 """
 
-from typing import Any, Dict, TYPE_CHECKING
+from typing import Any, Dict
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import resolve
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 HIGHEST_COST = 98
 """The most that ground can cost and still be ground."""
@@ -49,7 +47,7 @@ class CostTable:
     :raises ConfigurationError: wrong number of classes, or a value that is none of these
     """
 
-    def __init__(self, name: str, classes: ClassTable, occupancy: 'npt.ArrayLike') -> None:
+    def __init__(self, name: str, classes: ClassTable, occupancy: arrays.ArrayLike) -> None:
         values = np.array(occupancy, np.int64)
         if values.shape != (len(classes),):
             raise ConfigurationError(f'Cost table {name!r} does not fit its classes',
@@ -105,10 +103,9 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
         by_id[classes.id_of(class_name)] = _cost(value, class_name, path)
     missing = [name for class_id, name in enumerate(classes.names) if class_id not in by_id]
     if missing and 'default' not in content:
-        raise ConfigurationError(
-            f'Classes without a cost in {path}', got=', '.join(missing),
-            expected=f'every class of {classes.name!r}',
-            remedy='Name them, or set "default: lethal".')
+        raise ConfigurationError(f'Classes without a cost in {path}', got=', '.join(missing),
+                                 expected=f'every class of {classes.name!r}',
+                                 remedy='Name them, or set "default: lethal".')
     rest = _cost(content['default'], 'default', path) if missing else UNKNOWN
     return CostTable(strict_yaml.value_of(content, 'name', path, str, 'text'), classes,
                      [by_id.get(class_id, rest) for class_id in range(len(classes))])

@@ -3,15 +3,13 @@
 """Where a drone can land: the largest disc of ground that is wholly seen and wholly free."""
 
 import math
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.observation import GridGeometry
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Distances run between cell centres; a blocked cell begins up to half a diagonal nearer, and
 # the disc's own centre is exact.
@@ -36,7 +34,7 @@ class LandingSite(NamedTuple):
     z: float = 0.0
 
 
-def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
+def find_landing_site(occupancy: arrays.Int8, geometry: GridGeometry,
                       settings: costmap_settings.LandingSettings, near: Tuple[float, float]
                       ) -> Optional[LandingSite]:
     """
@@ -56,13 +54,11 @@ def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
     largest = float(radius.max())
     if largest < settings.min_radius:
         return None
-    rows, columns = np.nonzero(radius >= max(largest - geometry.resolution,
-                                             settings.min_radius))
+    rows, columns = np.nonzero(radius >= max(largest - geometry.resolution, settings.min_radius))
     xs, ys = geometry.centers()
     best = int(np.argmin((xs[columns] - near[0]) ** 2 + (ys[rows] - near[1]) ** 2))
     x, y = float(xs[columns[best]]), float(ys[rows[best]])
-    inside = ((xs[None, :] - x) ** 2 + (ys[:, None] - y) ** 2
-              <= radius[rows[best], columns[best]] ** 2)
+    inside = ((xs[None, :] - x)**2 + (ys[:, None] - y)**2 <= radius[rows[best], columns[best]]**2)
     return LandingSite(x, y, float(radius[rows[best], columns[best]]),
                        float(occupancy[inside].mean()))
 

@@ -62,9 +62,8 @@ class ProjectionSettings(NamedTuple):
     max_range: float = _setting(
         'projection.max_range', 5.0,
         "Metres from the camera's foot point; errors grow with the square of it.", (0.2, 200.0))
-    horizon: float = _setting(
-        'projection.horizon', 0.01, 'Sine of the least angle of a ray below the horizon.',
-        (0.001, 0.5))
+    horizon: float = _setting('projection.horizon', 0.01,
+                              'Sine of the least angle of a ray below the horizon.', (0.001, 0.5))
     min_confidence: int = _setting(
         'projection.min_confidence', 0,
         'Pixels below this confidence count as unseen; 255 is sure.', (0, 255))
@@ -73,8 +72,7 @@ class ProjectionSettings(NamedTuple):
                             (1, 100))
     max_gap: int = _setting(
         'projection.max_gap', 6,
-        'Unlabeled pixels between ground and obstacle that still count as their border.',
-        (0, 100))
+        'Unlabeled pixels between ground and obstacle that still count as their border.', (0, 100))
     obstacle_z: float = _setting(
         'projection.obstacle_z', 0.2,
         "Height of obstacle points, metres; Nav2's gates drop points at 0.", (0.0, 2.0))
@@ -97,9 +95,8 @@ class DepthSettings(NamedTuple):
         'depth.max_height', 2.0, 'Metres; what starts above it is passed under.', (0.1, 10.0))
     min_points: int = _setting(
         'depth.min_points', 3, 'Depth points that a cell needs to hold an obstacle.', (1, 1000))
-    max_points: int = _setting(
-        'depth.max_points', 80000, 'Pixels that are used of a larger depth image.',
-        (1000, 10000000))
+    max_points: int = _setting('depth.max_points', 80000,
+                               'Pixels that are used of a larger depth image.', (1000, 10000000))
 
 
 class FusionSettings(NamedTuple):
@@ -135,9 +132,8 @@ class FusionSettings(NamedTuple):
     cost_gain: float = _setting(
         'fusion.cost_gain', 0.4, 'Weight of a new cost of ground against the remembered one.',
         (0.01, 1.0))
-    forget_time: float = _setting(
-        'fusion.forget_time', 30.0, 'Seconds after which an unseen cell is unknown.',
-        (0.1, 3600.0))
+    forget_time: float = _setting('fusion.forget_time', 30.0,
+                                  'Seconds after which an unseen cell is unknown.', (0.1, 3600.0))
     min_blob: int = _setting(
         'fusion.min_blob', 1, 'Touching lethal cells that are published at least.', (1, 1000))
 
@@ -161,8 +157,7 @@ class LandingSettings(NamedTuple):
     clearance: float = _setting(
         'landing.clearance', 0.2, 'Metres between a landing site and anything not free.',
         (0.0, 20.0))
-    max_cost: int = _setting(
-        'landing.max_cost', 20, 'Highest cost of ground to land on.', (0, 98))
+    max_cost: int = _setting('landing.max_cost', 20, 'Highest cost of ground to land on.', (0, 98))
     # Somebody may have walked there meanwhile.
     max_age: float = _setting(
         'landing.max_age', 3.0,
@@ -230,9 +225,8 @@ def _check_value(row: Setting, value: Any) -> None:
                                  expected=' or '.join(repr(each) for each in row.choices))
     # Comparing this way round refuses NaN too.
     if row.bounds is not None and not row.bounds[0] <= value <= row.bounds[1]:
-        raise ConfigurationError(
-            f'Setting {row.name.rpartition(".")[2]!r} is out of bounds', got=value,
-            expected='{} .. {}'.format(*row.bounds))
+        raise ConfigurationError(f'Setting {row.name.rpartition(".")[2]!r} is out of bounds',
+                                 got=value, expected='{} .. {}'.format(*row.bounds))
 
 
 def _check_grid(grid: GridSettings) -> None:

@@ -24,8 +24,7 @@ class TimeJumps:
         self._images: Dict[str, float] = {}
         self._now: Optional[float] = None
 
-    def check_image(self, camera: str, stamp: float, now: Optional[float],
-                    oldest: float) -> bool:
+    def check_image(self, camera: str, stamp: float, now: Optional[float], oldest: float) -> bool:
         """
         Take in an image's stamp.
 

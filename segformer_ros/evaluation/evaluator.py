@@ -76,8 +76,7 @@ def evaluate(request: Request, folder: str,
         left_out = report.document['left_out']
         first = left_out['listed'][0]['message'] if left_out['listed'] else 'no images at all'
         raise InvalidInputError('No frame could be evaluated',
-                                got=f"{left_out['frames']} left out",
-                                remedy=f'The first: {first}')
+                                got=f"{left_out['frames']} left out", remedy=f'The first: {first}')
     return report
 
 

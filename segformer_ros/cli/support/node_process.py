@@ -46,9 +46,8 @@ class ChildCommand(child_process.ChildProcess):
         :raises SegformerRosError: with the end of its log
         """
         if self.status:
-            raise SegformerRosError(
-                f'{self._name} ended', got=f'exit status {self.status}',
-                remedy=f'Its last words:\n{self.last_words()}')
+            raise SegformerRosError(f'{self._name} ended', got=f'exit status {self.status}',
+                                    remedy=f'Its last words:\n{self.last_words()}')
 
     def last_words(self) -> str:
         """Return the end of the log."""

@@ -9,14 +9,12 @@ converted between pixel edges: ``u' + 0.5 = (u + 0.5 - offset) * scale``. For bi
 half a binned pixel minus half a full one away from image_geometry, which scales the centres.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _CALIBRATE = 'Calibrate the camera (ros2 run camera_calibration cameracalibrator).'
 
@@ -57,8 +55,7 @@ class CameraModel:
         the text names the field
     """
 
-    def __init__(self, calibration: Calibration,
-                 mask_size_wh: Optional[Tuple[int, int]] = None,
+    def __init__(self, calibration: Calibration, mask_size_wh: Optional[Tuple[int, int]] = None,
                  rectified: bool = False) -> None:
         self.calibration = calibration
         self.rectified = rectified
@@ -78,10 +75,10 @@ class CameraModel:
                                    self.size_wh[0] / float(image_wh[0]))
         self.fy, self.cy = _scaled(fy, cy, calibration.roi_y, calibration.binning_y,
                                    self.size_wh[1] / float(image_wh[1]))
-        self._rays: 'Optional[npt.NDArray[np.float32]]' = None
+        self._rays: Optional[arrays.Float32] = None
 
-    def project(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def project(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
         """
         Return the pixel coordinates of points in the optical frame.
 
@@ -97,7 +94,7 @@ class CameraModel:
         xd, yd = self._distortion.distort(x, y, z)
         return xd * self.fx + self.cx, yd * self.fy + self.cy
 
-    def unproject(self, u: 'npt.ArrayLike', v: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
+    def unproject(self, u: arrays.ArrayLike, v: arrays.ArrayLike) -> arrays.Float64:
         """
         Return the directions seen at pixel coordinates.
 
@@ -109,7 +106,7 @@ class CameraModel:
         y = (np.asarray(v, np.float64) - self.cy) / self.fy
         return self._distortion.undistort(x, y).dot(self._rotation.T)
 
-    def rays(self) -> 'npt.NDArray[np.float32]':
+    def rays(self) -> arrays.Float32:
         """
         Return the direction of every mask pixel's centre, computed once.
 
@@ -132,11 +129,10 @@ def _image_size(calibration: Calibration) -> Tuple[int, int]:
                                 remedy='Fill them in the CameraInfo publisher.')
     width, height = c.roi_width or c.width, c.roi_height or c.height
     if min(c.roi_x, c.roi_y) < 0 or c.roi_x + width > c.width or c.roi_y + height > c.height:
-        raise InvalidInputError(
-            'Region of interest lies outside the sensor',
-            got=f'{width} x {height} at ({c.roi_x}, {c.roi_y})',
-            expected=f'inside {c.width} x {c.height}',
-            remedy='Correct roi in the CameraInfo publisher.')
+        raise InvalidInputError('Region of interest lies outside the sensor',
+                                got=f'{width} x {height} at ({c.roi_x}, {c.roi_y})',
+                                expected=f'inside {c.width} x {c.height}',
+                                remedy='Correct roi in the CameraInfo publisher.')
     if min(c.binning_x, c.binning_y) < 0 or c.binning_x > width or c.binning_y > height:
         raise InvalidInputError('Impossible binning in CameraInfo',
                                 got=f'{c.binning_x} x {c.binning_y}',
@@ -163,9 +159,8 @@ def _intrinsics(name: str, values: Sequence[float], length: int, stride: int
         raise InvalidInputError(f'{name} of CameraInfo has a wrong length',
                                 got=len(values), expected=length)
     if not any(values):
-        raise InvalidInputError(
-            'Camera is not calibrated', got=f'{name} all zero in CameraInfo',
-            expected='focal lengths and principal point', remedy=_CALIBRATE)
+        raise InvalidInputError('Camera is not calibrated', got=f'{name} all zero in CameraInfo',
+                                expected='focal lengths and principal point', remedy=_CALIBRATE)
     fx, fy, cx, cy = values[0], values[stride + 1], values[2], values[stride + 2]
     if not np.all(np.isfinite(values)) or fx <= 0.0 or fy <= 0.0:
         raise InvalidInputError(f'{name} of CameraInfo cannot be used',
@@ -175,7 +170,7 @@ def _intrinsics(name: str, values: Sequence[float], length: int, stride: int
     return float(fx), float(fy), float(cx), float(cy)
 
 
-def _rectification(values: Sequence[float]) -> 'npt.NDArray[np.float64]':
+def _rectification(values: Sequence[float]) -> arrays.Float64:
     # Uncalibrated drivers leave R all zero; for one camera it is the identity anyway.
     if not any(values):
         return np.eye(3)
@@ -239,11 +234,10 @@ def calibration_of(info: Any) -> Calibration:
         values = getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())
         return tuple(float(value) for value in values)
 
-    return Calibration(
-        int(info.width), int(info.height), str(info.distortion_model), numbers('d'),
-        numbers('k'), numbers('r'), numbers('p'), int(info.binning_x), int(info.binning_y),
-        int(info.roi.x_offset), int(info.roi.y_offset), int(info.roi.width),
-        int(info.roi.height))
+    return Calibration(int(info.width), int(info.height), str(info.distortion_model), numbers('d'),
+                       numbers('k'), numbers('r'), numbers('p'), int(info.binning_x),
+                       int(info.binning_y), int(info.roi.x_offset), int(info.roi.y_offset),
+                       int(info.roi.width), int(info.roi.height))
 
 
 def is_rectified(topic: str) -> bool:

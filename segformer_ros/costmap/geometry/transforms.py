@@ -12,13 +12,12 @@ from typing import Any, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    Matrix = arrays.Float64
 
 # Columns: where the optical x, y and z axes point in a body frame.
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0],
@@ -88,10 +87,9 @@ def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':
 def rotation_of(q: 'Matrix') -> 'Matrix':
     """Return the (3, 3) rotation of a unit quaternion x, y, z, w."""
     x, y, z, w = q.tolist()
-    return np.array([
-        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
-        [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
-        [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)]])
+    return np.array([[1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+                     [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+                     [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)]])
 
 
 def slerp(first: 'Matrix', second: 'Matrix', share: float) -> 'Matrix':

@@ -75,12 +75,11 @@ def figures(run: NodeRun) -> Dict[str, str]:
     if not run.masks:
         raise InvalidInputError('No mask came', got=f'{run.sent} images sent')
     result = {
-        'network alone': f'{run.network_ms:.1f} ms',
-        'network alone p95 / max': f'{percentile_ms(run.network, 95):.1f} / '
-                                   f'{percentile_ms(run.network, 100):.1f} ms of '
-                                   f'{len(run.network)} runs',
-        'latency p50 / p95 / max': '{:.1f} / {:.1f} / {:.1f} ms'.format(
-            *map(run.latency_ms, (50, 95, 100))),
+        'network alone': f'{run.network_ms:.1f} ms', 'network alone p95 / max':
+            f'{percentile_ms(run.network, 95):.1f} / '
+            f'{percentile_ms(run.network, 100):.1f} ms of '
+            f'{len(run.network)} runs', 'latency p50 / p95 / max':
+                '{:.1f} / {:.1f} / {:.1f} ms'.format(*map(run.latency_ms, (50, 95, 100))),
         'latency p50 / network': f'{run.latency_ms(50) / run.network_ms:.2f}',
         'fastest latency, fastest network': f'{run.latency_ms(0):.1f}, '
                                             f'{percentile_ms(run.network, 0):.1f} ms',
@@ -120,8 +119,7 @@ def goals(run: NodeRun) -> List[Tuple[str, float, float]]:
         saturated = network > period
         limit = LATENCY_GOAL * network + (period / 2 if saturated else 0.0)
         half = ' and half a period' if saturated else ''
-        rows.append((f'latency p50, ms: {LATENCY_GOAL} networks{half}', limit,
-                     run.latency_ms(50)))
+        rows.append((f'latency p50, ms: {LATENCY_GOAL} networks{half}', limit, run.latency_ms(50)))
     else:
         counts = run.masks_of_each()
         mean = sum(counts) / len(counts)

@@ -111,8 +111,7 @@ class PairedTiming:
 
         On a busy machine it tells best what the work itself takes.
         """
-        return min(sum(sample.stages[stage] for stage in stages)
-                   for sample in self._samples[name])
+        return min(sum(sample.stages[stage] for stage in stages) for sample in self._samples[name])
 
     def _of(self, name: str) -> List[Sample]:
         return [self._samples[name][index] for index in self._counted]
@@ -135,8 +134,7 @@ def time_in_pairs(variants: Sequence[Variant], rounds: int, time_limit: float = 
     samples: Dict[str, List[Sample]] = {variant.name: [] for variant in variants}
     deadline = time.monotonic() + time_limit
     done = 0
-    while done < rounds or (len(quiet_rounds(samples)) < rounds
-                            and time.monotonic() < deadline):
+    while done < rounds or (len(quiet_rounds(samples)) < rounds and time.monotonic() < deadline):
         order = list(variants)
         shuffle(order)
         for variant in order:

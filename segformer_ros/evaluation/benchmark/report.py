@@ -142,8 +142,7 @@ def _node(node: Dict[str, Any]) -> List[str]:
             lines += ['', '**Disturbed:** other processes held the cores; the median run of the '
                       'bare network took {:.1f} times its fastest.'.format(scenario['slowdown'])]
         lines += ['', '| figure | value |', '|---|---|']
-        lines += [f'| {key} | {value} |'
-                  for key, value in scenario['figures'].items()]
+        lines += [f'| {key} | {value} |' for key, value in scenario['figures'].items()]
     return lines
 
 

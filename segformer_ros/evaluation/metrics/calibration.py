@@ -8,15 +8,13 @@ Neural Networks, ICML 2017, equations 1 to 3: equal bins (m-1)/M < confidence <=
 gap between confidence and accuracy, weighted by pixels.
 """
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # The paper's number of bins.
 BINS = 15
@@ -31,9 +29,9 @@ class Reliability(NamedTuple):
     ``pixels`` is a count; ``confidence`` and ``accuracy`` are means in 0..1, NaN in empty bins.
     """
 
-    pixels: 'npt.NDArray[np.int64]'
-    confidence: 'npt.NDArray[np.float64]'
-    accuracy: 'npt.NDArray[np.float64]'
+    pixels: arrays.Int64
+    confidence: arrays.Float64
+    accuracy: arrays.Float64
 
 
 class ConfidenceCounts:
@@ -44,11 +42,10 @@ class ConfidenceCounts:
     """
 
     def __init__(self) -> None:
-        self.pixels: 'npt.NDArray[np.int64]' = np.zeros(LEVELS, np.int64)
-        self.right: 'npt.NDArray[np.int64]' = np.zeros(LEVELS, np.int64)
+        self.pixels: arrays.Int64 = np.zeros(LEVELS, np.int64)
+        self.right: arrays.Int64 = np.zeros(LEVELS, np.int64)
 
-    def add(self, confidence: 'npt.NDArray[np.uint8]', right: 'npt.NDArray[np.bool_]',
-            labelled: 'npt.NDArray[np.bool_]') -> None:
+    def add(self, confidence: arrays.UInt8, right: arrays.Bool, labelled: arrays.Bool) -> None:
         """
         Count one frame.
 
@@ -58,9 +55,8 @@ class ConfidenceCounts:
         :raises InvalidInputError: the shapes differ
         """
         if not confidence.shape == right.shape == labelled.shape:
-            raise InvalidInputError(
-                'Confidence and truth differ in size',
-                got=confidence.shape, expected=labelled.shape)
+            raise InvalidInputError('Confidence and truth differ in size', got=confidence.shape,
+                                    expected=labelled.shape)
         self.pixels += np.bincount(confidence[labelled], minlength=LEVELS)
         self.right += np.bincount(confidence[labelled & right], minlength=LEVELS)
 
@@ -78,8 +74,7 @@ class ConfidenceCounts:
         right = np.bincount(bin_of_level, weights=self.right, minlength=BINS)
         confidence = np.bincount(bin_of_level, weights=self.pixels * levels, minlength=BINS)
         return Reliability(pixels=np.rint(pixels).astype(np.int64),
-                           confidence=ratio(confidence, pixels),
-                           accuracy=ratio(right, pixels))
+                           confidence=ratio(confidence, pixels), accuracy=ratio(right, pixels))
 
     def expected_error(self) -> float:
         """Return the expected calibration error, 0..1, NaN without pixels."""

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement of two occupancy grids: a costmap against a reference grid or one from depth."""
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 UNKNOWN = -1
 LETHAL = 100
@@ -81,8 +79,7 @@ class GridCounts:
         self.agreement = self.agreement.merge(other.agreement)
 
 
-def compare_grids(grid: 'npt.NDArray[np.int8]',
-                  reference: 'npt.NDArray[np.int8]') -> GridAgreement:
+def compare_grids(grid: arrays.Int8, reference: arrays.Int8) -> GridAgreement:
     """
     Count the agreeing cells of two grids of the same frame, origin and resolution.
 
@@ -96,9 +93,8 @@ def compare_grids(grid: 'npt.NDArray[np.int8]',
                                 remedy='Bring both to one origin and resolution first.')
     for values in (grid, reference):
         if values.size and (values.min() < UNKNOWN or values.max() > LETHAL):
-            raise InvalidInputError(
-                'Not an occupancy grid', got=f'{values.min()}..{values.max()}',
-                expected='-1 or 0..100')
+            raise InvalidInputError('Not an occupancy grid', got=f'{values.min()}..{values.max()}',
+                                    expected='-1 or 0..100')
     known_grid = grid != UNKNOWN
     known_reference = reference != UNKNOWN
     both = known_grid & known_reference
@@ -106,29 +102,26 @@ def compare_grids(grid: 'npt.NDArray[np.int8]',
     lethal_reference = both & (reference == LETHAL)
     difference = np.abs(grid.astype(np.int16) - reference.astype(np.int16))
     return GridAgreement(
-        both_known=_count(both),
-        same_state=_count(both & (_state(grid) == _state(reference))),
-        cost_error=int(difference[both].sum()),
-        lethal_reference=_count(lethal_reference),
-        found=_count(lethal_reference & _grown(grid == LETHAL)),
-        lethal_grid=_count(lethal_grid),
+        both_known=_count(both), same_state=_count(both & (_state(grid) == _state(reference))),
+        cost_error=int(difference[both].sum()), lethal_reference=_count(lethal_reference),
+        found=_count(lethal_reference & _grown(grid == LETHAL)), lethal_grid=_count(lethal_grid),
         justified=_count(lethal_grid & _grown(reference == LETHAL)),
         only_grid=_count(known_grid & ~known_reference),
         only_reference=_count(known_reference & ~known_grid))
 
 
-def _count(cells: 'npt.NDArray[np.bool_]') -> int:
+def _count(cells: arrays.Bool) -> int:
     return int(np.count_nonzero(cells))
 
 
-def _state(grid: 'npt.NDArray[np.int8]') -> 'npt.NDArray[np.int8]':
+def _state(grid: arrays.Int8) -> arrays.Int8:
     # 0 free, 1 graded, 2 lethal.
     return (grid > 0).astype(np.int8) + (grid == LETHAL).astype(np.int8)
 
 
-def _grown(cells: 'npt.NDArray[np.bool_]') -> 'npt.NDArray[np.bool_]':
+def _grown(cells: arrays.Bool) -> arrays.Bool:
     padded = np.pad(cells, NEIGHBOURHOOD, mode='constant')
-    grown: 'npt.NDArray[np.bool_]' = np.zeros_like(cells)
+    grown: arrays.Bool = np.zeros_like(cells)
     steps = range(2 * NEIGHBOURHOOD + 1)
     for down in steps:
         for right in steps:

@@ -121,8 +121,7 @@ def _labelled(document: Dict[str, Any]) -> Dict[_Key, Dict[str, List[int]]]:
     frames = {(names[frame['input']], int(frame['position'])): frame['classes']
               for frame in document['per_frame'] if 'classes' in frame}
     if not frames:
-        raise ConfigurationError('Report has no labelled frames',
-                                 got=document['network']['model'],
+        raise ConfigurationError('Report has no labelled frames', got=document['network']['model'],
                                  expected='an evaluation with labels or a reference')
     return frames
 

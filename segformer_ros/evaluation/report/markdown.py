@@ -12,13 +12,12 @@ from segformer_ros.evaluation.report.document import Report
 NAMED = 5
 
 NAMES = (('mean_iou', 'mean IoU'), ('pixel_accuracy', 'pixel accuracy'),
-         ('mean_accuracy', 'mean class accuracy'),
-         ('frequency_weighted_iou', 'frequency weighted IoU'),
-         ('mean_boundary_iou', 'mean boundary IoU'),
-         ('calibration_error', 'calibration error'), ('flicker', 'flicker'),
-         ('steady_flicker', 'flicker where the label stays'),
-         ('grid_agreement', 'costmap cells that agree'),
-         ('grid_recall', 'lethal cells found, within one cell'),
+         ('mean_accuracy', 'mean class accuracy'), ('frequency_weighted_iou',
+                                                    'frequency weighted IoU'),
+         ('mean_boundary_iou', 'mean boundary IoU'), ('calibration_error', 'calibration error'),
+         ('flicker', 'flicker'), ('steady_flicker', 'flicker where the label stays'),
+         ('grid_agreement', 'costmap cells that agree'), ('grid_recall',
+                                                          'lethal cells found, within one cell'),
          ('grid_precision', 'lethal cells justified, within one cell'))
 
 

@@ -16,16 +16,14 @@ Figures = Mapping[str, Tuple[str, ...]]
 
 FIGURES: Dict[str, Tuple[str, ...]] = {
     'miou': ('figures', 'mean_iou'), 'accuracy': ('figures', 'pixel_accuracy'),
-    'mean_accuracy': ('figures', 'mean_accuracy'),
-    'fwiou': ('figures', 'frequency_weighted_iou'),
-    'boundary_iou': ('figures', 'mean_boundary_iou'),
-    'calibration_error': ('figures', 'calibration_error'), 'flicker': ('figures', 'flicker'),
-    'steady_flicker': ('figures', 'steady_flicker'), 'left_out': ('left_out', 'frames'),
-    'grid_agreement': ('figures', 'grid_agreement'),
-    'grid_recall': ('figures', 'grid_recall'),
-    'grid_precision': ('figures', 'grid_precision'), 'frames': ('frames',),
-    'fps': ('performance', 'frames_per_second'),
-    'memory_mb': ('performance', 'peak_memory_mb')}
+    'mean_accuracy': ('figures', 'mean_accuracy'), 'fwiou': ('figures', 'frequency_weighted_iou'),
+    'boundary_iou': ('figures', 'mean_boundary_iou'), 'calibration_error':
+        ('figures', 'calibration_error'), 'flicker': ('figures', 'flicker'), 'steady_flicker':
+            ('figures', 'steady_flicker'), 'left_out': ('left_out', 'frames'), 'grid_agreement':
+                ('figures', 'grid_agreement'), 'grid_recall': ('figures', 'grid_recall'),
+    'grid_precision': ('figures', 'grid_precision'), 'frames': ('frames', ), 'fps':
+        ('performance', 'frames_per_second'), 'memory_mb': ('performance', 'peak_memory_mb')
+}
 _LATENCIES = {f'latency_p{percent}_ms': ('performance', 'latency_ms', TOTAL, f'p{percent}')
               for percent in PERCENTILES}
 FIGURES.update(_LATENCIES)
@@ -42,8 +40,7 @@ class Bound(NamedTuple):
     limit: float
 
 
-def parse_bound(text: str, default_name: Optional[str] = None,
-                known: Figures = FIGURES) -> Bound:
+def parse_bound(text: str, default_name: Optional[str] = None, known: Figures = FIGURES) -> Bound:
     """
     Read ``name=number``.
 
@@ -58,9 +55,8 @@ def parse_bound(text: str, default_name: Optional[str] = None,
     has_classes = known is FIGURES
     if name not in known and not (has_classes and name.startswith(IOU_OF_CLASS)):
         raise ConfigurationError(
-            'Unknown figure', got=repr(name or text),
-            expected='NAME=NUMBER with one of ' + ', '.join(
-                sorted(known) + ['iou:CLASS'] * has_classes),
+            'Unknown figure', got=repr(name or text), expected='NAME=NUMBER with one of ' +
+            ', '.join(sorted(known) + ['iou:CLASS'] * has_classes),
             remedy=nearest_text(name, known))
     try:
         return Bound(name, float(limit))
@@ -69,8 +65,7 @@ def parse_bound(text: str, default_name: Optional[str] = None,
                                  expected=f'for example {name}=0.35') from error
 
 
-def figure_of(document: Dict[str, Any], name: str,
-              known: Figures = FIGURES) -> Optional[float]:
+def figure_of(document: Dict[str, Any], name: str, known: Figures = FIGURES) -> Optional[float]:
     """
     Return a figure of a report, None where it has no value.
 

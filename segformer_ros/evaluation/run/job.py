@@ -90,10 +90,9 @@ class JobRunner:
             raise ConfigurationError(
                 'The two networks have different classes', got=reference.classes.name,
                 expected=network.classes.name, remedy='Compare each with labels instead.')
-        runner = run_runner.SourceRunner(
-            network.segmenter, label_map, self.job.run,
-            reference.segmenter if reference else None,
-            make_sinks(self.job, source, network.classes))
+        runner = run_runner.SourceRunner(network.segmenter, label_map, self.job.run,
+                                         reference.segmenter if reference else None,
+                                         make_sinks(self.job, source, network.classes))
         return Outcome(runner.run(source, records_path, on_frame), network.facts(),
                        reference.facts() if reference else None)
 
@@ -116,10 +115,9 @@ def find_label_map(mapping: str, classes: ClassTable) -> metrics_label_map.Label
         return metrics_label_map.identity_map(classes)
     label_map = metrics_label_map.load_label_map(mapping)
     if label_map.prediction.names != classes.names:
-        raise ConfigurationError(
-            f'Mapping {label_map.name!r} is for another network',
-            got=f'a network of {classes.name!r}',
-            expected=f'one of {label_map.prediction.name!r}')
+        raise ConfigurationError(f'Mapping {label_map.name!r} is for another network',
+                                 got=f'a network of {classes.name!r}',
+                                 expected=f'one of {label_map.prediction.name!r}')
     return label_map
 
 

@@ -65,8 +65,7 @@ def run_sources(job: run_job.Job, sources: Sequence[FrameSource], folder: str, p
         path = _records_path(folder, number)
         with open(path, 'wb') as stream:
             stream.write(records)
-        outcomes[number] = outcome._replace(
-            result=outcome.result._replace(records_path=path))
+        outcomes[number] = outcome._replace(result=outcome.result._replace(records_path=path))
         totals = outcome.result.totals
         on_frames(totals.frames + sum(totals.left_out_frames.values()))
     return [outcomes[number] for number in range(len(sources))]
@@ -93,9 +92,8 @@ def _run_in_processes(job: run_job.Job, sources: Sequence[FrameSource],
             for future in concurrent.futures.as_completed(futures):
                 yield futures[future], future.result()
         except concurrent.futures.process.BrokenProcessPool as error:
-            raise BackendError(
-                'A worker process ended by itself', got=error,
-                remedy='Most often memory ran out: take fewer workers.') from error
+            raise BackendError('A worker process ended by itself', got=error,
+                               remedy='Most often memory ran out: take fewer workers.') from error
         finally:
             for future in futures:
                 future.cancel()

@@ -65,11 +65,10 @@ class BagPartReader:
             raise
         except Exception as error:  # damaged data leaves the library in a dozen different ways
             self._stack.close()
-            raise InvalidInputError(
-                'Bag file cannot be read',
-                got=f'{self.part.path} ({type(error).__name__}: {error})',
-                expected=f'a whole {self.part.storage} file',
-                remedy=self._remedy()) from error
+            raise InvalidInputError('Bag file cannot be read',
+                                    got=f'{self.part.path} ({type(error).__name__}: {error})',
+                                    expected=f'a whole {self.part.storage} file',
+                                    remedy=self._remedy()) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -82,8 +81,7 @@ class BagPartReader:
         for connection in self._reader.connections:
             known = topics.get(connection.topic)
             messages = connection.msgcount + (known.messages if known else 0)
-            topics[connection.topic] = TopicInfo(connection.topic, connection.msgtype,
-                                                 messages)
+            topics[connection.topic] = TopicInfo(connection.topic, connection.msgtype, messages)
         return [topics[name] for name in sorted(topics)]
 
     def connections(self) -> List[Any]:
@@ -187,10 +185,9 @@ def latched_qos() -> Any:
     """Return the library's description of a reliable, transient local topic of depth 1."""
     from rosbags import interfaces
     endless = interfaces.QosTime(2147483647, 4294967295)
-    return interfaces.Qos(
-        interfaces.QosHistory.KEEP_LAST, 1, interfaces.QosReliability.RELIABLE,
-        interfaces.QosDurability.TRANSIENT_LOCAL, endless, endless,
-        interfaces.QosLiveliness.AUTOMATIC, endless, False)
+    return interfaces.Qos(interfaces.QosHistory.KEEP_LAST, 1, interfaces.QosReliability.RELIABLE,
+                          interfaces.QosDurability.TRANSIENT_LOCAL, endless, endless,
+                          interfaces.QosLiveliness.AUTOMATIC, endless, False)
 
 
 def stamp_ns_of(stamp: Any) -> int:

@@ -5,18 +5,16 @@
 import bisect
 import os
 import re
-from typing import Dict, List, Optional, Tuple, TYPE_CHECKING
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from PIL import Image
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import PILLOW_ERRORS
 from segformer_ros.common.time import NANOSECONDS
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 BY_STAMP = 'stamp'
 BY_ORDER = 'order'
@@ -42,8 +40,7 @@ class LabelFolder:
     :raises ConfigurationError: no such folder, no PNG file in it, or names that are not stamps
     """
 
-    def __init__(self, folder: str, match: str = AUTO,
-                 list_file: Optional[str] = None) -> None:
+    def __init__(self, folder: str, match: str = AUTO, list_file: Optional[str] = None) -> None:
         if match not in MATCHES:
             raise ConfigurationError('Unknown way to match labels', got=repr(match),
                                      expected=' or '.join(MATCHES))
@@ -105,7 +102,7 @@ def stamp_of_name(name: str) -> Optional[int]:
     return int(parts.group(1)) * NANOSECONDS + int(parts.group(2).ljust(9, '0'))
 
 
-def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
+def read_labels(path: str) -> arrays.UInt8:
     """
     Return the label values of a PNG file.
 
@@ -129,8 +126,7 @@ def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
         values = values.astype(np.uint8)
     if values.size and (values.min() < 0 or values.max() > 255):
         raise InvalidInputError('Label values out of range',
-                                got=f'{values.min()}..{values.max()} in {path}',
-                                expected='0..255')
+                                got=f'{values.min()}..{values.max()} in {path}', expected='0..255')
     return np.ascontiguousarray(values, np.uint8)
 
 

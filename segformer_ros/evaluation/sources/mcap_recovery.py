@@ -18,8 +18,7 @@ HEADER_BYTES = 9
 FOOTER_TYPE = 0x02
 
 # Empty data end record; footer without summary (0), summary offsets (0) or checksum (0).
-TAIL = (b'\x0f' + struct.pack('<QI', 4, 0)
-        + b'\x02' + struct.pack('<QQQI', 20, 0, 0, 0) + MAGIC)
+TAIL = (b'\x0f' + struct.pack('<QI', 4, 0) + b'\x02' + struct.pack('<QQQI', 20, 0, 0, 0) + MAGIC)
 
 
 class Truncation(NamedTuple):

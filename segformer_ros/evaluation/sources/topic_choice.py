@@ -16,8 +16,7 @@ COLOUR = ('rgb', 'bgr', 'bayer', 'yuv', 'uyvy', 'yuyv', 'nv', '8UC3', '8UC4')
 
 
 def choose_topics(topics: Sequence[bag_reader.TopicInfo], wanted: Sequence[str],
-                  label_topic: Optional[str],
-                  encoding_of: Callable[[str], str]) -> List[str]:
+                  label_topic: Optional[str], encoding_of: Callable[[str], str]) -> List[str]:
     """
     Return the image topics to evaluate.
 
@@ -44,10 +43,9 @@ def choose_topics(topics: Sequence[bag_reader.TopicInfo], wanted: Sequence[str],
               and (topic.type_name == bag_reader.COMPRESSED_IMAGE
                    or encoding_of(topic.name).startswith(COLOUR))]
     if not chosen:
-        raise ConfigurationError(
-            'No colour image topic found', got=_listed(topics),
-            expected='an Image or CompressedImage topic',
-            remedy='Name a topic if one of these is a camera.')
+        raise ConfigurationError('No colour image topic found', got=_listed(topics),
+                                 expected='an Image or CompressedImage topic',
+                                 remedy='Name a topic if one of these is a camera.')
     if len(chosen) > 1:
         raise ConfigurationError(
             'Several cameras found', got=', '.join(chosen), expected='the choice of one or more',

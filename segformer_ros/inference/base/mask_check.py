@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare the masks of an engine with those of the network it was built from."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Share of pixels that must have the class of the reference, over all frames.
 MINIMUM_AGREEMENT = 0.99
@@ -55,9 +53,8 @@ class Iou(NamedTuple):
     iou: float
 
 
-def compare_masks(reference: Sequence['npt.NDArray[Any]'],
-                  candidate: Sequence['npt.NDArray[Any]'], finite: bool, live_frames: int,
-                  bundled_frames: int) -> SelfCheck:
+def compare_masks(reference: Sequence[arrays.Array], candidate: Sequence[arrays.Array],
+                  finite: bool, live_frames: int, bundled_frames: int) -> SelfCheck:
     """
     Judge an engine by the masks of some frames.
 
@@ -70,9 +67,8 @@ def compare_masks(reference: Sequence['npt.NDArray[Any]'],
     """
     shapes = [mask.shape for mask in reference]
     if not shapes or shapes != [mask.shape for mask in candidate]:
-        raise InvalidInputError('Masks cannot be compared',
-                                got=[mask.shape for mask in candidate], expected=shapes,
-                                remedy='Give at least one frame to both.')
+        raise InvalidInputError('Masks cannot be compared', got=[mask.shape for mask in candidate],
+                                expected=shapes, remedy='Give at least one frame to both.')
     tables = [_confusion(*masks) for masks in zip(reference, candidate)]
     classes = max(len(table) for table in tables)
     total = np.zeros((classes, classes), np.int64)
@@ -81,22 +77,19 @@ def compare_masks(reference: Sequence['npt.NDArray[Any]'],
         faults.append('values that are not finite')
     for number, table in enumerate(tables):
         total[:len(table), :len(table)] += table
-        faults.extend(
-            f'class {row.class_id} keeps IoU {row.iou:.3f} in frame {number} '
-            f'(minimum {MINIMUM_FRAME_IOU})'
-            for row in _checked(table) if row.iou < MINIMUM_FRAME_IOU)
+        faults.extend(f'class {row.class_id} keeps IoU {row.iou:.3f} in frame {number} '
+                      f'(minimum {MINIMUM_FRAME_IOU})' for row in _checked(table)
+                      if row.iou < MINIMUM_FRAME_IOU)
     agreement = float(np.trace(total)) / float(total.sum())
     if agreement < MINIMUM_AGREEMENT:
         faults.insert(0, f'agreement {agreement:.4f} (minimum {MINIMUM_AGREEMENT})')
     rows = sorted(_checked(total), key=lambda row: row.iou)
-    faults.extend(
-        f'class {row.class_id} keeps IoU {row.iou:.3f} (minimum {MINIMUM_IOU})'
-        for row in rows if row.iou < MINIMUM_IOU)
-    return SelfCheck(
-        passed=not faults, reason='; '.join(faults), finite=finite, agreement=agreement,
-        lowest_iou=rows[0].iou if rows else 1.0,
-        lowest_iou_class=rows[0].class_id if rows else None,
-        live_frames=live_frames, bundled_frames=bundled_frames)
+    faults.extend(f'class {row.class_id} keeps IoU {row.iou:.3f} (minimum {MINIMUM_IOU})'
+                  for row in rows if row.iou < MINIMUM_IOU)
+    return SelfCheck(passed=not faults, reason='; '.join(faults), finite=finite,
+                     agreement=agreement, lowest_iou=rows[0].iou if rows else 1.0,
+                     lowest_iou_class=rows[0].class_id if rows else None, live_frames=live_frames,
+                     bundled_frames=bundled_frames)
 
 
 def self_check_from_json(values: Dict[str, Any]) -> SelfCheck:
@@ -116,15 +109,15 @@ def self_check_from_json(values: Dict[str, Any]) -> SelfCheck:
     return check
 
 
-def _confusion(reference: 'npt.NDArray[Any]',
-               candidate: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int64]':
+def _confusion(reference: arrays.Array,
+               candidate: arrays.Array) -> arrays.Int64:
     # Rows: reference, columns: candidate.
     classes = int(max(reference.max(), candidate.max())) + 1
     pairs = reference.astype(np.int64).ravel() * classes + candidate.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def _checked(table: 'npt.NDArray[np.int64]') -> List[Iou]:
+def _checked(table: arrays.Int64) -> List[Iou]:
     reference = table.sum(axis=1)
     union = reference + table.sum(axis=0) - table.diagonal()
     pixels = float(table.sum())

@@ -20,8 +20,7 @@ LIBRARIES: Dict[str, Callable[[int], CudaBuffers]] = {
 WITHOUT_GRAPHS = ('pycuda',)
 
 
-def open_buffers(index: int = 0, library: str = 'auto',
-                 with_graphs: bool = False) -> CudaBuffers:
+def open_buffers(index: int = 0, library: str = 'auto', with_graphs: bool = False) -> CudaBuffers:
     """
     Retain the primary context of a GPU through the first library that can be imported.
 

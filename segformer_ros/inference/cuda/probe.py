@@ -86,12 +86,11 @@ def probe_gpu(index: int = 0, load: Callable[[str], Any] = ctypes.CDLL) -> GpuIn
         _call(library, 'cuDeviceGetAttribute', ctypes.byref(value), ctypes.c_int(number), device)
         return value.value
 
-    return GpuInfo(
-        number=index, name=name.value.decode('utf-8', 'replace'),
-        compute_capability=(attribute(_MAJOR), attribute(_MINOR)),
-        multiprocessors=attribute(_MULTIPROCESSORS), driver_version=version.value,
-        driver_release=driver_release(), total_memory=total.value,
-        integrated=bool(attribute(_INTEGRATED)))
+    return GpuInfo(number=index, name=name.value.decode('utf-8', 'replace'),
+                   compute_capability=(attribute(_MAJOR), attribute(_MINOR)),
+                   multiprocessors=attribute(_MULTIPROCESSORS), driver_version=version.value,
+                   driver_release=driver_release(), total_memory=total.value,
+                   integrated=bool(attribute(_INTEGRATED)))
 
 
 def driver_release(paths: Tuple[str, ...] = RELEASE_FILES) -> str:

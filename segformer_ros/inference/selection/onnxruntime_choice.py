@@ -59,11 +59,9 @@ def open_onnxruntime(graphs: OptimizeJobs, settings: SelectionSettings, has_gpu:
 
 def _open_original(graphs: OptimizeJobs, plans: Sequence[providers.ProviderPlan],
                    bundled_frames: Callable[[], Sequence[Frame]], reason: str) -> OpenNetwork:
-    choice = providers.open_fastest(plans, lambda plan: graphs.original.path,
-                                    graphs.original.spec,
+    choice = providers.open_fastest(plans, lambda plan: graphs.original.path, graphs.original.spec,
                                     bundled_frames() if len(plans) > 1 else ())
-    return OpenNetwork(choice.backend, graphs.original.spec,
-                       f'{choice.why}; {reason}')
+    return OpenNetwork(choice.backend, graphs.original.spec, f'{choice.why}; {reason}')
 
 
 def _target(plan: providers.ProviderPlan) -> optimize_target.Target:

@@ -10,8 +10,9 @@ building and validation happen in another process.
 """
 
 import logging
-from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
+from typing import Callable, Mapping, Optional, Sequence
 
+from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
@@ -25,9 +26,6 @@ from segformer_ros.inference.selection.onnxruntime_choice import request_optimiz
 from segformer_ros.inference.trt.key import wanted_precisions
 from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Seconds that opening waits for a graph: enough for SegFormer-B0 on two cores of a workstation.
 # Where preparing takes longer, the model serves as it is until then.
@@ -60,8 +58,7 @@ class BackendSelector:
         self._bundled_frames = bundled_frames
         self._results = selection_status.CheckResults()
         self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
-        self._engines = EngineManager(settings, self._graphs, bundled_frames, probe,
-                                      self._results)
+        self._engines = EngineManager(settings, self._graphs, bundled_frames, probe, self._results)
         self._serving: Optional[OpenNetwork] = None
 
     def open(self) -> Backend:
@@ -101,7 +98,7 @@ class BackendSelector:
         self._serve(better)
         return better.backend
 
-    def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def offer_frame(self, inputs: Mapping[str, arrays.Array]) -> None:
         """
         Keep a copy of a live frame for the self-check; free while nothing is being built.
 
@@ -137,11 +134,10 @@ class BackendSelector:
                 job or preparing):
             level = selection_status.ERROR
         return selection_status.SelectionStatus(
-            model=self._graphs.original.path,
-            requested=self._settings.backend, backend=info.name if info else 'none',
-            precision=info.precision if info else 'none', level=level, why=str(self._results),
-            job=job, check=self._engines.check, engine=self._engines.serving,
-            preparing=preparing)
+            model=self._graphs.original.path, requested=self._settings.backend,
+            backend=info.name if info else 'none', precision=info.precision if info else 'none',
+            level=level, why=str(self._results), job=job, check=self._engines.check,
+            engine=self._engines.serving, preparing=preparing)
 
     def close(self) -> None:
         """End what is being prepared or built, close the backend; twice is allowed."""

@@ -150,8 +150,8 @@ class EngineJob:
                 # The engine is not to blame: it stays as it is, unchecked.
                 raise BackendError(
                     'The self-check was cut short; memory may have run out',
-                    got='{}\n{} MiB of memory are free now'.format(
-                        outcome.problem, memory.available_memory() >> 20),
+                    got=f'{outcome.problem}\n{memory.available_memory() >> 20} MiB of memory are '
+                    'free now',
                     remedy='Free memory on the robot, or add swap; the next start checks this '
                     'engine again.')
             crashed = outcome.kind == 'crash' and outcome.last_phase in validation.ENGINE_PHASES

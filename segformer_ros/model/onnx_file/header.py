@@ -121,7 +121,7 @@ def model_digest(onnx_path: str) -> str:
         if not os.path.isfile(path):
             raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
                              remedy='Copy the file beside the model.')
-        state.update(f'{name} {sha256_of(path)}'.encode('utf-8'))
+        state.update(f'{name} {sha256_of(path)}'.encode())
     return state.hexdigest()
 
 

@@ -12,6 +12,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.time import Time
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -23,10 +24,7 @@ from segformer_ros.ros.io import endpoints
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    Matrix = arrays.Float64
 
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = QoSProfile(depth=100)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import jpeg_header
 from segformer_ros.common.image_header import JPEG_START
@@ -13,9 +14,7 @@ from segformer_ros.common.image_header import PNG_START
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Fallback = Callable[[Any, encodings.Encoding], Optional[npt.NDArray[np.uint8]]]
+    Fallback = Callable[[Any, encodings.Encoding], Optional[arrays.UInt8]]
 
 _MOST_HEADER = 1 << 18
 """Bytes of a JPEG before its picture; EXIF and colour profiles take some 64 KiB each."""
@@ -24,7 +23,7 @@ TO_8_BIT = 255.0 / 65535.0
 
 
 def image_to_rgb(message: Any,
-                 fallback: 'Optional[Fallback]' = None) -> 'npt.NDArray[np.uint8]':
+                 fallback: 'Optional[Fallback]' = None) -> arrays.UInt8:
     """
     Return the picture of a ``sensor_msgs/Image``.
 
@@ -49,8 +48,8 @@ def image_to_rgb(message: Any,
     return samples_to_rgb(_samples(message, encoding, rows), encoding)
 
 
-def samples_to_rgb(samples: 'npt.NDArray[Any]', encoding: encodings.Encoding
-                   ) -> 'npt.NDArray[np.uint8]':
+def samples_to_rgb(samples: arrays.Array, encoding: encodings.Encoding
+                   ) -> arrays.UInt8:
     """
     Return samples of an encoding as (H, W, 3) uint8 RGB.
 
@@ -63,7 +62,7 @@ def samples_to_rgb(samples: 'npt.NDArray[Any]', encoding: encodings.Encoding
     return samples
 
 
-def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDArray[Any]':
+def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Array:
     """View the message's bytes as (rows, W[, channels]) samples in this machine's byte order."""
     order = '>' if message.is_bigendian else '<'
     dtype = np.dtype(np.uint8) if encoding.sample_bytes == 1 else np.dtype(order + 'u2')
@@ -73,7 +72,7 @@ def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDAr
         shape.append(encoding.channels)
         strides.append(encoding.sample_bytes)
     flat = np.frombuffer(message.data, np.uint8)
-    samples: 'npt.NDArray[Any]' = np.ndarray(
+    samples: arrays.Array = np.ndarray(
         tuple(shape), dtype, buffer=flat, strides=tuple(strides))
     if encoding.sample_bytes == 2:
         # Also moves odd steps to aligned memory, which OpenCV needs.
