@@ -61,6 +61,9 @@ ARGUMENTS = [
                           choices=['', 'auto', 'tensorrt', 'onnxruntime'],
                           description='Runtime of the network; empty: as in params_file.'),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
+    DeclareLaunchArgument('relative_tf', default_value='false', choices=['true', 'false'],
+                          description='Take tf and tf_static of the namespace in place of /tf '
+                          'and /tf_static, as Nav2 does for robots with a namespace.'),
     DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
                           description='Take the time from /clock, for simulators and bags.'),
     DeclareLaunchArgument('autostart', default_value='', choices=['', 'true', 'false'],
@@ -112,7 +115,8 @@ def start_node(context):
         package='segformer_ros', executable='segformer', name='segformer',
         namespace=given('namespace'), output='screen',
         parameters=[launch_arguments.file_given('params_file', given('params_file')), overrides],
-        remappings=[(name, given(name)) for name in CAMERA_INPUTS + ('range',)],
+        remappings=[(name, given(name)) for name in CAMERA_INPUTS + ('range',)] + [
+            ('/' + name, name) for name in ('tf', 'tf_static') if given('relative_tf') == 'true'],
         arguments=['--ros-args', '--log-level', given('log_level')],
         additional_env=environment, respawn=given('respawn') == 'true', respawn_delay=2.0)]
 

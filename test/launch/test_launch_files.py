@@ -94,6 +94,8 @@ def test_arguments_reach_the_node(project_root, mine):
     assert node['remappings'] == [('image', '/cam/image_raw'),
                                   ('camera_info', '/cam/camera_info'), ('depth', 'depth'),
                                   ('range', 'range')]
+    (namespaced,) = segformer(project_root, namespace='robot1', relative_tf='true')
+    assert namespaced['remappings'][-2:] == [('/tf', 'tf'), ('/tf_static', 'tf_static')]
     assert node['arguments'] == ['--ros-args', '--log-level', 'debug']
     assert node['namespace'] == 'robot1'
     assert not node['respawn']

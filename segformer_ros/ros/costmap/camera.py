@@ -24,6 +24,7 @@ from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.outputs import CloudOutputs
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -86,17 +87,16 @@ class DepthInput:
             topic = topics.DEPTH_IN_COMPRESSED
             name = topics.transported_name(node.resolve_topic_name(name), topic)
         self._name = node.resolve_topic_name(name)
-        self._subscription = node.create_subscription(
-            CompressedImage if self._compressed else Image, name, self._on_depth,
+        self._subscription = endpoints.subscribe(
+            node, CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
 
-    def at(self, stamp_ns: int) -> arrays.Float32:
+    def at(self, stamp_ns: int) -> Any:
         """
-        Return the depth image of a moment, (H, W) float32 metres.
+        Return the depth message of a moment.
 
         :param stamp_ns: nanoseconds, of the colour image
         :raises TransformError: there is none, or not yet
-        :raises InvalidInputError: it cannot be read
         """
         message = self._nearest(stamp_ns)
         if message is None:
@@ -105,6 +105,14 @@ class DepthInput:
                                  f'on {self._name}',
                                  remedy='Remap depth or set depth_topic to the registered depth '
                                  'of the driver, or set depth_transport: none.')
+        return message
+
+    def decode(self, message: Any) -> arrays.Float32:
+        """
+        Return a depth message as (H, W) float32 metres.
+
+        :raises InvalidInputError: it cannot be read
+        """
         if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)
@@ -164,11 +172,16 @@ class CostmapCamera:
         Return the pose and the depth image of a mask; no depth where none is used.
 
         :raises TransformError: one of them is missing; it may still come
-        :raises InvalidInputError: the depth image cannot be read
+        :raises InvalidInputError: the depth image cannot be read, or lies elsewhere
         """
         pose = poses.pose_of(self.parameters, message.header.frame_id, message.stamp_ns,
                              parameters)
-        return pose, None if self._depth is None else self._depth.at(message.stamp_ns)
+        if self._depth is None:
+            return pose, None
+        depth_message = self._depth.at(message.stamp_ns)
+        poses.check_same_place(message.header.frame_id, depth_message.header.frame_id,
+                               message.stamp_ns)
+        return pose, self._depth.decode(depth_message)
 
     def make_view(self, message: PublishedMask, pose: CameraPose,
                   depth: Optional[arrays.Float32],

@@ -28,7 +28,9 @@ from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.clock import NO_TIME
 from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -87,6 +89,7 @@ class CostmapServer:
         self._session = 0
         self._jumps = 0
         self._clock = NodeClock(node)
+        self._clock_fault = ''
         self._ticks = CameraStatistics(time.monotonic())
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
@@ -116,8 +119,9 @@ class CostmapServer:
             return None
         range_input = None
         if parameters.costmap.height_source == RANGE:
-            range_input = self._node.create_subscription(
-                Range, topics.RANGE_IN.name, self._on_range, topics.RANGE_IN.profile())
+            range_input = endpoints.subscribe(
+                self._node, Range, topics.RANGE_IN.name, self._on_range,
+                topics.RANGE_IN.profile())
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
@@ -232,9 +236,9 @@ class CostmapServer:
     def _state(self, setup: _Setup) -> CostmapState:
         now = time.monotonic()
         with self._lock:
-            clock = self._clock.seconds()
-            values = setup.pipeline.occupancy(clock).values
-            oldest = setup.pipeline.oldest_age(clock)
+            clock, standing = self._clock.seconds(), self._clock.standing()
+            values = setup.pipeline.occupancy(clock, standing).values
+            oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
         return CostmapState(
             reports={name: camera.statistics.report(now)
@@ -243,7 +247,8 @@ class CostmapServer:
             known=float(np.mean(values != UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
-            ground_frame=setup.poses.ground_frame(self._parameters.costmap))
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap),
+            clock_fault=self._clock.fault())
 
     def _offer(self, name: str, header: Header, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
@@ -267,10 +272,13 @@ class CostmapServer:
             return True
         camera = setup.cameras[name]
         started = time.monotonic()
+        if not self._clock.seconds():
+            # Stamps cannot be compared, and what is fused now would never fade. The tick logs it.
+            camera.statistics.record_error(NO_TIME, rejected=False)
+            return True
         try:
             # Before the pose: where clocks disagree, that is why there is none.
-            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS,
-                                       self._clock.seconds() or None)
+            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
                 parameters = setup.poses.with_known_ground(camera.parameters,
                                                            self._parameters.costmap)
@@ -298,7 +306,7 @@ class CostmapServer:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
-        result = setup.pipeline.process(name, view, self._clock.seconds() or None,
+        result = setup.pipeline.process(name, view, self._clock.seconds(),
                                         parameters.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
@@ -319,11 +327,13 @@ class CostmapServer:
     def _publish_grid(self, setup: _Setup, with_masks: bool = False) -> None:
         parameters = self._parameters.costmap
         self._check_clock(setup)
-        now, moment = self._clock.seconds(), time.monotonic()
+        self._tell_clock_fault()
+        now, standing = self._clock.seconds(), self._clock.standing()
+        moment = time.monotonic()
         setup.outputs.publish(
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
-            setup.pipeline.occupancy(now), parameters,
-            lambda: setup.pipeline.landing_site(now), moment, with_masks)
+            setup.pipeline.occupancy(now, standing), parameters,
+            lambda: setup.pipeline.landing_site(now, standing), moment, with_masks)
         self._ticks.record_served(moment, '', (0, 0), {})
 
     def _check_clock(self, setup: _Setup) -> bool:
@@ -332,6 +342,15 @@ class CostmapServer:
             setup.poses.clear()
             self._record_jump('The clock went back')
         return went_back
+
+    def _tell_clock_fault(self) -> None:
+        # One line when it begins and one when it ends, though it may last for hours.
+        fault = self._clock.fault()
+        if fault and not self._clock_fault:
+            self._node.get_logger().warning(f'The costmap fades to unknown: {fault}.')
+        elif self._clock_fault and not fault:
+            self._node.get_logger().info('/clock runs: the costmap is shown.')
+        self._clock_fault = fault
 
     def _record_jump(self, what: str) -> None:
         self._jumps += 1

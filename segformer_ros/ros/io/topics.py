@@ -37,7 +37,9 @@ IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', 
                          'With `image_transport: compressed`: JPEG or PNG.')
 CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
                        'Never required for masks.')
-INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN)
+CAMERA_INFO_LATCHED = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, True, 1,
+                            'The same, for a publisher that sent it once and latched it.')
+INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
 
 # Some frames: depth may come before or after its image.
 DEPTH_IN = Topic('depth', 'sensor_msgs/msg/Image', False, False, 5,
@@ -54,7 +56,7 @@ MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
 CONFIDENCE = Topic('confidence', 'sensor_msgs/msg/Image', True, False, 5,
                    'mono8, 0 to 255: a lower bound of the softmax probability.')
 CAMERA_INFO_OUT = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, False, 5,
-                        'The newest CameraInfo with the header of the mask.')
+                        'The newest CameraInfo for the pixels and with the header of the mask.')
 LABEL_INFO = Topic('label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
                    'Class names by id. Absent where vision_msgs is not installed.')
 COLOR_MASK = Topic('color_mask', 'sensor_msgs/msg/Image', True, False, 1,

@@ -5,11 +5,13 @@
 import abc
 import threading
 import time
-from typing import Any, Dict, Optional, TYPE_CHECKING
+from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.time import Time
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
@@ -21,6 +23,7 @@ from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io.logging import Throttle
+from segformer_ros.ros.io import endpoints
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = QoSProfile(depth=100)
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# Best effort and volatile match any publisher.
+VOLATILE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def subscribe_to_volatile_static(node: Node, callback: Callable[[TFMessage], None]
+                                 ) -> Subscription:
+    """Subscribe to those publishers of /tf_static that do not latch, as they should."""
+    return endpoints.subscribe(node, TFMessage, '/tf_static', callback, VOLATILE_QOS, 'volatile')
 
 
 class Transforms(abc.ABC):
@@ -75,8 +86,9 @@ class BufferedTransforms(Transforms):
         self._newest: Dict[str, float] = {}
         self._log = Throttle(node.get_logger(), time.monotonic)
         self._subscriptions = [
-            node.create_subscription(TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
-            node.create_subscription(TFMessage, '/tf_static', self._on_static, STATIC_QOS)]
+            endpoints.subscribe(node, TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
+            endpoints.subscribe(node, TFMessage, '/tf_static', self._on_static, STATIC_QOS),
+            subscribe_to_volatile_static(node, self._on_static)]
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
         """Return target_from_source (4, 4) without waiting."""
@@ -144,6 +156,8 @@ class Tf2Transforms(Transforms):
         self._buffer = tf2_ros.Buffer()
         self._listener: Optional[Any] = tf2_ros.TransformListener(self._buffer, node,
                                                                   spin_thread=False)
+        self._node = node
+        self._volatile = subscribe_to_volatile_static(node, self._on_volatile_static)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
         """Return target_from_source (4, 4) without waiting."""
@@ -170,6 +184,11 @@ class Tf2Transforms(Transforms):
         if self._listener is not None:
             self._listener.unregister()
             self._listener = None
+            self._node.destroy_subscription(self._volatile)
+
+    def _on_volatile_static(self, message: TFMessage) -> None:
+        for entry in message.transforms:
+            self._buffer.set_transform_static(entry, self._node.get_name())
 
 
 def make_transforms(node: Node) -> Transforms:

@@ -14,6 +14,7 @@ from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.common.text import plain
 from segformer_ros.ros.costmap.server import OfferMask
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -205,6 +206,11 @@ class Camera:
              'bayer and yuv by': self._bridge.status})
 
     @property
+    def image_topic(self) -> str:
+        """Return the full name of the topic that is listened to."""
+        return str(self._topic)
+
+    @property
     def needs_confidence(self) -> bool:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
@@ -233,7 +239,11 @@ class Camera:
             if not self._open:
                 self.statistics.record_drop()
                 return False
-            self._outputs.publish(header, image, segmentation, self._camera_info, parameters)
+            trouble = self._outputs.publish(header, image, segmentation, self._camera_info,
+                                            parameters)
+            if trouble:
+                self._log.error('camera_info', f'{self.name}: ' * bool(self.name)
+                                + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, segmentation, self._camera_info)
         return True
@@ -252,11 +262,14 @@ class Camera:
         image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
             (topics.IMAGE, Image)
         self._subscriptions = [
-            self._node.create_subscription(
-                image_type, self._topic, self._on_image, image.profile()),
-            self._node.create_subscription(
-                CameraInfo, self._info_topic, self._on_camera_info,
-                topics.CAMERA_INFO_IN.profile())]
+            endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
+                                image.profile()),
+            endpoints.subscribe(self._node, CameraInfo, self._info_topic, self._on_camera_info,
+                                topics.CAMERA_INFO_IN.profile()),
+            # One that was sent once and latched: who asks for no history gets none.
+            endpoints.subscribe(
+                self._node, CameraInfo, self._info_topic, self._on_camera_info,
+                topics.CAMERA_INFO_LATCHED.profile(), 'latched')]
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
@@ -266,6 +279,8 @@ class Camera:
             self._log.info(
                 'stamp',
                 f'Stamps of {self._topic} went back: a bag started over, or time was reset.')
+        if self.statistics.frozen:
+            self._log.error('frozen', f'{self._topic}: {self.statistics.frozen}.')
         if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 

@@ -7,9 +7,11 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 import cv2
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
@@ -31,6 +33,7 @@ from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
@@ -41,6 +44,8 @@ CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
 REMAPPED = (topics.IMAGE, topics.CAMERA_INFO_IN, topics.DEPTH_IN)
 """Inputs of a camera, each with a parameter of its name with ``_topic``."""
+LOOK_PERIOD = 5.0
+"""Seconds between two looks at the other nodes; they come and go slowly."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
@@ -81,6 +86,8 @@ class SegformerNode(LifecycleNode):
         self._settings.examine = self._examine
         answer_impossible_transitions(self, self._settings.current.autostart)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)
+        self._neighbours = Neighbours(self)
+        create_steady_timer(self, LOOK_PERIOD, self._on_look)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             start_by_itself(self, self._abandoned, is_stopping)
@@ -103,6 +110,18 @@ class SegformerNode(LifecycleNode):
     def leaves_threads(self) -> bool:
         """Return whether threads hang that nothing but the end of the process ends."""
         return bool(self._abandoned)
+
+    def set_parameters(self, parameter_list: List[Parameter]) -> List[SetParametersResult]:
+        """Set parameters one by one; read-only ones may be given the value that they have."""
+        return [self.set_parameters_atomically([each]) for each in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: List[Parameter]) -> SetParametersResult:
+        """Set parameters in one go; read-only ones may be given the value that they have."""
+        changes = self._settings.changes_of(parameter_list)
+        if parameter_list and not changes:
+            return SetParametersResult(successful=True)
+        result: SetParametersResult = super().set_parameters_atomically(changes)
+        return result
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -131,8 +150,18 @@ class SegformerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Publish the class names and take images."""
-        return self._attempt('activate', self._start)
+        """
+        Publish the class names and take images.
+
+        :return: FAILURE where a subscription cannot be made as asked for
+        """
+        try:
+            return self._attempt('activate', self._start)
+        except SegformerRosError as error:
+            self._trouble = f'Cannot activate: {error}'
+            self.get_logger().error(self._trouble)
+            self._stop()
+            return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
@@ -238,6 +267,10 @@ class SegformerNode(LifecycleNode):
                         for each in self.subscriptions})
         self.get_logger().info('Listens to {}.'.format(', '.join(names)))
 
+    def _on_look(self) -> None:
+        self._neighbours.look([camera.image_topic for camera in self._cameras.values()],
+                              self._settings.current.costmap.costmap)
+
     def _start(self) -> None:
         self._costmap.start()
         self._start_cameras()
@@ -311,7 +344,7 @@ class SegformerNode(LifecycleNode):
         if not self._has_confidence:
             missing.append(CONFIDENCE_MISSING)
         state = NodeState(self.lifecycle_state, self._enabled, self._trouble, '; '.join(missing),
-                          time_source)
+                          time_source, self._neighbours.trouble)
         serving = watchdog = None
         if self._supervisor is not None:
             serving, watchdog = self._supervisor.thread.live.serving, self._supervisor.state

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages become the right RGB pixels, whatever their layout."""
 
+import cv2
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -170,3 +171,29 @@ def test_raw_images_of_sizes_that_no_camera_sends_are_refused(width, height):
     message = image_message(np.zeros((height, width), np.uint8), width, 'mono8')
     with pytest.raises(InvalidInputError, match=f'{width} x {height} pixels'):
         image_to_rgb(message)
+
+
+@pytest.mark.parametrize('suffix, name', [('.jpg', 'JPEG'), ('.png', 'PNG')])
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'mono8', 'bayer_rggb8', 'yuv422'])
+def test_a_compressed_file_in_the_place_of_pixels_is_named_whatever_its_length(
+        suffix, name, encoding):
+    pixels = np.random.RandomState(1).randint(0, 256, (48, 64, 3), np.uint8)
+    done, file = cv2.imencode(suffix, pixels)
+    assert done
+    layout = ENCODINGS[encoding]
+    row_bytes = 64 * layout.pixel_bytes
+    # As long as the file, and padded to what the size asks for, as fixed buffers are.
+    for length in (len(file), 480 * row_bytes):
+        message = image_message(np.zeros((480, row_bytes), np.uint8), 64, encoding, height=480)
+        message.data = file.tobytes() + bytes(max(0, length - len(file)))
+        with pytest.raises(InvalidInputError,
+                           match=f'{name} file inside an Image message.*CompressedImage'):
+            image_to_rgb(message)
+
+
+def test_pixels_that_begin_like_a_jpeg_are_pixels():
+    samples = np.random.RandomState(2).randint(0, 256, (24, 96), dtype=np.uint8)
+    samples[0, :4] = 0xff, 0xd8, 0xff, 0xe0
+    samples[0, 4:6] = 0xff, 0xff
+    assert np.array_equal(image_to_rgb(image_message(samples, 32, 'rgb8')),
+                          samples.reshape(24, 32, 3))
