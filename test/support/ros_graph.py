@@ -16,7 +16,6 @@ import time
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -99,23 +98,31 @@ class Peer:
         self.node = Node(name, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._clients = {}
+        self._stopped = False
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self):
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        while not self._stopped:
+            self._executor.spin_once()
+
+    def _stop(self):
+        self._stopped = True
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self.context.try_shutdown()
+        # The thread ends before its context: waiting and publishing in one that was shut down
+        # are errors. A task is run by the thread itself, and ends its wait.
+        self._executor.create_task(self._stop)
         self._thread.join(TIMEOUT)
+        if self._thread.is_alive():
+            raise AssertionError(f'a callback of {self.node.get_name()} does not end')
         self._executor.shutdown()
         self.node.destroy_node()
+        self.context.try_shutdown()
 
     def subscribe(self, message_type, topic, qos=10):
         """Return an inbox that fills from now on."""
