@@ -48,11 +48,14 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
 
     :param args: of the command line, without the program's name; None takes the process's own
     """
-    given = sys.argv[1:] if args is None else args
-    try:
-        from rclpy.utilities import remove_ros_args
-    except ImportError:
-        # Without ROS nothing adds any; the command says later that ROS is missing.
-        return list(given)
-    # The first one is taken for the program's name.
-    return list(remove_ros_args([''] + given)[1:])
+    kept: List[str] = []
+    is_for_ros = False
+    # Not rclpy's remove_ros_args, which also takes words such as a:=b that stand elsewhere.
+    for word in sys.argv[1:] if args is None else args:
+        if is_for_ros:
+            is_for_ros = word != '--'
+        elif word == '--ros-args':
+            is_for_ros = True
+        else:
+            kept.append(word)
+    return kept
