@@ -9,13 +9,14 @@ import json
 import logging
 import os
 import sys
-from typing import Any, Dict, Iterator, List, Optional, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Optional
 
 import cv2
 import numpy as np
 
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.node_benchmark import run_node_benchmark
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.benchmark.benchmark import BenchmarkSettings
 from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
@@ -23,9 +24,6 @@ from segformer_ros.evaluation.benchmark.report import markdown
 from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.model.weights.resolve import resolve_model
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Of the picture where none is given: between the camera sizes.
 PICTURE_WH = (1280, 960)
@@ -148,7 +146,7 @@ def _write(report: Dict[str, Any], folder: str) -> List[str]:
     return paths
 
 
-def _picture(path: Optional[str]) -> 'npt.NDArray[np.uint8]':
+def _picture(path: Optional[str]) -> arrays.UInt8:
     if path is None:
         return sample_pictures(PICTURE_WH)[1]
     bgr = cv2.imread(path, cv2.IMREAD_COLOR)

@@ -7,17 +7,15 @@ Costs are OccupancyGrid values. 99 is never used: StaticLayer turns it into INSC
 Lyrical on, and into 251 before. Values above 100 would be lethal, below -1 they are undefined.
 """
 
-from typing import Any, Dict, TYPE_CHECKING
+from typing import Any, Dict
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import resolve
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 HIGHEST_COST = 98
 """The most that ground can cost and still be ground."""
@@ -49,7 +47,7 @@ class CostTable:
     :raises ConfigurationError: wrong number of classes, or a value that is none of these
     """
 
-    def __init__(self, name: str, classes: ClassTable, occupancy: 'npt.ArrayLike') -> None:
+    def __init__(self, name: str, classes: ClassTable, occupancy: arrays.ArrayLike) -> None:
         values = np.array(occupancy, np.int64)
         if values.shape != (len(classes),):
             raise ConfigurationError(f'Cost table {name!r} does not fit its classes',

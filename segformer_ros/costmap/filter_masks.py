@@ -7,14 +7,12 @@ Nav2 logs a warning for every mask that it receives, so values are coarse and a 
 be published when it differs from the last one.
 """
 
-from typing import NamedTuple, Optional, TYPE_CHECKING
+from typing import NamedTuple, Optional
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.observation import GridGeometry
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Costs wander by some points as frames are averaged; a step of ten keeps still.
 _STEP = 10
@@ -23,7 +21,7 @@ _STEP = 10
 class FilterMask(NamedTuple):
     """A mask and where it lies; ``values`` (height, width) int8."""
 
-    values: 'npt.NDArray[np.int8]'
+    values: arrays.Int8
     geometry: GridGeometry
 
     def differs(self, other: 'Optional[FilterMask]') -> bool:
@@ -32,7 +30,7 @@ class FilterMask(NamedTuple):
                 or not np.array_equal(self.values, other.values))
 
 
-def keepout_mask(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry, from_cost: int = 50
+def keepout_mask(occupancy: arrays.Int8, geometry: GridGeometry, from_cost: int = 50
                  ) -> FilterMask:
     """
     Return a mask for KeepoutFilter: 100 where a robot must not drive.
@@ -47,7 +45,7 @@ def keepout_mask(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry, from
     return FilterMask(values, geometry)
 
 
-def speed_mask(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry, slowest: float = 0.3
+def speed_mask(occupancy: arrays.Int8, geometry: GridGeometry, slowest: float = 0.3
                ) -> FilterMask:
     """
     Return a mask for SpeedFilter with type 1, base 100 and multiplier -1: percent taken off.

@@ -11,20 +11,19 @@ exponential would make weak marks short and strong ones long.
 """
 
 import math
-from typing import Any, Tuple, TYPE_CHECKING
+from typing import Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.observation import Observation
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     # Evidence, times of the last sighting, decay time.
-    _Layer = Tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], float]
+    _Layer = Tuple[arrays.Float32, arrays.Float64, float]
 
 # Share of a block that the robot may be off the centre; above 1/2, so that a robot that stands
 # on the line between two blocks does not move the grid to and fro.
@@ -157,14 +156,14 @@ class CostGrid:
             evidence[seen.cells] = np.minimum(raised, np.float32(fusion.occupied_limit))
             times[seen.cells] = np.maximum(times[seen.cells], stamp)
 
-    def _average(self, cells: 'npt.NDArray[np.intp]', weights: 'npt.NDArray[np.float32]',
-                 costs: 'npt.NDArray[np.float32]', stamp: float) -> None:
+    def _average(self, cells: arrays.Index, weights: arrays.Float32,
+                 costs: arrays.Float32, stamp: float) -> None:
         old = self._costs[cells]
         forgotten = self._ground_time[cells] < stamp - self.fusion.forget_time
         share = np.where(forgotten, np.float32(1.0), np.float32(self.fusion.cost_gain) * weights)
         self._costs[cells] = old + share * (costs - old)
 
-    def lethal_cells(self) -> 'npt.NDArray[np.bool_]':
+    def lethal_cells(self) -> arrays.Bool:
         """Return (height, width), true where obstacles are marked, small blobs removed."""
         threshold = self.fusion.mark_threshold
         lethal = (self._static >= threshold) | (self._dynamic >= threshold)
@@ -176,7 +175,7 @@ class CostGrid:
             lethal &= large[blobs]
         return lethal
 
-    def to_occupancy(self, stamp: float) -> 'npt.NDArray[np.int8]':
+    def to_occupancy(self, stamp: float) -> arrays.Int8:
         """
         Return the grid as OccupancyGrid values at a time.
 
@@ -217,8 +216,8 @@ class CostGrid:
             origin_x=corner_x * self.geometry.resolution,
             origin_y=corner_y * self.geometry.resolution)
 
-    def _shifted(self, values: 'npt.NDArray[Any]', shift_x: int, shift_y: int, blank: float
-                 ) -> 'npt.NDArray[Any]':
+    def _shifted(self, values: arrays.Array, shift_x: int, shift_y: int, blank: float
+                 ) -> arrays.Array:
         height, width = self.geometry.height, self.geometry.width
         moved = np.full((height, width), blank, values.dtype)
         if abs(shift_x) < width and abs(shift_y) < height:

@@ -3,15 +3,13 @@
 """Where a drone can land: the largest disc of ground that is wholly seen and wholly free."""
 
 import math
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.observation import GridGeometry
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Distances run between cell centres; a blocked cell begins up to half a diagonal nearer, and
 # the disc's own centre is exact.
@@ -36,7 +34,7 @@ class LandingSite(NamedTuple):
     z: float = 0.0
 
 
-def find_landing_site(occupancy: 'npt.NDArray[np.int8]', geometry: GridGeometry,
+def find_landing_site(occupancy: arrays.Int8, geometry: GridGeometry,
                       settings: costmap_settings.LandingSettings, near: Tuple[float, float]
                       ) -> Optional[LandingSite]:
     """

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one frame says about the grid, and where it says it: the projections' common result."""
 
-from typing import NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 
 class GridGeometry(NamedTuple):
@@ -23,8 +21,8 @@ class GridGeometry(NamedTuple):
     width: int
     height: int
 
-    def indices(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
-                ) -> 'Tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]':
+    def indices(self, x: arrays.Float64, y: arrays.Float64
+                ) -> Tuple[arrays.Index, arrays.Bool]:
         """
         Return the cells that hold points.
 
@@ -37,7 +35,7 @@ class GridGeometry(NamedTuple):
         inside = (mx >= 0) & (mx < self.width) & (my >= 0) & (my < self.height)
         return np.where(inside, my * self.width + mx, 0).astype(np.intp), inside
 
-    def centers(self) -> 'Tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]':
+    def centers(self) -> Tuple[arrays.Float64, arrays.Float64]:
         """Return the world x of all columns (width,) and the world y of all rows (height,)."""
         columns = np.arange(self.width, dtype=np.float64)
         rows = np.arange(self.height, dtype=np.float64)
@@ -48,8 +46,8 @@ class GridGeometry(NamedTuple):
 class Evidence(NamedTuple):
     """Cells, each once, and how strongly they were seen: (N,) intp and (N,) float32, 0..1."""
 
-    cells: 'npt.NDArray[np.intp]'
-    weights: 'npt.NDArray[np.float32]'
+    cells: arrays.Index
+    weights: arrays.Float32
 
 
 class Observation(NamedTuple):
@@ -61,7 +59,7 @@ class Observation(NamedTuple):
     """
 
     ground: Evidence
-    ground_costs: 'npt.NDArray[np.float32]'
+    ground_costs: arrays.Float32
     static: Evidence
     dynamic: Evidence
 
@@ -75,14 +73,14 @@ class Obstacles(NamedTuple):
     (N,) is false where only the upper part is in view, so that the foot lies nearer than x, y.
     """
 
-    x: 'npt.NDArray[np.float32]'
-    y: 'npt.NDArray[np.float32]'
-    labels: 'npt.NDArray[np.uint8]'
-    confidences: 'npt.NDArray[np.float32]'
-    weights: 'npt.NDArray[np.float32]'
-    foot_seen: 'npt.NDArray[np.bool_]'
+    x: arrays.Float32
+    y: arrays.Float32
+    labels: arrays.UInt8
+    confidences: arrays.Float32
+    weights: arrays.Float32
+    foot_seen: arrays.Bool
 
-    def only(self, chosen: 'npt.NDArray[np.bool_]') -> 'Obstacles':
+    def only(self, chosen: arrays.Bool) -> 'Obstacles':
         """Return the points that a (N,) flag chooses."""
         return Obstacles(self.x[chosen], self.y[chosen], self.labels[chosen],
                          self.confidences[chosen], self.weights[chosen], self.foot_seen[chosen])
@@ -91,10 +89,10 @@ class Obstacles(NamedTuple):
 class GroundPoints(NamedTuple):
     """Points on the ground up to which nothing stands, in the ground frame; fields as above."""
 
-    x: 'npt.NDArray[np.float32]'
-    y: 'npt.NDArray[np.float32]'
-    labels: 'npt.NDArray[np.uint8]'
-    confidences: 'npt.NDArray[np.float32]'
+    x: arrays.Float32
+    y: arrays.Float32
+    labels: arrays.UInt8
+    confidences: arrays.Float32
 
 
 class Projection(NamedTuple):
@@ -105,7 +103,7 @@ class Projection(NamedTuple):
     ground_points: GroundPoints
 
 
-def strongest(cells: 'npt.NDArray[np.intp]', weights: 'npt.NDArray[np.float32]') -> Evidence:
+def strongest(cells: arrays.Index, weights: arrays.Float32) -> Evidence:
     """
     Return each cell once, with its greatest weight.
 

@@ -9,9 +9,10 @@ result. Its timer calls :meth:`CostmapPipeline.occupancy`. Not thread-safe: one 
 
 import math
 import time
-from typing import Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING, Union
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap import landing
 from segformer_ros.costmap import observation as costmap_observation
@@ -32,9 +33,6 @@ from segformer_ros.costmap.projection.semantic_layer import SemanticLayerBundle
 from segformer_ros.costmap.projection.semantic_layer import SemanticLayerProjector
 from segformer_ros.costmap.time_jumps import TimeJumps
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 class CameraView(NamedTuple):
     """
@@ -45,12 +43,12 @@ class CameraView(NamedTuple):
     ``depth`` (H, W) float32 metres where a depth camera is used.
     """
 
-    mask: 'npt.NDArray[np.uint8]'
-    confidence: 'Optional[npt.NDArray[np.uint8]]'
+    mask: arrays.UInt8
+    confidence: Optional[arrays.UInt8]
     camera: CameraModel
     pose: CameraPose
     stamp: float
-    depth: 'Optional[npt.NDArray[np.float32]]' = None
+    depth: Optional[arrays.Float32] = None
 
 
 class StageTimings(NamedTuple):
@@ -68,8 +66,8 @@ class FrameResult(NamedTuple):
     first.
     """
 
-    obstacle_points: 'npt.NDArray[np.void]'
-    ground_points: 'npt.NDArray[np.void]'
+    obstacle_points: arrays.Structured
+    ground_points: arrays.Structured
     cleared: bool
     timings: StageTimings
 
@@ -77,7 +75,7 @@ class FrameResult(NamedTuple):
 class Occupancy(NamedTuple):
     """The grid at a time; ``values`` (height, width) int8: -1, 0..98 or 100."""
 
-    values: 'npt.NDArray[np.int8]'
+    values: arrays.Int8
     geometry: costmap_observation.GridGeometry
 
 
@@ -98,7 +96,7 @@ class CostmapPipeline:
         self._grid = CostGrid(settings.grid, settings.fusion)
         self._time_jumps = TimeJumps(settings.time)
         self._cameras: Dict[str, _Camera] = {}
-        self._ego_masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
+        self._ego_masks: Dict[str, arrays.UInt8] = {}
         self._latest: Dict[str, Tuple[costmap_observation.Observation, float]] = {}
         self._newest = -math.inf
         self._below = (0.0, 0.0, 0.0)
@@ -119,7 +117,7 @@ class CostmapPipeline:
         self.settings = settings
         self._cameras = {}
 
-    def set_ego_mask(self, camera: str, ego_mask: 'npt.NDArray[np.uint8]') -> None:
+    def set_ego_mask(self, camera: str, ego_mask: arrays.UInt8) -> None:
         """
         Set where a camera sees its own robot.
 
@@ -178,7 +176,7 @@ class CostmapPipeline:
             obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
             ground_cloud(projection.ground_points, self.costs), jumped, timings)
 
-    def semantic_layer(self, name: str, view: CameraView, lookup: 'npt.NDArray[np.uint8]'
+    def semantic_layer(self, name: str, view: CameraView, lookup: arrays.UInt8
                        ) -> SemanticLayerBundle:
         """
         Return the view's bundle for semantic_segmentation_layer.
@@ -271,7 +269,7 @@ class _Camera:
     """The projectors of one camera, each with its own tables."""
 
     def __init__(self, settings: costmap_settings.CostmapSettings,
-                 ego_mask: 'Optional[npt.NDArray[np.uint8]]') -> None:
+                 ego_mask: Optional[arrays.UInt8]) -> None:
         ground = GroundProjector(settings.projection, ego_mask)
         is_nadir = settings.projection.mode == costmap_settings.NADIR
         self._flat: Union[GroundProjector, NadirProjector] = (

@@ -6,16 +6,14 @@ Points as PointCloud2 wants them: packed records, x, y, z first, nothing that is
 A cloud without points still has its fields: Nav2's costmap node aborts on one that has none.
 """
 
-from typing import NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.observation import GroundPoints
 from segformer_ros.costmap.observation import Obstacles
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 POINT_STEP = 20
 
@@ -40,7 +38,7 @@ POINT_DTYPE = np.dtype({
     'offsets': [field.offset for field in POINT_FIELDS], 'itemsize': POINT_STEP})
 
 
-def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> 'npt.NDArray[np.void]':
+def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> arrays.Structured:
     """
     Return obstacle points as records in the ground frame.
 
@@ -54,12 +52,12 @@ def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> 'npt.NDA
     return cloud
 
 
-def ground_cloud(points: GroundPoints, costs: CostTable) -> 'npt.NDArray[np.void]':
+def ground_cloud(points: GroundPoints, costs: CostTable) -> arrays.Structured:
     """Return ground points as records in the ground frame, at z = 0; (N,) of POINT_DTYPE."""
     return _cloud(points.x, points.y, points.labels, points.confidences, costs)
 
 
-def organized_cloud(points: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+def organized_cloud(points: arrays.Float32) -> arrays.Float32:
     """
     Return points of a picture as rows for an organised PointCloud2 with x, y, z alone.
 
@@ -69,8 +67,8 @@ def organized_cloud(points: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float3
     return np.ascontiguousarray(points, dtype='<f4')
 
 
-def moved_cloud(cloud: 'npt.NDArray[np.void]', target_from_source: 'npt.NDArray[np.float64]'
-                ) -> 'npt.NDArray[np.void]':
+def moved_cloud(cloud: arrays.Structured, target_from_source: arrays.Float64
+                ) -> arrays.Structured:
     """
     Return a cloud in another frame.
 
@@ -83,9 +81,9 @@ def moved_cloud(cloud: 'npt.NDArray[np.void]', target_from_source: 'npt.NDArray[
     return moved
 
 
-def _cloud(x: 'npt.NDArray[np.float32]', y: 'npt.NDArray[np.float32]',
-           labels: 'npt.NDArray[np.uint8]', confidences: 'npt.NDArray[np.float32]',
-           costs: CostTable) -> 'npt.NDArray[np.void]':
+def _cloud(x: arrays.Float32, y: arrays.Float32,
+           labels: arrays.UInt8, confidences: arrays.Float32,
+           costs: CostTable) -> arrays.Structured:
     cloud = np.zeros(len(x), POINT_DTYPE)
     cloud['x'], cloud['y'] = x, y
     cloud['label'] = labels

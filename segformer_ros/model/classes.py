@@ -3,17 +3,15 @@
 """Class ids, names and colours, and their grouping into fewer classes."""
 
 import os
-from typing import Any, Dict, Iterator, List, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common import resources
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 UNLABELED = 255
 """Mask value of a pixel without a class: below the threshold, or of an unused class."""
@@ -31,8 +29,8 @@ class ClassTable:
         that differ
     """
 
-    def __init__(self, name: str, names: Sequence[str], colors: 'npt.ArrayLike',
-                 dynamic: 'npt.ArrayLike') -> None:
+    def __init__(self, name: str, names: Sequence[str], colors: arrays.ArrayLike,
+                 dynamic: arrays.ArrayLike) -> None:
         self.name = name
         self.names = tuple(names)
         self.colors = read_only(colors, np.uint8)
@@ -62,7 +60,7 @@ class ClassTable:
         """Return the number of classes."""
         return len(self.names)
 
-    def palette(self) -> 'npt.NDArray[np.uint8]':
+    def palette(self) -> arrays.UInt8:
         """Return (256, 3) RGB by mask value; UNLABELED and unused ids are black."""
         palette = np.zeros((256, 3), np.uint8)
         palette[:len(self.names)] = self.colors
@@ -115,7 +113,7 @@ class Grouping:
         UNLABELED give UNLABELED. ``grouping.lookup[mask]`` regroups a mask
     """
 
-    def __init__(self, name: str, table: ClassTable, lookup: 'npt.ArrayLike') -> None:
+    def __init__(self, name: str, table: ClassTable, lookup: arrays.ArrayLike) -> None:
         self.name = name
         self.table = table
         self.lookup = read_only(lookup, np.uint8)

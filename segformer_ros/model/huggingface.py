@@ -10,17 +10,15 @@ here. The rest is in ``preprocessor_config.json``. transformers is not needed to
 import itertools
 import json
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.spec import IMAGENET_MEAN
 from segformer_ros.model.spec import IMAGENET_STD
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 Rgb = Tuple[int, int, int]
 
@@ -142,7 +140,7 @@ def distinct_colors(names: Sequence[str],
     return [chosen[name] for name in names]
 
 
-def lab_of_rgb(rgb: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
+def lab_of_rgb(rgb: arrays.ArrayLike) -> arrays.Float64:
     """
     Convert sRGB to CIELAB (D65), by IEC 61966-2-1 and CIE 15.
 
@@ -225,5 +223,5 @@ def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float
     return float(red), float(green), float(blue)
 
 
-def _distance(lab: 'npt.NDArray[np.float64]', rgb: Rgb) -> 'npt.NDArray[np.float64]':
+def _distance(lab: arrays.Float64, rgb: Rgb) -> arrays.Float64:
     return np.asarray(np.linalg.norm(lab - lab_of_rgb([rgb]), axis=1))

@@ -15,25 +15,23 @@ rounding. Equal values go to the lower class id.
 """
 
 import functools
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import BackendError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class GridArgmax(NamedTuple):
     """The argmax over the classes at every grid point, (h, w) each."""
 
-    labels: 'npt.NDArray[np.uint8]'
+    labels: arrays.UInt8
     """class ids; of equal logits the lower id"""
-    max_logit: 'npt.NDArray[np.float32]'
+    max_logit: arrays.Float32
     """of these classes"""
-    logsumexp: Optional['npt.NDArray[np.float32]']
+    logsumexp: Optional[arrays.Float32]
     """over the classes, or None when not asked for"""
 
 
@@ -45,19 +43,19 @@ class UpsamplingAxis(NamedTuple):
     All arrays are read-only.
     """
 
-    lower: 'npt.NDArray[np.int32]'
+    lower: arrays.Int32
     """(N,) grid point at or before each pixel"""
-    upper: 'npt.NDArray[np.int32]'
+    upper: arrays.Int32
     """(N,) the next grid point; the last one is its own successor"""
-    weight: 'npt.NDArray[np.float32]'
+    weight: arrays.Float32
     """(N,) of the upper grid point, 0..1"""
-    nearest: 'npt.NDArray[np.int32]'
+    nearest: arrays.Int32
     """(N,) grid point nearest to each pixel"""
-    cell_of: 'npt.NDArray[np.int32]'
+    cell_of: arrays.Int32
     """(N,) cell of each pixel"""
-    cell_start: 'npt.NDArray[np.int32]'
+    cell_start: arrays.Int32
     """(cells + 1,) first pixel of each cell, and N"""
-    cell_pixels: 'npt.NDArray[np.int32]'
+    cell_pixels: arrays.Int32
     """(cells, longest) pixels of each cell; shorter ones repeat their last pixel"""
 
 
@@ -85,8 +83,8 @@ def upsampling_axis(grid_size: int, pixel_count: int) -> UpsamplingAxis:
         read_only(cell_of, np.int32), read_only(start, np.int32), read_only(pixels, np.int32))
 
 
-def grid_argmax(logits: 'npt.NDArray[np.float32]',
-                scratch: Optional['npt.NDArray[np.float32]']) -> GridArgmax:
+def grid_argmax(logits: arrays.Float32,
+                scratch: Optional[arrays.Float32]) -> GridArgmax:
     """
     Return the argmax, and the log-sum-exp if there is room to compute it.
 
@@ -111,9 +109,9 @@ def grid_argmax(logits: 'npt.NDArray[np.float32]',
 
 
 def upsampled_argmax(
-        logits: 'npt.NDArray[np.float32]', grid: GridArgmax, rows: UpsamplingAxis,
+        logits: arrays.Float32, grid: GridArgmax, rows: UpsamplingAxis,
         cols: UpsamplingAxis,
-) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.float32]]]':
+) -> Tuple[arrays.UInt8, Optional[arrays.Float32]]:
     """
     Return the argmax of every pixel, and the logarithm of its confidence.
 
@@ -151,7 +149,7 @@ def upsampled_argmax(
 
 
 def grid_log_confidence(grid: GridArgmax, rows: UpsamplingAxis,
-                        cols: UpsamplingAxis) -> 'Optional[npt.NDArray[np.float32]]':
+                        cols: UpsamplingAxis) -> Optional[arrays.Float32]:
     """Return (H, W): max logit minus log-sum-exp, upsampled; None without the latter."""
     if grid.logsumexp is None:
         return None
@@ -172,29 +170,29 @@ def not_finite_error() -> BackendError:
 class _Cells(NamedTuple):
     """Cells whose corners disagree: their corners, and the weights of their pixels."""
 
-    nodes: 'npt.NDArray[np.intp]'
+    nodes: arrays.Index
     """(4, B) flat grid indices: upper left, upper right, lower left, lower right"""
-    row_weight: 'npt.NDArray[np.float32]'
+    row_weight: arrays.Float32
     """(B, ph, 1)"""
-    col_weight: 'npt.NDArray[np.float32]'
+    col_weight: arrays.Float32
     """(B, 1, pw)"""
 
 
 class _Candidates(NamedTuple):
     """Classes that may be the argmax somewhere in a cell, cell by cell, ascending ids."""
 
-    class_ids: 'npt.NDArray[np.uint8]'
+    class_ids: arrays.UInt8
     """(P,)"""
-    corners: 'npt.NDArray[np.float32]'
+    corners: arrays.Float32
     """(4, P) their values at the corners of their cell"""
-    starts: 'npt.NDArray[np.intp]'
+    starts: arrays.Index
     """(B,) first candidate of each cell"""
-    counts: 'npt.NDArray[np.intp]'
+    counts: arrays.Index
     """(B,) at least 1"""
 
 
-def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]',
-                corner_labels: 'npt.NDArray[np.uint8]') -> _Candidates:
+def _candidates(logits: arrays.Float32, nodes: arrays.Index,
+                corner_labels: arrays.UInt8) -> _Candidates:
     """Drop, in three steps of rising cost per class, what cannot be the argmax."""
     height, width, classes = logits.shape
     flat = logits.reshape(-1)
@@ -226,7 +224,7 @@ def _candidates(logits: 'npt.NDArray[np.float32]', nodes: 'npt.NDArray[np.intp]'
 
 
 def _argmax(cells: _Cells, candidates: _Candidates) -> \
-        'Tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]':
+        Tuple[arrays.UInt8, arrays.Float32]:
     """Return argmax and its value, (B, ph, pw), taking one candidate of every cell at a time."""
     by_count = np.argsort(-candidates.counts)
     busy = len(by_count) - np.cumsum(np.bincount(candidates.counts))
@@ -246,15 +244,15 @@ def _argmax(cells: _Cells, candidates: _Candidates) -> \
     return class_id, best
 
 
-def _interpolate(corners: 'npt.NDArray[np.float32]', cells: _Cells,
-                 chosen: 'Optional[npt.NDArray[np.intp]]') -> 'npt.NDArray[np.float32]':
+def _interpolate(corners: arrays.Float32, cells: _Cells,
+                 chosen: Optional[arrays.Index]) -> arrays.Float32:
     """Return the values (n, ph, pw) of n corner quadruples (4, n) in the chosen cells, or all."""
     right, down = cells.col_weight, cells.row_weight
     if chosen is not None:
         right, down = right[chosen], down[chosen]
     upper_left, upper_right, lower_left, lower_right = corners[:, :, np.newaxis, np.newaxis]
     left = np.float32(1) - right
-    upper: 'npt.NDArray[np.float32]' = left * upper_left + right * upper_right
-    lower: 'npt.NDArray[np.float32]' = left * lower_left + right * lower_right
-    value: 'npt.NDArray[np.float32]' = (np.float32(1) - down) * upper + down * lower
+    upper: arrays.Float32 = left * upper_left + right * upper_right
+    lower: arrays.Float32 = left * lower_left + right * lower_right
+    value: arrays.Float32 = (np.float32(1) - down) * upper + down * lower
     return value

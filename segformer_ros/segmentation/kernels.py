@@ -10,11 +10,10 @@ import ctypes
 from typing import Any, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.segmentation import exact_argmax
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from segformer_ros.segmentation.pillow_resize import ResizeAxis
 
 # As in kernels.c; 1 is that memory is short.
@@ -58,7 +57,7 @@ class Kernels:
         library.normalize_to_planes.restype = None
         self._library = library
 
-    def grid_argmax(self, logits: 'npt.NDArray[np.float32]', nhwc: bool,
+    def grid_argmax(self, logits: arrays.Float32, nhwc: bool,
                     with_logsumexp: bool) -> exact_argmax.GridArgmax:
         """
         Return the argmax, and the log-sum-exp if wanted.
@@ -77,10 +76,10 @@ class Kernels:
         return exact_argmax.GridArgmax(labels, max_logit, logsumexp)
 
     def exact_mask(
-            self, logits: 'npt.NDArray[np.float32]', nhwc: bool, rows: exact_argmax.UpsamplingAxis,
+            self, logits: arrays.Float32, nhwc: bool, rows: exact_argmax.UpsamplingAxis,
             cols: exact_argmax.UpsamplingAxis, log_threshold: float, with_confidence: bool,
-            logsumexp: 'Optional[npt.NDArray[np.float32]]' = None, threads: int = 1,
-    ) -> 'Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]':
+            logsumexp: Optional[arrays.Float32] = None, threads: int = 1,
+    ) -> Tuple[arrays.UInt8, Optional[arrays.UInt8]]:
         """
         Return mask and confidence, (H, W) each: the argmax of the upsampled logits.
 
@@ -104,8 +103,8 @@ class Kernels:
                 f'no memory for the mask of {mask.shape[1]} x {mask.shape[0]} pixels')
         return mask, confidence
 
-    def resize_antialiased(self, image: 'npt.NDArray[np.uint8]', rows: 'ResizeAxis',
-                           cols: 'ResizeAxis', result: 'npt.NDArray[np.uint8]',
+    def resize_antialiased(self, image: arrays.UInt8, rows: 'ResizeAxis',
+                           cols: 'ResizeAxis', result: arrays.UInt8,
                            threads: int = 1) -> None:
         """
         Resize as Pillow's BILINEAR does.
@@ -119,9 +118,9 @@ class Kernels:
                 _filter(cols, image.shape[1]), _address(result), threads):
             raise MemoryError(f'no memory to resize {image.shape[1]} x {image.shape[0]} pixels')
 
-    def normalize_to_planes(self, pixels: 'npt.NDArray[np.uint8]',
-                            table: 'npt.NDArray[np.float32]',
-                            planes: 'npt.NDArray[np.float32]') -> None:
+    def normalize_to_planes(self, pixels: arrays.UInt8,
+                            table: arrays.Float32,
+                            planes: arrays.Float32) -> None:
         """
         Look every value up in the table of its channel.
 
@@ -133,12 +132,12 @@ class Kernels:
                                           _address(table), _address(planes))
 
 
-def _shape(logits: 'npt.NDArray[np.float32]', nhwc: bool) -> Tuple[int, int, int]:
+def _shape(logits: arrays.Float32, nhwc: bool) -> Tuple[int, int, int]:
     first, second, third = logits.shape
     return (first, second, third) if nhwc else (second, third, first)
 
 
-def _address(array: 'Optional[npt.NDArray[Any]]') -> Optional[int]:
+def _address(array: Optional[arrays.Array]) -> Optional[int]:
     return None if array is None else array.ctypes.data
 
 

@@ -13,13 +13,11 @@ Columns are resized first and rounded to 8 bits, then rows, as Pillow did up to 
 
 import functools
 import math
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.arrays import read_only
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Weights are whole numbers with this many fractional bits (PRECISION_BITS of Pillow's Resample.c).
 FRACTION_BITS = 22
@@ -28,11 +26,11 @@ FRACTION_BITS = 22
 class ResizeAxis(NamedTuple):
     """The weights of one axis, for every output sample. Read-only arrays."""
 
-    first: 'npt.NDArray[np.int32]'
+    first: arrays.Int32
     """(out,) first input sample"""
-    taps: 'npt.NDArray[np.int32]'
+    taps: arrays.Int32
     """(out,) how many input samples"""
-    weight: 'npt.NDArray[np.int32]'
+    weight: arrays.Int32
     """(out, most taps) fixed-point; 0 beyond the taps"""
 
 

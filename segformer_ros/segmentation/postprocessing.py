@@ -3,20 +3,18 @@
 """From logits to class ids and confidence at the size of the image."""
 
 import math
-from typing import Any, Mapping, Optional, Tuple, TYPE_CHECKING
+from typing import Mapping, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import exact_argmax
 from segformer_ros.segmentation.kernels import Kernels
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    MaskAndConfidence = Tuple[npt.NDArray[np.uint8], Optional[npt.NDArray[np.uint8]]]
-
+    MaskAndConfidence = Tuple[arrays.UInt8, Optional[arrays.UInt8]]
 
 METHODS = ('exact', 'fast')
 
@@ -40,7 +38,7 @@ class Postprocessor:
             self._scratch = np.empty((height, width, spec.num_classes), np.float32)
             self._transposed = np.empty_like(self._scratch)
 
-    def run(self, outputs: 'Mapping[str, npt.NDArray[Any]]', size_wh: Tuple[int, int],
+    def run(self, outputs: Mapping[str, arrays.Array], size_wh: Tuple[int, int],
             method: str, threshold: float, with_confidence: bool) -> 'MaskAndConfidence':
         """
         Return mask and confidence.
@@ -92,13 +90,13 @@ class Postprocessor:
         return mask, cv2.convertScaleAbs(  # type: ignore[return-value]
             cv2.exp(log_confidence), alpha=255.0)
 
-    def _argmax(self, logits: 'npt.NDArray[np.float32]',
+    def _argmax(self, logits: arrays.Float32,
                 with_logsumexp: bool) -> exact_argmax.GridArgmax:
         if self._kernels is not None:
             return self._kernels.grid_argmax(logits, self._nhwc, with_logsumexp)
         return exact_argmax.grid_argmax(logits, self._scratch if with_logsumexp else None)
 
-    def _transpose(self, logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.float32]':
+    def _transpose(self, logits: arrays.Float32) -> arrays.Float32:
         # OpenCV's blocked transposition takes half the time of numpy's copy.
         classes = logits.shape[0]
         cv2.transpose(logits.reshape(classes, -1), self._transposed.reshape(-1, classes))

@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a camera image to the network's input."""
 
-from typing import Any, Optional, TYPE_CHECKING
+from typing import Optional
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from segformer_ros.common import arrays
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernels import Kernels
 from segformer_ros.segmentation.pillow_resize import resize_axis
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _BILINEAR = 2
 """``Image.BILINEAR`` of all versions, which later ones define where type checkers miss it."""
@@ -43,7 +41,7 @@ class Preprocessor:
         self._small = self._tensor[0] if spec.input_dtype == 'uint8' \
             and spec.input_layout == 'nhwc' else np.empty((height, width, 3), np.uint8)
 
-    def run(self, image: 'npt.NDArray[np.uint8]', resize: str) -> 'npt.NDArray[Any]':
+    def run(self, image: arrays.UInt8, resize: str) -> arrays.Array:
         """
         Return the network's input for one image.
 
@@ -66,7 +64,7 @@ class Preprocessor:
                 cv2.LUT(self._small[:, :, channel].copy(), table, self._tensor[0, channel])
         return self._tensor
 
-    def _resize(self, image: 'npt.NDArray[np.uint8]', resize: str) -> None:
+    def _resize(self, image: arrays.UInt8, resize: str) -> None:
         height, width, _ = self._small.shape
         if image.shape == self._small.shape:
             self._small[...] = image

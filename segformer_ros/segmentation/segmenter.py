@@ -3,11 +3,12 @@
 """From an image to a mask: preprocessing, network, postprocessing."""
 
 import time
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.inference.base.backend import Backend
@@ -17,9 +18,6 @@ from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation import preprocessing
 from segformer_ros.segmentation.kernel_build import Compiled
 from segformer_ros.segmentation.kernel_build import load_kernels
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # OpenCV's codes for turning an image clockwise by so many degrees, and for turning it back.
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -74,8 +72,8 @@ class Segmentation(NamedTuple):
     Pixels below the threshold are UNLABELED in the mask and keep their confidence.
     """
 
-    mask: 'npt.NDArray[np.uint8]'
-    confidence: Optional['npt.NDArray[np.uint8]']
+    mask: arrays.UInt8
+    confidence: Optional[arrays.UInt8]
     timings: Timings
 
 
@@ -87,7 +85,7 @@ class Prepared(NamedTuple):
     ``seconds`` what that took.
     """
 
-    tensor: 'npt.NDArray[Any]'
+    tensor: arrays.Array
     size_wh: Tuple[int, int]
     rotate: int
     settings: SegmenterSettings
@@ -120,14 +118,14 @@ class Segmenter:
     def __init__(self, spec: ModelSpec, backend: Backend,
                  settings: Optional[SegmenterSettings] = None,
                  compiled: Optional[Compiled] = None,
-                 on_input: "Optional[Callable[[Mapping[str, 'npt.NDArray[Any]']], None]]" = None,
+                 on_input: Optional[Callable[[Mapping[str, 'arrays.Array']], None]] = None,
                  threads: int = 0) -> None:
         spec.check(backend.inputs, backend.outputs)
         self.settings = SegmenterSettings() if settings is None else settings
         self.spec = spec
         self.backend = backend
         self._on_input = on_input
-        self._outputs: Dict[str, 'npt.NDArray[Any]'] = {}
+        self._outputs: Dict[str, arrays.Array] = {}
         self._begun = self._ran = 0.0
         kernels = (load_kernels() if compiled is None else compiled).kernels
         threads = threads or default_threads()
@@ -146,7 +144,7 @@ class Segmenter:
         settings.check()
         self._settings = settings
 
-    def segment(self, image: 'npt.NDArray[np.uint8]', rotate: int = 0,
+    def segment(self, image: arrays.UInt8, rotate: int = 0,
                 with_confidence: bool = True) -> Segmentation:
         """
         Return the mask of one image.
@@ -163,7 +161,7 @@ class Segmenter:
         self.end()
         return self.finish(prepared)
 
-    def prepare(self, image: 'npt.NDArray[np.uint8]', rotate: int = 0,
+    def prepare(self, image: arrays.UInt8, rotate: int = 0,
                 with_confidence: bool = True) -> Prepared:
         """
         Make the network's input of an image, with the settings of this moment.
@@ -226,12 +224,12 @@ class Segmenter:
         width, height = self.spec.input_size_wh
         grey = np.full((height, width, 3), 128, np.uint8)
         tensor = self._preprocessor.run(grey, self._settings.resize)
-        outputs: Dict[str, 'npt.NDArray[Any]'] = self.backend.infer(
+        outputs: Dict[str, arrays.Array] = self.backend.infer(
             {self.spec.input_name: tensor})
         self.spec.check_shapes({name: array.shape for name, array in outputs.items()})
 
 
-def _upright(image: 'npt.NDArray[np.uint8]', rotate: int) -> 'npt.NDArray[np.uint8]':
+def _upright(image: arrays.UInt8, rotate: int) -> arrays.UInt8:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InvalidInputError(
             'Not an image', got=f'{image.dtype}{list(image.shape)}',

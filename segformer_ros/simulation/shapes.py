@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boxes, cylinders and ellipsoids: where a line enters and leaves them."""
 
-from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 BOX = 0
 CYLINDER = 1
@@ -29,9 +27,9 @@ class Primitive(NamedTuple):
     """
 
     kind: int
-    rotation: 'npt.NDArray[np.float64]'
-    center: 'npt.NDArray[np.float64]'
-    half: 'npt.NDArray[np.float64]'
+    rotation: arrays.Float64
+    center: arrays.Float64
+    half: arrays.Float64
     material: int
     holes: float = 0.0
 
@@ -44,7 +42,7 @@ class Primitive(NamedTuple):
             return float(np.hypot(self.half[:2].max(), self.half[2]))
         return float(np.sqrt(np.dot(self.half, self.half)))
 
-    def local_from_world(self) -> 'npt.NDArray[np.float64]':
+    def local_from_world(self) -> arrays.Float64:
         """Return the (3, 3) matrix that takes a world vector into the unit shape's space."""
         return self.rotation.T / self.half[:, None]
 
@@ -52,7 +50,7 @@ class Primitive(NamedTuple):
 Triple = Tuple[Any, Any, Any]
 
 
-def to_local(matrix: 'npt.NDArray[np.float64]', x: Any, y: Any, z: Any) -> Triple:
+def to_local(matrix: arrays.Float64, x: Any, y: Any, z: Any) -> Triple:
     """Multiply vectors given as three arrays by a 3 x 3 matrix, skipping its zeros."""
     rows = []
     for row in matrix:
@@ -116,13 +114,13 @@ def span(kind: int, origin: Triple, direction: Triple) -> Tuple[Any, Any]:
     return near, far
 
 
-def rotation_z(yaw: float) -> 'npt.NDArray[np.float64]':
+def rotation_z(yaw: float) -> arrays.Float64:
     """Return the (3, 3) rotation about the vertical by an angle in radians."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
-def rotation_y(pitch: float) -> 'npt.NDArray[np.float64]':
+def rotation_y(pitch: float) -> arrays.Float64:
     """Return the (3, 3) rotation about the y axis by an angle in radians."""
     c, s = np.cos(pitch), np.sin(pitch)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])

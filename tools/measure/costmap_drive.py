@@ -110,7 +110,8 @@ def drive(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional
         mask = picture.labels if labels_of is None else labels_of(picture)
         pose = CameraPose(way.base_pose(time), way.base_from_optical)
         # Stamps of zero are refused.
-        pipeline.process('front', costmap_pipeline.CameraView(mask, None, camera, pose, 1.0 + time))
+        pipeline.process('front', costmap_pipeline.CameraView(mask, None, camera, pose,
+                                                              1.0 + time))
         grid = pipeline.occupancy(1.0 + time)
         # What leaves the grid is forgotten, also if the robot comes back.
         contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]

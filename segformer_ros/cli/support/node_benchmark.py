@@ -6,13 +6,14 @@ import functools
 import os
 import tempfile
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple, TYPE_CHECKING
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 import cv2
 import numpy as np
 
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.evaluation.benchmark.node import NodeRun
 from segformer_ros.evaluation.benchmark.node import to_json
@@ -22,9 +23,6 @@ from segformer_ros.model.onnx_file.inspection import Draft
 from segformer_ros.model.onnx_file.inspection import write_spec
 from segformer_ros.model.optimize.optimize import optimize
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 SIZE_WH = (640, 480)
 REST_LIMIT_S = 30.0
@@ -65,7 +63,7 @@ SCENARIOS = (Scenario('one camera, 5 Hz', 1, 5.0, False),
              Scenario('four cameras, 5 Hz, staggered', 4, 5.0, True))
 
 
-def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint8]',
+def run_node_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
                        threads: int, seconds: float, tell: Callable[[str], None],
                        scenarios: Sequence[Scenario] = SCENARIOS) -> Dict[str, Any]:
     """
@@ -118,7 +116,7 @@ def network_seconds(backend: Backend, spec: ModelSpec) -> List[float]:
 
 
 def _run_scenario(scenario: Scenario, parameters: Dict[str, Any],
-                  image: 'npt.NDArray[np.uint8]', seconds: float, bare: Callable[[], List[float]],
+                  image: arrays.UInt8, seconds: float, bare: Callable[[], List[float]],
                   log_path: str) -> NodeRun:
     try:
         from segformer_ros.ros.peers.benchmark_traffic import Traffic

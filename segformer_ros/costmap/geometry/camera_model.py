@@ -9,14 +9,12 @@ converted between pixel edges: ``u' + 0.5 = (u + 0.5 - offset) * scale``. For bi
 half a binned pixel minus half a full one away from image_geometry, which scales the centres.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _CALIBRATE = 'Calibrate the camera (ros2 run camera_calibration cameracalibrator).'
 
@@ -78,10 +76,10 @@ class CameraModel:
                                    self.size_wh[0] / float(image_wh[0]))
         self.fy, self.cy = _scaled(fy, cy, calibration.roi_y, calibration.binning_y,
                                    self.size_wh[1] / float(image_wh[1]))
-        self._rays: 'Optional[npt.NDArray[np.float32]]' = None
+        self._rays: Optional[arrays.Float32] = None
 
-    def project(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def project(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
         """
         Return the pixel coordinates of points in the optical frame.
 
@@ -97,7 +95,7 @@ class CameraModel:
         xd, yd = self._distortion.distort(x, y, z)
         return xd * self.fx + self.cx, yd * self.fy + self.cy
 
-    def unproject(self, u: 'npt.ArrayLike', v: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
+    def unproject(self, u: arrays.ArrayLike, v: arrays.ArrayLike) -> arrays.Float64:
         """
         Return the directions seen at pixel coordinates.
 
@@ -109,7 +107,7 @@ class CameraModel:
         y = (np.asarray(v, np.float64) - self.cy) / self.fy
         return self._distortion.undistort(x, y).dot(self._rotation.T)
 
-    def rays(self) -> 'npt.NDArray[np.float32]':
+    def rays(self) -> arrays.Float32:
         """
         Return the direction of every mask pixel's centre, computed once.
 
@@ -175,7 +173,7 @@ def _intrinsics(name: str, values: Sequence[float], length: int, stride: int
     return float(fx), float(fy), float(cx), float(cy)
 
 
-def _rectification(values: Sequence[float]) -> 'npt.NDArray[np.float64]':
+def _rectification(values: Sequence[float]) -> arrays.Float64:
     # Uncalibrated drivers leave R all zero; for one camera it is the identity anyway.
     if not any(values):
         return np.eye(3)

@@ -11,13 +11,11 @@ function stops growing.
 """
 
 import abc
-from typing import Any, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Tangent of 87 degrees: a perspective lens sees nothing beyond it.
 _WIDEST_TANGENT = 19.0
@@ -36,8 +34,8 @@ class Distortion(abc.ABC):
     """Maps directions to normalised, distorted image coordinates and back."""
 
     @abc.abstractmethod
-    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def distort(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
         """
         Return where points of the optical frame are seen.
 
@@ -49,8 +47,8 @@ class Distortion(abc.ABC):
         """
 
     @abc.abstractmethod
-    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
-                  ) -> 'npt.NDArray[np.float64]':
+    def undistort(self, x: arrays.Float64, y: arrays.Float64
+                  ) -> arrays.Float64:
         """
         Return the directions that are seen at image coordinates.
 
@@ -92,8 +90,8 @@ class PolynomialDistortion(Distortion):
             over.deriv() * under - over * under.deriv())
         return min(_smallest_root(slope.coeffs), _smallest_root(under.coeffs), _WIDEST_TANGENT)
 
-    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def distort(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
         """Return distorted coordinates; see :class:`Distortion`."""
         inverse = 1.0 / np.where(z > 0.0, z, np.array(np.nan, z.dtype))
         x = x * inverse
@@ -123,8 +121,8 @@ class PolynomialDistortion(Distortion):
             yd = yd + (s3 + s4 * s) * s
         return xd, yd
 
-    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
-                  ) -> 'npt.NDArray[np.float64]':
+    def undistort(self, x: arrays.Float64, y: arrays.Float64
+                  ) -> arrays.Float64:
         """Return unit rays; see :class:`Distortion`."""
         radius = np.hypot(x, y)
         undistorted = np.interp(radius, self._distorted_radii, self._radii)
@@ -178,8 +176,8 @@ class EquidistantDistortion(Distortion):
         self._radii = self._angles * np.polyval(self._gain, self._angles ** 2)
         self._slope = slope
 
-    def distort(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]', z: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def distort(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
         """Return distorted coordinates; see :class:`Distortion`."""
         across = np.hypot(x, y)
         angle = np.arctan2(across, z)
@@ -190,8 +188,8 @@ class EquidistantDistortion(Distortion):
         scale[np.isnan(angle)] = np.nan
         return x * scale, y * scale
 
-    def undistort(self, x: 'npt.NDArray[np.float64]', y: 'npt.NDArray[np.float64]'
-                  ) -> 'npt.NDArray[np.float64]':
+    def undistort(self, x: arrays.Float64, y: arrays.Float64
+                  ) -> arrays.Float64:
         """Return unit rays; see :class:`Distortion`."""
         radius = np.hypot(x, y)
         angle = np.interp(radius, self._radii, self._angles)
@@ -244,7 +242,7 @@ def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...])
             remedy='Correct D in the CameraInfo publisher.')
 
 
-def _smallest_root(polynomial: 'npt.NDArray[np.float64]') -> float:
+def _smallest_root(polynomial: arrays.Float64) -> float:
     """Return the least r > 0 at which a polynomial in r^2 is zero, or inf."""
     # Coefficients next to nothing would overflow the companion matrix; so far from the axis
     # that they matter, no lens sees.
@@ -253,7 +251,7 @@ def _smallest_root(polynomial: 'npt.NDArray[np.float64]') -> float:
     return float(np.sqrt(real.min())) if len(real) else float(np.inf)
 
 
-def _horner(polynomial: 'npt.NDArray[np.float64]', s: Any) -> Any:
+def _horner(polynomial: arrays.Float64, s: Any) -> Any:
     # Plain floats keep float32 arrays float32; leading zeros cost nothing.
     terms = [float(term) for term in polynomial]
     while len(terms) > 1 and terms[0] == 0.0:

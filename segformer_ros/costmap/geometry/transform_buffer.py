@@ -13,6 +13,7 @@ import math
 from typing import Any, Dict, List, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -20,10 +21,7 @@ from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
-
+    Matrix = arrays.Float64
 
 MOST_FRAMES = 4096
 """Frames that are kept; robots have some hundreds, a broken publisher may invent one a message."""

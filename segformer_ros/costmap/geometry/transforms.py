@@ -12,13 +12,12 @@ from typing import Any, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    Matrix = arrays.Float64
 
 # Columns: where the optical x, y and z axes point in a body frame.
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0],

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.transforms import CameraPose
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
+    Floats = arrays.Float32
 
 
 class GroundCells(NamedTuple):
@@ -24,13 +23,13 @@ class GroundCells(NamedTuple):
     along the ground frame's axes.
     """
 
-    cells: 'npt.NDArray[np.intp]'
+    cells: arrays.Index
     x: 'Floats'
     y: 'Floats'
 
 
-def cells_between(geometry: observation.GridGeometry, odom_from_ground: 'npt.NDArray[np.float64]',
-                  foot: Tuple[float, float], outline: 'npt.NDArray[np.float64]') -> GroundCells:
+def cells_between(geometry: observation.GridGeometry, odom_from_ground: arrays.Float64,
+                  foot: Tuple[float, float], outline: arrays.Float64) -> GroundCells:
     """
     Return the cells of the rectangle around a part of the ground.
 
@@ -69,9 +68,9 @@ def obstacle_evidence(
             observation.strongest(cells[inside & moving], obstacles.weights[inside & moving]))
 
 
-def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: observation.GridGeometry,
+def held_before(lethal: arrays.Bool, geometry: observation.GridGeometry,
                 pose: CameraPose, foot: Tuple[float, float], x: 'Floats',
-                y: 'Floats') -> 'npt.NDArray[np.bool_]':
+                y: 'Floats') -> arrays.Bool:
     """
     Return which points have an obstacle in the grid between them and the camera.
 
@@ -98,14 +97,14 @@ def held_before(lethal: 'npt.NDArray[np.bool_]', geometry: observation.GridGeome
     return ((grown[cells] > 0) & inside & nearer).any(axis=1)
 
 
-def to_odom(odom_from_ground: 'npt.NDArray[np.float64]', x: Any, y: Any
-            ) -> 'Tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]':
+def to_odom(odom_from_ground: arrays.Float64, x: Any, y: Any
+            ) -> Tuple[arrays.Float64, arrays.Float64]:
     """Return points of the ground plane in odom, seen along odom's z; metres."""
     m = odom_from_ground
     return m[0, 0] * x + m[0, 1] * y + m[0, 3], m[1, 0] * x + m[1, 1] * y + m[1, 3]
 
 
-def _window(points: 'npt.NDArray[np.float64]', origin: float, resolution: float, count: int
+def _window(points: arrays.Float64, origin: float, resolution: float, count: int
             ) -> Tuple[int, int]:
     low = int(np.floor((points.min() - origin) / resolution))
     high = int(np.ceil((points.max() - origin) / resolution)) + 1

@@ -14,15 +14,14 @@ from typing import NamedTuple, Tuple, TYPE_CHECKING
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import ProjectionSettings
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
+    Floats = arrays.Float32
 
 # Image rows that a contact may lie behind a neighbour's. On a side seen at a steeper slant it
 # takes that neighbour's range, or the next one's: a shift of two bins, 3 pixels, at most.
@@ -44,16 +43,16 @@ class Scan(NamedTuple):
 
     table: ScanTable
     contact: 'Floats'
-    contact_pixel: 'npt.NDArray[np.intp]'
-    contact_depth: 'npt.NDArray[np.intp]'
-    foot_seen: 'npt.NDArray[np.bool_]'
+    contact_pixel: arrays.Index
+    contact_depth: arrays.Index
+    foot_seen: arrays.Bool
     clear: 'Floats'
-    clear_pixel: 'npt.NDArray[np.intp]'
+    clear_pixel: arrays.Index
     seen: 'Floats'
 
 
-def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
-         'npt.NDArray[np.uint8]', settings: ProjectionSettings) -> Scan:
+def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label:
+         arrays.UInt8, settings: ProjectionSettings) -> Scan:
     """
     Find contact and clear range of every bin.
 
@@ -82,8 +81,8 @@ def scan(table: ScanTable, labels: 'npt.NDArray[np.uint8]', kinds_by_label:
                 np.minimum(contact, table.end))
 
 
-def _owners(start: 'npt.NDArray[np.intp]', found: 'npt.NDArray[np.bool_]'
-            ) -> 'npt.NDArray[np.intp]':
+def _owners(start: arrays.Index, found: arrays.Bool
+            ) -> arrays.Index:
     """
     Return the bin whose contact counts for each bin: itself, or a nearer neighbour.
 
@@ -99,7 +98,7 @@ def _owners(start: 'npt.NDArray[np.intp]', found: 'npt.NDArray[np.bool_]'
     return owner[owner]
 
 
-def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]':
+def _runs(flags: arrays.Bool, length: int) -> arrays.Bool:
     """Mark (A, R - length + 1) where ``length`` flags in a row begin."""
     length = min(length, flags.shape[1])
     count = flags.shape[1] - length + 1
@@ -109,8 +108,8 @@ def _runs(flags: 'npt.NDArray[np.bool_]', length: int) -> 'npt.NDArray[np.bool_]
     return runs
 
 
-def _last_ground_before(kinds: 'npt.NDArray[np.uint8]', stop: 'npt.NDArray[np.intp]',
-                        window: int) -> 'npt.NDArray[np.intp]':
+def _last_ground_before(kinds: arrays.UInt8, stop: arrays.Index,
+                        window: int) -> arrays.Index:
     """Return the last ground sample within a window before a sample; ``stop - 1`` if none."""
     bins = np.arange(len(kinds))
     best = np.maximum(stop - 1, 0)
@@ -120,8 +119,8 @@ def _last_ground_before(kinds: 'npt.NDArray[np.uint8]', stop: 'npt.NDArray[np.in
     return best
 
 
-def _border(table: ScanTable, kinds: 'npt.NDArray[np.uint8]', start: 'npt.NDArray[np.intp]',
-            settings: ProjectionSettings) -> 'Tuple[Floats, npt.NDArray[np.bool_]]':
+def _border(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index,
+            settings: ProjectionSettings) -> 'Tuple[Floats, arrays.Bool]':
     """Return the range half-way between ground and obstacle, and whether there is ground."""
     bins = np.arange(len(kinds))
     ground = _last_ground_before(kinds, start, settings.max_gap + 1)

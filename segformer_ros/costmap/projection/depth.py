@@ -12,6 +12,7 @@ pixels without a class count by their height alone.
 from typing import Optional, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.geometry.camera_model import CameraModel
@@ -25,10 +26,8 @@ from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
-    Indices = npt.NDArray[np.intp]
+    Floats = arrays.Float32
+    Indices = arrays.Index
 
 # Metres; nearer than any depth camera measures.
 _NEAREST = 0.05
@@ -46,7 +45,7 @@ class DepthProjector:
     """
 
     def __init__(self, projection: ProjectionSettings, settings: DepthSettings,
-                 ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+                 ego_mask: Optional[arrays.UInt8] = None) -> None:
         self.projection = projection
         self.settings = settings
         self.ego_mask = ego_mask
@@ -105,8 +104,8 @@ class DepthProjector:
         self._camera = camera
 
     def _sort(
-            self, z: 'Floats', out: 'Floats', shown: 'npt.NDArray[np.uint8]',
-            costs: cost_table.CostTable) -> 'tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]':
+            self, z: 'Floats', out: 'Floats', shown: arrays.UInt8,
+            costs: cost_table.CostTable) -> tuple[arrays.Bool, arrays.Bool]:
         kinds = costs.kinds[shown]
         tolerance = (np.float32(self.settings.ground_tolerance)
                      + np.float32(self.settings.tolerance_slope) * out)
@@ -118,7 +117,7 @@ class DepthProjector:
 
 
 def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
-                   shown: 'npt.NDArray[np.uint8]', sure: 'Floats', costs: cost_table.CostTable,
+                   shown: arrays.UInt8, sure: 'Floats', costs: cost_table.CostTable,
                    geometry: observation.GridGeometry, min_points: int) -> observation.Obstacles:
     """Return one obstacle point per cell that holds enough of them."""
     count = geometry.width * geometry.height
@@ -137,7 +136,7 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
                                  np.ones(len(places), np.bool_))
 
 
-def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats',
+def _observation(cells: 'Indices', shown: arrays.UInt8, sure: 'Floats',
                  blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
                  geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
@@ -152,7 +151,7 @@ def _observation(cells: 'Indices', shown: 'npt.NDArray[np.uint8]', sure: 'Floats
         *obstacle_evidence(blocked, view.pose, costs, geometry))
 
 
-def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: 'npt.NDArray[np.uint8]',
+def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: arrays.UInt8,
                   sure: 'Floats', blocked: observation.Obstacles, view: LabelledView,
                   geometry: observation.GridGeometry,
                   max_range: float) -> observation.GroundPoints:

@@ -9,23 +9,21 @@ quantised (compressed_depth_image_transport): depth = a / (value - b).
 """
 
 import struct
-from typing import Any, Optional, TYPE_CHECKING
+from typing import Any, Optional
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import png_header
 from segformer_ros.common.image_header import PNG_START
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _HEADER = struct.Struct('<iff')
 _TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 
 
-def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
+def depth_in_meters(image: arrays.Array) -> arrays.Float32:
     """
     Return a depth image in metres.
 
@@ -41,7 +39,7 @@ def depth_in_meters(image: 'npt.NDArray[Any]') -> 'npt.NDArray[np.float32]':
                             expected='16UC1 (millimetres) or 32FC1 (metres)')
 
 
-def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
+def depth_of_image(message: Any) -> arrays.Float32:
     """
     Return the depth of an Image message in metres.
 
@@ -64,7 +62,7 @@ def depth_of_image(message: Any) -> 'npt.NDArray[np.float32]':
         dtype.newbyteorder('=')))
 
 
-def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np.float32]':
+def decode_compressed_depth(data: bytes, message_format: str) -> arrays.Float32:
     """
     Return the depth of a compressedDepth message in metres.
 
@@ -96,7 +94,7 @@ def decode_compressed_depth(data: bytes, message_format: str) -> 'npt.NDArray[np
     return depth
 
 
-def _png_picture(data: bytes) -> 'Optional[npt.NDArray[Any]]':
+def _png_picture(data: bytes) -> Optional[arrays.Array]:
     """Return what a PNG holds, None if it is none."""
     if not data.startswith(PNG_START):
         return None

@@ -3,19 +3,17 @@
 """Where a camera sees its own robot: those pixels are unknown, never an obstacle."""
 
 import os
-from typing import Sequence, Tuple, TYPE_CHECKING
+from typing import Sequence, Tuple
 
 import cv2
 import numpy as np
 from PIL import Image
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.image_header import PILLOW_ERRORS
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
-
-def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> arrays.UInt8:
     """
     Read a ego mask from a PNG.
 
@@ -36,7 +34,7 @@ def load_ego_mask(path: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
 
 
 def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
-                     ) -> 'npt.NDArray[np.uint8]':
+                     ) -> arrays.UInt8:
     """
     Draw a ego mask from a polygon.
 
@@ -61,7 +59,7 @@ def polygon_ego_mask(corners: Sequence[float], size_wh: Tuple[int, int]
     return _checked(body, 'polygon')
 
 
-def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> arrays.UInt8:
     """
     Return the ego mask that a parameter names.
 
@@ -80,7 +78,7 @@ def ego_mask_from(text: str, size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]
     return polygon_ego_mask(corners, size_wh)
 
 
-def _checked(body: 'npt.NDArray[np.uint8]', source: str) -> 'npt.NDArray[np.uint8]':
+def _checked(body: arrays.UInt8, source: str) -> arrays.UInt8:
     if body.all():
         raise ConfigurationError('Ego mask covers the whole image', got=source,
                                  expected='some pixels beside the robot',

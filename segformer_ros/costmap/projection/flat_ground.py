@@ -11,6 +11,7 @@ the mask and projected, so that a thin one is not missed between two cell centre
 from typing import Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
@@ -25,9 +26,7 @@ from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
+    Floats = arrays.Float32
 
 # Turning and shifting by less than this moves no sample by a tenth of a pixel.
 _SAME_POSE = 1e-5
@@ -74,15 +73,15 @@ class GroundProjector:
     """
 
     def __init__(self, settings: ProjectionSettings,
-                 ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> None:
+                 ego_mask: Optional[arrays.UInt8] = None) -> None:
         self.settings = settings
         self.ego_mask = ego_mask
         self._camera: Optional[CameraModel] = None
         self._outline: Optional[scan_table.ViewRays] = None
-        self._mount: 'Optional[npt.NDArray[np.float64]]' = None
+        self._mount: Optional[arrays.Float64] = None
         self._table: Optional[scan_table.ScanTable] = None
 
-    def table(self, camera: CameraModel, ground_from_camera: 'npt.NDArray[np.float64]'
+    def table(self, camera: CameraModel, ground_from_camera: arrays.Float64
               ) -> scan_table.ScanTable:
         """Return the scan table of a mount, made anew only when camera or mount changed."""
         if self._outline is None or camera is not self._camera:

@@ -8,16 +8,14 @@ the costs of its classes and the grid that is to be filled, and returns a ``Proj
 cells of that grid. It raises a TransformError where no ground within range is in view.
 """
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.model.classes import UNLABELED
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class LabelledView(NamedTuple):
@@ -29,11 +27,11 @@ class LabelledView(NamedTuple):
     0, NaN or inf where nothing was measured, None where there is no depth camera.
     """
 
-    labels: 'npt.NDArray[np.uint8]'
-    confidences: 'Optional[npt.NDArray[np.uint8]]'
+    labels: arrays.UInt8
+    confidences: Optional[arrays.UInt8]
     camera: CameraModel
     pose: CameraPose
-    depth: 'Optional[npt.NDArray[np.float32]]' = None
+    depth: Optional[arrays.Float32] = None
 
     @property
     def foot(self) -> Tuple[float, float]:
@@ -46,13 +44,13 @@ class LabelledView(NamedTuple):
         """Return the height of the camera above the ground, metres."""
         return float(self.pose.ground_from_camera[2, 3])
 
-    def confidence_at(self, pixels: 'npt.NDArray[np.intp]') -> 'npt.NDArray[np.float32]':
+    def confidence_at(self, pixels: arrays.Index) -> arrays.Float32:
         """Return (N,) float32 0..1 at in-view pixels; 1 where no confidence is known."""
         if self.confidences is None:
             return np.ones(len(pixels), np.float32)
         return self.confidences[pixels] * np.float32(1.0 / 255.0)
 
-    def flat_depth(self) -> 'npt.NDArray[np.float32]':
+    def flat_depth(self) -> arrays.Float32:
         """
         Return the depth image as (H * W,).
 
@@ -68,10 +66,10 @@ class LabelledView(NamedTuple):
         return self.depth.reshape(-1)
 
 
-def prepared_labels(mask: 'npt.NDArray[np.uint8]',
-                    confidence: 'Optional[npt.NDArray[np.uint8]]',
-                    ego_mask: 'Optional[npt.NDArray[np.uint8]]', min_confidence: int
-                    ) -> 'npt.NDArray[np.uint8]':
+def prepared_labels(mask: arrays.UInt8,
+                    confidence: Optional[arrays.UInt8],
+                    ego_mask: Optional[arrays.UInt8], min_confidence: int
+                    ) -> arrays.UInt8:
     """
     Return the flattened mask with unseen pixels as UNLABELED, and one UNLABELED appended.
 

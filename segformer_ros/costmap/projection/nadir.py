@@ -10,10 +10,11 @@ at distance d stands above ``d (h - b) / h``. Obstacles are therefore drawn out 
 height that overhangs may have.
 """
 
-from typing import Optional, TYPE_CHECKING
+from typing import Optional
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import observation
@@ -25,9 +26,6 @@ from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # How bad it is to be on a pixel; where several share a cell the worst counts. Ground is its cost.
 _UNSEEN = 99
@@ -64,7 +62,7 @@ class NadirProjector:
         bad = self._drawn_inwards(bad, near, view, geometry)
         return _projection(bad, near.cells, x, y, pixels, view, costs)
 
-    def _outline_on_ground(self, view: LabelledView) -> 'npt.NDArray[np.float64]':
+    def _outline_on_ground(self, view: LabelledView) -> arrays.Float64:
         if self._outline is None or view.camera is not self._camera:
             self._camera, self._outline = view.camera, scan_table.view_rays(view.camera)
         ground_from_camera = view.pose.ground_from_camera
@@ -80,9 +78,9 @@ class NadirProjector:
         scale = np.minimum(scale, self.settings.max_range / np.maximum(across, 1e-9))
         return ground_from_camera[:2, 3] + rays[:, :2] * scale[:, None]
 
-    def _drawn_inwards(self, bad: 'npt.NDArray[np.uint8]', near: cells.GroundCells,
+    def _drawn_inwards(self, bad: arrays.UInt8, near: cells.GroundCells,
                        view: LabelledView,
-                       geometry: observation.GridGeometry) -> 'npt.NDArray[np.uint8]':
+                       geometry: observation.GridGeometry) -> arrays.UInt8:
         overhang = min(self.settings.overhang, _HIGHEST_OVERHANG * view.height)
         reach = overhang / (view.height - overhang)
         if not (bad >= _STAYS).any():
@@ -107,7 +105,7 @@ class NadirProjector:
 
 
 def _worst_image(view: LabelledView, costs: cost_table.CostTable, resolution: float
-                 ) -> 'npt.NDArray[np.uint8]':
+                 ) -> arrays.UInt8:
     """Return (H * W + 1,) how bad the worst pixel is that shares a cell with each pixel."""
     table = np.full(256, _UNSEEN, np.uint8)
     table[costs.kinds == cost_table.GROUND] = np.minimum(
@@ -124,9 +122,9 @@ def _worst_image(view: LabelledView, costs: cost_table.CostTable, resolution: fl
     return np.append(image.reshape(-1), np.uint8(_UNSEEN))
 
 
-def _projection(bad: 'npt.NDArray[np.uint8]', places: 'npt.NDArray[np.intp]',
-                x: 'npt.NDArray[np.float32]', y: 'npt.NDArray[np.float32]',
-                pixels: 'npt.NDArray[np.intp]', view: LabelledView,
+def _projection(bad: arrays.UInt8, places: arrays.Index,
+                x: arrays.Float32, y: arrays.Float32,
+                pixels: arrays.Index, view: LabelledView,
                 costs: cost_table.CostTable) -> observation.Projection:
     sure = view.confidence_at(np.minimum(pixels, len(view.labels) - 2))
     # Seen through an overhang or a neighbour: the pixel itself may show something else.

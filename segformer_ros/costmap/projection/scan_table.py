@@ -11,15 +11,14 @@ from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.settings import ProjectionSettings
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float32]
+    Floats = arrays.Float32
 
 # Pixels between the rays that only find out which part of the ground is in view.
 _COARSE = 8
@@ -50,17 +49,17 @@ class ScanTable(NamedTuple):
 
     foot: Tuple[float, float]
     height: float
-    heading: 'npt.NDArray[np.float64]'
+    heading: arrays.Float64
     start: float
     step: float
     directions: 'Floats'
     ranges: 'Floats'
-    pixels: 'npt.NDArray[np.intp]'
-    begun: 'npt.NDArray[np.bool_]'
+    pixels: arrays.Index
+    begun: arrays.Bool
     end: 'Floats'
 
     def bins_of(self, x: 'Floats', y: 'Floats'
-                ) -> 'Tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]':
+                ) -> Tuple[arrays.Index, arrays.Bool]:
         """
         Return the bins that points lie in, and whether they lie in any.
 
@@ -85,9 +84,9 @@ class ViewRays(NamedTuple):
     the principal point. They depend on the camera alone, so they outlast a moving mount.
     """
 
-    coarse: 'npt.NDArray[np.float64]'
-    column: 'npt.NDArray[np.float64]'
-    row: 'npt.NDArray[np.float64]'
+    coarse: arrays.Float64
+    column: arrays.Float64
+    row: arrays.Float64
 
 
 def azimuth(x: 'Floats', y: 'Floats') -> 'Floats':
@@ -107,7 +106,7 @@ def azimuth(x: 'Floats', y: 'Floats') -> 'Floats':
     return np.where(around < -0.5 * _FULL_TURN, around + _FULL_TURN, around)
 
 
-def direction_of(around: 'npt.NDArray[np.float64]') -> 'npt.NDArray[np.float64]':
+def direction_of(around: arrays.Float64) -> arrays.Float64:
     """
     Return the (N, 2) unit vectors of azimuths, the inverse of :func:`azimuth`.
 
@@ -124,8 +123,8 @@ def direction_of(around: 'npt.NDArray[np.float64]') -> 'npt.NDArray[np.float64]'
     return vectors / np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
 
 
-def pixel_indices(camera: CameraModel, camera_from_ground: 'npt.NDArray[np.float64]',
-                  x: 'Floats', y: 'Floats') -> 'npt.NDArray[np.intp]':
+def pixel_indices(camera: CameraModel, camera_from_ground: arrays.Float64,
+                  x: 'Floats', y: 'Floats') -> arrays.Index:
     """
     Return the nearest mask pixel of points on the ground.
 
@@ -139,7 +138,7 @@ def pixel_indices(camera: CameraModel, camera_from_ground: 'npt.NDArray[np.float
 
 
 def _pixels_in_view(camera: CameraModel, x: 'Floats', y: 'Floats', z: 'Floats'
-                    ) -> 'npt.NDArray[np.intp]':
+                    ) -> arrays.Index:
     u, v = camera.project(x, y, z)
     width, height = camera.size_wh
     np.rint(u, out=u)
@@ -165,9 +164,9 @@ def view_rays(camera: CameraModel) -> ViewRays:
 
 
 def build_scan_table(camera: CameraModel, outline: ViewRays,
-                     ground_from_camera: 'npt.NDArray[np.float64]',
+                     ground_from_camera: arrays.Float64,
                      settings: ProjectionSettings,
-                     ego_mask: 'Optional[npt.NDArray[np.uint8]]' = None) -> ScanTable:
+                     ego_mask: Optional[arrays.UInt8] = None) -> ScanTable:
     """
     Lay the samples for a camera at a pose.
 
@@ -218,13 +217,13 @@ def build_scan_table(camera: CameraModel, outline: ViewRays,
                      np.where(any_view, ranges[last], np.float32(0.0)))
 
 
-def _heading(rotation: 'npt.NDArray[np.float64]') -> 'npt.NDArray[np.float64]':
+def _heading(rotation: arrays.Float64) -> arrays.Float64:
     vector = -rotation[:2, 1] if rotation[2, 2] < -_STEEP else rotation[:2, 2]
     return vector / np.hypot(vector[0], vector[1])
 
 
-def _bins(camera: CameraModel, rotation: 'npt.NDArray[np.float64]',
-          heading: 'npt.NDArray[np.float64]', rays: 'npt.NDArray[np.float64]'
+def _bins(camera: CameraModel, rotation: arrays.Float64,
+          heading: arrays.Float64, rays: arrays.Float64
           ) -> Tuple[float, float, int]:
     ahead = rays[:, 0] * heading[0] + rays[:, 1] * heading[1]
     aside = rays[:, 1] * heading[0] - rays[:, 0] * heading[1]
@@ -240,7 +239,7 @@ def _bins(camera: CameraModel, rotation: 'npt.NDArray[np.float64]',
     return start, (end - start) / bins, bins
 
 
-def _ranges(outline: ViewRays, rotation: 'npt.NDArray[np.float64]', height: float,
+def _ranges(outline: ViewRays, rotation: arrays.Float64, height: float,
             nearest: float, farthest: float) -> 'Floats':
     """Return sample ranges at equal steps of depression, about one for each image row."""
     upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])

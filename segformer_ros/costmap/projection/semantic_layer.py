@@ -10,9 +10,10 @@ the ground: ground that is seen has a point, the foot of an obstacle has one, an
 there is a depth camera, its places are taken.
 """
 
-from typing import NamedTuple, Optional, TYPE_CHECKING
+from typing import NamedTuple, Optional
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.contact_scan import Scan
@@ -20,9 +21,6 @@ from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import CostmapSettings
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # An obstacle's foot is this many of the bundle's pixels high.
 _FOOT_PIXELS = 2.0
@@ -36,9 +34,9 @@ class SemanticLayerBundle(NamedTuple):
     0..255; ``points`` (h, w, 3) float32 metres in the optical frame, NaN where there is none.
     """
 
-    mask: 'npt.NDArray[np.uint8]'
-    confidence: 'npt.NDArray[np.uint8]'
-    points: 'npt.NDArray[np.float32]'
+    mask: arrays.UInt8
+    confidence: arrays.UInt8
+    points: arrays.Float32
 
 
 class SemanticLayerProjector:
@@ -57,7 +55,7 @@ class SemanticLayerProjector:
         self._camera: Optional[CameraModel] = None
 
     def project(self, view: LabelledView, costs: cost_table.CostTable,
-                lookup: 'npt.NDArray[np.uint8]') -> SemanticLayerBundle:
+                lookup: arrays.UInt8) -> SemanticLayerBundle:
         """
         Make the bundle of one view.
 
@@ -82,8 +80,8 @@ class SemanticLayerProjector:
             else view.confidences[pixels]
         return SemanticLayerBundle(lookup[shown], confidence, points)
 
-    def _on_ground(self, found: Scan, kinds: 'npt.NDArray[np.uint8]'
-                   ) -> 'npt.NDArray[np.float32]':
+    def _on_ground(self, found: Scan, kinds: arrays.UInt8
+                   ) -> arrays.Float32:
         contact = found.contact[self._bins]
         with np.errstate(invalid='ignore'):
             floor = (kinds == cost_table.GROUND) & (self._reach < found.seen[self._bins])
@@ -94,8 +92,8 @@ class SemanticLayerProjector:
         points[~(floor | foot) | ~self._inside] = np.nan
         return points
 
-    def _measured(self, view: LabelledView, pixels: 'npt.NDArray[np.intp]',
-                  kinds: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+    def _measured(self, view: LabelledView, pixels: arrays.Index,
+                  kinds: arrays.UInt8) -> arrays.Float32:
         rays = view.camera.rays().reshape(-1, 3)[pixels]
         distance = view.flat_depth()[pixels].astype(np.float32)
         mount = view.pose.ground_from_camera
@@ -126,7 +124,7 @@ class SemanticLayerProjector:
         self._covered = (table.height ** 2 + self._reach ** 2) / (table.height * focal)
         self._table, self._camera = table, camera
 
-    def _pixels_of(self, camera: CameraModel) -> 'npt.NDArray[np.intp]':
+    def _pixels_of(self, camera: CameraModel) -> arrays.Index:
         """Return the pixels of the mask, (h, w) indices, that a bundle shows."""
         width, height = camera.size_wh
         # Never larger than the mask.

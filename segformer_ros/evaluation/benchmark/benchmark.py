@@ -3,11 +3,11 @@
 """Measure one model: the network alone, whole frames against the common ways, memory, start."""
 
 import contextlib
-from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple,
-                    TYPE_CHECKING)
+from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple)
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.evaluation.benchmark import costmap
 from segformer_ros.evaluation.benchmark import memory
@@ -21,8 +21,6 @@ from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernel_build import load_kernels
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 PLAIN, FAITHFUL, BARE = 'ours, opencv resize', 'ours, pillow resize', 'ours, mask only'
 TRANSFORMERS, OPENCV = 'transformers example', 'opencv + numpy'
@@ -53,7 +51,7 @@ class Networks(NamedTuple):
     threads: int
 
 
-def run_benchmark(onnx_path: str, spec: ModelSpec, picture: 'npt.NDArray[np.uint8]',
+def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
                   settings: BenchmarkSettings,
                   tell: Callable[[str], None]) -> Dict[str, Any]:
     """

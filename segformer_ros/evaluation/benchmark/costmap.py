@@ -5,9 +5,9 @@
 import itertools
 import math
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
@@ -20,8 +20,6 @@ from segformer_ros.evaluation.benchmark.paired_timing import Run
 from segformer_ros.evaluation.benchmark.paired_timing import Variant
 from segformer_ros.model.classes import load_class_table
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 FIXED, MOVING = 'fixed mount', 'moving mount'
 # A robot at walking pace: metres and seconds between two frames at 10 Hz.
@@ -33,7 +31,7 @@ DISTORTION = (-0.25, 0.06, 0.001, 0.0005, 0.0)
 SWAY = math.radians(0.5)
 
 
-def costmap_variant(mask: 'npt.NDArray[np.uint8]', mount: str,
+def costmap_variant(mask: arrays.UInt8, mount: str,
                     size: float = GridSettings().size) -> Variant:
     """
     Return the default costmap, at 0.05 m, over a robot that drives ahead.

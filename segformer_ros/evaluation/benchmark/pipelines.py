@@ -10,12 +10,13 @@ is the plain, fast one of its library.
 import array
 import time
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Mapping, Optional, TYPE_CHECKING
+from typing import Any, Callable, Dict, Mapping, Optional
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.benchmark.paired_timing import Run
 from segformer_ros.evaluation.benchmark.paired_timing import Variant
 from segformer_ros.inference.base.backend import Backend
@@ -25,8 +26,6 @@ from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 CONVERT, PRE, INFER, POST, MESSAGE = 'convert', 'pre', 'infer', 'post', 'message'
 OVERHEAD = (CONVERT, PRE, POST, MESSAGE)
@@ -62,7 +61,7 @@ class MeteredBackend(Backend):
         self._inner = inner
         self.cpu = 0.0
 
-    def infer(self, inputs: 'Mapping[str, npt.NDArray[Any]]') -> 'Dict[str, npt.NDArray[Any]]':
+    def infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         """Run the network once."""
         started = time.process_time()
         outputs = self._inner.infer(inputs)
@@ -72,7 +71,7 @@ class MeteredBackend(Backend):
     def _open(self) -> Opened:
         return Opened(self._inner.inputs, self._inner.outputs, self._inner.info)
 
-    def _infer(self, inputs: 'Mapping[str, npt.NDArray[Any]]') -> 'Dict[str, npt.NDArray[Any]]':
+    def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         return self._inner.infer(inputs)
 
     def _close(self) -> None:
@@ -86,13 +85,13 @@ class CameraImage:
     :param rgb: (H, W, 3) RGB
     """
 
-    def __init__(self, rgb: 'npt.NDArray[np.uint8]') -> None:
+    def __init__(self, rgb: arrays.UInt8) -> None:
         height, width = rgb.shape[:2]
         self.size_wh = (width, height)
         self.message = SimpleNamespace(
             height=height, width=width, encoding='bgr8', step=3 * width, is_bigendian=0,
             data=array.array('B', np.ascontiguousarray(rgb[:, :, ::-1]).tobytes()))
-        self.masks: 'Dict[str, npt.NDArray[np.uint8]]' = {}
+        self.masks: Dict[str, arrays.UInt8] = {}
 
 
 def our_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec,
@@ -135,17 +134,17 @@ def transformers_pipeline(name: str, camera_image: CameraImage, backend: Backend
     except ImportError:
         return None
 
-    def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+    def pre(image: arrays.UInt8) -> arrays.Float32:
         small = Image.fromarray(image).resize(
             spec.input_size_wh, Image.BILINEAR)  # type: ignore[attr-defined]
         return _normalise(np.asarray(small), spec)
 
-    def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
+    def post(logits: arrays.Float32) -> arrays.UInt8:
         with torch.inference_mode():
             upsampled = torch.nn.functional.interpolate(
                 torch.from_numpy(logits), size=camera_image.size_wh[::-1], mode='bilinear',
                 align_corners=False)
-            labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(dim=1)[0].numpy().astype(np.uint8)
+            labels: arrays.UInt8 = upsampled.argmax(dim=1)[0].numpy().astype(np.uint8)
         return labels
 
     return _plain_pipeline(name, camera_image, backend, spec, pre, post)
@@ -164,21 +163,21 @@ def opencv_pipeline(name: str, camera_image: CameraImage, backend: Backend,
     planes = np.empty((height, width, spec.num_classes), np.float32)
     upsampled = np.empty(camera_image.size_wh[::-1] + (spec.num_classes,), np.float32)
 
-    def pre(image: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
+    def pre(image: arrays.UInt8) -> arrays.Float32:
         small: Any = cv2.resize(image, spec.input_size_wh, interpolation=cv2.INTER_LINEAR)
         return _normalise(small, spec)
 
-    def post(logits: 'npt.NDArray[np.float32]') -> 'npt.NDArray[np.uint8]':
+    def post(logits: arrays.Float32) -> arrays.UInt8:
         np.copyto(planes, logits[0].transpose(1, 2, 0))
         upsample_channels(planes, upsampled)
-        labels: 'npt.NDArray[np.uint8]' = upsampled.argmax(axis=2).astype(np.uint8)
+        labels: arrays.UInt8 = upsampled.argmax(axis=2).astype(np.uint8)
         return labels
 
     return _plain_pipeline(name, camera_image, backend, spec, pre, post)
 
 
-def upsample_channels(planes: 'npt.NDArray[np.float32]',
-                      upsampled: 'npt.NDArray[np.float32]') -> None:
+def upsample_channels(planes: arrays.Float32,
+                      upsampled: arrays.Float32) -> None:
     """
     Fill (H, W, C) from (h, w, C), in one call where this OpenCV takes C channels.
 
@@ -194,7 +193,7 @@ def upsample_channels(planes: 'npt.NDArray[np.float32]',
         upsampled[:, :, start:start + MOST_CHANNELS] = part.reshape(height, width, -1)
 
 
-def fill_message(values: 'npt.NDArray[np.uint8]') -> 'array.array[int]':
+def fill_message(values: arrays.UInt8) -> 'array.array[int]':
     """Return the bytes in the form that rclpy's messages take without looking at each."""
     data = array.array('B')
     data.frombytes(values)  # type: ignore[arg-type]
@@ -227,7 +226,7 @@ def _plain_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec
     return Variant(name, run)
 
 
-def _normalise(small: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[np.float32]':
+def _normalise(small: arrays.UInt8, spec: ModelSpec) -> arrays.Float32:
     scaled = small.astype(np.float32) * np.float32(1.0 / 255.0)
     scaled -= np.asarray(spec.mean, np.float32)
     scaled /= np.asarray(spec.std, np.float32)

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write pictures to files: PNG, and GIF with one set of colours for the whole run."""
 
-from typing import Any, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Colours that a GIF can have.
 MOST = 256
@@ -19,7 +17,7 @@ _MAXCOVERAGE = 1
 _NO_DITHER: Any = 0
 
 
-def palette_of(frames: 'Sequence[npt.NDArray[np.uint8]]',
+def palette_of(frames: Sequence[arrays.UInt8],
                kept: Sequence[Tuple[int, int, int]] = ()) -> Any:
     """
     Return a picture of Pillow's mode P whose palette serves all frames.
@@ -46,7 +44,7 @@ def palette_of(frames: 'Sequence[npt.NDArray[np.uint8]]',
     return palette
 
 
-def write_png(path: str, picture: 'npt.NDArray[np.uint8]') -> None:
+def write_png(path: str, picture: arrays.UInt8) -> None:
     """
     Write one RGB picture.
 
@@ -55,7 +53,7 @@ def write_png(path: str, picture: 'npt.NDArray[np.uint8]') -> None:
     Image.fromarray(picture).save(path, format='PNG', optimize=True)
 
 
-def write_gif(path: str, frames: 'Sequence[npt.NDArray[np.uint8]]', seconds: float,
+def write_gif(path: str, frames: Sequence[arrays.UInt8], seconds: float,
               kept: Sequence[Tuple[int, int, int]] = ()) -> None:
     """
     Write an endless animation.

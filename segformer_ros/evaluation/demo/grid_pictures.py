@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of occupancy grids: costs in colours, the robot as an arrow in the middle."""
 
-from typing import NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.demo.panels import Color
 from segformer_ros.evaluation.demo.panels import LegendEntry
 from segformer_ros.evaluation.metrics.grid_agreement import LETHAL
 from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 UNKNOWN_COLOR: Color = (58, 63, 72)
 FREE_COLOR: Color = (228, 238, 228)
@@ -45,11 +43,11 @@ class GridPair(NamedTuple):
     Both (rows, columns) int8 as in nav_msgs/OccupancyGrid: -1, 0..100, row 0 at the smallest y.
     """
 
-    costmap: 'npt.NDArray[np.int8]'
-    truth: 'npt.NDArray[np.int8]'
+    costmap: arrays.Int8
+    truth: arrays.Int8
     robot: GridPose
 
-    def seen_truth(self) -> 'npt.NDArray[np.int8]':
+    def seen_truth(self) -> arrays.Int8:
         """
         Return the truth where the costmap knows something, unknown elsewhere.
 
@@ -58,7 +56,7 @@ class GridPair(NamedTuple):
         return np.where(self.costmap == UNKNOWN, UNKNOWN, self.truth).astype(np.int8)
 
 
-def occupancy_palette() -> 'npt.NDArray[np.uint8]':
+def occupancy_palette() -> arrays.UInt8:
     """
     Return the colours of an occupancy grid, (256, 3) RGB, by the value as an unsigned byte.
 
@@ -73,8 +71,8 @@ def occupancy_palette() -> 'npt.NDArray[np.uint8]':
     return palette
 
 
-def grid_picture(occupancy: 'npt.NDArray[np.int8]', robot: GridPose, size_wh: Tuple[int, int],
-                 pixels_per_cell: int = 2) -> 'npt.NDArray[np.uint8]':
+def grid_picture(occupancy: arrays.Int8, robot: GridPose, size_wh: Tuple[int, int],
+                 pixels_per_cell: int = 2) -> arrays.UInt8:
     """
     Draw what lies around the robot as a map is drawn: x to the right, y up, robot in the middle.
 
@@ -101,7 +99,7 @@ def grid_picture(occupancy: 'npt.NDArray[np.int8]', robot: GridPose, size_wh: Tu
     return picture
 
 
-def _draw_robot(picture: 'npt.NDArray[np.uint8]', x: float, y: float, yaw: float) -> None:
+def _draw_robot(picture: arrays.UInt8, x: float, y: float, yaw: float) -> None:
     turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
     ahead_left = _ARROW.dot(turn.T)
     # y counts down in a picture.

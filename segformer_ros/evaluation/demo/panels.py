@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compose pictures for people: panels with captions, a title and a legend of classes."""
 
-from typing import Any, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
 from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFont
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 Color = Tuple[int, int, int]
 
@@ -36,7 +34,7 @@ class Panel(NamedTuple):
     """
 
     caption: str
-    image: 'npt.NDArray[np.uint8]'
+    image: arrays.UInt8
 
 
 class LegendEntry(NamedTuple):
@@ -62,7 +60,7 @@ class Sheet(NamedTuple):
 
 
 def compose(sheet: Sheet, panels: Sequence[Panel], title: str,
-            note: str = '') -> 'npt.NDArray[np.uint8]':
+            note: str = '') -> arrays.UInt8:
     """
     Draw a sheet: title at the left, note at the right, panels in rows, legend below.
 
@@ -112,8 +110,8 @@ def text_width(text: str, size: int) -> int:
     return int(drawn_with.getsize(text)[0])
 
 
-def legend_of(masks: 'Sequence[npt.NDArray[np.uint8]]', names: Sequence[str],
-              palette: 'npt.NDArray[np.uint8]', least_share: float = 0.004,
+def legend_of(masks: Sequence[arrays.UInt8], names: Sequence[str],
+              palette: arrays.UInt8, least_share: float = 0.004,
               most: int = 24) -> Tuple[LegendEntry, ...]:
     """
     Return the classes of masks as a legend, the largest first.
@@ -132,7 +130,7 @@ def legend_of(masks: 'Sequence[npt.NDArray[np.uint8]]', names: Sequence[str],
                  if counts[class_id] > 0 and counts[class_id] >= least_share * counts.sum())
 
 
-def _color(row: 'npt.NDArray[np.uint8]') -> Color:
+def _color(row: arrays.UInt8) -> Color:
     red, green, blue = (int(level) for level in row)
     return red, green, blue
 
@@ -145,7 +143,7 @@ def _line(size: int) -> int:
     return round(size * _LINE_HEIGHT)
 
 
-def _fitted(panel: Panel, panel_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+def _fitted(panel: Panel, panel_wh: Tuple[int, int]) -> arrays.UInt8:
     height, width = panel.image.shape[:2]
     scale = min(panel_wh[0] / float(width), panel_wh[1] / float(height))
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))

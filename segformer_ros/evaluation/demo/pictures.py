@@ -3,9 +3,10 @@
 """The demo's pictures: an animation of all worlds and a still of each."""
 
 import os
-from typing import Dict, List, Mapping, Sequence, Tuple, TYPE_CHECKING
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.demo import grid_pictures
 from segformer_ros.evaluation.demo import panels as pictures
 from segformer_ros.evaluation.demo.animation import write_gif
@@ -13,9 +14,6 @@ from segformer_ros.evaluation.demo.animation import write_png
 from segformer_ros.evaluation.demo.report import DemoFrame
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.images.palette import overlay
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 ANIMATION = 'demo.gif'
 ANIMATION_PANEL_WIDTH = 320
@@ -73,12 +71,12 @@ class DemoPictures:
         write_gif(path, self.animation_frames(), seconds, kept)
         return paths + [path]
 
-    def still(self, world: str, frame: DemoFrame) -> 'npt.NDArray[np.uint8]':
+    def still(self, world: str, frame: DemoFrame) -> arrays.UInt8:
         """Draw one frame at the camera's own size (or a little less), RGB uint8."""
         sheet = self._sheet(world, frame, min(frame.image.shape[1], MOST_STILL_PANEL_WIDTH))
         return self._draw(world, frame, sheet)
 
-    def animation_frames(self) -> 'List[npt.NDArray[np.uint8]]':
+    def animation_frames(self) -> List[arrays.UInt8]:
         """Draw all frames of all worlds, RGB uint8 of one size."""
         sheets = {world: self._sheet(world, run[0], ANIMATION_PANEL_WIDTH)
                   for world, run in self._frames.items()}
@@ -96,7 +94,7 @@ class DemoPictures:
         return pictures.Sheet(panel_wh, 3, (self._legends[world],))
 
     def _draw(self, world: str, frame: DemoFrame,
-              sheet: pictures.Sheet) -> 'npt.NDArray[np.uint8]':
+              sheet: pictures.Sheet) -> arrays.UInt8:
         panels = [
             pictures.Panel('camera', frame.image),
             pictures.Panel('what the network sees', frame.overlay)

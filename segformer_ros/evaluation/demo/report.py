@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the demo tells at its end: figures against the truth, and the frames for pictures."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.demo.grid_pictures import GridPair
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
 from segformer_ros.model.classes import ClassTable
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class DemoFrame(NamedTuple):
@@ -26,10 +24,10 @@ class DemoFrame(NamedTuple):
     """
 
     stamp: float
-    image: 'npt.NDArray[np.uint8]'
-    truth: 'npt.NDArray[np.uint8]'
-    mask: 'npt.NDArray[np.uint8]'
-    overlay: 'npt.NDArray[np.uint8]'
+    image: arrays.UInt8
+    truth: arrays.UInt8
+    mask: arrays.UInt8
+    overlay: arrays.UInt8
     latency: float
     grids: Optional[GridPair] = None
 

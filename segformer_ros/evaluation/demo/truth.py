@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap that a simulated world should give, beside the one that the node gave."""
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.evaluation.demo.grid_pictures import GridPair
@@ -12,9 +13,6 @@ from segformer_ros.evaluation.demo.grid_pictures import GridPose
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import occupancy
 from segformer_ros.simulation.world.world import World
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class HeardGrid(NamedTuple):
@@ -25,14 +23,14 @@ class HeardGrid(NamedTuple):
     drive came before, so that world time is known.
     """
 
-    values: 'npt.NDArray[np.int8]'
+    values: arrays.Int8
     geometry: GridGeometry
-    odom_from_base: 'npt.NDArray[np.float64]'
+    odom_from_base: arrays.Float64
     image: int
 
 
 def true_grid(world: World, costs: cost_table.CostTable, heard: HeardGrid, time: float
-              ) -> 'npt.NDArray[np.int8]':
+              ) -> arrays.Int8:
     """
     Return the true costs of a grid's cells.
 

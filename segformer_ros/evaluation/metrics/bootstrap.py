@@ -11,12 +11,10 @@ Stationary Observations, Annals of Statistics, 1989): single frames would make t
 too narrow.
 """
 
-from typing import Dict, List, NamedTuple, Sequence, TYPE_CHECKING
+from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 DRAWS = 2000
 SEED = 20260101
@@ -57,7 +55,7 @@ def block_length(frames: int) -> int:
     return max(1, round(frames ** (1.0 / 3.0)))
 
 
-def paired_intervals(first: 'npt.NDArray[np.int64]', second: 'npt.NDArray[np.int64]',
+def paired_intervals(first: arrays.Int64, second: arrays.Int64,
                      stretches: Sequence[Stretch], draws: int = DRAWS,
                      seed: int = SEED) -> 'Dict[str, Interval]':
     """
@@ -93,9 +91,9 @@ def paired_intervals(first: 'npt.NDArray[np.int64]', second: 'npt.NDArray[np.int
 
 
 def _draw(random: np.random.RandomState, stretches: Sequence[Stretch],
-          frames: int) -> 'npt.NDArray[np.float64]':
+          frames: int) -> arrays.Float64:
     """Return how often each frame is drawn."""
-    weights: 'npt.NDArray[np.float64]' = np.zeros(frames)
+    weights: arrays.Float64 = np.zeros(frames)
     for stretch in stretches:
         size = stretch.stop - stretch.start
         length = block_length(size) if stretch.consecutive else 1
@@ -106,7 +104,7 @@ def _draw(random: np.random.RandomState, stretches: Sequence[Stretch],
     return weights
 
 
-def _scores(counts: 'npt.NDArray[np.float64]') -> 'Dict[str, npt.NDArray[np.float64]]':
+def _scores(counts: arrays.Float64) -> Dict[str, arrays.Float64]:
     """Return both figures of (D, 3, N) pooled counts, each (D,)."""
     truth, predicted, common = counts[:, 0], counts[:, 1], counts[:, 2]
     union = truth + predicted - common

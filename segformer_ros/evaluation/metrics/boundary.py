@@ -9,17 +9,14 @@ lie inside a mask and within a distance of its contour. The image's border is a 
 the authors' own code, and distances are counted in 8-connected steps, as by its erosions.
 """
 
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import IGNORED
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Width of the band as a share of the image's diagonal; the paper's value.
 BAND_SHARE = 0.02
@@ -34,10 +31,10 @@ class BoundaryCounts:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self.intersection: 'npt.NDArray[np.int64]' = np.zeros(num_classes, np.int64)
-        self.union: 'npt.NDArray[np.int64]' = np.zeros(num_classes, np.int64)
+        self.intersection: arrays.Int64 = np.zeros(num_classes, np.int64)
+        self.union: arrays.Int64 = np.zeros(num_classes, np.int64)
 
-    def add(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]') -> None:
+    def add(self, truth: arrays.UInt8, prediction: arrays.UInt8) -> None:
         """
         Count one pair of masks.
 
@@ -70,12 +67,12 @@ class BoundaryCounts:
         self.intersection += other.intersection
         self.union += other.union
 
-    def iou(self) -> 'npt.NDArray[np.float64]':
+    def iou(self) -> arrays.Float64:
         """Return the boundary IoU of each class, (N,), NaN for classes that never occur."""
         return ratio(self.intersection, self.union)
 
-    def _count(self, classes: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.int64]':
-        counts: 'npt.NDArray[np.int64]' = np.bincount(
+    def _count(self, classes: arrays.UInt8) -> arrays.Int64:
+        counts: arrays.Int64 = np.bincount(
             classes, minlength=256)[:self.num_classes].astype(np.int64)
         return counts
 
@@ -90,7 +87,7 @@ def band_width(height: int, width: int) -> int:
     return max(1, round(BAND_SHARE * float(np.hypot(height, width))))
 
 
-def outline_band(mask: 'npt.NDArray[np.uint8]', width: int) -> 'npt.NDArray[np.bool_]':
+def outline_band(mask: arrays.UInt8, width: int) -> arrays.Bool:
     """
     Find the pixels near the outline of whatever class they have.
 
@@ -105,7 +102,7 @@ def outline_band(mask: 'npt.NDArray[np.uint8]', width: int) -> 'npt.NDArray[np.b
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     lowest = cv2.erode(mask, kernel, borderType=cv2.BORDER_REPLICATE)
     highest = cv2.dilate(mask, kernel, borderType=cv2.BORDER_REPLICATE)
-    band: 'npt.NDArray[np.bool_]' = (lowest != mask) | (highest != mask)
+    band: arrays.Bool = (lowest != mask) | (highest != mask)
     band[:width] = True
     band[-width:] = True
     band[:, :width] = True

@@ -8,15 +8,13 @@ Neural Networks, ICML 2017, equations 1 to 3: equal bins (m-1)/M < confidence <=
 gap between confidence and accuracy, weighted by pixels.
 """
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # The paper's number of bins.
 BINS = 15
@@ -31,9 +29,9 @@ class Reliability(NamedTuple):
     ``pixels`` is a count; ``confidence`` and ``accuracy`` are means in 0..1, NaN in empty bins.
     """
 
-    pixels: 'npt.NDArray[np.int64]'
-    confidence: 'npt.NDArray[np.float64]'
-    accuracy: 'npt.NDArray[np.float64]'
+    pixels: arrays.Int64
+    confidence: arrays.Float64
+    accuracy: arrays.Float64
 
 
 class ConfidenceCounts:
@@ -44,11 +42,11 @@ class ConfidenceCounts:
     """
 
     def __init__(self) -> None:
-        self.pixels: 'npt.NDArray[np.int64]' = np.zeros(LEVELS, np.int64)
-        self.right: 'npt.NDArray[np.int64]' = np.zeros(LEVELS, np.int64)
+        self.pixels: arrays.Int64 = np.zeros(LEVELS, np.int64)
+        self.right: arrays.Int64 = np.zeros(LEVELS, np.int64)
 
-    def add(self, confidence: 'npt.NDArray[np.uint8]', right: 'npt.NDArray[np.bool_]',
-            labelled: 'npt.NDArray[np.bool_]') -> None:
+    def add(self, confidence: arrays.UInt8, right: arrays.Bool,
+            labelled: arrays.Bool) -> None:
         """
         Count one frame.
 

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts of what was there against what was said: the base of most figures."""
 
-from typing import Any, Dict, List, NamedTuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Label value that is left out of every figure: void, or outside the class set.
 IGNORED = 255
@@ -25,9 +23,9 @@ class ClassCounts(NamedTuple):
     ``intersection`` those that are both; all of shape (N,) int64.
     """
 
-    truth: 'npt.NDArray[np.int64]'
-    predicted: 'npt.NDArray[np.int64]'
-    intersection: 'npt.NDArray[np.int64]'
+    truth: arrays.Int64
+    predicted: arrays.Int64
+    intersection: arrays.Int64
 
     def to_sparse(self) -> Dict[str, List[int]]:
         """Return ``{class id: [truth, predicted, intersection]}`` of the classes that occur."""
@@ -67,10 +65,10 @@ class ConfusionMatrix:
             raise InvalidInputError('Cannot count this number of classes', got=num_classes,
                                     expected='1..255')
         self.num_classes = num_classes
-        self.counts: 'npt.NDArray[np.int64]' = np.zeros(
+        self.counts: arrays.Int64 = np.zeros(
             (num_classes, num_classes + 1), np.int64)
 
-    def add(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]') -> None:
+    def add(self, truth: arrays.UInt8, prediction: arrays.UInt8) -> None:
         """
         Count one pair of masks.
 
@@ -125,9 +123,9 @@ class Scores(NamedTuple):
     mean_iou: float
     mean_accuracy: float
     frequency_weighted_iou: float
-    iou: 'npt.NDArray[np.float64]'
-    accuracy: 'npt.NDArray[np.float64]'
-    precision: 'npt.NDArray[np.float64]'
+    iou: arrays.Float64
+    accuracy: arrays.Float64
+    precision: arrays.Float64
 
 
 def score(counts: ClassCounts) -> Scores:
@@ -153,7 +151,7 @@ def score(counts: ClassCounts) -> Scores:
         precision=ratio(counts.intersection, counts.predicted))
 
 
-def ratio(part: 'npt.ArrayLike', whole: 'npt.ArrayLike') -> 'npt.NDArray[np.float64]':
+def ratio(part: arrays.ArrayLike, whole: arrays.ArrayLike) -> arrays.Float64:
     """
     Divide, with NaN where the whole is zero.
 
@@ -166,7 +164,7 @@ def ratio(part: 'npt.ArrayLike', whole: 'npt.ArrayLike') -> 'npt.NDArray[np.floa
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
 
 
-def mean_of_known(values: 'npt.NDArray[np.float64]') -> float:
+def mean_of_known(values: arrays.Float64) -> float:
     """
     Average what is not NaN.
 

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement of two occupancy grids: a costmap against a reference grid or one from depth."""
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 UNKNOWN = -1
 LETHAL = 100
@@ -81,8 +79,8 @@ class GridCounts:
         self.agreement = self.agreement.merge(other.agreement)
 
 
-def compare_grids(grid: 'npt.NDArray[np.int8]',
-                  reference: 'npt.NDArray[np.int8]') -> GridAgreement:
+def compare_grids(grid: arrays.Int8,
+                  reference: arrays.Int8) -> GridAgreement:
     """
     Count the agreeing cells of two grids of the same frame, origin and resolution.
 
@@ -117,18 +115,18 @@ def compare_grids(grid: 'npt.NDArray[np.int8]',
         only_reference=_count(known_reference & ~known_grid))
 
 
-def _count(cells: 'npt.NDArray[np.bool_]') -> int:
+def _count(cells: arrays.Bool) -> int:
     return int(np.count_nonzero(cells))
 
 
-def _state(grid: 'npt.NDArray[np.int8]') -> 'npt.NDArray[np.int8]':
+def _state(grid: arrays.Int8) -> arrays.Int8:
     # 0 free, 1 graded, 2 lethal.
     return (grid > 0).astype(np.int8) + (grid == LETHAL).astype(np.int8)
 
 
-def _grown(cells: 'npt.NDArray[np.bool_]') -> 'npt.NDArray[np.bool_]':
+def _grown(cells: arrays.Bool) -> arrays.Bool:
     padded = np.pad(cells, NEIGHBOURHOOD, mode='constant')
-    grown: 'npt.NDArray[np.bool_]' = np.zeros_like(cells)
+    grown: arrays.Bool = np.zeros_like(cells)
     steps = range(2 * NEIGHBOURHOOD + 1)
     for down in steps:
         for right in steps:

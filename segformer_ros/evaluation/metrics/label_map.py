@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring the network's classes and the labels of a recording to one class set."""
 
-from typing import Any, Dict, List, TYPE_CHECKING
+from typing import Any, Dict, List
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import IGNORED
 from segformer_ros.evaluation.metrics.confusion import OTHER
 from segformer_ros.model import classes
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 FOLDER = 'config/mappings'
 
@@ -34,9 +32,9 @@ class LabelMap:
     """
 
     def __init__(self, name: str, prediction: classes.ClassTable, truth: classes.ClassTable,
-                 prediction_lookup: 'npt.NDArray[np.uint8]',
-                 label_lookup: 'npt.NDArray[np.uint8]',
-                 known_labels: 'npt.NDArray[np.bool_]') -> None:
+                 prediction_lookup: arrays.UInt8,
+                 label_lookup: arrays.UInt8,
+                 known_labels: arrays.Bool) -> None:
         self.name = name
         self.prediction = prediction
         self.truth = truth
@@ -44,7 +42,7 @@ class LabelMap:
         self._label_lookup = label_lookup
         self._known_labels = known_labels
 
-    def predicted(self, mask: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
+    def predicted(self, mask: arrays.UInt8) -> arrays.UInt8:
         """
         Return what the network said in the truth's classes.
 
@@ -53,7 +51,7 @@ class LabelMap:
         """
         return self._prediction_lookup[mask]
 
-    def labelled(self, labels: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
+    def labelled(self, labels: arrays.UInt8) -> arrays.UInt8:
         """
         Return the true classes of a label image.
 
@@ -112,7 +110,7 @@ def load_label_map(name_or_path: str) -> LabelMap:
 
 
 def _prediction_lookup(content: Dict[str, Any], prediction: classes.ClassTable,
-                       truth: classes.ClassTable, path: str) -> 'npt.NDArray[np.uint8]':
+                       truth: classes.ClassTable, path: str) -> arrays.UInt8:
     lookup = np.full(256, OTHER, np.uint8)
     if content['members'] == SAME:
         if prediction.names != truth.names:
@@ -137,7 +135,7 @@ def _prediction_lookup(content: Dict[str, Any], prediction: classes.ClassTable,
 
 
 def _label_lookup(content: Dict[str, Any], truth: classes.ClassTable,
-                  path: str) -> 'npt.NDArray[np.uint8]':
+                  path: str) -> arrays.UInt8:
     lookup = np.full(256, IGNORED, np.uint8)
     if ('first_label' in content) == ('label_values' in content):
         raise ConfigurationError(

@@ -7,13 +7,11 @@ import platform
 import resource
 import sys
 import time
-from typing import Dict, List, NamedTuple, Sequence, TYPE_CHECKING
+from typing import Dict, List, NamedTuple, Sequence
 
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 # One frame's way: stored bytes to RGB, RGB to tensor, network, logits to mask and confidence.
 STAGES = ('decode', 'preprocess', 'infer', 'postprocess')
@@ -64,7 +62,7 @@ def peak_resident_bytes() -> int:
     return int(peak if sys.platform == 'darwin' else peak * 1024)
 
 
-def summarize(seconds: 'npt.NDArray[np.float64]') -> Dict[str, float]:
+def summarize(seconds: arrays.Float64) -> Dict[str, float]:
     """
     Return mean, percentiles and maximum in milliseconds, by :data:`LATENCY_COLUMNS`.
 
@@ -87,7 +85,7 @@ def percentile_ms(seconds: Sequence[float], percent: float) -> float:
     return 1e3 * float(np.percentile(seconds, percent))
 
 
-def latency_table(timings: 'npt.NDArray[np.float64]') -> Dict[str, Dict[str, float]]:
+def latency_table(timings: arrays.Float64) -> Dict[str, Dict[str, float]]:
     """
     Summarize every stage and their sum.
 

@@ -11,14 +11,12 @@ warped one of S. Varghese et al., Unsupervised Temporal Consistency Metric for V
 in Highly-Automated Driving, CVPR Workshops 2020, needs optical flow and inherits its errors.
 """
 
-from typing import Optional, TYPE_CHECKING
+from typing import Optional
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.metrics.confusion import ratio
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class TemporalConsistencyCounts:
@@ -55,12 +53,12 @@ class TemporalConsistencyMeter:
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
-        self._prediction: 'Optional[npt.NDArray[np.uint8]]' = None
-        self._truth: 'Optional[npt.NDArray[np.uint8]]' = None
+        self._prediction: Optional[arrays.UInt8] = None
+        self._truth: Optional[arrays.UInt8] = None
         self.counts = TemporalConsistencyCounts()
 
-    def add(self, prediction: 'npt.NDArray[np.uint8]',
-            truth: 'Optional[npt.NDArray[np.uint8]]') -> float:
+    def add(self, prediction: arrays.UInt8,
+            truth: Optional[arrays.UInt8]) -> float:
         """
         Take the next frame.
 

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what was heard during a replay to latencies and staleness."""
 
-from typing import List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 NANO = 1e-9
 
@@ -63,7 +61,7 @@ def mask_times(events: ReplayEvents, rate: float) -> List[MaskTimes]:
             for (stamp_ns, heard), age in zip(events.masks, told - stamps)]
 
 
-def staleness(events: ReplayEvents, rate: float) -> 'npt.NDArray[np.float64]':
+def staleness(events: ReplayEvents, rate: float) -> arrays.Float64:
     """
     Return the age of the newest mask through the replay, at even intervals.
 
@@ -84,13 +82,13 @@ def staleness(events: ReplayEvents, rate: float) -> 'npt.NDArray[np.float64]':
     samples = int(min(MAX_SAMPLES, np.ceil((end - start) / SAMPLING_S) + 1))
     moments = np.linspace(start, end, samples)
     newest = np.maximum.accumulate(stamps)
-    ages: 'npt.NDArray[np.float64]' = moments - newest[
+    ages: arrays.Float64 = moments - newest[
         np.searchsorted(told, moments, side='right') - 1]
     return ages
 
 
 def _mask_series(events: ReplayEvents,
-                 rate: float) -> "Tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]":
+                 rate: float) -> Tuple[arrays.Float64, arrays.Float64]:
     """Return stamps and arrivals of the masks, seconds of the recording from the first stamp."""
     base_ns = events.masks[0][0]
     stamps = np.array([NANO * (stamp_ns - base_ns) for stamp_ns, _ in events.masks])
@@ -99,7 +97,7 @@ def _mask_series(events: ReplayEvents,
 
 
 def _recording_times(clock: Sequence[Heard], heard: Sequence[float], rate: float,
-                     base_ns: int) -> 'npt.NDArray[np.float64]':
+                     base_ns: int) -> arrays.Float64:
     """Return what the player's clock said at given moments, seconds since ``base_ns``."""
     if not clock:
         raise InvalidInputError('No clock was heard', expected='/clock from the player',
@@ -114,5 +112,5 @@ def _recording_times(clock: Sequence[Heard], heard: Sequence[float], rate: float
     best = np.full(run[-1] + 1, -np.inf)
     np.maximum.at(best, run, offsets)
     last = np.maximum(np.searchsorted(at, heard, side='right') - 1, 0)
-    times: 'npt.NDArray[np.float64]' = best[run[last]] + rate * np.asarray(heard)
+    times: arrays.Float64 = best[run[last]] + rate * np.asarray(heard)
     return times

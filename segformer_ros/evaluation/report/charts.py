@@ -8,13 +8,11 @@ stretches freely, and the words stand around it at their own size.
 """
 
 import html
-from typing import List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.report.format import short
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Points of a line; more cannot be told apart on a screen.
 POINTS = 400
@@ -63,7 +61,7 @@ def plot(shapes: str, x_ticks: Ticks, y_ticks: Ticks, label: str, marks: Sequenc
             f'<div class="x">{x}</div><div class="label">{label}</div></div>')
 
 
-def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
+def histogram(values: arrays.Float64, unit: str, label: str,
               percentiles: Sequence[Tuple[str, float]]) -> str:
     """
     Return how often each value occurs, up to the 99.5th percentile.
@@ -88,7 +86,7 @@ def histogram(values: 'npt.NDArray[np.float64]', unit: str, label: str,
                 [(0, '0'), (BARS_HEIGHT, f'{highest:,}')], label, marks)
 
 
-def timeline(values: 'npt.NDArray[np.float64]', top: float, unit: str, label: str,
+def timeline(values: arrays.Float64, top: float, unit: str, label: str,
              worst_is_high: bool, edges: Sequence[int]) -> str:
     """
     Return values from frame to frame; of many frames the worst of each stretch.

@@ -6,10 +6,10 @@ The document of one evaluation: what JSON holds and Markdown and HTML show.
 Everything but its part ``performance`` is the same in every run on the same input.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
@@ -22,9 +22,6 @@ from segformer_ros.evaluation.run.records import rounded
 from segformer_ros.evaluation.run.worst_frames import worst_of
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.sources.frames import Inputs
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Raised when a reader of older reports would be misled.
 FORMAT = 1
@@ -46,8 +43,8 @@ class Report(NamedTuple):
 
     document: Dict[str, Any]
     records_paths: List[str]
-    timings: 'npt.NDArray[np.float64]'
-    quality: 'npt.NDArray[np.float64]'
+    timings: arrays.Float64
+    quality: arrays.Float64
     worst: List[WorstFrame]
 
 
@@ -171,7 +168,7 @@ def _costmap(total: Totals) -> Dict[str, Any]:
             'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
 
 
-def _performance(outcomes: Sequence[Outcome], timings: 'npt.NDArray[np.float64]',
+def _performance(outcomes: Sequence[Outcome], timings: arrays.Float64,
                  wall_seconds: float, workers: int, date: str) -> Dict[str, Any]:
     usage = performance.add_usages([outcome.result.usage for outcome in outcomes])
     latency = performance.latency_table(timings)

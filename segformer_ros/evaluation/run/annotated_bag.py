@@ -4,9 +4,10 @@
 
 import logging
 import os
-from typing import Any, Dict, Iterator, Optional, Set, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import nanoseconds_to_stamp
@@ -19,9 +20,6 @@ from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.palette import overlay
 from segformer_ros.segmentation.segmenter import Segmentation
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # The live node's topics under its usual name, so that one layout of a viewer fits both.
 MASK = '/segformer/mask'
@@ -51,7 +49,7 @@ class AnnotatedBag(FrameSink):
     :raises ConfigurationError: it exists already
     """
 
-    def __init__(self, root: str, source: BagSource, palette: 'npt.NDArray[np.uint8]') -> None:
+    def __init__(self, root: str, source: BagSource, palette: arrays.UInt8) -> None:
         self.path = path_below(root, source.name)
         if os.path.exists(self.path):
             raise ConfigurationError('Recording exists already', got=self.path,
@@ -167,7 +165,7 @@ class AnnotatedBag(FrameSink):
         stamp = self._types.types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
         return self._types.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame.frame_id)
 
-    def _mono8(self, header: Any, values: 'npt.NDArray[np.uint8]') -> Any:
+    def _mono8(self, header: Any, values: arrays.UInt8) -> Any:
         height, width = values.shape
         return self._types.types[bag_reader.IMAGE](
             header=header, height=height, width=width, encoding='mono8', is_bigendian=0,

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap of a recording, and how far it agrees with depth or with a reference grid."""
 
-from typing import Any, NamedTuple, Optional, Sequence, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap import pipeline as costmap_pipeline
@@ -24,9 +25,6 @@ from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.topic_choice import camera_info_topic
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.segmenter import Segmentation
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 CAMERA = 'camera'
 
@@ -132,7 +130,7 @@ class BagCostmap(FrameSink):
         return pipeline.occupancy(told.stamp)
 
     def _reference(self, told: costmap_pipeline.CameraView, stamp_ns: int,
-                   geometry: GridGeometry) -> 'Optional[npt.NDArray[np.int8]]':
+                   geometry: GridGeometry) -> Optional[arrays.Int8]:
         if self.options.depth:
             depth = self._scene.depth_at(stamp_ns)
             if depth is None:
@@ -161,7 +159,7 @@ class BagCostmap(FrameSink):
 
 
 def sampled_grid(message: Any, geometry: GridGeometry,
-                 frame_id: str) -> 'npt.NDArray[np.int8]':
+                 frame_id: str) -> arrays.Int8:
     """
     Return an OccupancyGrid message in the cells of another grid, by their centres.
 

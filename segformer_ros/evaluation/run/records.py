@@ -5,15 +5,12 @@
 import array
 import json
 import math
-from typing import Any, Dict, IO, Iterator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, IO, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.metrics.performance import STAGES
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 # Figures are rounded, so that the last bit of a sum is nobody's concern.
 DIGITS = 6
@@ -43,7 +40,7 @@ def read_records(path: str) -> Iterator[FrameRecord]:
             yield FrameRecord(facts, tuple(timings))
 
 
-def read_series(paths: Sequence[str]) -> 'Tuple[npt.NDArray[np.float64], ...]':
+def read_series(paths: Sequence[str]) -> Tuple[arrays.Float64, ...]:
     """
     Return what changes from frame to frame, over several files.
 

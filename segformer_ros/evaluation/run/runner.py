@@ -3,10 +3,10 @@
 """Send every frame of a source through a network and count what comes out."""
 
 import math
-from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence, TYPE_CHECKING,
+from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence,
                     Union)
 
-import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.label_map import LabelMap
@@ -21,9 +21,6 @@ from segformer_ros.evaluation.run.worst_frames import WorstFrames
 from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class RunSettings(NamedTuple):
@@ -132,7 +129,7 @@ class SourceRunner:
         return None
 
     def _truth(self, frame: source_frames.Frame
-               ) -> 'Union[npt.NDArray[np.uint8], source_frames.LeftOut, None]':
+               ) -> Union[arrays.UInt8, source_frames.LeftOut, None]:
         if self._reference is not None:
             other = self._reference.segment(frame.image, self._settings.rotate,
                                             with_confidence=False)
@@ -149,7 +146,7 @@ class SourceRunner:
         except InvalidInputError as error:
             return source_frames.LeftOut('', source_frames.BAD_LABELS, str(error))
 
-    def _compare(self, truth: 'npt.NDArray[np.uint8]', prediction: 'npt.NDArray[np.uint8]',
+    def _compare(self, truth: arrays.UInt8, prediction: arrays.UInt8,
                  segmentation: Segmentation, totals: Totals, facts: Dict[str, Any]) -> float:
         """Count one labelled frame; return its pixel accuracy."""
         matrix = ConfusionMatrix(len(self._label_map.truth))

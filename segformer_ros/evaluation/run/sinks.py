@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.sources.frames import Frame
@@ -14,8 +15,7 @@ from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.segmenter import Segmentation
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 
 class FrameSink:
@@ -54,7 +54,7 @@ class MaskFolder(FrameSink):
         stem = frame.name if frame.stamp_ns is not None else os.path.splitext(frame.name)[0]
         self.write(stem, segmentation.mask)
 
-    def write(self, stem: str, mask: 'npt.NDArray[np.uint8]') -> None:
+    def write(self, stem: str, mask: arrays.UInt8) -> None:
         """
         Write one mask.
 

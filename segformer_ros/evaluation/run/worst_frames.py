@@ -3,18 +3,16 @@
 """Keep the few worst frames of an evaluation as small pictures, for people to look at."""
 
 import heapq
-from typing import List, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.evaluation.metrics.confusion import OTHER
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
 from segformer_ros.segmentation.images.palette import colorize
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Wide enough for a phone's full width at twice the density of a desktop.
 WIDTH = 480
@@ -49,7 +47,7 @@ class WorstFrames:
     :param palette: (256, 3) RGB by true class; what is ignored is black
     """
 
-    def __init__(self, room: int, palette: 'npt.NDArray[np.uint8]') -> None:
+    def __init__(self, room: int, palette: arrays.UInt8) -> None:
         self._room = room
         self._truth_palette = palette
         self._prediction_palette = palette.copy()
@@ -58,8 +56,8 @@ class WorstFrames:
         self._heap: List[Tuple[float, int, WorstFrame]] = []
 
     def offer(self, score: float, source: str, position: int, name: str,
-              image: 'npt.NDArray[np.uint8]', truth: 'Optional[npt.NDArray[np.uint8]]',
-              prediction: 'npt.NDArray[np.uint8]') -> None:
+              image: arrays.UInt8, truth: Optional[arrays.UInt8],
+              prediction: arrays.UInt8) -> None:
         """
         Take a frame if it is among the worst so far; pictures are only made then.
 
@@ -99,11 +97,11 @@ def worst_of(groups: 'List[List[WorstFrame]]', room: int) -> List[WorstFrame]:
     return sorted(merged, key=lambda frame: frame.score)[:room]
 
 
-def _picture(classes: 'npt.NDArray[np.uint8]', palette: 'npt.NDArray[np.uint8]') -> bytes:
+def _picture(classes: arrays.UInt8, palette: arrays.UInt8) -> bytes:
     return encode_png(colorize(_small(classes, cv2.INTER_NEAREST), palette)).tobytes()
 
 
-def _small(picture: 'npt.NDArray[np.uint8]', interpolation: int) -> 'npt.NDArray[np.uint8]':
+def _small(picture: arrays.UInt8, interpolation: int) -> arrays.UInt8:
     height, width = picture.shape[:2]
     if width <= WIDTH:
         return picture

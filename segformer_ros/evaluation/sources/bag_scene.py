@@ -6,6 +6,7 @@ import collections
 import contextlib
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
@@ -16,8 +17,7 @@ from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 TF = '/tf'
 TF_STATIC = '/tf_static'
@@ -78,7 +78,7 @@ class BagScene:
             self._take(self._next[1], self._next[2])
             self._next = next(self._messages, None)
 
-    def depth_at(self, stamp_ns: int) -> 'Optional[npt.NDArray[np.float32]]':
+    def depth_at(self, stamp_ns: int) -> Optional[arrays.Float32]:
         """
         Return the depth image of a stamp in metres, None if there is none.
 
@@ -126,7 +126,7 @@ class BagScene:
                 self._depths.pop(next(iter(self._depths)))
 
 
-def depth_of_message(message: Any) -> 'npt.NDArray[np.float32]':
+def depth_of_message(message: Any) -> arrays.Float32:
     """
     Return the depth of an Image or compressedDepth message in metres.
 

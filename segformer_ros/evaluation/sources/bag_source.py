@@ -4,10 +4,10 @@
 
 import collections
 import time
-from typing import (Any, Deque, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple,
-                    TYPE_CHECKING, Union)
+from typing import (Any, Deque, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple, Union)
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.sources import bag_reader
@@ -17,9 +17,6 @@ from segformer_ros.evaluation.sources.label_folder import LabelFolder
 from segformer_ros.evaluation.sources.label_folder import read_labels
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # A label message may come this many images after its own; memory is held for as many.
 LABEL_HOLD = 30
@@ -140,14 +137,14 @@ class BagSource(source_frames.FrameSource):
                                    image.received_ns)
 
     def _find_labels(self, image: _Image,
-                     message: Optional[Any]) -> 'Optional[npt.NDArray[np.uint8]]':
+                     message: Optional[Any]) -> Optional[arrays.UInt8]:
         if self._labels is None:
             return None if message is None else label_values(message)
         path = self._labels.find(image.position, image.stamp_ns)
         return None if path is None else read_labels(path)
 
 
-def decode_image_message(message: Any) -> 'npt.NDArray[np.uint8]':
+def decode_image_message(message: Any) -> arrays.UInt8:
     """
     Return the picture of an Image or CompressedImage message, as the live node sees it.
 
@@ -159,7 +156,7 @@ def decode_image_message(message: Any) -> 'npt.NDArray[np.uint8]':
         image_to_rgb(message)
 
 
-def label_values(message: Any) -> 'npt.NDArray[np.uint8]':
+def label_values(message: Any) -> arrays.UInt8:
     """
     Return the label values of an Image message.
 

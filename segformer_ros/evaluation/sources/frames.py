@@ -7,11 +7,11 @@ import os
 import re
 from typing import Iterator, List, NamedTuple, Optional, TYPE_CHECKING, Union
 
+from segformer_ros.common import arrays
 from segformer_ros.common.time import nanoseconds_to_stamp
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 # Reasons for leaving a frame out, as reports count them.
 BAD_IMAGE = 'image cannot be decoded'
@@ -36,8 +36,8 @@ class Frame(NamedTuple):
     position: int
     name: str
     stamp_ns: Optional[int]
-    image: 'npt.NDArray[np.uint8]'
-    labels: 'Optional[npt.NDArray[np.uint8]]'
+    image: arrays.UInt8
+    labels: Optional[arrays.UInt8]
     decode_seconds: float
     frame_id: str = ''
     received_ns: Optional[int] = None

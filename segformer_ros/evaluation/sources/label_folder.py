@@ -5,18 +5,16 @@
 import bisect
 import os
 import re
-from typing import Dict, List, Optional, Tuple, TYPE_CHECKING
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from PIL import Image
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import PILLOW_ERRORS
 from segformer_ros.common.time import NANOSECONDS
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 BY_STAMP = 'stamp'
 BY_ORDER = 'order'
@@ -105,7 +103,7 @@ def stamp_of_name(name: str) -> Optional[int]:
     return int(parts.group(1)) * NANOSECONDS + int(parts.group(2).ljust(9, '0'))
 
 
-def read_labels(path: str) -> 'npt.NDArray[np.uint8]':
+def read_labels(path: str) -> arrays.UInt8:
     """
     Return the label values of a PNG file.
 

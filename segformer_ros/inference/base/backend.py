@@ -3,16 +3,14 @@
 """The contract of every inference runtime: open, infer, close."""
 
 import abc
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.spec import TensorSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class BackendInfo(NamedTuple):
@@ -98,7 +96,7 @@ class Backend(abc.ABC):
         """Return what runs the network. Needs an open backend."""
         return self._state().info
 
-    def infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+    def infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         """
         Run the network once.
 
@@ -120,7 +118,7 @@ class Backend(abc.ABC):
         """
         return False
 
-    def begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def begin(self, inputs: Mapping[str, arrays.Array]) -> None:
         """
         Begin a run that goes on by itself; only where :attr:`overlaps`.
 
@@ -132,7 +130,7 @@ class Backend(abc.ABC):
         self._begin(inputs)
         self._begun = True
 
-    def end(self) -> Dict[str, 'npt.NDArray[Any]']:
+    def end(self) -> Dict[str, arrays.Array]:
         """
         Wait for the run that was begun.
 
@@ -144,7 +142,7 @@ class Backend(abc.ABC):
         self._begun = False
         return self._end()
 
-    def _check_run(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def _check_run(self, inputs: Mapping[str, arrays.Array]) -> None:
         state = self._state()
         if self._begun:
             raise BackendError('A run is under way', got=type(self).__name__,
@@ -162,22 +160,22 @@ class Backend(abc.ABC):
         """Load runtime and network, run once to warm up, and report them."""
 
     @abc.abstractmethod
-    def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+    def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         """Run the network on checked inputs."""
 
     @abc.abstractmethod
     def _close(self) -> None:
         """Release what ``_open`` took."""
 
-    def _begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def _begin(self, inputs: Mapping[str, arrays.Array]) -> None:
         raise BackendError('Runs cannot be begun', got=type(self).__name__)
 
-    def _end(self) -> Dict[str, 'npt.NDArray[Any]']:
+    def _end(self) -> Dict[str, arrays.Array]:
         raise BackendError('Runs cannot be begun', got=type(self).__name__)
 
 
 def check_inputs(specs: Tuple[TensorSpec, ...],
-                 inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+                 inputs: Mapping[str, arrays.Array]) -> None:
     """
     Compare arrays with what the network takes.
 

@@ -3,14 +3,12 @@
 """The last input tensors that the robot's cameras gave, in the form that an engine takes."""
 
 import collections
-from typing import Any, Deque, Dict, Mapping, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, Deque, Dict, Mapping, NamedTuple, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 LIVE_FRAMES = 8
 
@@ -24,13 +22,13 @@ class LiveFrames:
 
     def __init__(self, size: int = LIVE_FRAMES) -> None:
         self._size = size
-        self._kept: Deque[Dict[str, 'npt.NDArray[Any]']] = collections.deque()
+        self._kept: Deque[Dict[str, arrays.Array]] = collections.deque()
 
     def __len__(self) -> int:
         """Return how many frames are kept."""
         return len(self._kept)
 
-    def offer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def offer(self, inputs: Mapping[str, arrays.Array]) -> None:
         """Keep a copy of a frame, in place of the oldest if there are enough."""
         frame = self._kept.popleft() if len(self._kept) == self._size else {
             name: np.empty_like(array) for name, array in inputs.items()}
@@ -43,7 +41,7 @@ class LiveFrames:
         self._kept.clear()
 
     def frames(self, source: ModelSpec,
-               target: ModelSpec) -> Tuple[Dict[str, 'npt.NDArray[Any]'], ...]:
+               target: ModelSpec) -> Tuple[Dict[str, arrays.Array], ...]:
         """
         Return the frames, oldest first, as another network takes them.
 
@@ -53,8 +51,8 @@ class LiveFrames:
         return tuple(convert_frame(frame, source, target) for frame in self._kept)
 
 
-def convert_frame(frame: Mapping[str, 'npt.NDArray[Any]'], source: ModelSpec,
-                  target: ModelSpec) -> Dict[str, 'npt.NDArray[Any]']:
+def convert_frame(frame: Mapping[str, arrays.Array], source: ModelSpec,
+                  target: ModelSpec) -> Dict[str, arrays.Array]:
     """
     Return an input tensor in the form that another network takes of the same picture.
 
@@ -83,7 +81,7 @@ def convert_frame(frame: Mapping[str, 'npt.NDArray[Any]'], source: ModelSpec,
 
 
 # Input tensors of one frame, by name.
-Frame = Dict[str, 'npt.NDArray[Any]']
+Frame = Dict[str, arrays.Array]
 
 
 class Frames(NamedTuple):
@@ -95,20 +93,20 @@ class Frames(NamedTuple):
 
 def save_frames(path: str, frames: Frames) -> None:
     """Write frames to a file; ``validation`` reads it in the other process."""
-    arrays: Dict[str, Any] = {
+    stored: Dict[str, Any] = {
         f'{source}/{number}/{name}': array
         for source, group in zip(frames._fields, frames)
         for number, frame in enumerate(group) for name, array in frame.items()}
     with open(path, 'wb') as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **stored)
 
 
 def load_frames(path: str) -> Frames:
     """Read what :func:`save_frames` wrote."""
     groups: Dict[str, Dict[int, Frame]] = {name: {} for name in Frames._fields}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
+    with np.load(path, allow_pickle=False) as stored:
+        for key in stored.files:
             source, number, name = key.split('/', 2)
-            groups[source].setdefault(int(number), {})[name] = arrays[key]
+            groups[source].setdefault(int(number), {})[name] = stored[key]
     return Frames(*(tuple(group[number] for number in sorted(group))
                     for group in groups.values()))

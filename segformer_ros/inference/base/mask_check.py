@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare the masks of an engine with those of the network it was built from."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Share of pixels that must have the class of the reference, over all frames.
 MINIMUM_AGREEMENT = 0.99
@@ -55,8 +53,8 @@ class Iou(NamedTuple):
     iou: float
 
 
-def compare_masks(reference: Sequence['npt.NDArray[Any]'],
-                  candidate: Sequence['npt.NDArray[Any]'], finite: bool, live_frames: int,
+def compare_masks(reference: Sequence[arrays.Array],
+                  candidate: Sequence[arrays.Array], finite: bool, live_frames: int,
                   bundled_frames: int) -> SelfCheck:
     """
     Judge an engine by the masks of some frames.
@@ -116,15 +114,15 @@ def self_check_from_json(values: Dict[str, Any]) -> SelfCheck:
     return check
 
 
-def _confusion(reference: 'npt.NDArray[Any]',
-               candidate: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int64]':
+def _confusion(reference: arrays.Array,
+               candidate: arrays.Array) -> arrays.Int64:
     # Rows: reference, columns: candidate.
     classes = int(max(reference.max(), candidate.max())) + 1
     pairs = reference.astype(np.int64).ravel() * classes + candidate.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def _checked(table: 'npt.NDArray[np.int64]') -> List[Iou]:
+def _checked(table: arrays.Int64) -> List[Iou]:
     reference = table.sum(axis=1)
     union = reference + table.sum(axis=0) - table.diagonal()
     pixels = float(table.sum())

@@ -4,16 +4,14 @@
 
 import contextlib
 import ctypes
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.interface import DeviceMemory
 from segformer_ros.inference.cuda.probe import LIBRARY
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # cuda.h
 _STREAM_NON_BLOCKING = 1
@@ -145,7 +143,7 @@ class DriverBuffers(CudaBuffers):
         self._device.append(self._call('cuMemAlloc', nbytes))
         return int(self._device[-1])
 
-    def pinned(self, shape: Tuple[int, ...], dtype: str) -> 'npt.NDArray[Any]':
+    def pinned(self, shape: Tuple[int, ...], dtype: str) -> arrays.Array:
         """Return a new page-locked array."""
         kind = np.dtype(dtype)
         count = int(np.prod(shape, dtype=np.int64))
@@ -153,11 +151,11 @@ class DriverBuffers(CudaBuffers):
         memory: Any = (ctypes.c_uint8 * (count * kind.itemsize)).from_address(int(self._host[-1]))
         return np.frombuffer(memory, dtype=kind).reshape(shape)
 
-    def copy_to_device(self, address: int, array: 'npt.NDArray[Any]') -> None:
+    def copy_to_device(self, address: int, array: arrays.Array) -> None:
         """Queue a copy to the GPU."""
         self._call('cuMemcpyHtoDAsync', address, array.ctypes.data, array.nbytes, self._stream)
 
-    def copy_to_host(self, array: 'npt.NDArray[Any]', address: int) -> None:
+    def copy_to_host(self, array: arrays.Array, address: int) -> None:
         """Queue a copy from the GPU."""
         self._call('cuMemcpyDtoHAsync', array.ctypes.data, address, array.nbytes, self._stream)
 

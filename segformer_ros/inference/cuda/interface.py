@@ -3,12 +3,10 @@
 """What TensorRT needs of CUDA, whatever library provides it."""
 
 import abc
-from typing import Any, Callable, ContextManager, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Callable, ContextManager, NamedTuple, Tuple
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class DeviceMemory(NamedTuple):
@@ -46,15 +44,15 @@ class CudaBuffers(abc.ABC):
         """Return the address of new memory on the GPU."""
 
     @abc.abstractmethod
-    def pinned(self, shape: Tuple[int, ...], dtype: str) -> 'npt.NDArray[Any]':
+    def pinned(self, shape: Tuple[int, ...], dtype: str) -> arrays.Array:
         """Return a new page-locked host array; it is gone after :meth:`close`."""
 
     @abc.abstractmethod
-    def copy_to_device(self, address: int, array: 'npt.NDArray[Any]') -> None:
+    def copy_to_device(self, address: int, array: arrays.Array) -> None:
         """Queue a copy of a pinned array to the GPU."""
 
     @abc.abstractmethod
-    def copy_to_host(self, array: 'npt.NDArray[Any]', address: int) -> None:
+    def copy_to_host(self, array: arrays.Array, address: int) -> None:
         """Queue a copy from the GPU to a pinned array."""
 
     @abc.abstractmethod

@@ -3,15 +3,13 @@
 """CUDA buffers of pycuda."""
 
 import contextlib
-from typing import Any, Iterator, List, Tuple, TYPE_CHECKING
+from typing import Any, Iterator, List, Tuple
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.cuda import driver_buffers
 from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.interface import DeviceMemory
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class PycudaBuffers(CudaBuffers):
@@ -38,7 +36,7 @@ class PycudaBuffers(CudaBuffers):
                                expected='2020.1 or later', remedy='Upgrade pycuda.')
         self._context: Any = device.retain_primary_context()
         self._device: List[Any] = []
-        self._host: List['npt.NDArray[Any]'] = []
+        self._host: List[arrays.Array] = []
         with self.current():
             self._stream: Any = self._cuda.Stream()
 
@@ -66,16 +64,16 @@ class PycudaBuffers(CudaBuffers):
         self._device.append(self._cuda.mem_alloc(nbytes))
         return int(self._device[-1])
 
-    def pinned(self, shape: Tuple[int, ...], dtype: str) -> 'npt.NDArray[Any]':
+    def pinned(self, shape: Tuple[int, ...], dtype: str) -> arrays.Array:
         """Return a new page-locked array."""
         self._host.append(self._cuda.pagelocked_empty(shape, dtype))
         return self._host[-1]
 
-    def copy_to_device(self, address: int, array: 'npt.NDArray[Any]') -> None:
+    def copy_to_device(self, address: int, array: arrays.Array) -> None:
         """Queue a copy to the GPU."""
         self._cuda.memcpy_htod_async(address, array, self._stream)
 
-    def copy_to_host(self, array: 'npt.NDArray[Any]', address: int) -> None:
+    def copy_to_host(self, array: arrays.Array, address: int) -> None:
         """Queue a copy from the GPU."""
         self._cuda.memcpy_dtoh_async(array, address, self._stream)
 

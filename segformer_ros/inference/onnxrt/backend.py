@@ -3,18 +3,16 @@
 """Run a network with onnxruntime (1.10 and later)."""
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base import backend
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import TensorSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 CPU_PROVIDER = 'CPUExecutionProvider'
 INSTALL_ONNXRUNTIME = (
@@ -62,7 +60,7 @@ class OnnxruntimeBackend(backend.Backend):
         self._binding: Any = None
         self._output_names: List[str] = []
         self._shapes: Dict[str, Tuple[int, ...]] = {}
-        self._buffers: Dict[str, 'npt.NDArray[Any]'] = {}
+        self._buffers: Dict[str, arrays.Array] = {}
 
     def _open(self) -> backend.Opened:
         try:
@@ -133,7 +131,7 @@ class OnnxruntimeBackend(backend.Backend):
                      'spinning': 'yes' if self._spinning else 'no',
                      'opset': str(header.opset)})
 
-    def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+    def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         shapes = {name: array.shape for name, array in inputs.items()}
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
@@ -148,7 +146,7 @@ class OnnxruntimeBackend(backend.Backend):
             raise BackendError('onnxruntime failed in a run', got=_one_line(error)) from error
         return dict(self._buffers)
 
-    def _run_bound(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def _run_bound(self, inputs: Mapping[str, arrays.Array]) -> None:
         for name, array in inputs.items():
             self._binding.bind_input(name, 'cpu', 0, array.dtype.type, array.shape,
                                      array.ctypes.data)

@@ -9,9 +9,10 @@ the CPU provider and be faster than it, or the CPU serves.
 
 import logging
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.mask_check import compare_masks
@@ -19,9 +20,7 @@ from segformer_ros.inference.onnxrt import backend as onnxrt_backend
 from segformer_ros.model.spec import ModelSpec
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Frame = Mapping[str, npt.NDArray[Any]]
+    Frame = Mapping[str, arrays.Array]
 
 CUDA, OPENVINO, XNNPACK = (
     'CUDAExecutionProvider', 'OpenVINOExecutionProvider', 'XnnpackExecutionProvider')
@@ -171,7 +170,7 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
 
 
 def _try_out(backend: Backend, spec: ModelSpec, frames: 'Sequence[Frame]') -> Tuple[
-        'List[npt.NDArray[Any]]', float]:
+        List[arrays.Array], float]:
     """Return the mask of each frame and the fastest run in seconds, or infinity after NaN."""
     masks, best = [], float('inf')
     finite = True

@@ -5,8 +5,9 @@
 import logging
 import threading
 import time
-from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
+from typing import Callable, Mapping, Optional, Sequence
 
+from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base import frames
@@ -25,9 +26,6 @@ from segformer_ros.inference.trt.cache import EngineRecord
 from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class BackgroundLoad:
@@ -240,7 +238,7 @@ class EngineManager:
         self._background_load = BackgroundLoad(record, self._candidates.load)
         return None
 
-    def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]'], spec: ModelSpec) -> None:
+    def offer_frame(self, inputs: Mapping[str, arrays.Array], spec: ModelSpec) -> None:
         """Keep a copy of an input tensor of ``spec``; free while nothing is being built."""
         if self._job is None:
             return

@@ -10,8 +10,9 @@ building and validation happen in another process.
 """
 
 import logging
-from typing import Any, Callable, Mapping, Optional, Sequence, TYPE_CHECKING
+from typing import Callable, Mapping, Optional, Sequence
 
+from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
@@ -25,9 +26,6 @@ from segformer_ros.inference.selection.onnxruntime_choice import request_optimiz
 from segformer_ros.inference.trt.key import wanted_precisions
 from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Seconds that opening waits for a graph: enough for SegFormer-B0 on two cores of a workstation.
 # Where preparing takes longer, the model serves as it is until then.
@@ -101,7 +99,7 @@ class BackendSelector:
         self._serve(better)
         return better.backend
 
-    def offer_frame(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def offer_frame(self, inputs: Mapping[str, arrays.Array]) -> None:
         """
         Keep a copy of a live frame for the self-check; free while nothing is being built.
 

@@ -4,10 +4,10 @@
 
 import abc
 import contextlib
-from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple,
-                    TYPE_CHECKING)
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple)
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.base import backend
@@ -16,9 +16,6 @@ from segformer_ros.inference.cuda.interface import CudaBuffers
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import api as tensorrt_api
 from segformer_ros.model.spec import TensorSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class EngineTensors(NamedTuple):
@@ -222,22 +219,22 @@ class TensorrtBackend(backend.Backend):
         """Tell that a run leaves the CPU free; a recorded graph has one place for results."""
         return not self._settings.cuda_graph
 
-    def _infer(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> Dict[str, 'npt.NDArray[Any]']:
+    def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         with self._session_for(inputs) as session:
             session.run()
         return session.results
 
-    def _begin(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> None:
+    def _begin(self, inputs: Mapping[str, arrays.Array]) -> None:
         with self._session_for(inputs) as session:
             session.begin()
 
-    def _end(self) -> Dict[str, 'npt.NDArray[Any]']:
+    def _end(self) -> Dict[str, arrays.Array]:
         with self._session_for({}) as session:
             session.wait()
         return session.results
 
     @contextlib.contextmanager
-    def _session_for(self, inputs: Mapping[str, 'npt.NDArray[Any]']) -> 'Iterator[_Session]':
+    def _session_for(self, inputs: Mapping[str, arrays.Array]) -> 'Iterator[_Session]':
         """Lend the session with the context current and the inputs in place."""
         if self._buffers is None or self._session is None:
             raise BackendError('The engine is closed')
@@ -298,7 +295,7 @@ class _Session:
         self._io = engine_io(api, self._engine, self._context)
         self.tensors: EngineTensors = self._io.tensors()
         self.device_memory = _device_memory(self._engine)
-        self.host: Dict[str, 'npt.NDArray[Any]'] = {}
+        self.host: Dict[str, arrays.Array] = {}
         self._addresses: Dict[str, int] = {}
         for spec in self.tensors.inputs + self.tensors.outputs:
             shape = tuple(size for size in spec.shape if size is not None)
@@ -306,7 +303,7 @@ class _Session:
             self.host[spec.name].fill(0)
             self._addresses[spec.name] = self._buffers.allocate(self.host[spec.name].nbytes)
         self.results = {spec.name: self.host[spec.name] for spec in self.tensors.outputs}
-        self._spare: Dict[str, 'npt.NDArray[Any]'] = {}
+        self._spare: Dict[str, arrays.Array] = {}
         self._io.bind(self._addresses)
         self._launch: Callable[[], None] = self._queue
         # The first run loads kernels; a CUDA graph may only be recorded after one.

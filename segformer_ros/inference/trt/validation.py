@@ -3,9 +3,10 @@
 """Load a cached engine, run it beside the float32 network, time it; in its own process."""
 
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.percentile import percentile
 from segformer_ros.inference.base.backend import Backend
@@ -17,9 +18,6 @@ from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt.builder import ProgressCallback
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.inference.trt.cache import EngineRecord
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 LOADING = 'loading the engine'
 RUNNING = 'running the engine'
@@ -99,7 +97,7 @@ def run_validation(request: ValidationRequest, on_progress: ProgressCallback) ->
 
 
 def _masks(backend: Backend, frames: Sequence[Frame], request: ValidationRequest) -> Tuple[
-        List['npt.NDArray[np.int64]'], bool]:
+        List[arrays.Int64], bool]:
     masks = []
     finite = True
     for frame in frames:

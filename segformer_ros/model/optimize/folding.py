@@ -6,13 +6,11 @@ Exact rewrites of weights: the same function with fewer multiplications.
 All products are made in float64 and rounded once.
 """
 
-from typing import NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.model.optimize import segformer_layers as layers
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class FoldedHead(NamedTuple):
@@ -22,8 +20,8 @@ class FoldedHead(NamedTuple):
     ``weights`` has one (stage channels, decoder channels) float32 matrix a stage.
     """
 
-    weights: Tuple['npt.NDArray[np.float32]', ...]
-    bias: 'npt.NDArray[np.float32]'
+    weights: Tuple[arrays.Float32, ...]
+    bias: arrays.Float32
     classifier: layers.Linear
 
 

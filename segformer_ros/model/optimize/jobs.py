@@ -31,7 +31,8 @@ class OptimizeJobs:
     """
 
     def __init__(self, onnx_path: str, spec: ModelSpec, rewrite: bool = True) -> None:
-        self.original = optimize.OptimizedModel(onnx_path, spec, optimize.UNCHANGED, 'the file as it is')
+        self.original = optimize.OptimizedModel(onnx_path, spec, optimize.UNCHANGED,
+                                                'the file as it is')
         self._rewrite = rewrite
         self._found: Dict[Target, optimize.OptimizedModel] = {}
         self._wanted: List[Target] = []

@@ -12,10 +12,10 @@ import json
 import logging
 import os
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file.header import model_digest
@@ -29,9 +29,6 @@ from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Raised with every change of what is written, so that cached models are made again.
 REVISION = 2
@@ -59,7 +56,7 @@ class OptimizedModel(NamedTuple):
 
 
 def optimize(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
-             pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> OptimizedModel:
+             pictures: Optional[Sequence[arrays.UInt8]] = None) -> OptimizedModel:
     """
     Return the optimized model, from the cache or newly made and compared.
 
@@ -133,7 +130,7 @@ def passthrough(onnx_path: str, spec: ModelSpec, reason: str) -> OptimizedModel:
 
 
 def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
-          pictures: Optional[Sequence['npt.NDArray[np.uint8]']]) -> Tuple[
+          pictures: Optional[Sequence[arrays.UInt8]]) -> Tuple[
               Dict[str, Any], Optional[str]]:
     """Return metadata and path of the most thorough rewrite that agrees with the original."""
     _LOGGER.info('Optimizing %s for %s: once, a few seconds', onnx_path, target.name)

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ONNX graph read backwards, with constants resolved and layout steps left out."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import ModelError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # They move values but compute none. What a network means does not hang on them, only where a
 # value lies; a graph in which that matters fails the comparison with the original.
@@ -36,7 +34,7 @@ class GraphReader:
             for output in node.output:
                 self._producers[output] = node
         self._initializers = {entry.name: entry for entry in model.graph.initializer}
-        self._constants: Dict[str, Optional['npt.NDArray[Any]']] = {}
+        self._constants: Dict[str, Optional[arrays.Array]] = {}
 
     def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
         """Yield name and ONNX element type of every constant that the file stores apart."""
@@ -44,7 +42,7 @@ class GraphReader:
         for name, entry in self._initializers.items():
             yield name, onnx.TensorProto.DataType.Name(entry.data_type)
 
-    def constant(self, tensor: str) -> Optional['npt.NDArray[Any]']:
+    def constant(self, tensor: str) -> Optional[arrays.Array]:
         """Return the value of a constant tensor, or None if it depends on the input."""
         if tensor not in self._constants:
             self._constants[tensor] = self._evaluate(tensor)
@@ -68,7 +66,7 @@ class GraphReader:
         found = self._producers.get(self.source(tensor))
         return found if found is not None and found.op_type in op_types else None
 
-    def operands(self, node: Any) -> Tuple[List[str], List['npt.NDArray[Any]']]:
+    def operands(self, node: Any) -> Tuple[List[str], List[arrays.Array]]:
         """Return the inputs of a node that depend on the network's input, and its constants."""
         variable, fixed = [], []
         for tensor in node.input:
@@ -79,7 +77,7 @@ class GraphReader:
                 fixed.append(value)
         return variable, fixed
 
-    def _evaluate(self, tensor: str) -> Optional['npt.NDArray[Any]']:
+    def _evaluate(self, tensor: str) -> Optional[arrays.Array]:
         if tensor in self._initializers:
             return np.asarray(self._to_array(self._initializers[tensor]))
         node = self._producers.get(tensor)
@@ -97,7 +95,7 @@ class GraphReader:
         # 1 is TensorProto.FLOAT; no other type is met on the way of a float32 network.
         return value.astype(np.float32) if attribute(node, 'to', 1) == 1 else None
 
-    def _constant_node(self, node: Any) -> Optional['npt.NDArray[Any]']:
+    def _constant_node(self, node: Any) -> Optional[arrays.Array]:
         for name, convert in (('value', self._to_array), ('value_float', np.float32),
                               ('value_int', np.int64), ('value_floats', np.asarray),
                               ('value_ints', np.asarray)):

@@ -2,26 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SegFormer as layers and weights, whatever graph it was read from."""
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
-import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 
 class Linear(NamedTuple):
     """``y = x @ weight + bias`` over channels; weight (in, out), bias (out,), float32."""
 
-    weight: 'npt.NDArray[np.float32]'
-    bias: 'npt.NDArray[np.float32]'
+    weight: arrays.Float32
+    bias: arrays.Float32
 
 
 class Norm(NamedTuple):
     """Layer normalisation over channels; gain and bias (channels,), float32."""
 
-    gain: 'npt.NDArray[np.float32]'
-    bias: 'npt.NDArray[np.float32]'
+    gain: arrays.Float32
+    bias: arrays.Float32
     epsilon: float
 
 
@@ -32,8 +29,8 @@ class Convolution(NamedTuple):
     ``strides`` is (vertical, horizontal), ``pads`` (top, left, bottom, right), all in pixels.
     """
 
-    weight: 'npt.NDArray[np.float32]'
-    bias: 'npt.NDArray[np.float32]'
+    weight: arrays.Float32
+    bias: arrays.Float32
     strides: Tuple[int, int]
     pads: Tuple[int, int, int, int]
     groups: int

@@ -6,13 +6,12 @@ import math
 from typing import Any, Callable, Dict, List, Optional, Tuple, TYPE_CHECKING, TypeVar
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.model.optimize import reader
 from segformer_ros.model.optimize import segformer_layers as layers
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    Array = arrays.Array
 
 T = TypeVar('T')
 # Whole numbers are shapes and axes.

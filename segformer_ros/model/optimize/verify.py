@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare an optimized model with the network that it was made from."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.model.optimize.io_adapters import WHITE
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 MIN_MASK_AGREEMENT = 0.9999
@@ -45,7 +43,7 @@ class Agreement(NamedTuple):
 
 
 def compare(original: str, spec: ModelSpec, optimized: str, optimized_spec: ModelSpec,
-            pictures: Optional[Sequence['npt.NDArray[np.uint8]']] = None) -> Agreement:
+            pictures: Optional[Sequence[arrays.UInt8]] = None) -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
 
@@ -67,7 +65,7 @@ def compare(original: str, spec: ModelSpec, optimized: str, optimized_spec: Mode
     return Agreement(difference, float(np.mean(equal)))
 
 
-def sample_pictures(size_wh: Tuple[int, int]) -> List['npt.NDArray[np.uint8]']:
+def sample_pictures(size_wh: Tuple[int, int]) -> List[arrays.UInt8]:
     """
     Return pictures that need no file: white noise, and two with natural statistics.
 
@@ -84,7 +82,7 @@ def sample_pictures(size_wh: Tuple[int, int]) -> List['npt.NDArray[np.uint8]']:
 
 
 def _dead_leaves(random: np.random.RandomState,
-                 size_wh: Tuple[int, int]) -> 'npt.NDArray[np.uint8]':
+                 size_wh: Tuple[int, int]) -> arrays.UInt8:
     width, height = size_wh
     picture = np.full((height, width, 3), 128, np.uint8)
     smallest, largest = (share * height for share in LEAF_SIZES)
@@ -101,7 +99,7 @@ def _dead_leaves(random: np.random.RandomState,
 
 
 def _run(path: str, spec: ModelSpec,
-         pictures: Sequence['npt.NDArray[np.uint8]']) -> List['npt.NDArray[Any]']:
+         pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
     """Return the logits (h, w, classes) of each picture."""
     try:
         import onnxruntime
@@ -124,8 +122,8 @@ def _run(path: str, spec: ModelSpec,
     return results
 
 
-def _input(picture: 'npt.NDArray[np.uint8]', spec: ModelSpec) -> 'npt.NDArray[Any]':
-    tensor: 'npt.NDArray[Any]' = picture[np.newaxis]
+def _input(picture: arrays.UInt8, spec: ModelSpec) -> arrays.Array:
+    tensor: arrays.Array = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
         tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
     if spec.input_layout == 'nchw':

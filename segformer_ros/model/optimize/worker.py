@@ -78,7 +78,7 @@ def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
                               for key, value in request['spec'].items()}
     try:
         prepared = optimize.optimize(request['onnx_path'], ModelSpec(**fields),
-                                    Target(**request['target']))
+                                     Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write(f'{error}\n')
         return 1

@@ -8,6 +8,7 @@ import time
 from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 from rclpy.node import Node
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -34,8 +35,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 DEPTH_KEPT = 10
 """Depth images that wait for their colour image; a third of a second at 30 Hz."""
@@ -54,8 +54,8 @@ class PublishedMask(NamedTuple):
     """
 
     header: Header
-    mask: 'npt.NDArray[np.uint8]'
-    confidence: 'Optional[npt.NDArray[np.uint8]]'
+    mask: arrays.UInt8
+    confidence: Optional[arrays.UInt8]
     info: Optional[CameraInfo]
     arrived: float
     session: int
@@ -90,7 +90,7 @@ class DepthInput:
             CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
 
-    def at(self, stamp_ns: int) -> 'npt.NDArray[np.float32]':
+    def at(self, stamp_ns: int) -> arrays.Float32:
         """
         Return the depth image of a moment, (H, W) float32 metres.
 
@@ -154,7 +154,7 @@ class CostmapCamera:
         self.outputs = CloudOutputs(node, parameters.name)
 
     def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters
-               ) -> 'Tuple[CameraPose, Optional[npt.NDArray[np.float32]]]':
+               ) -> Tuple[CameraPose, Optional[arrays.Float32]]:
         """
         Return the pose and the depth image of a mask; no depth where none is used.
 
@@ -166,7 +166,7 @@ class CostmapCamera:
         return pose, None if self._depth is None else self._depth.at(message.stamp_ns)
 
     def make_view(self, message: PublishedMask, pose: CameraPose,
-                  depth: 'Optional[npt.NDArray[np.float32]]',
+                  depth: Optional[arrays.Float32],
                   pipeline: costmap_pipeline.CostmapPipeline) -> costmap_pipeline.CameraView:
         """
         Return a mask as the pipeline takes it.

@@ -7,6 +7,7 @@ import threading
 from typing import Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -18,13 +19,10 @@ from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import CameraParameters
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    Matrix = arrays.Float64
 
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
-
 
 RANGE_READINGS = 256
 """Readings that are kept: more than a second of any range finder in use."""

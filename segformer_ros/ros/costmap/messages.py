@@ -3,7 +3,7 @@
 """Turn grids, clouds and landing sites into messages."""
 
 import array
-from typing import Optional, Tuple, TYPE_CHECKING
+from typing import Optional, Tuple
 
 from geometry_msgs.msg import Point
 from geometry_msgs.msg import Pose
@@ -13,6 +13,7 @@ from geometry_msgs.msg import Vector3
 from nav_msgs.msg import MapMetaData
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import points as costmap_points
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.observation import GridGeometry
@@ -23,15 +24,12 @@ from std_msgs.msg import ColorRGBA
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 LANDING_COLOR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.5)
 LANDING_THICKNESS = 0.05
 """Metres; RViz cannot draw a flat cylinder."""
 
 
-def occupancy_grid(header: Header, values: 'npt.NDArray[np.int8]',
+def occupancy_grid(header: Header, values: arrays.Int8,
                    geometry: GridGeometry) -> OccupancyGrid:
     """
     Return a grid.
@@ -49,7 +47,7 @@ def occupancy_grid(header: Header, values: 'npt.NDArray[np.int8]',
                 orientation=Quaternion(w=1.0))))
 
 
-def point_cloud(header: Header, cloud: 'npt.NDArray[np.void]') -> PointCloud2:
+def point_cloud(header: Header, cloud: arrays.Structured) -> PointCloud2:
     """
     Return an unorganised cloud; also an empty one has its fields.
 
@@ -64,7 +62,7 @@ def point_cloud(header: Header, cloud: 'npt.NDArray[np.void]') -> PointCloud2:
         ])
 
 
-def organized_point_cloud(header: Header, points: 'npt.NDArray[np.float32]') -> PointCloud2:
+def organized_point_cloud(header: Header, points: arrays.Float32) -> PointCloud2:
     """
     Return a cloud with the rows of a picture.
 

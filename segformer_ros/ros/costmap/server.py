@@ -48,7 +48,6 @@ STOP_TIMEOUT = 5.0
 LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
-
 OfferMask = Callable[[str, Header, Segmentation, Optional[CameraInfo]], None]
 
 

@@ -19,7 +19,6 @@ OLD = 1.0
 AHEAD = 0.1
 """Seconds that a stamp may lie ahead: what NTP leaves between two computers."""
 
-
 LOST = (
     'Raw images above 512 KiB are lost over Fast DDS as it comes: start the camera driver with '
     'FASTRTPS_DEFAULT_PROFILES_FILE (Kilted: FASTDDS_DEFAULT_PROFILES_FILE) set to '

@@ -4,19 +4,15 @@
 
 import array
 import copy
-from typing import Any, TYPE_CHECKING
 
-import numpy as np
+from segformer_ros.common import arrays
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
-
-def mono8_image(header: Header, values: 'npt.NDArray[np.uint8]') -> Image:
+def mono8_image(header: Header, values: arrays.UInt8) -> Image:
     """
     Return a mono8 image with ``step == width``.
 
@@ -26,7 +22,7 @@ def mono8_image(header: Header, values: 'npt.NDArray[np.uint8]') -> Image:
     return _image(header, values, 'mono8', 1)
 
 
-def rgb8_image(header: Header, pixels: 'npt.NDArray[np.uint8]') -> Image:
+def rgb8_image(header: Header, pixels: arrays.UInt8) -> Image:
     """
     Return an rgb8 image with ``step == 3 * width``.
 
@@ -36,7 +32,7 @@ def rgb8_image(header: Header, pixels: 'npt.NDArray[np.uint8]') -> Image:
     return _image(header, pixels, 'rgb8', 3)
 
 
-def compressed_image(header: Header, encoded: 'npt.NDArray[np.uint8]',
+def compressed_image(header: Header, encoded: arrays.UInt8,
                      suffix: str) -> CompressedImage:
     """
     Return an encoded rgb8 picture.
@@ -57,7 +53,7 @@ def camera_info_like(info: CameraInfo, header: Header) -> CameraInfo:
     return result
 
 
-def byte_array(values: 'npt.NDArray[Any]') -> 'array.array[int]':
+def byte_array(values: arrays.Array) -> 'array.array[int]':
     """
     Return the bytes of a contiguous array in the one form that every rclpy takes fast.
 
@@ -68,7 +64,7 @@ def byte_array(values: 'npt.NDArray[Any]') -> 'array.array[int]':
     return result
 
 
-def _image(header: Header, values: 'npt.NDArray[np.uint8]', encoding: str,
+def _image(header: Header, values: arrays.UInt8, encoding: str,
            channels: int) -> Image:
     height, width = values.shape[:2]
     return Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=0,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses as TransformStamped, and the two TF topics, without tf2_ros."""
 
-from typing import Sequence, Tuple, TYPE_CHECKING
+from typing import Sequence, Tuple
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion
@@ -14,11 +14,9 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from segformer_ros.common import arrays
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # What tf2_ros uses: broadcaster depth 100; static broadcaster latched.
 DYNAMIC_QOS = QoSProfile(depth=100)
@@ -47,7 +45,7 @@ class TransformPublisher:
 
 
 def transform_message(stamp: Time, parent: str, child: str,
-                      parent_from_child: 'npt.NDArray[np.float64]') -> TransformStamped:
+                      parent_from_child: arrays.Float64) -> TransformStamped:
     """
     Return a pose as a message.
 
@@ -61,7 +59,7 @@ def transform_message(stamp: Time, parent: str, child: str,
                             rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)))
 
 
-def quaternion_of(rotation: 'npt.NDArray[np.float64]') -> Tuple[float, float, float, float]:
+def quaternion_of(rotation: arrays.Float64) -> Tuple[float, float, float, float]:
     """
     Return a rotation matrix as a unit quaternion x, y, z, w with w >= 0.
 

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -20,10 +21,7 @@ from segformer_ros.costmap.geometry.transforms import pose_matrix
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    Matrix = arrays.Float64
 
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = QoSProfile(depth=100)

@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.ros.costmap.server import OfferMask
@@ -31,8 +32,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 
 class FrameJob:
@@ -181,7 +181,7 @@ class Camera:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
 
-    def decode(self, message: Any) -> 'npt.NDArray[np.uint8]':
+    def decode(self, message: Any) -> arrays.UInt8:
         """
         Return the (H, W, 3) RGB uint8 picture of a message.
 
@@ -194,7 +194,7 @@ class Camera:
         """Return how a message says that its picture is encoded."""
         return str(message.format if self._compressed else message.encoding)
 
-    def publish(self, header: Header, image: 'npt.NDArray[np.uint8]',
+    def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
         """
         Publish the results of one image.

@@ -3,13 +3,11 @@
 """Decode Bayer and packed YUV 4:2:2 pictures with cv_bridge, where it is installed and works."""
 
 import logging
-from typing import Any, Optional, TYPE_CHECKING
+from typing import Any, Optional
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.segmentation.images.encodings import Encoding
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,7 +25,7 @@ class CvBridgeDecoder:
         self._bridge: Optional[Any] = None
         self.status = 'not needed yet'
 
-    def to_rgb(self, message: Any, encoding: Encoding) -> Optional['npt.NDArray[np.uint8]']:
+    def to_rgb(self, message: Any, encoding: Encoding) -> Optional[arrays.UInt8]:
         """
         Convert a checked Bayer or packed YUV 4:2:2 image.
 

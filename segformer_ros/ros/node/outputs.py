@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publishers of one camera: what is made of a segmentation, while somebody subscribes."""
 
-from typing import Any, Callable, Optional, TYPE_CHECKING
+from typing import Callable, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
+from segformer_ros.common import arrays
 from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.label_info import label_info_message
@@ -18,11 +19,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from segformer_ros.model.classes import ClassTable
-
-    Picture = npt.NDArray[Any]
+    Picture = arrays.Array
 
 
 class Outputs:
@@ -48,7 +46,7 @@ class Outputs:
             self._publishers.publish(topics.LABEL_INFO, label_info_message(
                 self._node.get_clock().now().to_msg(), self._classes, threshold))
 
-    def publish(self, header: Header, image: 'npt.NDArray[Any]', segmentation: Segmentation,
+    def publish(self, header: Header, image: arrays.Array, segmentation: Segmentation,
                 camera_info: Optional[CameraInfo], parameters: NodeParameters) -> None:
         """
         Publish everything that is made of one frame; the mask last but for pictures.

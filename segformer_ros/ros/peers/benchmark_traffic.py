@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import qos_profile_sensor_data
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import nanoseconds_to_stamp
@@ -22,8 +23,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
 NODE = '/segformer'
 SPIN_S = 0.05
@@ -63,7 +63,7 @@ class Traffic(StandaloneNode):
     :param image: (H, W, 3) BGR, contiguous, that every camera sends
     """
 
-    def __init__(self, cameras: Sequence[str], image: 'npt.NDArray[np.uint8]') -> None:
+    def __init__(self, cameras: Sequence[str], image: arrays.UInt8) -> None:
         super().__init__('benchmark')
         self._cameras = list(cameras)
         height, width = image.shape[:2]

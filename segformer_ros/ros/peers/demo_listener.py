@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listen to what the simulated camera and the node publish, image by image."""
 
-from typing import Any, Dict, List, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
 from rclpy.parameter import Parameter
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
@@ -26,9 +27,6 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 CAMERA = '/camera/'
 NODE = '/segformer/'
@@ -146,7 +144,7 @@ def _camera_channel(topic: topics.Topic) -> Channel:
     return Channel(topic, CAMERA + topic.name, Image)
 
 
-def _grid(message: OccupancyGrid) -> Tuple['npt.NDArray[np.int8]', GridGeometry]:
+def _grid(message: OccupancyGrid) -> Tuple[arrays.Int8, GridGeometry]:
     info = message.info
     values = np.array(message.data, np.int8).reshape(info.height, info.width)
     return values, GridGeometry(info.origin.position.x, info.origin.position.y, info.resolution,

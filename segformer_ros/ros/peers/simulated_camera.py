@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera on a robot in the simulated world: images, depth, ground truth and transforms."""
 
-from typing import Any, Dict, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Tuple
 
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
+from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.ros.io import images as io_images
@@ -25,9 +26,6 @@ from segformer_ros.simulation.world.world import World
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Distortion models with coefficients: of an ordinary webcam (plumb_bob: k1, k2, p1, p2, k3), of
 # the same as a rational polynomial, and of a moderate fisheye.
@@ -165,7 +163,7 @@ def camera_info(values: Dict[str, Any]) -> CameraInfo:
         p=[focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
 
 
-def depth_image(header: Header, depth: 'npt.NDArray[np.float32]') -> Image:
+def depth_image(header: Header, depth: arrays.Float32) -> Image:
     """
     Return a 32FC1 image.
 

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decode CompressedImage messages, encode pictures for them."""
 
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 JPEG_SCAN = b'\xff\xda'
 JPEG_END = b'\xff\xd9'
@@ -18,7 +16,7 @@ PNG_END = b'IEND\xaeB`\x82'
 REMEDY = 'Check the link to the camera; the frame is left out.'
 
 
-def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
+def compressed_to_rgb(message: Any) -> arrays.UInt8:
     """
     Return the picture of a ``sensor_msgs/CompressedImage``.
 
@@ -44,7 +42,7 @@ def compressed_to_rgb(message: Any) -> 'npt.NDArray[np.uint8]':
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
-def encode_jpeg(rgb: 'npt.NDArray[np.uint8]', quality: int) -> 'npt.NDArray[np.uint8]':
+def encode_jpeg(rgb: arrays.UInt8, quality: int) -> arrays.UInt8:
     """
     Return the bytes of a JPEG.
 
@@ -54,7 +52,7 @@ def encode_jpeg(rgb: 'npt.NDArray[np.uint8]', quality: int) -> 'npt.NDArray[np.u
     return _encode('.jpg', rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def encode_png(rgb: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
+def encode_png(rgb: arrays.UInt8) -> arrays.UInt8:
     """
     Return the bytes of a PNG; class colours stay exact.
 
@@ -64,7 +62,7 @@ def encode_png(rgb: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
     return _encode('.png', rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
-def _encode(suffix: str, rgb: 'npt.NDArray[np.uint8]', options: Any) -> 'npt.NDArray[np.uint8]':
+def _encode(suffix: str, rgb: arrays.UInt8, options: Any) -> arrays.UInt8:
     done, encoded = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
     if not done:
         raise InvalidInputError('Picture cannot be encoded', got=list(rgb.shape),

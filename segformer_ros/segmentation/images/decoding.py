@@ -6,20 +6,19 @@ from typing import Any, Callable, Optional, TYPE_CHECKING
 
 import cv2
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Fallback = Callable[[Any, encodings.Encoding], Optional[npt.NDArray[np.uint8]]]
+    Fallback = Callable[[Any, encodings.Encoding], Optional[arrays.UInt8]]
 
 TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
 
 
 def image_to_rgb(message: Any,
-                 fallback: 'Optional[Fallback]' = None) -> 'npt.NDArray[np.uint8]':
+                 fallback: 'Optional[Fallback]' = None) -> arrays.UInt8:
     """
     Return the picture of a ``sensor_msgs/Image``.
 
@@ -48,7 +47,7 @@ def image_to_rgb(message: Any,
     return image
 
 
-def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDArray[Any]':
+def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Array:
     """View the message's bytes as (rows, W[, channels]) samples in this machine's byte order."""
     order = '>' if message.is_bigendian else '<'
     dtype = np.dtype(np.uint8) if encoding.sample_bytes == 1 else np.dtype(order + 'u2')
@@ -58,7 +57,7 @@ def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> 'npt.NDAr
         shape.append(encoding.channels)
         strides.append(encoding.sample_bytes)
     flat = np.frombuffer(message.data, np.uint8)
-    samples: 'npt.NDArray[Any]' = np.ndarray(
+    samples: arrays.Array = np.ndarray(
         tuple(shape), dtype, buffer=flat, strides=tuple(strides))
     if encoding.sample_bytes == 2:
         # Also moves odd steps to aligned memory, which OpenCV needs.

@@ -2,19 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of masks for people."""
 
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.model.classes import UNLABELED
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
-
-def colorize(mask: 'npt.NDArray[np.uint8]',
-             palette: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.uint8]':
+def colorize(mask: arrays.UInt8,
+             palette: arrays.UInt8) -> arrays.UInt8:
     """
     Return the mask in colours.
 
@@ -25,8 +22,8 @@ def colorize(mask: 'npt.NDArray[np.uint8]',
     return cv2.applyColorMap(mask, palette[:, np.newaxis])  # type: ignore[return-value]
 
 
-def overlay(image: 'npt.NDArray[np.uint8]', mask: 'npt.NDArray[np.uint8]',
-            palette: 'npt.NDArray[np.uint8]', alpha: float) -> 'npt.NDArray[np.uint8]':
+def overlay(image: arrays.UInt8, mask: arrays.UInt8,
+            palette: arrays.UInt8, alpha: float) -> arrays.UInt8:
     """
     Return the image with the mask's colours laid over it.
 

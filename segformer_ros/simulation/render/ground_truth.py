@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground truth of costmaps: classes of the ground, obstacles, first surfaces."""
 
-from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.simulation import shapes
 from segformer_ros.simulation.render.ray_casting import cast
 from segformer_ros.simulation.render.ray_casting import GROUND
 from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.world.world import World
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 NONE = UNLABELED
 """Where there is no obstacle, or no ground: outside a room."""
@@ -27,19 +25,19 @@ class GridTruth(NamedTuple):
     ``obstacles``: class id of what stands in the cell, 255 for free.
     """
 
-    ground: 'npt.NDArray[np.uint8]'
-    obstacles: 'npt.NDArray[np.uint8]'
+    ground: arrays.UInt8
+    obstacles: arrays.UInt8
 
 
-def _outside(world: World, x: 'npt.NDArray[Any]',
-             y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
+def _outside(world: World, x: arrays.Array,
+             y: arrays.Array) -> arrays.Bool:
     if world.room is None:
         return np.zeros(x.shape, bool)
     return (np.abs(x) > world.room[0]) | (np.abs(y) > world.room[1])
 
 
-def ground_classes(world: World, x: 'npt.NDArray[Any]',
-                   y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.uint8]':
+def ground_classes(world: World, x: arrays.Array,
+                   y: arrays.Array) -> arrays.UInt8:
     """
     Return the class of the ground, whatever stands on it.
 
@@ -53,8 +51,8 @@ def ground_classes(world: World, x: 'npt.NDArray[Any]',
     return classes
 
 
-def column_span(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]'
-                ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+def column_span(primitive: shapes.Primitive, x: arrays.Array, y: arrays.Array
+                ) -> Tuple[arrays.Array, arrays.Array]:
     """
     Return the heights between which a shape fills vertical lines.
 
@@ -69,10 +67,10 @@ def column_span(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDAr
     return shapes.span(primitive.kind, start, (up[0], up[1], up[2]))
 
 
-def obstacle_classes(world: World, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
+def obstacle_classes(world: World, x: arrays.Array, y: arrays.Array,
                      time: float = 0.0, lowest: float = 0.05, highest: float = 1.2,
                      seen_from: Optional[Tuple[float, float]] = None
-                     ) -> 'npt.NDArray[np.uint8]':
+                     ) -> arrays.UInt8:
     """
     Return the class of what fills vertical lines within a band of heights.
 
@@ -130,8 +128,8 @@ def occupancy(world: World, origin: Tuple[float, float], resolution: float,
                      obstacle_classes(world, x, y, time, lowest, highest, seen_from))
 
 
-def first_surfaces(world: World, origin: 'npt.NDArray[Any]', directions: 'npt.NDArray[Any]',
-                   time: float = 0.0) -> 'Tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]':
+def first_surfaces(world: World, origin: arrays.Array, directions: arrays.Array,
+                   time: float = 0.0) -> Tuple[arrays.Array, arrays.UInt8]:
     """
     Return what rays from one point meet first.
 

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which surface each ray meets first, and which points lie in shadow."""
 
-from typing import Any, List, Optional, Tuple, TYPE_CHECKING
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.simulation import shapes
 from segformer_ros.simulation.textures.noise import fractal
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # Side of a tile in pixels: rays are culled tile by tile against bounding spheres.
 TILE = 16
@@ -30,7 +28,7 @@ class TiledRays:
     :param rays: (H, W, 3) directions in the optical frame, any length, finite
     """
 
-    def __init__(self, rays: 'npt.NDArray[Any]') -> None:
+    def __init__(self, rays: arrays.Array) -> None:
         self.shape = rays.shape[:2]
         rows, columns = -(-self.shape[0] // TILE), -(-self.shape[1] // TILE)
         self._grid = (rows, columns)
@@ -49,7 +47,7 @@ class TiledRays:
         steps = np.sqrt((np.diff(middle, axis=0) ** 2).sum(axis=1))
         self.pixel_angle = float(np.median(steps)) if len(steps) else 1e-3
 
-    def to_image(self, values: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+    def to_image(self, values: arrays.Array) -> arrays.Array:
         """Return (T, S) or (T, S, C) values as an image (H, W) or (H, W, C)."""
         rows, columns = self._grid
         rest = values.shape[2:]
@@ -59,7 +57,7 @@ class TiledRays:
 
 
 def _open_foliage(primitive: shapes.Primitive, origin: Any, direction: Any,
-                  t: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
+                  t: arrays.Array) -> arrays.Bool:
     h = primitive.half
     x, y, z = [(o + t * d) * np.float32(size) for o, d, size in zip(origin, direction, h)]
     level = np.interp(primitive.holes, [q[0] for q in _QUANTILES], [q[1] for q in _QUANTILES])
@@ -67,7 +65,7 @@ def _open_foliage(primitive: shapes.Primitive, origin: Any, direction: Any,
 
 
 def _enter(primitive: shapes.Primitive, origin: Any, direction: Any
-           ) -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+           ) -> Tuple[arrays.Array, arrays.Array]:
     entry, leave = shapes.span(primitive.kind, origin, direction)
     hit = (entry < leave) & (entry > _NEAREST)
     if primitive.holes and hit.any():
@@ -78,9 +76,9 @@ def _enter(primitive: shapes.Primitive, origin: Any, direction: Any
     return entry, hit
 
 
-def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
-         directions: 'npt.NDArray[Any]', axis: 'npt.NDArray[Any]',
-         half_angle: 'npt.NDArray[Any]') -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+def cast(primitives: List[shapes.Primitive], origin: arrays.Array,
+         directions: arrays.Array, axis: arrays.Array,
+         half_angle: arrays.Array) -> Tuple[arrays.Array, arrays.Array]:
     """
     Find the first surface along rays from one point.
 
@@ -133,9 +131,9 @@ def cast(primitives: List[shapes.Primitive], origin: 'npt.NDArray[Any]',
     return distance, owner
 
 
-def shadows(primitives: List[shapes.Primitive], points: 'npt.NDArray[Any]',
-            seen: 'npt.NDArray[np.bool_]', sun: Tuple[float, float, float],
-            lamp: Optional[Tuple[float, float, float]]) -> 'npt.NDArray[np.bool_]':
+def shadows(primitives: List[shapes.Primitive], points: arrays.Array,
+            seen: arrays.Bool, sun: Tuple[float, float, float],
+            lamp: Optional[Tuple[float, float, float]]) -> arrays.Bool:
     """
     Return which points a shape hides from the light.
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of a world, with the ground truth of every pixel."""
 
-from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.simulation.render import sensor as render_sensor
@@ -13,9 +14,6 @@ from segformer_ros.simulation.render.ray_casting import TiledRays
 from segformer_ros.simulation.render.shading import shade
 from segformer_ros.simulation.world.world import KINDS
 from segformer_ros.simulation.world.world import World
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class RenderedImage(NamedTuple):
@@ -29,14 +27,14 @@ class RenderedImage(NamedTuple):
     directions in the optical frame, float32 (H, W, 3), unit length.
     """
 
-    image: 'npt.NDArray[np.uint8]'
-    labels: 'npt.NDArray[np.uint8]'
-    depth: 'npt.NDArray[np.float32]'
-    camera_to_world: 'npt.NDArray[np.float64]'
+    image: arrays.UInt8
+    labels: arrays.UInt8
+    depth: arrays.Float32
+    camera_to_world: arrays.Float64
     time: float
-    rays: 'npt.NDArray[np.float32]'
+    rays: arrays.Float32
 
-    def points(self) -> 'npt.NDArray[np.float32]':
+    def points(self) -> arrays.Float32:
         """Return the seen surface points in the world, (H, W, 3) metres; not finite for sky."""
         with np.errstate(invalid='ignore', divide='ignore'):
             scale = self.depth / self.rays[..., 2]
@@ -46,7 +44,7 @@ class RenderedImage(NamedTuple):
 
 
 def pinhole_rays(width: int, height: int, fx: float, fy: float, cx: float,
-                 cy: float) -> 'npt.NDArray[np.float32]':
+                 cy: float) -> arrays.Float32:
     """
     Return the rays of an ideal camera (no distortion); pixel centres at whole numbers.
 
@@ -63,7 +61,7 @@ def pinhole_rays(width: int, height: int, fx: float, fy: float, cx: float,
     return rays
 
 
-def rays_with_view(width: int, height: int, degrees: float) -> 'npt.NDArray[np.float32]':
+def rays_with_view(width: int, height: int, degrees: float) -> arrays.Float32:
     """
     Return the rays of an ideal camera by its horizontal field of view.
 
@@ -86,7 +84,7 @@ class Renderer:
     :raises InvalidInputError: the rays have another shape
     """
 
-    def __init__(self, rays: 'npt.NDArray[Any]',
+    def __init__(self, rays: arrays.Array,
                  sensor: render_sensor.Sensor = render_sensor.USUAL_SENSOR) -> None:
         if rays.ndim != 3 or rays.shape[2] != 3 or 0 in rays.shape:
             raise InvalidInputError('the rays of a camera have the wrong shape', rays.shape,
@@ -96,7 +94,7 @@ class Renderer:
         self._tiles = TiledRays(np.where(blind[..., None], np.array([0.0, 0.0, 1.0]), rays))
         self._sensor = sensor
 
-    def render(self, world: World, camera_to_world: 'npt.NDArray[Any]', time: float = 0.0,
+    def render(self, world: World, camera_to_world: arrays.Array, time: float = 0.0,
                motion: Tuple[float, float] = (0.0, 0.0)) -> RenderedImage:
         """
         Render one image; the same arguments give the same bytes.

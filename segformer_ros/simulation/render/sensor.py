@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera's sensor: exposure, white balance, blur and noise turn linear light into bytes."""
 
-from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 # Grey that the automatic exposure aims at (linear; 0.25 is shown as half).
 _TARGET = 0.26
@@ -46,7 +44,7 @@ def random_sensor(random: np.random.RandomState) -> Sensor:
                   softness=float(random.uniform(0.1, 0.35)))
 
 
-def _spread(image: 'npt.NDArray[Any]', amount: float) -> 'npt.NDArray[Any]':
+def _spread(image: arrays.Array, amount: float) -> arrays.Array:
     side = np.float32(amount * 0.5)
     keep = np.float32(1.0 - amount)
     for axis in (0, 1):
@@ -60,7 +58,7 @@ def _spread(image: 'npt.NDArray[Any]', amount: float) -> 'npt.NDArray[Any]':
     return image
 
 
-def _smear(image: 'npt.NDArray[Any]', motion: Tuple[float, float]) -> 'npt.NDArray[Any]':
+def _smear(image: arrays.Array, motion: Tuple[float, float]) -> arrays.Array:
     steps = int(np.ceil(max(abs(motion[0]), abs(motion[1]))))
     if steps < 1:
         return image
@@ -74,8 +72,8 @@ def _smear(image: 'npt.NDArray[Any]', motion: Tuple[float, float]) -> 'npt.NDArr
     return total / np.float32(steps + 1)
 
 
-def expose(light: 'npt.NDArray[np.float32]', sensor: Sensor, random: np.random.RandomState,
-           motion: Tuple[float, float] = (0.0, 0.0)) -> 'npt.NDArray[np.uint8]':
+def expose(light: arrays.Float32, sensor: Sensor, random: np.random.RandomState,
+           motion: Tuple[float, float] = (0.0, 0.0)) -> arrays.UInt8:
     """
     Return the image that a sensor makes of linear light.
 

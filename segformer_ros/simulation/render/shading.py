@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colour and light of the points that the rays met."""
 
-from typing import Any, List, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, List, NamedTuple, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.simulation.render.ray_casting import GROUND
 from segformer_ros.simulation.render.ray_casting import shadows
 from segformer_ros.simulation.shapes import Primitive
@@ -16,19 +17,16 @@ from segformer_ros.simulation.textures.patterns import PATTERNS
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.world import World
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 class Shaded(NamedTuple):
     """Linear colour (T, S, 3) float32 and class (T, S) uint8 of each ray."""
 
-    color: 'npt.NDArray[np.float32]'
-    labels: 'npt.NDArray[np.uint8]'
+    color: arrays.Float32
+    labels: arrays.UInt8
 
 
-def sky_color(lights: Lights, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
-              z: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def sky_color(lights: Lights, x: arrays.Array, y: arrays.Array,
+              z: arrays.Array) -> arrays.Array:
     """
     Return the sky's colour in directions.
 
@@ -45,7 +43,7 @@ def sky_color(lights: Lights, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
     return color + (white - color) * cover[:, None]
 
 
-def _corners(room: Tuple[float, float, float], p: Any, normal: Any) -> 'npt.NDArray[Any]':
+def _corners(room: Tuple[float, float, float], p: Any, normal: Any) -> arrays.Array:
     # Less sky-light reaches the corners of a room; 0.35 m is the width of the gradient.
     shade = np.ones(p[0].shape, np.float32)
     for axis, size in enumerate(room):
@@ -105,9 +103,9 @@ def _paint_primitive(out: _Points, primitive: Primitive, p: Any, footprint: Any,
             out.paint(material, surface.take(rows), where[rows])
 
 
-def shade(world: World, primitives: List[Primitive], origin: 'npt.NDArray[Any]',
-          directions: 'npt.NDArray[Any]', distance: 'npt.NDArray[Any]',
-          owner: 'npt.NDArray[Any]', pixel_angle: float) -> Shaded:
+def shade(world: World, primitives: List[Primitive], origin: arrays.Array,
+          directions: arrays.Array, distance: arrays.Array,
+          owner: arrays.Array, pixel_angle: float) -> Shaded:
     """
     Colour and label what the rays met.
 

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smooth random fields, baked once, that every texture of the world samples."""
 
-from typing import Any, Tuple, TYPE_CHECKING
+from typing import Tuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 # Side of the baked square, a power of two so that wrapping is a bit mask.
 TILE = 512
@@ -17,7 +15,7 @@ _BASE_CELLS = 16
 _OCTAVES = 4
 
 
-def _bake(seed: int) -> 'npt.NDArray[np.float32]':
+def _bake(seed: int) -> arrays.Float32:
     random = np.random.RandomState(seed)
     field = np.zeros((TILE, TILE))
     amplitude = 1.0
@@ -40,8 +38,8 @@ _FIELD = _bake(20260117).ravel()
 _WHITE = np.random.RandomState(77003).uniform(size=4096).astype(np.float32)
 
 
-def fractal(u: 'npt.NDArray[Any]', v: 'npt.NDArray[Any]',
-            cell: float) -> 'npt.NDArray[np.float32]':
+def fractal(u: arrays.Array, v: arrays.Array,
+            cell: float) -> arrays.Float32:
     """
     Sample the fractal field, bilinearly.
 
@@ -67,8 +65,8 @@ def fractal(u: 'npt.NDArray[Any]', v: 'npt.NDArray[Any]',
     return top + (bottom - top) * y
 
 
-def cell_value(i: 'npt.NDArray[Any]', j: 'npt.NDArray[Any]',
-               salt: int = 0) -> 'npt.NDArray[np.float32]':
+def cell_value(i: arrays.Array, j: arrays.Array,
+               salt: int = 0) -> arrays.Float32:
     """
     Return a random number for each integer cell.
 
@@ -84,8 +82,8 @@ def cell_value(i: 'npt.NDArray[Any]', j: 'npt.NDArray[Any]',
     return _WHITE[(key ^ (key >> 13)) & 4095]
 
 
-def line(x: 'npt.NDArray[Any]', period: float, width: float,
-         footprint: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def line(x: arrays.Array, period: float, width: float,
+         footprint: arrays.Array) -> arrays.Array:
     """
     Return the coverage of lines at whole multiples of a period, softened to a pixel's size.
 
@@ -102,7 +100,7 @@ def line(x: 'npt.NDArray[Any]', period: float, width: float,
     return cover * np.minimum(1.0, width / soft) * (1 - blend) + blend * (width / period)
 
 
-def fade(feature: float, footprint: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def fade(feature: float, footprint: arrays.Array) -> arrays.Array:
     """Return the contrast, 0..1, left of a pattern of this size seen through such pixels."""
     ratio = footprint * (1.0 / feature)
     return 1.0 / (1.0 + ratio * ratio)

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Materials, and the patterns that colour them: of nature first, then of things people build."""
 
-from typing import Any, Callable, Dict, NamedTuple, TYPE_CHECKING
+from typing import Any, Callable, Dict, NamedTuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.simulation.textures import noise
 from segformer_ros.simulation.textures.surface import Surface
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class Material(NamedTuple):
@@ -24,7 +22,7 @@ class Material(NamedTuple):
 
     class_id: int
     pattern: str
-    palette: 'npt.NDArray[np.float32]'
+    palette: arrays.Float32
     scale: float = 1.0
     salt: int = 0
     amount: float = 1.0
@@ -32,36 +30,36 @@ class Material(NamedTuple):
     glow: float = 0.0
 
 
-Pattern = Callable[[Material, Surface], 'npt.NDArray[Any]']
+Pattern = Callable[[Material, Surface], arrays.Array]
 
 
-def mix(first: Any, second: Any, part: 'npt.NDArray[Any]') -> 'npt.NDArray[Any]':
+def mix(first: Any, second: Any, part: arrays.Array) -> arrays.Array:
     """Blend two colours, (3,) or (N, 3), by a share (N,) of the second."""
     return first + (second - first) * part[:, None]
 
 
-def _noise(material: Material, s: Surface, cell: float, salt: int = 0) -> 'npt.NDArray[Any]':
+def _noise(material: Material, s: Surface, cell: float, salt: int = 0) -> arrays.Array:
     shift, cell = np.float32((material.salt * 7.31 + salt * 3.7) % 31.0), cell * material.scale
     return noise.fractal(s.u + shift, s.v + shift, cell) * noise.fade(0.25 * cell, s.footprint)
 
 
-def _tone(color: Any, change: 'npt.NDArray[Any]', strength: float) -> 'npt.NDArray[Any]':
+def _tone(color: Any, change: arrays.Array, strength: float) -> arrays.Array:
     return color * np.clip(1.0 + strength * change, 0.15, 2.5)[:, None]
 
 
-def plain(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def plain(m: Material, s: Surface) -> arrays.Array:
     """Paint or plaster: one colour with a faint mottle."""
     return _tone(m.palette[0], _noise(m, s, 0.8), 0.05 * m.amount)
 
 
-def cloth(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def cloth(m: Material, s: Surface) -> arrays.Array:
     """Upholstery: weave of two directions over a mottle."""
     weave = np.sin(s.u * (110.0 / m.scale)) + np.sin(s.v * (110.0 / m.scale))
     tone = 0.10 * weave * noise.fade(0.03 * m.scale, s.footprint) + 0.12 * _noise(m, s, 0.15)
     return _tone(m.palette[0], tone, m.amount)
 
 
-def quilt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def quilt(m: Material, s: Surface) -> arrays.Array:
     """Bedding: diamonds of two tones with dark seams."""
     p = 0.30 * m.scale
     a, b = s.u + s.v, s.u - s.v
@@ -71,13 +69,13 @@ def quilt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[0] * 0.3, seam)
 
 
-def grass(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def grass(m: Material, s: Surface) -> arrays.Array:
     """Lawn: blades at a hand's size, patches at a metre's."""
     part = np.clip(0.5 + 0.45 * _noise(m, s, 0.16) + 0.15 * _noise(m, s, 2.5, 1), 0, 1)
     return mix(m.palette[0], m.palette[1], part)
 
 
-def field(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def field(m: Material, s: Surface) -> arrays.Array:
     """Crop rows: stripes of plants with earth between."""
     period = 0.75 * m.scale
     wave = 0.5 + 0.5 * np.sin(s.v * (6.2832 / period)) * noise.fade(0.4 * period, s.footprint)
@@ -85,13 +83,13 @@ def field(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(m.palette[0], m.palette[1], part)
 
 
-def foliage(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def foliage(m: Material, s: Surface) -> arrays.Array:
     """Leaves: hard-edged light and dark clumps."""
     part = np.clip(0.5 + 1.3 * _noise(m, s, 0.55), 0, 1)
     return mix(m.palette[0], m.palette[1], part)
 
 
-def earth(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def earth(m: Material, s: Surface) -> arrays.Array:
     """Bare soil: broad stains, cracks and scattered stones."""
     stain = np.clip(0.5 + 0.5 * _noise(m, s, 1.6), 0, 1)
     color = mix(m.palette[0], m.palette[1], stain)
@@ -100,7 +98,7 @@ def earth(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[0] * 0.25, 0.8 * crack)
 
 
-def gravel(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def gravel(m: Material, s: Surface) -> arrays.Array:
     """Path: pebbles, each with its own tone."""
     size = 0.07 * m.scale
     jitter = 0.4 * size * _noise(m, s, 4 * size)
@@ -112,7 +110,7 @@ def gravel(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[0] * 0.6, 0.5 * edge)
 
 
-def asphalt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def asphalt(m: Material, s: Surface) -> arrays.Array:
     """Road: fine speckle, wheel tracks, a dashed middle line and edge lines."""
     color = _tone(m.palette[0], _noise(m, s, 0.12) + 0.8 * _noise(m, s, 3.0, 1), 0.09)
     track = np.exp(-((np.abs(s.v) - 0.25 * s.height) / (0.09 * s.height)) ** 2)
@@ -125,7 +123,7 @@ def asphalt(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[1], paint)
 
 
-def paving(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def paving(m: Material, s: Surface) -> arrays.Array:
     """Sidewalk: square slabs of slightly different tone with dark joints."""
     p = 0.6 * m.scale
     tone = noise.cell_value(np.round(s.u / p + 0.5), np.round(s.v / p + 0.5), m.salt) - 0.5
@@ -136,7 +134,7 @@ def paving(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[1], joint)
 
 
-def water(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def water(m: Material, s: Surface) -> arrays.Array:
     """Ripples: long waves of dark and light; the sky's mirror comes from ``shine``."""
     cell = 1.1 * m.scale
     wave = noise.fractal(s.u * 0.35 + m.salt, s.v * 1.2, cell) * noise.fade(
@@ -144,7 +142,7 @@ def water(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(m.palette[0], m.palette[1], np.clip(0.35 + 0.3 * wave, 0, 1))
 
 
-def stone(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def stone(m: Material, s: Surface) -> arrays.Array:
     """Rock: layered, cracked, strongly mottled."""
     part = np.clip(0.5 + 0.5 * _noise(m, s, 0.5), 0, 1)
     color = mix(m.palette[0], m.palette[1], part)
@@ -152,33 +150,33 @@ def stone(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[0] * 0.2, 0.8 * crack)
 
 
-def bark(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def bark(m: Material, s: Surface) -> arrays.Array:
     """Trunk: ridges along the height."""
     ridge = noise.fractal(s.u * 3.0 + m.salt, s.v * 0.35, 0.25 * m.scale)
     return _tone(m.palette[0], ridge * noise.fade(0.03, s.footprint), 0.35)
 
 
-def _grain(m: Material, along: Any, across: Any, footprint: Any) -> 'npt.NDArray[Any]':
+def _grain(m: Material, along: Any, across: Any, footprint: Any) -> arrays.Array:
     ring = noise.fractal(along * 0.12 + m.salt, across * 1.6 + m.salt, 0.12 * m.scale)
     return np.clip(1.0 + 0.22 * m.amount * ring * noise.fade(0.02, footprint), 0.3, 1.8)
 
 
-def _inset(s: Surface, margin: float) -> 'npt.NDArray[Any]':
+def _inset(s: Surface, margin: float) -> arrays.Array:
     """Return the distance to the face's border minus a margin, metres; > 0 inside."""
     return np.minimum(0.5 * s.width - np.abs(s.u), 0.5 * s.height - np.abs(s.v)) - margin
 
 
-def _step(distance: Any, footprint: Any) -> 'npt.NDArray[Any]':
+def _step(distance: Any, footprint: Any) -> arrays.Array:
     return np.clip(distance / np.maximum(footprint, 1e-4) + 0.5, 0.0, 1.0)
 
 
-def wood(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def wood(m: Material, s: Surface) -> arrays.Array:
     """Give a table its grain along u, and a darker rim."""
     color = m.palette[0] * _grain(m, s.u, s.v, s.footprint)[:, None]
     return mix(color * 0.65, color, _step(_inset(s, 0.03), s.footprint))
 
 
-def planks(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def planks(m: Material, s: Surface) -> arrays.Array:
     """Floor boards along u with dark joints, each board with its own tone."""
     w, length = 0.16 * m.scale, 1.3 * m.scale
     row = np.floor(s.v / w)
@@ -190,7 +188,7 @@ def planks(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(m.palette[0] * tone[:, None], m.palette[0] * 0.25, joint)
 
 
-def tiles(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def tiles(m: Material, s: Surface) -> arrays.Array:
     """Floor tiles: squares of two tones with light or dark grout."""
     p = 0.40 * m.scale
     value = noise.cell_value(np.floor(s.u / p), np.floor(s.v / p), m.salt)
@@ -201,7 +199,7 @@ def tiles(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(m.palette[0] * tone[:, None], m.palette[1], grout)
 
 
-def wallpaper(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def wallpaper(m: Material, s: Surface) -> arrays.Array:
     """Upright stripes over plaster, and a skirting board at the bottom."""
     stripe = noise.line(s.u, 0.5 * m.scale, 0.22 * m.scale, s.footprint)
     color = mix(m.palette[0], m.palette[0] * 0.8 + m.palette[1] * 0.2, stripe * m.amount)
@@ -209,13 +207,13 @@ def wallpaper(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[2], board)
 
 
-def plaster(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def plaster(m: Material, s: Surface) -> arrays.Array:
     """Paint a wall with a skirting board at the bottom."""
     color = m.palette[0] * (1.0 + 0.04 * noise.fractal(s.u + m.salt, s.v, 1.2))[:, None]
     return mix(color, m.palette[2], _step(0.10 - (s.v + 0.5 * s.height), s.footprint))
 
 
-def panels(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def panels(m: Material, s: Surface) -> arrays.Array:
     """Ceiling: large square panels with thin lines and bright light fields."""
     p = 1.2 * m.scale
     i, j = np.floor(s.u / p), np.floor(s.v / p)
@@ -225,7 +223,7 @@ def panels(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, np.float32(1.6), lit * m.amount)
 
 
-def rug(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def rug(m: Material, s: Surface) -> arrays.Array:
     """Nested borders around a field of diamonds."""
     edge = _inset(s, 0.0)
     color = np.where((edge < 0.08)[:, None], m.palette[0], m.palette[1])
@@ -240,7 +238,7 @@ def rug(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return color * (1.0 + 0.12 * tuft)[:, None]
 
 
-def door(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def door(m: Material, s: Surface) -> arrays.Array:
     """Draw a frame, two sunk panels and a bright handle."""
     color = m.palette[0] * _grain(m, s.v, s.u, s.footprint)[:, None]
     frame = 1.0 - _step(_inset(s, 0.07), s.footprint)
@@ -252,7 +250,7 @@ def door(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, np.float32(0.9), _step(0.05 - knob, s.footprint))
 
 
-def window(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def window(m: Material, s: Surface) -> arrays.Array:
     """Draw a frame with a cross, and daylight with far hills behind the glass."""
     up = s.v / s.height + 0.5
     hill = 0.30 + 0.08 * np.sin(s.u * 2.1 + m.salt) + 0.04 * np.sin(s.u * 5.3)
@@ -262,7 +260,7 @@ def window(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(glass, m.palette[0], frame)
 
 
-def cabinet(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def cabinet(m: Material, s: Surface) -> arrays.Array:
     """Doors or drawers with dark gaps and a handle each; a plain board on top."""
     color = m.palette[0] * _grain(m, s.v, s.u, s.footprint)[:, None]
     columns = np.maximum(1.0, np.round(s.width / (0.55 * m.scale)))
@@ -280,7 +278,7 @@ def cabinet(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color, m.palette[1], np.where(s.top, 0.0, handle))
 
 
-def books(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def books(m: Material, s: Surface) -> arrays.Array:
     """Shelves full of book backs of every colour; wood at the sides."""
     tall = 0.36 * m.scale
     v = (s.v + 0.5 * s.height) / tall
@@ -300,14 +298,14 @@ def books(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return np.where(outside[:, None], wood_color, color)
 
 
-def folds(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def folds(m: Material, s: Surface) -> arrays.Array:
     """Curtain: hanging folds as a wave of light along u."""
     phase = s.u * (6.2832 / (0.17 * m.scale)) + 0.6 * np.sin(s.u * 9.0 + m.salt)
     wave = np.sin(phase) * noise.fade(0.08 * m.scale, s.footprint)
     return m.palette[0] * (1.0 + 0.45 * wave)[:, None]
 
 
-def canvas(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def canvas(m: Material, s: Surface) -> arrays.Array:
     """Painting: a frame, a pale mount and a picture of blobs."""
     edge = _inset(s, 0.0)
     part = np.clip(0.5 + 1.5 * noise.fractal(s.u + m.salt, s.v, 0.5), 0, 1)
@@ -316,7 +314,7 @@ def canvas(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return np.where((edge < 0.06)[:, None], m.palette[0], color)
 
 
-def carton(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def carton(m: Material, s: Surface) -> arrays.Array:
     """Box: board with a tape strip across the middle, a label and dark edges."""
     color = m.palette[0] * (1.0 + 0.06 * noise.fractal(s.u, s.v * 5, 0.2))[:, None]
     color = mix(color, m.palette[1], _step(0.10 * s.width - np.abs(s.u), s.footprint))
@@ -326,7 +324,7 @@ def carton(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return mix(color * 0.45, color, _step(_inset(s, 0.02), s.footprint))
 
 
-def facade(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def facade(m: Material, s: Surface) -> arrays.Array:
     """House front: a grid of dark windows on brick; seams on the roof."""
     w, h = 2.2 * m.scale, 2.8 * m.scale
     i, j = np.floor(s.u / w), np.floor((s.v + 0.5 * s.height) / h)
@@ -345,7 +343,7 @@ def facade(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return np.where(s.top[:, None], roof, color)
 
 
-def fence(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def fence(m: Material, s: Surface) -> arrays.Array:
     """Upright boards with dark gaps and two rails."""
     p = 0.22 * m.scale
     gap = noise.line(s.u, p, 0.06, s.footprint)
@@ -356,13 +354,13 @@ def fence(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return np.where(rail[:, None], m.palette[0] * 0.7, color)
 
 
-def glasshouse(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def glasshouse(m: Material, s: Surface) -> arrays.Array:
     """Upper part of a car: dark panes in a painted frame, a painted roof."""
     pane = _step(_inset(s, 0.10), s.footprint) * (np.abs(s.u) > 0.05)
     return np.where(s.top[:, None], m.palette[0], mix(m.palette[0], m.palette[1], pane))
 
 
-def bodywork(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def bodywork(m: Material, s: Surface) -> arrays.Array:
     """Lower part of a car: paint, a dark sill, lamps at the ends."""
     color = mix(m.palette[0] * np.ones((s.u.size, 1), np.float32), m.palette[1],
                 _step(0.12 - (s.v + 0.5 * s.height), s.footprint) * ~s.top)
@@ -371,7 +369,7 @@ def bodywork(m: Material, s: Surface) -> 'npt.NDArray[Any]':
     return np.where(lamp[:, None], m.palette[2], color)
 
 
-def bands(m: Material, s: Surface) -> 'npt.NDArray[Any]':
+def bands(m: Material, s: Surface) -> arrays.Array:
     """Pole: broad rings of two tones up the height."""
     ring = np.floor((s.v + 0.5 * s.height) / (0.5 * m.scale)) % 2
     return mix(m.palette[0], m.palette[1], ring * m.amount)

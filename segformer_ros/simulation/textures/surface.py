@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The points of a surface that a texture colours."""
 
-from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.simulation import shapes
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class Surface(NamedTuple):
@@ -22,21 +20,21 @@ class Surface(NamedTuple):
     ``footprint``: metres on the surface that one pixel spans.
     """
 
-    u: 'npt.NDArray[Any]'
-    v: 'npt.NDArray[Any]'
-    width: 'npt.NDArray[Any]'
-    height: 'npt.NDArray[Any]'
-    top: 'npt.NDArray[Any]'
-    front: 'npt.NDArray[Any]'
-    footprint: 'npt.NDArray[Any]'
+    u: arrays.Array
+    v: arrays.Array
+    width: arrays.Array
+    height: arrays.Array
+    top: arrays.Array
+    front: arrays.Array
+    footprint: arrays.Array
 
-    def take(self, chosen: 'npt.NDArray[Any]') -> 'Surface':
+    def take(self, chosen: arrays.Array) -> 'Surface':
         """Return the chosen points alone."""
         return Surface(*[part[chosen] for part in self])
 
 
-def flat_surface(u: 'npt.NDArray[Any]', v: 'npt.NDArray[Any]', width: float, height: float,
-                 footprint: 'npt.NDArray[Any]') -> Surface:
+def flat_surface(u: arrays.Array, v: arrays.Array, width: float, height: float,
+                 footprint: arrays.Array) -> Surface:
     """Return the surface of a patch of ground."""
     size = np.ones_like(u)
     yes = np.ones(u.shape, bool)
@@ -63,9 +61,9 @@ def _box_face(local: Tuple[Any, Any, Any], half: Any,
     return u, v, width, height, on_z, on_x, normal
 
 
-def surface_at(primitive: shapes.Primitive, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]',
-               z: 'npt.NDArray[Any]', footprint: 'npt.NDArray[Any]'
-               ) -> Tuple[Surface, 'npt.NDArray[Any]']:
+def surface_at(primitive: shapes.Primitive, x: arrays.Array, y: arrays.Array,
+               z: arrays.Array, footprint: arrays.Array
+               ) -> Tuple[Surface, arrays.Array]:
     """
     Return points on a primitive for its texture, and their normals for the lights.
 

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plane z = 0 and what is painted on it: floor, rugs, roads, ponds."""
 
-from typing import Any, List, NamedTuple, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Tuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from segformer_ros.common import arrays
 
 EVERYWHERE = 'everywhere'
 STRIP = 'strip'
@@ -44,8 +42,8 @@ class Ground:
         """Paint a patch over the others; see Patch."""
         self.patches.append(Patch(shape, material, origin, yaw, half, bend))
 
-    def local(self, patch: Patch, x: 'npt.NDArray[Any]',
-              y: 'npt.NDArray[Any]') -> 'Tuple[npt.NDArray[Any], npt.NDArray[Any]]':
+    def local(self, patch: Patch, x: arrays.Array,
+              y: arrays.Array) -> Tuple[arrays.Array, arrays.Array]:
         """
         Return points in the coordinates of a patch; those of a strip are straightened.
 
@@ -60,8 +58,8 @@ class Ground:
             v = v - kind(patch.bend) * np.sin(u * kind(6.283185 / patch.half[0]))
         return u, v
 
-    def covers(self, patch: Patch, x: 'npt.NDArray[Any]',
-               y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.bool_]':
+    def covers(self, patch: Patch, x: arrays.Array,
+               y: arrays.Array) -> arrays.Bool:
         """Return which points lie in a patch; arguments as for ``local``."""
         if patch.shape == EVERYWHERE:
             return np.ones(x.shape, bool)
@@ -74,7 +72,7 @@ class Ground:
         rim = 1.0 + patch.bend * (np.sin(3 * angle + patch.yaw) + 0.6 * np.sin(5 * angle))
         return np.hypot(u / patch.half[0], v / patch.half[1]) <= rim
 
-    def patch_index(self, x: 'npt.NDArray[Any]', y: 'npt.NDArray[Any]') -> 'npt.NDArray[np.int16]':
+    def patch_index(self, x: arrays.Array, y: arrays.Array) -> arrays.Int16:
         """
         Return which patch is the surface at points.
 

@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A world under construction: materials, shapes, ground, lights, people and a route."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.simulation.shapes import Primitive
 from segformer_ros.simulation.shapes import rotation_z
 from segformer_ros.simulation.textures.bank import TextureBank
 from segformer_ros.simulation.textures.patterns import Material
 from segformer_ros.simulation.world.ground import Ground
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 Color = Tuple[float, float, float]
 
@@ -115,7 +113,7 @@ class Assembly:
 
     def put(self, kind: int, center: Tuple[float, float, float],
             half: Tuple[float, float, float], material: int, holes: float = 0.0,
-            turn: 'Optional[npt.NDArray[Any]]' = None) -> None:
+            turn: Optional[arrays.Array] = None) -> None:
         """
         Add a primitive.
 

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the robot and its camera are: along a world's route, or at random."""
 
-from typing import Any, NamedTuple, Optional, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from segformer_ros.common import arrays
 from segformer_ros.simulation.world.world import World
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # base_from_optical of a camera that looks along the robot's x axis (REP-103).
 _FORWARD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -18,7 +16,7 @@ _MOUNTS = {'indoor': (0.9, 0.20), 'outdoor': (1.1, 0.18), 'aerial': (12.0, np.pi
 
 
 def camera_mount(height: float, pitch: float, yaw: float = 0.0,
-                 roll: float = 0.0) -> 'npt.NDArray[np.float64]':
+                 roll: float = 0.0) -> arrays.Float64:
     """
     Return where a camera sits on a robot.
 
@@ -65,7 +63,7 @@ class Trajectory:
         """Return the seconds until the route's end (one round of a loop)."""
         return self._world.route_length / self.speed
 
-    def base_pose(self, time: float) -> 'npt.NDArray[np.float64]':
+    def base_pose(self, time: float) -> arrays.Float64:
         """
         Return the robot's pose on the ground, with x along the route.
 
@@ -77,7 +75,7 @@ class Trajectory:
             s = min(max(s, 0.0), self._world.route_length)
         return _on_route(self._world, s)
 
-    def camera_pose(self, time: float) -> 'npt.NDArray[np.float64]':
+    def camera_pose(self, time: float) -> arrays.Float64:
         """
         Return the camera's pose.
 
@@ -87,7 +85,7 @@ class Trajectory:
         return self.base_pose(time).dot(self.base_from_optical)
 
 
-def _on_route(world: World, s: float) -> 'npt.NDArray[np.float64]':
+def _on_route(world: World, s: float) -> arrays.Float64:
     x, y = world.route(s)
     ahead = world.route(s + 0.05)
     behind = world.route(s - 0.05)
@@ -99,7 +97,7 @@ def _on_route(world: World, s: float) -> 'npt.NDArray[np.float64]':
 class View(NamedTuple):
     """A camera pose, world_from_optical (4, 4), and a time in seconds."""
 
-    camera_to_world: 'npt.NDArray[np.float64]'
+    camera_to_world: arrays.Float64
     time: float
 
 
