@@ -13,12 +13,13 @@ CORE_TESTS := test/common test/model test/inference test/segmentation test/costm
 	test/tools/measure test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make test       every test and linter (about a quarter of an hour on two cores)"
-	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
+	@echo "make test-slow  the long ones: soak, long recordings, engine builds, test-properties"
+	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
 	@echo "make soak MINUTES=60   the node under random disturbances; soak_output/soak.png"
@@ -72,6 +73,15 @@ test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 # Part of test-slow.
 test-install: $(VENV)/.test
 	$(BIN)/python -m pytest test/install
+
+# Property tests with other examples each time; those that failed are kept and tried first.
+EXAMPLES ?= 1000
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+test-properties: $(VENV)/.test
+	@seed=$(SEED)
+	echo "$(EXAMPLES) examples for each property; the same again: make test-properties SEED=$$seed"
+	SEGFORMER_ROS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -m hypothesis \
+		--hypothesis-seed=$$seed --durations=15
 
 # Export and training need PyTorch: an environment of its own, left out where pip has none.
 test-torch:

@@ -10,6 +10,7 @@ import pytest
 
 try:
     from hypothesis import settings
+    from hypothesis.database import DirectoryBasedExampleDatabase
 except ImportError:
     settings = None
 
@@ -30,10 +31,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 # Before any test imports onnxruntime by itself.
 disable_telemetry()
 
-# CI judges a change, not a draw; everyday runs go on looking for new examples.
-if settings is not None and os.environ.get('SEGFORMER_ROS_STRICT_SKIPS'):
-    settings.register_profile('repeatable', derandomize=True)
+# Everywhere alike: a test judges a change, not a draw. make test-properties draws anew.
+if settings is not None:
+    settings.register_profile('repeatable', derandomize=True, deadline=None)
     settings.load_profile('repeatable')
+EXAMPLES = int(os.environ.get('SEGFORMER_ROS_EXAMPLES', '0'))
+"""Random examples for each property test instead of its own number; 0: its own."""
+# Where hypothesis keeps the settings of one test; a second decorator is refused.
+HYPOTHESIS_SETTINGS = '_hypothesis_internal_use_settings'
+EXAMPLE_DATABASE = os.path.join(PROJECT_ROOT, '.hypothesis', 'examples')
+"""Examples that failed once are tried first, until they pass."""
 
 
 @pytest.fixture(scope='session')
@@ -65,6 +72,18 @@ def pytest_configure(config):
     """Run the smoke tests only where colcon calls: it hands over the package's name."""
     if getattr(config.option, 'junitprefix', None) == 'segformer_ros':
         config.option.markexpr = config.option.markexpr or 'smoke'
+
+
+def pytest_collection_modifyitems(items):
+    """Give every property test as many random examples as the environment asks for."""
+    if settings is None or not EXAMPLES:
+        return
+    for item in items:
+        test = getattr(item.obj, '__func__', item.obj) if hasattr(item, 'obj') else None
+        if hasattr(test, HYPOTHESIS_SETTINGS):
+            setattr(test, HYPOTHESIS_SETTINGS, settings(
+                getattr(test, HYPOTHESIS_SETTINGS), max_examples=EXAMPLES, derandomize=False,
+                database=DirectoryBasedExampleDatabase(EXAMPLE_DATABASE), print_blob=True))
 
 
 def _expected_skips():

@@ -4,18 +4,22 @@
 
 import argparse
 import math
+import os
 import sys
+import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
 from segformer_ros.ros.doctor import check_result
-from segformer_ros.ros.doctor.machine import check_machine
+from segformer_ros.ros.doctor import parts
 from segformer_ros.ros.io import status
-from segformer_ros.ros.parameters.node import NODE_ROWS
 
 USAGE = 64
 """Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
-MODEL_PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache')
+DEFAULT_NODE = '/segformer'
+MODEL_PARAMETERS = {'model': 'segformer_b0_ade20k', 'model_spec': '', 'backend': 'auto',
+                    'engine_cache': ''}
+"""With the node's defaults, which its own rows cannot tell where ROS is missing."""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -30,16 +34,30 @@ def main(arguments: Optional[List[str]] = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as end:
         return USAGE if end.code else 0
+    results = parts.check_parts(not options.no_ros)
+    if any(parts.ENDED in result.text for result in results):
+        # What kills a process that imports it would kill this one, too.
+        return _report(results, options.json)
     with stdout_kept_clean():
         graph, parameters, serves = _observe_graph(options)
-    values = {row.name: row.default for row in NODE_ROWS if row.name in MODEL_PARAMETERS}
-    for name in MODEL_PARAMETERS:
+    values = {}
+    for name, default in MODEL_PARAMETERS.items():
         given = getattr(options, name)
-        values[name] = parameters.get(name, values[name]) if given is None else given
-    results = check_machine(serves=serves, **values) + graph
-    sys.stdout.write(check_result.render_json(results) if options.json
+        values[name] = parameters.get(name, default) if given is None else given
+    try:
+        from segformer_ros.ros.doctor.machine import check_machine
+        results += check_machine(serves=serves, **values)
+    except ImportError as error:
+        results.append(check_result.CheckResult(
+            status.ERROR, 'machine', f'model, runtimes and cache were not looked at: {error}',
+            'Install the parts that are missing, then run the doctor again.'))
+    return _report(results + graph, options.json)
+
+
+def _report(results: List[check_result.CheckResult], as_json: bool) -> int:
+    """Print results; return the worst level: 0 is OK, 1 WARN, 2 ERROR."""
+    sys.stdout.write(check_result.render_json(results) if as_json
                      else check_result.render_text(results))
-    # The worst level: 0 is OK, 1 WARN, 2 ERROR.
     return check_result.worst(results)
 
 
@@ -50,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
                     'the node, its topics with rate and QoS, CameraInfo, TF. Changes nothing. '
                     'One line for each thing, and one for its remedy.',
         epilog='Exit status: 0 all is well, 1 warnings, 2 errors, 64 wrong command line.')
-    parser.add_argument('--node', default='/segformer', help='full name (default: %(default)s)')
+    parser.add_argument('--node', help=f'full name (default: {DEFAULT_NODE}, or the only node '
+                                       'of this kind in any namespace)')
     parser.add_argument('--seconds', type=_seconds, default=3.0,
                         help='how long messages are counted (default: %(default)s)')
     parser.add_argument('--image', default='image',
@@ -94,16 +113,31 @@ def _observe_graph(options: argparse.Namespace
     """Return results, the node's parameters, and whether it is active."""
     if options.no_ros:
         return [], {}, False
+    domain = parts.check_domain(os.environ.get('ROS_DOMAIN_ID'))
+    if domain is not None:
+        return [domain], {}, False
+    faults = []
+    log_folder = parts.check_log_folder()
+    if log_folder is not None:
+        faults.append(log_folder)
+        # The doctor itself goes on.
+        os.environ['ROS_LOG_DIR'] = tempfile.gettempdir()
     try:
         from segformer_ros.ros.doctor.graph import GraphObserver
         from segformer_ros.ros.doctor.topics import check_graph
     except ImportError as error:
-        return [check_result.CheckResult(
-            status.ERROR, 'ros', f'cannot be used: {error}',
-            'Source the setup file of ROS 2 and of the workspace, or give --no-ros.')], {}, False
-    with GraphObserver(options.node) as observer:
-        observed = observer.observe(options.seconds, options.image, options.camera_info)
-    return check_graph(observed, options.speed), observed.parameters, observed.state == 'active'
+        return faults + [check_result.CheckResult(
+            status.ERROR, 'ros', f'cannot be used: {error}', parts.ROS_REMEDY)], {}, False
+    try:
+        with GraphObserver(options.node or DEFAULT_NODE, options.node is None) as observer:
+            observed = observer.observe(options.seconds, options.image, options.camera_info)
+    except RuntimeError as error:
+        # What rcl refuses: a middleware that is not there, a profile that cannot be read.
+        return faults + [check_result.CheckResult(
+            status.ERROR, 'ros', f'cannot be used: {error}', 'Look at the variables RMW_*, '
+            'ROS_* and *_PROFILES_FILE; the node reads the same ones.')], {}, False
+    return faults + check_graph(observed,
+                                options.speed), observed.parameters, observed.state == 'active'
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ import sys
 
 from geometry_msgs.msg import TransformStamped
 from segformer_ros.cli import doctor as doctor_command
+from segformer_ros.cli.support.ros_environment import PROFILE_VARIABLES
 from segformer_ros.ros.doctor import machine as doctor_machine
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
@@ -20,10 +21,26 @@ from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
+from support.ros_graph import wait_until
 from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
 from support.tiny_model import color_image
 from tf2_msgs.msg import TFMessage
+
+
+CAMERA_4K = '''
+import rclpy, time
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node("camera_4k")
+publisher = node.create_publisher(Image, "/image", qos_profile_sensor_data)
+message = Image(height=2160, width=3840, encoding="rgb8", step=11520, data=bytes(2160 * 11520))
+while True:
+    publisher.publish(message)
+    print("sent", flush=True)
+    time.sleep(0.2)
+'''
 
 
 def results_of(output):
@@ -194,6 +211,71 @@ def test_a_stop_polygon_that_ends_too_near_is_told_with_what_is_needed(domain):
     # Bumper 0.3, 0.8 s at 0.6 m/s, 0.18 m of braking at 1 m/s2, 0.1 m to spare.
     assert short.text.startswith('short reaches 0.60 m ahead, 1.06 m are needed at 0.60 m/s')
     assert 'Move its front to 1.06 m' in short.remedy
+
+
+def test_only_node_of_the_kind_is_found_in_its_namespace_under_another_name(
+        domain, tmp_path, color_model):
+    with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'},
+                     arguments=['-r', '__ns:=/robot_1', '-r', '__node:=eyes']), \
+            Peer(domain) as peer:
+        wait_until(lambda: peer.node.count_publishers('/diagnostics'), 'the node')
+        _, found = doctor(domain, '--seconds', '0.2')
+        _, named = doctor(domain, '--seconds', '0.2', '--node', '/segformer')
+    assert of(found, 'node')[0].text.startswith('/robot_1/eyes is unconfigured')
+    node, = of(named, 'node')
+    assert ('does not run' in node.text, '--node /robot_1/eyes' in node.remedy) == (True, True)
+
+
+def test_what_does_not_fit_the_node_s_own_subscriptions_is_told_and_what_fits_is_not(
+        domain, tmp_path):
+    with NodeProcess(domain, tmp_path, color_parameters(tmp_path)), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        static = peer.publisher(TFMessage, '/tf_static', 5, wait_for_subscriber=False)
+        peer.publisher(TFMessage, '/tf', 5)
+        image = peer.publisher(Image, '/image', 5)
+        peer.publisher(Image, '/camera_info', 5, wait_for_subscriber=False)
+        other = Peer(domain)
+        try:
+            other.publisher(CameraInfo, '/image', 5, wait_for_subscriber=False)
+            edge = TransformStamped(child_frame_id='camera')
+            edge.header.frame_id, edge.transform.rotation.w = 'base_link', 1.0
+
+            def tick():
+                image.publish(rgb_message(color_image(['red'])))
+                static.publish(TFMessage(transforms=[edge]))
+            peer.node.create_timer(0.1, tick)
+            _, results = doctor(domain, '--seconds', '3')
+            name = other.node.get_name()
+        finally:
+            other.__exit__()
+    told = {result.text: result for result in of(results, 'topics')}
+    wrong, = [result for text, result in told.items() if text.startswith('/image: ')]
+    assert (wrong.level, wrong.text) == (
+        ERROR, f'/image: /{name} publishes sensor_msgs/msg/CameraInfo; the node listens to '
+        'sensor_msgs/msg/Image')
+    info, = [result for text, result in told.items() if text.startswith('/camera_info: ')]
+    assert (info.level, 'sensor_msgs/msg/Image' in info.text) == (WARN, True)
+    latched, = [result for text, result in told.items() if text.startswith('/tf_static: ')]
+    assert (latched.level, 'transient local' in latched.remedy) == (WARN, True)
+    assert 'reliable, volatile' in latched.text
+    assert len(told) == 3, told
+
+
+def test_large_images_that_the_default_transport_loses_are_told_with_the_profile(domain):
+    camera = subprocess.Popen(
+        [sys.executable, '-c', CAMERA_4K], stdout=subprocess.PIPE, env=dict(
+            {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES},
+            ROS_DOMAIN_ID=str(domain)))
+    try:
+        assert camera.stdout.readline() == b'sent\n'
+        _, results = doctor(domain, '--seconds', '3')
+    finally:
+        camera.kill()
+        camera.wait()
+    image = of(results, 'image')[0]
+    assert image.level != OK, results
+    assert 'config/fastdds.xml' in image.remedy
 
 
 def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monkeypatch, capsys):

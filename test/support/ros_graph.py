@@ -14,14 +14,17 @@ import tempfile
 import threading
 import time
 
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 TIMEOUT = 60.0
 """Seconds; ten times what discovery and start take on a busy machine."""
+ASK_AGAIN = 5.0
+READING = (GetState, GetParameters)
 _NUMBERS = itertools.count()
 DOMAINS = range(1, 102)
 """Ids whose ports lie below Linux's range of outgoing ports."""
@@ -99,23 +102,30 @@ class Peer:
         self.node = Node(name, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._stopped = False
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self):
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        while not self._stopped:
+            self._executor.spin_once()
+
+    def _stop(self):
+        self._stopped = True
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self.context.try_shutdown()
+        # The thread ends before its context: waiting and publishing in one that was shut down
+        # are errors. A task is run by the thread itself, and ends its wait.
+        self._executor.create_task(self._stop)
         self._thread.join(TIMEOUT)
+        if self._thread.is_alive():
+            raise AssertionError(f'a callback of {self.node.get_name()} does not end')
         self._executor.shutdown()
         self.node.destroy_node()
+        self.context.try_shutdown()
 
     def subscribe(self, message_type, topic, qos=10):
         """Return an inbox that fills from now on."""
@@ -135,15 +145,25 @@ class Peer:
         wait_until(lambda: self.node.count_publishers(topic), 'a publisher of ' + topic)
 
     def call(self, service_type, name, request, timeout=TIMEOUT):
-        """Return the answer of a service."""
+        """
+        Return the answer of a service.
+
+        What only reads is asked again: an answer is lost for good where the server does not
+        know the client's reader yet (rmw waits 100 ms for it, then drops the answer).
+        """
         client = self.node.create_client(service_type, name)
+        deadline = time.monotonic() + timeout
+        futures = []
         try:
             assert client.wait_for_service(timeout), 'no service ' + name
             done = threading.Event()
-            future = client.call_async(request)
-            future.add_done_callback(lambda _: done.set())
-            assert done.wait(timeout), 'no answer of ' + name
-            return future.result()
+            while not done.is_set():
+                left = deadline - time.monotonic()
+                assert left > 0.0, f'no answer of {name} within {timeout:.0f} s'
+                futures.append(client.call_async(request))
+                futures[-1].add_done_callback(lambda _: done.set())
+                done.wait(min(left, ASK_AGAIN) if service_type in READING else left)
+            return next(future for future in futures if future.done()).result()
         finally:
             self.node.destroy_client(client)
 

@@ -221,7 +221,7 @@ def draw_landing():
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)
     pipeline = CostmapPipeline(settings, load_cost_table('landing', ADE20K))
     pipeline.process('down', CameraView(picture.labels, None, camera,
-                                   pose_above_ground(pose, LAND_HEIGHT), 10.0))
+                                        pose_above_ground(pose, LAND_HEIGHT), 10.0))
     occupancy, site = pipeline.occupancy(10.0), pipeline.landing_site(10.0)
     geometry = occupancy.geometry
     around = np.linspace(0.0, 2.0 * np.pi, 100)

@@ -105,7 +105,7 @@ def survey(settings: CostmapSettings, costs: cost_table.CostTable, count: int, f
         pipeline = CostmapPipeline(settings, costs)
         # Stamps of zero are refused.
         pipeline.process('down', CameraView(mask, confidence, camera,
-                                       pose_above_ground(pose, pose[2, 3]), 1.0))
+                                            pose_above_ground(pose, pose[2, 3]), 1.0))
         site = pipeline.landing_site(1.0)
         truth = LandingTruth(world, picture, costs, settings)
         possible = truth.largest_radius() >= settings.landing.min_radius

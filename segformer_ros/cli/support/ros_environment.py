@@ -54,13 +54,21 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     given = sys.argv[1:] if args is None else args
     try:
         from rclpy.utilities import remove_ros_args
+        remove_ros_args([''] + given)
     except ImportError:
-        # Without ROS nothing adds any; the command says later that ROS is missing.
-        return list(given)
-    try:
-        # The first one is taken for the program's name.
-        return list(remove_ros_args([''] + given)[1:])
+        pass  # without ROS nothing adds any; the command says later that ROS is missing
     except RuntimeError as error:  # all errors of rclpy's C++ part
         print(f'Cannot start: {error}. Correct what stands after --ros-args, or the parameter '
               'file that it names.', file=sys.stderr)
         raise SystemExit(WRONG_ARGUMENTS) from None
+    kept: List[str] = []
+    is_for_ros = False
+    # Not what remove_ros_args returns: it also takes words such as a:=b that stand elsewhere.
+    for word in given:
+        if is_for_ros:
+            is_for_ros = word != '--'
+        elif word == '--ros-args':
+            is_for_ros = True
+        else:
+            kept.append(word)
+    return kept

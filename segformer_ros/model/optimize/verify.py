@@ -9,8 +9,8 @@ import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
-from segformer_ros.model import spec as model_spec
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.model import spec as model_spec
 from segformer_ros.model.optimize.io_adapters import WHITE
 
 MAX_LOGIT_DIFFERENCE = 1e-3

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
 
-
 SAME_PLACE = 1e-3
 """Metres, and sine of an angle: a millimetre, and half a pixel at a focal length of 500."""
 RANGE_READINGS = 256

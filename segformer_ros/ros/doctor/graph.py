@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
+from rclpy.node import NodeNameNonExistentError
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
@@ -30,6 +31,10 @@ DISCOVERY = 5.0
 """Seconds within which a node on a busy machine is found; more than DDS needs."""
 ANSWER = 5.0
 """Seconds that a service may take."""
+ASKED = 2
+IMAGE, COMPRESSED, CAMERA_INFO = (Image, 'sensor_msgs/msg/Image'), (
+    CompressedImage, 'sensor_msgs/msg/CompressedImage'), (CameraInfo, 'sensor_msgs/msg/CameraInfo')
+"""Types with their names."""
 PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache', 'use_sim_time', 'cameras',
               'costmap', 'odom_frame', 'ground_frame', 'projection.robot_radius')
 MONITOR = '/collision_monitor'
@@ -54,6 +59,23 @@ class TopicObservation(NamedTuple):
     newest: Optional[Any]
     age: Optional[float]
     """Seconds from the newest message's stamp to its arrival."""
+
+
+class Endpoint(NamedTuple):
+    """A publisher or a subscription, as the graph has it."""
+
+    node: str
+    type_name: str
+    reliable: bool
+    latched: bool
+
+
+class SubscriptionObservation(NamedTuple):
+    """What the node listens to, and who publishes it; there may be two of one topic."""
+
+    topic: str
+    subscriptions: Tuple[Endpoint, ...]
+    publishers: Tuple[Endpoint, ...]
 
 
 class CameraObservation(NamedTuple):
@@ -81,6 +103,10 @@ class GraphObservation(NamedTuple):
     """Publishers of /clock."""
     stop_polygons: Dict[str, Any]
     """Of Nav2's collision monitor: what its parameter ``points`` holds, by the polygon's name."""
+    subscriptions: Tuple[SubscriptionObservation, ...] = ()
+    """The node's own."""
+    others: Tuple[str, ...] = ()
+    """Full names of further nodes of this kind."""
 
 
 class _Counter:
@@ -123,15 +149,19 @@ class GraphObserver(StandaloneNode):
     A node that listens.
 
     :param node_name: full name of the segformer node to observe
+    :param takes_another: where it does not run, the only one of this kind is observed
     """
 
-    def __init__(self, node_name: str) -> None:
+    def __init__(self, node_name: str, takes_another: bool = False) -> None:
         super().__init__('segformer_doctor', args=[], start_parameter_services=False,
                          enable_rosout=False)
         self._target = '/' + node_name.strip('/')
+        self._takes_another = takes_another
         self._buffer = TransformBuffer()
         self._transforms = 0
         self._faults: Dict[str, None] = {}
+        self._raw: List[str] = []
+        self._compressed: List[str] = []
         self._parents: Dict[str, str] = {}
         self._diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
 
@@ -144,11 +174,14 @@ class GraphObserver(StandaloneNode):
         :param camera_info: likewise
         """
         running = self.spin_until(self._sees_target, DISCOVERY)
+        others = [name for name in self._of_this_kind() if name != self._target]
+        if not running and self._takes_another and len(others) == 1:
+            self._target, running = others.pop(), True
         answers, state, parameters = False, '', {}  # type: bool, str, Dict[str, Any]
         if running:
             answers, state, parameters = self._ask()
         stop_polygons = self._stop_polygons()
-        counters = [(self._counter(image_topic), self._counter(info_topic))
+        counters = [(self._counter(image_topic), self._counter(info_topic, CAMERA_INFO))
                     for image_topic, info_topic in
                     self._inputs(running, parameters, image, camera_info)]
         for qos in (QoSProfile(depth=100), LATCHED):
@@ -161,14 +194,39 @@ class GraphObserver(StandaloneNode):
             tuple(CameraObservation(image_counter.observation(), info_counter.observation())
                   for image_counter, info_counter in counters),
             self._diagnostics, self._buffer, self._transforms, tuple(self._faults),
-            self._node.count_publishers('/clock'), stop_polygons)
+            self._node.count_publishers('/clock'), stop_polygons,
+            self._subscriptions() if running else (),
+            tuple(others))
+
+    def _node_names(self) -> List[str]:
+        return ['{}/{}'.format(space.rstrip('/'), name)
+                for name, space in self._node.get_node_names_and_namespaces()]
 
     def _sees_target(self) -> bool:
-        return self._sees(self._target)
+        return self._target in self._node_names()
+
+    def _of_this_kind(self) -> List[str]:
+        """Return the nodes that offer what only this package's node does, whatever their name."""
+        services = {name for name, _ in self._node.get_service_names_and_types()}
+        return sorted({name for name in self._node_names()
+                       if {f'{name}/enable', f'{name}/change_state'} <= services})
+
+    def _subscriptions(self) -> Tuple[SubscriptionObservation, ...]:
+        space, _, name = self._target.rpartition('/')
+        try:
+            read = self._node.get_subscriber_names_and_types_by_node(name, space or '/')
+        except NodeNameNonExistentError:
+            return ()  # it ended meanwhile
+        found = []
+        for topic, _ in sorted(read):
+            own = tuple(_endpoint(info) for info in self._node.get_subscriptions_info_by_topic(
+                topic) if (info.node_name, info.node_namespace) == (name, space or '/'))
+            publishers = tuple(map(_endpoint, self._node.get_publishers_info_by_topic(topic)))
+            found.append(SubscriptionObservation(topic, own, publishers))
+        return tuple(found)
 
     def _sees(self, node: str) -> bool:
-        names = self._node.get_node_names_and_namespaces()
-        return node in ['{}/{}'.format(space.rstrip('/'), name) for name, space in names]
+        return node in self._node_names()
 
     def _stop_polygons(self) -> Dict[str, Any]:
         if not self._sees(MONITOR):
@@ -202,8 +260,12 @@ class GraphObserver(StandaloneNode):
         try:
             if not self.spin_until(client.service_is_ready, ANSWER):
                 return None
-            future = client.call_async(request)
-            return future.result() if self.spin_until(future.done, ANSWER) else None
+            for _ in range(ASKED):
+                # Again: an answer is lost where the server does not know its reader yet.
+                future = client.call_async(request)
+                if self.spin_until(future.done, ANSWER / ASKED):
+                    return future.result()
+            return None
         finally:
             self._node.destroy_client(client)
 
@@ -220,21 +282,22 @@ class GraphObserver(StandaloneNode):
         # The costmap alone reads depth.
         transports = [value for name, value in parameters.items()
                       if name.endswith(DEPTH_TRANSPORT)] if parameters.get('costmap') else []
+        self._raw = by_type.get(IMAGE[1], [])
+        self._compressed = by_type.get(COMPRESSED[1], [])
         images = \
-            pictures(by_type.get('sensor_msgs/msg/Image', []), transports.count('raw')) + \
-            pictures(by_type.get('sensor_msgs/msg/CompressedImage', []),
+            pictures(self._raw, transports.count('raw')) + \
+            pictures(self._compressed,
                      transports.count('compressed'))
-        infos = by_type.get('sensor_msgs/msg/CameraInfo', [])
+        infos = by_type.get(CAMERA_INFO[1], [])
         # Inactive nodes read nothing.
         return [(topic, _beside(topic, infos) or camera_info) for topic in images or [image]]
 
-    def _counter(self, topic: str) -> _Counter:
+    def _counter(self, topic: str, kind: Optional[Tuple[Any, str]] = None) -> _Counter:
         name = self._node.resolve_topic_name(topic)
-        if name.endswith('camera_info'):
-            return _Counter(self._node, name, CameraInfo, 'sensor_msgs/msg/CameraInfo')
-        if name.endswith('/compressed'):
-            return _Counter(self._node, name, CompressedImage, 'sensor_msgs/msg/CompressedImage')
-        return _Counter(self._node, name, Image, 'sensor_msgs/msg/Image')
+        if kind is None:
+            kind = COMPRESSED if name in self._compressed or (
+                name.endswith('/compressed') and name not in self._raw) else IMAGE
+        return _Counter(self._node, name, *kind)
 
     def _on_dynamic(self, message: TFMessage) -> None:
         self._insert(message, False)
@@ -256,6 +319,13 @@ class GraphObserver(StandaloneNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._diagnostics.update(entries_of(message, self._target))
+
+
+def _endpoint(info: Any) -> Endpoint:
+    qos = info.qos_profile
+    return Endpoint('{}/{}'.format(info.node_namespace.rstrip('/'), info.node_name),
+                    info.topic_type, qos.reliability == ReliabilityPolicy.RELIABLE,
+                    qos.durability == DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def pictures(topics: Sequence[str], depths: int) -> List[str]:

@@ -23,6 +23,13 @@ OLD = 1.0
 AHEAD = 0.1
 """Seconds that a stamp may lie ahead: what NTP leaves between two computers."""
 
+LOST = (
+    'Raw images above 512 KiB are lost over Fast DDS as it comes: start the camera driver with '
+    'FASTRTPS_DEFAULT_PROFILES_FILE (Kilted: FASTDDS_DEFAULT_PROFILES_FILE) set to '
+    'config/fastdds.xml, or send compressed ones. Else look whether it is triggered, and '
+    'whether a firewall lets discovery through and data not.')
+"""640 x 480 rgb8 has 900 KiB; of 3840 x 2160 nothing comes."""
+
 
 def check_graph(observed: graph.GraphObservation, speed: float) -> List[CheckResult]:
     """
@@ -30,7 +37,7 @@ def check_graph(observed: graph.GraphObservation, speed: float) -> List[CheckRes
 
     :param speed: at which the robot drives at most, metres per second
     """
-    results = check_node(observed)
+    results = check_node(observed) + check_subscriptions(observed)
     for camera in observed.cameras:
         results += check_images(camera.image, bool(observed.parameters.get('use_sim_time')))
         results += _for_costmap(observed, check_camera_info(camera))
@@ -45,7 +52,8 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
         return [CheckResult(
             status.WARN, 'node', f'{node} does not run in this domain',
             'Start it: ros2 launch segformer_ros segformer.launch.py, in the same '
-            'ROS_DOMAIN_ID; other names: --node.')]
+            'ROS_DOMAIN_ID; other names: --node.' if not observed.others else
+            'Name one of those that run: --node ' + ' or --node '.join(observed.others[:8]))]
     if not observed.answers:
         return [CheckResult(status.ERROR, 'node', f'{node} runs but does not answer',
                             'Look at its log; end it with SIGINT and start it again.')]
@@ -68,6 +76,42 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
             status.WARN, 'node says', 'nothing on /diagnostics',
             'Listen for two seconds or longer (--seconds); a remapping may have moved it.'))
     return results
+
+
+def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
+    """Check that what is published fits what the node listens to, by type and QoS."""
+    results = []
+    for topic, subscriptions, publishers in observed.subscriptions:
+        types = sorted({each.type_name for each in subscriptions})
+        images = any(name.endswith('Image') for name in types)
+        level = status.ERROR if images else status.WARN
+        for publisher in publishers:
+            fitting = [each for each in subscriptions if each.type_name == publisher.type_name]
+            if subscriptions and not fitting:
+                results.append(CheckResult(
+                    level, 'topics', '{}: {} publishes {}; the node listens to {}'.format(
+                        topic, publisher.node, publisher.type_name, ', '.join(types)),
+                    'Remap one of them, or set image_transport or depth_transport to what the '
+                    'topic carries.'))
+            elif fitting and not any(_matches(publisher, each) for each in fitting):
+                wanted = fitting[0]
+                results.append(CheckResult(
+                    level, 'topics', f'{topic}: {publisher.node} publishes {_qos(publisher)}; '
+                    f'the node wants {_qos(wanted)} and hears nothing of it',
+                    'Let it publish transient local: a StaticTransformBroadcaster does, and so '
+                    'does static_transform_publisher.' if wanted.latched and not publisher.latched
+                    else 'Let it publish reliable.'))
+    return results
+
+
+def _matches(publisher: graph.Endpoint, subscription: graph.Endpoint) -> bool:
+    return publisher.reliable >= subscription.reliable \
+        and publisher.latched >= subscription.latched
+
+
+def _qos(endpoint: graph.Endpoint) -> str:
+    return '{}, {}'.format('reliable' if endpoint.reliable else 'best effort',
+                           'transient local' if endpoint.latched else 'volatile')
 
 
 def check_images(topic: graph.TopicObservation, simulated_time: bool) -> List[CheckResult]:
@@ -238,8 +282,8 @@ def _check_silence(topic: graph.TopicObservation, level: int, remedy: str) -> Li
         return [CheckResult(level, subject, f'nobody publishes {topic.name}', remedy)]
     return [CheckResult(
         level, subject,
-        f'{topic.name} has a publisher ({topic.publishers[0][0]}), but nothing came',
-        'Look whether the driver is triggered; a firewall or another network may let discovery '
+        f'{topic.name} has a publisher ({topic.publishers[0][0]}), but nothing came', LOST
+        if subject == 'image' else 'Look at its publisher, and whether a firewall lets discovery '
         'through and data not.')]
 
 

@@ -22,8 +22,8 @@ from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
-from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.io.logging import Throttle
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:

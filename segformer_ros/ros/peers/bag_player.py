@@ -4,7 +4,7 @@
 
 import importlib
 import time
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set
 
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -23,6 +23,9 @@ CLOCK = '/clock'
 DEPTH = 10
 # The clock runs on after the last message, so that what is in work ends in a time that passes.
 LINGER_S = 1.0
+# Whether playing was stopped is asked this often.
+NOTICE_S = 0.2
+# For all topics together: a subscriber that was stopped never acknowledges any.
 ACK_TIMEOUT_S = 2.0
 
 
@@ -41,11 +44,21 @@ class Played(NamedTuple):
 
 
 class BagPlayer:
-    """Publishes stored messages at their relative times, without deserialising them."""
+    """
+    Publishes stored messages at their relative times, without deserialising them.
 
-    def __init__(self, node: Node, pace: Pace) -> None:
+    :param node: publishes
+    :param pace: of the messages and of /clock
+    :param remaps: by recorded topics, the topics that they are published on instead
+    :param is_stopped: asked again and again; where true playing ends
+    """
+
+    def __init__(self, node: Node, pace: Pace, remaps: Optional[Mapping[str, str]] = None,
+                 is_stopped: Callable[[], bool] = lambda: False) -> None:
         self._node = node
         self._pace = pace
+        self._remaps = remaps or {}
+        self._is_stopped = is_stopped
         self._publishers: Dict[str, Publisher] = {}
         self._unknown: Set[str] = set()
         self._clock: Optional[Publisher] = None
@@ -72,14 +85,15 @@ class BagPlayer:
             self._node.get_logger().warning(
                 f'{topic} is not played: {type_name} is not installed.')
             return
-        self._publishers[topic] = self._node.create_publisher(message_type, topic, QoSProfile(
-            depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
-            else DurabilityPolicy.VOLATILE))
+        self._publishers[topic] = self._node.create_publisher(
+            message_type, self._remaps.get(topic, topic), QoSProfile(
+                depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,
+                durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
+                else DurabilityPolicy.VOLATILE))
 
     def play(self, messages: Iterable[Stored]) -> Played:
         """
-        Publish until the messages end or rclpy is shut down.
+        Publish until the messages end or playing is stopped; /clock starts with the first one.
 
         :param messages: in the order of time; the first one leaves at once
         """
@@ -99,15 +113,35 @@ class BagPlayer:
             late = max(late, time.monotonic() - due)
             publisher.publish(message.data)
             played += 1
-        if played:
-            self._wait(time.monotonic() + LINGER_S)
-        for publisher in self._publishers.values():
-            publisher.wait_for_all_acked(Duration(seconds=ACK_TIMEOUT_S))
         return Played(played, late)
 
+    def finish(self) -> None:
+        """Let /clock run on for a moment, and wait until what was sent has arrived."""
+        self._wait(time.monotonic() + LINGER_S)
+        deadline = time.monotonic() + ACK_TIMEOUT_S
+        for publisher in self._publishers.values():
+            left = deadline - time.monotonic()
+            if left <= 0.0 or self._is_stopped():
+                return
+            publisher.wait_for_all_acked(Duration(seconds=left))
+
+    def pause(self, seconds: float) -> bool:
+        """
+        Wait without a clock.
+
+        :return: whether playing is to go on
+        """
+        due = time.monotonic() + seconds
+        while not self._is_stopped():
+            left = due - time.monotonic()
+            if left <= 0.0:
+                return True
+            time.sleep(min(left, NOTICE_S))
+        return False
+
     def _wait(self, due: float) -> bool:
-        """Publish /clock until a moment of the steady clock; False once rclpy is shut down."""
-        while self._node.context.ok():
+        """Publish /clock until a moment of the steady clock; False once playing is stopped."""
+        while not self._is_stopped():
             now = time.monotonic()
             if self._clock is not None and now >= self._next_tick:
                 self._publish_clock(self._clock, now)
@@ -117,7 +151,7 @@ class BagPlayer:
             if now >= due:
                 return True
             time.sleep(min(due, self._next_tick if self._clock is not None else due,
-                           now + LINGER_S) - now)
+                           now + NOTICE_S) - now)
         return False
 
     def _publish_clock(self, clock: Publisher, now: float) -> None:

@@ -42,6 +42,11 @@ class StandaloneNode:
         self._node.destroy_node()
         self._context.try_shutdown()
 
+    @property
+    def node(self) -> Node:
+        """Return the node."""
+        return self._node
+
     def spin_until(self, is_done: Callable[[], Any], timeout: float) -> bool:
         """
         Run callbacks until a condition holds.

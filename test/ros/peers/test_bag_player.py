@@ -3,6 +3,7 @@
 """The player over real DDS: messages, relative times, clock and latched transforms."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +128,80 @@ def test_what_cannot_be_played_is_told(domain, tmp_path):
         output = child.communicate(timeout=TIMEOUT)[0]
         assert child.returncode == 1
         assert text in output
+
+
+def test_loop_starts_over_under_the_new_name_until_it_is_told_to_end(domain, tmp_path):
+    path = tmp_path / 'bag'
+    with bags.BagWriter(path) as bag:
+        for number in (0, 3):
+            bag.image(number)
+        bag.image(2, topic='/other')
+    with Peer(domain) as peer:
+        images = peer.subscribe(Image, '/front/image', 100)
+        others = peer.subscribe(Image, '/other', 100)
+        old = peer.subscribe(Image, bags.CAMERA, 100)
+        clock = peer.subscribe(Clock, '/clock', 1000)
+        child = player(domain, str(path), '-l', '--clock', '50', '--delay', '0.5',
+                       '-m', bags.CAMERA + ':=/front/image')
+        try:
+            wait_until(lambda: len(images.messages) >= 5, 'the third round')
+            child.send_signal(signal.SIGTERM)
+            output = child.communicate(timeout=TIMEOUT)[0]
+        finally:
+            child.kill()
+    assert (child.returncode, 'Traceback' in output) == (130, False), output
+    assert 'Interrupted.' in output
+    assert others.messages and not old.messages
+    stamps = [message.header.stamp.nanosec for message in images.messages]
+    assert len(set(stamps)) == 2
+    # In turn: each round is whole, though the first may have begun unheard.
+    assert all(before != after for before, after in zip(stamps, stamps[1:]))
+    told = [message.clock.sec + 1e-9 * message.clock.nanosec for message in clock.messages]
+    back = [before - after for before, after in zip(told, told[1:]) if after < before]
+    # Each round takes the clock back to the first image, from about the last one.
+    assert len(back) >= 2
+    assert all(0.2 < step < 0.6 for step in back), back
+
+
+def test_wrong_remaps_are_told(domain, tmp_path):
+    path = bags.write_bag(tmp_path / 'bag', 1)
+    for words, text in ((['/a'], 'got /a; expected OLD:=NEW'), (['/a:=/b c'], 'OLD:=NEW'),
+                        (['/a:=/b', 'a:=/c'], 'Topic remapped twice')):
+        child = player(domain, path, '--remap', *words)
+        output = child.communicate(timeout=TIMEOUT)[0]
+        assert (child.returncode, text in output) == (1, True), output
+
+
+def test_subscriber_that_was_stopped_holds_the_end_up_once_not_for_each_topic(domain, tmp_path):
+    topics = [f'/camera_{number}' for number in range(15)]
+    path = tmp_path / 'many'
+    with bags.BagWriter(path) as bag:
+        for topic in topics:
+            bag.image(0, topic=topic)
+            bag.image(1, topic=topic)
+    listener = subprocess.Popen(
+        [sys.executable, '-m', 'support.bad_neighbour', 'reader'] + topics,
+        env=dict(os.environ, ROS_DOMAIN_ID=str(domain), PYTHONPATH=os.pathsep.join(
+            [os.path.dirname(os.path.dirname(bags.__file__))] + sys.path)),
+        stdout=subprocess.PIPE)
+    try:
+        assert listener.stdout.readline() == b'sent\n'
+        with Peer(domain) as peer:
+            child = player(domain, str(path), '--delay', '5')
+            wait_until(lambda: all(peer.node.count_publishers(topic) for topic in topics),
+                       'all publishers')
+            listener.send_signal(signal.SIGSTOP)
+            stopped = time.monotonic()
+            output = child.communicate(timeout=TIMEOUT)[0]
+            took = time.monotonic() - stopped
+    finally:
+        listener.kill()
+        listener.wait()
+    assert child.returncode == 0, output
+    assert 'Played 30 messages' in output
+    # 5 s until the first message, 1 s of clock, 2 s for what nobody acknowledges; two for each
+    # topic were 30.
+    assert took < 20.0
 
 
 def test_message_classes_are_found_by_name():
