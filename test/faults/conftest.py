@@ -87,7 +87,8 @@ def pytest_sessionfinish(session):
             json.dump(
                 {
                     'date': time.strftime('%Y-%m-%d', time.gmtime()),
-                    'machine': f'{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}',
+                    'machine': f'{os.cpu_count()} cores of {platform.machine()}, '
+                    f'Python {platform.python_version()}',
                     'rows': rows
                 }, stream, indent=1)
             stream.write('\n')

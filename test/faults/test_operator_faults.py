@@ -66,7 +66,8 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
     assert refused == []
     assert len(answered) > WANTED_CALLS // 20
     assert subject.peer.set_parameters(overlay_alpha=0.5) == ''
-    row.did = f'answered {len(answered)} of {WANTED_CALLS} calls, which came at {WANTED_CALLS / asked:.0f} a second'
+    row.did = (f'answered {len(answered)} of {WANTED_CALLS} calls, which came at '
+               f'{WANTED_CALLS / asked:.0f} a second')
     row.lost = f'{lost} images'
     node.destroy_client(setter)
     node.destroy_client(getter)

@@ -194,9 +194,9 @@ def test_named_cameras_read_the_topics_of_their_parameters_and_the_log_names_all
     with NodeProcess(domain, tmp_path, parameters) as node, Peer(domain) as peer:
         line = node.wait_for_log(r'Listens to (.*)\.').group(1)
         told = dict(re.match(r'(\S+) \((\S+)\)', word).groups() for word in line.split(', '))
-        found = dict((name, types[0]) for name, types in wait_until(
+        found = {name: types[0] for name, types in wait_until(
             lambda: peer.node.get_subscriber_names_and_types_by_node('segformer', '/'),
-            'the subscriptions of the node'))
+            'the subscriptions of the node')}
         assert told == found
         assert {'/front/image_raw', '/front/info', '/front/registered/compressedDepth',
                 '/left/image_raw/compressed', '/left/camera_info', '/range', '/tf',

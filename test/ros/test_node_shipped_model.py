@@ -25,7 +25,8 @@ def table(tmp_path_factory):
             table.add(frame.labels, pixels(mask))
     assert table.occurring() >= 25
     print(
-        f'shipped network: mIoU {table.mean_iou():.4f}, pixel accuracy {table.pixel_accuracy():.4f}'
+        f'shipped network: mIoU {table.mean_iou():.4f}, '
+        f'pixel accuracy {table.pixel_accuracy():.4f}'
     )
     return table
 

@@ -91,4 +91,4 @@ def test_domain_of_words_and_a_log_folder_that_cannot_be_made_are_told(tmp_path)
 
 def test_defaults_are_those_of_the_node():
     rows = {row.name: row.default for row in NODE_ROWS}
-    assert MODEL_PARAMETERS == {name: rows[name] for name in MODEL_PARAMETERS}
+    assert {name: rows[name] for name in MODEL_PARAMETERS} == MODEL_PARAMETERS
