@@ -83,8 +83,8 @@ def test_hanging_backend(faulty, row):
     lost = faulty.finish(begun)
     assert faulty.camera.counts['unknown'] == begun[1]['unknown']
     row.did = (
-        f'ERROR after {told:.1f} s with hang_timeout {HANG_TIMEOUT:.0f} s; a new thread took over, '
-        'the late result was thrown away')
+        f'ERROR after {told:.1f} s with hang_timeout {HANG_TIMEOUT:.0f} s; a new thread took '
+        'over, the late result was thrown away')
     row.lost = f'{lost} images'
 
 
