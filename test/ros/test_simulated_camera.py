@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.ros.io.transform_messages import STATIC_QOS
+from segformer_ros.ros.peers.simulated_camera import STATIC_QOS
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess

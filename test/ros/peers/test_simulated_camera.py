@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from segformer_ros.ros.io.transform_messages import quaternion_of
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import quaternion_of
+from segformer_ros.ros.peers.simulated_camera import transform_message
 
 ANGLE = st.floats(-np.pi, np.pi)
 
