@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's files: stills and an animation, their colours and timing, with or without a costmap."""
+"""The demo's files: stills and an animation, colours and timing, with or without a costmap."""
 
 import io
 import os
