@@ -13,7 +13,7 @@ CORE_TESTS := test/common test/model test/inference test/segmentation test/costm
 	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-main test-ros test-cli test-lint test-core test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -68,6 +68,11 @@ test-lint: $(VENV)/.test
 test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow
 
+# The command install_runtime on the versions of each Ubuntu, and in a Debian made by mmdebstrap.
+# Part of test-slow.
+test-install: $(VENV)/.test
+	$(BIN)/python -m pytest test/install
+
 # Export and training need PyTorch: an environment of its own, left out where pip has none.
 test-torch:
 	@python=$$(tools/environment/find_python.sh 3.11)
@@ -100,7 +105,7 @@ test-tensorrt-rtx:
 
 # The core again on the oldest and newest Python, and its array code on numpy 1 with OpenCV 4.
 test-core:
-	@for row in 3.6:core36 3.13:core313 3.11:core_numpy1; do
+	@for row in 3.6:core36 3.13:core313 3.14:core314 3.11:core_numpy1; do
 		tests="$(CORE_TESTS)"
 		case $$row in *numpy1) tests="test/segmentation test/costmap test/inference";; esac
 		version=$${row%%:*}; name=$${row##*:}

@@ -22,19 +22,16 @@ def share_folder(folder):
     return rows
 
 
-COMMANDS = [
-    'bag_player = segformer_ros.cli.bag_player:main',
-    'benchmark = segformer_ros.cli.benchmark:main',
-    'build_engine = segformer_ros.cli.build_engine:main',
-    'demo = segformer_ros.cli.demo:main',
-    'doctor = segformer_ros.cli.doctor:main',
-    'evaluate = segformer_ros.cli.evaluate:main',
-    'fetch_model = segformer_ros.cli.fetch_model:main',
-    'inspect_model = segformer_ros.cli.inspect_model:main',
-    'replay_evaluation = segformer_ros.cli.replay_evaluation:main',
-    'segformer = segformer_ros.cli.segformer:main',
-    'simulated_camera = segformer_ros.cli.simulated_camera:main',
-]
+def executables():
+    """
+    Return the row of ``data_files`` with what ``ros2 run`` starts.
+
+    As entry points they would go to ``bin`` with pip: commands named demo or doctor on PATH.
+    """
+    folder = 'executables'
+    return [(os.path.join('lib', PACKAGE_NAME),
+             [os.path.join(folder, name) for name in sorted(os.listdir(folder))])]
+
 
 setup(
     name=PACKAGE_NAME,
@@ -44,15 +41,18 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + PACKAGE_NAME]),
         (SHARE, ['package.xml']),
-    ] + share_folder('config') + share_folder('launch') + share_folder('models'),
-    install_requires=['setuptools'],
+    ] + share_folder('config') + share_folder('launch') + share_folder('models') + executables(),
+    # OpenCV is not among them: apt's and JetPack's are unknown to pip, which would add another.
+    install_requires=['numpy', 'Pillow', 'PyYAML'],
     # colcon runs pytest if one of these two asks for it; Humble's knows tests_require alone.
     tests_require=['pytest'],
     extras_require={
         'test': ['pytest'],
-        'onnxruntime': ['onnxruntime', 'numpy', 'opencv-python-headless', 'Pillow', 'PyYAML'],
+        'opencv': ['opencv-python-headless'],
+        'onnxruntime': ['onnxruntime', 'onnx'],
+        'standalone': ['opencv-python-headless', 'onnxruntime', 'onnx'],
         'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
-        'deployment': ['onnx', 'onnxconverter-common'],
+        'distributed': ['distributed'],
     },
     python_requires='>=3.6',
     zip_safe=False,
@@ -62,5 +62,5 @@ setup(
     description='Semantic masks and a Nav2 costmap from ordinary cameras: '
                 'SegFormer on TensorRT or onnxruntime.',
     license='Apache-2.0',
-    entry_points={'console_scripts': COMMANDS},
+    entry_points={'console_scripts': ['segformer_ros = segformer_ros.cli.main:main']},
 )

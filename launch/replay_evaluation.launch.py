@@ -6,6 +6,9 @@ Play a recording into the node with ``ros2 bag play --clock`` and measure.
 ros2 launch segformer_ros replay_evaluation.launch.py bag:=my_bag image:=/camera/image_raw
 """
 
+import os
+import sys
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.actions import IncludeLaunchDescription
@@ -16,6 +19,7 @@ from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+from segformer_ros.cli.support import launch_arguments
 
 SHARE = FindPackageShare('segformer_ros')
 
@@ -57,6 +61,9 @@ def start_measurement(context):
     def given(name):
         return LaunchConfiguration(name).perform(context)
 
+    launch_arguments.check(sys.argv, context.argv, os.path.dirname(os.path.abspath(__file__)),
+                           ['replay_evaluation.launch.py'],
+                           [argument.name for argument in ARGUMENTS])
     topic = given('image')
     if given('image_transport') == 'compressed':
         topic += '/compressed'

@@ -1,12 +1,16 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Start the segformer node on a camera.
+Start the segformer node on a camera, or on several.
 
 ros2 launch segformer_ros segformer.launch.py image:=/camera/image_raw
+
+ros2 launch segformer_ros segformer.launch.py cameras:=[front,left]
+front.image:=/front/image_raw front.camera_info:=/front/camera_info left.image:=/left/image_raw
 """
 
 import os
+import sys
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
@@ -16,7 +20,10 @@ from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+from segformer_ros.cli.support import launch_arguments
+from segformer_ros.common.errors import ConfigurationError
 
+CAMERA_INPUTS = launch_arguments.CAMERA_INPUTS
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
@@ -33,6 +40,17 @@ ARGUMENTS = [
                           description='Which of the two is taken; empty: as in params_file.'),
     DeclareLaunchArgument('camera_info', default_value='camera_info',
                           description='Topic of the CameraInfo; masks do not need it.'),
+    DeclareLaunchArgument('depth', default_value='depth',
+                          description='Topic of the registered depth image, read with '
+                          'depth_transport.'),
+    DeclareLaunchArgument('depth_transport', default_value='',
+                          choices=['', 'none', 'raw', 'compressed'],
+                          description='Whether and how depth is read; empty: as in params_file.'),
+    DeclareLaunchArgument('cameras', default_value='',
+                          description='Names of several cameras, such as [front,left]; their '
+                          'topics are front.image:=..., front.camera_info:=... and '
+                          'front.depth:=..., with front.image_transport and '
+                          'front.depth_transport. Empty: as in params_file.'),
     DeclareLaunchArgument('range', default_value='range',
                           description='Topic of a range finder that looks down, for drones.'),
     DeclareLaunchArgument('params_file', default_value=in_config('segformer.yaml'),
@@ -43,6 +61,9 @@ ARGUMENTS = [
                           choices=['', 'auto', 'tensorrt', 'onnxruntime'],
                           description='Runtime of the network; empty: as in params_file.'),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
+    DeclareLaunchArgument('relative_tf', default_value='false', choices=['true', 'false'],
+                          description='Take tf and tf_static of the namespace in place of /tf '
+                          'and /tf_static, as Nav2 does for robots with a namespace.'),
     DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
                           description='Take the time from /clock, for simulators and bags.'),
     DeclareLaunchArgument('autostart', default_value='', choices=['', 'true', 'false'],
@@ -57,7 +78,7 @@ ARGUMENTS = [
                           description='Fast DDS profile with room for images. Not used where '
                           'the environment names one already; none: that of Fast DDS.'),
     DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
-                          description='Open RViz with the mask over the image.'),
+                          description='Open RViz with the overlay, the costmap and the clouds.'),
 ]
 
 
@@ -66,20 +87,36 @@ def start_node(context):
     def given(name):
         return LaunchConfiguration(name).perform(context)
 
+    launch_arguments.check(sys.argv, context.argv, os.path.dirname(os.path.abspath(__file__)),
+                           ['segformer.launch.py', 'drone.launch.py'],
+                           [argument.name for argument in ARGUMENTS])
+    cameras = launch_arguments.camera_names(given('cameras'))
     overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')
                  if given(name)}
-    overrides.update((name, given(name)) for name in ('model', 'backend', 'image_transport')
-                     if given(name))
+    overrides.update((name, given(name)) for name in (
+        'model', 'backend', 'image_transport', 'depth_transport') if given(name))
+    overrides.update(launch_arguments.camera_topics(cameras, context.launch_configurations))
+    changed = [name for name in CAMERA_INPUTS if given(name) != name]
+    if cameras:
+        overrides['cameras'] = cameras
+        if changed:
+            raise ConfigurationError(f'Argument {changed[0]} does nothing', got='cameras:=...',
+                                     expected=f'{cameras[0]}.{changed[0]}:=...')
+    else:
+        # An argument counts more than the topic in the parameter file.
+        overrides.update((f'{name}_topic', '') for name in changed)
     environment = {}
     profile = given('fastdds_profile')
     # ros2 launch takes no empty values from a command line.
     if profile not in ('', 'none') and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
-        environment = dict.fromkeys(PROFILE_VARIABLES, profile)
+        environment = dict.fromkeys(
+            PROFILE_VARIABLES, launch_arguments.file_given('fastdds_profile', profile))
     return [Node(
         package='segformer_ros', executable='segformer', name='segformer',
         namespace=given('namespace'), output='screen',
-        parameters=[given('params_file'), overrides],
-        remappings=[(name, given(name)) for name in ('image', 'camera_info', 'range')],
+        parameters=[launch_arguments.file_given('params_file', given('params_file')), overrides],
+        remappings=[(name, given(name)) for name in CAMERA_INPUTS + ('range',)] + [
+            ('/' + name, name) for name in ('tf', 'tf_static') if given('relative_tf') == 'true'],
         arguments=['--ros-args', '--log-level', given('log_level')],
         additional_env=environment, respawn=given('respawn') == 'true', respawn_delay=2.0)]
 
@@ -88,7 +125,11 @@ def generate_launch_description():
     """Return what is to be started."""
     return LaunchDescription(ARGUMENTS + [
         OpaqueFunction(function=start_node),
+        # In the node's namespace: the topics in the file are relative.
         Node(package='rviz2', executable='rviz2', name='segformer_rviz', output='screen',
+             namespace=LaunchConfiguration('namespace'),
+             # Humble's Camera display makes this name absolute.
+             remappings=[('/segformer/camera_info', 'segformer/camera_info')],
              arguments=['-d', in_config('segformer.rviz')],
              parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
              condition=IfCondition(LaunchConfiguration('rviz'))),

@@ -22,10 +22,14 @@ for folder in (*TOOLS, TEST_ROOT, PROJECT_ROOT):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
+from segformer_ros.common.telemetry import disable_telemetry  # noqa: E402
 
 # Shells start what runs in their background with SIGINT ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Before any test imports onnxruntime by itself.
+disable_telemetry()
 
 # CI judges a change, not a draw; everyday runs go on looking for new examples.
 if settings is not None and os.environ.get('SEGFORMER_ROS_STRICT_SKIPS'):

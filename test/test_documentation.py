@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from segformer_ros.cli.support import launch_arguments
 import structure
 
 pytestmark = pytest.mark.linter
@@ -47,8 +48,9 @@ def every_command(project_root, *prefix):
 
 
 def entry_points(project_root):
-    text = read(os.path.join(project_root, 'setup.py'))
-    return dict(re.findall(r"'(\w+) = (segformer_ros\.cli\.\w+):main'", text))
+    folder = os.path.join(project_root, 'executables')
+    return {name: 'segformer_ros.cli.' + name for name in os.listdir(folder)
+            if name != 'install_runtime'}
 
 
 def test_make_targets_exist(project_root):
@@ -70,8 +72,11 @@ def test_launch_files_and_their_arguments_exist(project_root):
             wrong.append((page, words[3]))
             continue
         text = read(path)
-        wrong += [(page, words[3], word) for word in words[4:]
-                  if ':=' in word and "'{}'".format(word.split(':=')[0]) not in text]
+        # What follows the name of a camera: launch_arguments.camera_topics.
+        names = [word.split(':=')[0] for word in words[4:] if ':=' in word]
+        wrong += [(page, words[3], name) for name in names
+                  if f"'{name}'" not in text and name.partition('.')[2] not in
+                  launch_arguments.CAMERA_INPUTS + launch_arguments.CAMERA_SETTINGS]
     assert seen
     assert wrong == []
 
@@ -82,6 +87,8 @@ def test_documented_commands_exist_and_take_their_options(project_root):
     helps = {}
     for page, words in every_command(project_root, 'ros2', 'run', 'segformer_ros'):
         name = words[3]
+        if name == 'install_runtime':
+            continue    # test/install
         if name not in known:
             wrong.append((page, name))
             continue
@@ -96,10 +103,27 @@ def test_documented_commands_exist_and_take_their_options(project_root):
     assert wrong == []
 
 
+def test_installation_is_that_of_install_runtime_everywhere(project_root):
+    script = os.path.join('tools', 'install_runtime.sh')
+    usage = subprocess.run([os.path.join(project_root, script), '--help'],
+                           stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
+    used = set()
+    for page in pages(project_root):
+        for line in commands(read(page)):
+            words = shlex.split(line)
+            for i, word in enumerate(words):
+                if not re.search(r'(^|/)install_runtime(\.sh)?$', word):
+                    continue
+                used.add(os.path.basename(page))
+                assert word == 'install_runtime' or word.endswith('src/segformer_ros/' + script)
+                assert [option for option in words[i + 1:] if option not in usage] == []
+            # Outside an environment pip replaces what apt installed, or is refused.
+            assert 'pip install onnx' not in line, (page, line)
+    assert {'README.md', 'install.md', 'jetson.md'} <= used
+
+
 def test_every_entry_point_explains_itself(project_root):
     for name, module in entry_points(project_root).items():
-        if name in ('segformer', 'simulated_camera'):
-            continue    # ROS nodes: their help is the parameter table
         done = subprocess.run([sys.executable, '-m', module, '--help'], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, universal_newlines=True, check=False)
         assert done.returncode == 0, done.stdout

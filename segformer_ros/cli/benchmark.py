@@ -62,11 +62,13 @@ def make_parser() -> argparse.ArgumentParser:
                         help='of the camera; may be repeated (default: 640x480 and 1280x720)')
     parser.add_argument('--image', metavar='PATH',
                         help='picture to segment (default: a made one with the edges of photos)')
-    parser.add_argument('--rounds', type=int, default=25, metavar='N',
+    parser.add_argument('--rounds', type=command.number_within(1, 10 ** 6), default=25,
+                        metavar='N',
                         help='undisturbed rounds of each table (default: %(default)s)')
-    parser.add_argument('--patience', type=float, default=60.0, metavar='SECONDS',
+    parser.add_argument('--patience', type=command.number_within(0, 86400, float, above=True),
+                        default=60.0, metavar='SECONDS',
                         help='to look for undisturbed rounds, a table (default: %(default)g)')
-    parser.add_argument('--threads', type=int, default=0, metavar='N',
+    parser.add_argument('--threads', type=command.number_within(0, 256), default=0, metavar='N',
                         help='of the network; 0 takes the node\'s default (default: %(default)s)')
     parser.add_argument('--no-memory', action='store_true', help='leave memory and start out')
     parser.add_argument('--node', action='store_true',
@@ -75,7 +77,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--append', action='store_true',
                         help='keep what benchmark.json in the folder has of other models, and of '
                         'the node if it is not measured now')
-    parser.add_argument('--node-seconds', type=float, default=20.0, metavar='SECONDS',
+    parser.add_argument('--node-seconds', type=command.number_within(0, 86400, float, above=True),
+                        default=20.0, metavar='SECONDS',
                         help='of images, a scenario of --node (default: %(default)g)')
     parser.add_argument('--output', default='bench_output', metavar='FOLDER',
                         help='folder for benchmark.json and benchmark.md (default: %(default)s)')

@@ -79,12 +79,14 @@ def _parser() -> argparse.ArgumentParser:
                              'there is none; without a model: compare every digest')
     parser.add_argument('--list', action='store_true', help='list the engines and end')
     parser.add_argument(
-        '--prune', nargs='?', type=int, const=trt_cache.KEPT_ENGINES, metavar='KEEP',
+        '--prune', nargs='?', type=command.number_within(0, 10 ** 6),
+        const=trt_cache.KEPT_ENGINES, metavar='KEEP',
         help='delete all but the KEEP most recently used engines '
         '(default: %(const)s)')
     parser.add_argument('--cache', default='', metavar='FOLDER',
                         help='cache folder, as the parameter engine_cache of the node')
-    parser.add_argument('--workspace', type=int, default=0, metavar='MIB',
+    parser.add_argument('--workspace', type=command.number_within(0, 65536), default=0,
+                        metavar='MIB',
                         help='workspace of the builder; 0: by free memory. The node takes the '
                              'engine only if its parameter workspace_mib says the same')
     parser.add_argument('--optimization-level', type=int, choices=range(6),
@@ -95,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
                              'node does not take the engine')
     parser.add_argument('--buffers', choices=('auto',) + tuple(LIBRARIES), default='auto',
                         help='library for GPU memory (default: %(default)s)')
-    parser.add_argument('--device', type=int, default=0, help='number of the GPU')
+    parser.add_argument('--device', type=command.number_within(0, 63), default=0,
+                        help='number of the GPU')
     parser.add_argument('--tensorrt-module', default=MODULE, help=argparse.SUPPRESS)
     return parser
 

@@ -29,16 +29,19 @@ def make_parser() -> argparse.ArgumentParser:
                         help='folder for the results (default: %(default)s)')
     parser.add_argument('--world', choices=WORLDS, action='append',
                         help='kind of world; may be repeated (default: all)')
-    parser.add_argument('--frames', type=int, default=24, metavar='N',
-                        help='images of each world (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=2020260, metavar='N',
+    parser.add_argument('--frames', type=command.number_within(1, 10 ** 6), default=24,
+                        metavar='N', help='images of each world (default: %(default)s)')
+    parser.add_argument('--seed', type=command.number_within(0, 2 ** 32 - 1), default=2020260,
+                        metavar='N',
                         help='of the worlds; the shipped model has seen seeds below 100000 only '
                         '(default: %(default)s)')
-    parser.add_argument('--size', type=int, nargs=2, default=(480, 360),
+    parser.add_argument('--size', type=command.number_within(16, 4096), nargs=2,
+                        default=(480, 360),
                         metavar=('WIDTH', 'HEIGHT'), help='of the images (default: 480 360)')
     parser.add_argument('--model', default='segformer_sim', metavar='NAME',
                         help='name or path, as the parameter of the node (default: %(default)s)')
-    parser.add_argument('--patience', type=float, default=60.0, metavar='SECONDS',
+    parser.add_argument('--patience', type=command.number_within(0, 86400, float, above=True),
+                        default=60.0, metavar='SECONDS',
                         help='without any new mask after which the demo gives up '
                         '(default: %(default)g)')
     return parser

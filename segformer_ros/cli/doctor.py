@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
                        ('engine_cache', 'folder of the engines')):
         parser.add_argument('--' + name.replace('_', '-'), dest=name, metavar='TEXT',
                             help=f'{what} (default: what the running node has)')
+    parser.add_argument('--speed', type=_speed, default=0.5, metavar='M/S',
+                        help="the robot's highest, for the stop polygon of Nav2's collision "
+                             'monitor (default: %(default)s)')
     parser.add_argument('--no-ros', action='store_true', help='look at the machine alone')
     parser.add_argument('--json', action='store_true', help='write JSON')
     return parser
@@ -73,6 +76,16 @@ def _seconds(text: str) -> float:
         value = math.nan
     if not 0.0 <= value <= 3600.0:
         raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 3600')
+    return value
+
+
+def _speed(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 50.0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 50')
     return value
 
 
@@ -90,7 +103,7 @@ def _observe_graph(options: argparse.Namespace
             'Source the setup file of ROS 2 and of the workspace, or give --no-ros.')], {}, False
     with GraphObserver(options.node) as observer:
         observed = observer.observe(options.seconds, options.image, options.camera_info)
-    return check_graph(observed), observed.parameters, observed.state == 'active'
+    return check_graph(observed, options.speed), observed.parameters, observed.state == 'active'
 
 
 if __name__ == '__main__':

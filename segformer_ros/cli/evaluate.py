@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
@@ -65,7 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--graph', choices=run_network.GRAPHS, default=run_network.GRAPHS[0],
                          help='the one that is prepared for the runtime, as in the live node, or '
                               'the file as it is')
-    network.add_argument('--threads', type=int, default=0, help='of the runtime; 0: its choice')
+    network.add_argument('--threads', type=command.number_within(0, 256), default=0,
+                         help='of the runtime; 0: its choice')
     network.add_argument('--resize', default=defaults.resize, help='pillow or opencv')
     network.add_argument('--postprocess', default=defaults.postprocess, help='exact or fast')
     network.add_argument('--threshold', type=float, default=defaults.threshold,
@@ -96,7 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument('--save-masks', metavar='FOLDER', help='write every mask as PNG')
     output.add_argument('--write-bag', metavar='FOLDER',
                         help='write the bags again with mask, confidence and overlay topics')
-    output.add_argument('--worst', type=int, default=RunSettings().worst,
+    output.add_argument('--worst', type=command.number_within(0, 10 ** 4),
+                        default=RunSettings().worst,
                         help='worst frames to show')
     output.add_argument('--no-boundary', action='store_true', help='leave boundary IoU out')
     grid = parser.add_argument_group('costmap of bags')

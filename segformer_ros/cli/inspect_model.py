@@ -13,9 +13,11 @@ from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.huggingface import read_preprocessor
+from segformer_ros.model.huggingface import table_with_rest
 from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.spec import BINARY
 
 WIDTH = 99
 LABEL_WIDTH = 14
@@ -48,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="the checkpoint's preprocessor_config.json: size, mean, std")
     parser.add_argument('--size', type=command.size_wh, metavar='WIDTHxHEIGHT',
                         help='input size, if the file takes any')
+    parser.add_argument('--output', metavar='NAME',
+                        help='the output that holds the classes, where there are several')
     parser.add_argument('--write-spec', metavar='YAML', help='write a specification to start from')
     parser.add_argument('--force', action='store_true', help='overwrite existing files')
     return parser
@@ -56,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 def _inspect(options: argparse.Namespace) -> int:
     header = read_onnx_header(options.file)
     _print_header(options.file, header)
-    table = _class_table(options)
+    table, is_shipped = _class_table(options), options.classes is not None
     try:
         draft = inspection.draft_spec(header, inspection.name_from(options.file),
                                       _knowledge(options, table))
@@ -67,8 +71,10 @@ def _inspect(options: argparse.Namespace) -> int:
     if table is None:
         default = load_class_table(draft.spec.classes)
         table = default if len(default) == draft.spec.num_classes else None
+    elif draft.spec.output_kind in BINARY and len(table) == 1:
+        table, is_shipped = table_with_rest(table), False
     _print_classes(draft, table)
-    _print_row('contract', 'fits')
+    _print_row('contract', f'fits: {draft.spec.output_kind}, output {draft.spec.output_name}')
     for text in draft.assumptions:
         _print_row('', f'assumed: {text}')
     _print_tensorrt(header)
@@ -77,7 +83,7 @@ def _inspect(options: argparse.Namespace) -> int:
             raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known',
                              remedy='Give --config or --classes.')
         for path in inspection.write_spec(options.write_spec, draft,
-                                          None if options.classes else table, options.force):
+                                          None if is_shipped else table, options.force):
             _print_row('written', path)
     return 0
 
@@ -89,7 +95,8 @@ def _class_table(options: argparse.Namespace) -> Optional[ClassTable]:
 
 
 def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> inspection.Knowledge:
-    known = inspection.Knowledge(num_classes=None if table is None else len(table))
+    known = inspection.Knowledge(num_classes=None if table is None else len(table),
+                                 output=options.output)
     if options.classes is not None:
         known = known._replace(classes=options.classes)
     if options.preprocessor is not None:
@@ -105,6 +112,10 @@ def _print_header(path: str, header: OnnxHeader) -> None:
     _print_row('written', f'by {producer}; {opsets}; IR version {header.ir_version}')
     for label, specs in (('inputs', header.inputs), ('outputs', header.outputs)):
         _print_row(label, '; '.join(str(spec) for spec in specs) or 'none')
+    if header.ir_version > inspection.NEWEST_IR:
+        _print_row('', f'IR version {header.ir_version} is newer than any known here '
+                   f'({inspection.NEWEST_IR}): onnxruntime may refuse the file; export it with '
+                   'an older onnx')
     if header.external_files:
         _print_row('weights in', ', '.join(repr(name) for name in header.external_files))
     _print_row('operators', ', '.join(f'{header.ops[name]} {name}'

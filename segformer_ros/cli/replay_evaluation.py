@@ -115,7 +115,8 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
     :param recording: to be played
     :raises ConfigurationError: ros2 bag is asked for and not there, or a speed makes no sense
     """
-    if options.rate <= 0 or options.clock <= 0 or options.delay < 0:
+    # Written so that NaN, which compares false with everything, is refused.
+    if not (options.rate > 0 and options.clock > 0 and options.delay >= 0):
         raise errors.ConfigurationError(
             'Impossible speed',
             got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',

@@ -4,10 +4,26 @@
 
 from typing import List, Optional
 
+DESCRIPTION = """\
+A camera on a robot in the simulated world, as a ROS 2 node.
+
+It publishes image_raw, camera_info, depth/image_raw, the true labels, /tf and /tf_static.
+Example:
+  ros2 run segformer_ros simulated_camera --ros-args -p world:=outdoor -r __ns:=/camera"""
+
+
+def describe_parameters() -> str:
+    """Return the parameters of the node for its help."""
+    from segformer_ros.cli.support import node_arguments
+    from segformer_ros.ros.peers.simulated_camera import ROWS
+    return node_arguments.describe_parameters(ROWS)
+
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down or has sent the frames asked for."""
+    from segformer_ros.cli.support import node_arguments
     from segformer_ros.cli.support.ros_environment import carry_images
+    node_arguments.check('simulated_camera', DESCRIPTION, args, describe_parameters)
     # Images that do not fit the transport delay the transforms of the same process as well.
     carry_images()
     from segformer_ros.ros.node.process import run_node

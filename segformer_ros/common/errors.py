@@ -4,13 +4,17 @@
 
 from typing import Any, Optional, Tuple
 
+from segformer_ros.common.text import plain
+
 
 class SegformerRosError(Exception):
     """
     Base of every error that this package raises on purpose.
 
     The text is built here, so that all errors read alike:
-    ``<problem>: got <got>; expected <expected>. <remedy>``.
+    ``<problem>: got <got>; expected <expected>. <remedy>``. Each part is cut and escaped, since
+    what was got may be a stranger's; ``problem`` is never made of that, so that it may serve as
+    a kind.
 
     :param problem: what could not be done, without a full stop
     :param got: the value or state that was met
@@ -20,26 +24,26 @@ class SegformerRosError(Exception):
 
     def __init__(self, problem: str, got: object = None, expected: object = None,
                  remedy: Optional[str] = None) -> None:
-        self.problem = problem
-        self.got = got
-        self.expected = expected
-        self.remedy = remedy
+        self.problem = plain(problem)
+        self.got = plain(got) if isinstance(got, str) else got
+        self.expected = plain(expected) if isinstance(expected, str) else expected
+        self.remedy = remedy and plain(remedy)
         facts = []
         if got is not None:
-            facts.append(f'got {got}')
+            facts.append('got ' + plain(got))
         if expected is not None:
-            facts.append(f'expected {expected}')
-        text = problem
+            facts.append('expected ' + plain(expected))
+        text = self.problem
         if facts:
             text += ': ' + '; '.join(facts)
         text += '.'
-        if remedy:
-            text += ' ' + remedy
+        if self.remedy:
+            text += ' ' + self.remedy
         super().__init__(text)
 
     def __reduce__(self) -> Tuple[Any, ...]:
         """Keep the text when the error comes from another process."""
-        texts = [None if fact is None else str(fact) for fact in (self.got, self.expected)]
+        texts = [None if fact is None else plain(fact) for fact in (self.got, self.expected)]
         return type(self), (self.problem, texts[0], texts[1], self.remedy)
 
 

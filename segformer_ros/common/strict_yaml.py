@@ -6,11 +6,25 @@ import difflib
 from typing import Any, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import plain
 import yaml
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """The safe loader, with a repeated key as an error (YAML keeps the last one silently)."""
+    """
+    The safe loader, with two more errors.
+
+    A repeated key, of which YAML keeps the last one silently; and an alias: nine lines of nested
+    ones stand for a billion values.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, 'an alias (*name) cannot be used; write the value out',
+                event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
         seen = set()
@@ -18,11 +32,11 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'the key {key!r} is not text; put it in quotes',
+                    None, None, f'the key {plain(repr(key), 60)} is not text; put it in quotes',
                     key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'the key {key!r} stands twice', key_node.start_mark)
+                    None, None, f'the key {plain(key, 60)!r} stands twice', key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 

@@ -163,11 +163,19 @@ class CostGrid:
         share = np.where(forgotten, np.float32(1.0), np.float32(self.fusion.cost_gain) * weights)
         self._costs[cells] = old + share * (costs - old)
 
-    def lethal_cells(self) -> arrays.Bool:
-        """Return (height, width), true where obstacles are marked, small blobs removed."""
-        threshold = self.fusion.mark_threshold
-        lethal = (self._static >= threshold) | (self._dynamic >= threshold)
-        lethal = lethal.reshape(self.geometry.height, self.geometry.width)
+    def lethal_cells(self, standing: float = 0.0) -> arrays.Bool:
+        """
+        Return (height, width), true where obstacles are marked, small blobs removed.
+
+        :param standing: as of :meth:`to_occupancy`
+        """
+        flat = np.zeros(self._static.shape, np.bool_)
+        for evidence, times, decay_time in self._layers():
+            marked = evidence >= self.fusion.mark_threshold
+            if standing > 0.0:
+                marked &= times >= self._time + standing - decay_time
+            flat |= marked
+        lethal = flat.reshape(self.geometry.height, self.geometry.width)
         if self.fusion.min_blob > 1 and lethal.any():
             _, blobs, rows, _ = cv2.connectedComponentsWithStats(
                 lethal.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
@@ -175,39 +183,65 @@ class CostGrid:
             lethal &= large[blobs]
         return lethal
 
-    def to_occupancy(self, stamp: float) -> arrays.Int8:
+    def standing_cells(self) -> arrays.Bool:
+        """Return (height, width), true where obstacles that stay are marked, as above."""
+        standing = self._static >= self.fusion.mark_threshold
+        return self.lethal_cells() & standing.reshape(self.geometry.height, self.geometry.width)
+
+    def stands_within(self, x: arrays.Float64, y: arrays.Float64) -> bool:
+        """
+        Return whether an obstacle that stays is marked in the rectangle around points.
+
+        :param x: in the grid's frame, metres
+        :param y: same shape
+        """
+        geometry = self.geometry
+        part = []
+        for points, origin, count in ((y.tolist(), geometry.origin_y, geometry.height),
+                                      (x.tolist(), geometry.origin_x, geometry.width)):
+            low = int((min(points) - origin) // geometry.resolution)
+            high = int((max(points) - origin) // geometry.resolution) + 1
+            part.append(slice(min(max(low, 0), count), min(max(high, 0), count)))
+        static = self._static.reshape(geometry.height, geometry.width)[part[0], part[1]]
+        return bool(static.size and static.max() >= self.fusion.mark_threshold)
+
+    def to_occupancy(self, stamp: float, standing: float = 0.0) -> arrays.Int8:
         """
         Return the grid as OccupancyGrid values at a time.
 
         :param stamp: seconds; evidence fades up to it
+        :param standing: seconds for which the clock of the stamps has stood still. What is older
+            with them is not shown, and nothing is forgotten for them: the clock may go on
         :return: (height, width) int8: -1 unknown, 0..98 cost of ground, 100 obstacle
         """
         self.advance(stamp)
         shape = (self.geometry.height, self.geometry.width)
         if self._blank:
             return np.full(shape, cost_table.UNKNOWN, np.int8)
-        known = self._ground_time >= self._time - self.fusion.forget_time
+        known = self._ground_time >= self._time + standing - self.fusion.forget_time
         costs = np.clip(np.rint(self._costs), 0, cost_table.HIGHEST_COST).astype(np.int8)
         grid = np.where(known, costs, np.int8(cost_table.UNKNOWN)).reshape(shape)
-        grid[self.lethal_cells()] = cost_table.LETHAL
-        self._blank = not (known.any() or self._static.any() or self._dynamic.any())
+        grid[self.lethal_cells(standing)] = cost_table.LETHAL
+        self._blank = standing <= 0.0 and not (
+            known.any() or self._static.any() or self._dynamic.any())
         return grid
 
-    def oldest_age(self, stamp: float) -> float:
+    def oldest_age(self, stamp: float, standing: float = 0.0) -> float:
         """
         Return how long ago the stalest known cell was seen, seconds; 0 if none is known.
 
         Never more than ``forget_time``.
 
         :param stamp: now, seconds
+        :param standing: as of :meth:`to_occupancy`; counts as age
         """
-        grid = self.to_occupancy(stamp).reshape(-1)
+        grid = self.to_occupancy(stamp, standing).reshape(-1)
         if self._blank:
             return 0.0
         seen = np.maximum(self._static_time, self._dynamic_time)
         times = np.where(grid == cost_table.LETHAL, np.maximum(seen, self._ground_time),
                          self._ground_time)[grid != cost_table.UNKNOWN]
-        return max(0.0, self._time - float(times.min())) if times.size else 0.0
+        return max(0.0, self._time + standing - float(times.min())) if times.size else 0.0
 
     def _move_to(self, corner_x: int, corner_y: int) -> None:
         # Kept in whole cells: a sum of metres would drift off the lattice.

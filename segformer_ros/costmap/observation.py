@@ -69,7 +69,8 @@ class Obstacles(NamedTuple):
 
     ``x``, ``y`` (N,) float32 metres; ``labels`` (N,) uint8 class ids; ``confidences`` (N,)
     float32 0..1; ``weights`` (N,) float32 0..1, confidence times range weight; ``foot_seen``
-    (N,) is false where only the upper part is in view, so that the foot lies nearer than x, y.
+    (N,) is false where only the upper part is in view: the foot lies nearer than x, y, or x, y is
+    a place in the strip below the view where it may be.
     """
 
     x: arrays.Float32

@@ -189,32 +189,35 @@ class CostmapPipeline:
         camera, labelled = self._prepare(name, view)
         return camera.semantic_layer.project(labelled, self.costs, lookup)
 
-    def occupancy(self, now: float) -> Occupancy:
+    def occupancy(self, now: float, standing: float = 0.0) -> Occupancy:
         """
         Return the grid at a time; call it at a steady rate, with or without frames.
 
         A clock that went back clears the grid.
 
         :param now: seconds, on the clock of the image stamps
+        :param standing: seconds for which that clock has stood still; what is too old with them
+            is not shown, and comes back if the clock goes on
         """
         if self._time_jumps.check_now(now):
             self.clear()
-        return Occupancy(self._grid.to_occupancy(now), self._grid.geometry)
+        return Occupancy(self._grid.to_occupancy(now, standing), self._grid.geometry)
 
-    def oldest_age(self, now: float) -> float:
+    def oldest_age(self, now: float, standing: float = 0.0) -> float:
         """Return the age of the stalest known cell, seconds; at most ``fusion.forget_time``."""
-        return self._grid.oldest_age(now)
+        return self._grid.oldest_age(now, standing)
 
-    def landing_site(self, now: float) -> Optional[landing.LandingSite]:
+    def landing_site(self, now: float, standing: float = 0.0) -> Optional[landing.LandingSite]:
         """
         Return the best landing site in the grid at a time, or None; see landing.py.
 
         None too where no image is younger than ``landing.max_age``.
         """
-        if now - self._newest > self.settings.landing.max_age:
+        if now + standing - self._newest > self.settings.landing.max_age:
             return None
         x, y, ground = self._below
-        site = landing.find_landing_site(self._grid.to_occupancy(now), self._grid.geometry,
+        site = landing.find_landing_site(self._grid.to_occupancy(now, standing),
+                                         self._grid.geometry,
                                          self.settings.landing, (x, y))
         return None if site is None else site._replace(z=ground)
 

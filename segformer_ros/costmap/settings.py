@@ -76,6 +76,10 @@ class ProjectionSettings(NamedTuple):
     obstacle_z: float = _setting(
         'projection.obstacle_z', 0.2,
         "Height of obstacle points, metres; Nav2's gates drop points at 0.", (0.0, 2.0))
+    robot_radius: float = _setting(
+        'projection.robot_radius', 0.3,
+        "Metres from ground_frame's origin to the bumper. What fills the lowest row in view may "
+        'stand anywhere from there on.', (0.0, 5.0))
     overhang: float = _setting(
         'projection.overhang', 2.0,
         'Metres that crowns and roofs start above the ground at most (overhead).', (0.0, 50.0))

@@ -9,7 +9,9 @@ here. The rest is in ``preprocessor_config.json``. transformers is not needed to
 
 import itertools
 import json
+import os
 import re
+import sys
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -39,11 +41,18 @@ _RESCALE = 1.0 / 255.0
 
 
 class Preprocessor(NamedTuple):
-    """Size (width, height) in pixels if stated; mean and std of RGB values in 0..1."""
+    """
+    Size (width, height) in pixels if stated; mean and std of RGB values in 0..1.
+
+    ``color_order`` is ``rgb`` or ``bgr``; ``assumed`` holds a line on each thing that the file
+    does not state.
+    """
 
     input_size_wh: Optional[Tuple[int, int]]
     mean: Tuple[float, float, float]
     std: Tuple[float, float, float]
+    color_order: str = 'rgb'
+    assumed: Tuple[str, ...] = ()
 
 
 def class_table_from_huggingface(path: str) -> ClassTable:
@@ -74,6 +83,15 @@ def class_table_from_huggingface(path: str) -> ClassTable:
                       [name.lower() in moving for name in names])
 
 
+def table_with_rest(table: ClassTable) -> ClassTable:
+    """Return the table of one class with a second one for all else."""
+    rest = 'rest' if table.names[0] != 'rest' else 'other'
+    names = list(table.names) + [rest]
+    red, green, blue = table.colors[0]
+    return ClassTable(table.name, names, distinct_colors(
+        names, {names[0]: (int(red), int(green), int(blue))}), [bool(table.dynamic[0]), False])
+
+
 def class_table_to_yaml(name: str, table: ClassTable) -> str:
     """Return the text of a file that ``load_class_table`` reads, one class a line."""
     lines = [f'name: {json.dumps(name)}', 'classes:']
@@ -93,17 +111,23 @@ def read_preprocessor(path: str) -> Preprocessor:
     config = _read_json(path, 'Preprocessor config', 'preprocessor_config.json')
     if not isinstance(config, dict):
         raise ConfigurationError('Preprocessor config is not a mapping', got=path)
-    factor = config.get('rescale_factor', _RESCALE)
-    if not config.get('do_rescale', True) or not isinstance(factor, float) \
-            or abs(factor - _RESCALE) > 1e-6:
-        raise ConfigurationError(
-            f'Wrong rescaling in {path}', got=factor, expected='1/255',
-            remedy='Fold the factor into image_mean and image_std.')
-    if not config.get('do_normalize', True):
-        return Preprocessor(_size(config, path), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return Preprocessor(_size(config, path),
-                        _triple(config, 'image_mean', IMAGENET_MEAN, path),
-                        _triple(config, 'image_std', IMAGENET_STD, path))
+    factor = config.get('rescale_factor', _RESCALE) if config.get('do_rescale', True) else 1
+    if type(factor) not in (int, float) or not 0 < factor <= 1:
+        raise ConfigurationError(f'Wrong rescaling in {path}', got=factor,
+                                 expected='a number above 0, at most 1; usually 1/255')
+    # (level * factor - mean) / std, written for levels / 255.
+    scale = 1.0 if abs(factor - _RESCALE) < 1e-6 else 255.0 * factor
+    assumed: List[str] = []
+    if config.get('do_normalize', True):
+        mean = _triple(config, 'image_mean', IMAGENET_MEAN, path, scale)
+        std = _triple(config, 'image_std', IMAGENET_STD, path, scale)
+        assumed += [f'{key}: those of ImageNet, as {name} is not in {os.path.basename(path)}'
+                    for key, name in (('mean', 'image_mean'), ('std', 'image_std'))
+                    if name not in config]
+    else:
+        mean, std = (0.0, 0.0, 0.0), _scaled((1.0, 1.0, 1.0), 'rescale_factor', path, scale)
+    order = 'bgr' if config.get('do_flip_channel_order', False) else 'rgb'
+    return Preprocessor(_size(config, path), mean, std, order, tuple(assumed))
 
 
 def distinct_colors(names: Sequence[str],
@@ -213,14 +237,29 @@ def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
 
 
 def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float],
-            path: str) -> Tuple[float, float, float]:
+            path: str, scale: float) -> Tuple[float, float, float]:
     values = config.get(key, default)
     if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(
-            type(value) in (int, float) and 0 <= value <= 1 for value in values):
+            type(value) in (int, float) for value in values):
         raise ConfigurationError(f'Wrong {key} in {path}', got=values,
                                  expected='three numbers, of RGB values in 0..1')
     red, green, blue = values
-    return float(red), float(green), float(blue)
+    return _scaled((float(red), float(green), float(blue)), key, path, scale)
+
+
+def _scaled(values: Tuple[float, float, float], key: str, path: str,
+            scale: float) -> Tuple[float, float, float]:
+    lowest_allowed = 0.0 if key == 'image_mean' else sys.float_info.min
+    red, green, blue = [value / scale for value in values]
+    if not all(lowest_allowed <= value <= 1.0 for value in (red, green, blue)):
+        raise ConfigurationError(
+            f'Wrong {key} in {path}', got=list(values),
+            expected=f'three numbers from 0 to {scale:g}'
+            + (', none 0' if key != 'image_mean' else ''),
+            remedy=None if scale != 1.0 else
+            'Divide by 255 if they are of values in 0..255, or set do_rescale to false if the '
+            'network takes such.')
+    return red, green, blue
 
 
 def _distance(lab: arrays.Float64, rgb: Rgb) -> arrays.Float64:

@@ -38,13 +38,28 @@ def tensors_text(specs: Sequence[TensorSpec]) -> str:
     return '; '.join(map(str, specs)) or 'none'
 
 
+ONE_CLASS_REMEDY = (
+    'A network with one channel tells its class from the rest: write output_kind: binary_logits '
+    '(binary_probabilities after a sigmoid), num_classes: 2, and a class table with that class '
+    'and the rest.')
+
 # Of RGB values in 0..1; the figures of the ILSVRC-2012 training set that the checkpoint's
 # preprocessor_config.json names.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 LAYOUTS = ('nchw', 'nhwc')
+COLOR_ORDERS = ('rgb', 'bgr')
 INPUT_DTYPES = ('float32', 'uint8')
+LOGITS, PROBABILITIES, LABELS = 'logits', 'probabilities', 'labels'
+BINARY_LOGITS, BINARY_PROBABILITIES = 'binary_logits', 'binary_probabilities'
+BINARY = (BINARY_LOGITS, BINARY_PROBABILITIES)
+"""Of one channel: class 0 and, by default of it, class 1."""
+OUTPUT_KINDS = (LOGITS, PROBABILITIES) + BINARY + (LABELS,)
+# Of labels; a dimension of channels may be missing.
+LABEL_DTYPES = ('int64', 'int32', 'uint8')
+LABEL_LAYOUT = 'nhw'
+OUTPUT_LAYOUTS = LAYOUTS + (LABEL_LAYOUT,)
 
 
 class ModelSpec(NamedTuple):
@@ -53,8 +68,15 @@ class ModelSpec(NamedTuple):
 
     Sizes are (width, height) in pixels. ``classes`` is a name or path for
     ``load_class_table``. ``mean`` and ``std`` are RGB, of values in 0..1; with a ``uint8``
-    input the graph normalises and they are not used. ``logsumexp_name`` is an extra output
+    input the graph normalises and they are not used. ``color_order`` is that of the input's
+    channels, ``rgb`` or ``bgr``. ``logsumexp_name`` is an extra output
     (1, h, w) float32: the log-sum-exp of the logits over the classes.
+
+    ``output_kind`` says what the output holds. ``logits`` (or their logarithmic softmax) and
+    ``probabilities`` (a softmax's, or a sigmoid's of each class) have a channel for each class.
+    ``binary_logits`` and ``binary_probabilities`` have one, of class 0; class 1 is the rest.
+    ``labels`` are class ids without any confidence, of the layout ``nhw``, or with a dimension
+    of one channel.
     """
 
     name: str
@@ -70,6 +92,13 @@ class ModelSpec(NamedTuple):
     output_layout: str = 'nchw'
     output_size_wh: Tuple[int, int] = (128, 128)
     logsumexp_name: Optional[str] = None
+    output_kind: str = LOGITS
+    color_order: str = 'rgb'
+
+    @property
+    def has_confidence(self) -> bool:
+        """Return whether the network says how sure it is."""
+        return self.output_kind != LABELS
 
     def input_tensor(self) -> TensorSpec:
         """Return the input as the network must have it."""
@@ -77,9 +106,10 @@ class ModelSpec(NamedTuple):
                           _shape(self.input_layout, 3, self.input_size_wh))
 
     def output_tensors(self) -> Tuple[TensorSpec, ...]:
-        """Return the outputs that the network must have."""
-        logits = TensorSpec(self.output_name, 'float32',
-                            _shape(self.output_layout, self.num_classes, self.output_size_wh))
+        """Return the outputs that the network must have; labels may be of any LABEL_DTYPES."""
+        channels = self.num_classes if self.output_kind in (LOGITS, PROBABILITIES) else 1
+        logits = TensorSpec(self.output_name, 'float32' if self.has_confidence else 'int64',
+                            _shape(self.output_layout, channels, self.output_size_wh))
         if self.logsumexp_name is None:
             return (logits,)
         width, height = self.output_size_wh
@@ -94,8 +124,11 @@ class ModelSpec(NamedTuple):
 
         :param inputs: what the runtime reports
         :param outputs: what the runtime reports
-        :raises ModelError: a name, element type or shape differs
+        :raises ModelError: a name, element type or shape differs, or there is but one class
         """
+        if self.num_classes == 1:
+            raise ModelError(f'One class alone tells nothing, in specification {self.name!r}',
+                             got='num_classes 1', expected='2 or more', remedy=ONE_CLASS_REMEDY)
         if [spec.name for spec in inputs] != [self.input_name]:
             raise ModelError(
                 f'Inputs of the model do not fit specification {self.name!r}',
@@ -127,7 +160,8 @@ class ModelSpec(NamedTuple):
             if spec.name != expected.name:
                 continue
             shape = tuple(size for size in expected.shape if size is not None)
-            if spec.dtype == expected.dtype and spec.accepts(shape):
+            dtypes = (expected.dtype,) if key == 'input' or self.has_confidence else LABEL_DTYPES
+            if spec.dtype in dtypes and spec.accepts(shape):
                 return
             raise ModelError(f'{what} of the model does not fit specification {self.name!r}',
                              got=spec, expected=expected,
@@ -163,12 +197,32 @@ def load_model_spec(path: str) -> ModelSpec:
             f'num_classes in {path} does not fit class table {spec.classes!r}',
             got=spec.num_classes, expected=len(table),
             remedy='Name the class table of this model, or write one for it.')
+    _check_kind(spec, path)
     return spec
 
 
 _DEFAULTS: Dict[str, Any] = dict(ModelSpec._field_defaults)
 _SIZES = ('input_size_wh', 'output_size_wh')
-_CHOICES = {'input_layout': LAYOUTS, 'output_layout': LAYOUTS, 'input_dtype': INPUT_DTYPES}
+_CHOICES = {'input_layout': LAYOUTS, 'output_layout': OUTPUT_LAYOUTS, 'input_dtype': INPUT_DTYPES,
+            'output_kind': OUTPUT_KINDS, 'color_order': COLOR_ORDERS}
+
+
+def _check_kind(spec: ModelSpec, path: str) -> None:
+    if spec.num_classes == 1:
+        raise ConfigurationError(f'One class alone tells nothing, in {path}', got='num_classes 1',
+                                 expected='2 or more', remedy=ONE_CLASS_REMEDY)
+    if spec.output_kind in BINARY and spec.num_classes != 2:
+        raise ConfigurationError(
+            f'Wrong value of \'num_classes\' in {path}', got=spec.num_classes,
+            expected=f'2 with output_kind {spec.output_kind}: the class and the rest')
+    if spec.output_layout == LABEL_LAYOUT and spec.has_confidence:
+        raise ConfigurationError(
+            f'Wrong value of \'output_layout\' in {path}', got=repr(LABEL_LAYOUT),
+            expected=' or '.join(LAYOUTS), remedy='Only labels come without channels.')
+    if spec.output_kind != LOGITS and spec.logsumexp_name is not None:
+        raise ConfigurationError(
+            f'Wrong value of \'logsumexp_name\' in {path}', got=repr(spec.logsumexp_name),
+            expected=f'none with output_kind {spec.output_kind}')
 
 
 def _value(content: Dict[str, Any], key: str, path: str) -> Any:
@@ -204,17 +258,23 @@ def _three_numbers(content: Dict[str, Any], key: str, path: str) -> Tuple[float,
     return tuple(float(n) for n in numbers)
 
 
-def _shape(layout: str, channels: int, size_wh: Tuple[int, int]) -> Tuple[int, int, int, int]:
+def _shape(layout: str, channels: int, size_wh: Tuple[int, int]) -> Tuple[int, ...]:
     width, height = size_wh
+    if layout == LABEL_LAYOUT:
+        return 1, height, width
     return (1, channels, height, width) if layout == 'nchw' else (1, height, width, channels)
 
 
 def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) -> str:
     if got.dtype != expected.dtype:
         correct = f', or correct {key}_dtype' if key == 'input' else ''
+        if key == 'output' and got.dtype in LABEL_DTYPES:
+            correct = ', or write output_kind: labels if these are class ids'
         return f'Export the model with {expected.dtype} {key}s{correct}.'
-    if key == 'output' and len(got.shape) == 4:
+    if key == 'output' and spec.output_kind in (LOGITS, PROBABILITIES) and len(got.shape) == 4:
         channel = got.shape[1 if spec.output_layout == 'nchw' else 3]
+        if channel == 1:
+            return ONE_CLASS_REMEDY
         if channel is not None and channel != spec.num_classes:
             return (f'The model has {channel} classes: correct num_classes and classes in the '
                     'specification, or choose another model.')

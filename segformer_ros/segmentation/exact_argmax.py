@@ -14,7 +14,6 @@ The result is that of the full computation, except where two classes are equal t
 rounding. Equal values go to the lower class id.
 """
 
-import functools
 from typing import NamedTuple, Optional, Tuple
 
 import cv2
@@ -22,6 +21,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.arrays import read_only
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.table_cache import cache_tables
 
 
 class GridArgmax(NamedTuple):
@@ -59,7 +59,7 @@ class UpsamplingAxis(NamedTuple):
     """(cells, longest) pixels of each cell; shorter ones repeat their last pixel"""
 
 
-@functools.lru_cache(maxsize=64)
+@cache_tables
 def upsampling_axis(grid_size: int, pixel_count: int) -> UpsamplingAxis:
     """
     Return the interpolation of one axis.

@@ -11,13 +11,12 @@ Columns are resized first and rounded to 8 bits, then rows, as Pillow did up to 
 13 starts with the rows where an image is higher than wide; single values then differ by 1 of 255.
 """
 
-import functools
-import math
 from typing import NamedTuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.arrays import read_only
+from segformer_ros.common.table_cache import cache_tables
 
 # Weights are whole numbers with this many fractional bits (PRECISION_BITS of Pillow's Resample.c).
 FRACTION_BITS = 22
@@ -34,7 +33,7 @@ class ResizeAxis(NamedTuple):
     """(out, most taps) fixed-point; 0 beyond the taps"""
 
 
-@functools.lru_cache(maxsize=64)
+@cache_tables
 def resize_axis(in_size: int, out_size: int) -> ResizeAxis:
     """
     Return the weights of one axis.
@@ -44,19 +43,15 @@ def resize_axis(in_size: int, out_size: int) -> ResizeAxis:
     """
     scale = in_size / out_size
     support = max(scale, 1.0)
-    first, taps, weights = [], [], []
-    for index in range(out_size):
-        center = (index + 0.5) * scale
-        start = max(int(center - support + 0.5), 0)
-        stop = min(int(center + support + 0.5), in_size)
-        values = [max(0.0, 1.0 - abs((sample - center + 0.5) / support))
-                  for sample in range(start, stop)]
-        total = sum(values)
-        first.append(start)
-        taps.append(stop - start)
-        weights.append([math.floor(value / total * (1 << FRACTION_BITS) + 0.5)
-                        for value in values])
-    most = max(taps)
-    table = [row + [0] * (most - len(row)) for row in weights]
+    center = (np.arange(out_size) + 0.5) * scale
+    first = np.maximum((center - support + 0.5).astype(np.int64), 0)
+    taps = np.minimum((center + support + 0.5).astype(np.int64), in_size) - first
+    offset = np.arange(taps.max())
+    distance = (first[:, np.newaxis] + offset) - center[:, np.newaxis] + 0.5
+    values = np.maximum(0.0, 1.0 - np.abs(distance / support))
+    values[offset >= taps[:, np.newaxis]] = 0.0
+    # Added one by one from the left, as Pillow does: the last bit depends on it.
+    total = np.cumsum(values, axis=1)[:, -1:]
+    weight = np.floor(values / total * (1 << FRACTION_BITS) + 0.5)
     return ResizeAxis(read_only(first, np.int32), read_only(taps, np.int32),
-                      read_only(table, np.int32))
+                      read_only(weight, np.int32))

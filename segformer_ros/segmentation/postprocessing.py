@@ -8,8 +8,9 @@ from typing import Mapping, Optional, Tuple, TYPE_CHECKING
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common.errors import BackendError
+from segformer_ros.model import spec as model_spec
 from segformer_ros.model.classes import UNLABELED
-from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import exact_argmax
 from segformer_ros.segmentation.kernels import Kernels
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     MaskAndConfidence = Tuple[arrays.UInt8, Optional[arrays.UInt8]]
 
 METHODS = ('exact', 'fast')
+# The smallest normal float32: its logarithm is finite on every processor.
+_LEAST_PROBABILITY = np.finfo(np.float32).tiny
+# Above what float16 rounds, below what logits do.
+_PROBABILITY_SLACK = 1e-2
 
 
 class Postprocessor:
@@ -28,12 +33,18 @@ class Postprocessor:
     :param threads: of compiled kernels, four at most; no session may run beside them
     """
 
-    def __init__(self, spec: ModelSpec, kernels: Optional[Kernels], threads: int = 1) -> None:
+    def __init__(self, spec: model_spec.ModelSpec, kernels: Optional[Kernels],
+                 threads: int = 1) -> None:
         self._spec = spec
         self._kernels = kernels
         self._threads = threads
         width, height = spec.output_size_wh
         self._nhwc = spec.output_layout == 'nhwc'
+        self._class_axis = 2 if self._nhwc else 0
+        self._is_probability = spec.output_kind in (
+            model_spec.PROBABILITIES, model_spec.BINARY_PROBABILITIES)
+        # The log-sum-exp of the logarithms of probabilities; those of a sigmoid need none either.
+        self._zeros = np.zeros((height, width), np.float32)
         if kernels is None:
             self._scratch = np.empty((height, width, spec.num_classes), np.float32)
             self._transposed = np.empty_like(self._scratch)
@@ -53,9 +64,12 @@ class Postprocessor:
         :param threshold: confidence 0..1 below which a pixel becomes UNLABELED; 0 turns it off
         :param with_confidence: False saves its computation, unless the threshold needs it
         :return: (H, W) class ids and (H, W) confidence 0..255 or None, the caller's to keep
-        :raises BackendError: an output is not finite
+        :raises BackendError: an output is not finite, or not what the specification says
         """
-        logits = outputs[self._spec.output_name][0]
+        values = outputs[self._spec.output_name][0]
+        if not self._spec.has_confidence:
+            return self._from_labels(values, size_wh), None
+        logits = self._as_logits(values)
         log_threshold = math.log(threshold) if threshold > 0.0 else -math.inf
         needs_logsumexp = with_confidence or threshold > 0.0
         given = None
@@ -63,6 +77,8 @@ class Postprocessor:
             given = np.ascontiguousarray(outputs[self._spec.logsumexp_name][0])
             if not np.isfinite(given).all():
                 raise exact_argmax.not_finite_error()
+        elif needs_logsumexp and self._is_probability:
+            given = self._zeros
         width, height = self._spec.output_size_wh
         rows = exact_argmax.upsampling_axis(height, size_wh[1])
         cols = exact_argmax.upsampling_axis(width, size_wh[0])
@@ -89,6 +105,37 @@ class Postprocessor:
         # The conversion rounds to nearest and saturates: rounding lets some rise above 0.
         return mask, cv2.convertScaleAbs(  # type: ignore[return-value]
             cv2.exp(log_confidence), alpha=255.0)
+
+    def _as_logits(self, values: arrays.Float32) -> arrays.Float32:
+        """Return logits of every class, of which the softmax is the network's confidence."""
+        kind = self._spec.output_kind
+        # NaN passes: it is told as such.
+        if self._is_probability and (values.min() < -_PROBABILITY_SLACK
+                                     or values.max() > 1.0 + _PROBABILITY_SLACK):
+            raise BackendError(
+                'The network returned no probabilities',
+                got=f'values from {values.min():.3g} to {values.max():.3g}', expected='0 to 1',
+                remedy=f'Correct output_kind, which is {kind}, in the specification.')
+        if kind in model_spec.BINARY:
+            rest = np.float32(1.0) - values if self._is_probability else np.zeros_like(values)
+            values = np.concatenate([values, rest], axis=self._class_axis)
+        if self._is_probability:
+            values = np.log(np.maximum(values, _LEAST_PROBABILITY))
+        return values
+
+    def _from_labels(self, values: arrays.Array,
+                     size_wh: Tuple[int, int]) -> arrays.UInt8:
+        width, height = self._spec.output_size_wh
+        labels = values.reshape(height, width)
+        wrong = ((labels < 0) | (labels >= self._spec.num_classes)) & (labels != UNLABELED)
+        if wrong.any():
+            raise BackendError(
+                'The network returned labels without a class', got=int(labels[wrong][0]),
+                expected=f'0 to {self._spec.num_classes - 1}, or {UNLABELED} for none',
+                remedy='Correct num_classes and classes in the specification.')
+        rows = exact_argmax.upsampling_axis(height, size_wh[1])
+        cols = exact_argmax.upsampling_axis(width, size_wh[0])
+        return labels.astype(np.uint8).take(cols.nearest, axis=1).take(rows.nearest, axis=0)
 
     def _argmax(self, logits: arrays.Float32,
                 with_logsumexp: bool) -> exact_argmax.GridArgmax:

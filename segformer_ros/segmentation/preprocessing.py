@@ -32,8 +32,10 @@ class Preprocessor:
         self._kernels = kernels
         self._threads = threads
         levels = np.arange(256, dtype=np.float64) / 255.0
-        self._table = np.stack([(levels - mean) / std for mean, std in zip(spec.mean, spec.std)]
-                               ).astype(np.float32)
+        self._is_bgr = spec.color_order == 'bgr'
+        order = -1 if self._is_bgr else 1
+        self._table = np.stack([(levels - mean) / std for mean, std in zip(
+            spec.mean[::order], spec.std[::order])]).astype(np.float32)
         width, height = spec.input_size_wh
         self._tensor = np.empty((1, height, width, 3) if spec.input_layout == 'nhwc'
                                 else (1, 3, height, width), spec.input_dtype)
@@ -51,6 +53,8 @@ class Preprocessor:
         :return: of the specification's shape and dtype; valid until the next call
         """
         self._resize(image, resize)
+        if self._is_bgr:
+            cv2.cvtColor(self._small, cv2.COLOR_RGB2BGR, self._small)
         if self._tensor.dtype == np.uint8:
             if self._spec.input_layout == 'nchw':
                 self._tensor[0] = self._small.transpose(2, 0, 1)

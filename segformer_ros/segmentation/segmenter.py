@@ -23,6 +23,8 @@ from segformer_ros.segmentation.kernel_build import load_kernels
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _TURN_BACK = {90: _TURN[270], 180: _TURN[180], 270: _TURN[90]}
 ROTATIONS = (0,) + tuple(_TURN)
+NO_CONFIDENCE = ('The network returns labels alone (output_kind: labels): export it with its '
+                 'logits where the confidence is needed.')
 
 
 class SegmenterSettings(NamedTuple):
@@ -68,7 +70,8 @@ class Segmentation(NamedTuple):
     """
     The result for one image; the arrays are the caller's to keep.
 
-    ``mask`` is (H, W) class ids; ``confidence`` is (H, W) 0..255, or None when not asked for.
+    ``mask`` is (H, W) class ids; ``confidence`` is (H, W) 0..255, or None when not asked for
+    or where the network returns labels alone.
     Pixels below the threshold are UNLABELED in the mask and keep their confidence.
     """
 
@@ -112,7 +115,7 @@ class Segmenter:
     :param threads: of the image kernels, which run before and after the network and not beside
         it; 0 takes :func:`default_threads`
     :raises ModelError: the opened network does not fit the specification
-    :raises ConfigurationError: a setting is unknown or out of range
+    :raises ConfigurationError: a setting is unknown, out of range, or not for this network
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend,
@@ -121,8 +124,8 @@ class Segmenter:
                  on_input: Optional[Callable[[Mapping[str, 'arrays.Array']], None]] = None,
                  threads: int = 0) -> None:
         spec.check(backend.inputs, backend.outputs)
-        self.settings = SegmenterSettings() if settings is None else settings
         self.spec = spec
+        self.settings = SegmenterSettings() if settings is None else settings
         self.backend = backend
         self._on_input = on_input
         self._outputs: Dict[str, arrays.Array] = {}
@@ -142,6 +145,9 @@ class Segmenter:
     @settings.setter
     def settings(self, settings: SegmenterSettings) -> None:
         settings.check()
+        if settings.threshold > 0.0 and not self.spec.has_confidence:
+            raise ConfigurationError('Threshold without a confidence', got=settings.threshold,
+                                     expected='0.0', remedy=NO_CONFIDENCE)
         self._settings = settings
 
     def segment(self, image: arrays.UInt8, rotate: int = 0,

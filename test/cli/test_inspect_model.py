@@ -108,6 +108,46 @@ def test_external_weights_are_named(model, capsys):
     assert "weights in    'weights.bin'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('name, kind', [
+    ('one_class', 'binary_logits'), ('two_class_softmax', 'probabilities'),
+    ('tv_deeplab', 'logits')])
+def test_what_the_output_holds_is_written_and_read_back(shared, tmp_path, name, kind, capsys):
+    source = shared(f'real/models/{name}.onnx')
+    table = tmp_path / 'table.yaml'
+    count = {'one_class': 1, 'two_class_softmax': 2, 'tv_deeplab': 21}[name]
+    table.write_text('name: t\nclasses:\n' + ''.join(
+        f'- {{name: c{each}, color: [{each}, 9, 9]}}\n' for each in range(count)))
+    spec = str(tmp_path / 'spec.yaml')
+    assert inspect_model.main([source, '--classes', str(table), '--write-spec', spec]) == 0
+    found = resolve_model(source, spec).spec
+    assert found.output_kind == kind
+    names = load_class_table(found.classes).names
+    assert names == (('c0', 'rest') if count == 1 else tuple(f'c{each}' for each in range(count)))
+    assert f'contract      fits: {kind}' in capsys.readouterr().out
+
+
+def test_one_of_several_outputs_is_named_or_proposed(shared, tmp_path, capsys):
+    path = shared('real/models/tv_deeplab.onnx')
+    assert inspect_model.main([path]) == 0
+    assert 'assumed: output_name: out of out, aux' in capsys.readouterr().out
+    assert inspect_model.main([path, '--output', 'aux']) == 0
+    out = capsys.readouterr().out
+    assert 'output aux' in out and 'output_name' not in out
+    assert inspect_model.main([path, '--output', 'nothing']) == 1
+    assert "Output 'nothing' cannot be used: got out float32" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('arguments', [[], ['--output', 'output1']])
+def test_prototypes_of_yolo_are_refused_by_name(shared, arguments, capsys):
+    assert inspect_model.main([shared('real/models/yolo_seg.onnx')] + arguments) == 1
+    assert 'mask prototypes of YOLO' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_a_newer_format_than_any_known_is_told(shared, capsys):
+    inspect_model.main([shared('real/models/ir99.onnx')])
+    assert 'IR version 99 is newer' in ' '.join(capsys.readouterr().out.split())
+
+
 def test_neither_onnx_nor_onnxruntime_is_needed(model, project_root):
     blocked = ('import sys; sys.modules.update(onnx=None, onnxruntime=None); '
                'from segformer_ros.cli import inspect_model; '

@@ -3,6 +3,7 @@
 """Sizes of pictures are read from their headers, and what a decoder must not see is refused."""
 
 import struct
+import time
 import zlib
 
 import cv2
@@ -100,3 +101,77 @@ def test_png_of_ever_more_chunks_comes_to_an_end(monkeypatch):
     with pytest.raises(InvalidInputError, match='more than 5 chunks'):
         png_header(png(ihdr(5, 5), *[chunk(b'tEXt', b'')] * 9, END))
     assert MOST_PIXELS >= 61e6
+
+
+def progressive(width, height, scans):
+    """Return a progressive JPEG whose last scan of a component is sent again and again."""
+    whole = encoded('.jpg', width, height, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    last, end = whole.rfind(b'\xff\xda'), whole.rfind(b'\xff\xd9')
+    usual = whole.count(b'\xff\xda')
+    return whole[:end] + whole[last:end] * (scans - usual) + whole[end:]
+
+
+def test_scans_of_a_jpeg_are_counted_before_it_is_decoded():
+    assert jpeg_header(progressive(60, 40, picture_size.MOST_SCANS))[:2] == (60, 40)
+    with pytest.raises(InvalidInputError, match='takes too long to decode'):
+        jpeg_header(progressive(60, 40, picture_size.MOST_SCANS + 1))
+
+
+def large(scans, width=8000, height=8000):
+    """Return what jpeg_header looks at: a frame header, then scans."""
+    frame = b'\xff\xc2' + struct.pack('>HBHHB', 17, 8, height, width, 3) + bytes(9)
+    scan = b'\xff\xda' + struct.pack('>H', 8) + bytes(6) + b'\x12\xff\x00\x34\xff\xd0\x56'
+    return b'\xff\xd8' + frame + scan * scans + b'\xff\xd9'
+
+
+def test_large_pictures_may_have_fewer_scans():
+    assert jpeg_header(large(4))[:2] == (8000, 8000)
+    assert jpeg_header(large(1))[:2] == (8000, 8000)
+    with pytest.raises(InvalidInputError, match='more than 4 scans'):
+        jpeg_header(large(5))
+
+
+def test_bytes_between_scans_hide_none():
+    data = large(3).replace(b'\xff\xda', b'rubbish\xff\xff\xda')
+    hidden = data[:-2] + b'\xff\x00\xff\xff\xff\xda\x00\x01' * 2 + b'\xff\xd9'
+    with pytest.raises(InvalidInputError, match='more than 4 scans'):
+        jpeg_header(hidden)
+
+
+def test_jpeg_of_too_many_segments_is_refused():
+    comment = b'\xff\xfe\x00\x02'
+    whole = encoded('.jpg', 30, 20)
+    few = picture_size.MOST_SEGMENTS - 20
+    assert jpeg_header(whole[:2] + comment * few + whole[2:])[:2] == (30, 20)
+    with pytest.raises(InvalidInputError, match='more than 4096 segments'):
+        jpeg_header(whole[:2] + comment * 5000 + whole[2:])
+
+
+def test_millions_of_fill_bytes_take_no_time():
+    whole = encoded('.jpg', 30, 20)
+    started = time.process_time()
+    assert jpeg_header(whole[:2] + b'\xff' * 20000000 + whole[2:])[:2] == (30, 20)
+    assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize('kind', [b'zTXt', b'iTXt'])
+def test_compressed_texts_of_a_png_are_counted(kind):
+    content = (chunk(b'IDAT', b'x'), END)
+    text = chunk(kind, b'k\0\0' + zlib.compress(b'a' * 1000))
+    assert png_header(png(ihdr(5, 5), *[text] * picture_size.MOST_TEXTS, *content))[:2] == (5, 5)
+    with pytest.raises(InvalidInputError, match='more than 8 compressed texts'):
+        png_header(png(ihdr(5, 5), *[text] * (picture_size.MOST_TEXTS + 1), *content))
+
+
+@pytest.mark.parametrize('width, height', [
+    (1, 1024), (1024, 1), (16384, 256), (256, 16384), (9504, 6336), (2048, 32)])
+def test_sizes_that_cameras_send_are_taken(width, height):
+    picture_size.check_size(width, height)
+
+
+@pytest.mark.parametrize('width, height', [
+    (1, 1025), (1025, 16), (16384, 255), (16385, 4000), (4000, 16385), (1, 3000000), (0, 5),
+    (8193, 8193)])
+def test_sizes_that_no_camera_sends_are_refused(width, height):
+    with pytest.raises(InvalidInputError, match=f'{width} x {height} pixels'):
+        picture_size.check_size(width, height)

@@ -288,3 +288,46 @@ def test_one_sighting_of_something_that_moves_is_enough_at_a_quarter_of_confiden
     # A wall is still there in the next image.
     grid.fuse(seen(static=[6], weight=confidence), 10.0)
     assert grid.to_occupancy(10.0)[0, 6] == -1
+
+
+def test_a_clock_that_stands_still_hides_what_is_too_old_and_gives_it_back():
+    grid = grid_with(FUSION._replace(forget_time=9.0, static_decay_time=6.0,
+                                     dynamic_decay_time=2.0))
+    grid.fuse(seen(ground=[0], cost=40.0, static=[10], dynamic=[20]), 5.0)
+
+    def shown(standing):
+        return grid.to_occupancy(5.0, standing).reshape(-1)[[0, 10, 20]].tolist()
+    assert shown(1.9) == [40, 100, 100]
+    assert shown(2.1) == [40, 100, -1]
+    assert shown(6.1) == [40, -1, -1]
+    assert shown(8.9) == [40, -1, -1]
+    assert grid.oldest_age(5.0, 8.9) == pytest.approx(8.9)
+    assert shown(9.1) == [-1, -1, -1]
+    assert grid.oldest_age(5.0, 9.1) == 0.0
+    # The clock goes on: nothing was forgotten for it.
+    assert shown(0.0) == [40, 100, 100]
+    assert grid.to_occupancy(13.9).reshape(-1)[[0, 10, 20]].tolist() == [40, -1, -1]
+    assert grid.to_occupancy(14.1).reshape(-1)[0] == -1
+
+
+CELLS = st.lists(st.integers(0, 63), max_size=6, unique=True)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS, st.floats(0.0, 4.0)), min_size=1, max_size=5),
+       st.floats(0.0, 40.0))
+def test_a_clock_that_stands_still_shows_what_one_that_runs_would_show(frames, standing):
+    grid, runs = grid_with(), grid_with()
+    stamp = 10.0
+    for ground, static, dynamic, pause in frames:
+        stamp += pause
+        for each in (grid, runs):
+            each.fuse(seen(ground, 30.0, static, dynamic), stamp)
+    now = stamp + 0.5
+    before = grid.to_occupancy(now)
+    still = grid.to_occupancy(now, standing)
+    assert np.array_equal(grid.to_occupancy(now), before)
+    # To a nanosecond: sums of seconds differ in their last bits.
+    later, just_before = (runs.to_occupancy(now + standing + off) for off in (-1e-9, 1e-9))
+    differ = later != just_before
+    assert np.array_equal(still[~differ], later[~differ])

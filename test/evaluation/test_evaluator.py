@@ -6,6 +6,7 @@ import json
 import os
 import re
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,11 +23,13 @@ from segformer_ros.evaluation.report.document import write_json
 from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from support import bags
+from support.output_networks import write_network
 
 
 @pytest.fixture
@@ -226,3 +229,45 @@ def test_pages_quote_names_that_look_like_markup(run, color_case):
     assert '<b>|' not in render_html(report)
     assert 'a&lt;b&gt;|&amp;c' in render_html(report)
     assert '| a<b>\\|&c |' in render_markdown(report)
+
+
+def labelled_photos(folder, values):
+    """Write photos of red, whose left half has the first label value."""
+    for part in ('images', 'labels'):
+        (folder / part).mkdir(parents=True)
+    for number in range(2):
+        cv2.imwrite(str(folder / 'images' / f'{number}.png'),
+                    np.full((8, 8, 3), (0, 0, 255), np.uint8))
+        labels = np.full((8, 8), values[1], np.uint8)
+        labels[:, :2] = values[0]
+        cv2.imwrite(str(folder / 'labels' / f'{number}.png'), labels)
+    return str(folder)
+
+
+def test_share_of_labelled_pixels_left_out_is_in_every_report(run, tmp_path):
+    report = run(labelled_photos(tmp_path / 'set', (255, 0)), inputs=InputOptions(
+        wants_labels=True))
+    assert report.document['ignored_share'] == 0.25
+    assert any('25.0% of the labelled pixels' in note for note in report.document['notes'])
+    assert '25.0% of the labelled pixels' in render_markdown(report)
+    assert '25.0% of the labelled pixels' in render_html(report)
+
+
+def test_labels_beside_photos_that_are_not_used_are_told(run, tmp_path):
+    document = run(labelled_photos(tmp_path / 'set', (0, 1)), inputs=InputOptions(),
+                   against=NOTHING).document
+    assert document['notes'] == [
+        'set: 2 label files lie beside the photos and are not used; give --mapping same if they '
+        'hold the ids of the classes, or another mapping']
+
+
+def test_masks_of_0_and_255_are_refused_for_two_classes(tmp_path):
+    pytest.importorskip('onnxruntime')
+    model = write_network(tmp_path, 2)
+    request = Request(
+        paths=(labelled_photos(tmp_path / 'set', (0, 255)),),
+        inputs=InputOptions(wants_labels=True),
+        job=Job(NetworkChoice(model, graph='original')), parallel=Parallel(), against=LABELS)
+    (tmp_path / 'work').mkdir()
+    with pytest.raises(InvalidInputError, match='0 and 255 alone.*label_values'):
+        evaluate(request, str(tmp_path / 'work'))

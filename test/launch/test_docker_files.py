@@ -5,6 +5,7 @@
 import os
 import re
 import shlex
+import subprocess
 
 import pytest
 from segformer_ros.inference.trt.api import INSTALL_TENSORRT
@@ -41,9 +42,7 @@ def check_command(project_root, words):
         for word in words[4:]:
             assert "'{}'".format(word.split(':=')[0]) in text, word
     elif words[:3] == ['ros2', 'run', 'segformer_ros']:
-        module = dict(re.findall(r"'(\w+) = segformer_ros\.cli\.(\w+):main'",
-                                 read(project_root, 'setup.py')))[words[3]]
-        text = read(project_root, 'segformer_ros', 'cli', module + '.py')
+        text = read(project_root, 'segformer_ros', 'cli', words[3] + '.py')
         for word in words[4:]:
             assert not word.startswith('--') or f"'{word}'" in text, word
     else:
@@ -63,6 +62,34 @@ def test_dockerfile_copies_and_runs_what_is_there(project_root, jetpack):
     command = [word.strip('"') for word in dict(found)['CMD'].strip('[]').split(', ')]
     assert check_command(project_root, command)
     assert os.access(os.path.join(project_root, 'docker', 'entrypoint.sh'), os.X_OK)
+
+
+def test_image_of_jazzy_has_the_runtime_and_the_same_start(project_root):
+    found = instructions(project_root, 'jazzy')
+    copied = [rest.split()[0] for kind, rest in found if kind == 'COPY']
+    assert copied == ['package.xml', 'tools/install_runtime.sh', '.', 'docker/entrypoint.sh']
+    assert all(os.path.exists(os.path.join(project_root, path)) for path in copied)
+    jetson = dict(instructions(project_root, 'jetpack6'))
+    for kind in ('ENTRYPOINT', 'STOPSIGNAL', 'CMD'):
+        assert dict(found)[kind] == jetson[kind]
+    assert 'SEGFORMER_ROS_CACHE=/cache' in dict(found)['ENV']
+
+
+@pytest.mark.parametrize('layout', ['install/setup.bash', 'setup.bash'])
+def test_entry_point_finds_ros_as_built_and_as_packaged(project_root, tmp_path, layout):
+    setup = tmp_path / 'ros' / layout
+    setup.parent.mkdir(parents=True)
+    setup.write_text('export FOUND=ros\n')
+    (tmp_path / 'workspace.bash').write_text('export FOUND=$FOUND,workspace\n')
+    script = tmp_path / 'entrypoint.sh'
+    text = read(project_root, 'docker', 'entrypoint.sh')
+    script.write_text(text.replace('/segformer_ws/install/setup.bash',
+                                   str(tmp_path / 'workspace.bash'))
+                      .replace('/opt/ros/${ROS_DISTRO:-humble}', str(tmp_path / 'ros')))
+    environment = {name: value for name, value in os.environ.items() if name != 'ROS_ROOT'}
+    said = subprocess.run(['bash', str(script), 'sh', '-c', 'echo $FOUND'], env=environment,
+                          stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
+    assert said == 'ros,workspace\n'
 
 
 def test_the_nano_gets_what_its_numpy_needs(project_root):

@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launch files start, with a stand-in for launch that knows the documented API."""
 
-import json
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
 from segformer_ros.cli.replay_evaluation import make_parser
 from segformer_ros.cli.support.ros_environment import PROFILE_VARIABLES
-from segformer_ros.common import resources
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import combined_fault
+from segformer_ros.ros.parameters.node import node_rows
 from support import fake_launch
 from support.node_parameters import node_values
-import yaml
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,17 @@ def launch_files(project_root):
     folder = os.path.join(project_root, 'launch')
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
             if name.endswith('.launch.py')]
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('/**: {ros__parameters: {}}', encoding='utf-8')
+    return str(path)
+
+
+def config(name):
+    return os.path.join(fake_launch.PROJECT_ROOT, 'config', name)
 
 
 def segformer(project_root, **arguments):
@@ -42,7 +54,7 @@ def required(path):
 
 def test_every_argument_is_described_and_every_file_runs_with_defaults(project_root):
     files = launch_files(project_root)
-    assert len(files) >= 2
+    assert len(files) == 4
     for path in files:
         for entity in fake_launch.load(path).entities:
             if isinstance(entity, fake_launch.DeclareLaunchArgument):
@@ -62,25 +74,28 @@ def test_every_executable_of_ours_is_installed(project_root):
 def test_defaults_leave_model_backend_and_autostart_to_the_parameter_file(project_root):
     (node,) = segformer(project_root)
     path, overrides = node['parameters']
-    assert path == '<share of segformer_ros>/config/segformer.yaml'
+    assert path == config('segformer.yaml')
     assert overrides == {'use_sim_time': False}
     assert node['respawn'] and node['respawn_delay'] > 0
     assert (node['name'], node['namespace']) == ('segformer', '')
     assert node['remappings'] == [('image', 'image'), ('camera_info', 'camera_info'),
-                                  ('range', 'range')]
+                                  ('depth', 'depth'), ('range', 'range')]
 
 
-def test_arguments_reach_the_node(project_root):
+def test_arguments_reach_the_node(project_root, mine):
     (node,) = segformer(
         project_root, image='/cam/image_raw', image_transport='compressed',
         camera_info='/cam/camera_info', model='a.onnx', backend='onnxruntime',
         namespace='robot1', use_sim_time='true', autostart='false', log_level='debug',
-        respawn='false', params_file='mine.yaml')
-    assert node['parameters'] == ['mine.yaml', {
+        respawn='false', params_file=mine)
+    assert node['parameters'] == [mine, {
         'use_sim_time': True, 'autostart': False, 'model': 'a.onnx', 'backend': 'onnxruntime',
-        'image_transport': 'compressed'}]
+        'image_transport': 'compressed', 'image_topic': '', 'camera_info_topic': ''}]
     assert node['remappings'] == [('image', '/cam/image_raw'),
-                                  ('camera_info', '/cam/camera_info'), ('range', 'range')]
+                                  ('camera_info', '/cam/camera_info'), ('depth', 'depth'),
+                                  ('range', 'range')]
+    (namespaced,) = segformer(project_root, namespace='robot1', relative_tf='true')
+    assert namespaced['remappings'][-2:] == [('/tf', 'tf'), ('/tf_static', 'tf_static')]
     assert node['arguments'] == ['--ros-args', '--log-level', 'debug']
     assert node['namespace'] == 'robot1'
     assert not node['respawn']
@@ -88,8 +103,7 @@ def test_arguments_reach_the_node(project_root):
 
 def test_profile_for_images_is_used_unless_the_environment_has_one(project_root, monkeypatch):
     (node,) = segformer(project_root)
-    assert set(node['additional_env'].values()) == {
-        '<share of segformer_ros>/config/fastdds.xml'}
+    assert set(node['additional_env'].values()) == {config('fastdds.xml')}
     assert len(node['additional_env']) == 2
     for none in ('none', ''):
         (node,) = segformer(project_root, fastdds_profile=none)
@@ -99,16 +113,17 @@ def test_profile_for_images_is_used_unless_the_environment_has_one(project_root,
     assert node['additional_env'] == {}
 
 
-def test_drone_starts_the_same_node_with_the_parameters_of_a_drone(project_root):
+def test_drone_starts_the_same_node_with_the_parameters_of_a_drone(project_root, mine):
     path = os.path.join(project_root, 'launch', 'drone.launch.py')
     (node,) = fake_launch.run(path)
     assert node['executable'] == 'segformer'
-    assert node['parameters'][0] == '<share of segformer_ros>/config/drone.yaml'
+    assert node['parameters'][0] == config('drone.yaml')
     (node,) = fake_launch.run(path, image='/down/image', camera_info='/down/info',
-                              range='/sonar', params_file='mine.yaml')
-    assert node['parameters'] == ['mine.yaml', {'use_sim_time': False}]
+                              range='/sonar', params_file=mine)
+    assert node['parameters'] == [mine, {'use_sim_time': False, 'image_topic': '',
+                                         'camera_info_topic': ''}]
     assert node['remappings'] == [('image', '/down/image'), ('camera_info', '/down/info'),
-                                  ('range', '/sonar')]
+                                  ('depth', 'depth'), ('range', '/sonar')]
 
 
 def test_the_drones_parameters_are_the_nodes_and_fit_together(project_root):
@@ -127,9 +142,11 @@ def test_replay_starts_the_node_on_the_topics_of_the_recording_and_ends_with_the
     node, measuring = replay(project_root, bag='runs/monday', model='a.onnx', rate='0.5')
     assert node['executable'] == 'segformer'
     assert node['parameters'][1] == {'use_sim_time': True, 'autostart': True, 'model': 'a.onnx',
-                                     'image_transport': 'raw'}
+                                     'image_transport': 'raw', 'image_topic': '',
+                                     'camera_info_topic': ''}
     assert node['remappings'] == [('image', '/camera/image_raw'),
-                                  ('camera_info', '/camera/camera_info'), ('range', 'range')]
+                                  ('camera_info', '/camera/camera_info'), ('depth', 'depth'),
+                                  ('range', 'range')]
     # A node that died would start again and lose its counts.
     assert not node['respawn']
     assert measuring['executable'] == 'replay_evaluation'
@@ -150,7 +167,7 @@ def test_replay_of_compressed_images_names_the_topic_of_the_recording(project_ro
         project_root, bag='b', image='/front/image', camera_info='/front/info', output='out',
         image_transport='compressed', player='package', fail_over='drops=0 latency_p95_ms=80')
     assert node['remappings'] == [('image', '/front/image'), ('camera_info', '/front/info'),
-                                  ('range', 'range')]
+                                  ('depth', 'depth'), ('range', 'range')]
     options = make_parser().parse_args(measuring['arguments'])
     assert options.topic == '/front/image/compressed'
     assert (options.output, options.player) == ('out', 'package')
@@ -166,24 +183,85 @@ def test_replay_measures_the_node_in_its_namespace(project_root, namespace, node
 
 
 def test_wrong_choice_is_refused(project_root):
-    with pytest.raises(ValueError, match='autostart:=maybe'):
+    with pytest.raises(RuntimeError, match='autostart:=maybe'):
         segformer(project_root, autostart='maybe')
 
 
-def test_rviz_starts_only_when_asked_for_and_its_configuration_names_our_topics(project_root):
-    assert [process['package'] for process in segformer(project_root, rviz='true')] == [
-        'segformer_ros', 'rviz2']
-    with open(resources.find('config/segformer.rviz'), encoding='utf-8') as stream:
-        displays = yaml.safe_load(stream)['Visualization Manager']['Displays']
-    topics = {each['Topic']['Value'] for each in displays if 'Topic' in each}
-    assert {'/segformer/overlay', '/segformer/color_mask'} <= topics
+def test_rviz_starts_only_when_asked_for_and_in_the_namespace_of_the_node(project_root):
+    node, rviz = segformer(project_root, rviz='true', namespace='robot1')
+    assert (node['package'], rviz['package']) == ('segformer_ros', 'rviz2')
+    assert rviz['namespace'] == 'robot1'
+    assert rviz['remappings'] == [('/segformer/camera_info', 'segformer/camera_info')]
+    assert len(segformer(project_root)) == 1
 
 
-def test_foxglove_layout_names_existing_panels(project_root):
-    with open(resources.find('config/foxglove_layout.json'), encoding='utf-8') as stream:
-        layout = json.load(stream)
+@pytest.mark.parametrize('release', fake_launch.RELEASES)
+def test_every_file_keeps_to_the_constructors_of_each_release(project_root, release):
+    for path in launch_files(project_root):
+        assert fake_launch.run(path, release, **required(path))
 
-    def leaves(node):
-        return [node] if isinstance(node, str) else leaves(node['first']) + leaves(node['second'])
 
-    assert sorted(leaves(layout['layout'])) == sorted(layout['configById'])
+@pytest.mark.parametrize('release, is_known', [
+    ('humble', False), ('jazzy', True), ('rolling', True)])
+def test_an_argument_that_a_release_lacks_is_noticed(release, is_known):
+    node = fake_launch.as_in(release, fake_launch.Node)
+    with pytest.raises(TypeError, match='unexpected' if is_known else f'of {release} takes no'):
+        node(executable='segformer', respawn_max_retries=3)
+    with pytest.raises(TypeError, match="takes no .'output_file'"):
+        node(executable='segformer', output_file='x')
+
+
+CAMERAS = [
+    'front.image:=/front/image_raw', 'front.camera_info:=/front/info', 'front.depth:=/front/depth',
+    'front.depth_transport:=raw', 'left.image:=/left/image_raw'
+]
+
+
+@pytest.mark.parametrize('names', ['[front,left]', 'front, left', "['front', 'left']"])
+def test_named_cameras_get_their_topics(project_root, names):
+    (node,) = fake_launch.run(os.path.join(project_root, 'launch', 'segformer.launch.py'),
+                              argv=CAMERAS, cameras=names)
+    assert node['parameters'][1] == {
+        'use_sim_time': False, 'cameras': ['front', 'left'],
+        'front.image_topic': '/front/image_raw', 'front.camera_info_topic': '/front/info',
+        'front.depth_topic': '/front/depth', 'front.depth_transport': 'raw',
+        'left.image_topic': '/left/image_raw'}
+    known = {row.name for row in camera_rows(['front', 'left']) + list(node_rows())}
+    assert set(node['parameters'][1]) - {'use_sim_time'} <= known
+
+
+@pytest.mark.parametrize('name, argv, arguments, text', [
+    ('segformer', [], {'params_file': '/nowhere.yaml'},
+     "params_file: got '/nowhere.yaml'; expected a file"),
+    ('drone', [], {'params_file': '/nowhere.yaml'}, "params_file: got '/nowhere.yaml'"),
+    ('segformer', [], {'fastdds_profile': '/nowhere.xml'}, "fastdds_profile: got '/nowhere.xml'"),
+    ('segformer', ['front.image:=/x'], {}, 'Argument front.image does nothing'),
+    ('segformer', ['rear.image:=/x'], {'cameras': '[front]'}, 'expected rear among cameras:='),
+    ('segformer', [], {'cameras': '[front]', 'image': '/x'}, 'expected front.image:='),
+    ('segformer', [], {'cameras': '[front]', 'camera_info': '/x'},
+     'expected front.camera_info:='),
+    ('segformer', ['imgae:=/x'], {}, r'Argument imgae does nothing.*Meant: image\?'),
+    ('segformer', ['front.imgae:=/x'], {'cameras': '[front]'}, 'front.imgae does nothing'),
+    ('drone', ['hieght:=3'], {}, 'Argument hieght does nothing'),
+    ('demo', ['frame:=3'], {}, r'Argument frame does nothing.*Meant: frames\?'),
+    ('replay_evaluation', ['backends:=auto'], {'bag': 'b'}, r'Meant: backend\?'),
+])
+def test_arguments_that_do_nothing_and_files_that_are_missing_are_refused(
+        project_root, monkeypatch, name, argv, arguments, text):
+    started = ['ros2', 'launch', 'segformer_ros', f'{name}.launch.py', *argv]
+    monkeypatch.setattr(sys, 'argv', started)
+    with pytest.raises(ConfigurationError, match=text):
+        fake_launch.run(os.path.join(project_root, 'launch', f'{name}.launch.py'), argv=argv,
+                        **arguments)
+
+
+@pytest.mark.parametrize('words', [
+    ['my_robot', 'drone.launch.py'], ['/ws/my_robot/launch/segformer.launch.py']])
+def test_arguments_of_a_launch_file_that_includes_ours_are_not_judged(project_root, monkeypatch,
+                                                                      words):
+    monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', *words, 'speed:=2'])
+    path = os.path.join(project_root, 'launch', 'segformer.launch.py')
+    assert fake_launch.run(path, argv=['speed:=2'])
+    monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', path, 'speed:=2'])
+    with pytest.raises(ConfigurationError, match='speed does nothing'):
+        fake_launch.run(path, argv=['speed:=2'])

@@ -3,6 +3,7 @@
 """The package's files agree with each other."""
 
 import ast
+import glob
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import xml.etree.ElementTree
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.linter
 
@@ -17,11 +19,9 @@ HEADER = ('# Copyright 2026 segformer_ros maintainers\n'
           '# SPDX-License-Identifier: Apache-2.0\n')
 # Import name -> rosdep key, where they differ.
 ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python3-pil',
-               'yaml': 'python3-yaml', 'onnxruntime': 'python3-onnxruntime-pip',
-               'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
+               'yaml': 'python3-yaml', 'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
 # Imported late and optional, with an error that says how to get them; no rosdep key.
-OPTIONAL = {'tensorrt', 'tensorrt_rtx', 'pycuda', 'cuda', 'numba', 'onnx', 'onnxconverter_common',
-            'rosbags', 'dask', 'distributed', 'torch'}
+OPTIONAL = {'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
 
 
 def tracked(project_root, ending):
@@ -94,6 +94,61 @@ def test_every_import_of_the_package_is_declared(project_root):
             if not known:
                 missing.add((os.path.relpath(path, project_root), top))
     assert missing == set()
+
+
+def test_manifest_can_be_released(project_root):
+    manifest = xml.etree.ElementTree.parse(os.path.join(project_root, 'package.xml')).getroot()
+    # bloom refuses a package that depends on what pip installs.
+    keys = [row.text for row in manifest if 'depend' in row.tag]
+    assert [key for key in keys if key.endswith('-pip')] == []
+    assert {url.get('type') for url in manifest.iter('url')} \
+        == {'website', 'repository', 'bugtracker'}
+    used = {name.split('.')[0] for path in tracked(project_root, '.py')
+            if os.path.relpath(path, project_root).startswith('test' + os.sep)
+            for name in imports(path)}
+    declared = {row.text for row in manifest.iter('test_depend')}
+    for name in ('hypothesis', 'pytest'):
+        assert name in used and 'python3-' + name in declared
+
+
+def test_rosdoc2_file_is_named_and_shows_the_docs(project_root):
+    manifest = xml.etree.ElementTree.parse(os.path.join(project_root, 'package.xml')).getroot()
+    kind, settings = yaml.safe_load_all(
+        read(project_root, manifest.find('export').find('rosdoc2').text))
+    assert kind == {'type': 'rosdoc2 config', 'version': 1}
+    folders = [builder['sphinx']['user_doc_dir'] for builder in settings['builders']]
+    assert folders == ['docs'] and os.path.isdir(os.path.join(project_root, *folders))
+
+
+def test_pip_metadata_name_what_is_imported_and_put_one_command_on_path(project_root):
+    text = read(project_root, 'setup.py')
+    assert re.findall(r"'(\w+) = [\w.]+:main'", text) == ['segformer_ros']
+    call = next(node for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'setup')
+    given = {word.arg: word.value for word in call.keywords}
+    named = set(ast.literal_eval(given['install_requires']))
+    for packages in ast.literal_eval(given['extras_require']).values():
+        named |= set(packages)
+    used = {name.split('.')[0] for path in tracked(project_root, '.py')
+            if os.path.relpath(path, project_root).startswith('segformer_ros' + os.sep)
+            for name in imports(path)}
+    names = {'cv2': 'opencv-python-headless', 'PIL': 'Pillow', 'yaml': 'PyYAML', 'jinja2': 'Jinja2'}
+    for name in ('numpy', 'cv2', 'PIL', 'yaml', 'onnxruntime', 'onnx', 'rosbags', 'jinja2'):
+        assert name in used and names.get(name, name) in named, name
+    # These are imported by name.
+    back = {wheel: name for name, wheel in names.items()}
+    assert {back.get(name, name) for name in named} - used == {'distributed', 'pytest', 'tqdm'}
+
+
+def test_dockerfiles_please_hadolint(project_root):
+    hadolint = os.path.join(os.path.dirname(sys.executable), 'hadolint')
+    if not os.path.exists(hadolint):
+        pytest.skip('hadolint is not installed')
+    files = sorted(glob.glob(os.path.join(project_root, 'docker', 'Dockerfile.*')))
+    assert len(files) >= 3
+    done = subprocess.run([hadolint] + files, cwd=project_root, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_package_checks_no_input_with_assert(project_root):

@@ -38,6 +38,21 @@ def test_every_promise_is_held_by_a_test_that_exists(project_root):
             assert name in functions(os.path.join(project_root, path)), (path, name)
 
 
+def test_every_situation_names_tests_that_exist(project_root):
+    table = re.search('## Situations from public bug reports\n(.*?)\n## ', page(project_root),
+                      re.DOTALL).group(1)
+    rows = [line for line in table.split('\n') if line.startswith('| ')]
+    assert len(rows) > 10
+    for row in rows[1:]:
+        # Situation, source, what the node and what the doctor say, test.
+        cells = [cell.strip() for cell in row.strip('|').split('|')]
+        assert len(cells) == 5 and all(cells), row
+        named = re.findall(r'`(test/[\w/]+\.py)::(\w+)`', cells[-1])
+        assert named, row
+        for path, name in named:
+            assert name in functions(os.path.join(project_root, path)), (path, name)
+
+
 def fault_table(project_root):
     """Return the faults of the table in its order, and all of its text."""
     text = page(project_root)

@@ -98,7 +98,7 @@ def read(tmp_path):
 
 def test_published_file_of_segformer_b0_is_read(shared):
     found = huggingface.read_preprocessor(shared('segformer_b0_ade/preprocessor_config.json'))
-    assert found == ((512, 512), IMAGENET_MEAN, IMAGENET_STD)
+    assert found == ((512, 512), IMAGENET_MEAN, IMAGENET_STD, 'rgb', ())
 
 
 @pytest.mark.parametrize('config, size_wh', [
@@ -123,7 +123,9 @@ def test_own_mean_and_deviation_are_taken(read):
 
 @pytest.mark.parametrize('config, message', [
     ('{', 'cannot be read'), ('[]', 'not a mapping'),
-    ({'do_rescale': False}, 'Wrong rescaling'), ({'rescale_factor': 1.0}, 'Wrong rescaling'),
+    ({'rescale_factor': 0}, 'Wrong rescaling'), ({'rescale_factor': 2.0}, 'Wrong rescaling'),
+    ({'image_std': [0, 1, 1]}, 'none 0'), ({'image_mean': [123.7, 116.3, 103.5]}, 'by 255'),
+    ({'do_normalize': False, 'rescale_factor': 0.001}, 'Wrong rescale_factor'),
     ({'size': {'shortest_edge': 512}}, 'Wrong size'), ({'size': [1, 2, 3]}, 'Wrong size'),
     ({'size': 0}, 'Wrong size'), ({'image_mean': [123.7, 116.3, 103.5]}, 'Wrong image_mean'),
     ({'image_std': 0.5}, 'Wrong image_std'), ({'image_std': [0.5, 0.5]}, 'Wrong image_std')])
@@ -167,3 +169,30 @@ def test_an_anchored_class_comes_near_its_anchor(count, anchor):
     distance = np.linalg.norm(lab[:, np.newaxis] - lab, axis=2)
     if distance[2, 3] >= 20.0:
         assert distance[0, 1] <= distance[0, 2] + 1e-9
+
+
+@pytest.mark.parametrize('factor, config', [
+    (1.0, {'do_rescale': False, 'image_mean': [123.7, 116.3, 103.5],
+           'image_std': [58.4, 57.1, 57.4]}),
+    (1.0, {'rescale_factor': 1, 'image_mean': [0, 0, 0], 'image_std': [255, 128, 1]}),
+    (1 / 127.5, {'rescale_factor': 1 / 127.5, 'image_mean': [1, 1, 1], 'image_std': [1, 1, 1]}),
+    (1.0, {'do_rescale': False, 'do_normalize': False}),
+    (1 / 255, {'do_normalize': False}), (1 / 255, {})])
+def test_any_rescaling_becomes_mean_and_deviation_of_values_in_0_to_1(read, factor, config):
+    found = read(config)
+    levels = np.arange(256.0)
+    for channel in range(3):
+        mean, std = 0.0, 1.0
+        if config.get('do_normalize', True):
+            mean = config.get('image_mean', (0.485, 0.456, 0.406))[channel]
+            std = config.get('image_std', (0.229, 0.224, 0.225))[channel]
+        expected = (levels * factor - mean) / std
+        got = (levels / 255.0 - found.mean[channel]) / found.std[channel]
+        assert np.abs(got - expected).max() < 1e-9 * max(1.0, np.abs(expected).max())
+
+
+def test_flipped_channels_are_bgr_and_what_is_left_open_is_told(read):
+    found = read({'do_flip_channel_order': True, 'image_std': [0.5, 0.5, 0.5]})
+    assert found.color_order == 'bgr'
+    assert [text.split(':')[0] for text in found.assumed] == ['mean']
+    assert read({'image_mean': [0, 0, 0], 'image_std': [1, 1, 1]})[3:] == ('rgb', ())

@@ -171,6 +171,31 @@ def test_depth_that_the_costmap_reads_is_no_picture_and_a_missing_camera_info_is
     assert of(results, 'tf')[0].level == WARN
 
 
+def stop_polygons_of(domain, **parameters):
+    """Return what the doctor says while a node has the parameters of a collision monitor."""
+    with Peer(domain, 'collision_monitor') as monitor:
+        for name, value in parameters.items():
+            monitor.node.declare_parameter(name.replace('__', '.'), value)
+        return doctor(domain, '--seconds', '0.2', '--speed', '0.6')[1]
+
+
+def test_a_stop_polygon_that_ends_too_near_is_told_with_what_is_needed(domain):
+    results = stop_polygons_of(
+        domain, polygons=['short', 'long', 'humble', 'slow', 'broken'],
+        short__action_type='stop', short__points='[[0.6, 0.3], [0.6, -0.3], [-0.3, -0.3], '
+        '[-0.3, 0.3]]',
+        long__action_type='stop', long__points='[[1.1, 0.3], [1.1, -0.3], [-0.3, -0.3], '
+        '[-0.3, 0.3]]',
+        humble__action_type='stop', humble__points=[0.6, 0.3, 0.6, -0.3, -0.3, -0.3, -0.3, 0.3],
+        slow__action_type='slowdown', slow__points='[[0.6, 0.3], [0.6, -0.3], [-0.3, -0.3]]',
+        broken__action_type='stop', broken__points='[[')
+    humble, long, short = of(results, 'stop polygon')
+    assert (humble.level, long.level, short.level) == (WARN, OK, WARN)
+    # Bumper 0.3, 0.8 s at 0.6 m/s, 0.18 m of braking at 1 m/s2, 0.1 m to spare.
+    assert short.text.startswith('short reaches 0.60 m ahead, 1.06 m are needed at 0.60 m/s')
+    assert 'Move its front to 1.06 m' in short.remedy
+
+
 def test_cache_and_memory_are_judged_as_the_running_node_has_them(tmp_path, monkeypatch, capsys):
     cache = tmp_path / 'engines of the node'
     cache.mkdir()

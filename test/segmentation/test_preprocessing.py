@@ -3,8 +3,11 @@
 """The network's input is that of the checkpoint's own processor, in numpy and compiled."""
 
 import json
+import math
+import time
 
 import cv2
+from hypothesis import example
 from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
@@ -12,7 +15,9 @@ from hypothesis import strategies as st
 import numpy as np
 from PIL import Image
 import pytest
+from segformer_ros.common.image_header import MOST_SIDE
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.pillow_resize import resize_axis
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
 SPEC = ModelSpec('test', 'ade20k', 150)
@@ -156,3 +161,42 @@ def test_the_tensor_is_reused_and_the_image_left_alone(kernels):
     assert second is first
     assert not (kept == second).all()
     assert (image == before).all()
+
+
+def weights_one_by_one(in_size, out_size):
+    """Return first samples, taps and weights as Pillow's Resample.c makes them."""
+    scale = in_size / out_size
+    support = max(scale, 1.0)
+    rows = []
+    for index in range(out_size):
+        center = (index + 0.5) * scale
+        start = max(int(center - support + 0.5), 0)
+        stop = min(int(center + support + 0.5), in_size)
+        values = [max(0.0, 1.0 - abs((sample - center + 0.5) / support))
+                  for sample in range(start, stop)]
+        total = 0.0
+        for value in values:
+            total += value
+        rows.append((start, [math.floor(value / total * (1 << 22) + 0.5) for value in values]))
+    return rows
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 3000), st.integers(1, 600))
+@example(16384, 512)
+@example(1, 512)
+@example(512, 512)
+def test_resize_weights_are_bit_for_bit_those_made_one_by_one(in_size, out_size):
+    axis = resize_axis(in_size, out_size)
+    expected = weights_one_by_one(in_size, out_size)
+    assert axis.first.tolist() == [start for start, _ in expected]
+    assert axis.taps.tolist() == [len(weights) for _, weights in expected]
+    most = axis.weight.shape[1]
+    assert axis.weight.tolist() == [weights + [0] * (most - len(weights))
+                                    for _, weights in expected]
+
+
+def test_resize_weights_of_the_longest_side_take_no_time():
+    started = time.process_time()
+    resize_axis(MOST_SIDE, 511)
+    assert time.process_time() - started < 0.05

@@ -3,12 +3,14 @@
 """
 A small stand-in for launch and launch_ros, which have no wheels.
 
-Constructors take exactly the arguments that are documented for Humble, Jazzy and Kilted and that
-our files use; any other is a TypeError, as it would be on a robot. Substitutions are performed
-when a description is run, and actions come out as plain records.
+Constructors take exactly the arguments that the release takes (launch_signatures.json); any other
+is a TypeError, as it would be on a robot. Of those our files use only what has a meaning here.
+Substitutions are performed when a description is run, and actions come out as plain records.
 """
 
 import contextlib
+import functools
+import json
 import os
 import sys
 import types
@@ -29,7 +31,7 @@ class LaunchConfiguration(Substitution):
         self.default = default
 
     def perform(self, context):
-        value = context.get(self.variable_name, self.default)
+        value = context.launch_configurations.get(self.variable_name, self.default)
         if value is None:
             raise LookupError(f'launch configuration {self.variable_name!r} does not exist')
         return value
@@ -40,7 +42,8 @@ class FindPackageShare(Substitution):
         self.package = package
 
     def perform(self, context):
-        return f'<share of {self.package}>'
+        assert self.package == 'segformer_ros'
+        return PROJECT_ROOT
 
 
 class PathJoinSubstitution(Substitution):
@@ -67,11 +70,13 @@ class DeclareLaunchArgument:
         self.choices = choices
 
     def visit(self, context):
-        if self.name not in context:
-            assert self.default_value is not None, 'no value for ' + self.name
-            context[self.name] = perform(self.default_value, context)
-        if self.choices is not None and context[self.name] not in self.choices:
-            raise ValueError(f'{self.name}:={context[self.name]} is none of {self.choices}')
+        values = context.launch_configurations
+        if self.name not in values:
+            if self.default_value is None:
+                raise RuntimeError(f'Required launch argument "{self.name}" was not provided.')
+            values[self.name] = perform(self.default_value, context)
+        if self.choices is not None and values[self.name] not in self.choices:
+            raise RuntimeError(f'{self.name}:={values[self.name]} is none of {self.choices}')
         return []
 
 
@@ -90,12 +95,11 @@ class IncludeLaunchDescription:
     def visit(self, context):
         path = perform(self.source.launch_file_path, context)
         given = {name: perform(value, context) for name, value in self.launch_arguments}
-        path = path.replace(FindPackageShare('segformer_ros').perform(context), PROJECT_ROOT)
         description = load(path)
         declared = {entity.name for entity in description.entities
                     if isinstance(entity, DeclareLaunchArgument)}
         assert set(given) <= declared, f'not declared: {set(given) - declared}'
-        context.update(given)
+        context.launch_configurations.update(given)
         return [process for entity in description.entities for process in entity.visit(context)]
 
 
@@ -112,13 +116,21 @@ class OpaqueFunction:
 
     def visit(self, context):
         found = []
-        for entity in self.function(Context(context), *self.args, **self.kwargs) or []:
+        for entity in self.function(context, *self.args, **self.kwargs) or []:
             found += entity.visit(context)
         return found
 
 
-class Context(dict):
-    """What an OpaqueFunction is given."""
+class Context:
+    """
+    What an OpaqueFunction is given: launch.LaunchContext, as far as our files use it.
+
+    :param argv: the arguments of the command line, such as ``image:=/camera/image_raw``
+    """
+
+    def __init__(self, argv=()):
+        self.argv = list(argv)
+        self.launch_configurations = dict(each.split(':=', 1) for each in argv)
 
 
 class IfCondition:
@@ -149,11 +161,13 @@ class Node:
         if self.condition is not None and not self.condition.evaluate(context):
             return []
         fields = dict(self.fields)
+        if fields['namespace'] is not None:
+            fields['namespace'] = perform(fields['namespace'], context)
         fields['arguments'] = [perform(each, context) for each in fields['arguments']]
         fields['remappings'] = [(perform(old, context), perform(new, context))
                                 for old, new in fields['remappings']]
         fields['parameters'] = [
-            {key: value if isinstance(value, (bool, int, float)) else perform(value, context)
+            {key: value if isinstance(value, (bool, int, float, list)) else perform(value, context)
              for key, value in each.items()} if isinstance(each, dict) else perform(each, context)
             for each in fields['parameters']]
         for name in fields['additional_env']:
@@ -182,14 +196,37 @@ MODULES = {
 }
 
 
+RELEASES = ('humble', 'jazzy', 'rolling')
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'launch_signatures.json'),
+          encoding='utf-8') as _stream:
+    SIGNATURES = json.load(_stream)
+"""The arguments of each constructor by release, positional and by keyword, bases included."""
+
+
+def as_in(release, stand_in):
+    """Return a class that takes only what the real one of a release takes."""
+    signature = SIGNATURES['releases'][release]['classes'][stand_in.__name__]
+
+    @functools.wraps(stand_in.__init__)
+    def checked(self, *positional, **by_name):
+        if len(positional) > len(signature['positional']):
+            raise TypeError(f'{stand_in.__name__} of {release}: {len(positional)} arguments')
+        unknown = set(by_name) - set(signature['positional']) - set(signature['keyword'])
+        if unknown:
+            raise TypeError(f'{stand_in.__name__} of {release} takes no {sorted(unknown)}')
+        stand_in.__init__(self, *positional, **by_name)
+
+    return type(stand_in.__name__, (stand_in,), {'__init__': checked})
+
+
 @contextlib.contextmanager
-def installed():
-    """Put the stand-ins where import finds them."""
+def installed(release):
+    """Put the stand-ins of a release where import finds them."""
     before = {name: sys.modules.get(name) for name in MODULES}
     try:
         for name, contents in MODULES.items():
             module = types.ModuleType(name)
-            vars(module).update(contents)
+            vars(module).update({key: as_in(release, value) for key, value in contents.items()})
             sys.modules[name] = module
         yield
     finally:
@@ -200,23 +237,27 @@ def installed():
                 sys.modules[name] = module
 
 
-def load(path):
+def load(path, release=RELEASES[0]):
     """Return the LaunchDescription of a file."""
-    with installed(), open(path, encoding='utf-8') as stream:
+    with installed(release), open(path, encoding='utf-8') as stream:
         scope = {'__name__': 'launch_file', '__file__': path}
         exec(compile(stream.read(), path, 'exec'), scope)
         return scope['generate_launch_description']()
 
 
-def run(path, **arguments):
-    """Return the processes that ``ros2 launch path name:=value`` starts, as dicts."""
-    description = load(path)
+def run(path, release=RELEASES[0], argv=(), **arguments):
+    """
+    Return the processes that ``ros2 launch path name:=value`` starts, as dicts.
+
+    :param argv: further arguments, such as ``front.image:=/front/image_raw``
+    """
+    description = load(path, release)
     declared = {entity.name for entity in description.entities
                 if isinstance(entity, DeclareLaunchArgument)}
     assert set(arguments) <= declared, f'not declared: {set(arguments) - declared}'
-    context = dict(arguments)
+    context = Context([f'{name}:={value}' for name, value in arguments.items()] + list(argv))
     started = []
-    with installed():
+    with installed(release):
         for entity in description.entities:
             started += entity.visit(context)
     return started

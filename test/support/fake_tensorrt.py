@@ -24,6 +24,7 @@ import time
 
 import numpy as np
 
+from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file import header
 from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import read_onnx_header
@@ -233,7 +234,12 @@ class _Implementations:
         def parse(self, model, path=None):
             if not isinstance(model, bytes):
                 raise TypeError('parse() takes bytes')
-            self._errors = self._trt._parse(self._network, model)
+            whole = _with_weights(model, path)
+            if whole is None:
+                self._errors = [self._trt.ParserError(
+                    'Failed to open the file of external weights', -1)]
+                return False
+            self._errors = self._trt._parse(self._network, whole)
             return not self._errors
 
         @property
@@ -626,6 +632,25 @@ def _strict(module, name, implementation, names):
 
     members.update(__setattr__=set_checked, _trt=module)
     return type(name, (), members)
+
+
+def _with_weights(content, path):
+    """Return a model with the weights of other files in it; None where these are not found."""
+    with tempfile.NamedTemporaryFile(suffix='.onnx') as stream:
+        stream.write(content)
+        stream.flush()
+        try:
+            external = read_onnx_header(stream.name).external_files
+        except ModelError:
+            return content  # the parser itself says what is wrong
+    if not external:
+        return content
+    if path is None:
+        return None
+    import onnx
+    model = onnx.load_model_from_string(content)
+    onnx.load_external_data_for_model(model, os.path.dirname(path))
+    return model.SerializeToString()
 
 
 def _read_graph(stream):

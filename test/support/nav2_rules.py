@@ -209,7 +209,11 @@ class ObstacleLayer:
     def is_current(self, now):
         """Return whether every source is as fresh as it has to be."""
         for source in self.layer['observation_sources'].split():
-            limit = self.layer[source].get('expected_update_rate', 0.0)
+            options = self.layer[source]
+            # Nav2 asks the buffers of sources that mark or clear, and no others.
+            if not options.get('marking', True) and not options.get('clearing', False):
+                continue
+            limit = options.get('expected_update_rate', 0.0)
             if limit > 0.0 and now - self.stamps.get(source, -math.inf) > limit:
                 return False
         return True
@@ -290,6 +294,11 @@ def keepout_filter(master, mask, info):
             master.costs[my, mx] = cost
 
 
+def resolved_topic(name, node='/local_costmap/local_costmap'):
+    """Return a topic of a layer or filter as Jazzy's costmap node resolves it."""
+    return name if name.startswith('/') else node.rpartition('/')[0] + '/' + name
+
+
 def speed_filter(mask, info, x, y):
     """Return the speed limit in per cent at the robot's place, None for no limit."""
     if info['type'] != 1:
@@ -316,6 +325,26 @@ def collision_monitor(points, source, stamp, now):
         return None
     return [point for point in points if source['min_height'] <= point[2]
             <= source['max_height']]
+
+
+def polygon_stops(points, polygon, zone):
+    """
+    Return whether collision_monitor's polygon stops the robot.
+
+    :param points: (x, y) in the base frame
+    :param polygon: corners (x, y)
+    :param zone: the polygon's parameters
+    """
+    if not zone.get('enabled', True) or zone['action_type'] != 'stop':
+        return False
+    inside = 0
+    for x, y in points:
+        odd = False
+        for (x1, y1), (x2, y2) in zip(polygon, polygon[1:] + polygon[:1]):
+            if (y1 <= y < y2 or y2 <= y < y1) and x1 + (x2 - x1) * (y - y1) / (y2 - y1) > x:
+                odd = not odd
+        inside += odd
+    return inside >= zone['min_points']
 
 
 def semantic_layer(costmap, bundle, label_info, layer, costmap_from_cloud):

@@ -19,3 +19,11 @@ class StillGrid(NamedTuple):
         if self.lethal is None:
             return np.zeros((self.geometry.height, self.geometry.width), np.bool_)
         return self.lethal
+
+    def standing_cells(self):
+        """Return the same: everything that is held here stays."""
+        return self.lethal_cells()
+
+    def stands_within(self, x, y):
+        """Return whether any obstacle is held, near or far."""
+        return bool(self.lethal_cells().any())

@@ -142,8 +142,10 @@ def obstacles_on(master, drive, parameters):
     """Let the ObstacleLayer of a snippet take the last clouds."""
     layer = nav2_rules.ObstacleLayer(parameters['semantic_obstacles'], master)
     origin = drive.pose.odom_from_ground[:3, 3]
-    layer.receive('sem_obstacle', drive.cloud(drive.result.obstacle_points), origin, 0.0)
-    layer.receive('sem_ground', drive.cloud(drive.result.ground_points), origin, 0.0)
+    for source, points in (('sem_obstacle', drive.result.obstacle_points),
+                           ('sem_ground', drive.result.ground_points)):
+        if source in parameters['semantic_obstacles']['observation_sources'].split():
+            layer.receive(source, drive.cloud(points), origin, 0.0)
     layer.update(master)
 
 

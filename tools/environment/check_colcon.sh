@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/src"
 # A copy of what git tracks: a robot's workspace has no virtual environments in it.
 git -C "$checkout" ls-files -z --cached --others --exclude-standard |
-    (cd "$checkout" && xargs -0 cp --parents -t "$work/src" 2> /dev/null || true)
+    (cd "$checkout" && xargs -0 cp -P --parents -t "$work/src" 2> /dev/null || true)
 cd "$work"
 
 for mode in "" --symlink-install; do
@@ -40,8 +40,34 @@ from segformer_ros.common import resources
 assert os.path.realpath(segformer_ros.__file__).startswith(work), segformer_ros.__file__
 found = os.path.realpath(resources.find('config/classes/ade20k.yaml'))
 assert found.startswith(work), found
-executable = os.path.join(prefix, 'lib', 'segformer_ros', 'segformer')
-assert os.access(executable, os.X_OK), executable
+
+# What ros2 run and ros2 launch start: each command, and the installation of onnxruntime.
+from segformer_ros.cli.main import COMMANDS
+
+folder = os.path.join(prefix, 'lib', 'segformer_ros')
+for name in list(COMMANDS) + ['install_runtime']:
+    assert os.access(os.path.join(folder, name), os.X_OK), name
+assert not os.path.exists(os.path.join(prefix, 'bin')), 'commands on PATH'
+
+
+def run(name, *arguments, **variables):
+    return subprocess.run([os.path.join(folder, name)] + list(arguments), check=True,
+                          env=dict(os.environ, **variables), stdout=subprocess.PIPE,
+                          universal_newlines=True).stdout
+
+
+assert run('inspect_model', '--help').startswith('usage: inspect_model')
+assert '--undo' in run('install_runtime', '--help')
+# They go on in the environment that install_runtime makes: here a stand-in that tells it.
+runtime = os.path.join(work, 'runtime')
+os.makedirs(os.path.join(runtime, 'bin'), exist_ok=True)
+open(os.path.join(runtime, 'pyvenv.cfg'), 'w').close()
+python = os.path.join(runtime, 'bin', 'python3')
+with open(python, 'w') as stream:
+    stream.write('#!/bin/sh\necho runtime "$@"\n')
+os.chmod(python, 0o755)
+said = run('segformer', '--ros-args', SEGFORMER_ROS_RUNTIME=runtime)
+assert said == 'runtime {} --ros-args\n'.format(os.path.join(folder, 'segformer')), said
 print('found through the ament index:', os.path.relpath(prefix, work))
 PYTHON
     )

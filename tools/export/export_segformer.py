@@ -23,6 +23,8 @@ if PROJECT_ROOT not in sys.path:
 
 from segformer_ros.common.errors import ModelError  # noqa: E402
 from segformer_ros.common.errors import SegformerRosError  # noqa: E402
+from segformer_ros.common.telemetry import disable_telemetry  # noqa: E402
+from segformer_ros.common.telemetry import import_onnxruntime  # noqa: E402
 from segformer_ros.model.huggingface import class_table_from_huggingface  # noqa: E402
 from segformer_ros.model.huggingface import read_preprocessor  # noqa: E402
 from segformer_ros.model.onnx_file import inspection  # noqa: E402
@@ -103,6 +105,7 @@ def load(checkpoint, seed=None):
     :raises ModelError: it is not a SegFormer, or cannot be had
     """
     try:
+        disable_telemetry()
         import torch
         from transformers import AutoConfig
         from transformers import SegformerForSemanticSegmentation
@@ -193,8 +196,8 @@ def compare(model, path):
         pixels with the same class
     :raises ModelError: the difference is above TOLERANCE
     """
-    import onnxruntime
     import torch
+    onnxruntime = import_onnxruntime()
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     shape = session.get_inputs()[0].shape
     pixels = np.random.default_rng(0).normal(size=shape).astype(np.float32)

@@ -10,6 +10,7 @@ from dataset import names_of
 from dataset import normalise
 import numpy as np
 from PIL import Image
+from segformer_ros.common.telemetry import import_onnxruntime
 from tqdm import tqdm
 
 _CHUNK = 64
@@ -65,7 +66,7 @@ def measure(network: Any, classes: List[int], folder: str, size_wh: Tuple[int, i
 
 def measure_onnx(path: str, folder: str, images: int) -> np.ndarray:
     """Measure an ONNX file that fits the contract; see ``confusion``."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
 
     height, width = session.get_inputs()[0].shape[2:]

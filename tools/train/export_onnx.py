@@ -14,7 +14,7 @@ from typing import Optional, Tuple
 from network import SegFormer
 import numpy as np
 import onnx
-import onnxruntime
+from segformer_ros.common.telemetry import import_onnxruntime
 import torch
 from torch import nn
 
@@ -67,7 +67,7 @@ def export(checkpoint: str, out: str, outputs: int,
     model.ir_version = _IR_VERSION
     onnx.checker.check_model(model)
     onnx.save(model, out)
-    session = onnxruntime.InferenceSession(out, providers=['CPUExecutionProvider'])
+    session = import_onnxruntime().InferenceSession(out, providers=['CPUExecutionProvider'])
     found = session.run(['logits'], {'pixel_values': example.numpy()})[0]
     with torch.no_grad():
         wanted = network(example).numpy()

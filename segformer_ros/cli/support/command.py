@@ -4,7 +4,7 @@
 
 import argparse
 import sys
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
 
@@ -43,3 +43,29 @@ def size_wh(text: str) -> Tuple[int, int]:
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form 640x480')
     return int(width), int(height)
+
+
+def number_within(low: float, high: float, kind: Callable[[str], Any] = int,
+                  above: bool = False) -> Callable[[str], Any]:
+    """
+    Return the type of an option that is a number within bounds.
+
+    :param low: least value
+    :param high: highest value
+    :param kind: ``int`` or ``float``
+    :param above: whether ``low`` itself is refused
+    """
+    bounds = f'above {low}, up to {high}' if above else f'from {low} to {high}'
+    expected = 'whole number ' if kind is int else 'number '
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        # Written so that NaN, which compares false with everything, is refused.
+        if value is None or not low <= value <= high or (above and value == low):
+            raise argparse.ArgumentTypeError(f'{text!r} is not a {expected}{bounds}')
+        return value
+
+    return convert

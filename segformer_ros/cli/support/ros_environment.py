@@ -9,6 +9,8 @@ from typing import Iterator, List, Optional
 
 from segformer_ros.common import resources
 
+WRONG_ARGUMENTS = 2
+"""Exit status, that of argparse."""
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
@@ -47,6 +49,7 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     Return the arguments without those for ROS, which launch files add.
 
     :param args: of the command line, without the program's name; None takes the process's own
+    :raises SystemExit: ROS cannot read its arguments; said on stderr
     """
     given = sys.argv[1:] if args is None else args
     try:
@@ -54,5 +57,10 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     except ImportError:
         # Without ROS nothing adds any; the command says later that ROS is missing.
         return list(given)
-    # The first one is taken for the program's name.
-    return list(remove_ros_args([''] + given)[1:])
+    try:
+        # The first one is taken for the program's name.
+        return list(remove_ros_args([''] + given)[1:])
+    except RuntimeError as error:  # all errors of rclpy's C++ part
+        print(f'Cannot start: {error}. Correct what stands after --ros-args, or the parameter '
+              'file that it names.', file=sys.stderr)
+        raise SystemExit(WRONG_ARGUMENTS) from None

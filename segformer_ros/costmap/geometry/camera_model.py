@@ -188,6 +188,37 @@ def _scaled(focal: float, center: float, offset: int, binning: int, scale: float
     return focal * scale, (center + 0.5 - offset) * scale - 0.5
 
 
+def scaled_calibration(calibration: Calibration, mask_wh: Tuple[int, int]) -> Calibration:
+    """
+    Return the calibration of a mask's own pixels.
+
+    Region of interest, binning and size are worked into K and P, so that a reader needs none of
+    them. Of a mask that is as large as the sensor nothing changes.
+
+    :param mask_wh: width and height; a scaled image, not a cropped one
+    :raises InvalidInputError: a size that does not fit
+    """
+    c = calibration
+    image_wh = _image_size(c)
+    _check_same_shape(image_wh, mask_wh)
+    if mask_wh == image_wh == (c.width, c.height):
+        return c
+    k, p = list(c.k), list(c.p)
+    for axis, (offset, binning) in enumerate(((c.roi_x, c.binning_x), (c.roi_y, c.binning_y))):
+        scale = mask_wh[axis] / float(image_wh[axis])
+        for values, stride in ((k, 3), (p, 4)):
+            # All zero where the camera is not calibrated: that is to stay so.
+            if len(values) != 3 * stride or not any(values):
+                continue
+            row = axis * stride
+            values[row + axis], values[row + 2] = _scaled(
+                values[row + axis], values[row + 2], offset, binning, scale)
+            for skew_or_baseline in ({1, 3} - {axis}) & set(range(stride)):
+                values[row + skew_or_baseline] *= scale / (binning or 1)
+    return c._replace(width=mask_wh[0], height=mask_wh[1], k=tuple(k), p=tuple(p), binning_x=0,
+                      binning_y=0, roi_x=0, roi_y=0, roi_width=0, roi_height=0)
+
+
 # image_pipeline's names of rectified topics.
 _RECTIFIED = ('image_rect', 'image_rect_color')
 

@@ -11,7 +11,7 @@ function stops growing.
 """
 
 import abc
-from typing import Any, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -26,8 +26,18 @@ _NEWTON_STEPS = 8
 _RESIDUAL = 1e-5
 # CameraInfo writes plumb_bob; some drivers leave the name empty where there is no distortion.
 _POLYNOMIAL_LENGTHS = {
-    'none': (0,), '': (0,), 'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14)}
-_EQUIDISTANT_NAMES = ('equidistant', 'fisheye')
+    'none': (0,), 'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14),
+    # The shape of the lens alone, as Kalibr says it: four coefficients may be radtan or equi.
+    'pinhole': (0, 5, 8, 12, 14)}
+_EQUIDISTANT = 'equidistant'
+# As sensor_msgs, Kalibr, OpenCV and drivers spell them, in small letters with _ between words.
+_SPELLINGS = {
+    '': 'none', 'no_distortion': 'none', 'perspective': 'pinhole',
+    'plumbbob': 'plumb_bob', 'radtan': 'plumb_bob', 'radial_tangential': 'plumb_bob',
+    'brown_conrady': 'plumb_bob',
+    'rational': 'rational_polynomial', 'rationalpolynomial': 'rational_polynomial',
+    'equi': _EQUIDISTANT, 'fisheye': _EQUIDISTANT, 'kannala_brandt': _EQUIDISTANT,
+    'kannala_brandt4': _EQUIDISTANT, 'kb4': _EQUIDISTANT}
 
 
 class Distortion(abc.ABC):
@@ -205,7 +215,8 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     Return the distortion that a CameraInfo describes.
 
     :param distortion_model: CameraInfo.distortion_model
-    :param coefficients: CameraInfo.d
+        in any usual spelling
+    :param coefficients: CameraInfo.d; zeros behind the model's own coefficients do not count
     :raises InvalidInputError: unknown model, wrong number of coefficients, one that is not
         finite, or a tilted sensor (the last two of 14)
     """
@@ -213,29 +224,34 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     if not np.all(np.isfinite(values)):
         raise InvalidInputError('Distortion coefficients are not finite', got=values,
                                 remedy='Calibrate the camera again.')
-    if distortion_model in _EQUIDISTANT_NAMES:
-        _check_length(distortion_model, values, (4,))
-        return EquidistantDistortion(values)
-    if distortion_model not in _POLYNOMIAL_LENGTHS:
+    plain = '_'.join(distortion_model.lower().replace('-', ' ').replace('_', ' ').split())
+    model = _SPELLINGS.get(plain, plain)
+    if model == _EQUIDISTANT:
+        return EquidistantDistortion(_padded(distortion_model, values, (4,)))
+    if model not in _POLYNOMIAL_LENGTHS:
         raise InvalidInputError(
-            'Unknown distortion model in CameraInfo', got=repr(distortion_model),
+            'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),
             expected='plumb_bob, rational_polynomial, equidistant or none',
             remedy='Calibrate with one of them, or use the rectified image.')
-    if distortion_model in ('none', '') and not any(values):
-        values = []
-    _check_length(distortion_model, values, _POLYNOMIAL_LENGTHS[distortion_model])
+    # No distortion, however many zeros say so.
+    values = _padded(distortion_model, values, _POLYNOMIAL_LENGTHS[model]) if any(values) else []
     if any(values[12:]):
         raise InvalidInputError('A tilted sensor is not supported', got=f'tau {values[12:]}',
                                 remedy='Use the rectified image.')
     return PolynomialDistortion(values[:12])
 
 
-def _check_length(model: str, values: Sequence[float], lengths: Tuple[int, ...]) -> None:
-    if len(values) not in lengths:
-        raise InvalidInputError(
-            f'Wrong number of distortion coefficients for {model!r}', got=len(values),
-            expected=' or '.join(str(length) for length in lengths),
-            remedy='Correct D in the CameraInfo publisher.')
+def _padded(model: str, values: List[float], lengths: Tuple[int, ...]) -> List[float]:
+    """Return the coefficients without zeros behind those that the model has."""
+    if len(values) in lengths:
+        return values
+    for length in lengths:
+        if length < len(values) and not any(values[length:]):
+            return values[:length]
+    raise InvalidInputError(
+        f'Wrong number of distortion coefficients for {model!r}', got=len(values),
+        expected=' or '.join(str(length) for length in lengths),
+        remedy='Correct D or distortion_model in the CameraInfo publisher.')
 
 
 def _smallest_root(polynomial: arrays.Float64) -> float:

@@ -9,13 +9,16 @@ tf2's documentation; tf2's own code is not used.
 """
 
 import bisect
+import collections
 import math
+import time
 from typing import Any, Dict, List, Optional, Sequence, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.text import plain
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
@@ -25,6 +28,14 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 4096
 """Frames that are kept; robots have some hundreds, a broken publisher may invent one a message."""
+LONGEST_NAME = 256
+"""Characters; ROS names topics with 255 at most."""
+MOST_STAMPS = 20000
+"""Of one frame: 10 s at 2 kHz."""
+MOST_TRANSFORMS = 200000
+"""In all: 100 MB. Above it the frames that nobody asks for make way."""
+MOST_WANTED = 64
+"""Names that count as asked for; images name some of them."""
 
 
 class _Edge:
@@ -33,6 +44,7 @@ class _Edge:
     def __init__(self, parent: str, static: bool) -> None:
         self.parent = parent
         self.static = static
+        self.arrived = 0.0
         self.stamps: List[float] = []
         self.translations: 'List[Matrix]' = []
         self.rotations: 'List[Matrix]' = []
@@ -50,8 +62,9 @@ class _Edge:
         self.stamps.insert(place, stamp)
         self.translations.insert(place, translation)
         self.rotations.insert(place, rotation)
-        old = bisect.bisect_left(self.stamps, self.stamps[-1] - cache_time)
-        if old:
+        old = max(bisect.bisect_left(self.stamps, self.stamps[-1] - cache_time),
+                  len(self.stamps) - MOST_STAMPS)
+        if old > 0:
             del self.stamps[:old], self.translations[:old], self.rotations[:old]
 
     def at(self, stamp: float, child: str) -> 'Matrix':
@@ -69,10 +82,9 @@ class _Edge:
         else:
             late = place > 0
             raise TransformError(
-                f'No transform of {child!r} in {self.parent!r} at that time',
-                got='{:.3f} s {} one'.format(
+                'No transform at that time', got='{:.3f} s {} one of {!r} in {!r}'.format(
                     stamp - self.stamps[-1] if late else self.stamps[0] - stamp,
-                    'after the newest' if late else 'before the oldest'),
+                    'after the newest' if late else 'before the oldest', child, self.parent),
                 expected=f'a stamp within {self.stamps[0]:.3f} .. {self.stamps[-1]:.3f}',
                 remedy='Wait for the transform.' if late else
                 'The image is older than the transforms kept; check the clocks.')
@@ -90,6 +102,12 @@ class TransformBuffer:
     def __init__(self, cache_time: float = 10.0) -> None:
         self.cache_time = cache_time
         self._edges: Dict[str, _Edge] = {}
+        self._wanted: 'collections.OrderedDict[str, None]' = collections.OrderedDict()
+        self._transforms = 0
+
+    def __contains__(self, child: object) -> bool:
+        """Return whether a transform of a frame is kept."""
+        return child in self._edges
 
     def insert(self, parent: str, child: str, stamp: float, translation: Sequence[float],
                quaternion: Sequence[float], static: bool = False) -> None:
@@ -102,27 +120,34 @@ class TransformBuffer:
         :param translation: x, y, z of the child's origin in the parent, metres
         :param quaternion: x, y, z, w
         :param static: it holds for all times (/tf_static)
-        :raises InvalidInputError: empty or equal names, numbers that are not finite, a
-            quaternion near zero, one frame more than MOST_FRAMES
+        :raises InvalidInputError: empty, equal or long names, numbers that are not finite, a
+            quaternion near zero
         """
         parent, child = parent.lstrip('/'), child.lstrip('/')
         if not parent or not child or parent == child:
             raise InvalidInputError('Transform without two frames', got=f'{child!r} in {parent!r}',
                                     expected='two different names')
+        if max(len(parent), len(child)) > LONGEST_NAME:
+            raise InvalidInputError('Name of a frame is too long', got=plain(child, 60),
+                                    expected=f'at most {LONGEST_NAME} characters')
         position = np.array(translation, np.float64)
         if not np.isfinite(position).all() or not math.isfinite(stamp):
             raise InvalidInputError('Transform is not finite',
                                     got=f'{child!r} in {parent!r}: {list(translation)} at {stamp}')
         rotation = transforms.unit_quaternion(quaternion)
         edge = self._edges.get(child)
-        if edge is None and len(self._edges) >= MOST_FRAMES:
-            raise InvalidInputError('Transforms of too many frames', got='a further one',
-                                    expected=f'at most {MOST_FRAMES}',
-                                    remedy='Find who publishes a new name each time.')
+        if (edge is None and len(self._edges) >= MOST_FRAMES) or \
+                self._transforms >= MOST_TRANSFORMS:
+            self._make_room()
+            edge = self._edges.get(child)
         if edge is None or edge.parent != parent or edge.static != static:
             # A child has one parent; its history under another one has no meaning now.
+            self._transforms -= 0 if edge is None else len(edge.stamps)
             edge = self._edges[child] = _Edge(parent, static)
+        edge.arrived = time.monotonic()
+        before = len(edge.stamps)
         edge.insert(stamp, position, rotation, self.cache_time)
+        self._transforms += len(edge.stamps) - before
 
     def insert_message(self, message: Any, static: bool) -> None:
         """
@@ -147,6 +172,7 @@ class TransformBuffer:
         target, source = target.lstrip('/'), source.lstrip('/')
         if target == source:
             return np.eye(4)
+        self._want(target, source)
         up_target, up_source = self._chain(target), self._chain(source)
         common = next((frame for frame in up_source if frame in up_target), None)
         if common is None:
@@ -161,12 +187,47 @@ class TransformBuffer:
         return (transforms.inverse(self._climb(up_target, stamp))
                 .dot(self._climb(up_source, stamp)))
 
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        frame = frame.lstrip('/')
+        return frame in self._edges or any(edge.parent == frame
+                                           for edge in self._edges.values())
+
     def clear(self) -> None:
         """Forget everything but static transforms, as after a jump back in time."""
-        self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+        self._keep([child for child, edge in self._edges.items() if edge.static])
+
+    def _want(self, *frames: str) -> None:
+        """Remember which frames are asked for: the robot's own, as its parameters name them."""
+        for frame in frames:
+            self._wanted[frame] = None
+            self._wanted.move_to_end(frame)
+        while len(self._wanted) > MOST_WANTED:
+            self._wanted.popitem(last=False)
+
+    def _make_room(self) -> None:
+        """
+        Forget frames that nobody asks for: those not seen for the cache time, else a quarter.
+
+        A quarter at once, so that who invents frames does not make each of them a search.
+        """
+        needed = set()
+        for wanted in self._wanted:
+            child = wanted
+            while child in self._edges and child not in needed:
+                needed.add(child)
+                child = self._edges[child].parent
+        others = sorted(set(self._edges) - needed, key=lambda child: self._edges[child].arrived)
+        seen_last = time.monotonic() - self.cache_time
+        stale = sum(self._edges[child].arrived < seen_last for child in others)
+        self._keep(list(needed) + others[max(stale, (len(others) + 3) // 4):])
+
+    def _keep(self, children: List[str]) -> None:
+        self._edges = {child: self._edges[child] for child in children}
+        self._transforms = sum(len(edge.stamps) for edge in self._edges.values())
 
     def _chain(self, frame: str) -> List[str]:
-        if frame not in self._edges and all(e.parent != frame for e in self._edges.values()):
+        if not self.knows(frame):
             raise self._unknown(frame)
         chain = [frame]
         while chain[-1] in self._edges:
@@ -186,13 +247,12 @@ class TransformBuffer:
                      default=-math.inf)
         stale = [child for child in moving
                  if self._edges[child].stamps[-1] < newest - self.cache_time]
-        for child in stale:
-            del self._edges[child]
+        self._keep([child for child in self._edges if child not in stale])
         return bool(stale)
 
     def _unknown(self, frame: str) -> TransformError:
         known = sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})
-        return TransformError('Unknown frame', got=repr(frame),
+        return TransformError('Unknown frame', got=repr(plain(frame, LONGEST_NAME)),
                               expected='one of {}'.format(', '.join(known) or '(none yet)'),
                               remedy='Check the name, and that its transform is published.')
 

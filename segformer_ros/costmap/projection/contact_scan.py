@@ -35,8 +35,9 @@ class Scan(NamedTuple):
     ``contact`` (A,) float32 range of the first obstacle, inf if there is none; ``contact_pixel``
     and ``contact_depth`` (A,) index the mask at the obstacle's foot and ``min_run`` pixels into
     it (valid where ``contact`` is finite); ``foot_seen`` (A,) tells that ground was seen right
-    before the contact, so that it is the obstacle's foot and not the edge of the view; ``clear``
-    (A,) float32 range up to which ground is seen without a gap, 0 for none; ``clear_pixel`` (A,)
+    before the contact, so that it is the obstacle's foot and not the edge of the view; ``blind``
+    (A,) that no ground was seen before it at all: the foot lies below the view; ``clear`` (A,)
+    float32 range up to which ground is seen without a gap, 0 for none; ``clear_pixel`` (A,)
     indexes the mask there; ``seen`` (A,) float32 range at which knowledge ends: the contact, or
     the last sample in view.
     """
@@ -46,6 +47,7 @@ class Scan(NamedTuple):
     contact_pixel: arrays.Index
     contact_depth: arrays.Index
     foot_seen: arrays.Bool
+    blind: arrays.Bool
     clear: 'Floats'
     clear_pixel: arrays.Index
     seen: 'Floats'
@@ -66,7 +68,9 @@ def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label:
     obstacle = _runs(kinds == OBSTACLE, settings.min_run)
     start = obstacle.argmax(axis=1)
     found = obstacle[bins, start]
-    border, foot_seen = _border(table, kinds, start, settings)
+    border, beside = _border(table, kinds, start, settings)
+    blind = _below_view(table, kinds, np.where(found, start, -1), settings)
+    foot_seen = beside & ~blind
     # Before the view begins there is nothing to interrupt the ground.
     broken = _runs((kinds != GROUND) & table.begun, settings.min_run)
     stop = np.where(broken.any(axis=1), broken.argmax(axis=1), count)
@@ -77,8 +81,8 @@ def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label:
     clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
     deep = np.minimum(start + settings.min_run - 1, count - 1)
     return Scan(table, contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
-                foot_seen[owner], np.minimum(clear, contact), table.pixels[bins, last_clear],
-                np.minimum(contact, table.end))
+                foot_seen[owner], blind[owner], np.minimum(clear, contact),
+                table.pixels[bins, last_clear], np.minimum(contact, table.end))
 
 
 def _owners(start: arrays.Index, found: arrays.Bool) -> arrays.Index:
@@ -95,6 +99,23 @@ def _owners(start: arrays.Index, found: arrays.Bool) -> arrays.Index:
     owner = np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
     # The neighbour may be one of those bins itself.
     return owner[owner]
+
+
+def _below_view(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index,
+                settings: ProjectionSettings) -> arrays.Bool:
+    """Return where fewer than ``min_run`` samples of ground lie before one; -1 for none."""
+    blind = np.zeros(len(kinds), np.bool_)
+    asked = np.flatnonzero(start >= 0)
+    if not len(asked):
+        return blind
+    # Ground right before most contacts spares them the count.
+    plain = start[asked] - settings.min_run >= table.first[asked]
+    for back in range(1, settings.min_run + 1):
+        plain &= kinds[asked, np.maximum(start[asked] - back, 0)] == GROUND
+    asked = asked[~plain]
+    before = np.arange(kinds.shape[1]) < start[asked, None]
+    blind[asked] = ((kinds[asked] == GROUND) & before).sum(axis=1) < settings.min_run
+    return blind
 
 
 def _runs(flags: arrays.Bool, length: int) -> arrays.Bool:

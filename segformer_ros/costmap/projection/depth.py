@@ -9,7 +9,7 @@ lies below it (a step down, a pit). Classes that are neither ground nor obstacle
 pixels without a class count by their height alone.
 """
 
-from typing import Optional, TYPE_CHECKING
+from typing import Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -104,7 +104,7 @@ class DepthProjector:
         self._camera = camera
 
     def _sort(self, z: 'Floats', out: 'Floats', shown: arrays.UInt8,
-              costs: cost_table.CostTable) -> tuple[arrays.Bool, arrays.Bool]:
+              costs: cost_table.CostTable) -> Tuple[arrays.Bool, arrays.Bool]:
         kinds = costs.kinds[shown]
         tolerance = (np.float32(self.settings.ground_tolerance)
                      + np.float32(self.settings.tolerance_slope) * out)
@@ -184,6 +184,6 @@ def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: arrays.UInt
     return observation.GroundPoints(x[last], y[last], shown[last], sure[last])
 
 
-def _polar(x: 'Floats', y: 'Floats', step: float) -> 'tuple[Indices, Floats]':
+def _polar(x: 'Floats', y: 'Floats', step: float) -> 'Tuple[Indices, Floats]':
     around = np.nan_to_num(azimuth(x, y))
     return ((around + 4.0) / step).astype(np.intp), np.hypot(x, y)

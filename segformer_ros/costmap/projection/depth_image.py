@@ -16,6 +16,7 @@ import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import check_size
 from segformer_ros.common.image_header import png_header
 from segformer_ros.common.image_header import PNG_START
 
@@ -50,6 +51,7 @@ def depth_of_image(message: Any) -> arrays.Float32:
     if message.encoding not in _TYPES:
         raise InvalidInputError('Not a depth image', got=repr(message.encoding),
                                 expected='16UC1 or 32FC1')
+    check_size(message.width, message.height)
     dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
     row_bytes = message.width * dtype.itemsize
     if message.step < row_bytes or len(message.data) < message.step * message.height:
@@ -63,14 +65,18 @@ def depth_of_image(message: Any) -> arrays.Float32:
 
 def decode_compressed_depth(data: bytes, message_format: str) -> arrays.Float32:
     """
-    Return the depth of a compressedDepth message in metres.
+    Return the depth of a compressedDepth message, or of a plain PNG of 16UC1, in metres.
 
     :param data: CompressedImage.data
-    :param message_format: CompressedImage.format, such as ``16UC1; compressedDepth png``
+    :param message_format: CompressedImage.format, such as ``16UC1; compressedDepth png`` or
+        ``16UC1; png compressed``
     :return: (H, W) float32; 0 or NaN where nothing was measured
-    :raises InvalidInputError: not a compressedDepth message, or damaged
+    :raises InvalidInputError: not depth, or damaged
     """
     encoding = message_format.split(';', 1)[0].strip()
+    if 'compressedDepth' not in message_format and encoding in ('16UC1', 'mono16') and \
+            data.startswith(PNG_START):
+        return depth_in_meters(_whole(data, 0))
     if 'compressedDepth' not in message_format or encoding not in ('16UC1', '32FC1'):
         raise InvalidInputError('Not a compressed depth image', got=repr(message_format),
                                 expected="'16UC1; compressedDepth' or '32FC1; compressedDepth'",
@@ -79,10 +85,7 @@ def decode_compressed_depth(data: bytes, message_format: str) -> arrays.Float32:
         raise InvalidInputError('RVL depth compression is not supported',
                                 got=repr(message_format), expected='png',
                                 remedy="Set the publisher's compressedDepth format to png.")
-    picture = _png_picture(data[_HEADER.size:])
-    if picture is None or picture.ndim != 2 or picture.dtype != np.uint16:
-        raise InvalidInputError('Compressed depth image is damaged', got=f'{len(data)} bytes',
-                                expected='12 bytes and a 16-bit grey PNG')
+    picture = _whole(data, _HEADER.size)
     if encoding == '16UC1':
         return depth_in_meters(picture)
     _, scale, offset = _HEADER.unpack_from(data)
@@ -90,6 +93,15 @@ def decode_compressed_depth(data: bytes, message_format: str) -> arrays.Float32:
         depth = np.float32(scale) / (picture.astype(np.float32) - np.float32(offset))
     depth[picture == 0] = np.nan
     return depth
+
+
+def _whole(data: bytes, start: int) -> arrays.Array:
+    picture = _png_picture(data[start:])
+    if picture is None or picture.ndim != 2 or picture.dtype != np.uint16:
+        raise InvalidInputError('Compressed depth image is damaged',
+                                got=f'{len(data)} bytes',
+                                expected=f'{start} bytes and a 16-bit grey PNG')
+    return picture
 
 
 def _png_picture(data: bytes) -> Optional[arrays.Array]:

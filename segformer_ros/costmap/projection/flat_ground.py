@@ -18,12 +18,14 @@ from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.projection import blind_strip
 from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.contact_scan import Scan
 from segformer_ros.costmap.projection.contact_scan import scan
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
+from segformer_ros.model.classes import UNLABELED
 
 if TYPE_CHECKING:
     Floats = arrays.Float32
@@ -80,6 +82,7 @@ class GroundProjector:
         self._outline: Optional[scan_table.ViewRays] = None
         self._mount: Optional[arrays.Float64] = None
         self._table: Optional[scan_table.ScanTable] = None
+        self._strip: Optional[blind_strip.BlindStrip] = None
 
     def table(self, camera: CameraModel, ground_from_camera: arrays.Float64
               ) -> scan_table.ScanTable:
@@ -91,6 +94,7 @@ class GroundProjector:
             self._table = scan_table.build_scan_table(
                 camera, self._outline, ground_from_camera, self.settings, self.ego_mask)
             self._mount = ground_from_camera.copy()
+            self._strip = None
         return self._table
 
     def scan(self, view: LabelledView, costs: CostTable) -> Scan:
@@ -104,17 +108,69 @@ class GroundProjector:
         found = self.scan(view, costs)
         geometry = grid.geometry
         obstacles = _obstacles(found, view, geometry.resolution)
+        bins = np.flatnonzero(np.isfinite(found.contact))
+        edge, strip = self._strip_of(found, view, costs, grid, obstacles)
         ground, ground_costs = _ground(found, view, costs, geometry)
         new = obstacles.foot_seen.copy()
-        if not new.all():
-            hidden = np.flatnonzero(~new)
+        hidden = np.flatnonzero(~new & ~(found.blind & (edge > 0.0))[bins])
+        if len(hidden):
             new[hidden] = ~cells.held_before(
                 grid.lethal_cells(), geometry, view.pose, found.table.foot, obstacles.x[hidden],
                 obstacles.y[hidden])
         static, dynamic = cells.obstacle_evidence(obstacles.only(new), view.pose, costs, geometry)
+        if strip is not None and len(strip.fill.x):
+            # A guess: it fades as fast as what moves, once it is no longer seen.
+            guessed, _ = geometry.indices(*cells.to_odom(
+                view.pose.odom_from_ground, strip.fill.x, strip.fill.y))
+            dynamic = observation.strongest(
+                np.append(dynamic.cells, guessed),
+                np.append(dynamic.weights, strip.fill.weights).astype(np.float32))
         return observation.Projection(
-            observation.Observation(ground, ground_costs, static, dynamic), obstacles,
-            _clear_points(found, view, geometry.resolution))
+            observation.Observation(ground, ground_costs, static, dynamic),
+            obstacles if strip is None else _with_strip(obstacles, found, strip, edge),
+            _clear_points(found, strip, view, geometry.resolution))
+
+    def _strip_of(self, found: Scan, view: LabelledView, costs: CostTable, grid: CostGrid,
+                  obstacles: observation.Obstacles
+                  ) -> 'Tuple[Floats, Optional[blind_strip.Strip]]':
+        if self._strip is None:
+            self._strip = blind_strip.lay_strip(found.table, view.camera.size_wh)
+        if not found.blind.any() and not blind_strip.stands_in(self._strip, view.pose, grid):
+            return self._strip.edge, None
+        bins = np.flatnonzero(np.isfinite(found.contact))
+        labels = np.full(len(found.contact), UNLABELED, np.uint8)
+        labels[bins] = obstacles.labels
+        sure = np.zeros(len(found.contact), np.float32)
+        sure[bins] = obstacles.confidences
+        return self._strip.edge, blind_strip.look_into(
+            self._strip, found.table,
+            blind_strip.StripView(found.blind, costs.dynamic[labels], labels, sure), view.pose,
+            grid, self.settings.robot_radius)
+
+
+def _with_strip(obstacles: observation.Obstacles, found: Scan, strip: blind_strip.Strip,
+                edge: 'Floats') -> observation.Obstacles:
+    """Return the points of one image with those of the strip that it does not show."""
+    table = found.table
+    known = np.isfinite(strip.remembered)
+    bins = np.flatnonzero(np.isfinite(found.contact))
+    # What fills the view stands where the grid remembers its foot, not at the view's edge.
+    rest = obstacles.only(~(known & found.blind & (edge > 0.0))[bins])
+    held = np.flatnonzero(known)
+    labels = np.full(len(known), UNLABELED, np.uint8)
+    labels[bins] = np.where(found.blind[bins], obstacles.labels, UNLABELED)
+    sure = np.ones(len(held), np.float32)
+    remembered = observation.Obstacles(
+        table.foot[0] + strip.remembered[held] * table.directions[held, 0],
+        table.foot[1] + strip.remembered[held] * table.directions[held, 1],
+        labels[held], sure, sure, np.zeros(len(held), np.bool_))
+    parts = (rest, remembered, strip.fill)
+    return observation.Obstacles(
+        np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.confidences for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.foot_seen for part in parts]))
 
 
 def _obstacles(found: Scan, view: LabelledView, resolution: float) -> observation.Obstacles:
@@ -152,14 +208,18 @@ def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observa
             costs.costs[shown[ground]].astype(np.float32))
 
 
-def _clear_points(found: Scan, view: LabelledView, resolution: float) -> observation.GroundPoints:
+def _clear_points(found: Scan, strip: Optional[blind_strip.Strip], view: LabelledView,
+                  resolution: float) -> observation.GroundPoints:
     """Return one point per group of bins that is as wide as a cell is at the farthest range."""
     table = found.table
     farthest = max(float(table.ranges[-1]), resolution)
     group = max(1, int(resolution / farthest / table.step))
     starts = np.arange(0, len(found.clear), group)
     # The nearest clear range of a group: Nav2 clears everything on the line to the point.
-    nearest = np.minimum.reduceat(found.clear, starts)
+    # What is remembered in the strip that no image shows is not to be cleared by its ray.
+    clear = found.clear if strip is None else np.where(
+        np.isfinite(strip.remembered), np.float32(0.0), found.clear)
+    nearest = np.minimum.reduceat(clear, starts)
     starts, nearest = starts[nearest > 0.0], nearest[nearest > 0.0]
     middle = np.minimum(starts + group // 2, len(found.clear) - 1)
     pixels = np.minimum(found.clear_pixel[middle], len(view.labels) - 2)

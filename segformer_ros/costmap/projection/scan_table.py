@@ -44,7 +44,8 @@ class ScanTable(NamedTuple):
     ``start + b * step``. ``directions`` (A, 2) are unit vectors of the bins' middles, ``ranges``
     (R,) the samples' distances, rising. ``pixels`` (A, R) intp index the flattened mask; the
     value H * W stands for "not in view". ``begun`` (A, R) is true from each bin's first sample
-    in view on; ``end`` (A,) float32 is the range of its last one, 0 if there is none.
+    in view on, ``first`` (A,) intp is that sample, R if there is none; ``end`` (A,) float32 is
+    the range of its last one, 0 if there is none.
     """
 
     foot: Tuple[float, float]
@@ -56,6 +57,7 @@ class ScanTable(NamedTuple):
     ranges: 'Floats'
     pixels: arrays.Index
     begun: arrays.Bool
+    first: arrays.Index
     end: 'Floats'
 
     def bins_of(self, x: 'Floats', y: 'Floats') -> Tuple[arrays.Index, arrays.Bool]:
@@ -211,6 +213,7 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
     begun = np.logical_or.accumulate(in_view, axis=1)
     last = len(ranges) - 1 - in_view[:, ::-1].argmax(axis=1)
     return ScanTable(foot, height, heading, start, step, directions, ranges, pixels, begun,
+                     np.where(any_view, in_view.argmax(axis=1), len(ranges)),
                      np.where(any_view, ranges[last], np.float32(0.0)))
 
 

@@ -228,4 +228,6 @@ def _normalise(small: arrays.UInt8, spec: ModelSpec) -> arrays.Float32:
     scaled = small.astype(np.float32) * np.float32(1.0 / 255.0)
     scaled -= np.asarray(spec.mean, np.float32)
     scaled /= np.asarray(spec.std, np.float32)
+    if spec.color_order == 'bgr':
+        scaled = scaled[:, :, ::-1]
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])

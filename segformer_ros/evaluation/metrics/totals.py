@@ -26,6 +26,8 @@ class Totals:
     def __init__(self, num_classes: int, with_boundary: bool) -> None:
         self.frames = 0
         self.labelled_frames = 0
+        # Of labelled frames, and those among them whose value is left out.
+        self.label_pixels = self.ignored_pixels = 0
         self.confusion = ConfusionMatrix(num_classes)
         self.boundary: Optional[BoundaryCounts] = \
             BoundaryCounts(num_classes) if with_boundary else None
@@ -48,6 +50,8 @@ class Totals:
         """Add the counts of further frames, which follow these."""
         self.frames += other.frames
         self.labelled_frames += other.labelled_frames
+        self.label_pixels += other.label_pixels
+        self.ignored_pixels += other.ignored_pixels
         self.confusion.merge(other.confusion)
         if self.boundary is not None and other.boundary is not None:
             self.boundary.merge(other.boundary)

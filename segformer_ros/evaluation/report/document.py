@@ -10,11 +10,12 @@ import json
 from typing import Any, Dict, IO, Iterator, List, NamedTuple, Optional, Sequence
 
 from segformer_ros.common import arrays
-from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common import errors
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.label_map import LabelMap
+from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
@@ -66,6 +67,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     :param wall_seconds: of the whole evaluation
     :param workers: processes that worked
     :param date: of the run, for people
+    :raises InvalidInputError: the labels are masks of 0 and 255
     """
     total = Totals(len(label_map.truth), job.run.with_boundary)
     for item in inputs.left_out:
@@ -76,6 +78,8 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     paths = [outcome.result.records_path for outcome in outcomes]
     timings, quality = read_series(paths)
     compared = against != NOTHING and total.labelled_frames > 0
+    if compared and against == LABELS:
+        _refuse_masks_of_two_values(total, label_map)
     document: Dict[str, Any] = {
         'format': FORMAT,
         'network': _without_details(outcomes[0].network),
@@ -89,7 +93,8 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'labelled_frames': total.labelled_frames,
         'inputs': [_input(outcome) for outcome in outcomes],
         'left_out': _left_out(total),
-        'notes': list(inputs.notes),
+        'ignored_share': rounded(_ignored_share(total)) if compared else None,
+        'notes': list(inputs.notes) + _notes_on_labels(total, label_map, compared, against),
         'figures': _figures(total, compared),
         'by_class': _by_class(total, label_map) if compared else [],
         'confusion': total.confusion.to_rows() if compared else [],
@@ -100,6 +105,29 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'performance': _performance(outcomes, timings, wall_seconds, workers, date),
     }
     return Report(document, paths, timings, quality, worst)
+
+
+def _ignored_share(total: Totals) -> float:
+    return total.ignored_pixels / total.label_pixels if total.label_pixels else float('nan')
+
+
+def _notes_on_labels(total: Totals, label_map: LabelMap, compared: bool,
+                     against: str) -> List[str]:
+    if not compared or against != LABELS or not total.ignored_pixels:
+        return []
+    return [f'Labels: {_ignored_share(total):.1%} of the labelled pixels are left out, by mapping '
+            f'{label_map.name}.']
+
+
+def _refuse_masks_of_two_values(total: Totals, label_map: LabelMap) -> None:
+    found = total.confusion.class_counts().truth
+    # 255 is left out, so that masks of 0 and 255 would be judged by their 0 alone.
+    if label_map.name == SAME and len(found) == 2 and total.ignored_pixels and not found[1]:
+        raise errors.InvalidInputError(
+            'Labels cannot be told apart', got='the values 0 and 255 alone',
+            expected='0 and 1 for two classes; 255 is left out',
+            remedy='Where 255 is a class, give a --mapping with label_values: '
+                   f'{{{label_map.truth.names[0]}: [0], {label_map.truth.names[1]}: [255]}}.')
 
 
 def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
@@ -229,11 +257,11 @@ def read_json(path: str) -> Dict[str, Any]:
         with open(path, encoding='utf-8') as stream:
             document = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError('Report cannot be read', got=f'{path} ({error})',
+        raise errors.ConfigurationError('Report cannot be read', got=f'{path} ({error})',
                                  expected='a report.json of evaluate') from error
     found = document.get('format') if isinstance(document, dict) else None
     if found != FORMAT or 'per_frame' not in document:
-        raise ConfigurationError('Not a report of this version', got=f'{path} (format {found})',
+        raise errors.ConfigurationError('Not a report of this version', got=f'{path} (format {found})',
                                  expected=f'format {FORMAT}',
                                  remedy='Evaluate again with this version.')
     result: Dict[str, Any] = document

@@ -6,9 +6,11 @@ import math
 from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence,
                     Union)
 
+import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
+from segformer_ros.evaluation.metrics.confusion import IGNORED
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.performance import Usage
 from segformer_ros.evaluation.metrics.performance import UsageMeter
@@ -151,6 +153,8 @@ class SourceRunner:
         matrix = ConfusionMatrix(len(self._label_map.truth))
         matrix.add(truth, prediction)
         totals.labelled_frames += 1
+        totals.label_pixels += truth.size
+        totals.ignored_pixels += int(np.count_nonzero(truth == IGNORED))
         totals.confusion.merge(matrix)
         if totals.boundary is not None:
             totals.boundary.add(truth, prediction)

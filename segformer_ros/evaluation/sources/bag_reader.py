@@ -3,16 +3,14 @@
 """Read one file of a recording with the rosbags library, without a ROS installation."""
 
 import contextlib
-import importlib
 import os
 import pathlib
-import shutil
-import sys
 import tempfile
 from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.sources import unpacking
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import COMPRESSED
 from segformer_ros.evaluation.sources.mcap_recovery import find_truncation
@@ -24,6 +22,8 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 # Start of a zstd frame. CDR data starts with 0x00, so that a message compressed by the recorder
 # is known without its metadata.
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+
+_MAGIC = {'mcap': b'\x89MCAP0\r\n', 'sqlite3': b'SQLite format 3\x00', 'ros1': b'#ROSBAG V'}
 
 INSTALL_ROSBAGS = ('Install it: "pip install rosbags" (Python 3.10 or newer), or all that an '
                    'evaluation needs: "pip install \'segformer_ros[evaluation]\'".')
@@ -65,10 +65,11 @@ class BagPartReader:
             raise
         except Exception as error:  # damaged data leaves the library in a dozen different ways
             self._stack.close()
-            raise InvalidInputError('Bag file cannot be read',
-                                    got=f'{self.part.path} ({type(error).__name__}: {error})',
-                                    expected=f'a whole {self.part.storage} file',
-                                    remedy=self._remedy()) from error
+            raise InvalidInputError(
+                'Bag file cannot be read',
+                got=f'{self.part.path} ({type(error).__name__}: {_bare(error)})',
+                expected=f'a whole {self.part.storage} file',
+                remedy=self._remedy()) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -81,12 +82,13 @@ class BagPartReader:
         for connection in self._reader.connections:
             known = topics.get(connection.topic)
             messages = connection.msgcount + (known.messages if known else 0)
-            topics[connection.topic] = TopicInfo(connection.topic, connection.msgtype, messages)
+            topics[connection.topic] = TopicInfo(
+                connection.topic, ros2_type_name(connection.msgtype), messages)
         return [topics[name] for name in sorted(topics)]
 
     def connections(self) -> List[Any]:
         """Return the library's own description of the topics."""
-        return list(self._reader.connections)
+        return [_renamed(connection) for connection in self._reader.connections]
 
     def messages(self, topics: Optional[Collection[str]] = None) -> Iterator[
             Tuple[Any, int, bytes]]:
@@ -105,15 +107,16 @@ class BagPartReader:
             try:
                 connection, time_ns, data = next(iterator)
                 if data[:4] == ZSTD_MAGIC:
-                    data = _zstd().decompress(data)
+                    data = unpacking.unpack_zstd(data)
             except StopIteration:
                 return
             except Exception as error:  # as in __enter__
                 raise InvalidInputError('Bag file is damaged',
-                                        got=f'{self.part.path} ({type(error).__name__}: {error})',
+                                        got=f'{self.part.path} ({type(error).__name__}: '
+                                        f'{_bare(error)})',
                                         expected=f'a whole {self.part.storage} file',
                                         remedy=self._remedy()) from error
-            yield connection, time_ns, data
+            yield _renamed(connection), time_ns, data
 
     def deserialize(self, data: bytes, type_name: str) -> Any:
         """
@@ -155,14 +158,34 @@ class BagPartReader:
     def _decompressed(self, path: pathlib.Path) -> pathlib.Path:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         target = pathlib.Path(folder) / path.name[:-len(COMPRESSED)]
-        with _zstd().open(str(path), 'rb') as source, open(str(target), 'wb') as sink:
-            shutil.copyfileobj(source, sink)
+        with unpacking.zstd().open(str(path), 'rb') as source:
+            unpacking.unpack_file(source, str(target), folder)
         return target
 
     def _remedy(self) -> str:
+        # Only what is a recording, and damaged, can be mended.
+        if not os.path.exists(self.part.path):
+            return 'The file is missing: copy the whole recording.'
+        if os.path.getsize(self.part.path) == 0:
+            return 'The file is empty: nothing was recorded, or it was not copied.'
+        magic = _MAGIC[self.part.storage]
+        with open(self.part.path, 'rb') as stream:
+            start = stream.read(len(magic))
+        if not self.part.is_compressed and start != magic[:len(start)]:
+            return f'The file is no {self.part.storage} recording, whatever its name says.'
         return {'ros1': 'Try "rosbag reindex" on it.',
                 'sqlite3': 'Try "ros2 bag reindex" on its folder.',
                 'mcap': 'Try "mcap recover" on it.'}[self.part.storage]
+
+
+def ros2_type_name(type_name: str) -> str:
+    """Return ROS 2's form of a type name; some recorders leave ``/msg/`` out."""
+    package, slash, name = type_name.partition('/')
+    return type_name if not slash or '/' in name else f'{package}/msg/{name}'
+
+
+def _renamed(connection: Any) -> Any:
+    return connection._replace(msgtype=ros2_type_name(connection.msgtype))
 
 
 def import_rosbags() -> Tuple[Any, Any, Any]:
@@ -178,6 +201,7 @@ def import_rosbags() -> Tuple[Any, Any, Any]:
     except ImportError as error:
         raise ConfigurationError('rosbags cannot be imported', got=error,
                                  remedy=INSTALL_ROSBAGS) from error
+    unpacking.bound_rosbags()
     return rosbag1, rosbag2, typesys
 
 
@@ -201,7 +225,5 @@ def is_latched(connection: Any) -> bool:
                for profile in connection.ext.offered_qos_profiles)
 
 
-def _zstd() -> Any:
-    # In the standard library from 3.14 on; rosbags brings it on older Pythons.
-    name = 'compression.zstd' if sys.version_info >= (3, 14) else 'backports.zstd'
-    return importlib.import_module(name)
+def _bare(error: Exception) -> str:
+    return ' '.join(str(error).split()).rstrip('.')

@@ -54,12 +54,16 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> source_frames.In
                 _add_bag(inputs, bag, options)
             continue
         name = os.path.basename(os.path.abspath(path))
-        photos = find_photos(path, options.split, _label_path(options, name)) \
-            if os.path.isdir(path) else []
+        photos = find_photos(path, options.split, _label_path(options, name))
         if not photos:
             raise ConfigurationError(
                 'Nothing to evaluate', got=path,
                 expected='bags (.mcap, .db3, .bag, metadata.yaml) or photos (.jpg, .png)')
+        unused = sum(photo.label_path is not None for photo in photos)
+        if unused and not options.wants_labels:
+            inputs.notes.append(
+                f'{name}: {unused} label files lie beside the photos and are not used; give '
+                '--mapping same if they hold the ids of the classes, or another mapping')
         inputs.sources.extend(sources_of_photos(name, photos, options.wants_labels))
     return _with_unique_names(inputs)
 

@@ -14,6 +14,10 @@ from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 
 PHOTOS = ('.jpg', '.jpeg', '.png')
 
+_PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
+_PNG_DEPTH_AT = 24
+"""Bytes before the number of bits of a sample: magic, length, IHDR, width and height."""
+
 # Photos of one task; fixed, so that the report does not depend on the number of workers.
 SLICE = 250
 
@@ -98,12 +102,14 @@ def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[P
     (leftImg8bit/val, gtFine/val), images beside labels, annotations or masks, and label PNGs in
     one folder with their JPEGs. Names must be the same up to their ends.
 
-    :param folder: of the data set
+    :param folder: of the data set, or a single photo
     :param split: ``validation``, ``val``, ...
     :param labels: folder of the labels where no known layout has them
     :return: possibly none
     :raises ConfigurationError: the folder of labels does not exist
     """
+    if os.path.isfile(folder):
+        return _single(folder, labels)
     if labels is not None:
         if not os.path.isdir(labels):
             raise ConfigurationError('Label folder not found', got=labels)
@@ -131,10 +137,33 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
         for start in range(0, len(photos), SLICE)]
 
 
+def _single(path: str, labels: Optional[str]) -> List[Photo]:
+    if not path.lower().endswith(PHOTOS):
+        return []
+    stem = os.path.splitext(os.path.basename(path))[0]
+    label_path = os.path.join(labels or os.path.dirname(path), stem + '.png')
+    has_labels = os.path.isfile(label_path) and not os.path.samefile(label_path, path)
+    return [Photo(os.path.basename(path), path, label_path if has_labels else None)]
+
+
+def _is_photo(path: str) -> bool:
+    # 16 bit PNGs are depth; whoever decodes a file that cannot be read says what is wrong with it.
+    if not path.lower().endswith('.png'):
+        return True
+    try:
+        with open(path, 'rb') as stream:
+            start = stream.read(_PNG_DEPTH_AT + 1)
+    except OSError:
+        return True
+    return not start.startswith(_PNG_MAGIC) or start[_PNG_DEPTH_AT:] != b'\x10'
+
+
 def _paired(images: str, labels: str, image_end: str, label_end: str) -> List[Photo]:
     label_paths = {name[:-len(label_end)]: path for name, path in _files(labels, label_end)}
     chosen: Dict[str, Tuple[str, str]] = {}
     for name, path in _files(images, image_end or PHOTOS):
+        if not _is_photo(path):
+            continue
         stem = name[:-len(image_end)] if image_end else os.path.splitext(name)[0]
         # One folder for both: the PNG beside a JPEG of the same name is its label.
         if stem not in chosen or chosen[stem][1] == label_paths.get(stem):

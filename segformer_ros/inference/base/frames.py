@@ -64,6 +64,8 @@ def convert_frame(frame: Mapping[str, arrays.Array], source: ModelSpec,
     if source.input_size_wh != target.input_size_wh:
         raise InvalidInputError('Frame has the wrong size', got=source.input_size_wh,
                                 expected=target.input_size_wh)
+    if source.color_order == 'bgr':
+        array = np.flip(array, 3 if source.input_layout == 'nhwc' else 1)
     if source.input_layout != target.input_layout:
         order = (0, 2, 3, 1) if target.input_layout == 'nhwc' else (0, 3, 1, 2)
         array = array.transpose(order)
@@ -76,6 +78,8 @@ def convert_frame(frame: Mapping[str, arrays.Array], source: ModelSpec,
             array = np.clip(np.rint((array * std + mean) * 255.0), 0.0, 255.0)
         else:
             array = (array / 255.0 - mean) / std
+    if target.color_order == 'bgr':
+        array = np.flip(array, 3 if target.input_layout == 'nhwc' else 1)
     return {target.input_name: np.ascontiguousarray(array, dtype=target.input_dtype)}
 
 

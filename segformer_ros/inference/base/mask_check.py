@@ -8,6 +8,7 @@ import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.model import spec as model_spec
 
 # Share of pixels that must have the class of the reference, over all frames.
 MINIMUM_AGREEMENT = 0.99
@@ -53,8 +54,30 @@ class Iou(NamedTuple):
     iou: float
 
 
-def compare_masks(reference: Sequence[arrays.Array], candidate: Sequence[arrays.Array],
-                  finite: bool, live_frames: int, bundled_frames: int) -> SelfCheck:
+def class_ids(values: arrays.Array, kind: str, class_axis: int) -> arrays.Array:
+    """
+    Return (1, h, w) class ids of a network's output, at the size of that.
+
+    :param values: the output
+    :param kind: one of ``OUTPUT_KINDS``
+    :param class_axis: of the channels, if there are any
+    """
+    if kind == model_spec.LABELS:
+        return values.squeeze(class_axis) if values.ndim == 4 else values
+    if kind in model_spec.BINARY:
+        rest = 0.0 if kind == model_spec.BINARY_LOGITS else 0.5
+        return np.asarray((values < rest).any(axis=class_axis), np.int64)
+    return np.asarray(values.argmax(axis=class_axis))
+
+
+def class_axis_of(spec: model_spec.ModelSpec) -> int:
+    """Return the axis of the channels in a network's output."""
+    return 3 if spec.output_layout == 'nhwc' else 1
+
+
+def compare_masks(reference: Sequence[arrays.Array],
+                  candidate: Sequence[arrays.Array], finite: bool, live_frames: int,
+                  bundled_frames: int) -> SelfCheck:
     """
     Judge an engine by the masks of some frames.
 

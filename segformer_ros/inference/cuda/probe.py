@@ -8,6 +8,7 @@ Some TensorRT builds kill the process when their runtime is made without a drive
 """
 
 import ctypes
+import glob
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from segformer_ros.common.errors import BackendError
@@ -27,6 +28,10 @@ NO_GPU_REMEDY = (
 
 # Both name the exact driver: the first on a Jetson, the second on a desktop.
 RELEASE_FILES = ('/etc/nv_tegra_release', '/proc/driver/nvidia/version')
+
+DEVICE_FILES = ('dev/nvidia[0-9]*', 'dev/nvhost-ctrl*', 'dev/nvmap', 'proc/driver/nvidia/version',
+                'etc/nv_tegra_release')
+PCI_VENDOR = '0x10de'
 
 
 class GpuInfo(NamedTuple):
@@ -100,6 +105,19 @@ def driver_release(paths: Tuple[str, ...] = RELEASE_FILES) -> str:
         if line:
             return line
     return ''
+
+
+def has_nvidia_hardware(root: str = '/') -> bool:
+    """
+    Return whether this machine shows an NVIDIA GPU, with its driver or without.
+
+    :param root: of the file system
+    """
+    if any(glob.glob(root + pattern) for pattern in DEVICE_FILES):
+        return True
+    return any(_first_line(path) in (PCI_VENDOR, 'Tegra')
+               for pattern in ('sys/bus/pci/devices/*/vendor', 'sys/devices/soc0/family')
+               for path in glob.glob(root + pattern))
 
 
 def _first_line(path: str) -> Optional[str]:

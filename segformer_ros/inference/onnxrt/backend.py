@@ -9,6 +9,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.base import backend
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
@@ -64,7 +65,7 @@ class OnnxruntimeBackend(backend.Backend):
 
     def _open(self) -> backend.Opened:
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ImportError as error:
             raise BackendError('onnxruntime cannot be imported', got=error,
                                remedy=INSTALL_ONNXRUNTIME) from error

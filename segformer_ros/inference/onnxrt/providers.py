@@ -14,8 +14,8 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, T
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt import backend as onnxrt_backend
 from segformer_ros.model.spec import ModelSpec
 
@@ -154,8 +154,8 @@ def open_fastest(plans: Sequence[ProviderPlan], graph_for: Callable[[ProviderPla
             candidate.close()
             refusals.append(f'{plan.provider} fails: {error}')
             continue
-        check = compare_masks(expected, masks, finite=bool(np.isfinite(seconds)),
-                              live_frames=0, bundled_frames=len(frames))
+        check = mask_check.compare_masks(expected, masks, finite=bool(np.isfinite(seconds)),
+                                         live_frames=0, bundled_frames=len(frames))
         why = (f'{plan.provider} takes {seconds / best_time:.2f} of the time of '
                f'{serving.plan.provider}, {check}')
         if check.passed and (plan.named or seconds < WORTHWHILE * best_time):
@@ -175,9 +175,11 @@ def _try_out(backend: Backend, spec: ModelSpec, frames: 'Sequence[Frame]') -> Tu
     masks, best = [], float('inf')
     finite = True
     for frame in frames:
-        logits = backend.infer(frame)[spec.output_name]
-        finite = finite and bool(np.isfinite(logits).all())
-        masks.append(logits.argmax(axis=3 if spec.output_layout == 'nhwc' else 1))
+        values = backend.infer(frame)[spec.output_name]
+        finite = finite and bool(np.isfinite(values).all())
+        # A copy: the buffer of labels is the backend's, and holds the next frame's soon.
+        masks.append(mask_check.class_ids(
+            values, spec.output_kind, mask_check.class_axis_of(spec)).copy())
     for _ in range(TIMED_RUNS):
         started = time.perf_counter()
         backend.infer(frames[0])

@@ -15,6 +15,7 @@ from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.cuda.probe import GpuInfo
+from segformer_ros.inference.cuda.probe import has_nvidia_hardware
 from segformer_ros.inference.selection.status import CheckResults
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.inference.trt import candidates
@@ -167,7 +168,8 @@ class EngineManager:
                 raise
             if self._gpu is None:
                 # A machine without a GPU lacks nothing.
-                self._results.record('tensorrt', str(error))
+                self._results.record('tensorrt', str(error) if has_nvidia_hardware()
+                                     else 'no NVIDIA GPU')
             else:
                 self._results.warn('tensorrt', str(error))
 

@@ -14,6 +14,7 @@ from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.frames import convert_frame
@@ -254,7 +255,7 @@ def _plans(settings: selection_status.SelectionSettings,
 
 def _available_providers() -> Tuple[str, ...]:
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError:
         # Opening a session tells that it is not installed, and the remedy.
         return ()

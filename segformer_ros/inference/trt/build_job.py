@@ -37,8 +37,8 @@ class EngineTask(NamedTuple):
     """
     What engine is wanted, and for what.
 
-    ``inputs`` have fixed shapes. Class ids are the largest values along ``class_axis`` of
-    ``output_name``.
+    ``inputs`` have fixed shapes. Class ids are those of ``output_name``, whose channels lie along
+    ``class_axis``, by its ``output_kind``.
     """
 
     model_name: str
@@ -46,6 +46,7 @@ class EngineTask(NamedTuple):
     inputs: Tuple[TensorSpec, ...]
     output_name: str
     class_axis: int
+    output_kind: str
     key: trt_key.EngineKey
     gpu: GpuInfo
     api: TensorrtApi
@@ -150,8 +151,8 @@ class EngineJob:
                 # The engine is not to blame: it stays as it is, unchecked.
                 raise BackendError(
                     'The self-check was cut short; memory may have run out',
-                    got='{}\n{} MiB of memory are free now'.format(
-                        outcome.problem, memory.available_memory() >> 20),
+                    got=f'{outcome.problem}\n{memory.available_memory() >> 20} MiB of memory are '
+                    'free now',
                     remedy='Free memory on the robot, or add swap; the next start checks this '
                     'engine again.')
             crashed = outcome.kind == 'crash' and outcome.last_phase in validation.ENGINE_PHASES
@@ -235,6 +236,7 @@ class EngineJob:
                 cache_folder=self._cache.folder, record=values,
                 model_path=self._task.model_path, frames=frames_path,
                 output_name=self._task.output_name, class_axis=self._task.class_axis,
+                output_kind=self._task.output_kind,
                 tensorrt_module=self._task.runtime.tensorrt_module,
                 device_index=self._task.runtime.device_index,
                 buffers=self._task.runtime.buffers,

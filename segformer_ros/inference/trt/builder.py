@@ -156,7 +156,8 @@ def build_engine(api: TensorrtApi, request: BuildRequest,
         content = _read(request.model_path)
     on_progress('parsing', 0, 0)
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse(content):
+    # Weights in files of their own are looked for beside the path.
+    if not parser.parse(content, os.path.abspath(request.model_path)):
         raise _unreadable(api, parser, request.model_path)
     _fix_shapes(network, request.shapes)
     if mixed and not api.strongly_typed:

@@ -9,6 +9,7 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.base.mask_check import class_axis_of
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt import cache as trt_cache
@@ -181,7 +182,7 @@ def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi,
         EngineTask(
             model_name=model.spec.name, model_path=model.path, inputs=inputs,
             output_name=model.spec.output_name,
-            class_axis=1 if model.spec.output_layout == 'nchw' else 3,
+            class_axis=class_axis_of(model.spec), output_kind=model.spec.output_kind,
             key=key.engine_key(digest, inputs, api, gpu, precision, builder),
             gpu=gpu, api=api, runtime=runtime, builder=builder)
         for precision in key.wanted_precisions(wish))

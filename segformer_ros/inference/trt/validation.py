@@ -9,10 +9,10 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.percentile import percentile
+from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.frames import Frame
 from segformer_ros.inference.base.frames import load_frames
-from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.trt import backend as trt_backend
 from segformer_ros.inference.trt.builder import ProgressCallback
@@ -30,8 +30,8 @@ class ValidationRequest(NamedTuple):
     """
     What to validate.
 
-    ``frames`` is a file that :func:`save_frames` wrote. Class ids are the index of the largest
-    value along ``class_axis`` of the output ``output_name``.
+    ``frames`` is a file that :func:`save_frames` wrote. Class ids are those of the output
+    ``output_name``, whose channels lie along ``class_axis``, by its ``output_kind``.
     """
 
     cache_folder: str
@@ -40,6 +40,7 @@ class ValidationRequest(NamedTuple):
     frames: str
     output_name: str
     class_axis: int
+    output_kind: str
     tensorrt_module: str
     device_index: int
     buffers: str
@@ -90,7 +91,8 @@ def run_validation(request: ValidationRequest, on_progress: ProgressCallback) ->
     if not reference_finite:
         raise BackendError('The float32 network itself returns values that are not finite',
                            got=request.model_path)
-    check = compare_masks(reference, candidate, finite, len(frames.live), len(frames.bundled))
+    check = mask_check.compare_masks(reference, candidate, finite, len(frames.live),
+                                     len(frames.bundled))
     return {'check': check._asdict(), 'device_memory_mib': float(memory),
             'latency_p50_ms': 1000.0 * percentile(latencies, 0.5),
             'latency_p95_ms': 1000.0 * percentile(latencies, 0.95)}
@@ -103,7 +105,8 @@ def _masks(backend: Backend, frames: Sequence[Frame], request: ValidationRequest
     for frame in frames:
         outputs = backend.infer(frame)
         finite = finite and all(bool(np.isfinite(values).all()) for values in outputs.values())
-        masks.append(outputs[request.output_name].argmax(axis=request.class_axis))
+        masks.append(mask_check.class_ids(outputs[request.output_name], request.output_kind,
+                                          request.class_axis).copy())
     return masks, finite
 
 

@@ -9,7 +9,7 @@ ones, and it works where ``onnx`` cannot be installed. Numbers of fields are tho
 
 import hashlib
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ModelError
@@ -30,6 +30,15 @@ _MOST_DIMENSIONS = 64
 _DEEPEST_SUBGRAPH = 16
 # These keep the number of channels, as an output's dynamic shape does not tell it.
 _KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
+# These make of scores by class what an output holds.
+SCORE_OPS = ('ArgMax', 'LogSoftmax', 'Sigmoid', 'Softmax')
+COMPARISONS = ('Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Round')
+# These may stand after them.
+_TAIL_OPS = _KEEP_CHANNELS[1:] + SCORE_OPS + COMPARISONS + (
+    'Clip', 'Gather', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze')
+# Their results differ from run to run.
+_RANDOM_OPS = ('Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform',
+               'RandomUniformLike')
 _MOST_STEPS_BACK = 16
 
 
@@ -42,7 +51,9 @@ class OnnxHeader(NamedTuple):
     ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
     element type; ``external_files`` names the files that hold weights instead of this one.
     ``output_channels`` is the number of filters of the convolution that computes an output,
-    for files whose shapes are dynamic.
+    for files whose shapes are dynamic. ``tails`` holds for an output the steps from it back to
+    the first one of ``SCORE_OPS`` or ``COMPARISONS`` on the way, if there is one. ``random`` names
+    operators whose results differ from run to run, or that compute as in training.
     """
 
     ir_version: int
@@ -56,6 +67,8 @@ class OnnxHeader(NamedTuple):
     external_files: Tuple[str, ...]
     output_channels: Dict[str, int]
     file_bytes: int
+    tails: 'Mapping[str, Tuple[TailStep, ...]]' = {}
+    random: Tuple[str, ...] = ()
 
     @property
     def opset(self) -> int:
@@ -63,11 +76,19 @@ class OnnxHeader(NamedTuple):
         return self.opsets.get('', 0)
 
 
+class TailStep(NamedTuple):
+    """A step near an output; ``axis`` is None where it has none or takes the default."""
+
+    op: str
+    axis: Optional[int]
+
+
 class Weight(NamedTuple):
     """
     A TensorProto.
 
-    ``external_file`` names the file that holds the values instead of this one.
+    ``external_file`` names the file that holds the values instead of this one. ``is_true`` is
+    the value of a single truth value.
     """
 
     name: str
@@ -75,15 +96,22 @@ class Weight(NamedTuple):
     elements: int
     dtype: str
     external_file: Optional[str]
+    is_true: bool = False
 
 
 class Node(NamedTuple):
-    """A NodeProto; operators of other domains than ONNX's own read ``domain::name``."""
+    """
+    A NodeProto; operators of other domains than ONNX's own read ``domain::name``.
+
+    ``integers`` are the attributes that are a whole number, ``tensors`` those that are one.
+    """
 
     op: str
     inputs: Tuple[str, ...]
     outputs: Tuple[str, ...]
     subgraphs: Tuple[Field, ...]
+    integers: Dict[str, int]
+    tensors: Tuple[Field, ...]
 
 
 def read_onnx_header(path: str) -> OnnxHeader:
@@ -121,7 +149,7 @@ def model_digest(onnx_path: str) -> str:
         if not os.path.isfile(path):
             raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
                              remedy='Copy the file beside the model.')
-        state.update(f'{name} {sha256_of(path)}'.encode('utf-8'))
+        state.update(f'{name} {sha256_of(path)}'.encode())
     return state.hexdigest()
 
 
@@ -145,7 +173,8 @@ def _read_model(reader: WireReader) -> OnnxHeader:
         parameters_by_dtype=graph.parameters,
         external_files=tuple(sorted(graph.external_files)),
         output_channels=graph.output_channels(),
-        file_bytes=reader.size)
+        file_bytes=reader.size,
+        tails=graph.tails(), random=graph.random())
 
 
 class _Graph:
@@ -160,6 +189,9 @@ class _Graph:
         self.ops: Dict[str, int] = {}
         self.parameters: Dict[str, int] = {}
         self.external_files: Set[str] = set()
+        self._dropouts: List[str] = []
+        self._true: Set[str] = set()
+        self._training = False
 
     def read(self, main: Field) -> None:
         # A stack of its own: nesting in the file must not become recursion here.
@@ -173,6 +205,7 @@ class _Graph:
                     node = read_node(self._reader, field)
                     self.ops[node.op] = self.ops.get(node.op, 0) + 1
                     pending += [(inner, depth + 1) for inner in node.subgraphs]
+                    self._note_training(node)
                     if depth == 0:
                         self._producers.update((output, node) for output in node.outputs)
                 elif field.number == 5:
@@ -181,6 +214,39 @@ class _Graph:
                     self.inputs.append(read_value(self._reader, field))
                 elif field.number == 12 and depth == 0:
                     self.outputs.append(read_value(self._reader, field))
+
+    def tails(self) -> Dict[str, Tuple[TailStep, ...]]:
+        found = {spec.name: self._tail_of(spec.name) for spec in self.outputs}
+        return {name: steps for name, steps in found.items() if steps}
+
+    def random(self) -> Tuple[str, ...]:
+        found = [op for op in _RANDOM_OPS if op in self.ops]
+        if any(name in self._true for name in self._dropouts):
+            found.append('Dropout in training mode')
+        if self._training:
+            found.append('BatchNormalization in training mode')
+        return tuple(found)
+
+    def _note_training(self, node: Node) -> None:
+        if node.op == 'Dropout' and len(node.inputs) > 2:
+            self._dropouts.append(node.inputs[2])
+        elif node.op == 'Constant':
+            if any(read_weight(self._reader, field).is_true for field in node.tensors):
+                self._true.update(node.outputs)
+        elif node.op == 'BatchNormalization':
+            self._training = self._training or bool(node.integers.get('training_mode'))
+
+    def _tail_of(self, name: str) -> Tuple[TailStep, ...]:
+        steps: List[TailStep] = []
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or not node.inputs or node.op not in _TAIL_OPS:
+                break
+            steps.append(TailStep(node.op, node.integers.get('axis')))
+            if node.op in SCORE_OPS + COMPARISONS:
+                return tuple(steps)
+            name = node.inputs[0]
+        return ()
 
     def output_channels(self) -> Dict[str, int]:
         found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}
@@ -195,7 +261,7 @@ class _Graph:
             if node.op == 'Conv' and len(node.inputs) > 1:
                 weight = self.weights.get(node.inputs[1])
                 return weight.shape[0] if weight is not None and weight.shape else None
-            if node.op not in _KEEP_CHANNELS:
+            if node.op not in _KEEP_CHANNELS + SCORE_OPS + ('Squeeze', 'Transpose'):
                 return None
             name = node.inputs[0]
         return None
@@ -205,6 +271,8 @@ class _Graph:
             self.parameters.get(weight.dtype, 0) + weight.elements
         if weight.external_file is not None:
             self.external_files.add(weight.external_file)
+        if weight.is_true:
+            self._true.add(weight.name)
         if depth == 0:
             self.weights[weight.name] = weight
 
@@ -219,11 +287,18 @@ def read_node(reader: WireReader, message: Field) -> Node:
     """Read a NodeProto."""
     fields = reader.grouped(message)
     op, domain = reader.last_text(fields[4]), _plain(reader.last_text(fields[7]))
-    # AttributeProto: 6 is a graph, 11 a list of graphs.
-    subgraphs = tuple(inner for attribute in fields[5] for inner in reader.children(attribute)
-                      if inner.number in (6, 11))
+    subgraphs: List[Field] = []
+    tensors: List[Field] = []
+    integers = {}
+    for attribute in fields[5]:
+        # AttributeProto: 1 is the name, 3 a number, 5 a tensor, 6 a graph, 11 a list of graphs.
+        parts = reader.grouped(attribute)
+        subgraphs += parts[6] + parts[11]
+        tensors += parts[5]
+        if parts[3]:
+            integers[reader.last_text(parts[1])] = reader.last_integer(parts[3])
     return Node(f'{domain}::{op}' if domain else op, tuple(map(reader.text, fields[1])),
-                tuple(map(reader.text, fields[2])), subgraphs)
+                tuple(map(reader.text, fields[2])), tuple(subgraphs), integers, tuple(tensors))
 
 
 def read_weight(reader: WireReader, message: Field) -> Weight:
@@ -251,7 +326,11 @@ def read_weight(reader: WireReader, message: Field) -> Weight:
         if dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
             raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {list(shape)}',
                                  message.start)
-    return Weight(name, shape, count, dtype, None)
+    # Truth values lie in raw bytes (9), or among the int32 values (5).
+    is_true = dtype == 'bool' and count == 1 and (
+        any(reader.content(raw) != b'\0' for raw in fields[9][-1:])
+        or any(value for field in fields[5] for value in reader.integers(field)))
+    return Weight(name, shape, count, dtype, None, is_true)
 
 
 def read_value(reader: WireReader, message: Field) -> TensorSpec:

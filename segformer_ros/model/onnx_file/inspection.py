@@ -15,16 +15,21 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.model import classes as model_classes
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.huggingface import class_table_to_yaml
+from segformer_ros.model.onnx_file import graph_checks
 from segformer_ros.model.onnx_file.header import OnnxHeader
 import yaml
 
 DEFAULT_CLASSES = 'ade20k'
 EXPORT_REMEDY = 'Export it as docs/models.md says, or see there what the contract is.'
 WIDEST_LINE = 1000
+# Part of the names of outputs that only training needs (torchvision, mmsegmentation).
+_AUXILIARY = 'aux'
 OUTPUT_STRIDE = 4
 """SegFormer's logits are a quarter of its input in width and height."""
 OLDEST = '8.2'
 MAX_OPSET = 13
+NEWEST_IR = 14
+"""Of onnx 1.23."""
 _NAMES = """
     Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
     Cast Ceil Celu Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum
@@ -55,7 +60,8 @@ class Knowledge(NamedTuple):
     """
     What the user or files beside the model say and the ONNX file does not.
 
-    ``num_classes`` is the length of the class table ``classes``.
+    ``num_classes`` is the length of the class table ``classes``, ``output`` the name of the
+    output to use, ``assumed`` what those files left open.
     """
 
     classes: Optional[str] = None
@@ -63,6 +69,9 @@ class Knowledge(NamedTuple):
     input_size_wh: Optional[Size] = None
     mean: Optional[Triple] = None
     std: Optional[Triple] = None
+    output: Optional[str] = None
+    color_order: Optional[str] = None
+    assumed: Tuple[str, ...] = ()
 
 
 class Draft(NamedTuple):
@@ -76,9 +85,10 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
     """
     Write the specification of a file as far as the file itself tells.
 
-    :raises ModelError: the file does not fit the contract: one image in, logits out
+    :raises ModelError: the file does not fit the contract: one image in, classes out
     """
     assumptions: List[str] = []
+    graph_checks.refuse_random(header)
     image = _only_image(header)
     layout = 'nchw' if image.shape[1] == 3 else 'nhwc'
     size_wh = _size_of(image, layout)
@@ -88,9 +98,16 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
     elif known.input_size_wh not in (None, size_wh):
         raise ModelError('Input size is fixed in the file', got=known.input_size_wh,
                          expected=size_wh, remedy='Leave the size out, or export anew.')
-    logits = _logits(header)
+    logits = _logits(header, known.output, assumptions)
+    graph_checks.refuse_foreign(header, logits)
     output_layout = _layout_of(logits, size_wh)
-    num_classes = _classes_of(header, logits, output_layout, known.num_classes)
+    kind = graph_checks.kind_of(header, logits, output_layout)
+    if kind is None:
+        is_single = logits.shape[3 if output_layout == 'nhwc' else 1] == 1
+        kind = model_spec.BINARY_LOGITS if is_single else model_spec.LOGITS
+    if kind in model_spec.BINARY:
+        assumptions.append(f'output_kind: {kind}, of class 0; class 1 is the rest')
+    num_classes = _classes_of(header, logits, output_layout, kind, known.num_classes)
     output_size_wh = _size_of(logits, output_layout)
     if output_size_wh is None:
         width, height = size_wh
@@ -101,11 +118,15 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         assumptions.append(f'classes: those of {DEFAULT_CLASSES}')
     if image.dtype != 'uint8' and None in (known.mean, known.std):
         assumptions.append('mean and std: those of ImageNet')
+    assumptions += known.assumed
+    if known.color_order is None:
+        assumptions.append('color_order: rgb')
     spec = model_spec.ModelSpec(
         name=name, classes=known.classes or DEFAULT_CLASSES, num_classes=num_classes,
         input_name=image.name, input_size_wh=size_wh, input_layout=layout, input_dtype=image.dtype,
         mean=known.mean or model_spec.IMAGENET_MEAN, std=known.std or model_spec.IMAGENET_STD,
-        output_name=logits.name, output_layout=output_layout, output_size_wh=output_size_wh)
+        output_name=logits.name, output_layout=output_layout, output_size_wh=output_size_wh,
+        output_kind=kind, color_order=known.color_order or model_spec.COLOR_ORDERS[0])
     spec.check(header.inputs, header.outputs)
     return Draft(spec, tuple(assumptions))
 
@@ -216,22 +237,48 @@ def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
     return image
 
 
-def _logits(header: OnnxHeader) -> model_spec.TensorSpec:
-    fitting = [spec for spec in header.outputs
-               if spec.dtype == 'float32' and len(spec.shape) == 4]
+def _logits(header: OnnxHeader, wanted: Optional[str],
+            assumptions: List[str]) -> model_spec.TensorSpec:
+    scores = [spec for spec in header.outputs if spec.dtype == 'float32' and len(spec.shape) == 4]
+    fitting = scores or [spec for spec in header.outputs if _may_be_labels(spec)]
+    expected = ('float32 [1, classes, height, width], or labels {} [1, height, width]'.format(
+        ', '.join(model_spec.LABEL_DTYPES)))
+    if wanted is not None:
+        fitting = [spec for spec in scores + [spec for spec in header.outputs
+                                              if _may_be_labels(spec)] if spec.name == wanted]
+        if not fitting:
+            raise ModelError(f'Output {wanted!r} cannot be used',
+                             got=model_spec.tensors_text(header.outputs), expected=expected,
+                             remedy='Name another output with --output.')
+        return fitting[0]
+    if not fitting:
+        raise ModelError('Model has no output of logits',
+                         got=model_spec.tensors_text(header.outputs),
+                         expected='one output ' + expected, remedy=EXPORT_REMEDY)
     named = [spec for spec in fitting
-             if spec.name == model_spec.ModelSpec._field_defaults['output_name']]
-    if len(named or fitting) == 1:
-        return (named or fitting)[0]
-    raise ModelError(
-        'Model has no output of logits' if not fitting else 'Which output holds the logits?',
-        got=model_spec.tensors_text(header.outputs),
-        expected='one output float32 [1, classes, height, width]', remedy=EXPORT_REMEDY)
+             if spec.name == model_spec.ModelSpec._field_defaults['output_name']] or [
+                 spec for spec in fitting if _AUXILIARY not in spec.name.lower()]
+    if len(named) != 1:
+        raise ModelError('Which output holds the logits?',
+                         got=model_spec.tensors_text(header.outputs),
+                         expected='one output ' + expected,
+                         remedy='Name it: {}.'.format(
+                             ' or '.join(f'--output {spec.name}' for spec in fitting)))
+    if len(fitting) > 1:
+        assumptions.append('output_name: {} of {}'.format(
+            named[0].name, ', '.join(spec.name for spec in fitting)))
+    return named[0]
+
+
+def _may_be_labels(spec: model_spec.TensorSpec) -> bool:
+    return spec.dtype in model_spec.LABEL_DTYPES and (
+        len(spec.shape) == 3 or (len(spec.shape) == 4 and 1 in (spec.shape[1], spec.shape[3])))
 
 
 def _layout_of(logits: model_spec.TensorSpec, input_size_wh: Size) -> str:
     # Classes first or last: the other two dimensions have the proportions of the image.
-    for layout in model_spec.LAYOUTS:
+    layouts = model_spec.LAYOUTS if len(logits.shape) == 4 else (model_spec.LABEL_LAYOUT,)
+    for layout in layouts:
         size_wh = _size_of(logits, layout)
         if size_wh is None:
             return layout
@@ -246,8 +293,13 @@ def _layout_of(logits: model_spec.TensorSpec, input_size_wh: Size) -> str:
 
 
 def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
-                known: Optional[int]) -> int:
-    found = logits.shape[model_spec.LAYOUTS.index(layout) * 2 + 1]
+                kind: str, known: Optional[int]) -> int:
+    found = None
+    if kind in model_spec.BINARY:
+        # A table of the class alone gets the rest when it is written.
+        found, known = 2, None if known == 1 else known
+    elif kind != model_spec.LABELS:
+        found = logits.shape[model_spec.LAYOUTS.index(layout) * 2 + 1]
     if found is None:
         found = header.output_channels.get(logits.name, known)
     if found is None:
@@ -257,9 +309,10 @@ def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
         raise ModelError('Class table does not fit the model', got=f'{known} classes',
                          expected=f'{found} classes',
                          remedy='Give the table of this model (--classes or --config).')
-    if not 1 <= found <= model_classes.UNLABELED:
+    if not 2 <= found <= model_classes.UNLABELED:
         raise ModelError('Number of classes cannot be handled', got=found,
-                         expected=f'1 to {model_classes.UNLABELED}', remedy=EXPORT_REMEDY)
+                         expected=f'2 to {model_classes.UNLABELED}, or one channel',
+                         remedy=EXPORT_REMEDY)
     return found
 
 

@@ -108,6 +108,18 @@ class WireReader:
         except UnicodeDecodeError as error:
             raise self.damaged('a name that is not UTF-8', field.start) from error
 
+    def content(self, field: Field) -> bytes:
+        """
+        Return the bytes of a field.
+
+        :raises ModelError: they are more than LONGEST_TEXT
+        """
+        self.expect(field, LENGTH)
+        length = field.end - field.start
+        if length > LONGEST_TEXT:
+            raise self.damaged(f'{length} bytes where few are expected', field.start)
+        return self._read(field.start, length)
+
     def children(self, message: Field) -> Iterator[Field]:
         """Yield the fields of a message that is itself a field."""
         self.expect(message, LENGTH)

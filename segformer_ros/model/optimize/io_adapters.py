@@ -39,7 +39,11 @@ def add_input(writer: GraphWriter, spec: ModelSpec, target: Target) -> Tuple[str
             levels = writer.transpose(levels, 0, 3, 1, 2)
         mean = np.reshape(spec.mean, (3, 1, 1)) * WHITE
         centred = writer.op('Sub', [levels, writer.constant(mean, 'mean')])
-    return centred, [1.0 / (WHITE * std) for std in spec.std]
+        factors = [1.0 / (WHITE * std) for std in spec.std]
+        if spec.color_order == 'bgr':
+            centred = writer.op('Gather', [centred, writer.constant([2, 1, 0], 'order')], axis=1)
+            factors.reverse()
+    return centred, factors
 
 
 def add_outputs(writer: GraphWriter, logits: str, spec: ModelSpec, target: Target) -> None:

@@ -12,12 +12,13 @@ import json
 import logging
 import os
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
@@ -25,18 +26,20 @@ from segformer_ros.model.optimize import verify
 from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.segformer_parser import parse_segformer
+from segformer_ros.model.optimize.tail import without_tail
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
 
 # Raised with every change of what is written, so that cached models are made again.
-REVISION = 2
+REVISION = 3
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
 FAILURES, MOST_FAILURES = 'runtime_failures', 3
 """A key of the metadata, how often the runtime failed; after how many it is not asked again."""
+_LONGEST_REASON = 300
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -139,14 +142,21 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
                 FAILURES: 0}, None
     refusals: List[str] = []
     failures = 0
-    model = import_onnx().load(onnx_path)
+    try:
+        body = without_tail(_load(onnx_path), spec)
+    except UnsupportedGraphError as error:
+        return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
     for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
         try:
-            rewritten, outline = rewrite(model, spec, target)
+            rewritten, outline = rewrite(body.model, body.spec, target)
             import_onnx().save(rewritten, path)
             agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
-                                       pictures)
+                                       pictures, body.cut)
+        except _onnx_errors() as error:
+            # onnx itself finds fault with what was made of a file that is not quite right.
+            refusals.append(f'{changes}: {_short(error)}')
+            continue
         except (UnsupportedGraphError, BackendError) as error:
             failures = failures or int(isinstance(error, BackendError))
             refusals.append(f'{changes}: {error}')
@@ -162,6 +172,24 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
 
 
+def _load(onnx_path: str) -> Any:
+    try:
+        return import_onnx().load(onnx_path)
+    except _onnx_errors() as error:
+        raise UnsupportedGraphError(f'onnx cannot read {onnx_path}', got=_short(error)) from error
+
+
+def _onnx_errors() -> Tuple[Type[Exception], ...]:
+    """Return what onnx raises at a file; its types do not derive from each other."""
+    onnx = import_onnx()
+    from google.protobuf.message import Error
+    return onnx.checker.ValidationError, Error, ValueError
+
+
+def _short(error: Exception) -> str:
+    return ' '.join(str(error).split())[:_LONGEST_REASON]
+
+
 def _fold(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
     network = parse_segformer(model, spec.input_name, spec.output_name)
     fused = target.fused_attention and segformer_builder.has_fused_attention()
@@ -175,7 +203,7 @@ def _change_ends(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]
 def _runtime_version() -> str:
     """Return onnxruntime's version, or what stands for its absence."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError:
         return 'none'
     return str(onnxruntime.__version__)

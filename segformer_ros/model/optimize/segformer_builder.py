@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Sequence, Tuple
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_layers as layers
 from segformer_ros.model.optimize.reader import UnsupportedGraphError
@@ -23,7 +24,7 @@ Size = Tuple[int, int]
 def has_fused_attention() -> bool:
     """Return whether the installed onnxruntime runs ``com.microsoft.MultiHeadAttention``."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
         writer = GraphWriter(13)
     except (ImportError, BackendError):
         return False

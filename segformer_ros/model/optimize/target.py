@@ -4,6 +4,7 @@
 
 from typing import NamedTuple
 
+from segformer_ros.model.spec import LOGITS
 from segformer_ros.model.spec import ModelSpec
 
 LOGSUMEXP = 'logsumexp'
@@ -29,10 +30,14 @@ class Target(NamedTuple):
     cast_first: bool
 
     def optimized_spec(self, spec: ModelSpec) -> ModelSpec:
-        """Return the specification of the graph made for this target from one of ``spec``."""
+        """
+        Return the specification of the graph made for this target from one of ``spec``.
+
+        Whatever the network made of its logits at the end is left out of it.
+        """
         if self.uint8_input:
-            spec = spec._replace(input_dtype='uint8', input_layout='nhwc')
-        return spec._replace(output_layout='nhwc',
+            spec = spec._replace(input_dtype='uint8', input_layout='nhwc', color_order='rgb')
+        return spec._replace(output_layout='nhwc', output_kind=LOGITS,
                              logsumexp_name=LOGSUMEXP if self.logsumexp else None)
 
 

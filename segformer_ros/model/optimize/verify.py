@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare an optimized model with the network that it was made from."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
+from segformer_ros.model import spec as model_spec
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model.optimize.io_adapters import WHITE
-from segformer_ros.model.spec import ModelSpec
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 MIN_MASK_AGREEMENT = 0.9999
@@ -42,20 +43,24 @@ class Agreement(NamedTuple):
                 f'masks equal on {self.mask_agreement:.3%}')
 
 
-def compare(original: str, spec: ModelSpec, optimized: str, optimized_spec: ModelSpec,
-            pictures: Optional[Sequence[arrays.UInt8]] = None) -> Agreement:
+def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
+            optimized_spec: model_spec.ModelSpec,
+            pictures: Optional[Sequence[arrays.UInt8]] = None,
+            cut: str = '') -> Agreement:
     """
     Run two graphs on the same pictures with onnxruntime's CPU provider.
 
     :param original: path of an ONNX file
     :param optimized: path of the model made from it
     :param pictures: (H, W, 3) RGB at the input's size, by default :func:`sample_pictures`
+    :param cut: the last operator of the original, where the optimized model ends before it; it
+        is computed here
     :raises BackendError: onnxruntime is not installed, or cannot run one of them
     """
     if pictures is None:
         pictures = sample_pictures(spec.input_size_wh)
-    expected = _run(original, spec, pictures)
-    got = _run(optimized, optimized_spec, pictures)
+    expected = [_of_every_class(values, spec) for values in _run(original, spec, pictures)]
+    got = [_TAILS[cut](values) for values in _run(optimized, optimized_spec, pictures)]
     difference, equal = 0.0, []
     for one, other in zip(expected, got):
         distance = np.abs(one - other).max()
@@ -98,11 +103,11 @@ def _dead_leaves(random: np.random.RandomState,
     return np.clip(picture + shade[:, :, np.newaxis] + grain, 0, WHITE).astype(np.uint8)
 
 
-def _run(path: str, spec: ModelSpec,
+def _run(path: str, spec: model_spec.ModelSpec,
          pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
     """Return the logits (h, w, classes) of each picture."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError as error:
         raise BackendError('onnxruntime cannot be imported', got=error,
                            remedy='Install it: "pip install onnxruntime".') from error
@@ -122,10 +127,35 @@ def _run(path: str, spec: ModelSpec,
     return results
 
 
-def _input(picture: arrays.UInt8, spec: ModelSpec) -> arrays.Array:
+def _of_every_class(values: arrays.Array,
+                    spec: model_spec.ModelSpec) -> arrays.Array:
+    if spec.output_kind not in model_spec.BINARY:
+        return values
+    rest = np.zeros_like(values) if spec.output_kind == model_spec.BINARY_LOGITS else 1.0 - values
+    return np.concatenate([values, rest], axis=2)
+
+
+def _log_softmax(logits: arrays.Array) -> arrays.Array:
+    shifted = logits.astype(np.float64) - logits.max(axis=2, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True)))
+
+
+def _softmax(logits: arrays.Array) -> arrays.Array:
+    return np.asarray(np.exp(_log_softmax(logits)))
+
+
+# A sigmoid was made a softmax of two classes.
+_TAILS: Dict[str, Callable[[arrays.Array], arrays.Array]] = {
+    '': lambda logits: logits, 'LogSoftmax': _log_softmax, 'Softmax': _softmax,
+    'Sigmoid': _softmax}
+
+
+def _input(picture: arrays.UInt8, spec: model_spec.ModelSpec) -> arrays.Array:
     tensor: arrays.Array = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
         tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
+    if spec.color_order == 'bgr':
+        tensor = tensor[:, :, :, ::-1]
     if spec.input_layout == 'nchw':
         tensor = tensor.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(tensor)

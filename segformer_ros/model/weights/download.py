@@ -24,6 +24,7 @@ import urllib.parse
 import urllib.request
 
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.text import plain
 
 TIMEOUT_S = 30.0
 USER_AGENT = 'segformer_ros'
@@ -46,7 +47,7 @@ class TransientError(Exception):
     """A failure that may pass by itself: the connection or the server, not the request."""
 
     def __init__(self, reason: str, retry_after_s: Optional[float] = None) -> None:
-        super().__init__(reason)
+        super().__init__(plain(reason))
         self.retry_after_s = retry_after_s
 
 
@@ -105,8 +106,11 @@ def disk_full(path: str, error: OSError) -> ModelError:
 
 def shown(url: str) -> str:
     """Return an address without user, password and query, which may hold secrets."""
-    parts = urllib.parse.urlsplit(url)
-    host = (parts.hostname or '') + (f':{parts.port}' if parts.port else '')
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = (parts.hostname or '') + (f':{parts.port}' if parts.port else '')
+    except ValueError:  # a port that is no number, a bracket too many
+        return '(an address without sense)'
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, '', ''))
 
 
@@ -116,8 +120,13 @@ def check_url(url: str, may_be_loopback: bool = True) -> None:
 
     :raises ModelError: any other address
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == 'https' and parts.hostname:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_whole = bool(parts.hostname) and parts.port != 0  # a port that is none raises
+    except ValueError as error:
+        raise ModelError('Address makes no sense', got=error, expected='an https:// address',
+                         remedy='Correct HF_ENDPOINT, or use --from-file.') from error
+    if parts.scheme == 'https' and is_whole:
         return
     if parts.scheme == 'http' and may_be_loopback and _is_loopback(parts.hostname or ''):
         return
@@ -140,6 +149,9 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
         # The first address alone decides whether redirects may lead to this machine.
         redirects = _CheckedRedirects(_is_loopback(urllib.parse.urlsplit(url).hostname or ''))
         return urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT_S)
+    except ValueError as error:  # what urllib makes of a Location without sense
+        raise ModelError(f'Answer of {shown(url)} makes no sense', got=error,
+                         remedy=OFFLINE_REMEDY) from error
     except urllib.error.HTTPError as error:
         if error.code == 416:
             return error
@@ -198,7 +210,7 @@ def _offset(response: Any, part: str, have: int) -> int:
     if response.status != 206:
         return 0
     match = re.match(r'bytes (\d+)-', response.headers.get('Content-Range') or '')
-    if match is None or int(match.group(1)) != have:
+    if match is None or match.group(1) != str(have):
         discard(part)
         raise TransientError('the server sent another range than asked for')
     return have
@@ -247,7 +259,7 @@ def _write(response: Any, part: str, offset: int, total: Optional[int], limit: i
 def _read(response: Any) -> bytes:
     try:
         return bytes(response.read(BLOCK_BYTES))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: chunk of -5
         raise TransientError(f'connection lost ({str(error) or type(error).__name__})') from error
 
 
@@ -322,7 +334,7 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
 
 def _seconds(headers: Any) -> Optional[float]:
     value = (headers.get('Retry-After') or '').strip()
-    return float(value) if value.isdigit() else None
+    return float(value) if re.fullmatch('[0-9]{1,9}', value) else None
 
 
 def _cause(error: object) -> str:

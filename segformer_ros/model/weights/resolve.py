@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the parameter ``model`` to an ONNX file and what that file takes and returns."""
 
+import logging
 import os
 from typing import NamedTuple, Optional
 
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.onnx_file import graph_checks
+from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import store
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class ResolvedModel(NamedTuple):
@@ -38,7 +43,7 @@ def resolve_model(model: str, spec_path: Optional[str] = None) -> ResolvedModel:
         return _by_path(os.path.abspath(os.path.expanduser(model)), spec_path)
     name, _, variant = model.partition(':')
     spec = load_model_spec(spec_path or catalogue.spec_path(name))
-    return ResolvedModel(_by_name(name, variant or None), spec)
+    return _fitted(_by_name(name, variant or None), spec)
 
 
 def _by_name(name: str, variant: Optional[str]) -> str:
@@ -72,4 +77,18 @@ def _by_path(path: str, spec_path: Optional[str]) -> ResolvedModel:
         raise ModelError(
             'Model has no specification', got=path, expected=beside,
             remedy=f'Write one: ros2 run segformer_ros inspect_model {path} --write-spec {beside}')
-    return ResolvedModel(path, load_model_spec(spec_path or beside))
+    return _fitted(path, load_model_spec(spec_path or beside))
+
+
+def _fitted(path: str, spec: ModelSpec) -> ResolvedModel:
+    try:
+        header = read_onnx_header(path)
+    except ModelError:
+        # Whoever opens the file says what is wrong with it.
+        return ResolvedModel(path, spec)
+    fitted = graph_checks.fitted(header, spec)
+    if fitted != spec:
+        _LOGGER.warning('%s: the output %r holds %s, as its graph shows; write "output_kind: %s" '
+                        'in the specification.', path, spec.output_name, fitted.output_kind,
+                        fitted.output_kind)
+    return ResolvedModel(path, fitted)

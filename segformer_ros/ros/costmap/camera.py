@@ -24,6 +24,7 @@ from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.outputs import CloudOutputs
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -79,31 +80,39 @@ class DepthInput:
         self._compressed = camera.depth_transport == 'compressed'
         self._lock = threading.Lock()
         self._kept: 'collections.OrderedDict[int, Any]' = collections.OrderedDict()
-        name = topics.input_name(camera.name, topics.DEPTH_IN)
+        name = topics.input_name(camera.name, topics.DEPTH_IN, camera.depth_topic)
         topic = topics.DEPTH_IN
         if self._compressed:
             # As image_transport: who remaps depth means depth/compressedDepth too.
             topic = topics.DEPTH_IN_COMPRESSED
-            name = node.resolve_topic_name(name) + topic.name[len(topics.DEPTH_IN.name):]
-        self._name = name
-        self._subscription = node.create_subscription(
-            CompressedImage if self._compressed else Image, name, self._on_depth,
+            name = topics.transported_name(node.resolve_topic_name(name), topic)
+        self._name = node.resolve_topic_name(name)
+        self._subscription = endpoints.subscribe(
+            node, CompressedImage if self._compressed else Image, name, self._on_depth,
             topic.profile())
 
-    def at(self, stamp_ns: int) -> arrays.Float32:
+    def at(self, stamp_ns: int) -> Any:
         """
-        Return the depth image of a moment, (H, W) float32 metres.
+        Return the depth message of a moment.
 
         :param stamp_ns: nanoseconds, of the colour image
         :raises TransformError: there is none, or not yet
-        :raises InvalidInputError: it cannot be read
         """
         message = self._nearest(stamp_ns)
         if message is None:
             raise TransformError('No depth image for the image',
                                  expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
                                  f'on {self._name}',
-                                 remedy='Check the topic, or set depth_transport: none.')
+                                 remedy='Remap depth or set depth_topic to the registered depth '
+                                 'of the driver, or set depth_transport: none.')
+        return message
+
+    def decode(self, message: Any) -> arrays.Float32:
+        """
+        Return a depth message as (H, W) float32 metres.
+
+        :raises InvalidInputError: it cannot be read
+        """
         if self._compressed:
             return decode_compressed_depth(bytes(message.data), message.format)
         return depth_of_image(message)
@@ -143,7 +152,8 @@ class CostmapCamera:
         self._log = Throttle(node.get_logger(), time.monotonic)
         self.cloud_frame = ''
         """Of the newest clouds; empty before the first."""
-        self.topic = node.resolve_topic_name(topics.input_name(parameters.name, topics.IMAGE))
+        self.topic = node.resolve_topic_name(topics.input_name(
+            parameters.name, topics.IMAGE, parameters.image_topic))
         self._rectified = parameters.rectified == 'yes' or (
             parameters.rectified == 'auto' and camera_model.is_rectified(self.topic))
         self._model: Optional[camera_model.CameraModel] = None
@@ -151,6 +161,9 @@ class CostmapCamera:
         self._depth: Optional[DepthInput] = None
         if parameters.depth_transport != 'none':
             self._depth = DepthInput(node, parameters)
+        self._info_topic = node.resolve_topic_name(
+            topics.input_name(parameters.name, topics.CAMERA_INFO_IN,
+                              parameters.camera_info_topic))
         self.outputs = CloudOutputs(node, parameters.name)
 
     def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters
@@ -159,11 +172,16 @@ class CostmapCamera:
         Return the pose and the depth image of a mask; no depth where none is used.
 
         :raises TransformError: one of them is missing; it may still come
-        :raises InvalidInputError: the depth image cannot be read
+        :raises InvalidInputError: the depth image cannot be read, or lies elsewhere
         """
         pose = poses.pose_of(self.parameters, message.header.frame_id, message.stamp_ns,
                              parameters)
-        return pose, None if self._depth is None else self._depth.at(message.stamp_ns)
+        if self._depth is None:
+            return pose, None
+        depth_message = self._depth.at(message.stamp_ns)
+        poses.check_same_place(message.header.frame_id, depth_message.header.frame_id,
+                               message.stamp_ns)
+        return pose, self._depth.decode(depth_message)
 
     def make_view(self, message: PublishedMask, pose: CameraPose,
                   depth: Optional[arrays.Float32],
@@ -224,10 +242,10 @@ class CostmapCamera:
     def _model_for(self, message: PublishedMask,
                    pipeline: costmap_pipeline.CostmapPipeline) -> camera_model.CameraModel:
         if message.info is None:
-            topic = topics.input_name(self.parameters.name, topics.CAMERA_INFO_IN)
             raise InvalidInputError(
-                'No CameraInfo was received', expected=f'a message on {topic}',
-                remedy='Check the topic name; set costmap: false where masks are enough.')
+                'No CameraInfo was received', expected=f'a message on {self._info_topic}',
+                remedy='Remap camera_info or set camera_info_topic to the topic of the driver; '
+                'set costmap: false where masks are enough.')
         height, width = message.mask.shape
         key = (camera_model.calibration_of(message.info), width, height)
         if self._model is None or key != self._model_key:

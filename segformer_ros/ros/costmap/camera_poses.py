@@ -4,7 +4,8 @@
 
 import collections
 import threading
-from typing import Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
+import time
+from typing import Callable, Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -14,8 +15,7 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.io.transforms import Transforms
-from segformer_ros.ros.parameters.costmap import CostmapParameters
-from segformer_ros.ros.parameters.costmap import RANGE
+from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters.node import CameraParameters
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
 
+
+SAME_PLACE = 1e-3
+"""Metres, and sine of an angle: a millimetre, and half a pixel at a focal length of 500."""
 RANGE_READINGS = 256
 """Readings that are kept: more than a second of any range finder in use."""
 
@@ -46,11 +49,18 @@ class CameraPoses:
     Finds the pose of a camera at the stamp of an image, without waiting.
 
     :param transforms: of the robot; destroyed with this
+    :param tell: takes a sentence for the log when another frame is taken for the ground
+    :param range_topic: resolved name, for errors
     """
 
-    def __init__(self, transforms: Transforms) -> None:
+    def __init__(self, transforms: Transforms, tell: Callable[[str], None] = lambda text: None,
+                 range_topic: str = 'range') -> None:
         self._transforms = transforms
+        self._tell = tell
+        self._range_topic = range_topic
         self._lock = threading.Lock()
+        self._missing_since: Optional[float] = None
+        self._stands_in = False
         self._ranges: Deque[RangeReading] = collections.deque(maxlen=RANGE_READINGS)
 
     @property
@@ -61,6 +71,7 @@ class CameraPoses:
     def clear(self) -> None:
         """Forget what moves: time went back."""
         self._transforms.clear()
+        self._missing_since = None
         with self._lock:
             self._ranges.clear()
 
@@ -73,8 +84,48 @@ class CameraPoses:
         with self._lock:
             self._ranges.append(reading)
 
+    def ground_frame(self, parameters: parameters_costmap.CostmapParameters) -> str:
+        """Return the frame that was taken for the ground last."""
+        name = parameters.ground_frame
+        return parameters_costmap.STAND_INS.get(name, name) if self._stands_in else name
+
+    def with_known_ground(self, camera: CameraParameters,
+                          parameters: parameters_costmap.CostmapParameters
+                          ) -> parameters_costmap.CostmapParameters:
+        """
+        Return the parameters with the frame that stands in for ``ground_frame`` where one has to.
+
+        The frame that was asked for gets half of ``transform_tolerance`` to come, and is taken
+        whenever it comes later.
+        """
+        name = parameters.ground_frame
+        other = parameters_costmap.STAND_INS.get(name)
+        if other is None or other == parameters.odom_frame or not parameters.has_odometry or (
+                parameters.settings.projection.mode == NADIR and camera.mount_height <= 0.0):
+            return parameters
+        if self._transforms.knows(name):
+            self._missing_since = None
+            if self._stands_in:
+                self._stands_in = False
+                self._tell(f'Frame {name} has come and is the ground from now on, instead of '
+                           f'{other}.')
+            return parameters
+        if not self._transforms.knows(other):
+            return parameters
+        now = time.monotonic()
+        if self._missing_since is None:
+            self._missing_since = now
+        if now - self._missing_since < parameters.transform_tolerance / 2.0:
+            return parameters
+        if not self._stands_in:
+            self._stands_in = True
+            self._tell(f'No transform names {name}, so z = 0 of {other} counts as the ground. '
+                       f'Where {other} is not on the ground, publish {name} or set ground_frame.')
+        return parameters._replace(ground_frame=other)
+
     def pose_of(self, camera: CameraParameters, frame_id: str, stamp_ns: int,
-                parameters: CostmapParameters) -> geometry_transforms.CameraPose:
+                parameters: parameters_costmap.CostmapParameters
+                ) -> geometry_transforms.CameraPose:
         """
         Return the pose of one image.
 
@@ -92,39 +143,97 @@ class CameraPoses:
         if parameters.settings.projection.mode == NADIR:
             return self._nadir(ground_from_camera, frame_id, stamp_ns, parameters)
         if ground_from_camera is None:
-            ground_from_camera = self._transforms.lookup(
-                parameters.ground_frame, frame_id, stamp_ns)
+            ground_from_camera = self._lookup('ground_frame', parameters.ground_frame, frame_id,
+                                              stamp_ns, parameters)
         return geometry_transforms.CameraPose(self._odometry(stamp_ns, parameters),
                                               ground_from_camera)
 
-    def _odometry(self, stamp_ns: int, parameters: CostmapParameters) -> 'Matrix':
+    def check_same_place(self, image_frame: str, depth_frame: str, stamp_ns: int) -> None:
+        """
+        Check that depth is measured where the image is taken.
+
+        A frame of another name is the same place if TF says so.
+
+        :param image_frame: frame_id of the image
+        :param depth_frame: frame_id of its depth image
+        :raises InvalidInputError: another place, an unnamed one, or one that TF does not know
+        """
+        if depth_frame.lstrip('/') == image_frame.lstrip('/'):
+            return
+        found = 'which has no transform to the image'
+        if image_frame and depth_frame:
+            try:
+                apart = self._transforms.lookup(image_frame, depth_frame, stamp_ns)
+            except TransformError:
+                pass
+            else:
+                if np.allclose(apart, np.eye(4), rtol=0.0, atol=SAME_PLACE):
+                    return
+                found = '{:.1f} mm and {:.2f} degrees away'.format(
+                    1000.0 * float(np.linalg.norm(apart[:3, 3])),
+                    float(np.degrees(np.arccos(np.clip(
+                        0.5 * (np.trace(apart[:3, :3]) - 1.0), -1.0, 1.0)))))
+        raise InvalidInputError(
+            'Depth is not registered to the image', got=f'depth in {depth_frame!r}, {found}',
+            expected=f'depth in {image_frame!r}, the frame of the image',
+            remedy="Take the driver's aligned depth (realsense2_camera: align_depth.enable), or "
+            'register it with depth_image_proc, or set depth_transport: none.')
+
+    def _odometry(self, stamp_ns: int,
+                  parameters: parameters_costmap.CostmapParameters) -> 'Matrix':
         if not parameters.has_odometry:
             return np.eye(4)
-        return self._transforms.lookup(parameters.odom_frame, parameters.ground_frame, stamp_ns)
+        return self._lookup('odom_frame', parameters.odom_frame, parameters.ground_frame,
+                            stamp_ns, parameters, 'ground_frame')
+
+    def _lookup(self, parameter: str, target: str, source: str, stamp_ns: int,
+                parameters: parameters_costmap.CostmapParameters,
+                source_name: str = 'frame_id of the images') -> 'Matrix':
+        """
+        Return target_from_source (4, 4).
+
+        :param parameter: that names ``target``
+        :param source_name: what names ``source``
+        :raises TransformError: with the parameters that may be wrong
+        """
+        try:
+            return self._transforms.lookup(target, source, stamp_ns)
+        except TransformError as error:
+            raise TransformError(
+                error.problem, error.got, error.expected,
+                f'{error.remedy or ""} Asked for {source!r} ({source_name}) in {target!r} '
+                f'({parameter}) and waited {parameters.transform_tolerance:g} s '
+                '(transform_tolerance): set these frames to those of the robot, or wait longer '
+                'where the transform comes late.'.strip()) from error
 
     def _nadir(self, ground_from_camera: 'Optional[Matrix]', frame_id: str, stamp_ns: int,
-               parameters: CostmapParameters) -> geometry_transforms.CameraPose:
+               parameters: parameters_costmap.CostmapParameters
+               ) -> geometry_transforms.CameraPose:
         if ground_from_camera is not None:
             odom_from_camera = self._odometry(stamp_ns, parameters).dot(ground_from_camera)
         else:
-            odom_from_camera = self._transforms.lookup(parameters.odom_frame, frame_id, stamp_ns)
+            odom_from_camera = self._lookup('odom_frame', parameters.odom_frame, frame_id,
+                                            stamp_ns, parameters)
         height = float(odom_from_camera[2, 3])
-        if parameters.height_source == RANGE:
+        if parameters.height_source == parameters_costmap.RANGE:
             height = self._height(odom_from_camera, stamp_ns, parameters)
         return geometry_transforms.pose_above_ground(odom_from_camera, height)
 
     def _height(self, odom_from_camera: 'Matrix', stamp_ns: int,
-                parameters: CostmapParameters) -> float:
+                parameters: parameters_costmap.CostmapParameters) -> float:
         reading = self._range_at(stamp_ns)
         if reading is None:
-            raise TransformError('No range was received', expected='a message on the topic range',
-                                 remedy='Check the topic name, or set height_source: tf.')
+            raise TransformError('No range was received',
+                                 expected=f'a message on {self._range_topic}',
+                                 remedy='Remap range to the topic of the range finder, or set '
+                                 'height_source: tf.')
         age = (stamp_ns - reading.stamp_ns) / NANOSECONDS
         if abs(age) > RANGE_MAX_AGE:
             raise TransformError('Range and image are too far apart', got=f'{age:.3f} s',
                                  expected=f'at most {RANGE_MAX_AGE} s')
-        odom_from_sensor = self._transforms.lookup(
-            parameters.odom_frame, reading.frame_id, reading.stamp_ns)
+        odom_from_sensor = self._lookup(
+            'odom_frame', parameters.odom_frame, reading.frame_id, reading.stamp_ns, parameters,
+            'frame_id of the range')
         # The camera may sit above or below the range finder.
         return geometry_transforms.height_from_range(
             reading.distance, odom_from_sensor,

@@ -19,7 +19,8 @@ class CostmapState(NamedTuple):
 
     ``reports`` by camera: what became of its masks. ``grid_rate``: per second; None until it can
     be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
-    cell. ``jumps``: times that the clock went back.
+    cell. ``jumps``: times that the clock went back. ``ground_frame``: the one in use.
+    ``clock_fault``: what is wrong with simulated time, or nothing.
     """
 
     reports: Dict[str, CameraReport]
@@ -29,6 +30,8 @@ class CostmapState(NamedTuple):
     jumps: int
     transforms: str
     profile: str
+    ground_frame: str
+    clock_fault: str = ''
 
 
 def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
@@ -51,6 +54,8 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
     faults = [fault for fault in (
         _fault(camera, report, parameters) for camera, report in costmap.reports.items())
         if fault is not None]
+    if costmap.clock_fault:
+        faults.insert(0, (status.WARN, costmap.clock_fault))
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
         faults.append(
@@ -68,9 +73,12 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
     silence = report.since_served - pause
     if silence > parameters.warn_after:
-        cause = report.last_error if report.erring else 'no mask comes'
+        # A frozen stamp is what keeps each mask out, whatever is said of the last one.
+        cause = report.frozen or (report.last_error if report.erring else 'no mask comes')
         return (status.ERROR if silence > parameters.error_after else status.WARN,
                 f'{prefix}nothing new for {report.since_served:.1f} s: {cause}')
+    if report.frozen:
+        return status.WARN, prefix + report.frozen
     if report.erring:
         return status.WARN, f'{prefix}last mask was of no use: {report.last_error}'
     fading = parameters.costmap.settings.fusion.dynamic_decay_time
@@ -88,7 +96,7 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
         ('oldest known cell [s]', f'{costmap.oldest:.2f}'),
         ('clock went back', str(costmap.jumps)),
         ('transforms', costmap.transforms),
-        ('frames', f'{parameters.costmap.ground_frame} in {parameters.costmap.odom_frame}'),
+        ('frames', f'{costmap.ground_frame} in {parameters.costmap.odom_frame}'),
         ('cost profile', costmap.profile),
     ]
     for camera, report in costmap.reports.items():

@@ -28,13 +28,16 @@ from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.clock import NO_TIME
 from segformer_ros.ros.io.clock import NodeClock
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
+from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
@@ -86,6 +89,7 @@ class CostmapServer:
         self._session = 0
         self._jumps = 0
         self._clock = NodeClock(node)
+        self._clock_fault = ''
         self._ticks = CameraStatistics(time.monotonic())
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
@@ -115,14 +119,17 @@ class CostmapServer:
             return None
         range_input = None
         if parameters.costmap.height_source == RANGE:
-            range_input = self._node.create_subscription(
-                Range, topics.RANGE_IN.name, self._on_range, topics.RANGE_IN.profile())
+            range_input = endpoints.subscribe(
+                self._node, Range, topics.RANGE_IN.name, self._on_range,
+                topics.RANGE_IN.profile())
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
         self._clock = NodeClock(self._node)
         self._setup = _Setup(
-            classes, groups, pipeline, cameras, CameraPoses(make_transforms(self._node)),
+            classes, groups, pipeline, cameras,
+            CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
+                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
             range_input)
         self._set_pace(self._setup)
@@ -162,7 +169,8 @@ class CostmapServer:
                 # Of now: Nav2 drops a cloud whose stamp has left its transforms' ten seconds.
                 camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
-                    frame_id=camera.cloud_frame or self._parameters.costmap.ground_frame))
+                    frame_id=camera.cloud_frame
+                    or setup.poses.ground_frame(self._parameters.costmap)))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -228,9 +236,9 @@ class CostmapServer:
     def _state(self, setup: _Setup) -> CostmapState:
         now = time.monotonic()
         with self._lock:
-            clock = self._clock.seconds()
-            values = setup.pipeline.occupancy(clock).values
-            oldest = setup.pipeline.oldest_age(clock)
+            clock, standing = self._clock.seconds(), self._clock.standing()
+            values = setup.pipeline.occupancy(clock, standing).values
+            oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
         return CostmapState(
             reports={name: camera.statistics.report(now)
@@ -238,7 +246,9 @@ class CostmapServer:
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
             known=float(np.mean(values != UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
-            profile=setup.pipeline.costs.name)
+            profile=setup.pipeline.costs.name,
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap),
+            clock_fault=self._clock.fault())
 
     def _offer(self, name: str, header: Header, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
@@ -262,12 +272,17 @@ class CostmapServer:
             return True
         camera = setup.cameras[name]
         started = time.monotonic()
+        if not self._clock.seconds():
+            # Stamps cannot be compared, and what is fused now would never fade. The tick logs it.
+            camera.statistics.record_error(NO_TIME, rejected=False)
+            return True
         try:
             # Before the pose: where clocks disagree, that is why there is none.
-            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS,
-                                       self._clock.seconds() or None)
+            setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
-                pose, depth = camera.locate(message, setup.poses, self._parameters.costmap)
+                parameters = setup.poses.with_known_ground(camera.parameters,
+                                                           self._parameters.costmap)
+                pose, depth = camera.locate(message, setup.poses, parameters)
             except TransformError:
                 if is_last:
                     raise
@@ -277,7 +292,7 @@ class CostmapServer:
                     camera.statistics.record_drop()
                     return True
                 view = camera.make_view(message, pose, depth, setup.pipeline)
-                self._process(setup, camera, message, view, started)
+                self._process(setup, camera, message, view, parameters, started)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -286,12 +301,12 @@ class CostmapServer:
         return True
 
     def _process(self, setup: _Setup, camera: costmap_camera.CostmapCamera,
-                 message: costmap_camera.PublishedMask, view: CameraView, started: float) -> None:
-        parameters = self._parameters.costmap
+                 message: costmap_camera.PublishedMask, view: CameraView,
+                 parameters: CostmapParameters, started: float) -> None:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
-        result = setup.pipeline.process(name, view, self._clock.seconds() or None,
+        result = setup.pipeline.process(name, view, self._clock.seconds(),
                                         parameters.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
@@ -312,11 +327,13 @@ class CostmapServer:
     def _publish_grid(self, setup: _Setup, with_masks: bool = False) -> None:
         parameters = self._parameters.costmap
         self._check_clock(setup)
-        now, moment = self._clock.seconds(), time.monotonic()
+        self._tell_clock_fault()
+        now, standing = self._clock.seconds(), self._clock.standing()
+        moment = time.monotonic()
         setup.outputs.publish(
             Header(stamp=self._clock.stamp(), frame_id=parameters.odom_frame),
-            setup.pipeline.occupancy(now), parameters,
-            lambda: setup.pipeline.landing_site(now), moment, with_masks)
+            setup.pipeline.occupancy(now, standing), parameters,
+            lambda: setup.pipeline.landing_site(now, standing), moment, with_masks)
         self._ticks.record_served(moment, '', (0, 0), {})
 
     def _check_clock(self, setup: _Setup) -> bool:
@@ -325,6 +342,15 @@ class CostmapServer:
             setup.poses.clear()
             self._record_jump('The clock went back')
         return went_back
+
+    def _tell_clock_fault(self) -> None:
+        # One line when it begins and one when it ends, though it may last for hours.
+        fault = self._clock.fault()
+        if fault and not self._clock_fault:
+            self._node.get_logger().warning(f'The costmap fades to unknown: {fault}.')
+        elif self._clock_fault and not fault:
+            self._node.get_logger().info('/clock runs: the costmap is shown.')
+        self._clock_fault = fault
 
     def _record_jump(self, what: str) -> None:
         self._jumps += 1

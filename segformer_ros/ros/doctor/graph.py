@@ -31,7 +31,9 @@ DISCOVERY = 5.0
 ANSWER = 5.0
 """Seconds that a service may take."""
 PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache', 'use_sim_time', 'cameras',
-              'costmap', 'odom_frame', 'ground_frame')
+              'costmap', 'odom_frame', 'ground_frame', 'projection.robot_radius')
+MONITOR = '/collision_monitor'
+"""Nav2's node that stops a robot, by the name that its launch files give it."""
 DEPTH_TRANSPORT = 'depth_transport'
 """Parameter of each camera that says whether, and how, the node reads its depth."""
 BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -77,6 +79,8 @@ class GraphObservation(NamedTuple):
     transform_faults: Tuple[str, ...]
     clocks: int
     """Publishers of /clock."""
+    stop_polygons: Dict[str, Any]
+    """Of Nav2's collision monitor: what its parameter ``points`` holds, by the polygon's name."""
 
 
 class _Counter:
@@ -143,6 +147,7 @@ class GraphObserver(StandaloneNode):
         answers, state, parameters = False, '', {}  # type: bool, str, Dict[str, Any]
         if running:
             answers, state, parameters = self._ask()
+        stop_polygons = self._stop_polygons()
         counters = [(self._counter(image_topic), self._counter(info_topic))
                     for image_topic, info_topic in
                     self._inputs(running, parameters, image, camera_info)]
@@ -156,11 +161,23 @@ class GraphObserver(StandaloneNode):
             tuple(CameraObservation(image_counter.observation(), info_counter.observation())
                   for image_counter, info_counter in counters),
             self._diagnostics, self._buffer, self._transforms, tuple(self._faults),
-            self._node.count_publishers('/clock'))
+            self._node.count_publishers('/clock'), stop_polygons)
 
     def _sees_target(self) -> bool:
+        return self._sees(self._target)
+
+    def _sees(self, node: str) -> bool:
         names = self._node.get_node_names_and_namespaces()
-        return self._target in ['{}/{}'.format(space.rstrip('/'), name) for name, space in names]
+        return node in ['{}/{}'.format(space.rstrip('/'), name) for name, space in names]
+
+    def _stop_polygons(self) -> Dict[str, Any]:
+        if not self._sees(MONITOR):
+            return {}
+        names = (self._parameters(['polygons'], MONITOR) or {}).get('polygons') or []
+        values = self._parameters([f'{name}.{field}' for name in names
+                                   for field in ('action_type', 'points')], MONITOR) or {}
+        return {name: values.get(f'{name}.points') for name in names
+                if values.get(f'{name}.action_type') == 'stop'}
 
     def _ask(self) -> Tuple[bool, str, Dict[str, Any]]:
         state = self._call(GetState, 'get_state', GetState.Request())
@@ -172,15 +189,16 @@ class GraphObserver(StandaloneNode):
             for camera in values.get('cameras') or ['']]) or {})
         return True, str(state.current_state.label), values
 
-    def _parameters(self, names: List[str]) -> Optional[Dict[str, Any]]:
-        answer = self._call(GetParameters, 'get_parameters', GetParameters.Request(names=names))
+    def _parameters(self, names: List[str], node: str = '') -> Optional[Dict[str, Any]]:
+        answer = self._call(GetParameters, 'get_parameters', GetParameters.Request(names=names),
+                            node)
         if answer is None:
             return None
         return {name: parameter_value_to_python(value)
                 for name, value in zip(names, answer.values)}
 
-    def _call(self, service_type: Any, name: str, request: Any) -> Any:
-        client = self._node.create_client(service_type, f'{self._target}/{name}')
+    def _call(self, service_type: Any, name: str, request: Any, node: str = '') -> Any:
+        client = self._node.create_client(service_type, f'{node or self._target}/{name}')
         try:
             if not self.spin_until(client.service_is_ready, ANSWER):
                 return None

@@ -6,11 +6,12 @@ import os
 import shutil
 import stat
 import time
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
@@ -21,6 +22,7 @@ from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
+from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import status
 
 SERVING_MEMORY = 512 * memory.MIB
@@ -43,7 +45,8 @@ def check_machine(model: str, model_spec: str, backend: str, engine_cache: str,
     root = os.path.abspath(os.path.expanduser(engine_cache)) if engine_cache \
         else private_files.cache_root()
     return [check_model(model, model_spec), *check_runtimes(backend), *check_cache(root),
-            check_memory(memory.available_memory(), serves), check_clock(time.time())]
+            check_memory(memory.available_memory(), serves), check_clock(time.time()),
+            check_shared_memory(os.environ)]
 
 
 def check_model(model: str, model_spec: str) -> CheckResult:
@@ -74,7 +77,7 @@ def check_runtimes(backend: str) -> List[CheckResult]:
     wants_tensorrt = backend == 'tensorrt'
     results = []
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
         results.append(CheckResult(status.OK, 'onnxruntime', '{} with {}'.format(
             onnxruntime.__version__, ', '.join(onnxruntime.get_available_providers()))))
     except ImportError as error:
@@ -141,6 +144,18 @@ def check_memory(free: int, serves: bool) -> CheckResult:
             f'{text}: no engine is built below {memory.MINIMUM_FREE / 1e6:.0f} MB',
             'End other programs while an engine is built.')
     return CheckResult(status.OK, 'memory', text)
+
+
+def check_shared_memory(environ: Mapping[str, str]) -> CheckResult:
+    """
+    Check that shared memory has room for the profile of Fast DDS.
+
+    :param environ: names the profile
+    """
+    trouble = shared_memory.shared_memory_trouble(environ)
+    if trouble:
+        return CheckResult(status.WARN, 'shared memory', trouble, shared_memory.REMEDY)
+    return CheckResult(status.OK, 'shared memory', 'enough for the DDS profile, if any')
 
 
 def check_clock(now: float) -> CheckResult:

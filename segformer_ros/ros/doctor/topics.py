@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of an observed ROS graph: pure functions."""
 
-from typing import List
+import json
+from typing import Any, List, Optional, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.costmap import stopping
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.settings import SETTINGS
 from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.io import status
+from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.encodings import find_encoding
 
 SLOW = 1.0
@@ -20,14 +24,18 @@ AHEAD = 0.1
 """Seconds that a stamp may lie ahead: what NTP leaves between two computers."""
 
 
-def check_graph(observed: graph.GraphObservation) -> List[CheckResult]:
-    """Run every check of a graph."""
+def check_graph(observed: graph.GraphObservation, speed: float) -> List[CheckResult]:
+    """
+    Run every check of a graph.
+
+    :param speed: at which the robot drives at most, metres per second
+    """
     results = check_node(observed)
     for camera in observed.cameras:
         results += check_images(camera.image, bool(observed.parameters.get('use_sim_time')))
         results += _for_costmap(observed, check_camera_info(camera))
-    return results + _for_costmap(observed, check_transforms(observed)) + [
-        check_time_source(observed)]
+    return results + _for_costmap(observed, check_transforms(observed)) + check_stop_polygons(
+        observed, speed) + [check_time_source(observed)]
 
 
 def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
@@ -132,7 +140,14 @@ def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
             status.WARN, 'tf', 'no transform on /tf or /tf_static',
             'The costmap needs them: start robot_state_publisher and the odometry, or set '
             'mount.* and odom_frame equal to ground_frame.')]
-    targets = [observed.parameters.get(name) for name in ('ground_frame', 'odom_frame')]
+    ground, odom = (observed.parameters.get(name) for name in ('ground_frame', 'odom_frame'))
+    other = STAND_INS.get(ground or '')
+    if other not in (None, odom) and not observed.transform_buffer.knows(str(ground)) and \
+            observed.transform_buffer.knows(str(other)):
+        results.append(CheckResult(
+            status.OK, 'tf', f'{other} stands in for {ground}, which no transform names'))
+        ground = other
+    targets = [ground, odom]
     for frame in frames:
         for target in sorted({each for each in targets if each}):
             try:
@@ -141,6 +156,47 @@ def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
             except SegformerRosError as error:
                 results.append(from_error(status.WARN, 'tf', error))
     return results or [CheckResult(status.OK, 'tf', f'{observed.transforms} transforms came')]
+
+
+def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[CheckResult]:
+    """Check that Nav2's collision monitor, where it runs, looks far enough ahead to stop."""
+    bumper = observed.parameters.get('projection.robot_radius')
+    if bumper is None:
+        bumper = SETTINGS['projection.robot_radius'].default
+    usual = stopping.Delays()
+    images = [camera.image for camera in observed.cameras]
+    delays = usual._replace(
+        period=max([1.0 / image.rate for image in images if image.rate > 0.0],
+                   default=usual.period),
+        age=max([usual.age] + [image.age for image in images if image.age is not None]))
+    needed = stopping.polygon_reach(bumper, speed, delays)
+    results = []
+    for name, points in sorted(observed.stop_polygons.items()):
+        corners = _corners(points)
+        # Circles, and polygons that a topic gives.
+        if corners is None:
+            continue
+        reach = stopping.reach_ahead(corners)
+        text = (f'{name} reaches {reach:.2f} m ahead, {needed:.2f} m are needed at '
+                f'{speed:.2f} m/s with images {delays.age:.1f} s old and {delays.period:.1f} s '
+                'apart')
+        results.append(CheckResult(
+            status.WARN if reach < needed else status.OK, 'stop polygon', text,
+            f'Move its front to {needed:.2f} m (points of {graph.MONITOR}), drive slower (--speed '
+            'tells how fast), or set projection.robot_radius to the bumper.'
+            if reach < needed else ''))
+    return results
+
+
+def _corners(points: Any) -> Optional[List[Tuple[float, float]]]:
+    """Return a polygon as Nav2 takes it: pairs in a text, or numbers in a row (Humble)."""
+    try:
+        pairs = json.loads(points) if isinstance(points, str) \
+            else list(zip(points[::2], points[1::2]))
+        corners = [(float(x), float(y)) for x, y in pairs]
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return corners if len(corners) > 2 else None
 
 
 def check_time_source(observed: graph.GraphObservation) -> CheckResult:

@@ -4,11 +4,14 @@
 
 import array
 import copy
+from typing import Tuple
 
 from segformer_ros.common import arrays
+from segformer_ros.costmap.geometry import camera_model
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 
@@ -46,10 +49,23 @@ def compressed_image(header: Header, encoded: arrays.UInt8,
                            data=byte_array(encoded))
 
 
-def camera_info_like(info: CameraInfo, header: Header) -> CameraInfo:
-    """Return a camera's intrinsics under the header of an image."""
+def camera_info_like(info: CameraInfo, header: Header, size_wh: Tuple[int, int]) -> CameraInfo:
+    """
+    Return a camera's intrinsics for the pixels of a mask.
+
+    :param header: of the mask
+    :param size_wh: of the mask
+    :raises InvalidInputError: the intrinsics are of an image of another shape
+    """
     result = copy.copy(info)
     result.header = header
+    full = camera_model.calibration_of(info)
+    scaled = camera_model.scaled_calibration(full, size_wh)
+    if scaled is not full:
+        result.width, result.height = scaled.width, scaled.height
+        result.k, result.p = list(scaled.k), list(scaled.p)
+        result.binning_x = result.binning_y = 0
+        result.roi = RegionOfInterest()
     return result
 
 

@@ -10,14 +10,15 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 PERIOD = 5.0
 """Seconds between two lines of the same kind."""
 KINDS_KEPT = 64
-"""A kind may name what a stranger sent; the memory of them must not grow for ever."""
+"""Kinds that may be logged in one period. There are fewer; more is a fault, and is held back."""
 
 
 class Throttle:
     """
     A logger that writes a kind of line at most every :data:`PERIOD` seconds.
 
-    The kind is the text without what may differ in every frame, such as lengths. rclpy's own
+    The kind is the text without what may differ in every frame, such as lengths, and without
+    what strangers chose: who can invent kinds fills the disk. rclpy's own
     throttle goes by line of code, and would hide a second problem behind the first.
 
     :param logger: of the node
@@ -34,6 +35,11 @@ class Throttle:
         for line in self._lines(kind, text):
             self._logger.error(line)
 
+    def warning(self, kind: str, text: str) -> None:
+        """Log at WARN unless that kind was logged lately."""
+        for line in self._lines(kind, text):
+            self._logger.warning(line)
+
     def info(self, kind: str, text: str) -> None:
         """Log at INFO unless that kind was logged lately."""
         for line in self._lines(kind, text):
@@ -45,8 +51,11 @@ class Throttle:
         if now - last < PERIOD:
             self._seen[kind] = (last, hidden + 1)
             return
-        if len(self._seen) >= KINDS_KEPT:
-            self._seen.clear()
+        if kind not in self._seen and len(self._seen) >= KINDS_KEPT:
+            self._seen = {each: seen for each, seen in self._seen.items()
+                          if now - seen[0] < PERIOD}
+            if len(self._seen) >= KINDS_KEPT:
+                return
         self._seen[kind] = (now, 0)
         yield f'{text} ({hidden} more like it)' if hidden else text
 

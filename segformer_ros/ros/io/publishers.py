@@ -12,6 +12,7 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
@@ -21,11 +22,6 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker
-
-try:
-    from rclpy.event_handler import PublisherEventCallbacks
-except ImportError:
-    from rclpy.qos_event import PublisherEventCallbacks  # Humble
 
 TYPES = {
     'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage,
@@ -39,18 +35,12 @@ PERIOD = 1.0
 
 def create_output(node: Node, message_type: Any, name: str, topic: topics.Topic) -> Publisher:
     """
-    Create the publisher of an output without rclpy's default event handlers.
-
-    Of these each publisher has up to two, and rclpy looks at every one whenever it wakes: with
-    them an image that comes costs milliseconds before its callback runs. All that they do is
-    warn of a subscriber with another QoS or type; the subscriber's own process does so, too.
+    Create the publisher of an output.
 
     :param name: relative or private
     :param topic: its row, for the QoS
     """
-    return node.create_publisher(
-        message_type, name, topic.profile(),
-        event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
+    return endpoints.advertise(node, message_type, name, topic.profile())
 
 
 class DiagnosticsPublisher:
@@ -115,8 +105,8 @@ class Publishers:
         return topic in self._by_topic
 
     def is_wanted(self, topic: topics.Topic) -> bool:
-        """Return whether somebody subscribes."""
-        return bool(self._by_topic[topic].get_subscription_count() > 0)
+        """Return whether somebody subscribes; nobody can to a topic without a publisher."""
+        return self.has(topic) and bool(self._by_topic[topic].get_subscription_count() > 0)
 
     def publish(self, topic: topics.Topic, message: Any) -> None:
         """Publish one message."""

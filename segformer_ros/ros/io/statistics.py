@@ -10,6 +10,8 @@ from segformer_ros.common.percentile import percentile
 
 RATE_WINDOW = 5.0
 """Seconds over which rates are taken."""
+FROZEN_AFTER = 5
+"""Images in a row with one stamp that are a frozen stamp; a relay may send one or two twice."""
 LATENCY_WINDOW = 256
 """Frames over which percentiles are taken."""
 
@@ -34,7 +36,7 @@ class CameraReport(NamedTuple):
     What happened to one camera since it was activated, at one moment.
 
     Times are seconds; ``since_served`` counts from the last mask, or activation where that is
-    later.
+    later. ``frozen`` says that the stamps stand still, or nothing.
     """
 
     received: int
@@ -54,6 +56,7 @@ class CameraReport(NamedTuple):
     erring: bool
     encoding: str
     size_wh: Tuple[int, int]
+    frozen: str = ''
 
 
 class CameraStatistics:
@@ -72,6 +75,7 @@ class CameraStatistics:
         self._active_since = now
         self._last_served = float('-inf')
         self._last_stamp: Optional[int] = None
+        self._same_stamps = 0
         self._input_age: Optional[float] = None
         self._last_error = ''
         self._erring = False
@@ -97,8 +101,17 @@ class CameraStatistics:
             self._input_age = age
             back = self._last_stamp is not None and stamp < self._last_stamp
             self._counts['stamps_back'] += back
+            same = stamp == self._last_stamp and stamp != 0
+            self._same_stamps = self._same_stamps + 1 if same else int(stamp != 0)
             self._last_stamp = stamp
             return back
+
+    @property
+    def frozen(self) -> str:
+        """Return that the stamps of the images stand still, or nothing."""
+        return '' if self._same_stamps < FROZEN_AFTER else (
+            f'stamps stand still: {self._same_stamps} images in a row have the same one; '
+            'correct header.stamp in the camera driver')
 
     def record_drop(self, count: int = 1) -> None:
         """Count frames that made way for newer ones, or came too late to be published."""
@@ -146,7 +159,8 @@ class CameraStatistics:
                 since_served=now - max(self._active_since, self._last_served),
                 latency=latency, stages=stages, input_age=self._input_age,
                 last_error=self._last_error, erring=self._erring,
-                encoding=self._encoding, size_wh=self._size_wh)
+                encoding=self._encoding, size_wh=self._size_wh,
+                frozen=self.frozen)
 
 
 def _append(moments: Deque[float], now: float) -> None:

@@ -39,7 +39,7 @@ class NodeState(NamedTuple):
     What the node as a whole is doing.
 
     ``trouble`` says why the last transition failed; ``missing`` names topics that cannot be
-    published here, with the reason.
+    published here, with the reason; ``neighbours`` what is wrong with other nodes.
     """
 
     lifecycle: str
@@ -47,6 +47,7 @@ class NodeState(NamedTuple):
     trouble: str
     missing: str
     time_source: str
+    neighbours: str = ''
 
     @property
     def serving(self) -> bool:

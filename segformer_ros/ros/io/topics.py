@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every topic and service of the node with its QoS: one row each."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rclpy import qos
 
@@ -34,7 +34,9 @@ IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', 
                          'With `image_transport: compressed`: JPEG or PNG.')
 CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
                        'Never required for masks.')
-INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN)
+CAMERA_INFO_LATCHED = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, True, 1,
+                            'The same, for a publisher that sent it once and latched it.')
+INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
 
 # Some frames: depth may come before or after its image.
 DEPTH_IN = Topic('depth', 'sensor_msgs/msg/Image', False, False, 5,
@@ -51,7 +53,7 @@ MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
 CONFIDENCE = Topic('confidence', 'sensor_msgs/msg/Image', True, False, 5,
                    'mono8, 0 to 255: a lower bound of the softmax probability.')
 CAMERA_INFO_OUT = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, False, 5,
-                        'The newest CameraInfo with the header of the mask.')
+                        'The newest CameraInfo for the pixels and with the header of the mask.')
 LABEL_INFO = Topic('label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
                    'Class names by id. Absent where vision_msgs is not installed.')
 COLOR_MASK = Topic('color_mask', 'sensor_msgs/msg/Image', True, False, 1,
@@ -112,9 +114,29 @@ ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 
 
-def input_name(camera: str, topic: Topic) -> str:
-    """Return the relative name of an input: ``image`` or ``front/image``."""
-    return f'{camera}/{topic.name}' if camera else topic.name
+def input_name(camera: str, topic: Topic, given: str = '') -> str:
+    """
+    Return the name of an input: ``image`` or ``front/image``, both relative.
+
+    :param given: the name that the parameters give instead, if any
+    """
+    return given or (f'{camera}/{topic.name}' if camera else topic.name)
+
+
+def transported_name(base: str, topic: Topic) -> str:
+    """
+    Return the name of an encoded image, as image_transport does: ``image/compressed``.
+
+    :param base: resolved name of the plain image, or already that of the encoded one
+    :param topic: such as ``image/compressed``
+    """
+    suffix = topic.name[topic.name.index('/'):]
+    return base if base.endswith(suffix) else base + suffix
+
+
+def type_name_of(message_type: Any) -> str:
+    """Return the name of a message type, such as ``sensor_msgs/msg/Image``."""
+    return '{}/msg/{}'.format(message_type.__module__.split('.')[0], message_type.__name__)
 
 
 def output_name(camera: str, topic: Topic) -> str:

@@ -4,20 +4,26 @@
 
 import abc
 import threading
-from typing import Any, Dict, Optional, TYPE_CHECKING
+import time
+from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.time import Time
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
+from segformer_ros.ros.io.logging import Throttle
+from segformer_ros.ros.io import endpoints
 from tf2_msgs.msg import TFMessage
 
 if TYPE_CHECKING:
@@ -26,6 +32,14 @@ if TYPE_CHECKING:
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = QoSProfile(depth=100)
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# Best effort and volatile match any publisher.
+VOLATILE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def subscribe_to_volatile_static(node: Node, callback: Callable[[TFMessage], None]
+                                 ) -> Subscription:
+    """Subscribe to those publishers of /tf_static that do not latch, as they should."""
+    return endpoints.subscribe(node, TFMessage, '/tf_static', callback, VOLATILE_QOS, 'volatile')
 
 
 class Transforms(abc.ABC):
@@ -42,6 +56,10 @@ class Transforms(abc.ABC):
         :param stamp_ns: nanoseconds
         :raises TransformError: not known, or not yet
         """
+
+    @abc.abstractmethod
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
 
     @abc.abstractmethod
     def clear(self) -> None:
@@ -66,15 +84,21 @@ class BufferedTransforms(Transforms):
         self._lock = threading.Lock()
         self._buffer = TransformBuffer()
         self._newest: Dict[str, float] = {}
-        self._refused = ''
+        self._log = Throttle(node.get_logger(), time.monotonic)
         self._subscriptions = [
-            node.create_subscription(TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
-            node.create_subscription(TFMessage, '/tf_static', self._on_static, STATIC_QOS)]
+            endpoints.subscribe(node, TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
+            endpoints.subscribe(node, TFMessage, '/tf_static', self._on_static, STATIC_QOS),
+            subscribe_to_volatile_static(node, self._on_static)]
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
         """Return target_from_source (4, 4) without waiting."""
         with self._lock:
             return self._buffer.lookup(target, source, stamp_ns / NANOSECONDS)
+
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        with self._lock:
+            return self._buffer.knows(frame)
 
     def clear(self) -> None:
         """Forget everything but static transforms."""
@@ -108,16 +132,13 @@ class BufferedTransforms(Transforms):
                 try:
                     self._buffer.insert_message(entry, static)
                 except InvalidInputError as error:
-                    self._tell(str(error))
+                    self._log.warning(error.problem, f'Transform ignored: {error}')
                     continue
                 if not static:
                     self._newest[child] = max(stamp, self._newest.get(child, stamp))
-
-    def _tell(self, text: str) -> None:
-        # Once for each text that follows another: a broken publisher repeats itself.
-        if text != self._refused:
-            self._refused = text
-            self._node.get_logger().warning(f'Transform ignored: {text}')
+                    if len(self._newest) > MOST_FRAMES:
+                        self._newest = {each: seconds for each, seconds in self._newest.items()
+                                        if each.lstrip('/') in self._buffer}
 
 
 class Tf2Transforms(Transforms):
@@ -135,6 +156,8 @@ class Tf2Transforms(Transforms):
         self._buffer = tf2_ros.Buffer()
         self._listener: Optional[Any] = tf2_ros.TransformListener(self._buffer, node,
                                                                   spin_thread=False)
+        self._node = node
+        self._volatile = subscribe_to_volatile_static(node, self._on_volatile_static)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
         """Return target_from_source (4, 4) without waiting."""
@@ -146,6 +169,12 @@ class Tf2Transforms(Transforms):
                                  remedy=f'tf2 says: {error}') from error
         return pose_matrix(*components_of(found.transform))
 
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        # tf2 knows every frame in itself, at any time, and no other.
+        frame = frame.lstrip('/')
+        return bool(self._buffer.can_transform(frame, frame, Time()))
+
     def clear(self) -> None:
         """Forget everything but static transforms."""
         self._buffer.clear()
@@ -155,6 +184,11 @@ class Tf2Transforms(Transforms):
         if self._listener is not None:
             self._listener.unregister()
             self._listener = None
+            self._node.destroy_subscription(self._volatile)
+
+    def _on_volatile_static(self, message: TFMessage) -> None:
+        for entry in message.transforms:
+            self._buffer.set_transform_static(entry, self._node.get_name())
 
 
 def make_transforms(node: Node) -> Transforms:

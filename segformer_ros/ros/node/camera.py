@@ -12,7 +12,9 @@ from rclpy.subscription import Subscription
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
+from segformer_ros.common.text import plain
 from segformer_ros.ros.costmap.server import OfferMask
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
@@ -20,12 +22,14 @@ from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.ros.node.diagnostics import camera_status
+from segformer_ros.ros.node.input_watch import InputWatch
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.encodings import ENCODINGS
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -90,13 +94,16 @@ class FrameJob:
     def fail(self, error: Exception) -> None:
         """Report why there is no mask of this image; called while the error is handled."""
         if isinstance(error, errors.InvalidInputError):
-            kind = f'{error.problem} ({self._camera.encoding_of(self.message)})'
+            encoding = self._camera.encoding_of(self.message)
+            # What strangers may invent is one kind, whatever its name.
+            kind = f'{error.problem} ({encoding if encoding in ENCODINGS else "other"})'
             self._camera.report(kind, f'Image rejected: {error}', rejected=True)
         elif isinstance(error, errors.SegformerRosError):
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
         else:  # a fault of ours; the next frame may succeed, so go on
             name = type(error).__name__
-            self._camera.report(name, f'No mask: {name}: {error}\n{traceback.format_exc()}',
+            trace = plain(traceback.format_exc(), LONGEST_TRACE)
+            self._camera.report(name, f'No mask: {name}: {plain(error)}\n{trace}',
                                 rejected=False)
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
@@ -104,6 +111,12 @@ class FrameJob:
             self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
         if segmenter.settings != settings:
             segmenter.settings = settings
+
+
+LONGEST_TRACE = 6000
+"""Characters."""
+LONGEST_ENCODING = 60
+"""Characters; compressedDepth's formats are the longest."""
 
 
 class Camera:
@@ -131,8 +144,18 @@ class Camera:
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
-        self._compressed = any(each.image_transport == 'compressed'
-                               for each in settings.current.cameras if each.name == name)
+        parameters = next(each for each in settings.current.cameras if each.name == name)
+        self._compressed = parameters.image_transport == 'compressed'
+        self._topic = node.resolve_topic_name(
+            topics.input_name(name, topics.IMAGE, parameters.image_topic))
+        if self._compressed:
+            # As image_transport: who remaps image means image/compressed too.
+            self._topic = topics.transported_name(self._topic, topics.IMAGE_COMPRESSED)
+        self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
+                                             parameters.camera_info_topic)
+        self._watch = InputWatch(
+            node, name, self._topic,
+            (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
         self._subscriptions: List[Subscription] = []
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
@@ -149,6 +172,12 @@ class Camera:
             self._outputs.publish_label_info(self.settings.current.threshold)
         if not self._subscriptions:
             self._subscribe()
+            self._watch.begin(time.monotonic())
+
+    def check(self) -> None:
+        """Warn where images are expected and stay away."""
+        if self._subscriptions:
+            self._watch.check(time.monotonic(), self.settings.current.error_after)
 
     def stop(self) -> None:
         """Take no more images; when this returns no further result goes out."""
@@ -173,8 +202,13 @@ class Camera:
         """Return the entry of diagnostics."""
         return camera_status(
             self.name, self.statistics.report(time.monotonic()), state, self.settings.current,
-            {'topic': self._node.resolve_topic_name(self._image_topic()),
+            {'topic': self._topic,
              'bayer and yuv by': self._bridge.status})
+
+    @property
+    def image_topic(self) -> str:
+        """Return the full name of the topic that is listened to."""
+        return str(self._topic)
 
     @property
     def needs_confidence(self) -> bool:
@@ -192,7 +226,7 @@ class Camera:
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded."""
-        return str(message.format if self._compressed else message.encoding)
+        return plain(message.format if self._compressed else message.encoding, LONGEST_ENCODING)
 
     def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
@@ -205,7 +239,11 @@ class Camera:
             if not self._open:
                 self.statistics.record_drop()
                 return False
-            self._outputs.publish(header, image, segmentation, self._camera_info, parameters)
+            trouble = self._outputs.publish(header, image, segmentation, self._camera_info,
+                                            parameters)
+            if trouble:
+                self._log.error('camera_info', f'{self.name}: ' * bool(self.name)
+                                + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, segmentation, self._camera_info)
         return True
@@ -224,20 +262,25 @@ class Camera:
         image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
             (topics.IMAGE, Image)
         self._subscriptions = [
-            self._node.create_subscription(
-                image_type, self._image_topic(), self._on_image, image.profile()),
-            self._node.create_subscription(
-                CameraInfo, topics.input_name(self.name, topics.CAMERA_INFO_IN),
-                self._on_camera_info, topics.CAMERA_INFO_IN.profile())]
+            endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
+                                image.profile()),
+            endpoints.subscribe(self._node, CameraInfo, self._info_topic, self._on_camera_info,
+                                topics.CAMERA_INFO_IN.profile()),
+            # One that was sent once and latched: who asks for no history gets none.
+            endpoints.subscribe(
+                self._node, CameraInfo, self._info_topic, self._on_camera_info,
+                topics.CAMERA_INFO_LATCHED.profile(), 'latched')]
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
+        self._watch.record_arrival()
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
         if self.statistics.record_arrival(now, stamp, self._age(stamp)):
             self._log.info(
                 'stamp',
-                f'Stamps of {self._image_topic()} went back: a bag started over, or time was '
-                'reset.')
+                f'Stamps of {self._topic} went back: a bag started over, or time was reset.')
+        if self.statistics.frozen:
+            self._log.error('frozen', f'{self._topic}: {self.statistics.frozen}.')
         if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 
@@ -250,10 +293,3 @@ class Camera:
         if now == 0 or stamp == 0:
             return None
         return (now - stamp) / stamps.NANOSECONDS
-
-    def _image_topic(self) -> str:
-        if not self._compressed:
-            return topics.input_name(self.name, topics.IMAGE)
-        # As image_transport: who remaps image means image/compressed too.
-        base = self._node.resolve_topic_name(topics.input_name(self.name, topics.IMAGE))
-        return base + topics.IMAGE_COMPRESSED.name[len(topics.IMAGE.name):]

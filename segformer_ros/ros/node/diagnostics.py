@@ -23,6 +23,8 @@ def node_status(state: io_status.NodeState) -> io_status.Status:
         values.append(('not published', state.missing))
     if state.trouble:
         return io_status.Status(io_status.ERROR, 'node', state.trouble, values)
+    if state.neighbours:
+        return io_status.Status(io_status.WARN, 'node', state.neighbours, values)
     if state.lifecycle == 'active' and not state.enabled:
         return io_status.Status(io_status.OK, 'node', 'active, switched off by ~/enable', values)
     return io_status.Status(io_status.OK, 'node', state.lifecycle, values)
@@ -100,6 +102,8 @@ def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
         level = io_status.ERROR
     elif report.since_served > parameters.warn_after + pause:
         level = io_status.WARN
+    elif report.frozen:
+        return io_status.Status(io_status.WARN, name, report.frozen, values)
     elif report.erring:
         return io_status.Status(io_status.WARN, name,
                                 'last frame gave no mask: ' + report.last_error, values)

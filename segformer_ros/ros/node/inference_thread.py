@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The inference thread: owns the backend, serves one frame after another."""
 
+import contextlib
 import threading
 import time
 from typing import Generator, Iterator, List, NamedTuple, Optional, Sequence
@@ -25,8 +26,9 @@ _DONE = object()
 
 class Activity(NamedTuple):
     """
-    What the inference thread is busy with; a new object each time.
+    A call of the backend that the inference thread waits for; a new object each time.
 
+    Decoding and what else is done for a frame is none: nobody's image makes a backend hang.
     ``camera`` is None while the backend is opened; ``first`` is true for the first frame of a
     thread, in which runtimes choose algorithms and fill caches.
     """
@@ -112,7 +114,7 @@ class InferenceThread:
         self.successes = 0
         """Frames for which it gave something."""
         self.activity: Optional[Activity] = None
-        """What the thread is busy with; replaced, never changed."""
+        """Which call of the backend is waited for; replaced, never changed."""
         # Daemon: a runtime that hangs for ever must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
 
@@ -234,9 +236,6 @@ class InferenceThread:
             running = None
         with self._changed:
             self._tasks = [] if running is None else [running]
-            # A new object: the supervisor counts from here.
-            self.activity = None if running is None else \
-                Activity(running.camera, self.successes == 0)
         return running
 
     def _take(self, wait: bool) -> Optional[Task]:
@@ -254,8 +253,6 @@ class InferenceThread:
                     task = Task(*found)
                     task.steps = self._serve(task)
                     self._tasks.append(task)
-                    if len(self._tasks) == 1:
-                        self.activity = Activity(task.camera, self.successes == 0)
                     return task
                 if not wait or (give_up_at is not None and now >= give_up_at):
                     return None
@@ -267,7 +264,7 @@ class InferenceThread:
 
     def _serve(self, task: Task) -> Iterator[None]:
         try:
-            segmentation = yield from self._segment(task.job)
+            segmentation = yield from self._segment(task)
             # Else the backend was given up meanwhile: another one serves newer frames.
             if self._claim(task):
                 self.failures = 0
@@ -278,34 +275,45 @@ class InferenceThread:
                 self.failures += not isinstance(error, InvalidInputError)
                 task.job.fail(error)
 
-    def _segment(self, job: FrameJob) -> Generator[None, None, Segmentation]:
-        segmenter = self.live.get()
-        prepared = job.prepare(segmenter)
+    def _segment(self, task: Task) -> Generator[None, None, Segmentation]:
+        with self._waiting_for_backend(task):
+            segmenter = self.live.get()
+        prepared = task.job.prepare(segmenter)
         yield
         try:
             refused: Optional[BackendError] = None
             try:
-                segmenter.begin(prepared)
+                with self._waiting_for_backend(task):
+                    segmenter.begin(prepared)
             except BackendError as error:
                 # To recover closes the backend, whose results the frame before still reads.
                 refused = error
             yield
             if refused is not None:
                 raise refused
-            segmenter.end()
+            with self._waiting_for_backend(task):
+                segmenter.end()
             yield
             return segmenter.finish(prepared)
         except BackendError as error:
-            return job.segment(self._recover(segmenter, error))
+            # Opening another backend may take longer than a frame, and so may its first one.
+            with self._waiting_for_backend(task, is_first=True):
+                return task.job.segment(self._recover(segmenter, error))
 
     def _recover(self, segmenter: Segmenter, error: BackendError) -> Segmenter:
         if self.live.is_current(segmenter):
-            if self._abandoned or self.activity is None:
+            if self._abandoned:
                 raise error
-            # Opening another backend may take longer than a frame.
-            self.activity = self.activity._replace(first=True)
             self.live.replace(error)
         return self.live.get()
+
+    @contextlib.contextmanager
+    def _waiting_for_backend(self, task: Task, is_first: bool = False) -> Iterator[None]:
+        self.activity = Activity(task.camera, is_first or self.successes == 0)
+        try:
+            yield
+        finally:
+            self.activity = None
 
     def _claim(self, task: Task) -> bool:
         with self._changed:

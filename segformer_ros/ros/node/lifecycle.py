@@ -38,7 +38,7 @@ def start_by_itself(node: LifecycleNode, abandoned: AbandonedThreads,
 RCLError = rclpy_implementation.RCLError
 
 
-def answer_impossible_transitions(node: LifecycleNode) -> None:
+def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
     """
     Refuse impossible transitions.
 
@@ -47,6 +47,7 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
     The service's attribute is not public, though the same in Humble, Jazzy and Kilted.
 
     :param node: before it is spun
+    :param autostart: whether the node leads itself, which a lifecycle manager does not expect
     """
     service = node._service_change_state
     change_state = service.callback
@@ -57,7 +58,10 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
         except RCLError as error:
             name = request.transition.label or request.transition.id
             state = node._state_machine.current_state[1]
-            node.get_logger().error(f'Transition {name} refused in state {state}: {error}')
+            remedy = (' The node starts by itself: set autostart: false where a lifecycle '
+                      'manager leads it.') if autostart else ''
+            node.get_logger().error(
+                f'Transition {name} refused in state {state}: {error}{remedy}')
             response.success = False
             return response
 

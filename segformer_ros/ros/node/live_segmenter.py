@@ -21,6 +21,7 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.segmentation.segmenter import NO_CONFIDENCE
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
@@ -63,6 +64,23 @@ def find_model(parameters: NodeParameters) -> Model:
             remedy='Set it in the parameter file, or launch with model:=...')
     found = resolve_model(parameters.model, os.path.expanduser(parameters.model_spec) or None)
     return Model(found.onnx_path, found.spec, load_class_table(found.spec.classes))
+
+
+def check_confidence(parameters: NodeParameters, has_confidence: bool) -> None:
+    """
+    Look for parameters that need a confidence where the network gives none.
+
+    :raises ConfigurationError: there is one
+    """
+    if has_confidence:
+        return
+    for name, value in (
+            ('threshold', parameters.threshold),
+            ('projection.min_confidence',
+             parameters.costmap.settings.projection.min_confidence)):
+        if value > 0:
+            raise errors.ConfigurationError(f'Parameter {name} needs a confidence', got=value,
+                                            expected=0, remedy=NO_CONFIDENCE)
 
 
 def make_selector(parameters: NodeParameters, model: Model) -> BackendSelector:

@@ -6,6 +6,7 @@ from typing import Callable, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common import arrays
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.ros.io import images as image_messages
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.label_info import label_info_message
@@ -30,13 +31,16 @@ class Outputs:
     :param node: owns the publishers
     :param camera: name, empty for the only one
     :param classes: of the network
+    :param has_confidence: whether the network says how sure it is; else that topic is not there
     """
 
-    def __init__(self, node: Node, camera: str, classes: 'ClassTable') -> None:
+    def __init__(self, node: Node, camera: str, classes: 'ClassTable',
+                 has_confidence: bool = True) -> None:
         self._node = node
         self._classes = classes
         self._palette = classes.palette()
-        self._publishers = Publishers(node, camera, topics.OUTPUTS)
+        self._publishers = Publishers(node, camera, [
+            row for row in topics.OUTPUTS if has_confidence or row != topics.CONFIDENCE])
         self.is_wanted = self._publishers.is_wanted
         self.destroy = self._publishers.destroy
 
@@ -47,7 +51,7 @@ class Outputs:
                 self._node.get_clock().now().to_msg(), self._classes, threshold))
 
     def publish(self, header: Header, image: arrays.Array, segmentation: Segmentation,
-                camera_info: Optional[CameraInfo], parameters: NodeParameters) -> None:
+                camera_info: Optional[CameraInfo], parameters: NodeParameters) -> str:
         """
         Publish everything that is made of one frame; the mask last but for pictures.
 
@@ -55,13 +59,19 @@ class Outputs:
         :param image: (H, W, 3) RGB of the input
         :param segmentation: of that image
         :param camera_info: the newest one of that camera, None where there was none
+        :return: why the camera_info was not published, or nothing
         """
         publish, is_wanted = self._publishers.publish, self._publishers.is_wanted
         if segmentation.confidence is not None and is_wanted(topics.CONFIDENCE):
             publish(topics.CONFIDENCE,
                     image_messages.mono8_image(header, segmentation.confidence))
+        trouble = ''
         if camera_info is not None:
-            publish(topics.CAMERA_INFO_OUT, image_messages.camera_info_like(camera_info, header))
+            try:
+                publish(topics.CAMERA_INFO_OUT, image_messages.camera_info_like(
+                    camera_info, header, segmentation.mask.shape[::-1]))
+            except InvalidInputError as error:
+                trouble = str(error)
         publish(topics.MASK, image_messages.mono8_image(header, segmentation.mask))
         self._publish_picture(
             header, topics.COLOR_MASK, topics.COLOR_MASK_COMPRESSED, 'png',
@@ -71,6 +81,7 @@ class Outputs:
             lambda: pictures.overlay(image, segmentation.mask, self._palette,
                                      parameters.overlay_alpha),
             lambda picture: encode_jpeg(picture, parameters.jpeg_quality))
+        return trouble
 
     def _publish_picture(self, header: Header, raw: topics.Topic, compressed: topics.Topic,
                          suffix: str, make: 'Callable[[], Picture]',

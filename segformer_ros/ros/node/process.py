@@ -10,12 +10,14 @@ from typing import Callable, List, Optional, TypeVar
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.ros.node.stop_signal import StopRequest
 
+RCLError = rclpy_implementation.RCLError
 AnyNode = TypeVar('AnyNode', bound=Node)
 
 SPIN_TIMEOUT = 0.5
@@ -26,7 +28,7 @@ builds rcl's wait set anew, which is most of what an idle node costs.
 UNRECOVERABLE = 3
 """Exit status where only another process can help; launch files start it anew."""
 WRONG_START = 2
-"""Exit status where a parameter given at start cannot be used."""
+"""Exit status where a parameter or an argument given at start cannot be used."""
 
 
 def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
@@ -51,7 +53,13 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :return: exit status
     """
     stop = StopRequest() if stop is None else stop
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RCLError as error:
+        print(f'Cannot start: ROS does not start: {error}. Correct what stands after --ros-args, '
+              'the parameter file that it names, or the ROS variables of the environment.',
+              file=sys.stderr)
+        return WRONG_START
     try:
         try:
             node = make_node()

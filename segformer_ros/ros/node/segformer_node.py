@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: transitions, parameters, the enable service, diagnostics."""
 
+import os
 import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 import cv2
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import State
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.ros.costmap.server import CostmapServer
+from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
@@ -29,13 +33,19 @@ from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from std_srvs.srv import SetBool
 
+CONFIDENCE_MISSING = 'confidence: the network returns labels alone'
 CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
+REMAPPED = (topics.IMAGE, topics.CAMERA_INFO_IN, topics.DEPTH_IN)
+"""Inputs of a camera, each with a parameter of its name with ``_topic``."""
+LOOK_PERIOD = 5.0
+"""Seconds between two looks at the other nodes; they come and go slowly."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
@@ -63,18 +73,28 @@ class SegformerNode(LifecycleNode):
         self._cameras: Dict[str, Camera] = {}
         self._enabled = True
         self._trouble = ''
+        self._has_confidence = True
         self._missing = ''
         if label_info_type() is None:
             self._missing = LABEL_INFO_MISSING
             self.get_logger().warning(f'Not published: {self._missing}.')
+        trouble = shared_memory.shared_memory_trouble(os.environ)
+        if trouble:
+            self.get_logger().warning(f'{trouble}. {shared_memory.REMEDY}')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
-        self._settings.examine = self._costmap.examine
-        answer_impossible_transitions(self)
+        self._settings.examine = self._examine
+        answer_impossible_transitions(self, self._settings.current.autostart)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)
+        self._neighbours = Neighbours(self)
+        create_steady_timer(self, LOOK_PERIOD, self._on_look)
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
         if self._settings.current.autostart:
             start_by_itself(self, self._abandoned, is_stopping)
+        else:
+            self.get_logger().info(
+                'autostart is false: waits for a lifecycle manager, or for "ros2 lifecycle set '
+                f'{self.get_fully_qualified_name()} configure" and activate.')
 
     @property
     def lifecycle_state(self) -> str:
@@ -90,6 +110,18 @@ class SegformerNode(LifecycleNode):
     def leaves_threads(self) -> bool:
         """Return whether threads hang that nothing but the end of the process ends."""
         return bool(self._abandoned)
+
+    def set_parameters(self, parameter_list: List[Parameter]) -> List[SetParametersResult]:
+        """Set parameters one by one; read-only ones may be given the value that they have."""
+        return [self.set_parameters_atomically([each]) for each in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: List[Parameter]) -> SetParametersResult:
+        """Set parameters in one go; read-only ones may be given the value that they have."""
+        changes = self._settings.changes_of(parameter_list)
+        if parameter_list and not changes:
+            return SetParametersResult(successful=True)
+        result: SetParametersResult = super().set_parameters_atomically(changes)
+        return result
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -118,8 +150,18 @@ class SegformerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Publish the class names and take images."""
-        return self._attempt('activate', self._start)
+        """
+        Publish the class names and take images.
+
+        :return: FAILURE where a subscription cannot be made as asked for
+        """
+        try:
+            return self._attempt('activate', self._start)
+        except SegformerRosError as error:
+            self._trouble = f'Cannot activate: {error}'
+            self.get_logger().error(self._trouble)
+            self._stop()
+            return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
@@ -154,16 +196,23 @@ class SegformerNode(LifecycleNode):
     def _configure(self) -> None:
         parameters = self._settings.current
         model = live_segmenter.find_model(parameters)
+        live_segmenter.check_confidence(parameters, model.spec.has_confidence)
+        self._has_confidence = model.spec.has_confidence
+        if not self._has_confidence:
+            self.get_logger().warning(
+                f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._settings.locked = True
         watched = self._supervisor = supervisor.Supervisor(
             self._settings,
             lambda fallback, predecessor: self._make_thread(model, fallback, predecessor),
             self._on_lost, self._on_trouble, self._abandoned)
         watched.start(self._is_stopping)
+        self._warn_of_idle_remaps(parameters)
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
-                                Outputs(self, camera.name, model.classes), watched.offer, on_mask)
+                                Outputs(self, camera.name, model.classes, self._has_confidence),
+                                watched.offer, on_mask)
             for camera in parameters.cameras}
 
     def _make_thread(self, model: live_segmenter.Model, fallback: bool,
@@ -190,10 +239,42 @@ class SegformerNode(LifecycleNode):
     def _on_check(self) -> None:
         if self._supervisor is not None:
             self._supervisor.check()
+        for camera in self._cameras.values():
+            camera.check()
+
+    def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
+        # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
+        used = {topics.input_name(camera.name, topic) for camera in parameters.cameras
+                for topic in REMAPPED if not getattr(camera, f'{topic.name}_topic')
+                and (topic is not topics.DEPTH_IN or camera.depth_transport != 'none')}
+        offered = {topics.input_name(name, topic) for topic in REMAPPED
+                   for name in ['', *(camera.name for camera in parameters.cameras)]}
+        for name in sorted(offered - used):
+            resolved = self.resolve_topic_name(name)
+            if resolved != self.resolve_topic_name(name, only_expand=True):
+                self.get_logger().warning(
+                    f'Remapping {name} to {resolved} does nothing: the parameters cameras, '
+                    'image_topic, camera_info_topic, depth_topic and depth_transport say what is '
+                    f'read. Remap one of {", ".join(sorted(used)) or "(none)"}, or change these.')
+        for camera in parameters.cameras:
+            if camera.depth_topic and camera.depth_transport == 'none':
+                self.get_logger().warning(
+                    f'depth_topic {camera.depth_topic} does nothing: set depth_transport: raw or '
+                    'compressed.')
+
+    def _log_inputs(self) -> None:
+        names = sorted({f'{each.topic_name} ({topics.type_name_of(each.msg_type)})'
+                        for each in self.subscriptions})
+        self.get_logger().info('Listens to {}.'.format(', '.join(names)))
+
+    def _on_look(self) -> None:
+        self._neighbours.look([camera.image_topic for camera in self._cameras.values()],
+                              self._settings.current.costmap.costmap)
 
     def _start(self) -> None:
         self._costmap.start()
         self._start_cameras()
+        self._log_inputs()
 
     def _stop(self) -> None:
         self._stop_cameras()
@@ -230,7 +311,12 @@ class SegformerNode(LifecycleNode):
         self._cameras = {}
         self._costmap.release()
         self._settings.locked = False
+        self._has_confidence = True
         return_freed_memory()
+
+    def _examine(self, parameters: NodeParameters) -> None:
+        live_segmenter.check_confidence(parameters, self._has_confidence)
+        self._costmap.examine(parameters)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._supervisor is not None:
@@ -254,8 +340,11 @@ class SegformerNode(LifecycleNode):
 
     def _statuses(self) -> List[Status]:
         time_source = 'simulated' if self.get_parameter('use_sim_time').value else 'system'
-        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, self._missing,
-                          time_source)
+        missing = [self._missing] if self._missing else []
+        if not self._has_confidence:
+            missing.append(CONFIDENCE_MISSING)
+        state = NodeState(self.lifecycle_state, self._enabled, self._trouble, '; '.join(missing),
+                          time_source, self._neighbours.trouble)
         serving = watchdog = None
         if self._supervisor is not None:
             serving, watchdog = self._supervisor.thread.live.serving, self._supervisor.state

@@ -12,6 +12,8 @@ from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.ros.parameters import row as rows
 
 TF, RANGE = 'tf', 'range'
+STAND_INS = {'base_footprint': 'base_link'}
+"""What the default of ``ground_frame`` gives way to on robots that have only the latter."""
 
 
 def _setting_row(name: str) -> rows.Row:
@@ -45,7 +47,8 @@ class CostmapParameters(NamedTuple):
         'is no odometry, each image stands for itself, and one sighting makes a mark.')
     ground_frame: str = rows.parameter(
         'base_footprint', rows.CONFIGURE,
-        "Frame of the robot whose plane z = 0 is the ground; the clouds' frame.")
+        "Frame of the robot whose plane z = 0 is the ground; the clouds' frame. Where no "
+        'transform names base_footprint, base_link stands in for it.')
     transform_tolerance: float = rows.parameter(
         0.2, rows.LIVE,
         'Seconds that an image may wait for its pose and its depth image.', range=(0.0, 5.0))

@@ -32,6 +32,15 @@ class CameraParameters(NamedTuple):
         'none', rows.CONFIGURE,
         'Use a registered depth image instead of flat ground: raw subscribes to depth, '
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS)
+    image_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of the images, without /compressed; empty: the topic image, which can be '
+        'remapped.')
+    camera_info_topic: str = rows.parameter(
+        '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
+    depth_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of the depth image, without /compressedDepth; empty: the topic depth.')
     self_mask: str = rows.parameter(
         '', rows.CONFIGURE,
         'Where the camera sees its own robot: path of a PNG that is black elsewhere, or a '
@@ -203,6 +212,9 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
     if values['warn_after'] > values['error_after']:
         return (f'Wrong value of error_after: got {values["error_after"]}; expected at least '
                 f'warn_after, {values["warn_after"]}.')
+    shared = _shared_topic(values)
+    if shared is not None:
+        return shared
     costmap = parameters_costmap.costmap_parameters(values)
     if not costmap.has_odometry and len(list(values['cameras'])) > 1:
         return (f'Wrong value of odom_frame: got {costmap.odom_frame!r}, which is ground_frame '
@@ -211,4 +223,18 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
         check_settings(costmap.settings)
     except ConfigurationError as error:
         return str(error)
+    return None
+
+
+def _shared_topic(values: Mapping[str, Any]) -> Optional[str]:
+    """Return what is wrong where two cameras read the same images."""
+    readers: Dict[str, str] = {}
+    for camera in values['cameras']:
+        name = prefixed(camera, 'image_topic')
+        topic = values.get(name, '')
+        if topic in readers:
+            return (f'Wrong value of {name}: got {topic!r}, which {readers[topic]} is too; '
+                    'expected a topic for each camera.')
+        if topic:
+            readers[topic] = name
     return None

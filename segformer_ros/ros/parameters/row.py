@@ -4,16 +4,18 @@
 
 import math
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 from rcl_interfaces.msg import FloatingPointRange
 from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.exceptions import InvalidParameterValueException
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.ros.io.endpoints import overrides_of
 
 START = 'at start'
 """Read once when the process starts (``read_only`` for ROS tools)."""
@@ -76,6 +78,8 @@ def fault(row: Row, value: Any) -> Optional[str]:
         return _sentence(row, value, f'{row.range[0]} to {row.range[1]}')
     if row.name == 'cameras':
         return _cameras_fault(row, value)
+    if row.name.endswith('_topic') and value:
+        return _topic_fault(row, value)
     return None
 
 
@@ -123,14 +127,16 @@ def _cameras_fault(row: Row, names: Any) -> Optional[str]:
     return None
 
 
+def _topic_fault(row: Row, name: str) -> Optional[str]:
+    try:
+        validate_topic_name(name)
+    except InvalidTopicNameException:
+        return _sentence(row, name, 'the name of a topic, such as /camera/image_raw')
+    return None
+
+
 def _sentence(row: Row, value: Any, expected: str) -> str:
     return f'Wrong value of {row.name}: got {value!r}; expected {expected}.'
-
-
-def overrides_of(node: Node) -> Dict[str, Parameter]:
-    """Return what the parameter file and the command line set."""
-    # Not public in rclpy, though the same in Humble, Jazzy and Kilted; used for texts only.
-    return dict(getattr(node, '_parameter_overrides', {}))
 
 
 def _descriptor(row: Row) -> ParameterDescriptor:

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters import row as parameters_row
 
@@ -58,12 +59,24 @@ class ParameterServer:
         self._values[row.name] = parameters_row.declare(self._node, row)
 
     def _warn_of_unknown_names(self) -> None:
-        for name in parameters_row.overrides_of(self._node):
+        for name in endpoints.overrides_of(self._node):
             if name in self._rows or name.startswith(FOREIGN):
                 continue
             near = ' or '.join(difflib.get_close_matches(name, list(self._rows), 3))
             self._node.get_logger().warning(
                 f'Unknown parameter {name!r} is ignored.' + (f' Meant: {near}?' if near else ''))
+
+    def changes_of(self, asked: List[Parameter]) -> List[Parameter]:
+        """
+        Return what is to be set without read-only parameters that keep their value.
+
+        rclpy refuses these, though ``ros2 param load`` of what ``ros2 param dump`` wrote has
+        them all.
+        """
+        return [each for each in asked if not (
+            self._node.has_parameter(each.name)
+            and self._node.describe_parameter(each.name).read_only
+            and _same(each, self._node.get_parameter(each.name)))]
 
     def _on_set(self, changes: List[Parameter]) -> SetParametersResult:
         values = dict(self._values)
@@ -72,12 +85,14 @@ class ParameterServer:
             if row is None:
                 continue
             wrong = parameters_row.fault(row, change.value)
-            if wrong is None and row.when == parameters_row.CONFIGURE and self.locked:
+            value = list(change.value) if wrong is None and row.kind is list else change.value
+            if wrong is None and row.when == parameters_row.CONFIGURE and self.locked and \
+                    value != values[row.name]:
                 wrong = f'{row.name} is read by configure: clean the node up (lifecycle), set ' \
                     'it, then configure again.'
             if wrong is not None:
                 return SetParametersResult(successful=False, reason=wrong)
-            values[row.name] = list(change.value) if row.kind is list else change.value
+            values[row.name] = value
         wrong = parameters.combined_fault(values)
         if wrong is not None:
             return SetParametersResult(successful=False, reason=wrong)
@@ -91,3 +106,12 @@ class ParameterServer:
             self._values = values
             self._on_change(before, self.current)
         return SetParametersResult(successful=True)
+
+
+def _same(one: Parameter, other: Parameter) -> bool:
+    """Return whether two parameters hold one value; lists may come as arrays."""
+    # An empty list has lost its type on the way through YAML.
+    values = [list(each.value) if hasattr(each.value, '__iter__') and not isinstance(
+        each.value, str) else each.value for each in (one, other)]
+    return bool(values[0] == values[1]) and isinstance(values[0], bool) == isinstance(
+        values[1], bool)

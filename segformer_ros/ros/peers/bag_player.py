@@ -16,6 +16,7 @@ from rosgraph_msgs.msg import Clock
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.evaluation.replay.recording import Stored
+from segformer_ros.evaluation.sources.bag_reader import ros2_type_name
 from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 
 CLOCK = '/clock'
@@ -130,9 +131,9 @@ def message_class(type_name: str) -> Optional[Any]:
     """
     Return the class of a message type, None where it is not installed.
 
-    :param type_name: such as ``sensor_msgs/msg/Image``
+    :param type_name: such as ``sensor_msgs/msg/Image``, or without ``/msg/``
     """
-    package, _, name = type_name.partition('/msg/')
+    package, _, name = ros2_type_name(type_name).partition('/msg/')
     try:
         return getattr(importlib.import_module(package + '.msg'), name, None)
     except ImportError:

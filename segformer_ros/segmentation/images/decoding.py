@@ -8,11 +8,17 @@ import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.image_header import check_size
+from segformer_ros.common.image_header import jpeg_header
+from segformer_ros.common.image_header import JPEG_START
+from segformer_ros.common.image_header import PNG_START
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
     Fallback = Callable[[Any, encodings.Encoding], Optional[arrays.UInt8]]
 
+_MOST_HEADER = 1 << 18
+"""Bytes of a JPEG before its picture; EXIF and colour profiles take some 64 KiB each."""
 TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
 
@@ -33,18 +39,28 @@ def image_to_rgb(message: Any,
     :raises InvalidInputError: size, step, length or encoding cannot be a picture
     """
     encoding = encodings.find_encoding(message.encoding)
+    _check_not_compressed(message)
     _check_layout(message, encoding)
     if encoding.family == encodings.BAYER_OR_YUV422 and fallback is not None:
         rgb = fallback(message, encoding)
         if rgb is not None:
             return rgb
     rows = message.height * 3 // 2 if encoding.family == encodings.PLANAR else message.height
-    image = _samples(message, encoding, rows)
+    return samples_to_rgb(_samples(message, encoding, rows), encoding)
+
+
+def samples_to_rgb(samples: arrays.Array, encoding: encodings.Encoding
+                   ) -> arrays.UInt8:
+    """
+    Return samples of an encoding as (H, W, 3) uint8 RGB.
+
+    :param samples: (H, W) or (H, W, channels) uint8 or uint16
+    """
     if encoding.to_rgb is not None:
-        image = cv2.cvtColor(image, getattr(cv2, encoding.to_rgb))
-    if encoding.sample_bytes == 2:
-        image = cv2.convertScaleAbs(image, alpha=TO_8_BIT)
-    return image
+        samples = cv2.cvtColor(samples, getattr(cv2, encoding.to_rgb))
+    if samples.dtype == np.uint16:
+        samples = cv2.convertScaleAbs(samples, alpha=TO_8_BIT)
+    return samples
 
 
 def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Array:
@@ -65,6 +81,23 @@ def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Ar
     return samples
 
 
+def _check_not_compressed(message: Any) -> None:
+    start = bytes(message.data[:len(PNG_START)])
+    if start.startswith(JPEG_START + b'\xff'):
+        # Pixels may begin so: white and pink. The segments up to the frame header cannot.
+        try:
+            jpeg_header(bytes(message.data[:_MOST_HEADER]))
+        except InvalidInputError:
+            return
+    elif start != PNG_START:
+        return
+    name = 'PNG' if start == PNG_START else 'JPEG'
+    raise InvalidInputError(
+        f'{name} file inside an Image message', got=f'encoding {message.encoding!r}',
+        expected='pixels', remedy='Publish it as sensor_msgs/CompressedImage and set '
+        'image_transport: compressed, or decode it in the camera driver.')
+
+
 def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
     width, height, step = message.width, message.height, message.step
     if width < encoding.smallest or height < encoding.smallest:
@@ -75,14 +108,15 @@ def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
             remedy='Check the camera driver.')
     if width % encoding.width_multiple or height % encoding.height_multiple:
         raise InvalidInputError(
-            f'Image size impossible for {message.encoding}',
-            got=f'{width} x {height}',
+            'Image size impossible for its encoding',
+            got=f'{width} x {height} {message.encoding}',
             expected=f'multiples of {encoding.width_multiple} x {encoding.height_multiple}')
+    check_size(width, height)
     row_bytes = width * encoding.pixel_bytes
     if step < row_bytes:
         raise InvalidInputError(
-            f'Wrong row step of a {width} pixels wide {message.encoding} image',
-            got=f'{step} bytes', expected=f'at least {row_bytes}',
+            'Wrong row step', got=f'{step} bytes',
+            expected=f'at least {row_bytes} for {width} pixels of {message.encoding}',
             remedy='Check encoding, width and step in the camera driver.')
     length = step * height
     if encoding.family == encodings.PLANAR:

@@ -10,6 +10,8 @@ PLAIN = 'plain'
 """Interleaved channels; 8 bit ones are read where they lie."""
 BAYER_OR_YUV422 = 'bayer or yuv 4:2:2'
 """One colour filter value per pixel, or one chroma pair per two pixels."""
+MEASUREMENTS = ('16UC', '16SC', '32FC', '32SC', '64FC')
+"""How the names of encodings begin that hold depth or ranges."""
 PLANAR = 'planar'
 """A luma plane, then a half-height plane of interleaved chroma (nv12, nv21)."""
 
@@ -89,7 +91,7 @@ def find_encoding(name: str) -> Encoding:
     encoding = ENCODINGS.get(name)
     if encoding is not None:
         return encoding
-    if name.startswith(('16UC', '16SC', '32FC', '32SC', '64FC')):
+    if name.startswith(MEASUREMENTS):
         remedy = (f'{name} holds measurements (depth, range), not a picture: remap `image` to the '
                   "camera's colour or mono topic.")
     else:

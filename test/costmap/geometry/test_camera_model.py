@@ -13,6 +13,7 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
 
@@ -242,3 +243,89 @@ def test_masks_of_another_shape_than_camera_info_are_refused(size_wh, fits):
     ('/camera/my_image_rect', False), ('/image_rect/image_raw', False), ('', False)])
 def test_rectified_topics_are_known_by_their_last_name(topic, expected):
     assert is_rectified(topic) is expected
+
+
+@pytest.mark.parametrize('spelling', [
+    'PLUMB_BOB', 'plumb bob', 'Plumb-Bob', 'radtan', 'radial-tangential', 'Brown Conrady',
+    'pinhole'])
+def test_usual_spellings_of_five_coefficients_are_opencvs_polynomial(spelling):
+    d = LENSES['mild'][1]
+    points = np.array([[0.3, -0.2, 1.0], [0.0, 0.1, 2.0], [-0.4, 0.3, 1.1]])
+    expected = cv2.projectPoints(points, np.zeros(3), np.zeros(3),
+                                 np.array(K).reshape(3, 3), np.array(d))[0][:, 0]
+    for padding in range(10):
+        camera = CameraModel(calibration('none', distortion_model=spelling,
+                                         d=d + (0.0,) * padding))
+        np.testing.assert_allclose(np.stack(camera.project(*points.T), axis=1), expected,
+                                   atol=1e-6)
+
+
+@pytest.mark.parametrize('spelling', ['fisheye', 'EQUIDISTANT', 'equi', 'Kannala-Brandt', 'kb4'])
+@pytest.mark.parametrize('padding', [0, 1, 4, 10])
+def test_usual_spellings_of_a_fisheye_are_opencvs_fisheye(spelling, padding):
+    d = LENSES['fisheye'][1]
+    points = np.array([[0.3, -0.2, 1.0], [1.0, 0.1, 0.5], [-0.4, 2.3, 1.1]])
+    expected = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3),
+                                         np.array(K).reshape(3, 3), np.array(d))[0][:, 0]
+    camera = CameraModel(calibration('none', distortion_model=spelling,
+                                     d=d + (0.0,) * padding))
+    np.testing.assert_allclose(np.stack(camera.project(*points.T), axis=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('model', ['pinhole', 'PINHOLE', 'plumb_bob', 'radtan', 'none', '',
+                                   'rational_polynomial'])
+@pytest.mark.parametrize('zeros', [0, 1, 4, 5, 8, 14, 20])
+def test_zeros_alone_are_no_distortion(model, zeros):
+    camera = CameraModel(calibration('none', distortion_model=model, d=(0.0,) * zeros))
+    u, v = camera.project(np.array([0.4]), np.array([-0.3]), np.array([1.0]))
+    assert (u[0], v[0]) == (pytest.approx(510.0), pytest.approx(97.0))
+
+
+@pytest.mark.parametrize('model, d', [
+    # Kalibr says pinhole for both radtan and equi, which have four coefficients each.
+    ('pinhole', (0.1, 0.01, 0.001, 0.002)), ('plumb_bob', (0.1, 0.2, 0.0, 0.0, 0.0, 0.3)),
+    ('equidistant', (0.1,) * 4 + (0.0, 0.1)), ('fisheye', ()), ('radtan', (0.1, 0.2))])
+def test_coefficients_that_may_mean_two_things_are_refused(model, d):
+    with pytest.raises(InvalidInputError, match=f'for {model!r}: got {len(d)}; expected'):
+        CameraModel(calibration('none', distortion_model=model, d=d))
+
+
+P = (480.0, 0.0, 300.0, -48.0, 0.0, 490.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize('rectified', [False, True])
+@pytest.mark.parametrize('changes, mask_wh', [
+    ({}, (640, 480)), ({}, (320, 240)), ({'binning_x': 2, 'binning_y': 2}, (320, 240)),
+    ({'binning_x': 4, 'binning_y': 2}, (160, 240)),
+    ({'roi_x': 40, 'roi_y': 30, 'roi_width': 400, 'roi_height': 300}, (400, 300)),
+    ({'roi_x': 41, 'roi_y': 30, 'roi_width': 400, 'roi_height': 300, 'binning_x': 2,
+      'binning_y': 2}, (200, 150)),
+    ({'roi_x': 40, 'roi_y': 30, 'roi_width': 320, 'roi_height': 240}, (640, 480)),
+    ({'roi_width': 640, 'roi_height': 480, 'binning_x': 1, 'binning_y': 1}, (640, 480))])
+def test_scaled_calibration_sees_each_pixel_of_the_mask_where_the_sensor_saw_it(
+        rectified, changes, mask_wh):
+    full = calibration('mild', p=P, **changes)
+    scaled = scaled_calibration(full, mask_wh)
+    assert (scaled.width, scaled.height) == mask_wh
+    whole = calibration('mild', p=P)
+    # Through pixel edges of the whole sensor, by the words of sensor_msgs/CameraInfo.
+    binning_x, binning_y = full.binning_x or 1, full.binning_y or 1
+    across = (full.roi_width or 640) // binning_x * binning_x / mask_wh[0]
+    down = (full.roi_height or 480) // binning_y * binning_y / mask_wh[1]
+    for u, v in ((0.0, 0.0), (100.0, 80.0), (mask_wh[0] - 1.0, mask_wh[1] - 1.0)):
+        on_sensor = ((u + 0.5) * across + full.roi_x - 0.5, (v + 0.5) * down + full.roi_y - 0.5)
+        np.testing.assert_allclose(
+            CameraModel(scaled, rectified=rectified).unproject(u, v),
+            CameraModel(whole, rectified=rectified).unproject(*on_sensor), atol=1e-9)
+    # The baseline of a stereo camera: P[3] is -fx times metres.
+    assert scaled.p[3] / scaled.p[0] == pytest.approx(P[3] / P[0])
+    assert (scaled.d, scaled.r) == (full.d, full.r)
+    assert scaled.distortion_model == full.distortion_model
+
+
+def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
+    scaled = scaled_calibration(calibration('mild', k=(0.0,) * 9, p=(0.0,) * 12), (320, 240))
+    assert scaled.k == (0.0,) * 9 and scaled.p == (0.0,) * 12
+    assert (scaled.width, scaled.height) == (320, 240)
+    with pytest.raises(InvalidInputError, match='disagree about the size'):
+        scaled_calibration(calibration('mild'), (320, 320))

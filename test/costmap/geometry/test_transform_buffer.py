@@ -11,7 +11,9 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry.transform_buffer import LONGEST_NAME
 from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
+from segformer_ros.costmap.geometry.transform_buffer import MOST_STAMPS
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 
 STAMP = 1700000000.0
@@ -179,15 +181,48 @@ def test_broken_transforms_are_refused(arguments, words):
         buffer.lookup('a', 'b', 1.0)
 
 
-def test_a_publisher_that_invents_frames_does_not_fill_the_memory():
+def invent(buffer, count, static=False):
+    for number in range(count):
+        buffer.insert('odom', f'frame_{number}', STAMP, (0, 0, 0), NO_TURN, static)
+
+
+@pytest.mark.parametrize('static', [False, True])
+def test_who_invents_frames_fills_no_memory_and_locks_nobody_out(static):
+    buffer = tree()
+    buffer.lookup('odom', 'camera', STAMP + 0.5)
+    invent(buffer, 3 * MOST_FRAMES, static)
+    kept = sum(f'frame_{number}' in buffer for number in range(3 * MOST_FRAMES))
+    assert MOST_FRAMES // 2 < kept < MOST_FRAMES
+    # What is asked for has stayed, with its history; what is new is taken.
+    np.testing.assert_allclose(buffer.lookup('odom', 'base', STAMP + 0.5)[0, 3], 0.5)
+    buffer.lookup('odom', 'camera', STAMP + 0.5)
+    buffer.insert('base', 'arm', STAMP, (0, 0, 0), NO_TURN)
+    buffer.lookup('base', 'arm', STAMP)
+
+
+def test_one_frame_keeps_a_bounded_history():
     buffer = TransformBuffer()
-    for number in range(MOST_FRAMES):
-        buffer.insert('odom', f'frame_{number}', 1.0, (0, 0, 0), NO_TURN)
-    with pytest.raises(InvalidInputError, match='too many frames: got a further one'):
-        buffer.insert('odom', 'one more', 1.0, (0, 0, 0), NO_TURN)
-    # Those that are known go on.
-    buffer.insert('odom', 'frame_7', 2.0, (3.0, 0, 0), NO_TURN)
-    assert buffer.lookup('odom', 'frame_7', 2.0)[0, 3] == 3.0
+    for number in range(MOST_STAMPS + 100):
+        buffer.insert('odom', 'base', STAMP + 1e-4 * number, (0, 0, 0), NO_TURN)
+    buffer.lookup('odom', 'base', STAMP + 1e-4 * 100)
+    with pytest.raises(TransformError):
+        buffer.lookup('odom', 'base', STAMP + 1e-4 * 99)
+
+
+def test_names_longer_than_ros_has_are_refused():
+    buffer = TransformBuffer()
+    buffer.insert('odom', 'b' * LONGEST_NAME, STAMP, (0, 0, 0), NO_TURN)
+    for parent, child in (('odom', 'c' * (LONGEST_NAME + 1)), ('p' * (LONGEST_NAME + 1), 'c')):
+        with pytest.raises(InvalidInputError, match='too long'):
+            buffer.insert(parent, child, STAMP, (0, 0, 0), NO_TURN)
+
+
+def test_error_that_lists_what_is_known_is_short():
+    buffer = TransformBuffer()
+    invent(buffer, 1000)
+    with pytest.raises(TransformError) as caught:
+        buffer.lookup('odom', 'x' * 10 ** 6, STAMP)
+    assert len(str(caught.value)) < 3000
 
 
 def test_a_loop_is_over_once_the_wrong_transform_has_not_come_for_the_cache_time():

@@ -80,3 +80,25 @@ def test_a_colour_picture_in_the_place_of_depth_is_refused():
     data = struct.pack('<iff', 0, 0.0, 0.0) + png(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(InvalidInputError, match='damaged.*16-bit grey PNG'):
         decode_compressed_depth(data, '16UC1; compressedDepth')
+
+
+@pytest.mark.parametrize('text', [
+    '16UC1; png compressed ', '16UC1;png', 'mono16; png compressed '])
+def test_a_plain_png_of_millimetres_is_depth(text):
+    millimetres = np.arange(1200, dtype=np.uint16).reshape(30, 40) * 50
+    done, png = cv2.imencode('.png', millimetres)
+    assert done
+    found = decode_compressed_depth(png.tobytes(), text)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, millimetres / 1000.0, atol=1e-4)
+
+
+@pytest.mark.parametrize('values, text', [
+    (np.zeros((30, 40), np.uint8), '16UC1; png compressed '),
+    (np.zeros((30, 40, 3), np.uint16), '16UC1; png compressed '),
+    (np.zeros((30, 40), np.uint16), 'rgb8; png compressed bgr8')])
+def test_a_png_of_anything_else_is_no_depth(values, text):
+    done, png = cv2.imencode('.png', values)
+    assert done
+    with pytest.raises(InvalidInputError, match='depth image'):
+        decode_compressed_depth(png.tobytes(), text)

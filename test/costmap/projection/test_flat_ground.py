@@ -212,6 +212,77 @@ def test_clear_points_lie_before_obstacles_and_cover_every_direction():
     assert apart.max() * SETTINGS.max_range < 1.5 * GEOMETRY.resolution
 
 
+def strip_cells(geometry, mount, radius):
+    """Return the cells of the ground that lie below the view and before the bumper, slowly."""
+    found = set()
+    camera_from_ground = np.linalg.inv(mount)
+    xs, ys = geometry.centers()
+    for cell in range(geometry.width * geometry.height):
+        x, y = xs[cell % geometry.width], ys[cell // geometry.width]
+        if not 0.0 < x - mount[0, 3] < 1.2 or np.hypot(x, y) < radius:
+            continue
+        right, down, deep = camera_from_ground[:3, :3].dot([x, y, 0.0]) + camera_from_ground[:3, 3]
+        # Below the picture's last row, and not beside the point where that row ends.
+        across = (x - mount[0, 3], y)
+        corner = mount[:3, :3].dot([160.0 / 250.0, 120.0 / 250.0, 1.0])
+        if (deep <= 0.0 or down / deep > 119.5 / 250.0) and (
+                abs(across[1] / across[0]) < abs(corner[1] / corner[0])):
+            found.add(cell)
+    return found
+
+
+def test_what_fills_the_lowest_row_may_stand_anywhere_between_bumper_and_view():
+    for label, radius in ((WALL, 0.3), (PERSON, 0.3), (WALL, 0.5)):
+        found = project(np.full((240, 320), label, np.uint8),
+                        limits=SETTINGS._replace(robot_radius=radius))
+        expected = strip_cells(GEOMETRY, MOUNT, radius)
+        # It was seen nowhere: it fades as soon as what moves.
+        marked = set(found.observation.dynamic.cells.tolist())
+        assert not len(found.observation.static.cells)
+        assert len(expected) > 80 and len(expected & marked) > 0.9 * len(expected)
+        near = {cell + step for cell in expected for step in (-201, -200, -199, -1, 0, 1, 199,
+                                                              200, 201)}
+        assert len(marked - near) <= 0.02 * len(marked)
+        told = set(GEOMETRY.indices(found.obstacles.x, found.obstacles.y)[0].tolist())
+        assert marked <= told
+        assert np.hypot(found.obstacles.x, found.obstacles.y).min() >= radius
+        assert not len(found.ground_points.x)
+
+
+def test_ground_of_fewer_rows_than_min_run_before_an_obstacle_is_no_foot():
+    labels = np.full((240, 320), WALL, np.uint8)
+    for rows, guessed in ((0, True), (1, True), (8, False)):
+        labels[240 - rows:] = FLOOR
+        found = project(labels).observation
+        assert (len(found.dynamic.cells) > 80) == guessed
+        assert (len(found.static.cells) > 10) == (not guessed)
+
+
+def test_without_an_obstacle_at_the_lower_edge_nothing_is_said_of_the_strip():
+    scene = Scene(FLOOR, (), (Box(2.5, 0.0, 0.2, 1.0, WALL),), SKY)
+    found = project(scene.render(PINHOLE, MOUNT).labels)
+    assert len(found.obstacles.x) > 10 and found.obstacles.x.min() > 2.2
+    assert not len(found.observation.dynamic.cells)
+
+
+def test_a_foot_that_has_left_the_view_below_is_still_told_and_not_cleared():
+    lethal = np.zeros((200, 200), np.bool_)
+    foot, _ = GEOMETRY.indices(np.full(5, 0.55), np.linspace(-0.1, 0.1, 5))
+    lethal.reshape(-1)[foot] = True
+    labels = np.full((240, 320), FLOOR, np.uint8)
+    view = LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA,
+                        CameraPose(np.eye(4), MOUNT))
+    found = GroundProjector(SETTINGS).project(view, COSTS, StillGrid(GEOMETRY, lethal))
+    assert len(found.obstacles.x) > 10
+    assert np.abs(found.obstacles.x - 0.55).max() < 0.1
+    assert np.abs(found.obstacles.y).max() < 0.2
+    # No ray of ground runs over it, and all the others do.
+    angles = np.arctan2(found.ground_points.y, found.ground_points.x - 0.1)
+    blocked = np.arctan2(0.1, 0.45)
+    assert np.abs(angles).min() > blocked and len(angles) > 20
+    assert not len(found.observation.static.cells) and not len(found.observation.dynamic.cells)
+
+
 def test_a_second_mark_behind_a_remembered_foot_is_left_out():
     labels = np.full((240, 320), WALL, np.uint8)
     pose = CameraPose(np.eye(4), MOUNT)
@@ -219,13 +290,20 @@ def test_a_second_mark_behind_a_remembered_foot_is_left_out():
     view = LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose)
     lethal = np.zeros((200, 200), np.bool_)
     bare = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
-    assert len(bare.observation.static.cells) > 10
+    assert len(bare.observation.dynamic.cells) > 80
     foot, _ = GEOMETRY.indices(np.full(81, 0.45), np.linspace(-2.0, 2.0, 81))
     lethal.reshape(-1)[foot] = True
     known = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
     assert not len(known.observation.static.cells)
-    # The cloud has no memory: it still says that something stands there.
-    assert len(known.obstacles.x) == len(bare.obstacles.x)
+    assert not len(known.observation.dynamic.cells)
+    # The cloud says that something stands there, and where.
+    assert len(known.obstacles.x) > 100
+    np.testing.assert_allclose(known.obstacles.x, 0.45, atol=0.08)
+    # A person may have come nearer since.
+    labels[:] = PERSON
+    view = LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose)
+    moving = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
+    assert len(moving.observation.dynamic.cells) == len(bare.observation.dynamic.cells)
 
 
 def test_tables_are_kept_while_the_mount_stays_and_made_anew_when_it_moves():

@@ -76,12 +76,11 @@ def test_cut_mcap_gives_the_messages_before_the_cut(tmp_path):
     assert found == whole[:len(found)]
 
 
-@pytest.mark.parametrize('storage, remedy', [
-    ('mcap', 'mcap recover'), ('sqlite3', 'ros2 bag reindex'), ('ros1', 'rosbag reindex')])
-def test_file_of_rubbish_is_refused_with_a_remedy(tmp_path, storage, remedy):
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3', 'ros1'])
+def test_file_of_rubbish_is_refused_as_no_recording(tmp_path, storage):
     path = tmp_path / 'rubbish'
     path.write_bytes(b'rubbish' * 100)
-    with pytest.raises(InvalidInputError, match=remedy):
+    with pytest.raises(InvalidInputError, match=f'is no {storage} recording'):
         with BagPartReader(BagPart(str(path), storage)):
             pytest.fail('opened')
 
@@ -133,3 +132,36 @@ except ConfigurationError as error:
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE,
                           universal_newlines=True, check=True)
     assert 'pip install rosbags' in done.stdout
+
+
+@pytest.mark.parametrize('name, topic, images', [
+    ('type_name_without_msg.db3', '/image', 1),
+    ('type_name_without_msg_zstd.mcap', '/camera/image_raw', 2)])
+def test_type_names_without_msg_are_read_as_those_with_it(shared, name, topic, images):
+    with BagPartReader(part_of(shared('real/' + name))) as reader:
+        found = {each.name: each.type_name for each in reader.topics()}
+        assert found[topic] == IMAGE
+        assert all('/msg/' in each.msgtype for each in reader.connections())
+        messages = [reader.deserialize(data, connection.msgtype)
+                    for connection, _, data in reader.messages([topic])]
+    assert len(messages) == images
+    assert all(message.width > 0 and message.data.size > 0 for message in messages)
+
+
+@pytest.mark.parametrize('name, content, storage, remedy', [
+    ('a.mcap', None, 'mcap', 'The file is missing'), ('a.db3', None, 'sqlite3', 'is missing'),
+    ('a.bag', b'', 'ros1', 'The file is empty'), ('a.mcap', b'{}', 'mcap', 'is no mcap recording'),
+    ('a.bag', b'{"a": 1}', 'ros1', 'is no ros1 recording'),
+    ('a.db3', b'{"a": 1, "long": "enough"}', 'sqlite3', 'is no sqlite3 recording'),
+    ('a.bag', b'#ROSBAG V2.0\nrubbish', 'ros1', 'rosbag reindex')])
+def test_advice_is_for_what_is_wrong(tmp_path, name, content, storage, remedy):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=remedy) as caught:
+        with BagPartReader(BagPart(str(path), storage)):
+            pass
+    assert '..' not in str(caught.value).replace('0..', '')
+    assert str(caught.value).count('got ') == 1
+    if 'reindex' not in remedy:
+        assert 'Try' not in str(caught.value)

@@ -96,3 +96,30 @@ def test_large_set_is_cut_into_slices_of_fixed_size(tmp_path):
     assert [source.name for source in sources] == [
         'set[0:250]', 'set[250:500]', 'set[500:503]']
     assert [source.expected_frames() for source in sources] == [250, 250, 3]
+
+
+def test_depth_pngs_beside_photos_are_no_photos(tmp_path):
+    save(tmp_path, 'images/a.jpg', 'images/b.png', 'labels/a.png', 'plain/c.jpg')
+    depth = np.full((6, 8), 1500, np.uint16)
+    for name in ('images/a_depth.png', 'images/a.png', 'plain/c_depth.png'):
+        cv2.imwrite(str(tmp_path / name), depth)
+    assert pairs(find_photos(str(tmp_path), ''), tmp_path) == [
+        ('a.jpg', 'labels/a.png'), ('b.png', None)]
+    assert pairs(find_photos(str(tmp_path / 'plain'), ''), tmp_path) == [('c.jpg', None)]
+
+
+def test_labels_of_16_bits_beside_their_photos_stay_labels(tmp_path):
+    save(tmp_path, 'a.jpg')
+    cv2.imwrite(str(tmp_path / 'a.png'), LABEL.astype(np.uint16))
+    assert pairs(find_photos(str(tmp_path), ''), tmp_path) == [('a.jpg', 'a.png')]
+
+
+def test_a_single_photo_is_a_data_set_of_one(tmp_path):
+    save(tmp_path, 'a.jpg', 'labels/a.png', 'b.jpg', 'c.png')
+    one = str(tmp_path / 'a.jpg')
+    assert pairs(find_photos(one, ''), tmp_path) == [('a.jpg', None)]
+    assert pairs(find_photos(one, '', str(tmp_path / 'labels')), tmp_path) == [
+        ('a.jpg', 'labels/a.png')]
+    assert pairs(find_photos(str(tmp_path / 'c.png'), ''), tmp_path) == [('c.png', None)]
+    (tmp_path / 'x.txt').write_text('')
+    assert find_photos(str(tmp_path / 'x.txt'), '') == []

@@ -60,3 +60,19 @@ def test_real_machine_either_has_a_gpu_or_says_why_not():
     else:
         assert gpu.compute_capability >= (3, 0)
         assert ctypes.CDLL(cuda_probe.LIBRARY) is not None
+
+
+@pytest.mark.parametrize('path, text, expected', [
+    ('dev/nvidia0', '', True),
+    ('etc/nv_tegra_release', '# R35', True),
+    ('sys/bus/pci/devices/0000:01:00.0/vendor', '0x10de\n', True),
+    ('sys/devices/soc0/family', 'Tegra\n', True),
+    ('sys/bus/pci/devices/0000:01:00.0/vendor', '0x8086\n', False),
+    ('sys/devices/soc0/family', 'Freescale i.MX\n', False),
+    ('dev/null', '', False),
+])
+def test_hardware_shows_without_its_driver(tmp_path, path, text, expected):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(text, encoding='utf-8')
+    assert cuda_probe.has_nvidia_hardware(f'{tmp_path}/') is expected

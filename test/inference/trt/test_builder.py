@@ -185,3 +185,16 @@ def test_dynamic_dimensions_are_fixed(fake_tensorrt, request_for, monkeypatch):
     network_builder.build_engine(api, request_for(shapes={'pixel_values': [1, 3, 64, 64]}),
                                  lambda *step: None)
     assert fixed == [[(1, 3, 64, 64)]]
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_weights_beside_the_model_reach_tensorrt(
+        fake_tensorrt, request_for, tiny_model, tmp_path, version):
+    onnx = pytest.importorskip('onnx')
+    path = str(tmp_path / 'split.onnx')
+    onnx.save(onnx.load(tiny_model), path, save_as_external_data=True, location='split.data',
+              size_threshold=0)
+    assert os.path.getsize(str(tmp_path / 'split.data')) > 1000
+    built, _ = build(fake_tensorrt(version), request_for(model_path=path))
+    assert built.precision == 'fp32'
+    assert built.plan

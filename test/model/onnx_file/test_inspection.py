@@ -40,12 +40,14 @@ def test_fixed_file_needs_few_assumptions():
     result = draft(w.segmenter())
     assert result.spec == ModelSpec('m', 'ade20k', 150, input_size_wh=(64, 64),
                                     output_size_wh=(16, 16))
-    assert result.assumptions == ('classes: those of ade20k', 'mean and std: those of ImageNet')
+    assert result.assumptions == (
+        'classes: those of ade20k', 'mean and std: those of ImageNet', 'color_order: rgb')
 
 
 def test_what_the_user_says_is_no_assumption():
     half = (0.5, 0.5, 0.5)
-    result = draft(w.segmenter(), classes='ade20k', num_classes=150, mean=half, std=half)
+    result = draft(w.segmenter(), classes='ade20k', num_classes=150, mean=half, std=half,
+                   color_order='rgb')
     assert result.spec.mean == result.spec.std == half
     assert result.assumptions == ()
 
@@ -57,7 +59,7 @@ def test_dynamic_file_takes_the_number_of_classes_from_its_last_convolution():
     assert result.spec.input_size_wh == (641, 320)
     assert result.spec.output_size_wh == (161, 80)
     assert [text.split(':')[0] for text in result.assumptions] == [
-        'input_size_wh', 'output_size_wh', 'classes', 'mean and std']
+        'input_size_wh', 'output_size_wh', 'classes', 'mean and std', 'color_order']
     assert draft(content).spec.input_size_wh == (512, 512)
 
 
@@ -75,13 +77,14 @@ def test_deployment_form_with_channels_last_and_uint8_is_recognised():
     (w.segmenter((3, 64, 64)), {}, 'Input is not an image'),
     (w.segmenter(input_dtype=w.INT64), {}, 'Input is not an image'),
     (w.model(w.graph()), {}, 'other inputs than one image: got none'),
-    (w.segmenter(output_shape=(1, 64, 64), output_dtype=w.INT64), {}, 'no output of logits'),
+    (w.segmenter(output_shape=(1, 64, 64)), {}, 'no output of logits'),
+    (w.segmenter(output_shape=(1, 150, 64, 64), output_dtype=w.INT64), {}, 'no output of logits'),
     (w.segmenter(output_shape=(1, 150, 16, 8)), {}, 'other proportions'),
-    (w.segmenter(output_shape=(1, 300, 16, 16)), {}, 'expected 1 to 255'),
+    (w.segmenter(output_shape=(1, 300, 16, 16)), {}, 'expected 2 to 255'),
     (w.segmenter(), {'num_classes': 19}, 'got 19 classes; expected 150 classes'),
     (w.segmenter(), {'input_size_wh': (32, 32)}, 'Input size is fixed'),
     (w.segmenter(output_shape=(1, 'c', 16, 16), op='Add'), {}, 'not stated in the file'),
-], ids=[str(row) for row in range(11)])
+], ids=[str(row) for row in range(12)])
 def test_file_that_does_not_fit_is_told_why(content, known, message):
     with pytest.raises(ModelError, match=re.escape(message)) as caught:
         draft(content, **known)
@@ -97,7 +100,7 @@ def test_two_outputs_of_which_neither_is_named_logits_are_told():
 
 @settings(max_examples=60, deadline=None)
 @given(width=st.integers(16, 2000), height=st.integers(16, 2000),
-       classes=st.integers(1, 255), channels_last=st.booleans())
+       classes=st.integers(2, 255), channels_last=st.booleans())
 def test_draft_finds_layout_and_sizes_of_any_segformer(width, height, classes, channels_last):
     out_wh = (-(-width // 4), -(-height // 4))
     shape = (1, out_wh[1], out_wh[0], classes) if channels_last else \
@@ -168,8 +171,9 @@ def test_any_tensor_name_survives_the_yaml(name):
         path = os.path.join(folder, 'spec.yaml')
         classes = os.path.join(folder, 'one.yaml')
         with open(classes, 'w', encoding='utf-8') as stream:
-            stream.write('name: one\nclasses: [{name: all, color: [0, 0, 0]}]\n')
-        result = draft(w.segmenter(output_shape=(1, 1, 16, 16)), classes=classes, num_classes=1)
+            stream.write('name: one\nclasses: [{name: a, color: [0, 0, 0]}, '
+                         '{name: b, color: [1, 0, 0]}]\n')
+        result = draft(w.segmenter(output_shape=(1, 2, 16, 16)), classes=classes, num_classes=2)
         result = result._replace(spec=result.spec._replace(input_name=name, output_name='no'))
         with open(path, 'w', encoding='utf-8') as stream:
             stream.write(inspection.spec_to_yaml(result))

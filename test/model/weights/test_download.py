@@ -5,7 +5,9 @@
 import contextlib
 import os
 import random
+import re
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
@@ -342,3 +344,51 @@ def test_any_pattern_of_breaks_gives_the_same_bytes(
                 del os.environ['no_proxy']
             else:
                 os.environ['no_proxy'] = previous
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """Yield the address of a server that sends these bytes, whatever is asked."""
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.rfile.readline()
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(('127.0.0.1', 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
+        thread.start()
+        try:
+            yield f'http://127.0.0.1:{server.server_address[1]}/file'
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+OK_LINE = b'HTTP/1.1 200 OK\r\n'
+FOUND = b'HTTP/1.1 302 Found\r\nLocation: '
+
+
+@pytest.mark.parametrize('answer', [
+    b'', b'\x1b[2J\r\n\r\n', b'HTTP/1.1 \x1b[31m red\r\n\r\n', b'HTTP/1.1 99999 x\r\n\r\n',
+    b'HTTP/1.1 500 \x1b[31mred\x07\r\n\r\n', b'HTTP/1.1 404 \x1b]0;title\x07\r\n\r\n',
+    b'HTTP/1.1 503 x\r\nRetry-After: \xb2\r\n\r\n',
+    b'HTTP/1.1 503 x\r\nRetry-After: ' + b'9' * 500 + b'\r\n\r\n',
+    FOUND + b'http://[::1\r\n\r\n', FOUND + b'https://host:port/\r\n\r\n',
+    FOUND + b'https://h\xff\x1b[2J/\r\n\r\n', FOUND + b'//\r\n\r\n', FOUND + b'\r\n\r\n',
+    FOUND + b'https://' + b'a' * 300 + b'.invalid/\r\n\r\n',
+    FOUND + b'ftp://127.0.0.1/\x1b[2J\r\n\r\n', FOUND + b'/file\r\n\r\n',
+    OK_LINE + b'Content-Encoding: \x1b[2J\r\n\r\n', OK_LINE + b'a: b\r\n' * 200 + b'\r\n',
+    OK_LINE + b'Transfer-Encoding: chunked\r\n\r\nzz\x1b\r\n',
+    OK_LINE + b'Transfer-Encoding: chunked\r\n\r\n-5\r\nabc', OK_LINE + b'x' * 70000,
+    OK_LINE + b'Content-Length: -5\r\n\r\n', OK_LINE + b'Content-Length: 1e5\r\n\r\n',
+    b'HTTP/1.1 206 x\r\nContent-Range: bytes \x1b-\r\n\r\nabc',
+    b'HTTP/1.1 416 x\r\nContent-Range: \x1b\r\n\r\n',
+], ids=lambda answer: repr(answer[:40]))
+def test_server_that_answers_nonsense_gives_a_model_error_in_plain_text(answer, part, caplog):
+    with answering(answer) as url:
+        with pytest.raises(ModelError) as caught:
+            download.transfer(url, part, len(CONTENT), sleep=lambda seconds: None)
+            raise ModelError('The content is short', got=os.path.getsize(part))
+    for text in [str(caught.value)] + [record.getMessage() for record in caplog.records]:
+        assert not re.search('[\x00-\x08\x0b-\x1f\x7f-\x9f]', text), repr(text)
+        assert len(text) < 4000

@@ -31,7 +31,7 @@ def used(now):
 def status(reports, now=10.0, state=ACTIVE, trouble='', grid_rate=5.0, **changes):
     costmap = None if reports is None else CostmapState(
         {name: each.report(now) for name, each in reports.items()}, grid_rate, 0.42, 3.25, 1,
-        'tf2_ros', 'indoor')
+        'tf2_ros', 'indoor', 'base_footprint')
     return costmap_status(costmap, trouble, state, parameters(**changes))
 
 

@@ -10,6 +10,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
 from segformer_ros.ros.io import images as image_messages
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 
@@ -40,8 +41,24 @@ def test_bytes_are_filled_as_array_array_which_every_rclpy_takes_fast():
 
 def test_camera_info_keeps_everything_but_the_header():
     info = CameraInfo(width=640, height=480, distortion_model='plumb_bob', d=[0.1] * 5)
-    made = image_messages.camera_info_like(info, header())
+    made = image_messages.camera_info_like(info, header(), (640, 480))
     assert made.header == header()
     assert info.header == Header()
     made.header = Header()
     assert made == info
+
+
+def test_camera_info_of_a_smaller_mask_has_its_size_and_its_k_and_p():
+    info = CameraInfo(width=640, height=480, distortion_model='plumb_bob', d=[0.1] * 5,
+                      k=[500.0, 0.0, 319.5, 0.0, 500.0, 239.5, 0.0, 0.0, 1.0],
+                      p=[480.0, 0.0, 319.5, -48.0, 0.0, 480.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0],
+                      binning_x=2, binning_y=2)
+    info.roi.width, info.roi.height, info.roi.x_offset = 320, 240, 100
+    made = image_messages.camera_info_like(info, header(), (160, 120))
+    assert (made.width, made.height, made.binning_x, made.binning_y) == (160, 120, 0, 0)
+    assert made.roi == RegionOfInterest()
+    # (319.5 + 0.5 - 100) / 2 - 0.5 and (239.5 + 0.5) / 2 - 0.5
+    assert list(made.k) == [250.0, 0.0, 109.5, 0.0, 250.0, 119.5, 0.0, 0.0, 1.0]
+    assert list(made.p) == [240.0, 0.0, 109.5, -24.0, 0.0, 240.0, 119.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    assert list(made.d) == [0.1] * 5
+    assert (info.width, info.roi.width, info.k[0]) == (640, 320, 500.0)

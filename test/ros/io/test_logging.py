@@ -47,9 +47,12 @@ def test_another_kind_is_logged_at_once():
     assert recorder.lines == [('error', 'wrong step'), ('info', 'stamp went back')]
 
 
-def test_memory_of_kinds_is_bounded():
+def test_who_invents_kinds_fills_neither_log_nor_memory():
     throttle, recorder = make()
     for number in range(10 * KINDS_KEPT):
         throttle.error(str(number), 'text')
-    assert len(recorder.lines) == 10 * KINDS_KEPT
+    assert len(recorder.lines) == KINDS_KEPT
     assert len(throttle._seen) <= KINDS_KEPT
+    recorder.now = PERIOD
+    throttle.error('another', 'text')
+    assert len(recorder.lines) == KINDS_KEPT + 1

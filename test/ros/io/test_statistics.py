@@ -95,3 +95,24 @@ def test_latency_is_of_the_last_frames_by_stage():
     report = statistics.report(600.0)
     assert report.latency == (0.2, 0.2)
     assert report.stages == {'network': (0.1, 0.1)}
+
+
+def test_stamps_that_stand_still_are_told_after_five_images_and_not_before():
+    statistics = CameraStatistics(0.0)
+    for number in range(1, 5):
+        statistics.record_arrival(0.1 * number, 700, None)
+        assert statistics.report(1.0).frozen == ''
+    statistics.record_arrival(0.6, 700, None)
+    assert '5 images in a row' in statistics.report(1.0).frozen
+    statistics.record_arrival(0.7, 701, None)
+    assert statistics.report(1.0).frozen == ''
+
+
+def test_images_without_stamps_and_images_sent_twice_are_not_frozen():
+    statistics = CameraStatistics(0.0)
+    for number in range(20):
+        statistics.record_arrival(0.1 * number, 0, None)
+    assert statistics.report(1.0).frozen == ''
+    for number in range(40):
+        statistics.record_arrival(0.1 * number, 1000 + number // 4, None)
+        assert statistics.report(1.0).frozen == ''

@@ -427,3 +427,39 @@ def test_thread_given_up_with_two_frames_in_work_gives_both_back(run):
     gate.set()
     assert threads[0].stop(10.0)
     assert record.masks == {}
+
+
+class SlowToDecode(Job):
+    """A frame whose decoding a test lets go on."""
+
+    def __init__(self, record, level):
+        super().__init__(record, level)
+        self.decoding, self.gate = threading.Event(), threading.Event()
+
+    def prepare(self, segmenter):
+        """Prepare it when the test says so."""
+        self.decoding.set()
+        assert self.gate.wait(30.0)
+        return super().prepare(segmenter)
+
+
+def test_backend_is_waited_for_while_it_runs_and_not_while_an_image_is_decoded():
+    gate, record = threading.Event(), Record()
+    backend = SteppedBackend(gate)
+    thread = make_thread(ListSelector(backend))
+    job = SlowToDecode(record, 1)
+    start(thread)
+    try:
+        thread.offer('a', job)
+        assert job.decoding.wait(10.0)
+        assert thread.activity is None
+        job.gate.set()
+        assert backend.running.wait(10.0)
+        assert thread.activity == ('a', True)
+        gate.set()
+        wait_until(lambda: record.frames, 'a served frame')
+        assert thread.activity is None
+    finally:
+        job.gate.set()
+        gate.set()
+        assert thread.stop(10.0)

@@ -133,3 +133,8 @@ def test_message_classes_are_found_by_name():
     assert message_class('sensor_msgs/msg/Image') is Image
     assert message_class('sensor_msgs/msg/Picture') is None
     assert message_class('no_such_msgs/msg/Image') is None
+
+
+def test_type_names_without_msg_name_the_same_class():
+    assert message_class('sensor_msgs/Image') is message_class('sensor_msgs/msg/Image') is Image
+    assert message_class('nothing_msgs/Image') is None

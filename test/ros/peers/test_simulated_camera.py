@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Poses become messages without loss; scipy is the oracle."""
+"""The simulated camera over real DDS: frames, truth and transforms fit together; scipy is the oracle."""
 
 from builtin_interfaces.msg import Time
 from hypothesis import given
@@ -9,17 +9,117 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from segformer_ros.ros.peers.simulated_camera import quaternion_of
-from segformer_ros.ros.peers.simulated_camera import transform_message
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.ros.peers import simulated_camera
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+from support.ros_graph import NodeProcess
+from support.ros_graph import Peer
+from support.ros_graph import wait_until
+from tf2_msgs.msg import TFMessage
 
+# Publishers keep two frames: a reader that is held up loses none before the node ends.
+SMALL = {'width': 96, 'height': 72, 'frames': 2, 'rate': 20.0, 'seed': 5,
+         'wait_for_subscribers': 1}
+MODULE = 'segformer_ros.cli.simulated_camera'
 ANGLE = st.floats(-np.pi, np.pi)
+
+
+def stamp_of(message):
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def pose_of(transform):
+    t, q = transform.transform.translation, transform.transform.rotation
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+    pose[:3, 3] = t.x, t.y, t.z
+    return pose
+
+
+def record(domain, folder, parameters):
+    """Return every message of a run by topic, in order."""
+    topics = {'camera_info': CameraInfo, 'depth/image_raw': Image, 'labels': Image,
+              'image_raw': Image}
+    with Peer(domain) as peer:
+        inboxes = {'tf': peer.subscribe(TFMessage, '/tf', 20),
+                   'tf_static': peer.subscribe(TFMessage, '/tf_static', simulated_camera.STATIC_QOS)}
+        # DDS tells of endpoints in the order of their making: who knows of the last
+        # subscription, image_raw, knows of all.
+        inboxes.update((name, peer.subscribe(kind, name, 20)) for name, kind in topics.items())
+        with NodeProcess(domain, folder, parameters, module=MODULE) as node:
+            assert node.wait() == 0, node.log()
+        wanted = parameters['frames']
+        least = dict.fromkeys(list(topics) + ['tf'], wanted)
+        least['tf_static'] = 1
+        wait_until(lambda: all(len(inboxes[name].messages) >= n for name, n in least.items()),
+                   lambda: {name: len(box.messages) for name, box in inboxes.items()})
+        return {name: list(inbox.messages) for name, inbox in inboxes.items()}
+
+
+def test_truth_and_transform_of_each_image_carry_its_stamp(domain, tmp_path):
+    # More frames than publishers keep: each waits two seconds for a reader that is held up.
+    seen = record(domain, tmp_path, dict(SMALL, lens='plumb_bob', frames=4, rate=1.0))
+    stamps = [stamp_of(message) for message in seen['image_raw']]
+    assert len(set(stamps)) == 4
+    for name in ('camera_info', 'depth/image_raw', 'labels'):
+        assert [stamp_of(message) for message in seen[name]] == stamps, name
+        assert {message.header.frame_id for message in seen[name]} == {'camera_optical_frame'}
+    poses = {stamp_of(each): each for message in seen['tf'] for each in message.transforms}
+    assert set(stamps) <= set(poses)
+    assert {(each.header.frame_id, each.child_frame_id) for each in poses.values()} == {
+        ('odom', 'base_link')}
+    (static,) = seen['tf_static'][0].transforms
+    assert (static.header.frame_id, static.child_frame_id) == ('base_link',
+                                                               'camera_optical_frame')
+
+
+def test_floor_depth_lies_at_height_zero_in_odom(domain, tmp_path):
+    seen = record(domain, tmp_path, dict(SMALL, lens='equidistant'))
+    info = seen['camera_info'][0]
+    rays = CameraModel(Calibration(info.width, info.height, info.distortion_model,
+                                   tuple(info.d), tuple(info.k))).rays()
+    base_from_optical = pose_of(seen['tf_static'][0].transforms[0])
+    poses = {stamp_of(each): pose_of(each) for message in seen['tf']
+             for each in message.transforms}
+    for depth_image, labels in zip(seen['depth/image_raw'], seen['labels']):
+        depth = np.frombuffer(depth_image.data, np.float32).reshape(info.height, info.width)
+        mask = np.frombuffer(labels.data, np.uint8).reshape(info.height, info.width)
+        floor = mask == 3
+        assert floor.mean() > 0.02
+        points = rays[floor] * (depth[floor] / rays[floor][:, 2])[:, None]
+        pose = poses[stamp_of(depth_image)].dot(base_from_optical)
+        heights = points.dot(pose[2, :3]) + pose[2, 3]
+        assert np.abs(heights).max() < 2e-3
+
+
+def test_same_seed_gives_the_same_images(domain, tmp_path):
+    first = record(domain, tmp_path, SMALL)
+    second = record(domain, tmp_path, SMALL)
+    other = record(domain, tmp_path, dict(SMALL, seed=6))
+    for one, two, three in zip(first['image_raw'], second['image_raw'], other['image_raw']):
+        assert one.data == two.data
+        assert one.data != three.data
+
+
+@pytest.mark.parametrize('parameters, text', [
+    ({'world': 'moon'}, 'aerial, indoor, outdoor'),
+    ({'rate': 0.0}, '0.1 to 200'),
+    ({'width': 'wide'}, 'width'),
+])
+def test_wrong_parameter_ends_with_a_clear_message(domain, tmp_path, parameters, text):
+    with NodeProcess(domain, tmp_path, dict(SMALL, **parameters), module=MODULE) as node:
+        assert node.wait() == 2
+        assert text in node.log()
+        assert 'Traceback' not in node.log()
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.tuples(ANGLE, ANGLE, ANGLE))
 def test_quaternion_gives_the_rotation_back(rotation_vector):
     matrix = Rotation.from_rotvec(rotation_vector).as_matrix()
-    quaternion = quaternion_of(matrix)
+    quaternion = simulated_camera.quaternion_of(matrix)
     assert np.linalg.norm(quaternion) == pytest.approx(1.0, abs=1e-12)
     assert quaternion[3] >= 0.0
     assert np.allclose(Rotation.from_quat(quaternion).as_matrix(), matrix, atol=1e-12)
@@ -28,13 +128,13 @@ def test_quaternion_gives_the_rotation_back(rotation_vector):
 @pytest.mark.parametrize('half_turn', [(np.pi, 0, 0), (0, np.pi, 0), (0, 0, np.pi)])
 def test_half_turns_are_exact(half_turn):
     matrix = Rotation.from_rotvec(half_turn).as_matrix()
-    assert np.allclose(Rotation.from_quat(quaternion_of(matrix)).as_matrix(), matrix, atol=1e-15)
+    assert np.allclose(Rotation.from_quat(simulated_camera.quaternion_of(matrix)).as_matrix(), matrix, atol=1e-15)
 
 
 def test_message_names_parent_child_and_translation():
     pose = np.eye(4)
     pose[:3, 3] = 1.0, -2.0, 3.5
-    message = transform_message(Time(sec=4, nanosec=5), 'odom', 'base_link', pose)
+    message = simulated_camera.transform_message(Time(sec=4, nanosec=5), 'odom', 'base_link', pose)
     assert (message.header.frame_id, message.child_frame_id) == ('odom', 'base_link')
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (4, 5)
     t, q = message.transform.translation, message.transform.rotation

@@ -118,3 +118,69 @@ def test_encoded_png_is_lossless_and_jpeg_close():
 def test_jpeg_quality_rules_the_size():
     image = np.random.RandomState(0).randint(0, 256, (60, 60, 3), dtype=np.uint8)
     assert len(compressed.encode_jpeg(image, 10)) < len(compressed.encode_jpeg(image, 90)) / 2
+
+
+def mosaic_of(color, pattern, size=(24, 32)):
+    """Return what a sensor under a colour filter sees of one colour, (H, W) uint8."""
+    channels = [color['rgb'.index(letter)] for letter in pattern]
+    return np.tile(np.array(channels, np.uint8).reshape(2, 2), (size[0] // 2, size[1] // 2))
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize('codec, tolerance', [('PNG', 0), ('JPEG', 4)])
+def test_a_mosaic_in_a_file_is_demosaiced_by_the_pattern_of_its_format(
+        pattern, codec, tolerance):
+    color = (200, 120, 40)
+    options = {'quality': 100} if codec == 'JPEG' else {}
+    data = encoded(codec, mosaic_of(color, pattern), **options)
+    found = compressed.compressed_to_rgb(
+        message(data, f'bayer_{pattern}8; {codec.lower()} compressed '))
+    assert found.shape == (24, 32, 3)
+    assert np.abs(found[2:-2, 2:-2].astype(int) - color).max() <= tolerance
+
+
+def test_a_mosaic_of_16_bit_in_a_png_is_demosaiced_and_scaled():
+    color = (200, 120, 40)
+    data = encoded('PNG', mosaic_of(color, 'rggb').astype(np.uint16) * 257)
+    found = compressed.compressed_to_rgb(message(data, 'bayer_rggb16; png compressed '))
+    assert found.dtype == np.uint8
+    assert np.array_equal(found[2:-2, 2:-2], np.broadcast_to(color, (20, 28, 3)))
+
+
+def test_a_demosaiced_file_that_kept_the_name_of_its_mosaic_is_taken_as_it_is():
+    image = smooth_image()
+    found = compressed.compressed_to_rgb(
+        message(encoded('PNG', image), 'bayer_rggb8; png compressed bgr8'))
+    assert np.array_equal(found, image)
+
+
+@pytest.mark.parametrize('text, swapped', [
+    ('rgb8; jpeg compressed bgr8', False), ('bgr8; jpeg compressed bgr8', False),
+    ('rgb8; jpeg compressed rgb8', True), ('rgb8; png compressed rgb8', True),
+    ('bgr8; jpeg compressed rgb8', True), ('rgba8;png compressed rgba8', True),
+    ('jpeg', False), ('png', False), ('rgb8; jpeg', False), ('', False)])
+def test_the_order_that_the_format_names_is_kept(text, swapped):
+    image = smooth_image()
+    # An encoder that wants blue first was given red first.
+    data = encoded('PNG', image[..., ::-1] if swapped else image)
+    assert np.array_equal(compressed.compressed_to_rgb(message(data, text)), image)
+
+
+@pytest.mark.parametrize('text, words', [
+    ('16UC1; png compressed ', "'16UC1'.*16UC1 holds measurements"),
+    ('16UC1; compressedDepth png', '16UC1 holds measurements'),
+    ('32FC1; compressedDepth png', '32FC1 holds measurements')])
+def test_depth_is_no_picture(text, words):
+    data = encoded('PNG', np.full((20, 30), 1500, np.uint16))
+    with pytest.raises(InvalidInputError, match=words):
+        compressed.compressed_to_rgb(message(data, text))
+
+
+@pytest.mark.parametrize('data, text', [
+    (b'\0\0\0\1\x67\x42', 'jpeg'), (b'\0\0\1\x65\x88', ''), (b'\x12\0\x0a', 'av1'),
+    (b'\1\2\3\4', 'h264'), (b'\1\2\3\4', 'H.265'), (b'\1\2\3\4', 'hevc'),
+    (b'\1\2\3\4', 'h264;yuv420p;bgr8;bgr8')])
+def test_a_packet_of_a_video_names_the_republisher(data, text):
+    with pytest.raises(InvalidInputError,
+                       match='packet of a video.*image_transport republish.*in_transport:=ffmpeg'):
+        compressed.compressed_to_rgb(message(data, text))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages become the right RGB pixels, whatever their layout."""
 
+import cv2
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -130,8 +131,8 @@ def good(name='rgb8'):
 @pytest.mark.parametrize('message, text', [
     (broken(good(), width=0), 'Image of zero size: got 0 x 4'),
     (broken(good(), height=0), 'Image of zero size: got 4 x 0'),
-    (broken(good(), step=11), 'Wrong row step of a 4 pixels wide rgb8 image: got 11 bytes; '
-                              'expected at least 12'),
+    (broken(good(), step=11), 'Wrong row step: got 11 bytes; expected at least 12 for 4 '
+                              'pixels of rgb8'),
     (broken(good(), step=13), 'Image data too short: got 48 bytes; expected 52'),
     (broken(good(), data=b'123'), 'Image data too short: got 3 bytes; expected 48'),
     (broken(good(), data=bytes(49)), 'Image data too long: got 49 bytes; expected 48'),
@@ -139,9 +140,10 @@ def good(name='rgb8'):
     (broken(good(), encoding='h264'), "Unsupported image encoding: got 'h264'.*pixel format"),
     (broken(good(), encoding='32FC1'), "Unsupported image encoding: got '32FC1'.*measurements"),
     (broken(good(), encoding='16UC1'), "Unsupported image encoding: got '16UC1'.*measurements"),
-    (broken(good('yuv422'), width=3, step=8), 'Image size impossible for yuv422: got 3 x 4'),
+    (broken(good('yuv422'), width=3, step=8), 'impossible for its encoding: got 3 x 4 yuv422'),
     (broken(good('bayer_rggb8'), width=2), 'Image too small: got 2 x 4; expected at least 3'),
-    (image_message(np.zeros((4, 4)), 4, 'nv12', height=3), 'Image size impossible for nv12'),
+    (image_message(np.zeros((4, 4)), 4, 'nv12', height=3),
+     'impossible for its encoding: got 4 x 3 nv12'),
     (image_message(np.zeros((4, 4)), 4, 'nv12', height=4), 'Image data too short.*expected 24'),
 ])
 def test_impossible_images_are_refused_with_got_and_expected(message, text):
@@ -162,3 +164,36 @@ def test_any_fields_give_a_picture_of_that_size_or_a_refusal(fields):
     assert image.shape == (fields['height'], fields['width'], 3)
     assert len(fields['data']) >= fields['height'] * fields['width'] * \
         ENCODINGS[fields['encoding']].pixel_bytes
+
+
+@pytest.mark.parametrize('width, height', [(1, 3000000), (3000000, 1), (20000, 400)])
+def test_raw_images_of_sizes_that_no_camera_sends_are_refused(width, height):
+    message = image_message(np.zeros((height, width), np.uint8), width, 'mono8')
+    with pytest.raises(InvalidInputError, match=f'{width} x {height} pixels'):
+        image_to_rgb(message)
+
+
+@pytest.mark.parametrize('suffix, name', [('.jpg', 'JPEG'), ('.png', 'PNG')])
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'mono8', 'bayer_rggb8', 'yuv422'])
+def test_a_compressed_file_in_the_place_of_pixels_is_named_whatever_its_length(
+        suffix, name, encoding):
+    pixels = np.random.RandomState(1).randint(0, 256, (48, 64, 3), np.uint8)
+    done, file = cv2.imencode(suffix, pixels)
+    assert done
+    layout = ENCODINGS[encoding]
+    row_bytes = 64 * layout.pixel_bytes
+    # As long as the file, and padded to what the size asks for, as fixed buffers are.
+    for length in (len(file), 480 * row_bytes):
+        message = image_message(np.zeros((480, row_bytes), np.uint8), 64, encoding, height=480)
+        message.data = file.tobytes() + bytes(max(0, length - len(file)))
+        with pytest.raises(InvalidInputError,
+                           match=f'{name} file inside an Image message.*CompressedImage'):
+            image_to_rgb(message)
+
+
+def test_pixels_that_begin_like_a_jpeg_are_pixels():
+    samples = np.random.RandomState(2).randint(0, 256, (24, 96), dtype=np.uint8)
+    samples[0, :4] = 0xff, 0xd8, 0xff, 0xe0
+    samples[0, 4:6] = 0xff, 0xff
+    assert np.array_equal(image_to_rgb(image_message(samples, 32, 'rgb8')),
+                          samples.reshape(24, 32, 3))

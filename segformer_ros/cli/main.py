@@ -1,0 +1,127 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``segformer_ros``, the executables of ``ros2 run``, and their interpreter."""
+
+import importlib
+import os
+import sys
+from typing import List, Optional
+
+COMMANDS = {
+    'bag_player': 'play a recording, where "ros2 bag play" is not installed',
+    'benchmark': 'measure where a frame\'s time goes',
+    'build_engine': 'build, check and list TensorRT engines',
+    'demo': 'run node and simulated camera; write pictures and figures',
+    'doctor': 'say what is there, what is missing and what to do',
+    'evaluate': 'score a recording or a data set',
+    'fetch_model': 'download weights',
+    'inspect_model': 'say what an ONNX file takes and returns',
+    'replay_evaluation': 'play a recording into the live node; latency and drops',
+    'segformer': 'the node',
+    'simulated_camera': 'a camera in the simulated world, with truth and TF',
+}
+"""Name of each command, which is also its module in this folder, and what it does."""
+
+RUNTIME_VARIABLE = 'SEGFORMER_ROS_RUNTIME'
+"""Names the virtual environment to run in; tools/install_runtime.sh reads it too."""
+APT_PACKAGES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'PIL': 'python3-pil',
+                'yaml': 'python3-yaml'}
+FAILED = 2
+"""Exit status where a Python package is missing: an error for doctor, a wrong start for a node."""
+USAGE = 64
+"""Exit status of a wrong command line, EX_USAGE of sysexits.h."""
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run the command that the first argument names.
+
+    :param arguments: of the command line, without the program's name
+    :return: exit status of the command; 64 where there is no such command
+    """
+    if arguments is None:
+        use_runtime()
+        arguments = sys.argv[1:]
+    if arguments[:1] in (['-h'], ['--help']):
+        sys.stdout.write(_usage())
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        problem = f'no command {arguments[0]!r}' if arguments else 'which command?'
+        sys.stderr.write(f'segformer_ros: {problem}\n{_usage()}')
+        return USAGE
+    return run(arguments[0], arguments[1:])
+
+
+def run_executable() -> int:
+    """Run the command that bears the name of the executable's file, as ``ros2 run`` does."""
+    use_runtime()
+    return run(os.path.basename(sys.argv[0]), sys.argv[1:])
+
+
+def run(name: str, arguments: List[str]) -> int:
+    """
+    Run a command; say which package is missing where an import fails.
+
+    :param name: one of :data:`COMMANDS`
+    :param arguments: of the command, ROS arguments among them
+    :return: its exit status
+    """
+    # Commands and rclpy read the process's own command line.
+    sys.argv = [name] + arguments
+    try:
+        status = importlib.import_module('segformer_ros.cli.' + name).main()
+    except ImportError as error:
+        remedy = _remedy(error)
+        if not remedy:
+            raise
+        sys.stderr.write(
+            f'{name}: a Python package cannot be imported: {error} ({sys.executable})\n'
+            f'{remedy}\n')
+        return FAILED
+    return int(status or 0)
+
+
+def use_runtime() -> None:
+    """
+    Go on in the virtual environment that ``install_runtime`` made, where there is one.
+
+    The process stays the same, so that signals of ``ros2 launch`` still reach it. A virtual
+    environment that is in use already stays, unless ``SEGFORMER_ROS_RUNTIME`` names another.
+    """
+    named = os.environ.get(RUNTIME_VARIABLE)
+    if sys.prefix != sys.base_prefix and not named:
+        return
+    for folder in [named] if named else _runtime_folders():
+        python = os.path.join(folder, 'bin', 'python3')
+        if os.path.realpath(folder) == os.path.realpath(sys.prefix):
+            return
+        # With HOME of another user, root must not run what that user put there.
+        if os.access(python, os.X_OK) and os.path.isfile(os.path.join(folder, 'pyvenv.cfg')) \
+                and (named or os.stat(folder).st_uid in (0, os.getuid())):
+            os.execv(python, [python] + sys.argv)
+
+
+def _runtime_folders() -> List[str]:
+    data = os.environ.get('XDG_DATA_HOME') or os.path.join(
+        os.path.expanduser('~'), '.local', 'share')
+    return [os.path.join(data, 'segformer_ros', 'runtime'), '/opt/segformer_ros/runtime']
+
+
+def _remedy(error: ImportError) -> str:
+    """Return what to do about a failed import, or nothing where that is not known."""
+    top = (error.name or '').split('.')[0]
+    if isinstance(error, ModuleNotFoundError) and top in APT_PACKAGES:
+        return (f'Install it: sudo apt install {APT_PACKAGES[top]} (without ROS: '
+                f'pip install "segformer_ros[standalone]").')
+    if isinstance(error, ModuleNotFoundError) and top == 'rclpy':
+        return 'Source the setup file of ROS 2 and of the workspace.'
+    if 'numpy' in str(error):
+        return ('OpenCV does not fit the numpy that is found first. Where pip put a numpy before '
+                'the one of apt: python3 -m pip uninstall numpy')
+    return ''
+
+
+def _usage() -> str:
+    rows = [f'  {name:<18} {COMMANDS[name]}' for name in sorted(COMMANDS)]
+    return '\n'.join(['usage: segformer_ros COMMAND [ARGUMENTS]', '', *rows, '',
+                      'segformer_ros COMMAND --help explains one.', ''])

@@ -1,0 +1,136 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+The strip between robot and view, which no image shows.
+
+What fills the lowest row in view stands somewhere in this strip, and what has left the view at
+its lower edge is still there. Two things are known of it: that no robot fits through, and where
+the grid remembers a foot.
+"""
+
+from typing import NamedTuple, Tuple, TYPE_CHECKING
+
+import cv2
+import numpy as np
+from segformer_ros.common import arrays
+from segformer_ros.costmap import observation
+from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.projection import cells
+from segformer_ros.costmap.projection.scan_table import ScanTable
+
+if TYPE_CHECKING:
+    Floats = arrays.Float32
+    Flags = arrays.Bool
+
+# Samples of a cell's side along the strip.
+_PER_CELL = 2.0
+# Cells beyond the view's edge at which a foot that has just left the view may be marked.
+_SLACK_CELLS = 2.0
+# The view also begins at the picture's sides, farther ahead than below by more than this.
+_SIDE = 1.5
+
+
+class BlindStrip(NamedTuple):
+    """
+    The strip of one mount, by azimuth bin of its scan table.
+
+    ``edge`` (A,) float32 range at which the view begins, 0 where a bin begins at the picture's
+    side or not at all; ``corners`` (4, 2) are those of a rectangle around it, in the ground
+    frame, metres.
+    """
+
+    edge: 'Floats'
+    corners: arrays.Float64
+
+
+class Strip(NamedTuple):
+    """
+    What one image and the grid say of the strip.
+
+    ``remembered`` (A,) float32 range of the nearest foot that the grid holds in the strip, inf
+    for none; ``fill`` holds points all over the strip of the bins that have to be filled.
+    """
+
+    remembered: 'Floats'
+    fill: observation.Obstacles
+
+
+def lay_strip(table: ScanTable, mask_wh: Tuple[int, int]) -> BlindStrip:
+    """
+    Return the strip before a mount's view.
+
+    :param mask_wh: the mask's width and height, pixels
+    """
+    width, height = mask_wh
+    first = np.minimum(table.first, len(table.ranges) - 1)
+    begin = np.where(table.end > 0.0, table.ranges[first], np.float32(0.0))
+    ahead = begin * table.directions.dot(table.heading.astype(np.float32))
+    pixel = table.pixels[np.arange(len(first)), first]
+    column, row = pixel % width, pixel // width
+    border = (column <= 1) | (column >= width - 2) | (row <= 1) | (row >= height - 2)
+    nearest = float(ahead[begin > 0.0].min()) if (begin > 0.0).any() else 0.0
+    edge = np.where(border & (ahead > _SIDE * nearest), np.float32(0.0), begin)
+    ends = np.append(np.zeros((1, 2)), edge[:, None] * table.directions, axis=0)
+    low, high = ends.min(axis=0) + table.foot, ends.max(axis=0) + table.foot
+    return BlindStrip(edge, np.array([[x, y] for x in (low[0], high[0])
+                                      for y in (low[1], high[1])]))
+
+
+def stands_in(strip: BlindStrip, pose: CameraPose, grid: CostGrid) -> bool:
+    """Return whether the grid may remember a foot in the strip."""
+    return grid.stands_within(*cells.to_odom(pose.odom_from_ground, strip.corners[:, 0],
+                                             strip.corners[:, 1]))
+
+
+class StripView(NamedTuple):
+    """
+    What one image shows at the strip's edge, by azimuth bin.
+
+    ``blind`` (A,) bins whose lowest pixels in view show an obstacle; ``moving`` (A,) whether it
+    is one that moves; ``labels`` (A,) uint8 its class; ``sure`` (A,) float32 0..1.
+    """
+
+    blind: 'Flags'
+    moving: 'Flags'
+    labels: arrays.UInt8
+    sure: 'Floats'
+
+
+def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: CameraPose,
+              grid: CostGrid, robot_radius: float) -> Strip:
+    """
+    Return what stands in the strip, as far as it can be told.
+
+    A foot that the grid remembers stands for what fills the view, unless that may have moved
+    since.
+
+    :param robot_radius: around the ground frame's origin, metres
+    """
+    remembered = np.full(len(strip.edge), np.inf, np.float32)
+    blind = seen.blind & (strip.edge > 0.0)
+    stands = stands_in(strip, pose, grid)
+    step = grid.geometry.resolution / _PER_CELL
+    slack = np.float32(_SLACK_CELLS * grid.geometry.resolution)
+    ranges = np.arange(step, float(strip.edge.max()) + slack, step).astype(np.float32)
+    x = np.float32(table.foot[0]) + ranges * table.directions[:, :1]
+    y = np.float32(table.foot[1]) + ranges * table.directions[:, 1:]
+    places, inside = grid.geometry.indices(*cells.to_odom(pose.odom_from_ground, x, y))
+    inside &= np.hypot(x, y) >= robot_radius
+    if stands:
+        # Lines slip through marks that touch at corners: before what fills the view they grow by
+        # a cell. Ground that is in view tells itself what stands on it.
+        standing = grid.standing_cells()
+        grown = cv2.dilate(standing.view(np.uint8), np.ones((3, 3), np.uint8)).reshape(-1) > 0
+        hit = np.where(blind[:, None], grown[places], standing.reshape(-1)[places])
+        hit &= inside & (ranges < np.where(blind, strip.edge + slack, strip.edge)[:, None])
+        found = hit.any(axis=1)
+        remembered[found] = np.minimum(ranges[hit[found].argmax(axis=1)], strip.edge[found])
+    chosen = blind & (seen.moving | ~np.isfinite(remembered))
+    bins, steps = np.nonzero(inside & chosen[:, None] & (ranges < strip.edge[:, None]))
+    # One point for each cell: near the camera many bins share one.
+    once = np.unique(places[bins, steps], return_index=True)[1]
+    bins, steps = bins[once], steps[once]
+    return Strip(remembered, observation.Obstacles(
+        x[bins, steps], y[bins, steps], seen.labels[bins], seen.sure[bins], seen.sure[bins],
+        np.zeros(len(bins), np.bool_)))

@@ -1,0 +1,114 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Tell in the log when the images of a camera stay away, and who publishes their topic."""
+
+from typing import Any, List, NamedTuple, Sequence
+
+from rclpy.node import Node
+
+REPEAT = 60.0
+"""Seconds between two lines on the same silence."""
+LONGEST_STEP = 1.0
+"""Seconds of silence that one look counts at most: with more the process stood still itself."""
+MOST_NAMED = 4
+"""Publishers, or other topics, that one line names."""
+ENCODED = 'sensor_msgs/msg/CompressedImage'
+
+
+class Publisher(NamedTuple):
+    """One publisher of a topic: full name of its node, type and QoS."""
+
+    node: str
+    type_name: str
+    qos: str
+
+    def __str__(self) -> str:
+        """Return ``/driver (sensor_msgs/msg/Image, best effort, volatile)``."""
+        return f'{self.node} ({self.type_name}, {self.qos})'
+
+
+class InputWatch:
+    """
+    Watch one image topic; all methods belong to the executor's thread.
+
+    :param node: that subscribes
+    :param camera: name, empty for the only one
+    :param topic: resolved name
+    :param type_name: such as ``sensor_msgs/msg/Image``
+    """
+
+    def __init__(self, node: Node, camera: str, topic: str, type_name: str) -> None:
+        self._node = node
+        self._prefix = f'{camera}: ' if camera else ''
+        self._parameter = f'{camera}.image_topic' if camera else 'image_topic'
+        self._transport = f'{camera}.image_transport' if camera else 'image_transport'
+        self._topic = topic
+        self._type_name = type_name
+        self._looked_at = 0.0
+        self._silence = 0.0
+        self._tell_at = 0.0
+        self._told = False
+
+    def begin(self, now: float) -> None:
+        """Wait for images from now on; seconds of a clock that never goes back."""
+        self._looked_at, self._silence, self._told = now, 0.0, False
+
+    def record_arrival(self) -> None:
+        """Take note of an image."""
+        if self._told:
+            self._node.get_logger().info(f'{self._prefix}Images come on {self._topic}.')
+        self._silence, self._told = 0.0, False
+
+    def check(self, now: float, limit: float) -> None:
+        """
+        Warn where there was no image for too long.
+
+        :param now: seconds, as for :meth:`begin`
+        :param limit: seconds without an image that are worth a line
+        """
+        self._silence += min(now - self._looked_at, LONGEST_STEP)
+        self._looked_at = now
+        if self._silence <= limit or (self._told and self._silence < self._tell_at):
+            return
+        self._told, self._tell_at = True, self._silence + REPEAT
+        self._node.get_logger().warning(
+            f'{self._prefix}No image for {self._silence:.1f} s on {self._topic} '
+            f'({self._type_name}): {self._reason()}')
+
+    def _reason(self) -> str:
+        publishers = self._publishers()
+        if not publishers:
+            return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or remap '
+                    f'image or set {self._parameter} to its topic.')
+        found = '{} publisher{}: {}. '.format(len(publishers), 's' if len(publishers) > 1 else '',
+                                              _listed([str(each) for each in publishers]))
+        if any(each.type_name == self._type_name for each in publishers):
+            return found + ('Look whether the driver is triggered and which network it uses; '
+                            'large images over Fast DDS need config/fastdds.xml on both sides.')
+        if any(each.type_name == ENCODED for each in publishers):
+            return found + f'That is another type: set {self._transport}: compressed.'
+        return found + f'That is another type: remap image or set {self._parameter} to a topic ' \
+            f'of images, or {self._transport} to the transport of this one.'
+
+    def _publishers(self) -> List[Publisher]:
+        return [Publisher(_full_name(info), info.topic_type, '{}, {}'.format(
+            *(policy.name.lower().replace('_', ' ') for policy in (
+                info.qos_profile.reliability, info.qos_profile.durability))))
+                for info in self._node.get_publishers_info_by_topic(self._topic)]
+
+    def _elsewhere(self) -> str:
+        """Return which topics carry images of the wanted type, but for the node's own."""
+        own = self._node.get_fully_qualified_name() + '/'
+        names = sorted(name for name, types in self._node.get_topic_names_and_types()
+                       if self._type_name in types and name != self._topic
+                       and not name.startswith(own) and self._node.count_publishers(name))
+        return f'Images are published on {_listed(names)}. ' if names else ''
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = len(texts) - MOST_NAMED
+    return ', '.join(texts[:MOST_NAMED]) + (f' and {more} more' if more > 0 else '')
+
+
+def _full_name(info: Any) -> str:
+    return '{}/{}'.format(info.node_namespace.rstrip('/'), info.node_name)

@@ -1,0 +1,136 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One command for pip, one executable each for ``ros2 run``, and the interpreter they run in."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from segformer_ros.cli import main as main_module
+
+
+def start(project_root, path, *arguments, **environment):
+    variables = dict(os.environ, PYTHONPATH=project_root, **environment)
+    return subprocess.run([sys.executable, path] + list(arguments), env=variables,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, timeout=60, check=False)
+
+
+def executable(project_root, name):
+    return os.path.join(project_root, 'executables', name)
+
+
+def stand_in_runtime(folder):
+    """Make what looks like a virtual environment; its interpreter says how it was called."""
+    (folder / 'bin').mkdir(parents=True)
+    (folder / 'pyvenv.cfg').write_text('')
+    python = folder / 'bin' / 'python3'
+    python.write_text('#!/bin/sh\necho runtime "$@"\n')
+    python.chmod(0o755)
+    return str(folder)
+
+
+def test_each_command_has_a_module_and_an_executable(project_root):
+    modules = {name[:-len('.py')] for name in os.listdir(
+        os.path.join(project_root, 'segformer_ros', 'cli')) if name.endswith('.py')}
+    found = set(os.listdir(os.path.join(project_root, 'executables')))
+    assert set(main_module.COMMANDS) <= modules
+    assert found == set(main_module.COMMANDS) | {'install_runtime'}
+    assert all(os.access(executable(project_root, name), os.X_OK) for name in found)
+
+
+def test_help_names_every_command(capsys):
+    assert main_module.main(['--help']) == 0
+    said = capsys.readouterr().out
+    for name, what in main_module.COMMANDS.items():
+        assert name in said and what in said
+
+
+@pytest.mark.parametrize('arguments', [[], ['demolish']])
+def test_a_wrong_command_is_refused(capsys, arguments):
+    assert main_module.main(arguments) == main_module.USAGE
+    assert 'usage: segformer_ros COMMAND' in capsys.readouterr().err
+
+
+def test_an_executable_runs_the_command_of_its_name(project_root):
+    done = start(project_root, executable(project_root, 'inspect_model'), '--help')
+    assert done.returncode == 0
+    assert done.stdout.startswith('usage: inspect_model')
+
+
+def test_an_executable_goes_on_in_the_runtime(project_root, tmp_path):
+    path = executable(project_root, 'doctor')
+    done = start(project_root, path, '--no-ros',
+                 SEGFORMER_ROS_RUNTIME=stand_in_runtime(tmp_path / 'runtime'))
+    assert done.stdout == f'runtime {path} --no-ros\n'
+
+
+def test_a_virtual_environment_in_use_stays(monkeypatch, tmp_path):
+    stand_in_runtime(tmp_path / 'segformer_ros' / 'runtime')
+    monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path))
+    monkeypatch.delenv('SEGFORMER_ROS_RUNTIME', raising=False)
+    monkeypatch.setattr(os, 'execv', lambda *call: pytest.fail(f'started {call}'))
+    monkeypatch.setattr(sys, 'prefix', '/somewhere')
+    main_module.use_runtime()
+
+
+def test_the_system_interpreter_takes_the_users_runtime(monkeypatch, tmp_path):
+    folder = stand_in_runtime(tmp_path / 'segformer_ros' / 'runtime')
+    calls = []
+    monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path))
+    monkeypatch.delenv('SEGFORMER_ROS_RUNTIME', raising=False)
+    monkeypatch.setattr(sys, 'prefix', sys.base_prefix)
+    monkeypatch.setattr(sys, 'argv', ['/lib/segformer', '--ros-args'])
+    monkeypatch.setattr(os, 'execv', lambda *call: calls.append(call))
+    main_module.use_runtime()
+    python = folder + '/bin/python3'
+    assert calls[0] == (python, [python, '/lib/segformer', '--ros-args'])
+
+
+def test_a_runtime_of_another_user_is_not_run(monkeypatch, tmp_path):
+    stand_in_runtime(tmp_path / 'segformer_ros' / 'runtime')
+    calls = []
+    monkeypatch.setenv('XDG_DATA_HOME', str(tmp_path))
+    monkeypatch.delenv('SEGFORMER_ROS_RUNTIME', raising=False)
+    monkeypatch.setattr(sys, 'prefix', sys.base_prefix)
+    monkeypatch.setattr(os, 'execv', lambda *call: calls.append(call))
+    owner = os.stat(str(tmp_path)).st_uid
+    monkeypatch.setattr(os, 'getuid', lambda: owner + 1)
+    main_module.use_runtime()
+    assert [call for call in calls if str(tmp_path) in call[0]] == [] or owner == 0
+
+
+@pytest.mark.parametrize('missing, remedy', [
+    ('cv2', 'sudo apt install python3-opencv'), ('PIL', 'sudo apt install python3-pil'),
+    ('numpy', 'sudo apt install python3-numpy'), ('yaml', 'sudo apt install python3-yaml')])
+@pytest.mark.parametrize('command', ['segformer', 'evaluate'])
+def test_a_missing_package_is_told_without_a_traceback(project_root, missing, remedy, command):
+    code = (f'import sys; sys.modules[{missing!r}] = None\n'
+            f'from segformer_ros.cli.main import main; raise SystemExit(main([{command!r}]))')
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=dict(os.environ, PYTHONPATH=project_root),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
+    assert done.returncode == main_module.FAILED, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert remedy in done.stderr
+
+
+def test_an_opencv_that_does_not_fit_numpy_is_told(monkeypatch, capsys):
+    def fail(name):
+        raise ImportError('numpy.core.multiarray failed to import')
+
+    monkeypatch.setattr(sys, 'argv', ['segformer'])
+    monkeypatch.setattr(main_module.importlib, 'import_module', fail)
+    assert main_module.run('segformer', []) == main_module.FAILED
+    assert 'pip uninstall numpy' in capsys.readouterr().err
+
+
+def test_an_error_of_our_own_is_not_hidden(monkeypatch):
+    def fail(name):
+        raise ImportError('cannot import name x', name='segformer_ros.common')
+
+    monkeypatch.setattr(sys, 'argv', ['segformer'])
+    monkeypatch.setattr(main_module.importlib, 'import_module', fail)
+    with pytest.raises(ImportError):
+        main_module.run('segformer', [])

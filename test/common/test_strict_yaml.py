@@ -1,0 +1,38 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""YAML files with aliases, which may stand for more than any memory holds, are refused."""
+
+import time
+
+import pytest
+from segformer_ros.common import strict_yaml
+from segformer_ros.common.errors import ConfigurationError
+
+BOMB = 'a: &a [x, x, x, x, x, x, x, x, x]\n' + ''.join(
+    f'{name}: &{name} [' + ', '.join([f'*{before}'] * 9) + ']\n'
+    for before, name in zip('abcdefgh', 'bcdefghi'))
+
+
+def read(tmp_path, text):
+    path = tmp_path / 'file.yaml'
+    path.write_text(text, encoding='utf-8')
+    return strict_yaml.read_mapping(str(path))
+
+
+def test_alias_bomb_is_refused_at_once(tmp_path):
+    started = time.process_time()
+    with pytest.raises(ConfigurationError, match=r'alias.*write the value out.*line 2'):
+        read(tmp_path, BOMB)
+    assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize('text', ['a: &x 1\nb: *x\n', 'a: &x {b: *x}\n',
+                                  'a: &x {c: 1}\nb:\n  <<: *x\n'])
+def test_every_alias_is_refused(tmp_path, text):
+    with pytest.raises(ConfigurationError, match='alias'):
+        read(tmp_path, text)
+
+
+def test_anchor_that_nobody_uses_is_harmless(tmp_path):
+    assert read(tmp_path, 'a: &x 1\n') == {'a': 1}
+    assert read(tmp_path, "a: '*x'\nb: [1, {c: 2}]\n") == {'a': '*x', 'b': [1, {'c': 2}]}

@@ -1,0 +1,171 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The graph around a node: latched and volatile publishers, overrides, namespaces, namesakes."""
+
+import io
+
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import OccupancyGrid
+import pytest
+from rcl_interfaces.srv import DescribeParameters
+from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import ListParameters
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rclpy.parameter import parameter_value_to_python
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+from support.costmap_robot import color_parameters
+from support.costmap_robot import CostmapRobot
+from support.costmap_robot import GridView
+from support.costmap_robot import LATCHED
+from support.ros_graph import NodeProcess
+from support.ros_graph import Peer
+from support.ros_graph import wait_until
+from tf2_msgs.msg import TFMessage
+import yaml
+
+WARN = b'\x01'
+
+
+def node_entry(message):
+    return next((each for each in message.status if each.name.endswith('segformer: node')), None)
+
+
+def look_until_known(robot, **arguments):
+    """Look until the grid of the robot's node is known."""
+    grids = robot.subscribe(OccupancyGrid, '/segformer/costmap', LATCHED)
+    robot.look_until(lambda: grids.messages and GridView(grids.messages[-1]).known() > 500,
+                     'a known grid', **arguments)
+
+
+def test_camera_info_that_was_latched_before_the_node_came_is_enough(domain, tmp_path):
+    with CostmapRobot(domain) as robot:
+        publisher = robot.node.create_publisher(CameraInfo, '/camera_info', LATCHED)
+        publisher.publish(robot.info)
+        robot.info = None
+        with NodeProcess(domain, tmp_path, color_parameters(tmp_path)) as node:
+            robot.wait_for_state('active')
+            look_until_known(robot)
+            # Switched off and on: the one message comes again.
+            assert robot.change_state('deactivate') and robot.change_state('activate')
+            look_until_known(robot)
+            assert 'incompatible' not in node.log()
+
+
+def test_static_transforms_of_a_publisher_that_does_not_latch_are_used_and_told(
+        domain, tmp_path):
+    with NodeProcess(domain, tmp_path, color_parameters(tmp_path)) as node, \
+            CostmapRobot(domain) as robot:
+        robot.node.destroy_publisher(robot.fixed)
+        robot.fixed = robot.node.create_publisher(
+            TFMessage, '/tf_static', QoSProfile(depth=1))
+        robot.wait_for_state('active')
+        look_until_known(robot)
+        line = node.wait_for_log('/tf_static is not latched by /peer_[0-9]+: .*transient_local')
+        assert line
+        assert node.log().count('is not latched') == 1
+
+
+def test_a_node_in_a_namespace_takes_the_transforms_of_its_namespace(domain, tmp_path):
+    arguments = ['-r', '__ns:=/robot1', '-r', '/tf:=tf', '-r', '/tf_static:=tf_static']
+    with NodeProcess(domain, tmp_path, color_parameters(tmp_path), arguments), \
+            Peer(domain) as peer:
+        for topic in ('tf', 'tf_static', 'image', 'camera_info'):
+            wait_until(lambda topic=topic: peer.node.count_subscribers('/robot1/' + topic),
+                       'a subscriber of /robot1/' + topic)
+            assert peer.node.count_subscribers('/' + topic) == 0
+
+
+def test_two_nodes_of_one_name_are_told(domain, tmp_path):
+    parameters = color_parameters(tmp_path)
+    with NodeProcess(domain, tmp_path, parameters) as first, Peer(domain) as peer:
+        diagnostics = peer.subscribe(DiagnosticArray, '/diagnostics')
+        diagnostics.wait(lambda each: node_entry(each) and 'active' in node_entry(each).message)
+        assert 'nodes are named' not in first.log()
+        with NodeProcess(domain, tmp_path, dict(parameters, autostart='false')):
+            status = node_entry(diagnostics.wait(lambda each: node_entry(each) and (
+                '2 nodes are named /segformer' in node_entry(each).message)))
+            assert status.level == WARN
+            first.wait_for_log('2 nodes are named /segformer')
+
+
+OVERRIDES = {
+    'qos_overrides./image.subscription.reliability': 'reliable',
+    'qos_overrides./image.subscription.depth': '3',
+    'qos_overrides./depth.subscription.depth': '7',
+    'qos_overrides./camera_info.subscription.reliability': 'reliable',
+    'qos_overrides./tf.subscription.reliability': 'best_effort',
+    'qos_overrides./tf_static.subscription.depth': '5',
+    'qos_overrides./segformer/mask.publisher.reliability': 'best_effort',
+    'qos_overrides./segformer/costmap.publisher.durability': 'volatile',
+    'qos_overrides./segformer/obstacle_points.publisher.reliability': 'best_effort',
+    'qos_overrides./diagnostics.publisher.reliability': 'best_effort'}
+
+
+def test_qos_overrides_hold_for_subscriptions_and_publishers_of_every_kind(domain, tmp_path):
+    parameters = color_parameters(tmp_path, depth_transport='raw', **OVERRIDES)
+    with NodeProcess(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
+        robot.wait_for_state('active')
+        for name, value in OVERRIDES.items():
+            topic, kind, policy = name[len('qos_overrides.'):].split('.')
+            if policy == 'depth':  # not told to others; rclpy took it, as the parameter shows
+                assert robot.parameter(name) == int(value)
+                continue
+            find = robot.node.get_publishers_info_by_topic if kind == 'publisher' else \
+                robot.node.get_subscriptions_info_by_topic
+
+            def found(find=find, topic=topic, policy=policy):
+                return [getattr(each.qos_profile, policy) for each in find(topic)
+                        if each.node_name == 'segformer']
+            wait_until(found, 'an endpoint of ' + topic)
+            wanted = (ReliabilityPolicy if policy == 'reliability' else DurabilityPolicy)[
+                value.upper()]
+            assert wanted in found(), name
+        assert 'Unknown parameter' not in node.log()
+
+
+@pytest.mark.parametrize('name, value', [
+    ('qos_overrides./segformer/mask.publisher.reliability', 'perhaps'),
+    ('qos_overrides./segformer/mask.publisher.speed', '3')])
+def test_a_wrong_override_is_refused_with_its_name(domain, tmp_path, name, value):
+    with NodeProcess(domain, tmp_path, color_parameters(tmp_path, **{name: value})) as node:
+        node.wait_for_log('Cannot configure: .*' + name.replace('.', '[.]'))
+
+
+def test_what_param_dump_wrote_is_loaded_again_without_a_refusal(domain, tmp_path):
+    parameters = color_parameters(tmp_path, **{
+        'qos_overrides./image.subscription.depth': '3'})
+    with NodeProcess(domain, tmp_path, parameters), CostmapRobot(domain) as robot:
+        robot.wait_for_state('active')
+        names = robot.call(ListParameters, '/segformer/list_parameters',
+                           ListParameters.Request()).result.names
+        assert len(names) > 60
+        values = robot.call(GetParameters, '/segformer/get_parameters',
+                            GetParameters.Request(names=names)).values
+        # As ros2 param dump writes and ros2 param load reads.
+        text = yaml.safe_dump({name: _plain(parameter_value_to_python(value))
+                               for name, value in zip(names, values)})
+        loaded = yaml.safe_load(io.StringIO(text))
+        request = SetParameters.Request(parameters=[
+            Parameter(name, value=value).to_parameter_msg() for name, value in loaded.items()])
+        results = robot.call(SetParameters, '/segformer/set_parameters', request).results
+        refused = {name: result.reason for name, result in zip(loaded, results)
+                   if not result.successful}
+        assert refused == {}
+        assert robot.state() == 'active'
+        # Another value of what is read at start is refused as before, and nothing is set.
+        descriptions = robot.call(
+            DescribeParameters, '/segformer/describe_parameters',
+            DescribeParameters.Request(names=names)).descriptors
+        fixed = [each.name for each in descriptions if each.read_only]
+        assert fixed
+        assert robot.parameter('autostart') is True
+        assert 'read-only' in robot.set_parameters(autostart=False)
+        assert 'is read by configure' in robot.set_parameters(model='another.onnx')
+
+
+def _plain(value):
+    return list(value) if hasattr(value, '__iter__') and not isinstance(value, str) else value

@@ -1,0 +1,46 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A node whose network returns labels alone: masks, and whatever needs a confidence refused."""
+
+import numpy as np
+import pytest
+from support.output_networks import GRID
+from support.output_networks import logits_of
+from support.output_networks import picture
+from support.output_networks import write_network
+from support.ros_graph import NodeProcess
+from support.ros_graph import private_domain
+from support.segformer_peer import pixels
+from support.segformer_peer import rgb_message
+from support.segformer_peer import SegformerPeer
+
+
+@pytest.fixture
+def model(tmp_path):
+    return write_network(tmp_path, 5, [('ArgMax', {'axis': 1})], ('INT64', [1, 1, GRID, GRID]),
+                         'output_kind: labels\n')
+
+
+def test_masks_come_without_confidence_and_what_needs_it_is_refused(tmp_path, model):
+    with private_domain() as domain, \
+            NodeProcess(domain, tmp_path, {'model': model, 'costmap': False}) as process, \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        mask = pixels(peer.mask_of(rgb_message(picture())))
+        expected = logits_of(picture(), 5).argmax(axis=0)
+        assert np.array_equal(mask, np.kron(expected, np.ones((4, 4))))
+        process.wait_for_log('Not published: confidence: the network returns labels alone')
+        assert peer.node.count_publishers(peer.output('mask')) == 1
+        assert peer.node.count_publishers(peer.output('confidence')) == 0
+        refusal = peer.set_parameters(threshold=0.5)
+        assert 'Parameter threshold needs a confidence: got 0.5; expected 0' in refusal
+        assert 'labels alone' in refusal
+        assert 'needs a confidence' in peer.set_parameters(**{'projection.min_confidence': 10})
+        assert peer.set_parameters(overlay_alpha=0.3) == ''
+        assert peer.parameter('threshold') == 0.0
+
+
+def test_threshold_at_the_start_keeps_the_node_from_being_configured(tmp_path, model):
+    with private_domain() as domain, \
+            NodeProcess(domain, tmp_path, {'model': model, 'threshold': 0.5}) as process:
+        process.wait_for_log('Cannot configure: Parameter threshold needs a confidence: got 0.5')
