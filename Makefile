@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
-	test/tools/measure test/test_imports.py
+	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
 .PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean

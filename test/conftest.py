@@ -18,7 +18,8 @@ TEST_ROOT = os.path.dirname(os.path.abspath(__file__))
 PROJECT_ROOT = os.path.dirname(TEST_ROOT)
 
 # colcon test and plain pytest start in different folders; both need support/ and the checkout.
-for folder in (os.path.join(PROJECT_ROOT, 'tools', 'measure'), TEST_ROOT, PROJECT_ROOT):
+TOOLS = [os.path.join(PROJECT_ROOT, 'tools', name) for name in ('docs', 'measure', 'worlds')]
+for folder in (*TOOLS, TEST_ROOT, PROJECT_ROOT):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 

@@ -3,14 +3,17 @@
 """Render the pictures on which every engine is checked: config/self_check/*.jpg."""
 
 import os
+import sys
 
 import numpy as np
 from PIL import Image
 
-from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.world import World
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'worlds'))
+
+import random_views  # noqa: E402, I100
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                       'config', 'self_check')
@@ -22,13 +25,13 @@ SCENES = (('indoor', 3), ('indoor', 8), ('outdoor', 2), ('outdoor', 5), ('aerial
 def main():
     """Write the pictures."""
     os.makedirs(FOLDER, exist_ok=True)
-    renderer = Renderer(rays_with_view(SIZE_WH[0], SIZE_WH[1], 75.0))
+    renderer = Renderer(random_views.rays_with_view(SIZE_WH[0], SIZE_WH[1], 75.0))
     for kind, seed in SCENES:
         world = World(kind, seed)
         # Of twelve views, the one that shows most classes.
         random = np.random.RandomState(seed)
         frames = [renderer.render(world, view.camera_to_world, view.time)
-                  for view in (random_view(world, random) for _ in range(12))]
+                  for view in (random_views.random_view(world, random) for _ in range(12))]
         best = max(frames, key=lambda frame: len(np.unique(frame.labels)))
         path = os.path.join(FOLDER, f'{kind}_{seed}.jpg')
         Image.fromarray(best.image).save(path, quality=90)

@@ -18,8 +18,8 @@ from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
+from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.report import html_page
-from segformer_ros.evaluation.report import json_file
 from segformer_ros.evaluation.report import thresholds
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run import network as run_network
@@ -241,7 +241,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if allowed and not options.baseline:
         raise ConfigurationError('No baseline for --max-regression',
                                  remedy='Name one with --baseline REPORT.json.')
-    baseline = json_file.read_json(options.baseline) if options.baseline else None
+    baseline = document.read_json(options.baseline) if options.baseline else None
     request = make_request(options)
     # What is missing for the report is told before hours of evaluating.
     html_page.import_jinja2()
@@ -253,7 +253,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             report = evaluator.evaluate(request, folder, line.update)
         finally:
             line.finish()
-        json_file.write_json(report, paths[2])
+        document.write_json(report, paths[2])
         page = render_markdown(report)
         for path, text in zip(paths, (html_page.render_html(report), page)):
             with open(path, 'w', encoding='utf-8') as stream:
@@ -266,7 +266,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         problems.append(f"{left_out['frames']} frames were left out" + (
             ' and more were lost' if left_out['inputs_of_unknown_loss'] else ''))
     if baseline is not None:
-        after = json_file.read_json(paths[2])
+        after = document.read_json(paths[2])
         print(compare.render_comparison(compare.compare_reports(baseline, after), baseline, after))
         problems += compare.regressions(baseline, after, allowed)
     return _verdict(problems)
@@ -276,7 +276,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.inputs:
         raise ConfigurationError('--compare takes no recordings', got=options.inputs[0],
                                  remedy='Give --baseline to evaluate and compare in one go.')
-    before, after = (json_file.read_json(
+    before, after = (document.read_json(
         os.path.join(path, 'report.json') if os.path.isdir(path) else path)
         for path in options.compare)
     at_least, at_most, allowed = _bounds(options)

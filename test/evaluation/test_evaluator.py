@@ -17,10 +17,10 @@ from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.report.document import LABELS
 from segformer_ros.evaluation.report.document import NOTHING
+from segformer_ros.evaluation.report.document import read_json
 from segformer_ros.evaluation.report.document import REFERENCE
+from segformer_ros.evaluation.report.document import write_json
 from segformer_ros.evaluation.report.html_page import render_html
-from segformer_ros.evaluation.report.json_file import read_json
-from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.network import NetworkChoice

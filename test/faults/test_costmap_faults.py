@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 from segformer_ros.costmap.geometry.transforms import planar_pose
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import transform_message
 from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import distances

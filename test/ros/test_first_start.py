@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.ros.io.images import rgb8_image
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import transform_message
 from segformer_ros.segmentation.images.compressed import encode_png
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage

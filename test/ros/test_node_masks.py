@@ -31,6 +31,7 @@ from support.tiny_model import RED
 from support.tiny_model import WHITE
 from support.tiny_model import write_color_costs
 from support.tiny_model import write_color_model
+import tables
 from vision_msgs.msg import LabelInfo
 
 
@@ -184,9 +185,9 @@ def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer,
         text = stream.read()
     outputs = (topics.OUTPUTS, topics.CLOUD_OUTPUTS, topics.GRID_OUTPUTS)
     for table in (topics.INPUTS, topics.COSTMAP_INPUTS):
-        assert topics.render_table(table) in text
+        assert tables.topic_table(table) in text
     for table in outputs:
-        assert topics.render_table(table, '~/') in text
+        assert tables.topic_table(table, '~/') in text
     rows = re.findall(r'^\| `([~/\w]+)` \| `([\w/]+)` \| ([\w ]+) \| ([\w ]+) \| \d+ \|', text,
                       re.MULTILINE)
     inputs = len(topics.INPUTS + topics.COSTMAP_INPUTS)

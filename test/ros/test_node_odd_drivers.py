@@ -10,7 +10,7 @@ import pytest
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.ros.io.images import byte_array
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header

@@ -4,12 +4,10 @@
 
 import numpy as np
 import pytest
+import random_views
 
-from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.render.sensor import random_sensor
 from segformer_ros.simulation.textures.bank import CLASSES
-from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.world import World
 
 pytestmark = pytest.mark.once
@@ -23,8 +21,9 @@ def pictures(first_seed, count, textures):
     for index in range(count):
         world = World(KINDS[index % len(KINDS)], first_seed + index, textures)
         random = np.random.RandomState(first_seed + index)
-        renderer = Renderer(rays_with_view(64, 48, 75.0), random_sensor(random))
-        view = random_view(world, random)
+        renderer = Renderer(random_views.rays_with_view(64, 48, 75.0),
+                            random_views.random_sensor(random))
+        view = random_views.random_view(world, random)
         frame = renderer.render(world, view.camera_to_world, view.time)
         pixels.append(frame.image.reshape(-1, 3))
         labels.append(frame.labels.ravel())

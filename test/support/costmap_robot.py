@@ -14,9 +14,9 @@ from rclpy.qos import ReliabilityPolicy
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.ros.io.images import rgb8_image
-from segformer_ros.ros.io.transform_messages import DYNAMIC_QOS
-from segformer_ros.ros.io.transform_messages import STATIC_QOS
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
+from segformer_ros.ros.peers.simulated_camera import STATIC_QOS
+from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header

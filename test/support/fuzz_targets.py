@@ -29,8 +29,8 @@ from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.projection.ego_mask import load_ego_mask
 from segformer_ros.evaluation.metrics.label_map import load_label_map
-from segformer_ros.evaluation.report.json_file import FORMAT
-from segformer_ros.evaluation.report.json_file import read_json
+from segformer_ros.evaluation.report.document import FORMAT
+from segformer_ros.evaluation.report.document import read_json
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader

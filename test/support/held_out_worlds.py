@@ -3,10 +3,8 @@
 """Rendered pictures of worlds and textures that the shipped network never saw."""
 
 import numpy as np
-from segformer_ros.simulation.render.renderer import rays_with_view
+import random_views
 from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.render.sensor import random_sensor
-from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.world import World
 
 # Above every seed of the training set and of the set that the model card reports on.
@@ -20,9 +18,9 @@ def held_out_frames(count, size_wh=(320, 240)):
         seed = FIRST_SEED + index
         world = World(KINDS[index % len(KINDS)], seed, 'held_out')
         random = np.random.RandomState(seed)
-        rays = rays_with_view(size_wh[0], size_wh[1], random.uniform(60.0, 80.0))
-        renderer = Renderer(rays, random_sensor(random))
-        view = random_view(world, random)
+        rays = random_views.rays_with_view(size_wh[0], size_wh[1], random.uniform(60.0, 80.0))
+        renderer = Renderer(rays, random_views.random_sensor(random))
+        view = random_views.random_view(world, random)
         yield renderer.render(world, view.camera_to_world, view.time)
 
 

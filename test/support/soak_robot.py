@@ -14,9 +14,9 @@ from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.points import POINT_DTYPE
-from segformer_ros.ros.io.transform_messages import DYNAMIC_QOS
-from segformer_ros.ros.io.transform_messages import STATIC_QOS
-from segformer_ros.ros.io.transform_messages import transform_message
+from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
+from segformer_ros.ros.peers.simulated_camera import STATIC_QOS
+from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import PointCloud2
 from support.costmap_robot import LATCHED

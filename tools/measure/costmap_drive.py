@@ -20,7 +20,8 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKI
 import cv2
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
+TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.dirname(TOOLS), os.path.join(TOOLS, 'worlds')]
 
 from segformer_ros.costmap import cost_table  # noqa: E402, I100
 from segformer_ros.costmap import pipeline as costmap_pipeline  # noqa: E402
@@ -33,6 +34,7 @@ from segformer_ros.simulation.render import ground_truth  # noqa: E402
 from segformer_ros.simulation.render import renderer  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
+import surfaces  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -93,7 +95,7 @@ def drive(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional
     :param let_down: metres; what hangs lower than that reaches down to the ground
     """
     world = World(kind, seed)
-    world.let_down(let_down)
+    surfaces.let_down(world, let_down)
     world.walkers = []
     way = Trajectory(world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
     camera_renderer = renderer.Renderer(
@@ -191,7 +193,7 @@ def _in_view(world: World, picture: renderer.RenderedImage,
     v = FOCAL * local[:, 1] / local[:, 2] + _center()[1]
     seen = ((local[:, 2] > 0) & (u > -0.5) & (u < WIDTH - 0.5) & (v > -0.5) & (v < HEIGHT - 0.5))
     if seen.any():
-        distance, _ = ground_truth.first_surfaces(world, pose[:3, 3], spot[seen], picture.time)
+        distance, _ = surfaces.first_surfaces(world, pose[:3, 3], spot[seen], picture.time)
         seen[seen] = distance > np.linalg.norm(spot[seen], axis=1) - 0.01
     return seen
 

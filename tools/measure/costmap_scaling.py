@@ -15,9 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 import cv2  # noqa: E402, I100
 import numpy as np  # noqa: E402
-from segformer_ros.evaluation.benchmark.costmap import costmap_variant  # noqa: E402
-from segformer_ros.evaluation.benchmark.costmap import FIXED  # noqa: E402
-from segformer_ros.evaluation.benchmark.costmap import MOVING  # noqa: E402
+from segformer_ros.evaluation.benchmark import benchmark  # noqa: E402
 from segformer_ros.simulation.render.renderer import pinhole_rays  # noqa: E402
 from segformer_ros.simulation.render.renderer import Renderer  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
@@ -40,7 +38,7 @@ def room():
 def milliseconds(labels, size_wh, mount, grid):
     """Return the median processor time of a frame; the first ones make tables."""
     mask = cv2.resize(labels, size_wh, interpolation=cv2.INTER_NEAREST)
-    variant = costmap_variant(mask, mount, grid)
+    variant = benchmark.costmap_variant(mask, mount, grid)
     taken = []
     for _ in range(FRAMES):
         started = time.thread_time()
@@ -54,7 +52,7 @@ def main():
     cv2.setNumThreads(1)
     labels = room()
     print('| mount | four times as many | ms | each step |\n|---|---|---|---|')
-    for mount in (FIXED, MOVING):
+    for mount in (benchmark.FIXED, benchmark.MOVING):
         for what, taken in (
                 ('pixels: ' + ', '.join('{} x {}'.format(*size) for size in SIZES),
                  [milliseconds(labels, size, mount, GRIDS[0]) for size in SIZES]),

@@ -10,15 +10,18 @@ Run the same command again to go on where it stopped.
 import argparse
 import multiprocessing
 import os
+import sys
 from typing import List, NamedTuple
 
 import cv2
 import numpy as np
 
 from segformer_ros.simulation.render.renderer import Renderer
-from segformer_ros.simulation.render.sensor import random_sensor
-from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.world import World
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'worlds'))
+
+import random_views  # noqa: E402, I100
 
 # Seeds of the two sets never meet.
 VAL_FIRST_SEED = 1000000
@@ -66,8 +69,8 @@ def render(job: Job) -> int:
     random = np.random.RandomState([job.seed, 4242])
     for view_index in range(VIEWS_PER_WORLD):
         rays = distorted_rays(job.width, job.height, random)
-        renderer = Renderer(rays, random_sensor(random))
-        view = random_view(world, random)
+        renderer = Renderer(rays, random_views.random_sensor(random))
+        view = random_views.random_view(world, random)
         blur = random.normal(0.0, 2.0, 2) if random.uniform() < 0.3 else (0.0, 0.0)
         frame = renderer.render(world, view.camera_to_world, view.time,
                                 (float(blur[0]), float(blur[1])))

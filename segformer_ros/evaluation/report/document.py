@@ -1,16 +1,16 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-The document of one evaluation: what JSON holds and Markdown and HTML show.
+The document of one evaluation: what its JSON file holds and Markdown and HTML show.
 
 Everything but its part ``performance`` is the same in every run on the same input.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
-
+import json
+from typing import Any, Dict, IO, Iterator, List, NamedTuple, Optional, Sequence
 
 from segformer_ros.common import arrays
-from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common import errors
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
@@ -19,6 +19,8 @@ from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
+from segformer_ros.evaluation.run.records import compact_json
+from segformer_ros.evaluation.run.records import read_records
 from segformer_ros.evaluation.run.records import read_series
 from segformer_ros.evaluation.run.records import rounded
 from segformer_ros.evaluation.run.worst_frames import worst_of
@@ -32,6 +34,8 @@ FORMAT = 1
 LABELS = 'labels'
 REFERENCE = 'reference'
 NOTHING = 'nothing'
+# The one part that differs from run to run stands last.
+VARYING = 'performance'
 
 
 class Report(NamedTuple):
@@ -119,7 +123,7 @@ def _refuse_masks_of_two_values(total: Totals, label_map: LabelMap) -> None:
     found = total.confusion.class_counts().truth
     # 255 is left out, so that masks of 0 and 255 would be judged by their 0 alone.
     if label_map.name == SAME and len(found) == 2 and total.ignored_pixels and not found[1]:
-        raise InvalidInputError(
+        raise errors.InvalidInputError(
             'Labels cannot be told apart', got='the values 0 and 255 alone',
             expected='0 and 1 for two classes; 255 is left out',
             remedy='Where 255 is a class, give a --mapping with label_values: '
@@ -215,3 +219,73 @@ def _performance(outcomes: Sequence[Outcome], timings: arrays.Float64,
         'cpu_seconds_per_frame': round(usage.cpu_seconds / frames, 4) if frames else None,
         'peak_memory_mb': round(usage.peak_bytes / 1e6, 1),
     }
+
+
+def write_json(report: Report, path: str) -> None:
+    """
+    Write the report; frames are streamed, so that their number does not matter.
+
+    Files of two runs on the same input are equal up to the line ``"performance"``.
+
+    :param report: finished
+    :param path: is overwritten
+    """
+    with open(path, 'w', encoding='utf-8') as stream:
+        stream.write('{\n')
+        for key, value in report.document.items():
+            if key != VARYING:
+                stream.write(f'{json.dumps(key)}: {_value(value)},\n')
+        stream.write('"per_frame": [\n')
+        _write_lines(stream, _frame_lines(report))
+        stream.write(f'],\n"{VARYING}": {_value(report.document[VARYING])},\n')
+        stages = json.dumps(list(performance.STAGES))
+        stream.write(f'"timings_seconds": {{"stages": {stages}, "per_frame": [\n')
+        _write_lines(stream, (compact_json([round(float(t), 6) for t in row])
+                              for row in report.timings))
+        stream.write(']}\n}\n')
+
+
+def read_json(path: str) -> Dict[str, Any]:
+    """
+    Read a report.
+
+    :param path: as :func:`write_json` wrote it
+    :return: the document, with ``per_frame`` and ``timings_seconds``
+    :raises ConfigurationError: unreadable, no report, or of another version
+    """
+    try:
+        with open(path, encoding='utf-8') as stream:
+            document = json.load(stream)
+    except (OSError, ValueError, RecursionError) as error:
+        raise errors.ConfigurationError('Report cannot be read', got=f'{path} ({error})',
+                                 expected='a report.json of evaluate') from error
+    found = document.get('format') if isinstance(document, dict) else None
+    if found != FORMAT or 'per_frame' not in document:
+        raise errors.ConfigurationError('Not a report of this version', got=f'{path} (format {found})',
+                                 expected=f'format {FORMAT}',
+                                 remedy='Evaluate again with this version.')
+    result: Dict[str, Any] = document
+    return result
+
+
+def _value(value: Any) -> str:
+    """Return JSON with one line for every entry of a list of lists or mappings."""
+    if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
+        lines = ',\n'.join(compact_json(entry) for entry in value)
+        return f'[\n{lines}]'
+    return compact_json(value)
+
+
+def _frame_lines(report: Report) -> Iterator[str]:
+    for number, path in enumerate(report.records_paths):
+        for record in read_records(path):
+            yield compact_json(dict(record.facts, input=number))
+
+
+def _write_lines(stream: IO[str], lines: Iterator[str]) -> None:
+    pending: List[str] = []
+    for line in lines:
+        if pending:
+            stream.write(pending.pop() + ',\n')
+        pending.append(line)
+    stream.write(''.join(line + '\n' for line in pending))

@@ -214,11 +214,6 @@ def latched_qos() -> Any:
                           interfaces.QosLiveliness.AUTOMATIC, endless, False)
 
 
-def stamp_ns_of(stamp: Any) -> int:
-    """Return a message's ``builtin_interfaces/Time`` in nanoseconds."""
-    return int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)
-
-
 def is_latched(connection: Any) -> bool:
     """
     Return whether the recorded publisher of a topic was transient local.

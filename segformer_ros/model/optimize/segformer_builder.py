@@ -3,12 +3,12 @@
 """Write a SegFormer as the graph that runtimes run fastest."""
 
 import functools
-from typing import Any, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.telemetry import import_onnxruntime
-from segformer_ros.model.optimize import folding
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_layers as layers
 from segformer_ros.model.optimize.reader import UnsupportedGraphError
@@ -68,7 +68,7 @@ def build(network: layers.Segformer, spec: ModelSpec, target: Target,
     writer = GraphWriter(target.opset)
     image, factors = io_adapters.add_input(writer, spec, target)
     first = network.stages[0]
-    stages = (first._replace(embedding=folding.fold_input_scale(first.embedding, factors)),
+    stages = (first._replace(embedding=fold_input_scale(first.embedding, factors)),
               ) + network.stages[1:]
     images = []
     for number, (stage, size) in enumerate(zip(stages, sizes), 1):
@@ -98,7 +98,7 @@ def _attend(writer: GraphWriter, attention: layers.Attention, tokens: str,
     :return: (1, length, channels)
     """
     if not fused:
-        attention = folding.fold_attention_scale(attention)
+        attention = fold_attention_scale(attention)
     projected = []
     for name, layer, tensor in (('query', attention.query, tokens),
                                 ('key', attention.key, tokens_short),
@@ -167,7 +167,7 @@ def _block(writer: GraphWriter, block: layers.Block, tokens: str, size: Size,
 
 def _head(writer: GraphWriter, head: layers.Head, images: Tuple[str, ...],
           size: Size) -> str:
-    folded = folding.fold_head(head)
+    folded = fold_head(head)
     channels = int(folded.bias.shape[0])
     whole = writer.constant((1, channels) + size, 'size')
     total = ''
@@ -226,3 +226,54 @@ def _to_tokens(writer: GraphWriter, image: str, size: Size, norm: layers.Norm) -
 def _to_image(writer: GraphWriter, tokens: str, size: Size, norm: layers.Norm) -> str:
     return writer.transpose(writer.reshape(tokens, 1, size[0], size[1],
                                            int(norm.gain.shape[0])), 0, 3, 1, 2)
+
+
+class FoldedHead(NamedTuple):
+    """
+    The decode head as ``relu(sum_i up_i(x_i @ weights[i]) + bias) @ classifier``.
+
+    ``weights`` has one (stage channels, decoder channels) float32 matrix a stage.
+    """
+
+    weights: Tuple[arrays.Float32, ...]
+    bias: arrays.Float32
+    classifier: layers.Linear
+
+
+def fold_head(head: layers.Head) -> FoldedHead:
+    """
+    Merge each stage's projection with its share of the fusing convolution.
+
+    With stages x_i, projections L_i and b_i, upsampling up_i and the fusing convolution F and
+    f, the head's middle is ``z = F . concat_i(up_i(L_i x_i + b_i)) + f``. L_i and F act on
+    channels, up_i on positions, so they commute; interpolation weights sum to one, so b_i
+    passes unchanged: ``z = sum_i up_i((F_i L_i) x_i) + (f + sum_i F_i b_i)``. The convolution
+    over all stages' channels at the first stage's size, half of a SegFormer-B0's
+    multiplications, is gone.
+    """
+    widths = [projection.bias.size for projection in head.projections]
+    parts = np.split(np.asarray(head.fuse.weight, np.float64), np.cumsum(widths)[:-1])
+    bias = np.asarray(head.fuse.bias, np.float64)
+    weights = []
+    for projection, part in zip(head.projections, parts):
+        weights.append((np.asarray(projection.weight, np.float64) @ part).astype(np.float32))
+        bias = bias + np.asarray(projection.bias, np.float64) @ part
+    return FoldedHead(tuple(weights), bias.astype(np.float32), head.classifier)
+
+
+def fold_input_scale(convolution: layers.Convolution,
+                     scale: Sequence[float]) -> layers.Convolution:
+    """
+    Return a convolution that takes input multiplied by ``1 / scale`` beforehand.
+
+    :param scale: by input channel
+    """
+    factors = np.asarray(scale, np.float64).reshape(1, -1, 1, 1)
+    return convolution._replace(weight=(convolution.weight * factors).astype(np.float32))
+
+
+def fold_attention_scale(attention: layers.Attention) -> layers.Attention:
+    """Return the same attention with its scale moved into the query projection."""
+    query = layers.Linear(*((values.astype(np.float64) * attention.scale).astype(np.float32)
+                            for values in attention.query))
+    return attention._replace(query=query, scale=1.0)

@@ -2,12 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every topic and service of the node with its QoS: one row each."""
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import HistoryPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
+from rclpy import qos
 
 
 class Topic(NamedTuple):
@@ -20,14 +17,14 @@ class Topic(NamedTuple):
     depth: int
     description: str
 
-    def profile(self) -> QoSProfile:
+    def profile(self) -> qos.QoSProfile:
         """Return the QoS of the endpoint."""
-        return QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=self.depth,
-            reliability=ReliabilityPolicy.RELIABLE if self.reliable
-            else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if self.latched
-            else DurabilityPolicy.VOLATILE)
+        return qos.QoSProfile(
+            history=qos.HistoryPolicy.KEEP_LAST, depth=self.depth,
+            reliability=qos.ReliabilityPolicy.RELIABLE if self.reliable
+            else qos.ReliabilityPolicy.BEST_EFFORT,
+            durability=qos.DurabilityPolicy.TRANSIENT_LOCAL if self.latched
+            else qos.DurabilityPolicy.VOLATILE)
 
 
 # Best effort matches any publisher; one frame, because only the newest is of use.
@@ -145,19 +142,3 @@ def type_name_of(message_type: Any) -> str:
 def output_name(camera: str, topic: Topic) -> str:
     """Return the private name of an output: ``~/mask`` or ``~/front/mask``."""
     return '~/' + input_name(camera, topic)
-
-
-def render_table(topics: Sequence[Topic], prefix: str = '') -> str:
-    """
-    Return topics as a Markdown table, for docs/topics.md.
-
-    :param prefix: stands before every name, ``~/`` for outputs
-    """
-    lines = ['| topic | type | reliability | durability | depth | what |',
-             '|---|---|---|---|---|---|']
-    for topic in topics:
-        reliability = 'reliable' if topic.reliable else 'best effort'
-        durability = 'transient local' if topic.latched else 'volatile'
-        lines.append(f'| `{prefix}{topic.name}` | `{topic.type_name}` | {reliability} | '
-                     f'{durability} | {topic.depth} | {topic.description} |')
-    return '\n'.join(lines) + '\n'

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listen to what the simulated camera and the node publish, image by image."""
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+import collections
+import functools
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
@@ -19,8 +22,6 @@ from segformer_ros.evaluation.demo.truth import HeardGrid
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
-from segformer_ros.ros.peers.recorder import Channel
-from segformer_ros.ros.peers.recorder import Recorder
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from sensor_msgs.msg import CameraInfo
@@ -34,6 +35,53 @@ ODOM, BASE = 'odom', 'base_link'
 """Frames of the simulated robot."""
 ANSWER_TIMEOUT = 10.0
 """Seconds until the node answers a service."""
+
+
+class Channel(NamedTuple):
+    """One topic to record under its absolute name; the topic's own QoS is used."""
+
+    topic: topics.Topic
+    name: str
+    message_type: Any
+
+
+class Recorder:
+    """
+    Sets of messages with one stamp.
+
+    A set is handed over as soon as every channel has contributed. Of incomplete sets only the
+    newest are kept: a frame that the node superseded never completes.
+
+    :param node: subscriptions are made on it, in the order of the channels
+    :param channels: by the key that the message has in its set
+    :param on_set: called with each complete set, in order of completion
+    :param keep: incomplete sets
+    """
+
+    def __init__(self, node: Node, channels: Mapping[str, Channel],
+                 on_set: Callable[[Dict[str, Any]], None], keep: int = 16) -> None:
+        self._keys = tuple(channels)
+        self._on_set = on_set
+        self._keep = keep
+        self._sets: 'collections.OrderedDict[int, Dict[str, Any]]' = collections.OrderedDict()
+        self.counts: Dict[str, int] = dict.fromkeys(channels, 0)
+        """Messages received by key."""
+        for key, channel in channels.items():
+            node.create_subscription(channel.message_type, channel.name,
+                                     functools.partial(self.add, key),
+                                     channel.topic._replace(depth=10).profile())
+
+    def add(self, key: str, message: Any) -> None:
+        """Take one message of a channel."""
+        self.counts[key] += 1
+        stamp_ns = stamp_to_nanoseconds(message.header.stamp)
+        messages = self._sets.setdefault(stamp_ns, {})
+        messages[key] = message
+        if len(messages) == len(self._keys):
+            del self._sets[stamp_ns]
+            self._on_set(messages)
+        while len(self._sets) > self._keep:
+            self._sets.popitem(last=False)
 
 
 class HeardFrame(NamedTuple):

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The ground truth of costmaps: classes of the ground, obstacles, first surfaces."""
+"""The ground truth of costmaps: classes of the ground and of obstacles."""
 
 from typing import NamedTuple, Optional, Tuple
 
@@ -8,9 +8,6 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.simulation import shapes
-from segformer_ros.simulation.render.ray_casting import cast
-from segformer_ros.simulation.render.ray_casting import GROUND
-from segformer_ros.simulation.textures.bank import SKY
 from segformer_ros.simulation.world.world import World
 
 NONE = UNLABELED
@@ -126,34 +123,3 @@ def occupancy(world: World, origin: Tuple[float, float], resolution: float,
     x, y = np.meshgrid(x, y)
     return GridTruth(ground_classes(world, x, y),
                      obstacle_classes(world, x, y, time, lowest, highest, seen_from))
-
-
-def first_surfaces(world: World, origin: arrays.Array, directions: arrays.Array,
-                   time: float = 0.0) -> Tuple[arrays.Array, arrays.UInt8]:
-    """
-    Return what rays from one point meet first.
-
-    :param origin: x, y, z of the start, metres
-    :param directions: (N, 3) in the world, any length
-    :param time: seconds
-    :return: distance in metres (N,), inf for nothing, and class id (N,), the sky's for nothing
-    """
-    unit = (directions / np.sqrt((directions ** 2).sum(axis=1))[:, None]).astype(np.float32)
-    start = np.array(origin, float)
-    tiles = np.ascontiguousarray(unit.T)[:, :, None]
-    primitives = world.primitives_around(float(start[0]), float(start[1]), time)
-    distance, owner = cast(primitives, start, tiles, unit.T.astype(float),
-                           np.full(len(unit), 1e-3))
-    distance, owner = distance[:, 0], owner[:, 0]
-    points = start + unit * np.where(np.isfinite(distance), distance, 0)[:, None]
-    classes = np.full(len(unit), SKY, np.uint8)
-    down = owner == GROUND
-    classes[down] = ground_classes(world, points[down, 0], points[down, 1])
-    for index in np.unique(owner[owner >= 0]):
-        primitive = primitives[index]
-        chosen = owner == index
-        classes[chosen] = world.materials[primitive.material].class_id
-        if primitive.kind == shapes.ROOM:
-            top = chosen & (points[:, 2] > 2 * primitive.half[2] - 1e-3)
-            classes[top] = world.materials[primitive.material + 1].class_id
-    return distance, classes

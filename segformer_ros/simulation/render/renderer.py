@@ -61,18 +61,6 @@ def pinhole_rays(width: int, height: int, fx: float, fy: float, cx: float,
     return rays
 
 
-def rays_with_view(width: int, height: int, degrees: float) -> arrays.Float32:
-    """
-    Return the rays of an ideal camera by its horizontal field of view.
-
-    :param width: image width, pixels; ``height`` likewise
-    :param degrees: horizontal field of view, below 180
-    :return: directions with z = 1 in the optical frame, (H, W, 3)
-    """
-    f = 0.5 * width / np.tan(np.radians(degrees) / 2)
-    return pinhole_rays(width, height, f, f, 0.5 * (width - 1), 0.5 * (height - 1))
-
-
 class Renderer:
     """
     A camera.

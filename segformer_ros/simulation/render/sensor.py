@@ -34,16 +34,6 @@ class Sensor(NamedTuple):
 USUAL_SENSOR = Sensor()
 
 
-def random_sensor(random: np.random.RandomState) -> Sensor:
-    """Draw a camera for a data set."""
-    return Sensor(exposure=float(np.exp(random.normal(0.0, 0.28))),
-                  white_balance=(float(np.exp(random.normal(0.0, 0.13))),
-                                 float(np.exp(random.normal(0.0, 0.13)))),
-                  noise=float(random.uniform(0.003, 0.025)),
-                  vignette=float(random.uniform(0.0, 0.3)),
-                  softness=float(random.uniform(0.1, 0.35)))
-
-
 def _spread(image: arrays.Array, amount: float) -> arrays.Array:
     side = np.float32(amount * 0.5)
     keep = np.float32(1.0 - amount)

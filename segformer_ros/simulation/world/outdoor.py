@@ -5,14 +5,120 @@
 from typing import Callable, Tuple
 
 import numpy as np
+from segformer_ros.simulation import shapes
 from segformer_ros.simulation.world import ground as world_ground
-from segformer_ros.simulation.world import outdoor_objects as objects
 from segformer_ros.simulation.world.people import add_walker
 from segformer_ros.simulation.world.scene import Lights
 from segformer_ros.simulation.world.scene import Scene
 
 # Half the length of street that is built, metres.
 _REACH = 42.0
+# A cylinder's axis is its local z; this lays it along the local y axis.
+_ON_SIDE = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+
+
+def tree(scene: Scene, x: float, y: float, size: float) -> None:
+    """Put a tree; size 1 is about 5 m high, one in three is a conifer."""
+    r = scene.random
+    trunk, crown = scene.material('trunk'), scene.material('crown')
+    a = scene.assembly(x, y, r.uniform(0, 6.28))
+    stem = r.uniform(1.6, 2.3) * size
+    thick = r.uniform(0.15, 0.24) * size
+    a.put(shapes.CYLINDER, (0, 0, stem * 0.6), (thick, thick, stem * 0.6), trunk)
+    if r.uniform() < 0.33:
+        for layer in range(4):
+            wide = (1.35 - 0.3 * layer) * size
+            a.put(shapes.ELLIPSOID, (0, 0, stem * 0.8 + 0.85 * layer * size),
+                  (wide, wide, 0.75 * size), crown, holes=0.15)
+        return
+    a.put(shapes.ELLIPSOID, (0, 0, stem + 1.1 * size), (1.25 * size, 1.25 * size, 1.15 * size),
+          crown, holes=0.12)
+    for lobe in range(5):
+        angle = 1.2566 * lobe + r.uniform(-0.4, 0.4)
+        out = r.uniform(0.7, 1.0) * size
+        wide = r.uniform(0.65, 0.95) * size
+        a.put(shapes.ELLIPSOID, (out * np.cos(angle), out * np.sin(angle),
+                                 stem + r.uniform(0.6, 1.7) * size),
+              (wide, wide, wide * 0.85), crown, holes=0.2)
+
+
+def bush(scene: Scene, x: float, y: float, size: float) -> None:
+    """Put a bush, of class plant; size 1 is about 1.2 m high."""
+    r = scene.random
+    leaves = scene.material('leaves')
+    a = scene.assembly(x, y, r.uniform(0, 6.28))
+    for _ in range(4):
+        wide = r.uniform(0.4, 0.65) * size
+        a.put(shapes.ELLIPSOID, (r.uniform(-0.4, 0.4) * size, r.uniform(-0.4, 0.4) * size,
+                                 0.45 * size), (wide, wide, 0.55 * size), leaves, holes=0.12)
+
+
+def car(scene: Scene, x: float, y: float, yaw: float) -> None:
+    """Put a car, about 4.3 m long, facing along its x axis."""
+    r = scene.random
+    glass, tyre, body = (scene.material('car_glass'), scene.material('tyre'),
+                         scene.material('car_body'))
+    # Roof and bonnet are one paint.
+    scene.materials[glass] = scene.materials[glass]._replace(palette=np.stack(
+        [scene.materials[body].palette[0], scene.materials[glass].palette[1]]))
+    a = scene.assembly(x, y, yaw)
+    long, wide, tall = r.uniform(1.9, 2.3), r.uniform(0.82, 0.95), r.uniform(0.30, 0.38)
+    a.put(shapes.BOX, (0, 0, 0.28 + tall), (long, wide, tall), body)
+    cabin = long * r.uniform(0.48, 0.68)
+    back = -long * r.uniform(0.1, 0.3)
+    top = 0.28 + 2 * tall
+    a.put(shapes.BOX, (back, 0, top + 0.25), (cabin, wide * 0.88, 0.27), glass)
+    for side in (-1, 1):
+        a.put(shapes.BOX, (back + side * cabin * 0.93, 0, top + 0.15), (0.26, wide * 0.86, 0.16),
+              glass, turn=shapes.rotation_y(side * 0.7))
+    for sx in (-1, 1):
+        for sy in (-1, 1):
+            a.put(shapes.CYLINDER, (sx * long * 0.62, sy * (wide - 0.08), 0.33),
+                  (0.33, 0.33, 0.12), tyre, turn=_ON_SIDE)
+
+
+def building(scene: Scene, x: float, y: float, yaw: float, half_x: float, half_y: float,
+             height: float) -> None:
+    """Put a flat-roofed house with a plinth and something on the roof; metres."""
+    front = scene.material('building')
+    a = scene.assembly(x, y, yaw)
+    a.put(shapes.BOX, (0, 0, height / 2), (half_x, half_y, height / 2), front)
+    a.put(shapes.BOX, (0, 0, height - 0.15), (half_x + 0.25, half_y + 0.25, 0.18), front)
+    if scene.random.uniform() < 0.6:
+        a.put(shapes.BOX, (half_x * 0.3, half_y * 0.2, height + 0.6),
+              (half_x * 0.3, half_y * 0.35, 0.7), front)
+
+
+def fence(scene: Scene, x: float, y: float, yaw: float, length: float, height: float) -> None:
+    """Put a board fence along its x axis, with posts every 2.5 m."""
+    board = scene.material('fence')
+    a = scene.assembly(x, y, yaw)
+    a.put(shapes.BOX, (0, 0, height / 2 + 0.05), (length / 2, 0.04, height / 2), board)
+    count = int(length / 2.5)
+    for index in range(count + 1):
+        along = -length / 2 + index * length / max(1, count)
+        a.put(shapes.BOX, (along, 0, height / 2 + 0.08), (0.08, 0.08, height / 2 + 0.08), board)
+
+
+def pole(scene: Scene, x: float, y: float, height: float) -> None:
+    """Put a lamp post, 0.45 m thick, with a foot and a head."""
+    paint = scene.material('pole')
+    a = scene.assembly(x, y, scene.random.uniform(0, 6.28))
+    a.put(shapes.CYLINDER, (0, 0, height / 2), (0.22, 0.22, height / 2), paint)
+    a.put(shapes.CYLINDER, (0, 0, 0.2), (0.32, 0.32, 0.2), paint)
+    a.put(shapes.BOX, (0.35, 0, height), (0.55, 0.16, 0.09), paint)
+
+
+def rock(scene: Scene, x: float, y: float, size: float) -> None:
+    """Put a boulder of two or three lumps; size is its half width, metres."""
+    r = scene.random
+    grey = scene.material('rock')
+    a = scene.assembly(x, y, r.uniform(0, 6.28))
+    for _ in range(3):
+        a.put(shapes.ELLIPSOID, (r.uniform(-0.5, 0.5) * size, r.uniform(-0.5, 0.5) * size,
+                                 0.25 * size),
+              (size * r.uniform(0.6, 1.0), size * r.uniform(0.6, 0.9),
+               size * r.uniform(0.5, 0.9)), grey, turn=shapes.rotation_z(r.uniform(0, 3.1)))
 
 
 def daylight(random: np.random.RandomState) -> Lights:
@@ -89,7 +195,7 @@ def build_street(scene: Scene) -> None:
     for x in np.arange(-_REACH, _REACH, 9.0):
         side = r.choice([-1, 1])
         if r.uniform() < 0.55 and scene.claim(x, path_y + side * (path_half + 2.2), 0.9):
-            objects.pole(scene, x, path_y + side * (path_half + 2.2), r.uniform(3.0, 4.5))
+            pole(scene, x, path_y + side * (path_half + 2.2), r.uniform(3.0, 4.5))
     _park(scene, edge, field_y)
     for _ in range(7):
         x = r.uniform(-30, 30)
@@ -105,11 +211,10 @@ def _houses(scene: Scene, y: float) -> None:
     while x < _REACH:
         half = r.uniform(4.0, 7.5)
         deep = r.uniform(4.0, 6.0)
-        objects.building(scene, x + half, y - deep, 0.0, half, deep, r.uniform(4.5, 11.0))
+        building(scene, x + half, y - deep, 0.0, half, deep, r.uniform(4.5, 11.0))
         x += 2 * half + r.uniform(0.8, 4.5)
         if r.uniform() < 0.6:
-            objects.fence(scene, x - half, y + r.uniform(1.5, 3.0), 0.0, 2 * half,
-                          r.uniform(1.2, 1.8))
+            fence(scene, x - half, y + r.uniform(1.5, 3.0), 0.0, 2 * half, r.uniform(1.2, 1.8))
 
 
 def _street_side(scene: Scene, road: float, walk: float) -> None:
@@ -118,17 +223,16 @@ def _street_side(scene: Scene, road: float, walk: float) -> None:
         for slot in np.arange(-_REACH, _REACH, 7.0):
             x = slot + r.uniform(-1.5, 1.5)
             if r.uniform() < 0.45 and scene.claim(x, side * (road - 1.0), 2.4):
-                objects.car(scene, x, side * (road - 1.0), 0.0 if side < 0 else np.pi)
+                car(scene, x, side * (road - 1.0), 0.0 if side < 0 else np.pi)
             x += 3.0
             if r.uniform() < 0.55 and scene.claim(x, side * (road + 0.35), 0.3):
-                objects.pole(scene, x, side * (road + 0.35), r.uniform(3.5, 5.5))
+                pole(scene, x, side * (road + 0.35), r.uniform(3.5, 5.5))
             if r.uniform() < 0.4 and scene.claim(x + 1.0, side * (road + 2 * walk + 1.2), 1.2):
-                objects.tree(scene, x + 1.0, side * (road + 2 * walk + 1.2), r.uniform(0.7, 1.1))
+                tree(scene, x + 1.0, side * (road + 2 * walk + 1.2), r.uniform(0.7, 1.1))
     for x in np.arange(-_REACH, _REACH, 10.0):
         # Gaps between the fences lead from the sidewalk into the park.
         if r.uniform() < 0.5:
-            objects.fence(scene, x, road + 2 * walk + 0.4, 0.0, r.uniform(5.0, 8.0),
-                          r.uniform(1.0, 1.6))
+            fence(scene, x, road + 2 * walk + 0.4, 0.0, r.uniform(5.0, 8.0), r.uniform(1.0, 1.6))
 
 
 def _park(scene: Scene, edge: float, field_y: float) -> None:
@@ -139,24 +243,24 @@ def _park(scene: Scene, edge: float, field_y: float) -> None:
         size = r.uniform(0.7, 1.25)
         if choice < 0.45:
             if scene.claim(x, y, 1.3):
-                objects.tree(scene, x, y, size)
+                tree(scene, x, y, size)
         elif choice < 0.65:
             if scene.claim(x, y, 1.2):
-                objects.bush(scene, x, y, size)
+                bush(scene, x, y, size)
         elif choice < 0.95:
             if scene.claim(x, y, 1.5):
-                objects.rock(scene, x, y, 1.5 * size)
+                rock(scene, x, y, 1.5 * size)
         elif scene.claim(x, y, 0.5):
-            objects.pole(scene, x, y, r.uniform(3.0, 4.0))
+            pole(scene, x, y, r.uniform(3.0, 4.0))
     for _ in range(8):
         x, y = r.uniform(-30, 30), r.uniform(edge + 1.5, field_y)
         length = r.uniform(4, 8)
         if scene.claim(x, y, 0.5 * length - 0.6):
-            objects.fence(scene, x, y, r.uniform(-0.3, 0.3), length, r.uniform(0.9, 1.4))
+            fence(scene, x, y, r.uniform(-0.3, 0.3), length, r.uniform(0.9, 1.4))
     x = -_REACH
     while x < _REACH:
         if r.uniform() < 0.6:
-            objects.tree(scene, x, field_y + r.uniform(8.0, 25.0), r.uniform(1.0, 1.7))
+            tree(scene, x, field_y + r.uniform(8.0, 25.0), r.uniform(1.0, 1.7))
         x += r.uniform(3.0, 9.0)
 
 
@@ -198,13 +302,13 @@ def build_land(scene: Scene) -> None:
         u, sign = r.uniform(-45, 45), r.choice([-1, 1])
         v = sign * road * r.uniform(0.35, 0.65)
         if scene.claim(c * u - s * v, y + s * u + c * v, 2.3):
-            objects.car(scene, c * u - s * v, y + s * u + c * v, yaw + (sign > 0) * np.pi)
+            car(scene, c * u - s * v, y + s * u + c * v, yaw + (sign > 0) * np.pi)
     for _ in range(14):
         u = r.uniform(-45, 45)
         v = r.choice([-1, 1]) * (road + 2 * side + r.uniform(6.0, 16.0))
         if scene.claim(c * u - s * v, y + s * u + c * v, 5.5):
-            objects.building(scene, c * u - s * v, y + s * u + c * v, yaw, r.uniform(3.0, 5.5),
-                             r.uniform(2.8, 4.5), r.uniform(2.6, 5.0))
+            building(scene, c * u - s * v, y + s * u + c * v, yaw, r.uniform(3.0, 5.5),
+                     r.uniform(2.8, 4.5), r.uniform(2.6, 5.0))
     for u in np.arange(-60.0, 60.0, 1.5):
         scene.reserve(c * u, y + s * u, road + 2 * side)
     _scatter(scene)
@@ -231,10 +335,10 @@ def _scatter(scene: Scene) -> None:
         if not scene.claim(x, y, 1.6):
             continue
         if choice < 0.45:
-            objects.tree(scene, x, y, size * 1.1)
+            tree(scene, x, y, size * 1.1)
         elif choice < 0.63:
-            objects.bush(scene, x, y, size * 1.3)
+            bush(scene, x, y, size * 1.3)
         elif choice < 0.82:
-            objects.rock(scene, x, y, size * 1.7)
+            rock(scene, x, y, size * 1.7)
         else:
-            objects.fence(scene, x, y, r.uniform(0, 3.1), r.uniform(5, 8), 1.5)
+            fence(scene, x, y, r.uniform(0, 3.1), r.uniform(5, 8), 1.5)

@@ -1,8 +1,8 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Where the robot and its camera are: along a world's route, or at random."""
+"""Where the robot and its camera are: along a world's route."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -58,11 +58,6 @@ class Trajectory:
                                               usual_pitch if pitch is None else pitch)
         self._world = world
 
-    @property
-    def duration(self) -> float:
-        """Return the seconds until the route's end (one round of a loop)."""
-        return self._world.route_length / self.speed
-
     def base_pose(self, time: float) -> arrays.Float64:
         """
         Return the robot's pose on the ground, with x along the route.
@@ -73,7 +68,13 @@ class Trajectory:
         s = self.speed * time
         if not self._world.closed:
             s = min(max(s, 0.0), self._world.route_length)
-        return _on_route(self._world, s)
+        x, y = self._world.route(s)
+        ahead = self._world.route(s + 0.05)
+        behind = self._world.route(s - 0.05)
+        heading = np.arctan2(ahead[1] - behind[1], ahead[0] - behind[0])
+        c, t = np.cos(heading), np.sin(heading)
+        return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0],
+                         [0.0, 0.0, 0.0, 1.0]])
 
     def camera_pose(self, time: float) -> arrays.Float64:
         """
@@ -83,45 +84,3 @@ class Trajectory:
         :return: world_from_optical, (4, 4)
         """
         return self.base_pose(time).dot(self.base_from_optical)
-
-
-def _on_route(world: World, s: float) -> arrays.Float64:
-    x, y = world.route(s)
-    ahead = world.route(s + 0.05)
-    behind = world.route(s - 0.05)
-    heading = np.arctan2(ahead[1] - behind[1], ahead[0] - behind[0])
-    c, t = np.cos(heading), np.sin(heading)
-    return np.array([[c, -t, 0.0, x], [t, c, 0.0, y], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
-
-
-class View(NamedTuple):
-    """A camera pose, world_from_optical (4, 4), and a time in seconds."""
-
-    camera_to_world: arrays.Float64
-    time: float
-
-
-def random_view(world: World, random: Any) -> View:
-    """
-    Draw a view for a data set, near the route, in any plausible direction.
-
-    :param random: a RandomState
-    :return: the view; ground cameras 0.35 to 1.6 m high, drones 3 to 30 m
-    """
-    base = _on_route(world, float(random.uniform(0.0, world.route_length)))
-    side = float(random.uniform(-0.3, 0.3))
-    if world.kind == 'aerial':
-        height = float(np.exp(random.uniform(np.log(3.0), np.log(30.0))))
-        mount = camera_mount(height, float(np.pi / 2 - abs(random.normal(0.0, 0.22))),
-                             float(random.uniform(-np.pi, np.pi)),
-                             float(random.normal(0.0, 0.04)))
-        side *= 10.0
-    else:
-        spread = 1.2 if world.kind == 'outdoor' else 1.0
-        mount = camera_mount(float(random.uniform(0.35, 1.6)),
-                             float(random.uniform(-0.05, 0.45)),
-                             float(np.clip(random.normal(0.0, spread), -2.8, 2.8)),
-                             float(random.normal(0.0, 0.02)))
-    offset = np.eye(4)
-    offset[1, 3] = side
-    return View(base.dot(offset).dot(mount), float(random.uniform(0.0, 100.0)))

@@ -50,23 +50,13 @@ class World:
         self.route_length = scene.route_length
         self.closed = scene.closed
         self.room = scene.room
-        self._static = list(scene.primitives)
+        self.static = list(scene.primitives)
         if scene.room is not None:
             half_x, half_y, height = scene.room
             # Materials 0 and 1 of a room are its wall and its ceiling.
-            self._static.append(shapes.Primitive(
+            self.static.append(shapes.Primitive(
                 shapes.ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
                 np.array([half_x, half_y, height / 2]), 0))
-
-    def let_down(self, below: float) -> None:
-        """
-        Let what hangs low reach the ground: bed frames, quilts, cabinets over their plinths.
-
-        :param below: metres; upright boxes and cylinders whose underside lies above the ground,
-            but lower than that, reach down to it from now on
-        """
-        self._static = [_let_down(shape) if 0.0 < _underside(shape) < below else shape
-                        for shape in self._static]
 
     def primitives(self, time: float) -> List[shapes.Primitive]:
         """
@@ -75,8 +65,8 @@ class World:
         :param time: seconds
         :return: primitives; a ROOM is walls (its material) and ceiling (the next material)
         """
-        return self._static + [part for walker in self.walkers
-                               for part in walker_primitives(walker, time)]
+        return self.static + [part for walker in self.walkers
+                              for part in walker_primitives(walker, time)]
 
     def primitives_around(self, x: float, y: float, time: float) -> List[shapes.Primitive]:
         """
@@ -90,16 +80,4 @@ class World:
             place = walker_pose(walker, time)
             if np.hypot(place[0] - x, place[1] - y) > PERSONAL_SPACE:
                 moving.extend(walker_primitives(walker, time))
-        return self._static + moving
-
-
-def _underside(shape: shapes.Primitive) -> float:
-    """Return the height of a level underside, metres; 0 for what has none."""
-    upright = shape.kind in (shapes.BOX, shapes.CYLINDER) and abs(shape.rotation[2, 2]) > 0.999
-    return float(shape.center[2] - shape.half[2]) if upright else 0.0
-
-
-def _let_down(shape: shapes.Primitive) -> shapes.Primitive:
-    middle = 0.5 * (shape.center[2] + shape.half[2])
-    return shape._replace(center=np.append(shape.center[:2], middle),
-                          half=np.append(shape.half[:2], middle))
+        return self.static + moving

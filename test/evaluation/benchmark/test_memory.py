@@ -22,8 +22,8 @@ ALLOWED_BYTES = 15e6
 PROGRAM = '''
 from segformer_ros.evaluation.evaluator import evaluate, Request
 from segformer_ros.evaluation.report.document import LABELS
+from segformer_ros.evaluation.report.document import write_json
 from segformer_ros.evaluation.report.html_page import render_html
-from segformer_ros.evaluation.report.json_file import write_json
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.parallel import Parallel

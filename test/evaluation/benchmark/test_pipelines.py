@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 
 from segformer_ros.evaluation.benchmark import pipelines
-from segformer_ros.evaluation.benchmark.costmap import costmap_variant
-from segformer_ros.evaluation.benchmark.costmap import FIXED
-from segformer_ros.evaluation.benchmark.costmap import MOVING
 from segformer_ros.evaluation.benchmark.pipelines import CameraImage
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from support.color_network import color_spec
@@ -85,10 +82,3 @@ def test_opencv_pipeline_takes_the_argmax_of_the_upsampled_logits(backend):
     clear = expected.gap > 1e-4
     assert clear.mean() > 0.95
     assert np.array_equal(frame.masks['opencv'][clear], expected.mask[clear])
-
-
-@pytest.mark.parametrize('mount', [FIXED, MOVING])
-def test_costmap_variant_goes_through_all_its_stages(mount):
-    variant = costmap_variant(np.full((48, 64), 3, np.uint8), mount)
-    for _ in range(2):
-        assert set(variant.run().stages) == {'project', 'fuse', 'fill'}

@@ -10,10 +10,10 @@ from segformer_ros.evaluation.demo.truth import grid_pair
 from segformer_ros.evaluation.demo.truth import HeardGrid
 from segformer_ros.evaluation.demo.truth import true_grid
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.simulation.render.ground_truth import first_surfaces
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
+import surfaces
 
 CLASSES = load_class_table('ade20k')
 
@@ -36,7 +36,7 @@ def test_costs_are_those_of_the_first_surface_below_each_cell(kind):
     for row, column in zip(rows, columns):
         # From the height of a robot straight down: an obstacle lower than that is met first.
         start = np.array([xs[column], ys[row], 1.2])
-        distance, classes = first_surfaces(world, start, np.array([[0.0, 0.0, -1.0]]))
+        distance, classes = surfaces.first_surfaces(world, start, np.array([[0.0, 0.0, -1.0]]))
         if classes[0] == NONE:
             continue  # outside the room
         expected = costs.occupancy_of(CLASSES.names[classes[0]])

@@ -12,7 +12,7 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.report.document import LABELS
-from segformer_ros.evaluation.report.json_file import write_json
+from segformer_ros.evaluation.report.document import write_json
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.sources.inputs import InputOptions

@@ -13,13 +13,13 @@ from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.camera_poses import RangeReading
-from segformer_ros.ros.io.transform_messages import transform_message
-from segformer_ros.ros.io.transform_messages import TransformPublisher
 from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
+from segformer_ros.ros.peers.simulated_camera import transform_message
+from segformer_ros.ros.peers.simulated_camera import TransformPublisher
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
 

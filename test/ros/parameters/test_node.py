@@ -6,7 +6,6 @@ import os
 
 import pytest
 from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.ros.parameters import docs as parameter_docs
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
@@ -20,6 +19,7 @@ from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.node import snapshot
 from segformer_ros.ros.parameters.row import fault
+import tables
 import yaml
 
 ALL_ROWS = node_rows() + CAMERA_ROWS
@@ -156,4 +156,4 @@ def test_parameter_file_names_every_parameter_with_its_default(project_root):
 def test_documentation_repeats_the_rows(project_root):
     text = read(project_root, 'docs', 'parameters.md')
     for rows in (NODE_ROWS, COSTMAP_ROWS, CAMERA_ROWS):
-        assert parameter_docs.render_table(rows) in text
+        assert tables.parameter_table(rows) in text

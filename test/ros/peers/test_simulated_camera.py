@@ -1,13 +1,17 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated camera over real DDS: frames, truth and transforms fit together."""
+"""The simulated camera over real DDS: frames, truth and transforms fit together; scipy is the oracle."""
 
+from builtin_interfaces.msg import Time
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-from segformer_ros.ros.io.transform_messages import STATIC_QOS
+from segformer_ros.ros.peers import simulated_camera
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.ros_graph import NodeProcess
@@ -19,6 +23,7 @@ from tf2_msgs.msg import TFMessage
 SMALL = {'width': 96, 'height': 72, 'frames': 2, 'rate': 20.0, 'seed': 5,
          'wait_for_subscribers': 1}
 MODULE = 'segformer_ros.cli.simulated_camera'
+ANGLE = st.floats(-np.pi, np.pi)
 
 
 def stamp_of(message):
@@ -39,7 +44,7 @@ def record(domain, folder, parameters):
               'image_raw': Image}
     with Peer(domain) as peer:
         inboxes = {'tf': peer.subscribe(TFMessage, '/tf', 20),
-                   'tf_static': peer.subscribe(TFMessage, '/tf_static', STATIC_QOS)}
+                   'tf_static': peer.subscribe(TFMessage, '/tf_static', simulated_camera.STATIC_QOS)}
         # DDS tells of endpoints in the order of their making: who knows of the last
         # subscription, image_raw, knows of all.
         inboxes.update((name, peer.subscribe(kind, name, 20)) for name, kind in topics.items())
@@ -108,3 +113,30 @@ def test_wrong_parameter_ends_with_a_clear_message(domain, tmp_path, parameters,
         assert node.wait() == 2
         assert text in node.log()
         assert 'Traceback' not in node.log()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.tuples(ANGLE, ANGLE, ANGLE))
+def test_quaternion_gives_the_rotation_back(rotation_vector):
+    matrix = Rotation.from_rotvec(rotation_vector).as_matrix()
+    quaternion = simulated_camera.quaternion_of(matrix)
+    assert np.linalg.norm(quaternion) == pytest.approx(1.0, abs=1e-12)
+    assert quaternion[3] >= 0.0
+    assert np.allclose(Rotation.from_quat(quaternion).as_matrix(), matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize('half_turn', [(np.pi, 0, 0), (0, np.pi, 0), (0, 0, np.pi)])
+def test_half_turns_are_exact(half_turn):
+    matrix = Rotation.from_rotvec(half_turn).as_matrix()
+    assert np.allclose(Rotation.from_quat(simulated_camera.quaternion_of(matrix)).as_matrix(), matrix, atol=1e-15)
+
+
+def test_message_names_parent_child_and_translation():
+    pose = np.eye(4)
+    pose[:3, 3] = 1.0, -2.0, 3.5
+    message = simulated_camera.transform_message(Time(sec=4, nanosec=5), 'odom', 'base_link', pose)
+    assert (message.header.frame_id, message.child_frame_id) == ('odom', 'base_link')
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (4, 5)
+    t, q = message.transform.translation, message.transform.rotation
+    assert (t.x, t.y, t.z) == (1.0, -2.0, 3.5)
+    assert (q.x, q.y, q.z, q.w) == (0.0, 0.0, 0.0, 1.0)

@@ -7,15 +7,14 @@ from hypothesis import settings
 from hypothesis import strategies
 import numpy as np
 import pytest
+import random_views
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.simulation.render.renderer import pinhole_rays
-from segformer_ros.simulation.render.renderer import rays_with_view
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.shapes import ROOM
 from segformer_ros.simulation.textures.bank import SKY
-from segformer_ros.simulation.world.trajectory import random_view
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
 from support import simulation_oracle as oracle
@@ -35,7 +34,8 @@ def fisheye_rays(width, height, half_angle):
     return rays
 
 
-LENSES = {'pinhole': rays_with_view(64, 48, 80.0), 'fisheye': fisheye_rays(48, 48, 1.7)}
+LENSES = {'pinhole': random_views.rays_with_view(64, 48, 80.0),
+          'fisheye': fisheye_rays(48, 48, 1.7)}
 
 
 @pytest.mark.once
@@ -45,7 +45,7 @@ LENSES = {'pinhole': rays_with_view(64, 48, 80.0), 'fisheye': fisheye_rays(48, 4
 def test_unprojected_depth_lies_on_the_surface_that_the_label_names(kind, seed, lens):
     world = World(kind, seed)
     random = np.random.RandomState(seed % 1000)
-    view = random_view(world, random)
+    view = random_views.random_view(world, random)
     frame = Renderer(LENSES[lens]).render(world, view.camera_to_world, view.time)
     pose = view.camera_to_world
     primitives = world.primitives_around(pose[0, 3], pose[1, 3], view.time)
@@ -69,7 +69,7 @@ def test_unprojected_depth_lies_on_the_surface_that_the_label_names(kind, seed, 
 def test_nothing_solid_stands_before_the_surface_that_is_seen(kind, seed):
     world = World(kind, seed)
     random = np.random.RandomState(seed % 1000)
-    view = random_view(world, random)
+    view = random_views.random_view(world, random)
     rays = LENSES['pinhole']
     frame = Renderer(rays).render(world, view.camera_to_world, view.time)
     pose = view.camera_to_world
@@ -120,7 +120,7 @@ def test_texture_set_changes_colors_but_not_the_truth():
 
 def test_frame_types_and_ranges():
     world = World('outdoor', 3)
-    frame = Renderer(rays_with_view(50, 37, 70.0)).render(
+    frame = Renderer(random_views.rays_with_view(50, 37, 70.0)).render(
         world, Trajectory(world).camera_pose(0.0))
     assert frame.image.shape == (37, 50, 3)
     assert frame.image.dtype == np.uint8

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from segformer_ros.model.optimize import folding
+from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import segformer_layers as layers
 from support.oracles import upsample
 
@@ -27,7 +27,7 @@ def test_folded_head_equals_projecting_upsampling_joining_and_fusing(widths, dec
         upsample(project(image, layer.weight) + layer.bias[:, None, None], (16, 12))
         for image, layer in zip(images, head.projections)])
     expected = project(joined, head.fuse.weight) + head.fuse.bias[:, None, None]
-    folded = folding.fold_head(head)
+    folded = segformer_builder.fold_head(head)
     got = sum(upsample(project(image, weight), (16, 12))
               for image, weight in zip(images, folded.weights)) + folded.bias[:, None, None]
     np.testing.assert_allclose(got, expected, atol=2e-5)
@@ -43,7 +43,7 @@ def test_input_scale_moves_into_the_first_convolution():
     layer = layers.Convolution(random.normal(size=(5, 3, 7, 7)).astype(np.float32),
                                np.zeros(5, np.float32), (4, 4), (3, 3, 3, 3), 1)
     patch, factors = random.normal(size=(3, 7, 7)), (0.5, 0.25, 3.0)
-    folded = folding.fold_input_scale(layer, factors)
+    folded = segformer_builder.fold_input_scale(layer, factors)
     expected = np.tensordot(layer.weight, patch * np.reshape(factors, (3, 1, 1)), 3)
     np.testing.assert_allclose(np.tensordot(folded.weight, patch, 3), expected, rtol=1e-5)
     assert folded.strides == layer.strides and folded.pads == layer.pads
@@ -53,7 +53,7 @@ def test_attention_scale_moves_into_the_queries():
     random = np.random.RandomState(2)
     query, key, value, output = (random_linear(random, 8, 8) for _ in range(4))
     tokens = random.normal(size=(5, 8))
-    folded = folding.fold_attention_scale(
+    folded = segformer_builder.fold_attention_scale(
         layers.Attention(query, key, value, output, None, 2, 0.3))
     np.testing.assert_allclose(tokens @ folded.query.weight + folded.query.bias,
                                0.3 * (tokens @ query.weight + query.bias), rtol=1e-5)

@@ -4,8 +4,8 @@
 
 from builtin_interfaces.msg import Time
 from segformer_ros.ros.io.topics import MASK
-from segformer_ros.ros.peers.recorder import Channel
-from segformer_ros.ros.peers.recorder import Recorder
+from segformer_ros.ros.peers.demo_listener import Channel
+from segformer_ros.ros.peers.demo_listener import Recorder
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from support.ros_graph import Peer
