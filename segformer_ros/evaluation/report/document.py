@@ -258,12 +258,13 @@ def read_json(path: str) -> Dict[str, Any]:
             document = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
         raise errors.ConfigurationError('Report cannot be read', got=f'{path} ({error})',
-                                 expected='a report.json of evaluate') from error
+                                        expected='a report.json of evaluate') from error
     found = document.get('format') if isinstance(document, dict) else None
     if found != FORMAT or 'per_frame' not in document:
-        raise errors.ConfigurationError('Not a report of this version', got=f'{path} (format {found})',
-                                 expected=f'format {FORMAT}',
-                                 remedy='Evaluate again with this version.')
+        raise errors.ConfigurationError('Not a report of this version',
+                                        got=f'{path} (format {found})',
+                                        expected=f'format {FORMAT}',
+                                        remedy='Evaluate again with this version.')
     result: Dict[str, Any] = document
     return result
 

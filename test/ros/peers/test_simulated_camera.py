@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated camera over real DDS: frames, truth and transforms fit together; scipy is the oracle."""
+"""The simulated camera over real DDS: frames, truth and transforms fit; scipy is the oracle."""
 
 from builtin_interfaces.msg import Time
 from hypothesis import given
@@ -44,7 +44,8 @@ def record(domain, folder, parameters):
               'image_raw': Image}
     with Peer(domain) as peer:
         inboxes = {'tf': peer.subscribe(TFMessage, '/tf', 20),
-                   'tf_static': peer.subscribe(TFMessage, '/tf_static', simulated_camera.STATIC_QOS)}
+                   'tf_static': peer.subscribe(TFMessage, '/tf_static',
+                                               simulated_camera.STATIC_QOS)}
         # DDS tells of endpoints in the order of their making: who knows of the last
         # subscription, image_raw, knows of all.
         inboxes.update((name, peer.subscribe(kind, name, 20)) for name, kind in topics.items())
@@ -128,7 +129,8 @@ def test_quaternion_gives_the_rotation_back(rotation_vector):
 @pytest.mark.parametrize('half_turn', [(np.pi, 0, 0), (0, np.pi, 0), (0, 0, np.pi)])
 def test_half_turns_are_exact(half_turn):
     matrix = Rotation.from_rotvec(half_turn).as_matrix()
-    assert np.allclose(Rotation.from_quat(simulated_camera.quaternion_of(matrix)).as_matrix(), matrix, atol=1e-15)
+    found = Rotation.from_quat(simulated_camera.quaternion_of(matrix)).as_matrix()
+    assert np.allclose(found, matrix, atol=1e-15)
 
 
 def test_message_names_parent_child_and_translation():
