@@ -18,7 +18,8 @@ PROBE = 'from segformer_ros.common import resources; print(resources.find("confi
 def package_files(target):
     source = os.path.dirname(os.path.dirname(resources.__file__))
     os.makedirs(os.path.join(target, 'common'))
-    for name in ('__init__.py', 'common/__init__.py', 'common/errors.py', 'common/resources.py'):
+    for name in ('__init__.py', 'common/__init__.py', 'common/errors.py', 'common/resources.py',
+                 'common/text.py'):
         shutil.copy(os.path.join(source, name), os.path.join(target, os.path.dirname(name)))
 
 
