@@ -1,21 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a parameter is: one row with all that ROS, its checks and the documentation need."""
+"""
+What a parameter is: one row with all that ROS, its checks and the documentation need.
+
+Imports without ROS: tools and tests read the rows where there is none.
+"""
 
 import math
 import re
 from typing import Any, NamedTuple, Optional, Tuple
-
-from rcl_interfaces.msg import FloatingPointRange
-from rcl_interfaces.msg import IntegerRange
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException
-from rclpy.exceptions import InvalidParameterValueException
-from rclpy.exceptions import InvalidTopicNameException
-from rclpy.node import Node
-from rclpy.validate_topic_name import validate_topic_name
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.ros.io.endpoints import overrides_of
 
 START = 'at start'
 """Read once when the process starts (``read_only`` for ROS tools)."""
@@ -83,25 +76,6 @@ def fault(row: Row, value: Any) -> Optional[str]:
     return None
 
 
-def declare(node: Node, row: Row) -> Any:
-    """
-    Declare a parameter and return its value.
-
-    :raises ConfigurationError: the value given at start cannot be used
-    """
-    try:
-        value = node.declare_parameter(row.name, row.default, _descriptor(row)).value
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        override = overrides_of(node).get(row.name)
-        wrong = fault(row, None if override is None else override.value) or str(error)
-    else:
-        wrong = fault(row, value) or ''
-    if wrong:
-        raise ConfigurationError(wrong.rstrip('.'),
-                                 remedy='Correct the parameter file or the command line.')
-    return list(value) if row.kind is list else value
-
-
 def _is_of_kind(row: Row, value: Any) -> bool:
     if row.kind is list:
         # rclpy gives a sequence of texts as list, tuple or array; of no texts as anything.
@@ -129,6 +103,11 @@ def _cameras_fault(row: Row, names: Any) -> Optional[str]:
 
 def _topic_fault(row: Row, name: str) -> Optional[str]:
     try:
+        from rclpy.exceptions import InvalidTopicNameException
+        from rclpy.validate_topic_name import validate_topic_name
+    except ImportError:
+        return None  # without ROS there are no topics to name
+    try:
         validate_topic_name(name)
     except InvalidTopicNameException:
         return _sentence(row, name, 'the name of a topic, such as /camera/image_raw')
@@ -137,22 +116,3 @@ def _topic_fault(row: Row, name: str) -> Optional[str]:
 
 def _sentence(row: Row, value: Any, expected: str) -> str:
     return f'Wrong value of {row.name}: got {value!r}; expected {expected}.'
-
-
-def _descriptor(row: Row) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=row.description)
-    descriptor.read_only = row.when == START
-    # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
-    descriptor.dynamic_typing = row.kind is float
-    constraints = [f'Changed {row.when}.'] if row.when != START else []
-    if row.choices is not None:
-        choices = ', '.join(str(each) for each in row.choices)
-        constraints.append(f'One of {choices}.')
-    descriptor.additional_constraints = ' '.join(constraints)
-    if row.range is not None and row.kind is float:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=row.range[0], to_value=row.range[1])]
-    elif row.range is not None:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(row.range[0]), to_value=int(row.range[1]), step=1)]
-    return descriptor

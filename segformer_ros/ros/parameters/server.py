@@ -13,6 +13,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters import row as parameters_row
+from segformer_ros.ros.parameters.declaration import declare
 
 # Declared by rclpy itself, and names that launch files share between nodes.
 FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
@@ -56,7 +57,7 @@ class ParameterServer:
 
     def _declare(self, row: parameters_row.Row) -> None:
         self._rows[row.name] = row
-        self._values[row.name] = parameters_row.declare(self._node, row)
+        self._values[row.name] = declare(self._node, row)
 
     def _warn_of_unknown_names(self) -> None:
         for name in endpoints.overrides_of(self._node):

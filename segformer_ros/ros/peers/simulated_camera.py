@@ -20,7 +20,7 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.ros.io import images as io_images
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
-from segformer_ros.ros.parameters.row import declare
+from segformer_ros.ros.parameters.declaration import declare
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
 from segformer_ros.simulation.render.renderer import RenderedImage
