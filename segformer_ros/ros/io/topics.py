@@ -73,8 +73,8 @@ OUTPUTS = (MASK, CONFIDENCE, CAMERA_INFO_OUT, LABEL_INFO, COLOR_MASK, COLOR_MASK
 OBSTACLE_POINTS = Topic(
     'obstacle_points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
     'Feet of obstacles in `ground_frame`, for marking: x, y, z, label, cost, confidence. What '
-    'fills the lowest row in view has points all over the strip before the bumper, or at the foot that '
-    'the grid remembers. One for each image with a pose, empty where nothing stands.')
+    'fills the lowest row in view has points all over the strip before the bumper, or at the foot '
+    'that the grid remembers. One for each image with a pose, empty where nothing stands.')
 GROUND_POINTS = Topic(
     'ground_points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
     'Farthest ground before an obstacle in each direction, for clearing; fields as above.')
