@@ -63,12 +63,11 @@ def test_every_argument_is_described_and_every_file_runs_with_defaults(project_r
 
 
 def test_every_executable_of_ours_is_installed(project_root):
-    with open(os.path.join(project_root, 'setup.py'), encoding='utf-8') as stream:
-        setup = stream.read()
-    for path in launch_files(project_root):
-        for process in fake_launch.run(path, **required(path)):
-            if process['package'] == 'segformer_ros':
-                assert "'{} = segformer_ros.".format(process['executable']) in setup
+    started = {process['executable'] for path in launch_files(project_root)
+               for process in fake_launch.run(path, **required(path))
+               if process['package'] == 'segformer_ros'}
+    # setup.py installs this folder into lib/segformer_ros, as check_colcon.sh tests.
+    assert started and started <= set(os.listdir(os.path.join(project_root, 'executables')))
 
 
 def test_defaults_leave_model_backend_and_autostart_to_the_parameter_file(project_root):
