@@ -4,6 +4,7 @@
 
 from typing import Any, Callable
 
+from lifecycle_msgs.msg import Transition
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -36,6 +37,10 @@ def start_by_itself(node: LifecycleNode, abandoned: AbandonedThreads,
 
 
 RCLError = rclpy_implementation.RCLError
+TRANSITIONS = {
+    Transition.TRANSITION_CONFIGURE: 'configure', Transition.TRANSITION_CLEANUP: 'cleanup',
+    Transition.TRANSITION_ACTIVATE: 'activate', Transition.TRANSITION_DEACTIVATE: 'deactivate'}
+"""Names by id, which is all that lifecycle managers send."""
 
 
 def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
@@ -56,7 +61,8 @@ def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
         try:
             return change_state(request, response)
         except RCLError as error:
-            name = request.transition.label or request.transition.id
+            asked = request.transition
+            name = asked.label or TRANSITIONS.get(asked.id, asked.id)
             state = node._state_machine.current_state[1]
             remedy = (' The node starts by itself: set autostart: false where a lifecycle '
                       'manager leads it.') if autostart else ''
