@@ -16,6 +16,7 @@ from segformer_ros.ros.io import status
 from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.encodings import find_encoding
 
+TF_STATIC = '/tf_static'
 SLOW = 1.0
 """Images per second below which ``warn_after`` of the node would be reached between two."""
 OLD = 1.0
@@ -93,13 +94,20 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
                         topic, publisher.node, publisher.type_name, ', '.join(types)),
                     'Remap one of them, or set image_transport or depth_transport to what the '
                     'topic carries.'))
+                continue
+            wanted = next((each for each in fitting if each.latched), None)
+            if wanted is not None and topic.endswith(TF_STATIC) and not publisher.latched:
+                results.append(CheckResult(
+                    level, 'topics', f'{topic}: {publisher.node} publishes {_qos(publisher)}; '
+                    'the node hears only what is sent while it runs',
+                    'Let it publish transient local: a StaticTransformBroadcaster does, and so '
+                    'does static_transform_publisher.'))
             elif fitting and not any(_matches(publisher, each) for each in fitting):
                 wanted = fitting[0]
                 results.append(CheckResult(
                     level, 'topics', f'{topic}: {publisher.node} publishes {_qos(publisher)}; '
                     f'the node wants {_qos(wanted)} and hears nothing of it',
-                    'Let it publish transient local: a StaticTransformBroadcaster does, and so '
-                    'does static_transform_publisher.' if wanted.latched and not publisher.latched
+                    'Let it publish transient local.' if wanted.latched and not publisher.latched
                     else 'Let it publish reliable.'))
     return results
 
