@@ -78,6 +78,12 @@ class Collector:
         self._thread.join(5.0)
 
 
+SILENCING = ('CI', 'TF_BUILD', 'GITHUB_ACTIONS', 'GITLAB_CI', 'CIRCLECI', 'TRAVIS', 'JENKINS_URL',
+             'CODEBUILD_BUILD_ID', 'BUILDKITE', 'TEAMCITY_VERSION', 'APPVEYOR',
+             'BITBUCKET_BUILD_NUMBER')
+"""Variables of build services, at which onnxruntime is silent by itself; no robot has them."""
+
+
 class Session:
     """One process with one session."""
 
@@ -86,7 +92,7 @@ class Session:
         self.folder = str(folder)
         self.collector = Collector()
         environment = {name: value for name, value in os.environ.items()
-                       if name not in telemetry.VARIABLES}
+                       if name not in telemetry.VARIABLES and name not in SILENCING}
         environment.update(
             setting, HOME=self.folder, XDG_CACHE_HOME=os.path.join(self.folder, 'cache'),
             https_proxy=self.collector.address, HTTPS_PROXY=self.collector.address,
