@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--rounds', type=command.number_within(1, 10 ** 6), default=25,
                         metavar='N',
                         help='undisturbed rounds of each table (default: %(default)s)')
-    parser.add_argument('--patience', type=command.number_within(0, 86400, float, above=True),
+    parser.add_argument('--patience', type=command.number_within(0, 86400, float),
                         default=60.0, metavar='SECONDS',
                         help='to look for undisturbed rounds, a table (default: %(default)g)')
     parser.add_argument('--threads', type=command.number_within(0, 256), default=0, metavar='N',

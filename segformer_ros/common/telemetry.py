@@ -16,7 +16,7 @@ VARIABLES = {'ORT_DISABLE_TELEMETRY': '1', 'HF_HUB_DISABLE_TELEMETRY': '1'}
 
 
 def disable_telemetry() -> None:
-    """Tell runtimes of this process and its children not to report; a user's own word counts."""
+    """Keep runtimes of this process and its children from reporting; a user's own word counts."""
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
 

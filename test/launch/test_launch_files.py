@@ -241,7 +241,7 @@ def test_named_cameras_get_their_topics(project_root, names):
      'expected front.camera_info:='),
     ('segformer', ['imgae:=/x'], {}, r'Argument imgae does nothing.*Meant: image\?'),
     ('segformer', ['front.imgae:=/x'], {'cameras': '[front]'}, 'front.imgae does nothing'),
-    ('drone', ['hieght:=3'], {}, 'Argument hieght does nothing'),
+    ('drone', ['heigth:=3'], {}, 'Argument heigth does nothing'),
     ('demo', ['frame:=3'], {}, r'Argument frame does nothing.*Meant: frames\?'),
     ('replay_evaluation', ['backends:=auto'], {'bag': 'b'}, r'Meant: backend\?'),
 ])

@@ -44,7 +44,7 @@ class EngineIo(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, addresses: Mapping[str, int]) -> None:
-        """Tell where on the GPU each tensor lies. Once, before :meth:`enqueue`."""
+        """Bind each tensor to its place on the GPU. Once, before :meth:`enqueue`."""
 
     @abc.abstractmethod
     def enqueue(self, stream: int) -> None:
@@ -216,7 +216,7 @@ class TensorrtBackend(backend.Backend):
 
     @property
     def overlaps(self) -> bool:
-        """Tell that a run leaves the CPU free; a recorded graph has one place for results."""
+        """Return whether a run leaves the CPU free; a recorded graph has one place for results."""
         return not self._settings.cuda_graph
 
     def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:

@@ -36,7 +36,7 @@ def refuse_random(header: OnnxHeader) -> None:
 
 def refuse_foreign(header: OnnxHeader, output: model_spec.TensorSpec) -> None:
     """
-    Refuse an output that is no segmentation by class.
+    Refuse an output that is not a segmentation by class.
 
     :param output: the one that the user or the file names
     :raises ModelError: it is known to be something else, which is named
@@ -99,7 +99,7 @@ def fitted(header: OnnxHeader, spec: model_spec.ModelSpec) -> model_spec.ModelSp
     counts where the specification leaves the kind at its default.
 
     :param spec: of that file, as it was written
-    :raises ModelError: the output is no segmentation, or of another kind than is written
+    :raises ModelError: the output is not a segmentation, or of another kind than is written
     """
     refuse_random(header)
     output = next((each for each in header.outputs if each.name == spec.output_name), None)

@@ -29,7 +29,7 @@ class StandstillWatch:
     """
     Tells for how long a clock has stood still, by a steady one.
 
-    A slow clock is no fault, however slow: its own steps are the measure.
+    A slow clock is not a fault, however slow: its own steps are the measure.
     """
 
     def __init__(self) -> None:

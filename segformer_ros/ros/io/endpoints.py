@@ -38,7 +38,7 @@ def subscribe(node: Node, message_type: Any, name: str, callback: Callable[[Any]
     :param name: relative, private or full
     :param profile: without overrides
     :param second: of a further subscription with another QoS: its name in ``qos_overrides``.
-        A publisher that it does not match is no fault, since the first one may match
+        A publisher that it does not match is not a fault, since the first one may match
     :raises ConfigurationError: an override cannot be used
     """
     profile = copy.copy(profile)

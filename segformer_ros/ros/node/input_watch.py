@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Tell in the log when the images of a camera stay away, and who publishes their topic."""
+"""Log when the images of a camera stay away, and who publishes their topic."""
 
 from typing import Any, List, NamedTuple, Sequence
 

@@ -55,7 +55,7 @@ class Scheduler:
         Return the next camera and its frame, and empty its slot.
 
         :param now: seconds, from the same clock at every call
-        :param max_rate: frames per second of each camera; 0 is no limit
+        :param max_rate: frames per second of each camera; 0 for no limit
         :param hold_time: seconds for which a frame is held at most where a newer one is about to
             come
         :return: None where no frame waits, none is due or the next one is held
