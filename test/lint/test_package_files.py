@@ -20,8 +20,9 @@ HEADER = ('# Copyright 2026 segformer_ros maintainers\n'
 # Import name -> rosdep key, where they differ.
 ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python3-pil',
                'yaml': 'python3-yaml', 'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
-# Imported late and optional, with an error that says how to get them; no rosdep key.
-OPTIONAL = {'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
+# Imported late and optional, with an error that says how to get them; no rosdep key. google is
+# protobuf, which onnx brings.
+OPTIONAL = {'google', 'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
 
 
 def tracked(project_root, ending):
