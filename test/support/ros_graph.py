@@ -124,8 +124,9 @@ class Peer:
         if self._thread.is_alive():
             raise AssertionError(f'a callback of {self.node.get_name()} does not end')
         self._executor.shutdown()
-        self.node.destroy_node()
+        # In this order: rcl has crashed on a client with an open call while the context lived.
         self.context.try_shutdown()
+        self.node.destroy_node()
 
     def subscribe(self, message_type, topic, qos=10):
         """Return an inbox that fills from now on."""
