@@ -18,7 +18,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make test       every test and linter (about a quarter of an hour on two cores)"
-	@echo "make test-slow  the long ones: soak, long recordings, engine builds, test-properties"
+	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
