@@ -165,7 +165,7 @@ def test_a_stamp_that_goes_back_is_served_and_told(raw):
     old.header.stamp.sec = 7
     before = len(raw.process.log())
     assert_is_of_picture(raw.peer.mask_of(old))
-    raw.process.wait_for_log('Stamps of image went back', after=before)
+    raw.process.wait_for_log('Stamps of /image went back', after=before)
     raw.assert_serves()
 
 

@@ -135,10 +135,15 @@ class CostmapRobot(SegformerPeer):
         return header
 
     def look_until(self, condition, what, pause=0.1, **arguments):
-        """Look again and again until a condition returns something; return that."""
+        """
+        Look again and again until a condition returns something; return that.
+
+        :param arguments: of :meth:`look`; what can be called is called for each look
+        """
         deadline = time.monotonic() + TIMEOUT
         while True:
-            self.look(**arguments)
+            self.look(**{name: value() if callable(value) else value
+                         for name, value in arguments.items()})
             time.sleep(pause)
             found = condition()
             if found:
