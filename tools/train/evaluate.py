@@ -3,6 +3,8 @@
 """Measure a trained network or an ONNX file on labelled images, at the images' own size."""
 
 import argparse
+import os
+import sys
 from typing import Any, Callable, List, Tuple
 
 import cv2
@@ -10,8 +12,11 @@ from dataset import names_of
 from dataset import normalise
 import numpy as np
 from PIL import Image
-from segformer_ros.common.telemetry import import_onnxruntime
 from tqdm import tqdm
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
+
+from segformer_ros.common.telemetry import import_onnxruntime  # noqa: E402, I100
 
 _CHUNK = 64
 

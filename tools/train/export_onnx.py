@@ -9,14 +9,19 @@ its place with a logit far below the others.
 """
 
 import argparse
+import os
+import sys
 from typing import Optional, Tuple
 
 from network import SegFormer
 import numpy as np
 import onnx
-from segformer_ros.common.telemetry import import_onnxruntime
 import torch
 from torch import nn
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir))
+
+from segformer_ros.common.telemetry import import_onnxruntime  # noqa: E402, I100
 
 # Low enough that softmax gives nothing, high enough for float16.
 _NEVER = -50.0
