@@ -64,6 +64,7 @@ def _is_builder():
     """Return whether this is a process that builds and validates engines."""
     return os.path.join('inference', 'trt', 'worker') in sys.argv[0]
 
+
 VERSIONS = tuple(sorted(RECORDED, key=lambda text: [int(part) for part in text.split('.')]))
 # Printed by the parser's importers, not by our code under test.
 _LAYER_OF_OP = {
