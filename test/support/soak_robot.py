@@ -159,6 +159,8 @@ class SoakRobot:
         feet = np.stack([points['x'], points['y'], np.zeros(len(points)), np.ones(len(points))])
         seen = _intrinsics(width, height).dot(inverse(mount).dot(feet)[:3])
         column = seen[0] / seen[2]
+        # Points of the strip before the bumper lie below the picture, whatever its stripes say.
+        in_view = (seen[2] > 0.0) & (seen[1] / seen[2] < height - BORDER)
         at = edges(width)
         for code, start, end in zip(codes, at[:-1], at[1:]):
             margin = max((end - start) // 4, BORDER)
@@ -168,7 +170,7 @@ class SoakRobot:
                     (column > start) & (column < end))
             else:
                 self.counts['wrong points'] += int(np.count_nonzero(
-                    (column > start + margin) & (column < end - margin - 1)))
+                    in_view & (column > start + margin) & (column < end - margin - 1)))
 
 
 def faults_of(counts, excused):
