@@ -3,12 +3,12 @@
 """The command ``doctor``: check this machine and the ROS graph, and name remedies."""
 
 import argparse
-import math
 import os
 import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
 from segformer_ros.ros.doctor import check_result
 from segformer_ros.ros.doctor import parts
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog='Exit status: 0 all is well, 1 warnings, 2 errors, 64 wrong command line.')
     parser.add_argument('--node', help=f'full name (default: {DEFAULT_NODE}, or the only node '
                                        'of this kind in any namespace)')
-    parser.add_argument('--seconds', type=_seconds, default=3.0,
+    parser.add_argument('--seconds', type=command.number_within(0, 3600, float), default=3.0,
                         help='how long messages are counted (default: %(default)s)')
     parser.add_argument('--image', default='image',
                         help='topic to look at where no active node says which one it reads')
@@ -80,32 +80,12 @@ def _parser() -> argparse.ArgumentParser:
                        ('engine_cache', 'folder of the engines')):
         parser.add_argument('--' + name.replace('_', '-'), dest=name, metavar='TEXT',
                             help=f'{what} (default: what the running node has)')
-    parser.add_argument('--speed', type=_speed, default=0.5, metavar='M/S',
-                        help="the robot's highest, for the stop polygon of Nav2's collision "
-                             'monitor (default: %(default)s)')
+    parser.add_argument('--speed', type=command.number_within(0, 50, float), default=0.5,
+                        metavar='M/S', help="the robot's highest, for the stop polygon of Nav2's "
+                                            'collision monitor (default: %(default)s)')
     parser.add_argument('--no-ros', action='store_true', help='look at the machine alone')
     parser.add_argument('--json', action='store_true', help='write JSON')
     return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 3600')
-    return value
-
-
-def _speed(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value <= 50.0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 50')
-    return value
 
 
 def _observe_graph(options: argparse.Namespace

@@ -12,7 +12,6 @@ from typing import Any, Dict, List, Optional, Tuple
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.costmap.settings import CONTACT
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
@@ -33,11 +32,6 @@ from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.segmentation.segmenter import ROTATIONS
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
-DONE = 0
-FAILED = 1
-THRESHOLD_MISSED = 3
-INTERRUPTED = 130
-
 REPORTS = ('report.html', 'report.md', 'report.json')
 
 
@@ -48,9 +42,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog='evaluate', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Run every frame of recordings or photos through a network and report how '
                     'good and how fast it is.',
-        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong '
-               f'arguments; {THRESHOLD_MISSED} a bound does not hold, or frames were left out '
-               'with --strict.')
+        epilog='Exit status: 0 done; 1 could not be done, with a message; 2 wrong arguments; '
+               '3 a bound does not hold, or frames were left out with --strict.')
     parser.add_argument('inputs', nargs='*', metavar='INPUT',
                         help='bag (mcap, sqlite3, ROS 1), folder of bags, or folder of photos')
     parser.add_argument('-o', '--output', default='evaluation',
@@ -226,14 +219,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     options = make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
-    try:
-        return _compare(options) if options.compare else _evaluate(options)
-    except SegformerRosError as error:
-        print(f'evaluate: {error}', file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print('\nInterrupted; no report is written.', file=sys.stderr)
-        return INTERRUPTED
+    task = _compare if options.compare else _evaluate
+    return command.run('evaluate', lambda: task(options), command.NO_REPORT)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -269,7 +256,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         after = document.read_json(paths[2])
         print(compare.render_comparison(compare.compare_reports(baseline, after), baseline, after))
         problems += compare.regressions(baseline, after, allowed)
-    return _verdict(problems)
+    return command.judge(problems)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -281,8 +268,8 @@ def _compare(options: argparse.Namespace) -> int:
         for path in options.compare)
     at_least, at_most, allowed = _bounds(options)
     print(compare.render_comparison(compare.compare_reports(before, after), before, after))
-    return _verdict(compare.regressions(before, after, allowed)
-                    + thresholds.failures(after, at_least, at_most))
+    return command.judge(compare.regressions(before, after, allowed)
+                         + thresholds.failures(after, at_least, at_most))
 
 
 def _bounds(options: argparse.Namespace) -> Tuple[List[thresholds.Bound], ...]:
@@ -290,12 +277,6 @@ def _bounds(options: argparse.Namespace) -> Tuple[List[thresholds.Bound], ...]:
     return ([thresholds.parse_bound(text) for text in options.fail_under],
             [thresholds.parse_bound(text) for text in options.fail_over],
             [thresholds.parse_bound(text, 'miou') for text in options.max_regression])
-
-
-def _verdict(problems: List[str]) -> int:
-    for problem in problems:
-        print(f'FAILED: {problem}', file=sys.stderr)
-    return THRESHOLD_MISSED if problems else DONE
 
 
 if __name__ == '__main__':

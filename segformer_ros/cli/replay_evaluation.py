@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildCommand
 from segformer_ros.cli.support.node_process import ChildProcess
@@ -22,11 +23,6 @@ from segformer_ros.evaluation.replay.recording import Recording
 from segformer_ros.evaluation.report import thresholds
 from segformer_ros.evaluation.run.sinks import MaskFolder
 from segformer_ros.evaluation.sources.frames import stamp_text
-
-DONE = 0
-FAILED = 1
-THRESHOLD_MISSED = 3
-INTERRUPTED = 130
 
 AUTO, ROSBAG2, PACKAGE = 'auto', 'rosbag2', 'package'
 PLAYERS = (AUTO, ROSBAG2, PACKAGE)
@@ -47,8 +43,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog='replay_evaluation', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Play a recording into the live node over real topics and measure latency, '
                     'drops and staleness.',
-        epilog=f'Exit status: {DONE} done; {FAILED} could not be done, with a message; 2 wrong '
-               f'arguments; {THRESHOLD_MISSED} a bound does not hold.')
+        epilog='Exit status: 0 done; 1 could not be done, with a message; 2 wrong arguments; '
+               '3 a bound does not hold.')
     parser.add_argument('bag', help='rosbag2 recording or file, mcap or sqlite3')
     parser.add_argument('-o', '--output', default='replay_evaluation',
                         help='folder for replay.md and replay.json')
@@ -146,14 +142,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :return: exit status, see the parser's epilog; 130 interrupted
     """
     options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
-    try:
-        return _run(options)
-    except errors.SegformerRosError as error:
-        print(f'replay_evaluation: {error}', file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print('\nInterrupted; no report is written.', file=sys.stderr)
-        return INTERRUPTED
+    return command.run('replay_evaluation', lambda: _run(options), command.NO_REPORT)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -169,10 +158,7 @@ def _run(options: argparse.Namespace) -> int:
     report.write_replay(document, *paths)
     print(report.render_replay(document))
     print('Reports: ' + ', '.join(paths))
-    problems = thresholds.failures(document, at_least, at_most, report.FIGURES)
-    for problem in problems:
-        print(f'FAILED: {problem}', file=sys.stderr)
-    return THRESHOLD_MISSED if problems else DONE
+    return command.judge(thresholds.failures(document, at_least, at_most, report.FIGURES))
 
 
 def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
@@ -189,7 +175,7 @@ def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
     except ImportError as error:
         raise errors.BackendError('A replay needs ROS', got=error,
                                   remedy='Source a ROS 2 installation.') from error
-    player, command = player_command(options, recording)
+    player, playing_command = player_command(options, recording)
     save = None if options.save_masks is None else mask_writer(options.save_masks, recording.name)
     log = os.path.join(options.output, 'player.log')
     with contextlib.ExitStack() as stack:
@@ -201,7 +187,7 @@ def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
             options.node, options.camera, recording.topic, recording.is_compressed, save))
         await_active(listener, node, options.patience)
         before = counts_of(listener)
-        with ChildCommand(command, log) as playing:
+        with ChildCommand(playing_command, log) as playing:
             while not playing.has_ended:
                 listener.spin(STEP_S)
                 check(node)

@@ -4,14 +4,16 @@
 
 import argparse
 import sys
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
 
 DONE = 0
 FAILED = 1
+THRESHOLD_MISSED = 3
 INTERRUPTED = 130
 """What a shell gives for SIGINT."""
+NO_REPORT = 'Interrupted; no report is written.'
 
 
 def run(name: str, task: Callable[[], int], on_interrupt: str = 'Interrupted.') -> int:
@@ -31,6 +33,13 @@ def run(name: str, task: Callable[[], int], on_interrupt: str = 'Interrupted.') 
     except KeyboardInterrupt:
         print('\n' + on_interrupt, file=sys.stderr)
         return INTERRUPTED
+
+
+def judge(problems: Sequence[str]) -> int:
+    """Print what does not hold; return DONE or THRESHOLD_MISSED."""
+    for problem in problems:
+        print(f'FAILED: {problem}', file=sys.stderr)
+    return THRESHOLD_MISSED if problems else DONE
 
 
 def size_wh(text: str) -> Tuple[int, int]:

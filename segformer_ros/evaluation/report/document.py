@@ -17,12 +17,9 @@ from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
+from segformer_ros.evaluation.run import records
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
-from segformer_ros.evaluation.run.records import compact_json
-from segformer_ros.evaluation.run.records import read_records
-from segformer_ros.evaluation.run.records import read_series
-from segformer_ros.evaluation.run.records import rounded
 from segformer_ros.evaluation.run.worst_frames import worst_of
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.sources.frames import Inputs
@@ -76,7 +73,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         total.merge(outcome.result.totals)
     worst = worst_of([outcome.result.worst for outcome in outcomes], job.run.worst)
     paths = [outcome.result.records_path for outcome in outcomes]
-    timings, quality = read_series(paths)
+    timings, quality = records.read_series(paths)
     compared = against != NOTHING and total.labelled_frames > 0
     if compared and against == LABELS:
         _refuse_masks_of_two_values(total, label_map)
@@ -93,7 +90,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'labelled_frames': total.labelled_frames,
         'inputs': [_input(outcome) for outcome in outcomes],
         'left_out': _left_out(total),
-        'ignored_share': rounded(_ignored_share(total)) if compared else None,
+        'ignored_share': records.rounded(_ignored_share(total)) if compared else None,
         'notes': list(inputs.notes) + _notes_on_labels(total, label_map, compared, against),
         'figures': _figures(total, compared),
         'by_class': _by_class(total, label_map) if compared else [],
@@ -101,7 +98,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'calibration': _calibration(total) if compared else None,
         'costmap': _costmap(total) if job.costmap else None,
         'worst': [{'source': frame.source, 'position': frame.position, 'name': frame.name,
-                   'score': rounded(frame.score)} for frame in worst],
+                   'score': records.rounded(frame.score)} for frame in worst],
         'performance': _performance(outcomes, timings, wall_seconds, workers, date),
     }
     return Report(document, paths, timings, quality, worst)
@@ -141,8 +138,8 @@ def _input(outcome: Outcome) -> Dict[str, Any]:
     return {'name': result.name, 'consecutive': result.consecutive,
             'frames': result.totals.frames, 'labelled_frames': result.totals.labelled_frames,
             'left_out': sum(result.totals.left_out_frames.values()),
-            'pixel_accuracy': rounded(figures.pixel_accuracy),
-            'mean_iou': rounded(figures.mean_iou)}
+            'pixel_accuracy': records.rounded(figures.pixel_accuracy),
+            'mean_iou': records.rounded(figures.mean_iou)}
 
 
 def _left_out(total: Totals) -> Dict[str, Any]:
@@ -154,24 +151,27 @@ def _left_out(total: Totals) -> Dict[str, Any]:
 
 
 def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
-    figures: Dict[str, Optional[float]] = {'flicker': rounded(total.consistency.changed_share())}
+    changed = records.rounded(total.consistency.changed_share())
+    figures: Dict[str, Optional[float]] = {'flicker': changed}
     if total.grids.compared:
         agreement = total.grids.agreement
         figures.update({
-            'grid_agreement': rounded(agreement.agreement()),
-            'grid_recall': rounded(agreement.recall()),
-            'grid_precision': rounded(agreement.precision()),
-            'grid_cost_error': rounded(agreement.mean_cost_error())})
+            'grid_agreement': records.rounded(agreement.agreement()),
+            'grid_recall': records.rounded(agreement.recall()),
+            'grid_precision': records.rounded(agreement.precision()),
+            'grid_cost_error': records.rounded(agreement.mean_cost_error())})
     if not compared:
         return figures
     scores = score(total.confusion.class_counts())
     figures.update({
-        'mean_iou': rounded(scores.mean_iou), 'pixel_accuracy': rounded(scores.pixel_accuracy),
-        'mean_accuracy': rounded(scores.mean_accuracy),
-        'frequency_weighted_iou': rounded(scores.frequency_weighted_iou), 'mean_boundary_iou':
-            None if total.boundary is None else rounded(mean_of_known(total.boundary.iou())),
-        'calibration_error': rounded(total.confidence.expected_error()),
-        'steady_flicker': rounded(total.consistency.steady_changed_share())
+        'mean_iou': records.rounded(scores.mean_iou),
+        'pixel_accuracy': records.rounded(scores.pixel_accuracy),
+        'mean_accuracy': records.rounded(scores.mean_accuracy),
+        'frequency_weighted_iou': records.rounded(scores.frequency_weighted_iou),
+        'mean_boundary_iou': None if total.boundary is None else records.rounded(
+            mean_of_known(total.boundary.iou())),
+        'calibration_error': records.rounded(total.confidence.expected_error()),
+        'steady_flicker': records.rounded(total.consistency.steady_changed_share())
     })
     return figures
 
@@ -180,9 +180,10 @@ def _by_class(total: Totals, label_map: LabelMap) -> List[Dict[str, Any]]:
     counts = total.confusion.class_counts()
     scores = score(counts)
     outline = None if total.boundary is None else total.boundary.iou()
-    return [{'name': name, 'iou': rounded(scores.iou[i]),
-             'boundary_iou': None if outline is None else rounded(outline[i]),
-             'accuracy': rounded(scores.accuracy[i]), 'precision': rounded(scores.precision[i]),
+    return [{'name': name, 'iou': records.rounded(scores.iou[i]),
+             'boundary_iou': None if outline is None else records.rounded(outline[i]),
+             'accuracy': records.rounded(scores.accuracy[i]),
+             'precision': records.rounded(scores.precision[i]),
              'truth_pixels': int(counts.truth[i]), 'predicted_pixels': int(counts.predicted[i])}
             for i, name in enumerate(label_map.truth.names)]
 
@@ -190,8 +191,8 @@ def _by_class(total: Totals, label_map: LabelMap) -> List[Dict[str, Any]]:
 def _calibration(total: Totals) -> Dict[str, Any]:
     rows = total.confidence.reliability()
     return {'pixels': [int(value) for value in rows.pixels],
-            'confidence': [rounded(value) for value in rows.confidence],
-            'accuracy': [rounded(value) for value in rows.accuracy]}
+            'confidence': [records.rounded(value) for value in rows.confidence],
+            'accuracy': [records.rounded(value) for value in rows.accuracy]}
 
 
 def _costmap(total: Totals) -> Dict[str, Any]:
@@ -240,7 +241,7 @@ def write_json(report: Report, path: str) -> None:
         stream.write(f'],\n"{VARYING}": {_value(report.document[VARYING])},\n')
         stages = json.dumps(list(performance.STAGES))
         stream.write(f'"timings_seconds": {{"stages": {stages}, "per_frame": [\n')
-        _write_lines(stream, (compact_json([round(float(t), 6) for t in row])
+        _write_lines(stream, (records.compact_json([round(float(t), 6) for t in row])
                               for row in report.timings))
         stream.write(']}\n}\n')
 
@@ -272,15 +273,15 @@ def read_json(path: str) -> Dict[str, Any]:
 def _value(value: Any) -> str:
     """Return JSON with one line for every entry of a list of lists or mappings."""
     if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
-        lines = ',\n'.join(compact_json(entry) for entry in value)
+        lines = ',\n'.join(records.compact_json(entry) for entry in value)
         return f'[\n{lines}]'
-    return compact_json(value)
+    return records.compact_json(value)
 
 
 def _frame_lines(report: Report) -> Iterator[str]:
     for number, path in enumerate(report.records_paths):
-        for record in read_records(path):
-            yield compact_json(dict(record.facts, input=number))
+        for record in records.read_records(path):
+            yield records.compact_json(dict(record.facts, input=number))
 
 
 def _write_lines(stream: IO[str], lines: Iterator[str]) -> None:

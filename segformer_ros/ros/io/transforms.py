@@ -7,10 +7,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
 
+from rclpy import qos
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.time import Time
 from segformer_ros.common import arrays
@@ -30,10 +28,10 @@ if TYPE_CHECKING:
     Matrix = arrays.Float64
 
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
-DYNAMIC_QOS = QoSProfile(depth=100)
-STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+DYNAMIC_QOS = qos.QoSProfile(depth=100)
+STATIC_QOS = qos.QoSProfile(depth=100, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
 # Best effort and volatile match any publisher.
-VOLATILE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+VOLATILE_QOS = qos.QoSProfile(depth=100, reliability=qos.ReliabilityPolicy.BEST_EFFORT)
 
 
 def subscribe_to_volatile_static(node: Node, callback: Callable[[TFMessage], None]

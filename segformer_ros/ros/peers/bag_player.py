@@ -6,12 +6,10 @@ import importlib
 import time
 from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set
 
+from rclpy import qos
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import nanoseconds_to_stamp
@@ -86,10 +84,10 @@ class BagPlayer:
                 f'{topic} is not played: {type_name} is not installed.')
             return
         self._publishers[topic] = self._node.create_publisher(
-            message_type, self._remaps.get(topic, topic), QoSProfile(
-                depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE,
-                durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
-                else DurabilityPolicy.VOLATILE))
+            message_type, self._remaps.get(topic, topic), qos.QoSProfile(
+                depth=DEPTH, reliability=qos.ReliabilityPolicy.RELIABLE,
+                durability=qos.DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
+                else qos.DurabilityPolicy.VOLATILE))
 
     def play(self, messages: Iterable[Stored]) -> Played:
         """

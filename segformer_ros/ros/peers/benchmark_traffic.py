@@ -11,10 +11,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.common import arrays
+from segformer_ros.common import time as ros_time
 from segformer_ros.common.errors import BackendError
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import nanoseconds_to_stamp
-from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.images import byte_array
 from segformer_ros.ros.io.status import entries_of
@@ -111,9 +109,10 @@ class Traffic(StandaloneNode):
         :return: its stamp, seconds, as the mask's will read
         """
         stamp = self._image.header.stamp
-        stamp.sec, stamp.nanosec = nanoseconds_to_stamp(int(time.time() * NANOSECONDS))
+        stamp.sec, stamp.nanosec = ros_time.nanoseconds_to_stamp(
+            int(time.time() * ros_time.NANOSECONDS))
         self._images[camera].publish(self._image)
-        return stamp_to_nanoseconds(stamp) / NANOSECONDS
+        return ros_time.stamp_to_nanoseconds(stamp) / ros_time.NANOSECONDS
 
     def drive(self, rate: float, seconds: float, staggered: bool) -> Drive:
         """
@@ -165,7 +164,7 @@ class Traffic(StandaloneNode):
             self._executor.spin_once(timeout_sec=SPIN_S)
 
     def _on_mask(self, camera: str, mask: Any) -> None:
-        stamp = stamp_to_nanoseconds(mask.header.stamp) / NANOSECONDS
+        stamp = ros_time.stamp_to_nanoseconds(mask.header.stamp) / ros_time.NANOSECONDS
         self._arrivals.append(Arrival(camera, stamp, time.time()))
 
     def _on_diagnostics(self, message: Any) -> None:

@@ -24,9 +24,7 @@ from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.peers import simulated_camera as simulated_camera_node
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import Image
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs import msg as sensor_msgs
 from std_srvs.srv import Trigger
 
 CAMERA = '/camera/'
@@ -100,12 +98,13 @@ class DemoListener(StandaloneNode):
         self._forget()
         self._transforms = BufferedTransforms(self._node)
         for topic, message_type, receive in (
-                (topics.OBSTACLE_POINTS, PointCloud2, self._on_cloud),
+                (topics.OBSTACLE_POINTS, sensor_msgs.PointCloud2, self._on_cloud),
                 (topics.COSTMAP, OccupancyGrid, self._on_grid)):
             self._node.create_subscription(message_type, NODE + topic.name, receive,
                                            topic.profile())
         self._node.create_subscription(
-            CameraInfo, CAMERA + simulated_camera_node.CAMERA_INFO.name, self._on_camera_info,
+            sensor_msgs.CameraInfo, CAMERA + simulated_camera_node.CAMERA_INFO.name,
+            self._on_camera_info,
             simulated_camera_node.CAMERA_INFO._replace(depth=10).profile())
         self._clear = self._node.create_client(
             Trigger, NODE + topics.CLEAR_SERVICE.replace('~/', ''))
@@ -113,8 +112,8 @@ class DemoListener(StandaloneNode):
                                              NODE + 'set_parameters_atomically')
         # The image last: once the camera knows of that subscription it knows of all.
         self._recorder = Recorder(self._node, {
-            'mask': Channel(topics.MASK, NODE + topics.MASK.name, Image),
-            'overlay': Channel(topics.OVERLAY, NODE + topics.OVERLAY.name, Image),
+            'mask': Channel(topics.MASK, NODE + topics.MASK.name, sensor_msgs.Image),
+            'overlay': Channel(topics.OVERLAY, NODE + topics.OVERLAY.name, sensor_msgs.Image),
             'labels': _camera_channel(simulated_camera_node.LABELS),
             'image': _camera_channel(simulated_camera_node.IMAGE),
         }, self._on_set)
@@ -164,10 +163,10 @@ class DemoListener(StandaloneNode):
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
+    def _on_camera_info(self, message: sensor_msgs.CameraInfo) -> None:
         self._images.append(stamp_to_nanoseconds(message.header.stamp))
 
-    def _on_cloud(self, message: PointCloud2) -> None:
+    def _on_cloud(self, message: sensor_msgs.PointCloud2) -> None:
         # Clouds go out once their image is in the grid.
         self._in_grid[stamp_to_nanoseconds(message.header.stamp)] = self._now_ns()
 
@@ -189,7 +188,7 @@ class DemoListener(StandaloneNode):
 
 
 def _camera_channel(topic: topics.Topic) -> Channel:
-    return Channel(topic, CAMERA + topic.name, Image)
+    return Channel(topic, CAMERA + topic.name, sensor_msgs.Image)
 
 
 def _grid(message: OccupancyGrid) -> Tuple[arrays.Int8, GridGeometry]:

@@ -7,11 +7,8 @@ from typing import Any, Callable, Optional, TYPE_CHECKING
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.image_header import check_size
-from segformer_ros.common.image_header import jpeg_header
-from segformer_ros.common.image_header import JPEG_START
-from segformer_ros.common.image_header import PNG_START
 from segformer_ros.segmentation.images import encodings
 
 if TYPE_CHECKING:
@@ -82,16 +79,16 @@ def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Ar
 
 
 def _check_not_compressed(message: Any) -> None:
-    start = bytes(message.data[:len(PNG_START)])
-    if start.startswith(JPEG_START + b'\xff'):
+    start = bytes(message.data[:len(image_header.PNG_START)])
+    if start.startswith(image_header.JPEG_START + b'\xff'):
         # Pixels may begin so: white and pink. The segments up to the frame header cannot.
         try:
-            jpeg_header(bytes(message.data[:_MOST_HEADER]))
+            image_header.jpeg_header(bytes(message.data[:_MOST_HEADER]))
         except InvalidInputError:
             return
-    elif start != PNG_START:
+    elif start != image_header.PNG_START:
         return
-    name = 'PNG' if start == PNG_START else 'JPEG'
+    name = 'PNG' if start == image_header.PNG_START else 'JPEG'
     raise InvalidInputError(
         f'{name} file inside an Image message', got=f'encoding {message.encoding!r}',
         expected='pixels', remedy='Publish it as sensor_msgs/CompressedImage and set '
@@ -111,7 +108,7 @@ def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
             'Image size impossible for its encoding',
             got=f'{width} x {height} {message.encoding}',
             expected=f'multiples of {encoding.width_multiple} x {encoding.height_multiple}')
-    check_size(width, height)
+    image_header.check_size(width, height)
     row_bytes = width * encoding.pixel_bytes
     if step < row_bytes:
         raise InvalidInputError(
