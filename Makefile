@@ -8,6 +8,10 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_p
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests of nodes and commands see what robots have: the versions of Ubuntu 24.04.
+ROBOT_PYTHON ?= $(shell for v in 3.12 3.11 3.10; do p=$$(tools/environment/find_python.sh $$v); \
+	if [ -n "$$p" ]; then echo $$p; break; fi; done)
+ROBOT := $(if $(ROBOT_PYTHON),.venv-robot,$(VENV))
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
 	test/tools/measure test/tools/worlds test/test_imports.py
@@ -44,6 +48,19 @@ $(VENV)/.test: $(VENV)/.ros requirements/test.txt
 	$(BIN)/$(PIP_INSTALL) -r requirements/test.txt
 	touch $@
 
+ifneq ($(ROBOT),$(VENV))
+$(ROBOT)/.test: requirements/robot.txt requirements/ros.txt requirements/interfaces.txt \
+		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
+	@echo "building $(ROBOT) with $$("$(ROBOT_PYTHON)" --version): ROS 2 and what Ubuntu 24.04 has"
+	"$(ROBOT_PYTHON)" -m venv --clear $(ROBOT)
+	touch $(ROBOT)/COLCON_IGNORE
+	$(ROBOT)/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
+	$(ROBOT)/bin/$(PIP_INSTALL) -r requirements/robot.txt -r requirements/interfaces.txt
+	tools/interfaces/build.sh $(ROBOT)
+	$(ROBOT)/bin/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+endif
+
 # --- what people call -------------------------------------------------------------------
 
 demo: $(VENV)/.ros
@@ -59,8 +76,8 @@ test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 \
 		--ignore=test/ros --ignore=test/cli
 
-test-ros test-cli: test-%: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 test/$* \
+test-ros test-cli: test-%: $(ROBOT)/.test
+	$(ROBOT)/bin/python -m pytest -m "not slow and not linter" --durations=15 test/$* \
 		2>&1 | sed -u "s/^/[$*] /"
 
 test-lint: $(VENV)/.test
@@ -114,12 +131,22 @@ test-tensorrt-rtx:
 	.venv-tensorrt-rtx/bin/python -m pytest test/inference/test_tensorrt_rtx.py
 
 # The core again on the oldest and newest Python, and its array code on numpy 1 with OpenCV 4.
+# CPython 3.14 is that of a Debian of its own where this machine has none.
 test-core:
 	@for row in 3.6:core36 3.13:core313 3.14:core314 3.11:core_numpy1; do
 		tests="$(CORE_TESTS)"
 		case $$row in *numpy1) tests="test/segmentation test/costmap test/inference";; esac
 		version=$${row%%:*}; name=$${row##*:}
 		python=$$(tools/environment/find_python.sh $$version)
+		if [ -z "$$python" ] && [ $$version = 3.14 ] &&
+				tools/environment/debian_root.sh forky .venv-debian-forky; then
+			in_root=(tools/environment/in_root.sh .venv-debian-forky)
+			"$${in_root[@]}" tools/install_runtime.sh
+			echo "core tests on CPython 3.14 with the packages of a Debian's apt (forky)"
+			"$${in_root[@]}" /opt/segformer_ros/runtime/bin/python3 -m pytest -p no:cacheprovider \
+				$$tests $(NOT_SLOW) 2>&1 | sed -u "s/^/[forky] /"
+			continue
+		fi
 		if [ -z "$$python" ]; then
 			echo "test-core: CPython $$version is not on this machine; its run is left out"
 			continue

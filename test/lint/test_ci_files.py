@@ -44,7 +44,7 @@ def test_everything_runs_on_three_releases_of_ubuntu(jobs, project_root):
 
 def test_package_is_built_and_tested_with_each_distribution_of_ros(jobs, load):
     job = jobs['colcon']
-    assert job['strategy']['matrix']['distribution'] == ['humble', 'jazzy', 'lyrical']
+    assert job['strategy']['matrix']['distribution'] == ['humble', 'jazzy', 'kilted', 'lyrical']
     assert job['container'] == 'ros:${{ matrix.distribution }}-ros-base'
     lines = commands(job)
     for part in ('colcon build', 'colcon test', 'colcon test-result'):

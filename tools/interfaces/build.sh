@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Generate and install vision_msgs and tf2_msgs into a virtual environment made of ROS wheels.
-# Usage: build.sh VENV
+# Usage: build.sh VENV [PACKAGE ...]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=$(cd "$1" && pwd)
+shift
+packages=("$@")
+[ $# -gt 0 ] || packages=(vision_msgs tf2_msgs)
 export PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv"
 
 # The wheels' CMake files name the include folders of the machine that built them.
@@ -13,7 +16,7 @@ grep -rlE '/opt/python/cp3[0-9]+-cp3[0-9]+' "$venv/share" --include='*.cmake' | 
     -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/include/python3\.[0-9]+#$python_include#g" \
     -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/lib/python3\.[0-9]+/site-packages/numpy/_?core/include#$numpy_include#g"
 
-for package in vision_msgs tf2_msgs; do
+for package in "${packages[@]}"; do
     build="$venv/build/$package"
     # -O0: these are a few structs, and half the time would go into optimising them.
     cmake -S "$here/$package" -B "$build" -G Ninja -DCMAKE_INSTALL_PREFIX="$venv" \

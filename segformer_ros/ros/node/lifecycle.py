@@ -39,17 +39,25 @@ def start_by_itself(node: LifecycleNode, abandoned: AbandonedThreads,
 RCLError = rclpy_implementation.RCLError
 TRANSITIONS = {
     Transition.TRANSITION_CONFIGURE: 'configure', Transition.TRANSITION_CLEANUP: 'cleanup',
-    Transition.TRANSITION_ACTIVATE: 'activate', Transition.TRANSITION_DEACTIVATE: 'deactivate'}
+    Transition.TRANSITION_ACTIVATE: 'activate', Transition.TRANSITION_DEACTIVATE: 'deactivate',
+    Transition.TRANSITION_UNCONFIGURED_SHUTDOWN: 'shutdown',
+    Transition.TRANSITION_INACTIVE_SHUTDOWN: 'shutdown',
+    Transition.TRANSITION_ACTIVE_SHUTDOWN: 'shutdown'}
 """Names by id, which is all that lifecycle managers send."""
+POSSIBLE = {'unconfigured': ('configure', 'shutdown'),
+            'inactive': ('activate', 'cleanup', 'shutdown'),
+            'active': ('deactivate', 'shutdown')}
+"""Transitions that start from each state."""
 
 
 def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
     """
-    Refuse impossible transitions.
+    Refuse impossible transitions, and say so.
 
-    rclpy would let such a request end the process, and its caller wait for ever.
+    Up to Jazzy rclpy would let such a request end the process, and its caller wait for ever.
+    From Kilted on it refuses by itself, without a word of what to do.
 
-    The service's attribute is not public, though the same in Humble, Jazzy and Kilted.
+    The service's attribute is not public, though the same from Humble to Lyrical.
 
     :param node: before it is spun
     :param autostart: whether the node leads itself, which a lifecycle manager does not expect
@@ -58,17 +66,21 @@ def answer_impossible_transitions(node: LifecycleNode, autostart: bool) -> None:
     change_state = service.callback
 
     def answer(request: Any, response: Any) -> Any:
+        asked = request.transition
+        name = asked.label or TRANSITIONS.get(asked.id, asked.id)
+        state = node._state_machine.current_state[1]
+        why = ''
         try:
-            return change_state(request, response)
+            response = change_state(request, response)
+            if not response.success and name not in POSSIBLE.get(state, ()):
+                why = 'it does not start there'
         except RCLError as error:
-            asked = request.transition
-            name = asked.label or TRANSITIONS.get(asked.id, asked.id)
-            state = node._state_machine.current_state[1]
+            why = str(error)
+            response.success = False
+        if why:
             remedy = (' The node starts by itself: set autostart: false where a lifecycle '
                       'manager leads it.') if autostart else ''
-            node.get_logger().error(
-                f'Transition {name} refused in state {state}: {error}{remedy}')
-            response.success = False
-            return response
+            node.get_logger().error(f'Transition {name} refused in state {state}: {why}{remedy}')
+        return response
 
     service.callback = answer

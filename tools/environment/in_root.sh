@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Run a command in a Debian that debian_root.sh made, with the checkout at /checkout.
+# Its mounts live no longer than it does.
+# usage: in_root.sh FOLDER [NAME=VALUE ...] COMMAND ...
+set -euo pipefail
+folder=$(realpath "$1")
+shift
+checkout=$(realpath "$(dirname "$0")/../..")
+variables=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1)
+# How pip reaches its index, on machines where that is told so.
+for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL CI; do
+    [ -z "${!name:-}" ] || variables+=("$name=${!name}")
+done
+mkdir -p "$folder/checkout"
+exec unshare --mount sh -c '
+    folder=$1 checkout=$2 && shift 2 &&
+    mount --rbind /proc "$folder/proc" && mount --rbind /dev "$folder/dev" &&
+    mount --bind "$checkout" "$folder/checkout" &&
+    exec env --ignore-environment /usr/sbin/chroot "$folder" /usr/bin/env --chdir=/checkout "$@"
+' sh "$folder" "$checkout" "${variables[@]}" "$@"
