@@ -19,7 +19,12 @@ from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
+from segformer_ros.model.weights import hub_store
 from segformer_ros.model.weights import store
+from segformer_ros.model.weights.hub_name import FORM
+from segformer_ros.model.weights.hub_name import is_hub_name
+from segformer_ros.model.weights.hub_name import parse_hub_name
+from segformer_ros.model.weights.lock_file import LOCK_FILE
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -40,16 +45,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='fetch_model',
         description='Fetch the weights of a model, check their digest and print their path.',
-        epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co); '
+        epilog='Variables: https_proxy and no_proxy; HF_ENDPOINT (a mirror of huggingface.co), '
+        'HF_TOKEN, HF_HOME (a cache to take files from), HF_HUB_OFFLINE; '
         f'{private_files.CACHE_VARIABLE} and XDG_CACHE_HOME (the cache folder). A broken '
         'download goes on where it stopped.')
-    parser.add_argument('name', nargs='?', help='model to fetch; --list shows the names')
+    parser.add_argument(
+        'name', nargs='?',
+        help=f'model to fetch; --list shows the names; or {FORM}, a file of the Hugging Face hub')
     parser.add_argument('--list', action='store_true', help='list the models and end')
     parser.add_argument('--variant', help='another file of the model, for example fp16')
     parser.add_argument('--accept-license', action='store_true',
                         help='you have read the license of the weights and accept it')
     parser.add_argument('--from-file', metavar='PATH',
                         help='take this file, brought by other means, instead of the network')
+    parser.add_argument('--lock', metavar='YAML',
+                        help='of hf: names, take the commits and digests that this file pins, and '
+                        f'add what it does not have; by default {LOCK_FILE} where you are, if '
+                        'there is one')
     return parser
 
 
@@ -57,9 +69,14 @@ def _fetch(options: argparse.Namespace) -> int:
     if options.name is None:
         raise ModelError('No model named',
                          expected='one of {}'.format(', '.join(catalogue.model_names())))
+    if is_hub_name(options.name):
+        return _fetch_from_hub(options)
+    if options.lock is not None:
+        raise ModelError('--lock is for names that begin with hf:', got=options.name,
+                         remedy='The catalogue pins the digests of its own models.')
     source = catalogue.load_download(options.name)
     if source is not None:
-        _print_license(source)
+        _print_license(source.license)
     line = ProgressLine(options.name)
     try:
         path = store.fetch(options.name, options.variant, options.accept_license,
@@ -67,15 +84,42 @@ def _fetch(options: argparse.Namespace) -> int:
     finally:
         line.finish()
     print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}', file=sys.stderr)
-    _optimize(options.name, path)
+    _optimize(options.name, path, catalogue.spec_path(options.name))
     # Alone on stdout, so that a script can take it.
     print(path)
     return command.DONE
 
 
-def _optimize(name: str, path: str) -> None:
+def _fetch_from_hub(options: argparse.Namespace) -> int:
+    for option in ('variant', 'from_file'):
+        if getattr(options, option) is not None:
+            raise ModelError('Option is not for names that begin with hf:',
+                             got='--' + option.replace('_', '-'), expected=FORM)
+    lock = options.lock or (LOCK_FILE if os.path.exists(LOCK_FILE) else None)
+    line = ProgressLine(options.name)
+    try:
+        found = hub_store.fetch(parse_hub_name(options.name), options.accept_license, lock,
+                                _print_license, line.update)
+    finally:
+        line.finish()
+    print(f'{options.name}: commit {found.commit}, license: {found.license}', file=sys.stderr)
+    for path, sha256 in sorted(found.files.items()):
+        print(f'  {sha256}  {path}', file=sys.stderr)
+    if found.is_new:
+        print('These digests were trusted on first use: nobody but the hub vouches for them. '
+              + (f'{lock} pins them from now on.' if lock else
+                 f'--lock {LOCK_FILE} pins them for the next machine.'), file=sys.stderr)
+    else:
+        print(f'As pinned by {lock}.' if lock else 'As fetched before.', file=sys.stderr)
+    print(f'Specification, with what was assumed: {found.spec_path}', file=sys.stderr)
+    _optimize(options.name, found.onnx_path, found.spec_path)
+    print(found.onnx_path)
+    return command.DONE
+
+
+def _optimize(name: str, path: str, spec_path: str) -> None:
     """Optimize the model now, which the node's first start would have to do."""
-    jobs = OptimizeJobs(path, load_model_spec(catalogue.spec_path(name)))
+    jobs = OptimizeJobs(path, load_model_spec(spec_path))
     try:
         jobs.request(ONNXRUNTIME)
         jobs.wait(TIMEOUT_S)
@@ -87,8 +131,8 @@ def _optimize(name: str, path: str) -> None:
               file=sys.stderr)
 
 
-def _print_license(source: catalogue.Download) -> None:
-    print('{}\n{}\n\n{}\n'.format(*source.license), file=sys.stderr)
+def _print_license(terms: catalogue.License) -> None:
+    print('{}\n{}\n\n{}\n'.format(*terms), file=sys.stderr)
 
 
 def _print_list() -> int:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command fetch_model: what it prints where, and its exit status."""
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -12,10 +14,14 @@ import time
 
 import pytest
 from segformer_ros.cli import fetch_model
+from segformer_ros.common import resources
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.weights.resolve import resolve_model
 from support import tiny_catalogue
 from support.file_server import serve
+from support.hub_server import serve_hub
 from support.tiny_catalogue import CONTENT
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -158,3 +164,62 @@ def test_module_runs_as_a_script(project_root):
     assert done.returncode == 0
     for word in ('--accept-license', '--from-file', 'HF_ENDPOINT', 'XDG_CACHE_HOME'):
         assert word in done.stdout
+
+
+def sim_hub():
+    with open(resources.find('models/segformer_sim.onnx'), 'rb') as stream:
+        network = stream.read()
+    labels = dict(enumerate(load_class_table('ade20k').names))
+    return serve_hub('lab/sim', {'model.onnx': network,
+                                 'config.json': json.dumps({'id2label': labels}).encode()})
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('HF_HOME', str(tmp_path / 'hf'))
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(fetch_model.hub_store, 'has_library', lambda: False)
+    monkeypatch.setattr(fetch_model, '_optimize', lambda *arguments: None)
+    monkeypatch.chdir(str(tmp_path))
+    with sim_hub() as (address, server):
+        monkeypatch.setenv('HF_ENDPOINT', address)
+        yield server
+
+
+def test_hub_name_shows_license_digests_and_that_they_are_trusted(hub, capfd):
+    assert fetch_model.main(['hf:lab/sim']) == 1
+    out, err = capfd.readouterr()
+    assert not out and 'apache-2.0\n' in err and 'not accepted yet' in err
+    assert fetch_model.main(['hf:lab/sim', '--accept-license']) == 0
+    out, err = capfd.readouterr()
+    assert os.path.isfile(out.strip())
+    assert f'commit {hub.commit}, license: apache-2.0' in err
+    assert 'trusted on first use' in err and '--lock models.lock.yaml pins them' in err
+    with open(out.strip(), 'rb') as stream:
+        assert hashlib.sha256(stream.read()).hexdigest() + '  model.onnx' in err
+
+
+def test_lock_file_where_the_command_runs_is_used_by_itself(hub, capfd, tmp_path):
+    assert fetch_model.main(['hf:lab/sim', '--accept-license', '--lock', 'models.lock.yaml']) == 0
+    assert 'models.lock.yaml pins them from now on' in capfd.readouterr().err
+    hub.files['model.onnx'] = hub.files['model.onnx'][:-1] + b'x'
+    shutil.rmtree(str(tmp_path / 'cache'))
+    assert fetch_model.main(['hf:lab/sim', '--accept-license']) == 1
+    assert 'Not the file that models.lock.yaml pins' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('arguments, text', [
+    (['hf:lab/sim', '--variant', 'fp16'], '--variant'),
+    (['hf:lab/sim', '--from-file', 'x'], '--from-file'),
+    (['segformer_sim', '--lock', 'x.yaml'], '--lock is for names that begin with hf:'),
+    (['hf:lab'], 'another form')])
+def test_options_that_do_not_fit_the_name_are_refused(hub, capfd, arguments, text):
+    assert fetch_model.main(arguments) == 1
+    assert text in capfd.readouterr().err
+
+
+def test_node_and_tools_take_a_fetched_hub_name(hub, capfd):
+    assert fetch_model.main(['hf:lab/sim', '--accept-license']) == 0
+    path = capfd.readouterr().out.strip()
+    assert resolve_model('hf:lab/sim').onnx_path == path

@@ -19,21 +19,22 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
+from segformer_ros.model.optimize import tail
 from segformer_ros.model.optimize import verify
 from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.segformer_parser import parse_segformer
-from segformer_ros.model.optimize.tail import without_tail
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
 
 # Raised with every change of what is written, so that cached models are made again.
-REVISION = 3
+REVISION = 4
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
@@ -121,8 +122,11 @@ def from_metadata(onnx_path: str, spec: ModelSpec, target: Target,
     """Return the optimized model that cached metadata describe, or the original."""
     if metadata['changes'] == UNCHANGED:
         return passthrough(onnx_path, spec, metadata['detail'])
-    return OptimizedModel(metadata['path'], target.optimized_spec(spec), metadata['changes'],
-                          metadata['detail'])
+    # A network that enlarged its logits itself no longer does.
+    width, height = metadata.get('output_size_wh', spec.output_size_wh)
+    return OptimizedModel(
+        metadata['path'], target.optimized_spec(spec._replace(output_size_wh=(width, height))),
+        metadata['changes'], metadata['detail'])
 
 
 def passthrough(onnx_path: str, spec: ModelSpec, reason: str) -> OptimizedModel:
@@ -137,22 +141,23 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
               Dict[str, Any], Optional[str]]:
     """Return metadata and path of the most thorough rewrite that agrees with the original."""
     _LOGGER.info('Optimizing %s for %s: once, a few seconds', onnx_path, target.name)
-    if (spec.input_layout, spec.input_dtype, spec.output_layout) != ('nchw', 'float32', 'nchw'):
+    if (spec.input_layout, spec.input_dtype) != ('nchw', 'float32') \
+            or spec.output_layout == 'nhwc':
         return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export',
                 FAILURES: 0}, None
     refusals: List[str] = []
     failures = 0
     try:
-        body = without_tail(_load(onnx_path), spec)
+        model = _load(onnx_path)
     except UnsupportedGraphError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
     for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
         try:
-            rewritten, outline = rewrite(body.model, body.spec, target)
-            import_onnx().save(rewritten, path)
-            agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(spec),
-                                       pictures, body.cut)
+            made = rewrite(model, spec, target)
+            import_onnx().save(made.model, path)
+            agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(made.spec),
+                                       pictures, made.cut)
         except _onnx_errors() as error:
             # onnx itself finds fault with what was made of a file that is not quite right.
             refusals.append(f'{changes}: {_short(error)}')
@@ -162,10 +167,11 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             refusals.append(f'{changes}: {error}')
             continue
         if agreement.is_exact:
-            detail = '; '.join([outline, str(agreement)] + refusals)
+            detail = '; '.join([made.outline, str(agreement)] + refusals)
             level = logging.INFO if changes == FOLDED else logging.WARNING
             _LOGGER.log(level, '%s for %s, %s: %s', onnx_path, target.name, changes, detail)
             return {'changes': changes, 'detail': detail, FAILURES: failures,
+                    'output_size_wh': list(made.spec.output_size_wh),
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, path
         refusals.append(f'{changes}: {agreement}')
@@ -190,14 +196,37 @@ def _short(error: Exception) -> str:
     return ' '.join(str(error).split())[:_LONGEST_REASON]
 
 
-def _fold(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
-    network = parse_segformer(model, spec.input_name, spec.output_name)
+class _Made(NamedTuple):
+    """A rewritten network, the contract it was written for, and what it leaves out at the end."""
+
+    model: Any
+    spec: ModelSpec
+    cut: str
+    outline: str
+
+
+def _fold(model: Any, spec: ModelSpec, target: Target) -> _Made:
+    end = tail.find_tail(model, spec)
+    network = parse_segformer(model, spec.input_name, end.logits)
+    if spec.output_kind in model_spec.BINARY:
+        network = tail.network_with_rest(network)
+    size_hw = network.stage_sizes(spec.input_size_wh[::-1])[0]
+    outline = network.describe()
+    if size_hw[::-1] != tuple(spec.output_size_wh):
+        outline += ', logits at {} x {} instead of {} x {}'.format(
+            *size_hw[::-1] + tuple(spec.output_size_wh))
+    if spec.output_kind == model_spec.LABELS:
+        outline += ', logits instead of labels'
+    small = spec._replace(output_size_wh=size_hw[::-1], output_kind=model_spec.LOGITS,
+                          output_layout='nchw')
     fused = target.fused_attention and segformer_builder.has_fused_attention()
-    return segformer_builder.build(network, spec, target, fused), network.describe()
+    return _Made(segformer_builder.build(network, small, target, fused), small, end.step, outline)
 
 
-def _change_ends(model: Any, spec: ModelSpec, target: Target) -> Tuple[Any, str]:
-    return io_adapters.adapt(model, spec, target), 'input and output changed'
+def _change_ends(model: Any, spec: ModelSpec, target: Target) -> _Made:
+    body = tail.without_tail(model, spec)
+    return _Made(io_adapters.adapt(body.model, body.spec, target), body.spec, body.cut,
+                 'input and output changed')
 
 
 def _runtime_version() -> str:

@@ -7,11 +7,28 @@ from typing import Any, List, NamedTuple, Optional
 import numpy as np
 
 from segformer_ros.model import spec as model_spec
-from segformer_ros.model.optimize.reader import UnsupportedGraphError
+from segformer_ros.model.optimize import reader
+from segformer_ros.model.optimize import segformer_layers as layers
 
 # The step that a kind of output may have at its very end.
 _STEPS = {model_spec.LOGITS: 'LogSoftmax', model_spec.PROBABILITIES: 'Softmax',
           model_spec.BINARY_PROBABILITIES: 'Sigmoid'}
+
+
+# The ways in which a Resize takes its pixels' places as this package does: at their centres.
+_CENTRED = (b'half_pixel', b'pytorch_half_pixel')
+
+
+class Tail(NamedTuple):
+    """
+    What a network makes of its logits at the end, all of which can be left out.
+
+    ``logits`` is the tensor before it. ``step`` is the operator that makes probabilities of
+    them, or nothing; before an argmax it changes no label, and is nothing too.
+    """
+
+    logits: str
+    step: str
 
 
 class Body(NamedTuple):
@@ -38,8 +55,9 @@ def without_tail(model: Any, spec: model_spec.ModelSpec) -> Body:
     step = _STEPS.get(spec.output_kind)
     cut = last.op_type if last is not None and last.op_type == step else ''
     if not cut and spec.output_kind not in (model_spec.LOGITS, model_spec.BINARY_LOGITS):
-        raise UnsupportedGraphError(f'{spec.output_kind} that are not made by a last '
-                                    f'{_STEPS.get(spec.output_kind, "known step")}')
+        raise reader.UnsupportedGraphError(
+            f'{spec.output_kind} that are not made by a last '
+            f'{_STEPS.get(spec.output_kind, "known step")}')
     if not cut and spec.output_kind == model_spec.LOGITS:
         return Body(model, spec, '')
     body = type(model)()
@@ -56,6 +74,49 @@ def without_tail(model: Any, spec: model_spec.ModelSpec) -> Body:
     del body.graph.node[:]
     body.graph.node.extend(nodes)
     return Body(body, spec._replace(output_kind=model_spec.LOGITS), cut)
+
+
+def find_tail(model: Any, spec: model_spec.ModelSpec) -> Tail:
+    """
+    Find what follows the logits: a bilinear resize, a softmax or sigmoid, an argmax.
+
+    Steps that only move values are skipped. Whether a network without them gives the same is
+    not known here: whoever leaves them out must compare.
+
+    :param model: an ``onnx.ModelProto``; not changed
+    :param spec: of it
+    :raises UnsupportedGraphError: its output comes of logits in a way not known here
+    """
+    graph = reader.GraphReader(model)
+    tensor, step = spec.output_name, ''
+    wanted = 'ArgMax' if spec.output_kind == model_spec.LABELS else _STEPS.get(spec.output_kind)
+    last = None if wanted is None else graph.node(tensor, wanted)
+    if last is not None:
+        tensor, step = last.input[0], last.op_type
+    elif spec.output_kind not in (model_spec.LOGITS, model_spec.BINARY_LOGITS):
+        raise reader.UnsupportedGraphError(f'{spec.output_kind} that are not made by a last '
+                                           f'{wanted}')
+    if step == 'ArgMax':
+        softmax = graph.node(tensor, 'Softmax', 'LogSoftmax')
+        tensor, step = tensor if softmax is None else softmax.input[0], ''
+    resize = graph.node(tensor, 'Resize')
+    if resize is not None:
+        mode = reader.attribute(resize, 'mode', b'nearest')
+        corners = reader.attribute(resize, 'coordinate_transformation_mode', b'half_pixel')
+        if mode != b'linear' or corners not in _CENTRED or reader.attribute(
+                resize, 'antialias', 0):
+            raise reader.UnsupportedGraphError(f'the network resizes its logits with {mode} '
+                                               f'{corners}')
+        tensor = resize.input[0]
+    return Tail(graph.source(tensor), step)
+
+
+def network_with_rest(network: layers.Segformer) -> layers.Segformer:
+    """Return a network of one class with a second one, the rest, whose logit is 0."""
+    weight, bias = network.head.classifier
+    return network._replace(head=network.head._replace(classifier=layers.Linear(
+        np.concatenate([weight, np.zeros_like(weight)], axis=1),
+        np.concatenate([bias, np.zeros_like(bias)]))))
 
 
 def _rename(nodes: List[Any], before: str, after: str) -> None:

@@ -18,7 +18,7 @@ ENDPOINT_VARIABLE = 'HF_ENDPOINT'
 _NAME = re.compile(r'[a-z0-9][a-z0-9_]{0,63}')
 _REVISION = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 # No leading dot in any part, hence neither '..' nor a hidden file; no absolute path.
-_PATH = re.compile(r'[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*')
+PATH = re.compile(r'[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*')
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _SHA1 = re.compile(r'[0-9a-f]{40}')
 _HTTPS = re.compile(r'https://[^\s]+')
@@ -161,7 +161,7 @@ def _remote_file(variant: str, entry: Any, where: str) -> RemoteFile:
     if digests == [None, None]:
         raise ConfigurationError(f'No digest in {where}', got=', '.join(entry),
                                  expected='sha256 or git_blob_sha1')
-    return RemoteFile(variant, _text(entry, 'path', where, _PATH), size, digests[0], digests[1])
+    return RemoteFile(variant, _text(entry, 'path', where, PATH), size, digests[0], digests[1])
 
 
 def _license(entry: Any, where: str) -> License:

@@ -18,7 +18,7 @@ import shutil
 import socket
 import ssl
 import time
-from typing import Any, Callable, Dict, IO, Mapping, Optional
+from typing import Any, Callable, Dict, IO, Mapping, Optional, Tuple
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,6 +28,7 @@ from segformer_ros.common.text import plain
 
 TIMEOUT_S = 30.0
 USER_AGENT = 'segformer_ros'
+AUTHORIZATION = 'Authorization'
 FAILED_ATTEMPTS = 4
 """Connections in a row that may bring nothing; waits of 1, 2 and 4 s lie between them."""
 LONGEST_WAIT_S = 60.0
@@ -53,7 +54,8 @@ class TransientError(Exception):
 
 def transfer(url: str, part: str, size: Optional[int] = None,
              on_progress: Optional[Progress] = None,
-             sleep: Callable[[float], None] = time.sleep) -> None:
+             sleep: Callable[[float], None] = time.sleep,
+             headers: Optional[Mapping[str, str]] = None, limit: int = LARGEST_BYTES) -> None:
     """
     Fetch ``url`` into the file ``part``, going on where an earlier call stopped.
 
@@ -65,13 +67,16 @@ def transfer(url: str, part: str, size: Optional[int] = None,
     :param size: bytes expected, if known
     :param on_progress: called with the bytes so far and in all (``None``: unknown)
     :param sleep: waits between attempts, seconds
+    :param headers: sent with each request, as :func:`get` does
+    :param limit: bytes taken at most where no size is known
     :raises ModelError: refused, not there, too large, disk full, or no connection
     """
     failures = 0
     while True:
         before = _size_of(part)
         try:
-            _attempt(url, part, size, on_progress or (lambda done, total: None))
+            _attempt(url, part, size, on_progress or (lambda done, total: None), headers or {},
+                     limit)
             return
         except TransientError as error:
             kept = _size_of(part)
@@ -138,13 +143,18 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
     """
     Send one GET request, through the proxies of the environment, following redirects.
 
+    ``Authorization`` goes to the host of ``url`` alone, never where a redirect leads.
+
     :return: the open response: ``status``, ``headers``, ``read``; 200, 206 or 416
     :raises TransientError: worth another try
     :raises ModelError: not worth another try
     """
     check_url(url)
     sent = dict({'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}, **headers)
+    secret = sent.pop(AUTHORIZATION, None)
     request = urllib.request.Request(url, headers=sent)  # noqa: S310  (checked above)
+    if secret is not None:
+        request.add_unredirected_header(AUTHORIZATION, secret)
     try:
         # The first address alone decides whether redirects may lead to this machine.
         redirects = _CheckedRedirects(_is_loopback(urllib.parse.urlsplit(url).hostname or ''))
@@ -169,14 +179,16 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
         raise TransientError(_cause(error)) from error
 
 
-def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress) -> None:
+def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress,
+             headers: Mapping[str, str], limit: int) -> None:
     have = _size_of(part)
     if have and have == size:
         return
     if size is not None and have > size:
         discard(part)
         have = 0
-    with contextlib.closing(get(url, _range_headers(part, have))) as response:
+    asked = dict(headers, **_range_headers(part, have))
+    with contextlib.closing(get(url, asked)) as response:
         if response.status == 416:
             if re.fullmatch(rf'bytes \*/{have}',
                             response.headers.get('Content-Range') or ''):
@@ -185,8 +197,8 @@ def _attempt(url: str, part: str, size: Optional[int], on_progress: Progress) ->
             raise TransientError('the server has less than was fetched before')
         offset = _offset(response, part, have)
         total = _total(response, offset)
-        _check_total(url, total, size, have, part)
-        _write(response, part, offset, total, size or LARGEST_BYTES, on_progress)
+        _check_total(url, total, size, have, part, limit)
+        _write(response, part, offset, total, size or limit, on_progress)
 
 
 def _range_headers(part: str, have: int) -> Dict[str, str]:
@@ -222,11 +234,11 @@ def _total(response: Any, offset: int) -> Optional[int]:
 
 
 def _check_total(url: str, total: Optional[int], size: Optional[int], have: int,
-                 part: str) -> None:
-    if total is not None and (total != size if size is not None else total > LARGEST_BYTES):
+                 part: str, limit: int) -> None:
+    if total is not None and (total != size if size is not None else total > limit):
         raise ModelError(
             f'Wrong size offered by {shown(url)}', got=f'{total} bytes',
-            expected='{} bytes'.format(f'at most {LARGEST_BYTES}' if size is None else size),
+            expected='{} bytes'.format(f'at most {limit}' if size is None else size),
             remedy='A mirror (HF_ENDPOINT), proxy or captive portal answers with another file.')
     free = shutil.disk_usage(os.path.dirname(part)).free
     if total is not None and total - have > free:
@@ -303,7 +315,18 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
                          headers: Any, newurl: str) -> Optional[urllib.request.Request]:
         # A public server must not be able to send us to a service of this machine.
         check_url(newurl, self._may_be_loopback)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        secret = req.unredirected_hdrs.get(AUTHORIZATION)
+        # A repository that was renamed is still on the same host.
+        if following is not None and secret is not None and _origin(newurl) == _origin(
+                req.full_url):
+            following.add_unredirected_header(AUTHORIZATION, secret)
+        return following
+
+
+def _origin(url: str) -> Tuple[str, Optional[str], Optional[int]]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def _is_loopback(host: str) -> bool:
@@ -320,6 +343,14 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
     where = shown(error.geturl() or '')
     if error.code in (408, 425, 429) or error.code >= 500:
         return TransientError(got, _seconds(error.headers))
+    # What the Hugging Face hub names, beside a status that says less.
+    named = {
+        'GatedRepo': 'Its owner grants access: ask for it on the page of the repository, then '
+                     'put a token that may read it into HF_TOKEN.',
+        'RepoNotFound': 'Check the name. Private ones need a token in HF_TOKEN.',
+        'RevisionNotFound': 'Check the branch, tag or commit behind @.',
+        'EntryNotFound': 'Check the path behind the colon.',
+    }.get(error.headers.get('X-Error-Code') or '')
     remedies = {
         401: 'The server wants a login: check HF_ENDPOINT, or use --from-file.',
         403: 'The server or a proxy forbids it: check HF_ENDPOINT and https_proxy, or use '
@@ -329,7 +360,7 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
         407: 'Put user and password into https_proxy.',
     }
     return ModelError(f'Download of {where} refused', got=got,
-                      remedy=remedies.get(error.code, OFFLINE_REMEDY))
+                      remedy=named or remedies.get(error.code, OFFLINE_REMEDY))
 
 
 def _seconds(headers: Any) -> Optional[float]:

@@ -12,7 +12,10 @@ from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
+from segformer_ros.model.weights import hub_store
 from segformer_ros.model.weights import store
+from segformer_ros.model.weights.hub_name import is_hub_name
+from segformer_ros.model.weights.hub_name import parse_hub_name
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,19 +34,32 @@ def resolve_model(model: str, spec_path: Optional[str] = None) -> ResolvedModel:
     A name means the file that ships with the package, else the one in the cache, whose digest
     is compared each time; ``NAME:VARIANT`` means another variant of the catalogue entry. A path
     is anything that ends in ``.onnx`` or has a slash; its specification is the YAML file of the
-    same name beside it. Nothing is ever downloaded here.
+    same name beside it. ``hf:ORG/REPO`` means what was fetched under that name from the Hugging
+    Face hub. Nothing is ever downloaded here.
 
-    :param model: name, ``NAME:VARIANT``, or path
+    :param model: name, ``NAME:VARIANT``, path, or ``hf:ORG/REPO[@REVISION][:path.onnx]``
     :param spec_path: YAML file to use instead of the one that belongs to the model
     :raises ModelError: nothing of that name or path, damaged, or not fetched yet: the message
         holds the command that fetches it
     :raises ConfigurationError: the specification is wrong
     """
+    if is_hub_name(model):
+        return _by_hub_name(model, spec_path)
     if model.endswith('.onnx') or '/' in model:
         return _by_path(os.path.abspath(os.path.expanduser(model)), spec_path)
     name, _, variant = model.partition(':')
     spec = load_model_spec(spec_path or catalogue.spec_path(name))
     return _fitted(_by_name(name, variant or None), spec)
+
+
+def _by_hub_name(name: str, spec_path: Optional[str]) -> ResolvedModel:
+    found = hub_store.find(parse_hub_name(name))
+    if found is None:
+        raise ModelError(
+            'Model has not been fetched yet', got=name, expected='a model in the cache',
+            remedy='Look at its license, and if that fits your use, run: '
+                   f'{store.fetch_command(name)}')
+    return _fitted(found.onnx_path, load_model_spec(spec_path or found.spec_path))
 
 
 def _by_name(name: str, variant: Optional[str]) -> str:

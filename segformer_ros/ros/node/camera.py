@@ -23,6 +23,7 @@ from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
 from segformer_ros.ros.node.diagnostics import camera_status
 from segformer_ros.ros.node.input_watch import InputWatch
+from segformer_ros.ros.node.live_segmenter import check_confidence
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
@@ -107,6 +108,8 @@ class FrameJob:
                                 rejected=False)
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
+        # Another backend may run the file as it is, of which the labels come alone.
+        check_confidence(self._parameters, segmenter.spec.has_confidence)
         settings = segmentation_api.SegmenterSettings(
             self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
         if segmenter.settings != settings:
@@ -213,7 +216,8 @@ class Camera:
     @property
     def needs_confidence(self) -> bool:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
-        return self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
+        return self._outputs.has_confidence and (
+            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE))
 
     def decode(self, message: Any) -> arrays.UInt8:
         """

@@ -130,6 +130,11 @@ class LiveSegmenter:
         return self._segmenter
 
     @property
+    def has_confidence(self) -> bool:
+        """Return whether the network that serves says how sure it is; one is open."""
+        return self._selector.spec.has_confidence
+
+    @property
     def is_improving(self) -> bool:
         """Return whether a graph is being optimized, or an engine built."""
         status = None if self.serving is None else self.serving.status

@@ -39,6 +39,7 @@ class Outputs:
         self._node = node
         self._classes = classes
         self._palette = classes.palette()
+        self.has_confidence = has_confidence
         self._publishers = Publishers(node, camera, [
             row for row in topics.OUTPUTS if has_confidence or row != topics.CONFIDENCE])
         self.is_wanted = self._publishers.is_wanted

@@ -196,17 +196,19 @@ class SegformerNode(LifecycleNode):
     def _configure(self) -> None:
         parameters = self._settings.current
         model = live_segmenter.find_model(parameters)
-        live_segmenter.check_confidence(parameters, model.spec.has_confidence)
-        self._has_confidence = model.spec.has_confidence
-        if not self._has_confidence:
-            self.get_logger().warning(
-                f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._settings.locked = True
         watched = self._supervisor = supervisor.Supervisor(
             self._settings,
             lambda fallback, predecessor: self._make_thread(model, fallback, predecessor),
             self._on_lost, self._on_trouble, self._abandoned)
         watched.start(self._is_stopping)
+        # Of what serves: where the labels' own network can be cut, it has a confidence.
+        has_confidence = watched.thread.live.has_confidence
+        live_segmenter.check_confidence(parameters, has_confidence)
+        self._has_confidence = has_confidence
+        if not has_confidence:
+            self.get_logger().warning(
+                f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._warn_of_idle_remaps(parameters)
         on_mask = self._costmap.configure(parameters, model.classes)
         self._cameras = {
