@@ -188,6 +188,13 @@ class CostGrid:
         standing = self._static >= self.fusion.mark_threshold
         return self.lethal_cells() & standing.reshape(self.geometry.height, self.geometry.width)
 
+    def ground_cells(self) -> arrays.Bool:
+        """Return (height, width), true where ground was seen and is not forgotten."""
+        # Before the first image the time itself is minus infinity.
+        known = ((self._ground_time >= self._time - self.fusion.forget_time)
+                 & (self._ground_time > _NEVER))
+        return np.asarray(known.reshape(self.geometry.height, self.geometry.width), np.bool_)
+
     def stands_within(self, x: arrays.Float64, y: arrays.Float64) -> bool:
         """
         Return whether an obstacle that stays is marked in the rectangle around points.

@@ -9,10 +9,11 @@ from segformer_ros.costmap.observation import GridGeometry
 
 
 class StillGrid(NamedTuple):
-    """What projectors use of a CostGrid; ``lethal`` (height, width), None for no obstacles."""
+    """What projectors use of a CostGrid; flags (height, width), None for none."""
 
     geometry: GridGeometry
     lethal: Optional[np.ndarray] = None
+    ground: Optional[np.ndarray] = None
 
     def lethal_cells(self):
         """Return (height, width), true where obstacles are marked."""
@@ -23,6 +24,12 @@ class StillGrid(NamedTuple):
     def standing_cells(self):
         """Return the same: everything that is held here stays."""
         return self.lethal_cells()
+
+    def ground_cells(self):
+        """Return (height, width), true where ground was seen; nowhere by default."""
+        if self.ground is None:
+            return np.zeros((self.geometry.height, self.geometry.width), np.bool_)
+        return self.ground
 
     def stands_within(self, x, y):
         """Return whether any obstacle is held, near or far."""

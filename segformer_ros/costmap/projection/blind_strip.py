@@ -4,8 +4,8 @@
 The strip between robot and view, which no image shows.
 
 What fills the lowest row in view stands somewhere in this strip, and what has left the view at
-its lower edge is still there. Two things are known of it: that no robot fits through, and where
-the grid remembers a foot.
+its lower edge is still there. Three things are known of it: that no robot fits through, where
+the grid remembers a foot, and where it remembers ground, on which nothing stood.
 """
 
 from typing import NamedTuple, Tuple, TYPE_CHECKING
@@ -49,11 +49,15 @@ class Strip(NamedTuple):
     What one image and the grid say of the strip.
 
     ``remembered`` (A,) float32 range of the nearest foot that the grid holds in the strip, inf
-    for none; ``fill`` holds points all over the strip of the bins that have to be filled.
+    for none; ``fill`` holds points all over the strip of the bins that have to be filled;
+    ``may_stand`` (N,) of those, where the grid may take it: what stays did not come to ground
+    that was seen free. ``placed`` (A,) bins in which the grid knows what ``may_stand`` says.
     """
 
     remembered: 'Floats'
     fill: observation.Obstacles
+    may_stand: 'Flags'
+    placed: 'Flags'
 
 
 def lay_strip(table: ScanTable, mask_wh: Tuple[int, int]) -> BlindStrip:
@@ -130,7 +134,10 @@ def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: Camera
     bins, steps = np.nonzero(inside & chosen[:, None] & (ranges < strip.edge[:, None]))
     # One point for each cell: near the camera many bins share one.
     once = np.unique(places[bins, steps], return_index=True)[1]
-    bins, steps = bins[once], steps[once]
+    may_stand = seen.moving[bins] | ~grid.ground_cells().reshape(-1)[places[bins, steps]]
+    placed = np.isfinite(remembered)
+    placed[bins[may_stand]] = True
+    bins, steps, may_stand = bins[once], steps[once], may_stand[once]
     return Strip(remembered, observation.Obstacles(
         x[bins, steps], y[bins, steps], seen.labels[bins], seen.sure[bins], seen.sure[bins],
-        np.zeros(len(bins), np.bool_)))
+        np.zeros(len(bins), np.bool_)), may_stand, placed)

@@ -112,7 +112,9 @@ class GroundProjector:
         edge, strip = self._strip_of(found, view, costs, grid, obstacles)
         ground, ground_costs = _ground(found, view, costs, geometry)
         new = obstacles.foot_seen.copy()
-        hidden = np.flatnonzero(~new & ~(found.blind & (edge > 0.0))[bins])
+        # What the strip says of a bin stands for its contact at the edge of the view.
+        told = found.blind & (edge > 0.0) & (True if strip is None else strip.placed)
+        hidden = np.flatnonzero(~new & ~told[bins])
         if len(hidden):
             new[hidden] = ~cells.held_before(
                 grid.lethal_cells(), geometry, view.pose, found.table.foot, obstacles.x[hidden],
@@ -120,11 +122,12 @@ class GroundProjector:
         static, dynamic = cells.obstacle_evidence(obstacles.only(new), view.pose, costs, geometry)
         if strip is not None and len(strip.fill.x):
             # A guess: it fades as fast as what moves, once it is no longer seen.
+            fill = strip.fill.only(strip.may_stand)
             guessed, _ = geometry.indices(*cells.to_odom(
-                view.pose.odom_from_ground, strip.fill.x, strip.fill.y))
+                view.pose.odom_from_ground, fill.x, fill.y))
             dynamic = observation.strongest(
                 np.append(dynamic.cells, guessed),
-                np.append(dynamic.weights, strip.fill.weights).astype(np.float32))
+                np.append(dynamic.weights, fill.weights).astype(np.float32))
         return observation.Projection(
             observation.Observation(ground, ground_costs, static, dynamic),
             obstacles if strip is None else _with_strip(obstacles, found, strip, edge),

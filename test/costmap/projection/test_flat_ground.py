@@ -249,6 +249,38 @@ def test_what_fills_the_lowest_row_may_stand_anywhere_between_bumper_and_view():
         assert not len(found.ground_points.x)
 
 
+def fill_view_before(label, ground):
+    """Return what a picture full of one class gives where the grid remembers some ground."""
+    view = LabelledView(prepared_labels(np.full((240, 320), label, np.uint8), None, None, 0), None,
+                        CAMERA, CameraPose(np.eye(4), MOUNT))
+    return GroundProjector(SETTINGS).project(view, COSTS, StillGrid(GEOMETRY, None, ground))
+
+
+def test_what_stays_is_not_marked_on_ground_that_was_seen_free():
+    strip = strip_cells(GEOMETRY, MOUNT, SETTINGS.robot_radius)
+    xs, _ = centers(GEOMETRY, np.arange(200 * 200))
+    near = np.asarray(xs < 0.6).reshape(200, 200)
+    all_over = fill_view_before(WALL, np.ones((200, 200), np.bool_))
+    bare = fill_view_before(WALL, None)
+    # The foot was never seen and the strip was free: it stands where the view begins.
+    assert not len(all_over.observation.dynamic.cells)
+    x, y = centers(GEOMETRY, all_over.observation.static.cells)
+    reach = np.hypot(x - MOUNT[0, 3], y)
+    assert len(x) > 20 and 0.75 < reach.min() and reach.max() < 1.0
+    # Where a part was not seen, that part alone.
+    partly = fill_view_before(WALL, near)
+    marked = set(partly.observation.dynamic.cells.tolist())
+    unseen = {cell for cell in strip if xs[cell] >= 0.6}
+    assert len(unseen) > 40 and len(marked & unseen) > 0.9 * len(unseen)
+    assert min(xs[cell] for cell in marked) > 0.6 and not len(partly.observation.static.cells)
+    # The cloud, by which a robot stops, tells of the whole strip; and a person may have walked.
+    for found in (all_over, partly):
+        np.testing.assert_array_equal(np.sort(found.obstacles.x[~found.obstacles.foot_seen])[:50],
+                                      np.sort(bare.obstacles.x[~bare.obstacles.foot_seen])[:50])
+    person = fill_view_before(PERSON, np.ones((200, 200), np.bool_)).observation.dynamic.cells
+    assert len(strip & set(person.tolist())) > 0.9 * len(strip)
+
+
 def test_ground_of_fewer_rows_than_min_run_before_an_obstacle_is_no_foot():
     labels = np.full((240, 320), WALL, np.uint8)
     for rows, guessed in ((0, True), (1, True), (8, False)):
