@@ -113,31 +113,45 @@ def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: Camera
     """
     remembered = np.full(len(strip.edge), np.inf, np.float32)
     blind = seen.blind & (strip.edge > 0.0)
-    stands = stands_in(strip, pose, grid)
     step = grid.geometry.resolution / _PER_CELL
     slack = np.float32(_SLACK_CELLS * grid.geometry.resolution)
     ranges = np.arange(step, float(strip.edge.max()) + slack, step).astype(np.float32)
-    x = np.float32(table.foot[0]) + ranges * table.directions[:, :1]
-    y = np.float32(table.foot[1]) + ranges * table.directions[:, 1:]
+    # So near, bins are narrower than a cell: one line of samples serves all within a step of it.
+    # A unit of azimuth is at most a radian.
+    group = max(1, int(step / (float(ranges[-1]) * table.step)))
+    line = np.arange(len(blind)) // group
+    middle = np.minimum(np.arange(group // 2, len(blind) + group // 2, group), len(blind) - 1)
+    x = np.float32(table.foot[0]) + ranges * table.directions[middle, :1]
+    y = np.float32(table.foot[1]) + ranges * table.directions[middle, 1:]
     places, inside = grid.geometry.indices(*cells.to_odom(pose.odom_from_ground, x, y))
     inside &= np.hypot(x, y) >= robot_radius
-    if stands:
+    if stands_in(strip, pose, grid):
         # Lines slip through marks that touch at corners: before what fills the view they grow by
         # a cell. Ground that is in view tells itself what stands on it.
         standing = grid.standing_cells()
-        grown = cv2.dilate(standing.view(np.uint8), np.ones((3, 3), np.uint8)).reshape(-1) > 0
-        hit = np.where(blind[:, None], grown[places], standing.reshape(-1)[places])
-        hit &= inside & (ranges < np.where(blind, strip.edge + slack, strip.edge)[:, None])
-        found = hit.any(axis=1)
-        remembered[found] = np.minimum(ranges[hit[found].argmax(axis=1)], strip.edge[found])
+        grown = cv2.dilate(standing.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        nearest = np.where(blind, _first(grown.reshape(-1)[places] & inside, ranges)[line],
+                           _first(standing.reshape(-1)[places] & inside, ranges)[line])
+        found = nearest < np.where(blind, strip.edge + slack, strip.edge)
+        remembered[found] = np.minimum(nearest, strip.edge)[found]
+    # One bin speaks for each line, one that shows what moves where there is any.
     chosen = blind & (seen.moving | ~np.isfinite(remembered))
-    bins, steps = np.nonzero(inside & chosen[:, None] & (ranges < strip.edge[:, None]))
-    # One point for each cell: near the camera many bins share one.
-    once = np.unique(places[bins, steps], return_index=True)[1]
-    may_stand = seen.moving[bins] | ~grid.ground_cells().reshape(-1)[places[bins, steps]]
-    placed = np.isfinite(remembered)
-    placed[bins[may_stand]] = True
+    speakers = np.flatnonzero(chosen)
+    speakers = speakers[np.argsort(~seen.moving[speakers], kind='stable')]
+    speakers = speakers[np.unique(line[speakers], return_index=True)[1]]
+    owners, steps = np.nonzero(inside[line[speakers]] & (ranges < strip.edge[speakers, None]))
+    bins = speakers[owners]
+    filled = places[line[bins], steps]
+    may_stand = seen.moving[bins] | ~grid.ground_cells().reshape(-1)[filled]
+    placed = np.isfinite(remembered) | (chosen & np.isin(line, line[bins[may_stand]]))
+    # One point for each cell: near the camera many lines share one.
+    once = np.unique(filled, return_index=True)[1]
     bins, steps, may_stand = bins[once], steps[once], may_stand[once]
     return Strip(remembered, observation.Obstacles(
-        x[bins, steps], y[bins, steps], seen.labels[bins], seen.sure[bins], seen.sure[bins],
-        np.zeros(len(bins), np.bool_)), may_stand, placed)
+        x[line[bins], steps], y[line[bins], steps], seen.labels[bins], seen.sure[bins],
+        seen.sure[bins], np.zeros(len(bins), np.bool_)), may_stand, placed)
+
+
+def _first(hit: 'Flags', ranges: 'Floats') -> 'Floats':
+    """Return the nearest range that is hit on each line, inf where none is."""
+    return np.where(hit.any(axis=1), ranges[hit.argmax(axis=1)], np.float32(np.inf))
