@@ -230,6 +230,9 @@ def serve(answer: Callable[[Message, Sender], int], in_background: bool = True) 
     # Libraries print to stdout, too: they get stderr, and messages a descriptor of their own.
     descriptor = os.dup(1)
     os.dup2(2, 1)
+    # In their order and at once, also up to Python 3.8: the last words tell why a worker ended.
+    sys.stdout = sys.stderr = os.fdopen(2, 'w', buffering=1, encoding='utf-8',
+                                        errors='backslashreplace', closefd=False)
     line = sys.stdin.readline()
     if not line:
         return CANCELLED

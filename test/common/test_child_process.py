@@ -16,6 +16,12 @@ MODULE = 'support.echo_worker'
 TIMEOUT_S = 60.0
 
 
+@pytest.fixture(autouse=True)
+def buffers(monkeypatch):
+    """Take away the variable with which Python holds nothing back; robots do not set it."""
+    monkeypatch.delenv('PYTHONUNBUFFERED', raising=False)
+
+
 def run(timeout_s=TIMEOUT_S, **request):
     """Return a worker that has ended."""
     with WorkerProcess(MODULE, request, timeout_s) as worker:

@@ -4,7 +4,7 @@
 The command ``install_runtime`` keeps what apt installed, and the node's network runs with it.
 
 Each Ubuntu is a CPython of its own, marked as externally managed, with exactly the versions of
-numpy, OpenCV, Pillow and PyYAML that apt has there. Two Debians are real: their packages come by
+numpy, OpenCV, Pillow and PyYAML that apt has there. Two systems are real: their packages come by
 apt, and forky has the CPython of Ubuntu 26.04.
 """
 
@@ -22,7 +22,7 @@ SUITES = {
     'bookworm': ('3.11', '1.24.2'),    # with a numpy 1, as the older Ubuntus
     'forky': ('3.14', '2.'),           # as Ubuntu 26.04
 }
-"""Debians with their CPython, and how the version of their numpy begins."""
+"""Suites of Debian with their CPython, and how the version of their numpy begins."""
 VERSIONS = 'import cv2, numpy, PIL, yaml; ' \
     'print(numpy.__version__, cv2.__version__, PIL.__version__, yaml.__version__)'
 # A picture through the shipped network; what a robot's camera would be.
