@@ -186,7 +186,7 @@ def test_on_a_real_debian(project_root, debian):
     shutil.rmtree(checkout, ignore_errors=True)
     for part in ('segformer_ros', 'config', 'models', 'executables', 'tools'):
         shutil.copytree(os.path.join(project_root, part), os.path.join(checkout, part),
-                        symlinks=True, ignore=shutil.ignore_patterns('__pycache__', 'deployed'))
+                        symlinks=True, ignore=shutil.ignore_patterns('__pycache__'))
     shutil.copy(os.path.join(project_root, 'package.xml'), checkout)
     script = '/opt/checkout/executables/install_runtime'
     in_debian(debian, script, '--undo')
