@@ -16,7 +16,7 @@ def share_folder(folder):
     rows = []
     for parent, _, names in sorted(os.walk(folder)):
         files = [os.path.join(parent, name) for name in sorted(names)]
-        # What the package made on this machine beside a model is no part of the package.
+        # What an earlier version made beside a model is no part of the package.
         if files and os.path.basename(parent) != 'deployed':
             rows.append((os.path.join(SHARE, parent), files))
     return rows

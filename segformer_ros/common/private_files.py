@@ -4,7 +4,9 @@
 
 import contextlib
 import fcntl
+import grp
 import os
+import pwd
 import stat
 import time
 from typing import Callable, Iterator, Mapping, Optional
@@ -41,11 +43,13 @@ def private_folder(root: str, *parts: str) -> str:
 
     :return: the path of the last one
     :raises ModelError: it cannot be created, is a symbolic link or no folder, belongs to
-        somebody else, or others may write to it
+        somebody else, or others may write to it, or could replace it
     """
     path = root
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(root)), exist_ok=True)
+        above = os.path.dirname(os.path.abspath(root))
+        _make_private(above)
+        check_parents(above)
         for part in ('',) + parts:
             path = os.path.join(path, part) if part else path
             with contextlib.suppress(FileExistsError):
@@ -56,6 +60,59 @@ def private_folder(root: str, *parts: str) -> str:
             'Cache folder cannot be used', got=f'{path}: {error.strerror}',
             remedy=f'Make it writable, or set {CACHE_VARIABLE} to another folder.') from error
     return path
+
+
+def _make_private(folder: str) -> None:
+    """Make a folder and those above it that are missing, each for this user alone."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each, 0o700)
+
+
+def check_parents(folder: str) -> None:
+    """
+    Refuse a folder that somebody else could exchange, itself or one above it.
+
+    Root's and the user's own are fine, also where everybody may add files but not replace those
+    of others (/tmp), and where the group that may write holds this user alone.
+
+    :raises ModelError: such a folder
+    :raises OSError: as ``stat`` does
+    """
+    path = os.path.realpath(folder)
+    while True:
+        status = os.stat(path)
+        fault = None
+        if status.st_uid not in (os.geteuid(), 0):
+            fault = f'one that belongs to user id {status.st_uid}'
+        elif not status.st_mode & stat.S_ISVTX and (
+                status.st_mode & stat.S_IWOTH
+                or (status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid))):
+            fault = f'one that others may write to (mode {stat.S_IMODE(status.st_mode):04o})'
+        if fault is not None:
+            raise ModelError(
+                f'Folder can be exchanged by others: {path}', got=fault,
+                expected=f'a folder of root or user id {os.geteuid()} that nobody else may '
+                         'write to',
+                remedy=f'Correct owner and mode (chmod go-w), or set {CACHE_VARIABLE} to another '
+                       'folder.')
+        if path == os.path.dirname(path):
+            return
+        path = os.path.dirname(path)
+
+
+def _is_own_group(group_id: int) -> bool:
+    """Return whether a group is the one that many systems make for each user, or root's."""
+    try:
+        group = grp.getgrgid(group_id)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False
+    return group.gr_name in (user, 'root') and set(group.gr_mem) <= {user, 'root'}
 
 
 def check_private_file(path: str) -> os.stat_result:

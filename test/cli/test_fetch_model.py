@@ -59,7 +59,7 @@ def test_weights_that_no_graph_can_be_made_of_are_kept_as_they_are(mirror, capfd
     assert 'graph for onnxruntime prepared' not in err
 
 
-def test_graph_is_prepared_beside_fetched_weights(tmp_path, monkeypatch, capfd):
+def test_graph_is_prepared_with_fetched_weights(tmp_path, monkeypatch, capfd):
     pytest.importorskip('onnx')
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
     model = shutil.copy(os.path.join(TESTS, 'data', 'tiny_segformer.onnx'),
@@ -72,7 +72,7 @@ def test_graph_is_prepared_beside_fetched_weights(tmp_path, monkeypatch, capfd):
     assert out == model + '\n'
     prepared = err.strip().rsplit(' ', 1)[-1]
     assert 'graph for onnxruntime prepared, folded: ' + prepared in err
-    assert os.path.dirname(prepared) == str(tmp_path / 'deployed')
+    assert os.path.dirname(prepared) == str(tmp_path / 'cache' / 'graphs')
     with OnnxruntimeBackend(prepared) as network:
         assert network.inputs[0].dtype == 'uint8'
 

@@ -3,6 +3,7 @@
 """Frames of a process with the settings fault no new pages in."""
 
 import platform
+import resource
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ def page_faults(project_root, setting):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='not glibc')
 def test_frames_fault_no_pages_in_once_freed_memory_is_kept(project_root):
-    pages_of_a_frame = 3 * 2000000 // 4096
+    pages_of_a_frame = 3 * 2000000 // resource.getpagesize()
     assert page_faults(project_root, 'leave') > 5 * pages_of_a_frame
     assert page_faults(project_root, 'keep') < pages_of_a_frame // 10
 
@@ -67,6 +68,6 @@ print(full - kept, full - resident_pages())
 def test_freed_memory_that_was_kept_can_be_handed_back(project_root):
     output = subprocess.check_output([sys.executable, '-c', RETURNED], cwd=project_root)
     by_itself, by_request = [int(word) for word in output.split()]
-    pages_of_the_blocks = 20 * 2000000 // 4096
+    pages_of_the_blocks = 20 * 2000000 // resource.getpagesize()
     assert by_itself < pages_of_the_blocks // 10
     assert by_request > 9 * pages_of_the_blocks // 10

@@ -3,7 +3,9 @@
 """The cache folder: where it lies, who may own it, and that its lock excludes."""
 
 import fcntl
+import grp
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -39,8 +41,8 @@ def test_private_folder_is_made_with_mode_0700_at_each_level(tmp_path):
     finally:
         os.umask(old)
     assert path == str(tmp_path / 'new' / 'root' / 'models' / 'b0')
-    for folder in ('', 'models', 'models/b0'):
-        mode = os.stat(str(tmp_path / 'new' / 'root' / folder)).st_mode
+    for folder in ('', 'root', 'root/models', 'root/models/b0'):
+        mode = os.stat(str(tmp_path / 'new' / folder)).st_mode
         assert stat.S_IMODE(mode) == 0o700
 
 
@@ -56,6 +58,46 @@ def test_folder_that_others_may_write_to_is_refused(tmp_path, mode):
     folder.chmod(mode)
     with pytest.raises(ModelError, match=r'others may write.*chmod go-w'):
         cache_dir.private_folder(str(folder))
+
+
+@pytest.mark.parametrize('mode, group, is_refused', [
+    (0o755, 12345, False), (0o777, 12345, True), (0o775, 12345, True), (0o757, 0, True),
+    # As /tmp is: nobody can exchange what is another's.
+    (0o1777, 12345, False)])
+def test_folder_below_one_that_others_could_exchange_is_refused(tmp_path, mode, group,
+                                                                is_refused):
+    if os.geteuid() != 0:
+        pytest.skip('only root can give a folder to another user')
+    (tmp_path / 'above' / 'between').mkdir(parents=True)
+    os.chown(str(tmp_path / 'above'), 0, group)
+    (tmp_path / 'above').chmod(mode)
+    root = str(tmp_path / 'above' / 'between' / 'root')
+    if not is_refused:
+        assert cache_dir.private_folder(root) == root
+        return
+    with pytest.raises(ModelError, match='can be exchanged by others.*above: got one that'):
+        cache_dir.private_folder(root)
+    assert not os.path.exists(root)
+
+
+def test_folder_below_one_of_another_user_is_refused(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip('only root can give a folder to another user')
+    (tmp_path / 'theirs').mkdir()
+    os.chown(str(tmp_path / 'theirs'), 12345, 12345)
+    with pytest.raises(ModelError, match='can be exchanged by others.*user id 12345'):
+        cache_dir.private_folder(str(tmp_path / 'theirs' / 'root'))
+
+
+def test_folder_that_the_users_own_group_may_write_to_is_fine(tmp_path):
+    """Many systems give each user a group of the same name, and a mask that lets it write."""
+    (tmp_path / 'workspace').mkdir()
+    (tmp_path / 'workspace').chmod(0o775)
+    own = grp.getgrgid(os.getgid())
+    if own.gr_name != pwd.getpwuid(os.getuid()).pw_name or set(own.gr_mem) - {own.gr_name}:
+        pytest.skip('the user has no group of his own')
+    root = str(tmp_path / 'workspace' / 'root')
+    assert cache_dir.private_folder(root) == root
 
 
 def test_symbolic_link_in_place_of_a_folder_is_refused(tmp_path):

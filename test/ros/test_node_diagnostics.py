@@ -79,7 +79,7 @@ def test_backend_and_node_are_described(peer):
     status, values = watcher.wait('backend', lambda status: status.level == OK)
     assert status.message.startswith('onnxruntime fp32 on ')
     assert values['model'].endswith('colors.onnx')
-    assert '/deployed/colors-onnxruntime-' in values['runs']
+    assert '/graphs/colors-onnxruntime-' in values['runs']
     assert values['asked for'] == 'auto'
     assert 'no NVIDIA GPU' in values['why'] or 'No CUDA driver' in values['why']
     assert status.hardware_id

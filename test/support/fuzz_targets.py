@@ -17,9 +17,11 @@ import shutil
 import struct
 import tempfile
 import types
+import unittest.mock
 
 import numpy as np
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.private_files import CACHE_VARIABLE
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
@@ -45,7 +47,6 @@ from segformer_ros.model.huggingface import class_table_from_huggingface
 from segformer_ros.model.huggingface import read_preprocessor
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.optimize.cache import OptimizedModelCache
-from segformer_ros.model.optimize.cache import SHORT_KEY
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.ros.parameters.node import camera_rows
 from segformer_ros.ros.parameters.node import node_rows
@@ -244,11 +245,14 @@ def mapping_yaml(data):
 
 def graph_record(data):
     """Find the record of a deployment graph: what cannot be read is as if it were not there."""
-    folder = os.path.join(_FOLDER, 'deployed')
+    folder = os.path.join(_FOLDER, 'graphs')
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    with open(os.path.join(folder, f'input-cpu-{KEY[:SHORT_KEY]}.json'), 'wb') as stream:
+    # The first twelve characters of the key.
+    with open(os.path.join(folder, f'input-cpu-{KEY[:12]}.json'), 'wb') as stream:
         stream.write(data)
-    return OptimizedModelCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', KEY).read() is not None
+    with unittest.mock.patch.dict(os.environ, {CACHE_VARIABLE: _FOLDER}):
+        return OptimizedModelCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', 'here',
+                                   KEY).read() is not None
 
 
 def bag_metadata(data):

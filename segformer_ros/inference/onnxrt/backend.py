@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a network with onnxruntime (1.10 and later)."""
 
-import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.machine import usable_processors
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.inference.base import backend
 from segformer_ros.model.onnx_file.header import OnnxHeader
@@ -166,10 +166,9 @@ def default_threads() -> int:
     """
     Return how many threads a session takes by default.
 
-    All cores of a machine with one or two; elsewhere one is left to the rest of the robot.
+    All usable cores of a machine with one or two; elsewhere one is left to the rest of the robot.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') \
-        else os.cpu_count() or 1
+    cores = usable_processors()
     return cores if cores <= 2 else cores - 1
 
 

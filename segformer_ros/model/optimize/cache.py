@@ -1,12 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Where optimized models are kept: beside their original, or in the user's cache."""
+"""Where optimized models are kept: in the user's cache, whatever folder their original is in."""
 
+import contextlib
+import functools
 import json
 import logging
 import os
 import shutil
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, List, Optional
 
 from segformer_ros.common import private_files
 from segformer_ros.common.digest import sha256_of
@@ -14,38 +16,45 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.common.file_cache import FileCache
 from segformer_ros.common.file_cache import StorageError
 
-BESIDE = 'deployed'
-BELOW_CACHE_ROOT = 'graphs'
+FOLDER = 'graphs'
+KEPT_GRAPHS = 16
+"""Entries that stay, the most recently used."""
+# Where earlier versions kept them: beside the original, whoever that belonged to.
+_FORMER_FOLDER = 'deployed'
 # Characters of a key in file names; the sidecar holds the whole key.
-SHORT_KEY = 12
+_SHORT_KEY = 12
+# Of an unfinished file of a killed process.
+_STALE_S = 24 * 3600.0
 _LOGGER = logging.getLogger(__name__)
 
 
 class _Folder(FileCache):
-    """A place of optimized models, readable for whoever can read the model."""
+    """The optimized models of this user."""
 
+    what = 'The folder of the optimized models'
     payload = '.onnx'
-    mode = 0o644
 
 
 class OptimizedModelCache:
     """
-    The entries of one model for one target.
+    The entry of one model for one target.
 
     An entry is a sidecar ``NAME.json`` with metadata and, unless the model is used as it is, a
-    graph ``NAME.onnx``. The sidecar is written last, so an entry is whole or absent. An entry
-    with another key, of an older model or runtime, is deleted when a new one is written.
+    graph ``NAME.onnx``. The sidecar is written last, so an entry is whole or absent. A new entry
+    replaces those with other keys that were made from a file at the same place: of an older
+    model or runtime.
 
     :param model_path: the original ONNX file
     :param target_name: part of the files' names
+    :param machine: digest of the machine that the graph is compared on
     :param key: hexadecimal digest of everything that the graph depends on
     """
 
-    def __init__(self, model_path: str, target_name: str, key: str) -> None:
+    def __init__(self, model_path: str, target_name: str, machine: str, key: str) -> None:
         stem = os.path.splitext(os.path.basename(model_path))[0]
-        self._model_folder = os.path.dirname(os.path.abspath(model_path))
-        self._prefix = f'{stem}-{target_name}-'
-        self._name = self._prefix + key[:SHORT_KEY]
+        self._model_path = os.path.abspath(model_path)
+        self._origin = [self._model_path, target_name, machine]
+        self._name = f'{stem}-{target_name}-{key[:_SHORT_KEY]}'
         self._key = key
 
     def read(self) -> Optional[Dict[str, Any]]:
@@ -54,13 +63,13 @@ class OptimizedModelCache:
 
         ``path`` is the graph's path, or None where the model is used as it is.
         """
-        for folder in self._folders(create=False):
-            try:
-                return self._read_from(_Folder(folder))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except (OSError, ValueError, RecursionError, ModelError) as error:
-                _LOGGER.warning('Cached graph is not used, it is made again: %s', error)
+        cache = _Folder(os.path.join(private_files.cache_root(), FOLDER))
+        try:
+            return self._read_from(cache)
+        except (FileNotFoundError, NotADirectoryError):
+            _tell_of_former(self._model_path)
+        except (OSError, ValueError, RecursionError, ModelError) as error:
+            _LOGGER.warning('Cached graph is not used, it is made again: %s', error)
         return None
 
     def write(self, metadata: Dict[str, Any], graph: Optional[str]) -> Dict[str, Any]:
@@ -68,34 +77,17 @@ class OptimizedModelCache:
         Keep an entry and return its metadata as :meth:`read` would.
 
         :param metadata: what JSON can hold
-        :param graph: a file to move into the cache
-        :raises ModelError: no folder can be written
+        :param graph: a file to copy into the cache
+        :raises ModelError: the cache's folder cannot be used
         """
-        last_error: Optional[Exception] = None
-        for folder in self._folders(create=True):
-            try:
-                return self._write_to(_Folder(folder), metadata, graph)
-            except (OSError, StorageError) as error:
-                last_error = error
-        raise ModelError(
-            'Optimized model cannot be kept', got=last_error, expected='a writable folder',
-            remedy=f'Make {self._model_folder} or {private_files.cache_root()} writable.')
-
-    def _folders(self, create: bool) -> Iterator[str]:
-        beside = os.path.join(self._model_folder, BESIDE)
-        if os.path.isdir(beside):
-            yield beside
-        elif create and _is_meant_to_be_written(self._model_folder):
-            try:
-                os.mkdir(beside, 0o755)
-            except OSError as error:
-                _LOGGER.info('%s cannot be made: %s', beside, error)
-            else:
-                yield beside
-        if create:
-            yield private_files.private_folder(private_files.cache_root(), BELOW_CACHE_ROOT)
-        else:
-            yield os.path.join(private_files.cache_root(), BELOW_CACHE_ROOT)
+        cache = _Folder(private_files.private_folder(private_files.cache_root(), FOLDER))
+        try:
+            return self._write_to(cache, metadata, graph)
+        except (OSError, StorageError) as error:
+            raise ModelError(
+                'Optimized model cannot be kept', got=error, expected='a writable folder',
+                remedy=f'Make {cache.folder} writable and free space there, or set '
+                       f'{private_files.CACHE_VARIABLE} to another folder.') from error
 
     def _read_from(self, cache: '_Folder') -> Dict[str, Any]:
         metadata: Any = json.loads(cache.read_sidecar(self._name).decode('utf-8'))
@@ -103,11 +95,14 @@ class OptimizedModelCache:
             raise ValueError(f'{self._name} in {cache.folder} belongs to another model')
         sha256 = metadata.get('sha256')
         metadata['path'] = None if sha256 is None else cache.check_payload(self._name, sha256)
+        with contextlib.suppress(OSError):
+            os.utime(cache.path(self._name, '.json'))
         return dict(metadata)
 
     def _write_to(self, cache: '_Folder', metadata: Dict[str, Any],
                   graph: Optional[str]) -> Dict[str, Any]:
-        metadata = dict(metadata, key=self._key, sha256=graph and sha256_of(graph))
+        metadata = dict(metadata, key=self._key, origin=self._origin,
+                        sha256=graph and sha256_of(graph))
         if graph is not None:
             with cache.borrowed('.onnx') as temporary:
                 with cache.storage_errors(f'copying {self._name}'):
@@ -115,11 +110,35 @@ class OptimizedModelCache:
                 cache.put(temporary, self._name + '.onnx')
         cache.write(self._name + '.json',
                     json.dumps(metadata, indent=2, sort_keys=True).encode('utf-8'))
-        cache.delete_files(lambda file_name: file_name.startswith(self._prefix)
-                           and not file_name.startswith(self._name))
+        self._prune(cache)
         return self._read_from(cache)
 
+    def _prune(self, cache: '_Folder') -> None:
+        """Delete what this entry replaces, what was not used for longest, and leftovers."""
+        stems = [name[:-len('.json')] for name in cache.names() if name.endswith('.json')]
+        others = sorted((stem for stem in stems if stem != self._name),
+                        key=lambda stem: cache.modified(stem + '.json'), reverse=True)
+        current: List[str] = [stem for stem in others if _origin(cache, stem) != self._origin]
+        kept = set(current[:KEPT_GRAPHS - 1]) | {self._name}
+        old = set(stems) - kept
+        cache.delete_files(lambda file_name: os.path.splitext(file_name)[0] in old or (
+            os.path.splitext(file_name)[0] not in kept and cache.age(file_name) > _STALE_S))
 
-def _is_meant_to_be_written(folder: str) -> bool:
-    # Root may write anywhere; a folder without any permission to write is no place all the same.
-    return bool(os.stat(folder).st_mode & 0o222) and os.access(folder, os.W_OK)
+
+def _origin(cache: _Folder, stem: str) -> Any:
+    try:
+        metadata = json.loads(cache.read_sidecar(stem).decode('utf-8'))
+        return metadata.get('origin')
+    except (OSError, ValueError, AttributeError, RecursionError, ModelError) as error:
+        _LOGGER.debug('%s says not what it was made from: %s', stem, error)
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _tell_of_former(model_path: str) -> None:
+    folder, name = os.path.split(model_path)
+    former = os.path.join(folder, _FORMER_FOLDER)
+    with contextlib.suppress(OSError):
+        if any(each.startswith(os.path.splitext(name)[0] + '-') for each in os.listdir(former)):
+            _LOGGER.info('%s is not used any more and can be deleted: optimized models lie in %s',
+                         former, os.path.join(private_files.cache_root(), FOLDER))

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file.header import model_digest
@@ -99,11 +100,14 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedMode
     if not os.path.isfile(onnx_path):
         raise ModelError('Model file not found', got=onnx_path, expected='an ONNX file',
                          remedy='Check the path, or fetch a model: fetch_model.')
-    # What the runtime is decides which operations may be used, and was compared with.
+    # What the runtime is decides which operations may be used, and was compared with. On another
+    # processor it computes otherwise: a graph that was copied is compared there first.
+    machine = machine_identity()
     key = hashlib.sha256(json.dumps(
-        [REVISION, model_digest(onnx_path), spec, target, _runtime_version()],
+        [REVISION, model_digest(onnx_path), spec, target, _runtime_version(), machine],
         sort_keys=True).encode('utf-8')).hexdigest()
-    return OptimizedModelCache(onnx_path, target.name, key)
+    return OptimizedModelCache(onnx_path, target.name,
+                               hashlib.sha256(machine.encode('utf-8')).hexdigest(), key)
 
 
 def usable(metadata: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:

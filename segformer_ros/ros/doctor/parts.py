@@ -3,7 +3,6 @@
 """Checks of what the node imports and of ROS's variables; imports the standard library alone."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,8 @@ from typing import Dict, List, NamedTuple, Optional
 
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.io import status
+from segformer_ros.segmentation import compiler
 
-COMPILERS = ('cc', 'gcc', 'clang')
-"""As the kernels' build looks for them."""
 TIMEOUT = 120.0
 """Seconds; importing everything takes five on a slow board."""
 ENDED = 'the process that tried it ended'
@@ -87,12 +85,13 @@ def check_parts(with_ros: bool) -> List[CheckResult]:
 
 def check_compiler() -> CheckResult:
     """Look for the C compiler that builds the kernels."""
-    path = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if path is None:
+    found = compiler.find_compiler()
+    if found.path is None:
         return CheckResult(
             status.WARN, 'compiler', 'none of {}: numpy does what compiled code would do '
-            'faster'.format(', '.join(COMPILERS)), 'sudo apt install gcc libc6-dev')
-    return CheckResult(status.OK, 'compiler', path)
+            'faster'.format('; '.join((', '.join(compiler.NAMES),) + found.passed_over)),
+            'sudo apt install gcc libc6-dev')
+    return CheckResult(status.OK, 'compiler', found.path)
 
 
 def check_domain(value: Optional[str]) -> Optional[CheckResult]:

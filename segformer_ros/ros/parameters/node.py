@@ -119,7 +119,7 @@ class NodeParameters(NamedTuple):
     threads: int = rows.parameter(
         0, rows.CONFIGURE,
         'CPU threads of the network, and of what runs before and after it (four at most); 0 '
-        'takes all of up to two cores, else all but one.', range=(0, 256))
+        'takes all of up to two usable cores, else all but one.', range=(0, 256))
     resize: str = rows.parameter(
         'pillow', rows.LIVE,
         'Filter that brings images to network size: pillow as the network was trained, opencv '

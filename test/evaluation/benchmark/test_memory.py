@@ -28,12 +28,13 @@ from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.sources.inputs import InputOptions
+import resource
 import sys
 import tempfile
 
 def resident():
     with open('/proc/self/statm') as stream:
-        return int(stream.read().split()[1]) * 4096
+        return int(stream.read().split()[1]) * resource.getpagesize()
 
 def on_progress(done, total):
     if done % 1000 == 0:

@@ -11,6 +11,7 @@ import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.inference.onnxrt import backend as module
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
@@ -184,7 +185,7 @@ def test_an_absent_provider_is_told_with_those_that_are_there(network):
 
 def test_default_threads_leave_one_core_to_the_robot(monkeypatch):
     for cores, threads in ((1, 1), (2, 2), (3, 2), (4, 3), (12, 11)):
-        monkeypatch.setattr(os, 'sched_getaffinity', lambda _, count=cores: set(range(count)))
+        monkeypatch.setattr(module, 'usable_processors', lambda count=cores: count)
         assert default_threads() == threads
 
 

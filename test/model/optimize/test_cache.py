@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Deployment graphs are made once, kept whole, and made again when something changed."""
+"""Optimized models are made once, kept whole, and made again when something changed."""
 
 import json
 import logging
@@ -8,8 +8,13 @@ import os
 
 import pytest
 
+from segformer_ros.common import machine
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.optimize import cache as module
+from segformer_ros.model.optimize import optimize
 from segformer_ros.model.optimize.cache import OptimizedModelCache
+from segformer_ros.model.optimize.target import ONNXRUNTIME
+from segformer_ros.model.spec import ModelSpec
 
 KEY = '0123456789abcdef'
 
@@ -18,6 +23,7 @@ KEY = '0123456789abcdef'
 def cache_root(tmp_path, monkeypatch):
     root = tmp_path / 'cache'
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(root))
+    module._tell_of_former.cache_clear()
     return root
 
 
@@ -36,8 +42,12 @@ def graph(tmp_path):
     return str(path)
 
 
-def open_cache(model, key=KEY, target='fast'):
-    return OptimizedModelCache(str(model), target, key)
+def open_cache(model, key=KEY, target='fast', machine='here'):
+    return OptimizedModelCache(str(model), target, machine, key)
+
+
+def files(cache_root):
+    return sorted(os.listdir(str(cache_root / 'graphs')))
 
 
 def test_nothing_is_found_at_first(model, cache_root):
@@ -45,37 +55,35 @@ def test_nothing_is_found_at_first(model, cache_root):
     assert not cache_root.exists()
 
 
-def test_entry_lies_beside_the_model(model, cache_root, graph):
-    open_cache(model).write({'changes': 'folded'}, graph)
+def test_entry_lies_in_the_private_cache_and_the_models_folder_stays_as_it_was(
+        model, cache_root, graph):
+    written = open_cache(model).write({'changes': 'folded'}, graph)
     facts = open_cache(model).read()
+    assert facts == written
     assert facts['changes'] == 'folded'
-    assert facts['path'] == str(model.parent / 'deployed' / 'network-fast-0123456789ab.onnx')
+    assert facts['path'] == str(cache_root / 'graphs' / 'network-fast-0123456789ab.onnx')
     with open(facts['path'], 'rb') as stream:
         assert stream.read() == b'the graph'
-    assert not cache_root.exists()
+    assert os.listdir(str(model.parent)) == ['network.onnx']
+    assert os.stat(facts['path']).st_mode & 0o777 == 0o600
 
 
-def test_entry_lies_in_the_users_cache_where_the_model_folder_takes_none(
-        model, cache_root, graph):
-    # A file in the folder's place: root may write anywhere, so modes would not do.
-    (model.parent / 'deployed').write_bytes(b'')
+def test_folder_of_an_earlier_version_is_told_once_and_not_used(model, cache_root, graph, caplog):
+    former = model.parent / 'deployed'
+    former.mkdir()
+    for suffix in ('.json', '.onnx'):
+        (former / ('network-fast-0123456789ab' + suffix)).write_bytes(b'{}')
+    with caplog.at_level(logging.INFO):
+        assert open_cache(model).read() is None
+        assert open_cache(model).read() is None
+    told, = [record.getMessage() for record in caplog.records]
+    assert told == (f'{former} is not used any more and can be deleted: optimized models lie in '
+                    f'{cache_root / "graphs"}')
     written = open_cache(model).write({'changes': 'folded'}, graph)
     assert os.path.dirname(written['path']) == str(cache_root / 'graphs')
-    assert open_cache(model).read() == written
 
 
-def test_folder_that_nobody_may_write_to_is_left_alone_even_by_root(model, cache_root, graph):
-    model.parent.chmod(0o555)
-    try:
-        written = open_cache(model).write({'changes': 'folded'}, graph)
-        assert os.path.dirname(written['path']) == str(cache_root / 'graphs')
-        assert not (model.parent / 'deployed').exists()
-    finally:
-        model.parent.chmod(0o755)
-
-
-def test_no_folder_that_takes_files_is_an_error(model, cache_root, graph):
-    (model.parent / 'deployed').write_bytes(b'')
+def test_cache_that_takes_no_files_is_an_error(model, cache_root, graph):
     cache_root.write_bytes(b'')
     with pytest.raises(ModelError, match='Cached path is not private'):
         open_cache(model).write({'changes': 'folded'}, graph)
@@ -87,14 +95,31 @@ def test_entry_without_graph_says_that_the_model_is_used_as_it_is(model, cache_r
 
 
 def test_new_key_replaces_the_old_entry_and_nothing_else(model, cache_root, graph):
+    namesake = model.parent / 'other' / model.name
+    open_cache(namesake, key='1111111111111111').write({'changes': 'folded'}, graph)
     open_cache(model, target='other').write({'changes': 'folded'}, graph)
+    open_cache(model, machine='there', key='2222222222222222').write({'changes': 'folded'}, graph)
     open_cache(model).write({'changes': 'folded'}, graph)
     newer = open_cache(model, key='fedcba9876543210')
     assert newer.read() is None
     newer.write({'changes': 'folded'}, graph)
-    assert sorted(os.listdir(str(model.parent / 'deployed'))) == [
-        'network-fast-fedcba987654.json', 'network-fast-fedcba987654.onnx',
-        'network-other-0123456789ab.json', 'network-other-0123456789ab.onnx']
+    assert files(cache_root) == [
+        f'network-{name}.{suffix}' for name in (
+            'fast-111111111111', 'fast-222222222222', 'fast-fedcba987654', 'other-0123456789ab')
+        for suffix in ('json', 'onnx')]
+
+
+def test_only_the_most_recently_used_entries_stay(model, cache_root, graph):
+    for number in range(module.KEPT_GRAPHS):
+        made = open_cache(model.parent / f'{number}.onnx').write({'changes': 'folded'}, graph)
+        os.utime(os.path.splitext(made['path'])[0] + '.json', (number, number))
+    # Its use makes the oldest the newest.
+    assert open_cache(model.parent / '0.onnx').read() is not None
+    open_cache(model).write({'changes': 'folded'}, graph)
+    assert len(files(cache_root)) == 2 * module.KEPT_GRAPHS
+    assert open_cache(model.parent / '0.onnx').read() is not None
+    assert open_cache(model.parent / '1.onnx').read() is None
+    assert open_cache(model).read() is not None
 
 
 @pytest.mark.parametrize('damage', [
@@ -118,10 +143,23 @@ def test_graph_without_its_sidecar_is_not_used(model, cache_root, graph):
     assert open_cache(model).read() is None
 
 
-def test_failed_write_leaves_no_temporary_file(model, cache_root, graph, monkeypatch):
-    cache = open_cache(model)
-    (model.parent / 'deployed').mkdir()
-    (model.parent / 'deployed' / 'network-fast-0123456789ab.onnx').mkdir()
-    written = cache.write({'changes': 'folded'}, graph)
-    assert os.path.dirname(written['path']) == str(cache_root / 'graphs')
-    assert os.listdir(str(model.parent / 'deployed')) == ['network-fast-0123456789ab.onnx']
+def test_failed_write_leaves_no_temporary_file_and_says_what_to_do(model, cache_root, graph):
+    (cache_root / 'graphs' / 'network-fast-0123456789ab.onnx').mkdir(parents=True)
+    for folder in (cache_root, cache_root / 'graphs'):
+        folder.chmod(0o700)
+    with pytest.raises(ModelError, match='set SEGFORMER_ROS_CACHE to another folder'):
+        open_cache(model).write({'changes': 'folded'}, graph)
+    assert files(cache_root) == ['network-fast-0123456789ab.onnx']
+
+
+@pytest.mark.parametrize('other', ['aarch64 4096\nCPU part: 0xd0b\n', 'x86_64 4096\nflags: sse\n'])
+def test_graph_that_was_made_on_another_machine_is_not_found(tmp_path, cache_root, graph,
+                                                             monkeypatch, other, project_root):
+    path = os.path.join(project_root, 'test', 'data', 'tiny_segformer.onnx')
+    spec = ModelSpec('tiny', 'ade20k', 7, input_size_wh=(64, 64), output_size_wh=(16, 16))
+    optimize.open_cache(path, spec, ONNXRUNTIME).write({'changes': 'folded'}, graph)
+    assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is not None
+    monkeypatch.setattr(optimize, 'machine_identity', lambda: other)
+    assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is None
+    monkeypatch.setattr(optimize, 'machine_identity', machine.machine_identity)
+    assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is not None

@@ -117,7 +117,6 @@ def test_without_onnx_no_process_is_started(queue, monkeypatch, caplog):
 
 
 def test_a_process_that_fails_leaves_the_model_as_it_is(queue, tmp_path):
-    (tmp_path / 'deployed').write_bytes(b'')
     (tmp_path / 'cache').write_bytes(b'')
     queue.request(ONNXRUNTIME)
     queue.wait(PATIENCE_S)

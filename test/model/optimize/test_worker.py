@@ -46,7 +46,6 @@ def test_model_is_used_as_it_is_without_onnx(path, project_root):
 
 
 def test_child_that_cannot_keep_its_graph_leaves_the_model_as_it_is(path, tmp_path, caplog):
-    (tmp_path / 'deployed').write_bytes(b'')
     (tmp_path / 'cache').write_bytes(b'')
     prepared = optimize_in_child(path, SPEC)
     assert prepared[:3] == (path, SPEC, graph.UNCHANGED)

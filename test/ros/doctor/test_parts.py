@@ -12,7 +12,6 @@ from segformer_ros.cli.doctor import MODEL_PARAMETERS
 from segformer_ros.ros.doctor import parts
 from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.parameters.node import NODE_ROWS
-from segformer_ros.segmentation import kernel_build
 
 MISSING = 'raise ImportError("none here")'
 
@@ -62,11 +61,13 @@ def test_part_that_kills_its_process_is_told_and_the_others_are_tried(tmp_path):
     assert 'numpy' in fine['text'] and 'cv2' in fine['text']
 
 
-def test_missing_compiler_is_told(monkeypatch):
+def test_missing_compiler_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', '/nowhere')
     assert 'gcc' in parts.check_compiler().remedy
-    monkeypatch.undo()
-    assert parts.COMPILERS == kernel_build.COMPILERS
+    (tmp_path / 'cc').write_text('')
+    (tmp_path / 'cc').chmod(0o777)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert f'{tmp_path}/cc could be changed by others' in parts.check_compiler().text
 
 
 @pytest.mark.parametrize('value, is_right', [
