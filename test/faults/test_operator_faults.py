@@ -13,12 +13,16 @@ from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from support.fault_subject import told
+from support.ros_graph import wait_until
 from support.segformer_peer import TRANSITIONS
 
 pytestmark = pytest.mark.slow
 
 SECONDS = 4.0
 WANTED_CALLS = 4000
+PATIENT_CALLS = 400
+MOST_OPEN = 8
+"""Fewer than the ten for which a service of ROS has room."""
 
 
 def test_parameters_set_wrongly_in_flight(subject, row):
@@ -43,8 +47,8 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
     getter = node.create_client(GetParameters, '/segformer/get_parameters')
     assert setter.wait_for_service(10.0) and getter.wait_for_service(10.0)
     answered = []
-    started = time.monotonic()
-    for number in range(WANTED_CALLS):
+
+    def ask(number):
         if number % 2:
             request = SetParametersAtomically.Request(parameters=[
                 Parameter('overlay_alpha', value=number / WANTED_CALLS).to_parameter_msg()])
@@ -52,6 +56,16 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
         else:
             future = getter.call_async(GetParameters.Request(names=['overlay_alpha']))
         future.add_done_callback(lambda future: answered.append(future.result()))
+
+    # Who waits for answers loses none, however slow the machine is.
+    for number in range(PATIENT_CALLS):
+        ask(number)
+        wait_until(lambda number=number: len(answered) > number - MOST_OPEN, 'an answer')
+    wait_until(lambda: len(answered) == PATIENT_CALLS, 'the last answers')
+    answered.clear()
+    started = time.monotonic()
+    for number in range(WANTED_CALLS):
+        ask(number)
         time.sleep(max(0.0, started + (number + 1) * SECONDS / WANTED_CALLS - time.monotonic()))
     asked = time.monotonic() - started
     deadline = time.monotonic() + 60.0
@@ -64,7 +78,7 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
     # Services are reliable, but their queues are not endless: what is lost is told.
     refused = [each for each in answered if hasattr(each, 'result') and not each.result.successful]
     assert refused == []
-    assert len(answered) > WANTED_CALLS // 20
+    assert 0.9 * WANTED_CALLS < len(answered) <= WANTED_CALLS
     assert subject.peer.set_parameters(overlay_alpha=0.5) == ''
     row.did = (f'answered {len(answered)} of {WANTED_CALLS} calls, which came at '
                f'{WANTED_CALLS / asked:.0f} a second')

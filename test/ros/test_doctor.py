@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor sees what is there and what is not, over DDS and on disk, and changes nothing."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,13 +11,15 @@ from segformer_ros.cli import doctor as doctor_command
 from segformer_ros.cli.support.ros_environment import PROFILE_VARIABLES
 from segformer_ros.ros.doctor import machine as doctor_machine
 from segformer_ros.ros.doctor.check_result import CheckResult
-from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
 from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import OK
 from segformer_ros.ros.io.status import WARN
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters
+from support.doctor_command import doctor
+from support.doctor_command import of
+from support.doctor_command import results_of
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
@@ -41,28 +42,6 @@ while True:
     print("sent", flush=True)
     time.sleep(0.2)
 '''
-
-
-def results_of(output):
-    """Return the results that the command wrote as JSON."""
-    return [CheckResult(**dict(each, level=LEVEL_NAMES.index(each['level'])))
-            for each in json.loads(output)['findings']]
-
-
-def doctor(domain, *arguments):
-    """Run the command; return its exit status and its results."""
-    done = subprocess.run(
-        [sys.executable, '-m', 'segformer_ros.cli.doctor', '--json'] + list(arguments),
-        env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, universal_newlines=True, timeout=120, check=False)
-    assert 'Traceback' not in done.stderr, done.stderr
-    return done.returncode, results_of(done.stdout)
-
-
-def of(results, subject):
-    found = [result for result in results if result.subject == subject]
-    assert found, results
-    return found
 
 
 def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_model):

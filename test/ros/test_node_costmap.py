@@ -250,8 +250,9 @@ def test_the_grid_goes_on_at_its_rate_and_fades_when_the_camera_stops(robot):
     assert fading[-1] == 0
     assert all(later <= earlier for earlier, later in zip(fading, fading[1:]))
     # Ten a second were asked for; a busy machine may be late, never ahead but for what it was
-    # late before.
+    # late before. Half of the grids, though, are on time on any machine that serves at all.
     assert (stamps[-1] - stamps[0]) / (len(stamps) - 1) > 0.09
+    assert np.median(np.diff(stamps)) < 0.2
 
 
 def test_clear_costmap_empties_the_grid_and_it_fills_again(robot):

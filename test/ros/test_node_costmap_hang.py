@@ -37,8 +37,8 @@ def test_clouds_stop_and_the_grid_keeps_its_rate_and_is_unknown_in_time(domain, 
         assert set(shown) <= set(sent) and max(shown) < sent[-1] - 0.5
         # What the grid knew when it knew it last was younger than it may get, and gone then.
         assert all(stamp - max(shown) <= FORGET for stamp, known in fading if known)
-        # Ten a second were asked for; a busy machine may be late.
-        assert np.median(np.diff([stamp for stamp, _ in fading])) < 1.0
+        # Ten a second were asked for; a busy machine may be late with some of them.
+        assert 0.09 < np.median(np.diff([stamp for stamp, _ in fading])) < 0.2
         node.let('ok')
         robot.look_until(lambda: len(GridView(grids.messages[-1]).lethal()) >= 8,
                          'the box in the grid again')

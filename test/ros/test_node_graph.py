@@ -11,6 +11,7 @@ from rcl_interfaces.srv import DescribeParameters
 from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import ListParameters
 from rcl_interfaces.srv import SetParameters
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy
@@ -53,6 +54,39 @@ def test_camera_info_that_was_latched_before_the_node_came_is_enough(domain, tmp
             assert robot.change_state('deactivate') and robot.change_state('activate')
             look_until_known(robot)
             assert 'incompatible' not in node.log()
+
+
+@pytest.mark.parametrize('reliability', [
+    ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
+def test_a_driver_whose_camera_info_is_not_latched_has_no_reason_to_warn(
+        domain, tmp_path, reliability):
+    mismatches = []
+    with Peer(domain) as driver:
+        publisher = driver.node.create_publisher(
+            CameraInfo, '/camera_info', QoSProfile(depth=1, reliability=reliability),
+            event_callbacks=PublisherEventCallbacks(incompatible_qos=mismatches.append))
+        with NodeProcess(domain, tmp_path, color_parameters(tmp_path)) as node, \
+                CostmapRobot(domain) as robot:
+            robot.node.destroy_publisher(robot._info)
+            robot._info = publisher
+            robot.wait_for_state('active')
+            look_until_known(robot)
+            assert publisher.get_subscription_count() == 1
+            assert 'incompatible' not in node.log()
+    assert mismatches == []
+
+
+def test_a_wrong_override_of_the_latched_subscription_is_told_once_and_the_node_goes_on(
+        domain, tmp_path):
+    name = 'qos_overrides./camera_info.subscription_latched.reliability'
+    with CostmapRobot(domain) as robot:
+        publisher = robot.node.create_publisher(CameraInfo, '/camera_info', LATCHED)
+        parameters = color_parameters(tmp_path, **{name: 'perhaps'})
+        with NodeProcess(domain, tmp_path, parameters) as node:
+            node.wait_for_log('QoS override cannot be used: .*subscription_latched')
+            look_until_known(robot)
+            assert node.log().count('QoS override cannot be used') == 1
+        robot.node.destroy_publisher(publisher)
 
 
 def test_static_transforms_of_a_publisher_that_does_not_latch_are_used_and_told(

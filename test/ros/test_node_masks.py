@@ -196,7 +196,8 @@ def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer,
     absent = {'image/compressed', *(topic.name for topic in topics.COSTMAP_INPUTS)}
     seen = set()
     for name, type_name, reliability, durability in rows:
-        if name in absent:
+        # The second one of camera_info is there while a publisher latches it.
+        if name in absent or (name, durability) == ('camera_info', 'transient local'):
             continue
         if name.startswith(('~', '/')):
             full, find = name.replace('~', '/segformer'), peer.node.get_publishers_info_by_topic
@@ -204,7 +205,7 @@ def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer,
             full, find = '/' + name, peer.node.get_subscriptions_info_by_topic
         endpoints = wait_until(partial(own, find, full), 'an endpoint of ' + full)
         assert {endpoint.topic_type for endpoint in endpoints} == {type_name}
-        assert len(endpoints) == (2 if full == '/camera_info' else 1)
+        assert len(endpoints) == 1
         assert (reliability.upper().replace(' ', '_'), durability.upper().replace(' ', '_')) in [
             (endpoint.qos_profile.reliability.name, endpoint.qos_profile.durability.name)
             for endpoint in endpoints]

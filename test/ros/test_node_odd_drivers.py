@@ -5,22 +5,19 @@
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
-import numpy as np
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.costmap.geometry.transforms import planar_pose
-from segformer_ros.ros.io.images import byte_array
 from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
+from support.costmap_robot import look_with_depth
 from support.costmap_robot import PINHOLE
 from support.costmap_robot import RELIABLE_50
-from support.costmap_robot import SCENE
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from tf2_msgs.msg import TFMessage
@@ -45,18 +42,6 @@ def robot(tmp_path_factory):
 
 def entry(message, name):
     return next(each for each in message.status if each.name == f'segformer: {name}')
-
-
-def look_with_depth(robot, frame_id, stamp=None):
-    """Send one image and its depth, which says that it was taken in another frame."""
-    header = robot.look(stamp=stamp)
-    depth = SCENE.render(PINHOLE, robot.camera_pose()).depth
-    depth[~np.isfinite(depth)] = 0.0
-    values = np.round(depth * 1000.0).astype('<u2')
-    robot.depth.publish(Image(
-        header=Header(stamp=header.stamp, frame_id=frame_id), encoding='16UC1',
-        height=values.shape[0], width=values.shape[1], step=2 * values.shape[1],
-        data=byte_array(values.view(np.uint8))))
 
 
 def look_until(robot, condition, what, frame_id, **arguments):

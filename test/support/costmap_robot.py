@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.ros.io.images import byte_array
 from segformer_ros.ros.io.images import rgb8_image
 from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
 from segformer_ros.ros.peers.simulated_camera import STATIC_QOS
@@ -164,6 +165,18 @@ class CostmapRobot(SegformerPeer):
                 return None
         # Images come to the costmap in their order.
         return wait_until(cloud_of_a_new_look, 'the cloud of the last image')
+
+
+def look_with_depth(robot, frame_id, stamp=None):
+    """Send one image and its depth, which says that it was taken in another frame."""
+    header = robot.look(stamp=stamp)
+    depth = SCENE.render(PINHOLE, robot.camera_pose()).depth
+    depth[~np.isfinite(depth)] = 0.0
+    values = np.round(depth * 1000.0).astype('<u2')
+    robot.depth.publish(Image(
+        header=Header(stamp=header.stamp, frame_id=frame_id), encoding='16UC1',
+        height=values.shape[0], width=values.shape[1], step=2 * values.shape[1],
+        data=byte_array(values.view(np.uint8))))
 
 
 def stamp_seconds(stamp):

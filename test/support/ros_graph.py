@@ -106,6 +106,10 @@ class Peer:
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
+    def add_node(self, node):
+        """Spin another node of the same context, which the caller destroys."""
+        self._executor.add_node(node)
+
     def _spin(self):
         while not self._stopped:
             self._executor.spin_once()

@@ -6,6 +6,7 @@ import base64
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
+from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.resources import find
 from segformer_ros.evaluation.metrics import performance
@@ -61,7 +62,7 @@ def import_jinja2() -> Any:
     except ImportError as error:
         raise ConfigurationError(
             'Jinja2 cannot be imported, which writes the HTML report', got=error,
-            remedy="Install it: \"pip install 'segformer_ros[evaluation]'\".") from error
+            remedy=install.with_extra('evaluation')) from error
     return jinja2
 
 

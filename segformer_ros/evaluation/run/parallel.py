@@ -17,6 +17,7 @@ import tempfile
 import threading
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.run import job as run_job
@@ -24,8 +25,6 @@ from segformer_ros.evaluation.sources.frames import FrameSource
 
 # A source whose worker was lost is tried so often again.
 RETRIES = 3
-
-INSTALL_DISTRIBUTED = 'Install it: "pip install distributed".'
 
 # Called with the number of frames that are done since the last call.
 OnFrames = Callable[[int], None]
@@ -105,7 +104,7 @@ def _run_on_cluster(job: run_job.Job, sources: Sequence[FrameSource],
         distributed: Any = importlib.import_module('distributed')
     except ImportError as error:
         raise ConfigurationError('distributed cannot be imported', got=error,
-                                 remedy=INSTALL_DISTRIBUTED) from error
+                                 remedy=install.with_extra('distributed')) from error
     try:
         client = distributed.Client(address)
     except (OSError, ValueError) as error:

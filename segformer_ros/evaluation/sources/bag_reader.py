@@ -8,6 +8,7 @@ import pathlib
 import tempfile
 from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.sources import unpacking
@@ -24,9 +25,6 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
 _MAGIC = {'mcap': b'\x89MCAP0\r\n', 'sqlite3': b'SQLite format 3\x00', 'ros1': b'#ROSBAG V'}
-
-INSTALL_ROSBAGS = ('Install it: "pip install rosbags" (Python 3.10 or newer), or all that an '
-                   'evaluation needs: "pip install \'segformer_ros[evaluation]\'".')
 
 
 class TopicInfo(NamedTuple):
@@ -200,7 +198,7 @@ def import_rosbags() -> Tuple[Any, Any, Any]:
         from rosbags import typesys
     except ImportError as error:
         raise ConfigurationError('rosbags cannot be imported', got=error,
-                                 remedy=INSTALL_ROSBAGS) from error
+                                 remedy=install.with_extra('evaluation')) from error
     unpacking.bound_rosbags()
     return rosbag1, rosbag2, typesys
 

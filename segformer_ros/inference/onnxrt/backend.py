@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import usable_processors
@@ -16,8 +17,6 @@ from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import TensorSpec
 
 CPU_PROVIDER = 'CPUExecutionProvider'
-INSTALL_ONNXRUNTIME = (
-    'Install it: "pip install onnxruntime" (Python 3.6: "pip install onnxruntime==1.10.0").')
 # What the runtime calls element types, and what numpy does.
 _DTYPES = {
     'tensor(float)': 'float32', 'tensor(float16)': 'float16', 'tensor(double)': 'float64',
@@ -68,7 +67,7 @@ class OnnxruntimeBackend(backend.Backend):
             onnxruntime = import_onnxruntime()
         except ImportError as error:
             raise BackendError('onnxruntime cannot be imported', got=error,
-                               remedy=INSTALL_ONNXRUNTIME) from error
+                               remedy=install.RUNTIME) from error
         self._check_providers(onnxruntime.get_available_providers())
         # Tells a missing, damaged or foreign file more plainly than the runtime does.
         header = read_onnx_header(self._model_path)

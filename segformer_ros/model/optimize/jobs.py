@@ -7,11 +7,11 @@ import logging
 import time
 from typing import Dict, List, Optional
 
+from segformer_ros.common import install
 from segformer_ros.model.optimize import optimize
 from segformer_ros.model.optimize.cache import OptimizedModelCache
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.worker import OptimizeProcess
-from segformer_ros.model.optimize.writer import INSTALL_ONNX
 from segformer_ros.model.spec import ModelSpec
 
 _POLL_S = 0.02
@@ -56,7 +56,7 @@ class OptimizeJobs:
                 self._found[target] = optimize.from_metadata(
                     self.original.path, self.original.spec, target, metadata)
             elif importlib.util.find_spec('onnx') is None:
-                self._pass_through(target, 'onnx is not installed. ' + INSTALL_ONNX)
+                self._pass_through(target, 'onnx is not installed. ' + install.RUNTIME)
         return self._found.get(target)
 
     def request(self, target: Target) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from segformer_ros.common import arrays
+from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model import spec as model_spec
@@ -121,7 +122,7 @@ def _run(path: str, spec: model_spec.ModelSpec,
         onnxruntime = import_onnxruntime()
     except ImportError as error:
         raise BackendError('onnxruntime cannot be imported', got=error,
-                           remedy='Install it: "pip install onnxruntime".') from error
+                           remedy=install.RUNTIME) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     results = []

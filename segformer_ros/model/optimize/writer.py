@@ -7,13 +7,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 
 # IR version of the onnx release that brought the operator set. Runtimes refuse newer ones than
 # they know: onnxruntime 1.10 knows 8.
 IR_OF_OPSET = {13: 7, 17: 8}
 MICROSOFT = 'com.microsoft'
-INSTALL_ONNX = 'Install it: "pip install onnx" (Python 3.6: "pip install onnx==1.11.0").'
 
 
 def import_onnx() -> Any:
@@ -26,7 +26,7 @@ def import_onnx() -> Any:
         import onnx
     except ImportError as error:
         raise BackendError('onnx cannot be imported', got=error,
-                           remedy=INSTALL_ONNX) from error
+                           remedy=install.RUNTIME) from error
     return onnx
 
 

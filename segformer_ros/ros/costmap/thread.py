@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap's thread: masks wait there for their poses, and grids go out at their rate."""
 
-import threading
 import time
 from typing import Callable, Dict, Generic, List, Optional, Sequence, TypeVar
+
+from segformer_ros.ros.io.stoppable_thread import StoppableThread
 
 Job = TypeVar('Job')
 
@@ -12,11 +13,12 @@ RETRY = 0.005
 """Seconds between two looks for a pose that has not come yet."""
 
 
-class CostmapThread(Generic[Job]):
+class CostmapThread(StoppableThread, Generic[Job]):
     """
     A thread beside the inference thread, so that masks never wait for the costmap.
 
-    Of each camera one frame is worked on and the newest other one waits.
+    Of each camera one frame is worked on and the newest other one waits. Ticks begin with
+    :meth:`resume`.
 
     :param cameras: names
     :param attempt: called with a camera, its frame and whether this is the last try; returns
@@ -26,22 +28,15 @@ class CostmapThread(Generic[Job]):
 
     def __init__(self, cameras: Sequence[str], attempt: Callable[[str, Job, bool], bool],
                  tick: Callable[[], None]) -> None:
+        super().__init__('costmap')
         self._attempt = attempt
         self._tick = tick
-        self._changed = threading.Condition()
         self._waiting: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
         self._active: 'Dict[str, Optional[Job]]' = dict.fromkeys(cameras)
         self._deadlines: Dict[str, float] = {}
         self._period = 1.0
         self._hold_time = 0.0
         self._next_tick: Optional[float] = None
-        self._stopping = False
-        # Daemon: a hang in a library must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name='costmap', daemon=True)
-
-    def start(self) -> None:
-        """Start the thread; ticks begin with :meth:`resume`."""
-        self._thread.start()
 
     def set_pace(self, rate: float, hold_time: float) -> None:
         """
@@ -85,19 +80,6 @@ class CostmapThread(Generic[Job]):
             self._waiting[camera] = job
             self._changed.notify()
         return replaced
-
-    def stop(self, timeout: float) -> bool:
-        """
-        Let the active frame finish and join the thread.
-
-        :param timeout: seconds to wait
-        :return: whether the thread has ended
-        """
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:

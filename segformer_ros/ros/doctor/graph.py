@@ -3,24 +3,27 @@
 """Observe a ROS graph for some seconds, without judging it."""
 
 import itertools
-import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
-from rclpy.node import Node
 from rclpy.node import NodeNameNonExistentError
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
-from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
+from segformer_ros.ros.doctor.topic_counter import BEST_EFFORT
+from segformer_ros.ros.doctor.topic_counter import LATCHED
+from segformer_ros.ros.doctor.topic_counter import TopicCounter
+from segformer_ros.ros.doctor.topic_counter import TopicObservation
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io.status import entries_of
+from segformer_ros.ros.io.topics import type_name_of
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
@@ -32,33 +35,19 @@ DISCOVERY = 5.0
 ANSWER = 5.0
 """Seconds that a service may take."""
 ASKED = 2
-IMAGE, COMPRESSED, CAMERA_INFO = (Image, 'sensor_msgs/msg/Image'), (
-    CompressedImage, 'sensor_msgs/msg/CompressedImage'), (CameraInfo, 'sensor_msgs/msg/CameraInfo')
+IMAGE, COMPRESSED, CAMERA_INFO = (Image, image_types.RAW), (
+    CompressedImage, image_types.ENCODED), (CameraInfo, type_name_of(CameraInfo))
 """Types with their names."""
+TRANSFORMS = type_name_of(TFMessage)
+TF, TF_STATIC, CLOCK, DIAGNOSTICS = '/tf', '/tf_static', '/clock', '/diagnostics'
+HISTORY = 2.0
+"""Seconds that latched messages may take."""
 PARAMETERS = ('model', 'model_spec', 'backend', 'engine_cache', 'use_sim_time', 'cameras',
               'costmap', 'odom_frame', 'ground_frame', 'projection.robot_radius')
-MONITOR = '/collision_monitor'
-"""Nav2's node that stops a robot, by the name that its launch files give it."""
+MONITOR = 'collision_monitor'
+"""Nav2's node that stops a robot, in the namespace of the node or in none."""
 DEPTH_TRANSPORT = 'depth_transport'
 """Parameter of each camera that says whether, and how, the node reads its depth."""
-BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-# Latched publishers give what they sent before; one that is volatile matches too, with best
-# effort and volatile only, so there are two subscriptions.
-LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-class TopicObservation(NamedTuple):
-    """One topic: who publishes it, how, and what came while it was observed."""
-
-    name: str
-    wanted_type: str
-    publishers: Tuple[Tuple[str, str, str], ...]
-    """Node, type, and reliability with durability of each."""
-    received: int
-    rate: float
-    newest: Optional[Any]
-    age: Optional[float]
-    """Seconds from the newest message's stamp to its arrival."""
 
 
 class Endpoint(NamedTuple):
@@ -71,7 +60,7 @@ class Endpoint(NamedTuple):
 
 
 class SubscriptionObservation(NamedTuple):
-    """What the node listens to, and who publishes it; there may be two of one topic."""
+    """One topic with both its ends; the node itself may have two subscriptions of it."""
 
     topic: str
     subscriptions: Tuple[Endpoint, ...]
@@ -107,41 +96,13 @@ class GraphObservation(NamedTuple):
     """The node's own."""
     others: Tuple[str, ...] = ()
     """Full names of further nodes of this kind."""
-
-
-class _Counter:
-    """Counts a topic's messages without decoding them; that would cost more than the node."""
-
-    def __init__(self, node: Node, name: str, message_type: Any, type_name: str) -> None:
-        self._node = node
-        self._name = name
-        self._type = message_type
-        self._type_name = type_name
-        self._arrivals: List[float] = []
-        self._newest: Optional[bytes] = None
-        self._clock = 0
-        node.create_subscription(message_type, name, self._on_message, BEST_EFFORT, raw=True)
-
-    def _on_message(self, message: bytes) -> None:
-        self._arrivals.append(time.monotonic())
-        self._newest = message
-        self._clock = self._node.get_clock().now().nanoseconds
-
-    def observation(self) -> TopicObservation:
-        newest = None if self._newest is None else deserialize_message(self._newest, self._type)
-        times = self._arrivals
-        rate = (len(times) - 1) / (times[-1] - times[0]) \
-            if len(times) > 1 and times[-1] > times[0] else 0.0
-        publishers = tuple(
-            (info.node_name, info.topic_type, '{}, {}'.format(
-                info.qos_profile.reliability.name.lower().replace('_', ' '),
-                info.qos_profile.durability.name.lower().replace('_', ' ')))
-            for info in self._node.get_publishers_info_by_topic(self._name))
-        age = None
-        if newest is not None and self._clock:
-            age = (self._clock - stamp_to_nanoseconds(newest.header.stamp)) / NANOSECONDS
-        return TopicObservation(self._name, self._type_name, publishers, len(times), rate,
-                                newest, age)
+    published: Tuple[SubscriptionObservation, ...] = ()
+    """What the node publishes, and who listens to it."""
+    namesakes: int = 1
+    """Nodes of the node's name, itself counted."""
+    clock_times: Optional[int] = None
+    """Different times that came on /clock; None where the node does not use them."""
+    transform_topics: Tuple[str, ...] = (TF, TF_STATIC)
 
 
 class GraphObserver(StandaloneNode):
@@ -159,6 +120,7 @@ class GraphObserver(StandaloneNode):
         self._takes_another = takes_another
         self._buffer = TransformBuffer()
         self._transforms = 0
+        self._times: Set[int] = set()
         self._faults: Dict[str, None] = {}
         self._raw: List[str] = []
         self._compressed: List[str] = []
@@ -180,23 +142,37 @@ class GraphObserver(StandaloneNode):
         answers, state, parameters = False, '', {}  # type: bool, str, Dict[str, Any]
         if running:
             answers, state, parameters = self._ask()
-        stop_polygons = self._stop_polygons()
         counters = [(self._counter(image_topic), self._counter(info_topic, CAMERA_INFO))
                     for image_topic, info_topic in
                     self._inputs(running, parameters, image, camera_info)]
-        for qos in (QoSProfile(depth=100), LATCHED):
-            self._node.create_subscription(TFMessage, '/tf_static', self._on_static, qos)
-        self._node.create_subscription(TFMessage, '/tf', self._on_dynamic, BEST_EFFORT)
-        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        transform_topics = self._own_topics(running, TRANSFORMS) or (TF, TF_STATIC)
+        for topic in transform_topics:
+            if topic.endswith(TF_STATIC):
+                for qos in (QoSProfile(depth=100), LATCHED):
+                    self._node.create_subscription(TFMessage, topic, self._on_static, qos)
+            else:
+                self._node.create_subscription(TFMessage, topic, self._on_dynamic, BEST_EFFORT)
+        diagnostics = self._own_topics(running, type_name_of(DiagnosticArray), True)
+        for topic in diagnostics or (DIAGNOSTICS,):
+            self._node.create_subscription(DiagnosticArray, topic, self._on_diagnostics, 10)
+        simulated = bool(parameters.get('use_sim_time'))
+        if simulated:
+            self._node.create_subscription(Clock, CLOCK, self._on_clock, BEST_EFFORT)
         self.spin(seconds)
+        asked = [info for _, info in counters if info.ask_for_history()]
+        self.spin_until(lambda: all(each.received for each in asked), HISTORY)
+        # Last: by now every node is discovered.
+        stop_polygons = self._stop_polygons()
+        names = self._node_names()
         return GraphObservation(
             self._target, running, answers, state, parameters,
             tuple(CameraObservation(image_counter.observation(), info_counter.observation())
                   for image_counter, info_counter in counters),
             self._diagnostics, self._buffer, self._transforms, tuple(self._faults),
-            self._node.count_publishers('/clock'), stop_polygons,
+            self._node.count_publishers(CLOCK), stop_polygons,
             self._subscriptions() if running else (),
-            tuple(others))
+            tuple(others), self._published() if running else (), names.count(self._target),
+            len(self._times) if simulated else None, transform_topics)
 
     def _node_names(self) -> List[str]:
         return ['{}/{}'.format(space.rstrip('/'), name)
@@ -211,29 +187,48 @@ class GraphObserver(StandaloneNode):
         return sorted({name for name in self._node_names()
                        if {f'{name}/enable', f'{name}/change_state'} <= services})
 
-    def _subscriptions(self) -> Tuple[SubscriptionObservation, ...]:
+    def _own_topics(self, running: bool, type_name: str, published: bool = False
+                    ) -> Tuple[str, ...]:
+        """Return the topics of a type that the node reads, or publishes."""
         space, _, name = self._target.rpartition('/')
+        ask = self._node.get_publisher_names_and_types_by_node if published \
+            else self._node.get_subscriber_names_and_types_by_node
         try:
-            read = self._node.get_subscriber_names_and_types_by_node(name, space or '/')
+            found = ask(name, space or '/') if running else []
         except NodeNameNonExistentError:
             return ()  # it ended meanwhile
-        found = []
-        for topic, _ in sorted(read):
-            own = tuple(_endpoint(info) for info in self._node.get_subscriptions_info_by_topic(
-                topic) if (info.node_name, info.node_namespace) == (name, space or '/'))
-            publishers = tuple(map(_endpoint, self._node.get_publishers_info_by_topic(topic)))
-            found.append(SubscriptionObservation(topic, own, publishers))
-        return tuple(found)
+        return tuple(sorted(topic for topic, types in found
+                            if not type_name or type_name in types))
+
+    def _subscriptions(self) -> Tuple[SubscriptionObservation, ...]:
+        return tuple(SubscriptionObservation(
+            topic, self._of_target(self._node.get_subscriptions_info_by_topic(topic)),
+            tuple(map(_endpoint, self._node.get_publishers_info_by_topic(topic))))
+            for topic in self._own_topics(True, ''))
+
+    def _published(self) -> Tuple[SubscriptionObservation, ...]:
+        own = self._node.get_fully_qualified_name()
+        return tuple(SubscriptionObservation(
+            topic, tuple(each for each in map(
+                _endpoint, self._node.get_subscriptions_info_by_topic(topic))
+                if each.node != own),
+            self._of_target(self._node.get_publishers_info_by_topic(topic)))
+            for topic in self._own_topics(True, '', True))
+
+    def _of_target(self, infos: Sequence[Any]) -> Tuple[Endpoint, ...]:
+        return tuple(each for each in map(_endpoint, infos) if each.node == self._target)
 
     def _sees(self, node: str) -> bool:
         return node in self._node_names()
 
     def _stop_polygons(self) -> Dict[str, Any]:
-        if not self._sees(MONITOR):
+        spaces = (self._target.rpartition('/')[0], '')
+        monitor = next(filter(self._sees, (f'{space}/{MONITOR}' for space in spaces)), None)
+        if monitor is None:
             return {}
-        names = (self._parameters(['polygons'], MONITOR) or {}).get('polygons') or []
+        names = (self._parameters(['polygons'], monitor) or {}).get('polygons') or []
         values = self._parameters([f'{name}.{field}' for name in names
-                                   for field in ('action_type', 'points')], MONITOR) or {}
+                                   for field in ('action_type', 'points')], monitor) or {}
         return {name: values.get(f'{name}.points') for name in names
                 if values.get(f'{name}.action_type') == 'stop'}
 
@@ -292,12 +287,15 @@ class GraphObserver(StandaloneNode):
         # Inactive nodes read nothing.
         return [(topic, _beside(topic, infos) or camera_info) for topic in images or [image]]
 
-    def _counter(self, topic: str, kind: Optional[Tuple[Any, str]] = None) -> _Counter:
+    def _counter(self, topic: str, kind: Optional[Tuple[Any, str]] = None) -> TopicCounter:
         name = self._node.resolve_topic_name(topic)
         if kind is None:
             kind = COMPRESSED if name in self._compressed or (
                 name.endswith('/compressed') and name not in self._raw) else IMAGE
-        return _Counter(self._node, name, *kind)
+        return TopicCounter(self._node, name, *kind)
+
+    def _on_clock(self, message: Clock) -> None:
+        self._times.add(stamp_to_nanoseconds(message.clock))
 
     def _on_dynamic(self, message: TFMessage) -> None:
         self._insert(message, False)

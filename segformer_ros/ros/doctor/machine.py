@@ -8,6 +8,7 @@ import stat
 import time
 from typing import List, Mapping, Optional
 
+from segformer_ros.common import install
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
@@ -83,7 +84,7 @@ def check_runtimes(backend: str) -> List[CheckResult]:
     except ImportError as error:
         results.append(CheckResult(
             status.WARN if wants_tensorrt else status.ERROR, 'onnxruntime',
-            f'not usable: {error}', 'Install it: python3 -m pip install onnxruntime'))
+            f'not usable: {error}', install.RUNTIME))
     try:
         gpu = probe_gpu()
     except BackendError as error:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
+from segformer_ros.common import install
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.io import status
 from segformer_ros.segmentation import compiler
@@ -44,8 +45,8 @@ PARTS = (
     Part('yaml', status.ERROR, 'sudo apt install python3-yaml'),
     Part('cv2', status.ERROR, 'sudo apt install python3-opencv'),
     Part('PIL.Image', status.ERROR, 'sudo apt install python3-pil'),
-    Part('onnx', status.WARN, 'Without it the graph is run as it was exported, which is slower: '
-         'install onnx beside onnxruntime.'))
+    Part('onnx', status.WARN, 'Without it the graph is run as it was exported, which is slower. '
+         + install.RUNTIME))
 ROS_REMEDY = 'Source the setup file of ROS 2 and of the workspace, or give --no-ros.'
 ROS_PARTS = tuple(
     Part(name, status.ERROR, ROS_REMEDY) for name in (

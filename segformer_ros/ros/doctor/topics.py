@@ -6,21 +6,27 @@ import json
 from typing import Any, List, Optional, Tuple
 
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.text import plain
 from segformer_ros.costmap import stopping
 from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.settings import SETTINGS
 from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
+from segformer_ros.ros.doctor.topic_counter import TopicObservation
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import status
 from segformer_ros.ros.parameters.costmap import STAND_INS
-from segformer_ros.segmentation.images.encodings import find_encoding
+from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+from segformer_ros.segmentation.images.decoding import image_to_rgb
 
 TF_STATIC = '/tf_static'
 SLOW = 1.0
 """Images per second below which ``warn_after`` of the node would be reached between two."""
 OLD = 1.0
 """Seconds; a costmap of images this old lags half a metre behind a walking robot."""
+LONGEST_ENCODING = 60
+"""Characters; compressedDepth's formats are the longest."""
 AHEAD = 0.1
 """Seconds that a stamp may lie ahead: what NTP leaves between two computers."""
 
@@ -38,7 +44,7 @@ def check_graph(observed: graph.GraphObservation, speed: float) -> List[CheckRes
 
     :param speed: at which the robot drives at most, metres per second
     """
-    results = check_node(observed) + check_subscriptions(observed)
+    results = check_node(observed) + check_subscriptions(observed) + check_readers(observed)
     for camera in observed.cameras:
         results += check_images(camera.image, bool(observed.parameters.get('use_sim_time')))
         results += _for_costmap(observed, check_camera_info(camera))
@@ -58,6 +64,16 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
     if not observed.answers:
         return [CheckResult(status.ERROR, 'node', f'{node} runs but does not answer',
                             'Look at its log; end it with SIGINT and start it again.')]
+    if observed.namesakes > 1:
+        return [CheckResult(
+            status.WARN, 'node', f'{observed.namesakes} nodes are named {node}: their topics, '
+            'services and parameters mix', 'Give each a name or a namespace of its own (__node, '
+            '__ns). One that was killed is counted for some 20 s.')] + _check_state(observed)
+    return _check_state(observed)
+
+
+def _check_state(observed: graph.GraphObservation) -> List[CheckResult]:
+    node = observed.node
     if observed.state == 'active':
         results = [CheckResult(status.OK, 'node', f'{node} is active')]
     else:
@@ -92,6 +108,8 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
                 results.append(CheckResult(
                     level, 'topics', '{}: {} publishes {}; the node listens to {}'.format(
                         topic, publisher.node, publisher.type_name, ', '.join(types)),
+                    image_types.remedy_for(topic, [publisher.type_name])
+                    if publisher.type_name in image_types.VIDEO else
                     'Remap one of them, or set image_transport or depth_transport to what the '
                     'topic carries.'))
                 continue
@@ -112,6 +130,17 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
     return results
 
 
+def check_readers(observed: graph.GraphObservation) -> List[CheckResult]:
+    """Check that who listens to the node asks for a QoS that it offers."""
+    return [
+        CheckResult(
+            status.WARN, 'topics', f'{topic}: {reader.node} asks for {_qos(reader)}; the node '
+            f'offers {_qos(publishers[0])}, so nothing comes there',
+            "Set the QoS of the reader to what is offered; docs/topics.md has each topic's.")
+        for topic, readers, publishers in observed.published for reader in readers
+        if publishers and not any(_matches(each, reader) for each in publishers)]
+
+
 def _matches(publisher: graph.Endpoint, subscription: graph.Endpoint) -> bool:
     return publisher.reliable >= subscription.reliable \
         and publisher.latched >= subscription.latched
@@ -122,7 +151,7 @@ def _qos(endpoint: graph.Endpoint) -> str:
                            'transient local' if endpoint.latched else 'volatile')
 
 
-def check_images(topic: graph.TopicObservation, simulated_time: bool) -> List[CheckResult]:
+def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckResult]:
     """Check that images come, can be read, and are not old."""
     silent = _check_silence(topic, status.ERROR,
                             'Start the camera driver, or remap image to its topic.')
@@ -139,14 +168,15 @@ def check_images(topic: graph.TopicObservation, simulated_time: bool) -> List[Ch
     image = topic.newest
     if image is None:
         return results
-    if topic.wanted_type.endswith('/Image'):
-        try:
-            find_encoding(image.encoding)
-            results.append(CheckResult(
-                status.OK, 'image', f'{image.width} x {image.height} {image.encoding} in frame '
-                f'{image.header.frame_id!r}'))
-        except SegformerRosError as error:
-            results.append(from_error(status.ERROR, 'image', error))
+    raw = topic.wanted_type == image_types.RAW
+    try:
+        height, width = (image_to_rgb(image) if raw else compressed_to_rgb(image)).shape[:2]
+        encoding, frame = (plain(text, LONGEST_ENCODING) for text in (
+            image.encoding if raw else image.format, image.header.frame_id))
+        results.append(CheckResult(
+            status.OK, 'image', f'{width} x {height} {encoding} in frame {frame!r}'))
+    except SegformerRosError as error:
+        results.append(from_error(status.ERROR, 'image', error))
     return results + _check_age(topic, simulated_time)
 
 
@@ -176,8 +206,9 @@ def check_camera_info(camera: graph.CameraObservation) -> List[CheckResult]:
         return [CheckResult(
             status.WARN, 'camera_info', f'{topic.name}: frame {info.header.frame_id!r}, images '
             f'have {image.header.frame_id!r}', 'Give both the same frame_id in the driver.')]
-    return [CheckResult(status.OK, 'camera_info', '{}: {:.1f} Hz, {} x {} {}'.format(
-        topic.name, topic.rate, info.width, info.height, info.distortion_model or 'no lens'))]
+    rate = 'latched' if topic.history else f'{topic.rate:.1f} Hz'
+    return [CheckResult(status.OK, 'camera_info', f'{topic.name}: {rate}, {info.width} x '
+                        f'{info.height} {info.distortion_model or "no lens"}')]
 
 
 def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
@@ -189,7 +220,7 @@ def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
                      if camera.image.newest is not None})
     if not observed.transforms:
         return results + [CheckResult(
-            status.WARN, 'tf', 'no transform on /tf or /tf_static',
+            status.WARN, 'tf', 'no transform on ' + ' or '.join(observed.transform_topics),
             'The costmap needs them: start robot_state_publisher and the odometry, or set '
             'mount.* and odom_frame equal to ground_frame.')]
     ground, odom = (observed.parameters.get(name) for name in ('ground_frame', 'odom_frame'))
@@ -258,6 +289,12 @@ def check_time_source(observed: graph.GraphObservation) -> CheckResult:
         return CheckResult(
             status.ERROR, 'time', 'use_sim_time is set, and nobody publishes /clock',
             'Start the simulator or ros2 bag play --clock, or unset use_sim_time.')
+    if simulated and observed.clock_times is not None and observed.clock_times < 2:
+        return CheckResult(
+            status.ERROR, 'time', '/clock stands still, and so does the grid: '
+            + ('one time came' if observed.clock_times else 'no time came'),
+            'Let the simulation or the bag go on, or start its bridge of /clock again; a clock '
+            'below 1 Hz needs --seconds above its period.')
     if observed.running and observed.answers and not simulated and observed.clocks:
         return CheckResult(
             status.WARN, 'time', 'somebody publishes /clock, and use_sim_time is not set',
@@ -275,7 +312,7 @@ def _for_costmap(observed: graph.GraphObservation,
         for result in results]
 
 
-def _check_silence(topic: graph.TopicObservation, level: int, remedy: str) -> List[CheckResult]:
+def _check_silence(topic: TopicObservation, level: int, remedy: str) -> List[CheckResult]:
     """Return why nothing came on a topic; nothing where messages came."""
     subject = 'camera_info' if topic.wanted_type.endswith('CameraInfo') else 'image'
     others = sorted({kind for _, kind, _ in topic.publishers if kind != topic.wanted_type})
@@ -283,10 +320,12 @@ def _check_silence(topic: graph.TopicObservation, level: int, remedy: str) -> Li
         return [CheckResult(
             level, subject,
             '{} carries {}; expected {}'.format(topic.name, ', '.join(others), topic.wanted_type),
-            'Set image_transport to what the topic carries, or remap it.')]
+            image_types.remedy_for(topic.name, others) if subject == 'image' else 'Remap it.')]
     if topic.received:
         return []
     if not topic.publishers:
+        if topic.video and subject == 'image':
+            remedy = image_types.remedy_for(image_types.video_topic(topic.name), topic.video)
         return [CheckResult(level, subject, f'nobody publishes {topic.name}', remedy)]
     return [CheckResult(
         level, subject,
@@ -295,7 +334,11 @@ def _check_silence(topic: graph.TopicObservation, level: int, remedy: str) -> Li
         'through and data not.')]
 
 
-def _check_age(topic: graph.TopicObservation, simulated_time: bool) -> List[CheckResult]:
+def _check_age(topic: TopicObservation, simulated_time: bool) -> List[CheckResult]:
+    if topic.frozen:
+        return [CheckResult(
+            status.WARN, 'stamp', f'{topic.name}: stamps stand still: {topic.received} images '
+            'have the same one', 'Correct header.stamp in the camera driver.')]
     if topic.age is None or simulated_time:
         return []
     if topic.newest is not None and topic.newest.header.stamp.sec == 0:

@@ -35,7 +35,7 @@ IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', 
 CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
                        'Never required for masks.')
 CAMERA_INFO_LATCHED = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, True, 1,
-                            'The same, for a publisher that sent it once and latched it.')
+                            'The same, while a publisher latches it: made once there is one.')
 INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
 
 # Some frames: depth may come before or after its image.

@@ -5,7 +5,7 @@
 import threading
 import time
 import traceback
-from typing import Any, Callable, List, Optional, TYPE_CHECKING
+from typing import Any, Callable, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -16,6 +16,7 @@ from segformer_ros.common.text import plain
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
+from segformer_ros.ros.io.latched import LatchedSubscription
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
@@ -159,7 +160,8 @@ class Camera:
         self._watch = InputWatch(
             node, name, self._topic,
             (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
-        self._subscriptions: List[Subscription] = []
+        self._images: Optional[Subscription] = None
+        self._infos: Optional[LatchedSubscription] = None
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
         self._log = Throttle(node.get_logger(), time.monotonic)
@@ -173,20 +175,24 @@ class Camera:
         with self._gate:
             self._open = True
             self._outputs.publish_label_info(self.settings.current.threshold)
-        if not self._subscriptions:
+        if self._images is None:
             self._subscribe()
             self._watch.begin(time.monotonic())
 
     def check(self) -> None:
-        """Warn where images are expected and stay away."""
-        if self._subscriptions:
+        """Warn where images are expected and stay away; look who publishes CameraInfo."""
+        if self._infos is not None:
+            self._infos.look()
+        if self._images is not None:
             self._watch.check(time.monotonic(), self.settings.current.error_after)
 
     def stop(self) -> None:
         """Take no more images; when this returns no further result goes out."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        if self._images is not None:
+            self._node.destroy_subscription(self._images)
+        if self._infos is not None:
+            self._infos.destroy()
+        self._images = self._infos = None
         with self._gate:
             self._open = False
 
@@ -206,12 +212,7 @@ class Camera:
         return camera_status(
             self.name, self.statistics.report(time.monotonic()), state, self.settings.current,
             {'topic': self._topic,
-             'bayer and yuv by': self._bridge.status})
-
-    @property
-    def image_topic(self) -> str:
-        """Return the full name of the topic that is listened to."""
-        return str(self._topic)
+             'bayer and yuv by': self._bridge.status}, self._watch.reason)
 
     @property
     def needs_confidence(self) -> bool:
@@ -265,15 +266,11 @@ class Camera:
     def _subscribe(self) -> None:
         image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
             (topics.IMAGE, Image)
-        self._subscriptions = [
-            endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
-                                image.profile()),
-            endpoints.subscribe(self._node, CameraInfo, self._info_topic, self._on_camera_info,
-                                topics.CAMERA_INFO_IN.profile()),
-            # One that was sent once and latched: who asks for no history gets none.
-            endpoints.subscribe(
-                self._node, CameraInfo, self._info_topic, self._on_camera_info,
-                topics.CAMERA_INFO_LATCHED.profile(), 'latched')]
+        self._images = endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
+                                           image.profile())
+        self._infos = LatchedSubscription(
+            self._node, CameraInfo, self._info_topic, self._on_camera_info,
+            topics.CAMERA_INFO_IN, topics.CAMERA_INFO_LATCHED)
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()

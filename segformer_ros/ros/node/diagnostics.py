@@ -86,11 +86,13 @@ def watchdog_status(state: 'Optional[WatchdogState]') -> io_status.Status:
 
 
 def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
-                  parameters: NodeParameters, extra: Dict[str, str]) -> io_status.Status:
+                  parameters: NodeParameters, extra: Dict[str, str],
+                  silence: str = '') -> io_status.Status:
     """
     Return the entry of one camera.
 
     :param extra: further facts, shown at the end
+    :param silence: why no image comes, where that is known
     """
     name = f'camera {camera}' if camera else 'camera'
     values = _figures(report) + sorted(extra.items())
@@ -109,16 +111,17 @@ def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
                                 'last frame gave no mask: ' + report.last_error, values)
     else:
         return io_status.Status(io_status.OK, name, f'{report.output_rate:.1f} Hz', values)
+    cause = _cause(report, parameters, silence)
     return io_status.Status(
-        level, name, f'no mask for {report.since_served:.1f} s: {_cause(report, parameters)}',
-        values)
+        level, name, f'no mask for {report.since_served:.1f} s: {cause}', values)
 
 
-def _cause(report: CameraReport, parameters: NodeParameters) -> str:
+def _cause(report: CameraReport, parameters: NodeParameters, silence: str) -> str:
     if report.since_received is None:
-        return 'no image was ever received; check the topic name and that the camera publishes'
+        return 'no image was ever received; ' + (
+            silence or 'check the topic name and that the camera publishes')
     if report.since_received > parameters.warn_after:
-        return f'no image for {report.since_received:.1f} s'
+        return f'no image for {report.since_received:.1f} s' + (silence and '; ' + silence)
     if report.erring:
         return report.last_error
     return 'images come, the network has not finished one'

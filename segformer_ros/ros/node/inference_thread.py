@@ -9,6 +9,7 @@ from typing import Generator, Iterator, List, NamedTuple, Optional, Sequence
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.ros.io.stoppable_thread import StoppableThread
 from segformer_ros.ros.node.camera import FrameJob
 from segformer_ros.ros.node.live_segmenter import LiveSegmenter
 from segformer_ros.ros.node.scheduler import Scheduler
@@ -83,7 +84,7 @@ def overlap(running: Optional[Task], following: Optional[Task]) -> Optional[Task
     return None if following is None or following.ended else following
 
 
-class InferenceThread:
+class InferenceThread(StoppableThread):
     """
     Take the newest frames of all cameras and make their masks, in a thread.
 
@@ -97,12 +98,11 @@ class InferenceThread:
 
     def __init__(self, cameras: Sequence[str], live: LiveSegmenter, max_rate: float,
                  predecessor: 'Optional[InferenceThread]' = None) -> None:
+        super().__init__('inference')
         self.live = live
         self._scheduler = Scheduler(cameras)
         self._max_rate = max_rate
         self._predecessor = predecessor
-        self._changed = threading.Condition()
-        self._stopping = False
         self._abandoned = False
         self._tasks: List[Task] = []
         self._opened = threading.Event()
@@ -115,13 +115,11 @@ class InferenceThread:
         """Frames for which it gave something."""
         self.activity: Optional[Activity] = None
         """Which call of the backend is waited for; replaced, never changed."""
-        # Daemon: a runtime that hangs for ever must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
 
     def start(self) -> None:
         """Start the thread, which opens the backend; wait for nothing."""
         self.activity = Activity(None, True)
-        self._thread.start()
+        super().start()
 
     def wait_until_open(self, timeout: Optional[float] = None) -> bool:
         """
@@ -141,11 +139,6 @@ class InferenceThread:
     def is_open(self) -> bool:
         """Return whether opening has come to an end, good or bad."""
         return self._opened.is_set()
-
-    @property
-    def is_alive(self) -> bool:
-        """Return whether the thread has not ended."""
-        return self._thread.is_alive()
 
     def offer(self, camera: str, job: FrameJob) -> bool:
         """
@@ -183,19 +176,6 @@ class InferenceThread:
             self._changed.notify()
             lost = self._scheduler.clear()
             return lost + [task.camera for task in self._tasks if not task.claimed]
-
-    def stop(self, timeout: float) -> bool:
-        """
-        Let the frame in work finish, close the backend and join the thread.
-
-        :param timeout: seconds to wait
-        :return: whether the thread has ended
-        """
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         predecessor, self._predecessor = self._predecessor, None

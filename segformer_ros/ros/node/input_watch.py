@@ -5,6 +5,7 @@
 from typing import Any, List, NamedTuple, Sequence
 
 from rclpy.node import Node
+from segformer_ros.ros.io import image_types
 
 REPEAT = 60.0
 """Seconds between two lines on the same silence."""
@@ -12,7 +13,6 @@ LONGEST_STEP = 1.0
 """Seconds of silence that one look counts at most: with more the process stood still itself."""
 MOST_NAMED = 4
 """Publishers, or other topics, that one line names."""
-ENCODED = 'sensor_msgs/msg/CompressedImage'
 
 
 class Publisher(NamedTuple):
@@ -48,16 +48,19 @@ class InputWatch:
         self._silence = 0.0
         self._tell_at = 0.0
         self._told = False
+        self.reason = ''
+        """Why no image comes, while that is so; for diagnostics."""
 
     def begin(self, now: float) -> None:
         """Wait for images from now on; seconds of a clock that never goes back."""
         self._looked_at, self._silence, self._told = now, 0.0, False
+        self.reason = ''
 
     def record_arrival(self) -> None:
         """Take note of an image."""
         if self._told:
             self._node.get_logger().info(f'{self._prefix}Images come on {self._topic}.')
-        self._silence, self._told = 0.0, False
+        self._silence, self._told, self.reason = 0.0, False, ''
 
     def check(self, now: float, limit: float) -> None:
         """
@@ -68,16 +71,23 @@ class InputWatch:
         """
         self._silence += min(now - self._looked_at, LONGEST_STEP)
         self._looked_at = now
-        if self._silence <= limit or (self._told and self._silence < self._tell_at):
+        if self._silence <= limit:
+            return
+        self.reason = self._reason()
+        if self._told and self._silence < self._tell_at:
             return
         self._told, self._tell_at = True, self._silence + REPEAT
         self._node.get_logger().warning(
             f'{self._prefix}No image for {self._silence:.1f} s on {self._topic} '
-            f'({self._type_name}): {self._reason()}')
+            f'({self._type_name}): {self.reason}')
 
     def _reason(self) -> str:
-        publishers = self._publishers()
+        publishers = self._publishers(self._topic)
         if not publishers:
+            beside = image_types.video_topic(self._topic)
+            videos = [each.type_name for each in self._publishers(beside)]
+            if videos:
+                return 'nobody publishes it. ' + image_types.remedy_for(beside, videos)
             return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or remap '
                     f'image or set {self._parameter} to its topic.')
         found = '{} publisher{}: {}. '.format(len(publishers), 's' if len(publishers) > 1 else '',
@@ -85,16 +95,15 @@ class InputWatch:
         if any(each.type_name == self._type_name for each in publishers):
             return found + ('Look whether the driver is triggered and which network it uses; '
                             'large images over Fast DDS need config/fastdds.xml on both sides.')
-        if any(each.type_name == ENCODED for each in publishers):
-            return found + f'That is another type: set {self._transport}: compressed.'
-        return found + f'That is another type: remap image or set {self._parameter} to a topic ' \
-            f'of images, or {self._transport} to the transport of this one.'
+        return found + image_types.remedy_for(
+            self._topic, [each.type_name for each in publishers], self._parameter,
+            self._transport)
 
-    def _publishers(self) -> List[Publisher]:
+    def _publishers(self, topic: str) -> List[Publisher]:
         return [Publisher(_full_name(info), info.topic_type, '{}, {}'.format(
             *(policy.name.lower().replace('_', ' ') for policy in (
                 info.qos_profile.reliability, info.qos_profile.durability))))
-                for info in self._node.get_publishers_info_by_topic(self._topic)]
+                for info in self._node.get_publishers_info_by_topic(topic)]
 
     def _elsewhere(self) -> str:
         """Return which topics carry images of the wanted type, but for the node's own."""

@@ -2,15 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with other nodes of the graph, as far as it harms this one."""
 
-from typing import Dict, Sequence, Set
+from typing import Dict
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 
 STATIC = '/tf_static'
-PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-VIDEO = ('ffmpeg_image_transport_msgs/msg/FFMPEGPacket', 'foxglove_msgs/msg/CompressedVideo')
-"""Packets of a video: a picture needs those before it."""
 
 
 class Neighbours:
@@ -26,17 +23,15 @@ class Neighbours:
         self.trouble = ''
         """What is wrong now, for diagnostics."""
 
-    def look(self, image_topics: Sequence[str], with_transforms: bool) -> None:
+    def look(self, with_transforms: bool) -> None:
         """
         Look at the graph.
 
-        :param image_topics: full names that this node listens to
         :param with_transforms: whether it listens to transforms
         """
         found = {'name': self._same_name()}
         if with_transforms:
             found['static'] = self._volatile_static()
-        found.update((topic, self._other_type(topic)) for topic in image_topics)
         for kind, text in found.items():
             if text and text != self._told.get(kind):
                 self._node.get_logger().warning(text)
@@ -60,23 +55,3 @@ class Neighbours:
             f'{topic} is not latched by {", ".join(names)}: transforms that it sent before this '
             'node came are lost. Publish with durability transient_local, as '
             'static_transform_publisher does, or send them again and again.')
-
-    def _other_type(self, topic: str) -> str:
-        types = self._types(topic)
-        if not types:
-            # image_transport's ffmpeg plugin publishes beside the raw topic.
-            base = topic[:-len('/compressed')] if topic.endswith('/compressed') else topic
-            topic, types = base + '/ffmpeg', self._types(base + '/ffmpeg')
-        if not types or types & set(PICTURES):
-            return ''
-        if types & set(VIDEO):
-            return (f'{topic} carries packets of a video ({", ".join(sorted(types))}), not '
-                    'pictures. Decode it: ros2 run image_transport republish --ros-args '
-                    '-p in_transport:=ffmpeg -p out_transport:=raw -r in/ffmpeg:='
-                    f'{topic} -r out:=<topic> (Humble: republish ffmpeg raw), and take <topic> '
-                    'as image.')
-        return (f'{topic} is of type {", ".join(sorted(types))}; expected one of '
-                f'{", ".join(PICTURES)}. Check the remapping of image.')
-
-    def _types(self, topic: str) -> Set[str]:
-        return {each.topic_type for each in self._node.get_publishers_info_by_topic(topic)}

@@ -270,8 +270,7 @@ class SegformerNode(LifecycleNode):
         self.get_logger().info('Listens to {}.'.format(', '.join(names)))
 
     def _on_look(self) -> None:
-        self._neighbours.look([camera.image_topic for camera in self._cameras.values()],
-                              self._settings.current.costmap.costmap)
+        self._neighbours.look(self._settings.current.costmap.costmap)
 
     def _start(self) -> None:
         self._costmap.start()

@@ -131,7 +131,7 @@ except ConfigurationError as error:
 '''
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE,
                           universal_newlines=True, check=True)
-    assert 'pip install rosbags' in done.stdout
+    assert "pip install 'segformer_ros[evaluation]'" in done.stdout
 
 
 @pytest.mark.parametrize('name, topic, images', [

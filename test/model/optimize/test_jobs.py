@@ -112,7 +112,7 @@ def test_without_onnx_no_process_is_started(queue, monkeypatch, caplog):
     assert queue.preparing == ''
     found = queue.find(ONNXRUNTIME)
     assert (found.path, found.spec, found.changes) == queue.original[:3]
-    assert 'pip install onnx' in found.detail
+    assert 'ros2 run segformer_ros install_runtime' in found.detail
     assert 'used as it is' in caplog.text
 
 

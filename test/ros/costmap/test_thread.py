@@ -98,6 +98,18 @@ def test_ticks_come_between_resume_and_pause_alone_and_while_frames_wait():
         assert len(stage.ticks) <= count + 1
 
 
+@pytest.mark.parametrize('rate', [5.0, 20.0, 50.0])
+def test_ticks_come_at_the_rate_that_was_asked_for(rate):
+    with Stage(rate=100.0) as stage:
+        stage.worker.set_pace(rate, 30.0)
+        stage.worker.resume()
+        wait_until(lambda: len(stage.ticks) >= 12, 'ticks')
+        gaps = [after - before for before, after in zip(stage.ticks, stage.ticks[1:])]
+        # What is late is not made up for, so that none comes early but after a late one; a busy
+        # machine is late with some, not with half.
+        assert 0.9 / rate < sorted(gaps)[len(gaps) // 2] < 1.5 / rate + 0.02
+
+
 def test_ticks_are_never_made_up_for():
     with Stage(rate=20.0) as stage:
         stage.worker.resume()

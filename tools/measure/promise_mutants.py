@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Break each promise of docs/reliability.md in a copy of the checkout, and run the test it names.
+
+``python tools/measure/promise_mutants.py [NUMBER ...]`` runs those mutants of
+test/data/promise_mutants.yaml, all by default; nothing is changed in the checkout. It ends with
+status 1 where a test stays green.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any, Dict, List, NamedTuple
+
+import yaml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TABLE = os.path.join(ROOT, 'test', 'data', 'promise_mutants.yaml')
+LINKED = ('.venv', '.git', '.hypothesis', 'deployed')
+TIMEOUT = 900.0
+"""Seconds; a mutant may make a test wait for all its deadlines."""
+
+
+class Mutant(NamedTuple):
+    """One change of one file: where ``before`` stands, once, ``after`` is put."""
+
+    promise: str
+    test: str
+    path: str
+    before: str
+    after: str
+
+
+def _table() -> Dict[str, Any]:
+    with open(TABLE, encoding='utf-8') as stream:
+        found: Dict[str, Any] = yaml.safe_load(stream)
+    return found
+
+
+def load() -> List[Mutant]:
+    """Return all mutants."""
+    return [Mutant(**row) for row in _table()['mutants']]
+
+
+def without() -> Dict[str, str]:
+    """Return the promises that have no mutant, each with the reason."""
+    return dict(_table()['without'])
+
+
+def is_killed(mutant: Mutant, copy: str) -> bool:
+    """
+    Run a mutant's test.
+
+    :param copy: folder of the checkout's copy; it is as it was afterwards
+    :return: whether the test turned red
+    """
+    path = os.path.join(copy, mutant.path)
+    with open(path, encoding='utf-8') as stream:
+        original = stream.read()
+    if original.count(mutant.before) != 1:
+        raise SystemExit(f'{mutant.path} does not hold {mutant.before!r} once')
+    with open(path, 'w', encoding='utf-8') as stream:
+        stream.write(original.replace(mutant.before, mutant.after))
+    try:
+        done = subprocess.run(
+            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', '-x', mutant.test],
+            cwd=copy, env=dict(os.environ, PYTHONPATH=copy), timeout=TIMEOUT, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        with open(path, 'w', encoding='utf-8') as stream:
+            stream.write(original)
+    # 1: tests failed. Anything else says nothing of the mutant.
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stdout)
+    return done.returncode == 1
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().split('\n')[0])
+    parser.add_argument('numbers', nargs='*', type=int, help='of mutants, from 0')
+    numbers = parser.parse_args().numbers
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, 'copy')
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=lambda _, names: [
+            name for name in names if name in LINKED or name == '__pycache__'])
+        for number, mutant in enumerate(load()):
+            if numbers and number not in numbers:
+                continue
+            killed = is_killed(mutant, copy)
+            survivors += not killed
+            print(number, 'red' if killed else 'GREEN', mutant.test, flush=True)
+    return int(survivors > 0)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
