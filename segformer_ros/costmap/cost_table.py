@@ -7,7 +7,7 @@ Costs are OccupancyGrid values. 99 is never used: StaticLayer turns it into INSC
 Lyrical on, and into 251 before. Values above 100 would be lethal, below -1 they are undefined.
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, Iterable, List, Optional
 
 import numpy as np
 
@@ -38,16 +38,21 @@ class CostTable:
     Kind and cost of every mask value. Immutable.
 
     ``kinds`` (256,) uint8 holds NOTHING, GROUND or OBSTACLE; ``costs`` (256,) uint8 holds 0..98
-    for ground, 100 for obstacles and 0 for nothing; ``dynamic`` (256,) tells what may move away.
+    for ground, 100 for obstacles and 0 for nothing; ``dynamic`` (256,) tells what may move away;
+    ``lethal_when_level`` (256,) which obstacles stay obstacles where depth measures level ground.
 
     :param name: what the profile is called, for logs
     :param classes: the classes of the mask
     :param occupancy: cost by class id: 0..98, LETHAL, or UNKNOWN for a class that is neither
         ground nor obstacle (sky, ceiling)
-    :raises ConfigurationError: wrong number of classes, or a value that is none of these
+    :param lethal_when_level: names of lethal classes that need not stand up to be dangerous;
+        None: all of them, so that nothing is cleared that nobody has thought about
+    :raises ConfigurationError: wrong number of classes, a value that is none of these, or a name
+        that is no lethal class
     """
 
-    def __init__(self, name: str, classes: ClassTable, occupancy: arrays.ArrayLike) -> None:
+    def __init__(self, name: str, classes: ClassTable, occupancy: arrays.ArrayLike,
+                 lethal_when_level: Optional[Iterable[str]] = None) -> None:
         values = np.array(occupancy, np.int64)
         if values.shape != (len(classes),):
             raise ConfigurationError(f'Cost table {name!r} does not fit its classes',
@@ -68,7 +73,11 @@ class CostTable:
         self.kinds[ids[values == LETHAL]] = OBSTACLE
         self.costs[ids] = np.maximum(values, 0)
         self.dynamic[ids] = classes.dynamic
-        for array in (self.kinds, self.costs, self.dynamic):
+        self.lethal_when_level = self.kinds == OBSTACLE
+        if lethal_when_level is not None:
+            marked = [self._lethal_id(each) for each in lethal_when_level]
+            self.lethal_when_level = np.isin(np.arange(256), marked)
+        for array in (self.kinds, self.costs, self.dynamic, self.lethal_when_level):
             array.setflags(write=False)
 
     def occupancy_of(self, class_name: str) -> int:
@@ -80,13 +89,22 @@ class CostTable:
         class_id = self.classes.id_of(class_name)
         return int(self.costs[class_id]) if self.kinds[class_id] != NOTHING else UNKNOWN
 
+    def _lethal_id(self, class_name: str) -> int:
+        if self.occupancy_of(class_name) != LETHAL:
+            raise ConfigurationError(
+                f'{class_name!r} cannot be lethal when level in {self.name!r}',
+                got=self.occupancy_of(class_name), expected='a class whose cost is "lethal"',
+                remedy='Take it out of lethal_when_level, or make its cost "lethal".')
+        return self.classes.id_of(class_name)
+
 
 def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     """
     Return a shipped cost profile, or one's own from a YAML file.
 
     The file has ``name``, ``costs`` (class name: 0..98, ``lethal`` or ``ignore``) and, if it
-    does not name every class, ``default`` for the rest.
+    does not name every class, ``default`` for the rest. ``lethal_when_level`` lists the lethal
+    classes that stay so where depth measures level ground; without it all of them do.
 
     :param name_or_path: ``indoor``, ``outdoor``, ``landing``, or a path that ends in .yaml
     :param classes: the classes of the mask
@@ -95,7 +113,7 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     """
     path = resolve('config/costs', name_or_path)
     content = strict_yaml.read_mapping(path)
-    strict_yaml.check_keys(content, path, ['name', 'costs'], ['default'])
+    strict_yaml.check_keys(content, path, ['name', 'costs'], ['default', 'lethal_when_level'])
     costs: Dict[str, Any] = strict_yaml.value_of(content, 'costs', path, dict,
                                                  'a mapping of class names to costs')
     by_id = {}
@@ -108,7 +126,20 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
                                  remedy='Name them, or set "default: lethal".')
     rest = _cost(content['default'], 'default', path) if missing else UNKNOWN
     return CostTable(strict_yaml.value_of(content, 'name', path, str, 'text'), classes,
-                     [by_id.get(class_id, rest) for class_id in range(len(classes))])
+                     [by_id.get(class_id, rest) for class_id in range(len(classes))],
+                     _level_classes(content, path))
+
+
+def _level_classes(content: Dict[str, Any], path: str) -> Optional[List[str]]:
+    if 'lethal_when_level' not in content:
+        return None
+    names: List[Any] = strict_yaml.value_of(content, 'lethal_when_level', path, list,
+                                            'a list of class names')
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigurationError(f'A class of lethal_when_level in {path} is no name',
+                                     got=repr(name), expected='a class name')
+    return names
 
 
 def _cost(value: Any, key: str, path: str) -> int:

@@ -103,6 +103,15 @@ class Projection(NamedTuple):
     ground_points: GroundPoints
 
 
+def without_ground(projection: Projection) -> Projection:
+    """Return a frame's obstacles alone: it marks, and clears nothing."""
+    none = np.zeros(0, np.float32)
+    return projection._replace(
+        observation=projection.observation._replace(
+            ground=Evidence(np.zeros(0, np.intp), none), ground_costs=none),
+        ground_points=GroundPoints(none, none, np.zeros(0, np.uint8), none))
+
+
 def strongest(cells: arrays.Index, weights: arrays.Float32) -> Evidence:
     """
     Return each cell once, with its greatest weight.

@@ -25,6 +25,8 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
 from segformer_ros.costmap.projection.depth import DepthProjector
+from segformer_ros.costmap.projection.depth_scale import DepthScaler
+from segformer_ros.costmap.projection.depth_scale import UnscaledDepthError
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
@@ -40,7 +42,8 @@ class CameraView(NamedTuple):
 
     ``mask`` (H, W) uint8 class ids; ``confidence`` (H, W) uint8 or None; ``camera`` describes
     the mask's pixels and must be the same object until CameraInfo changes; ``stamp`` seconds;
-    ``depth`` (H, W) float32 metres where a depth camera is used.
+    ``depth`` (H, W) float32 where a depth camera or a depth network is used: metres, or values of
+    the setting ``depth.kind``.
     """
 
     mask: arrays.UInt8
@@ -63,13 +66,15 @@ class FrameResult(NamedTuple):
     What one frame gives beside the grid: clouds in the ground frame, (N,) of POINT_DTYPE.
 
     ``cleared`` tells that the frame's stamp went back in time, so that the grid was cleared
-    first.
+    first. ``depth_refusal`` says why depth of unknown scale was not used, or nothing: the frame
+    marks by the flat-ground rule then, and clears nothing, since that rule sees no overhangs.
     """
 
     obstacle_points: arrays.Structured
     ground_points: arrays.Structured
     cleared: bool
     timings: StageTimings
+    depth_refusal: str = ''
 
 
 class Occupancy(NamedTuple):
@@ -162,7 +167,10 @@ class CostmapPipeline:
         if not keep:
             self._grid.clear()
         self._follow(view.pose)
+        labelled, refusal = camera.with_metric_depth(view, labelled, self.costs)
         projection = camera.projector(labelled).project(labelled, self.costs, self._grid)
+        if refusal:
+            projection = costmap_observation.without_ground(projection)
         projected = time.perf_counter()
         if keep:
             self._grid.fuse(projection.observation, view.stamp)
@@ -174,7 +182,7 @@ class CostmapPipeline:
         timings = StageTimings(projected - started, time.perf_counter() - projected)
         return FrameResult(
             obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
-            ground_cloud(projection.ground_points, self.costs), jumped, timings)
+            ground_cloud(projection.ground_points, self.costs), jumped, timings, refusal)
 
     def semantic_layer(self, name: str, view: CameraView, lookup: arrays.UInt8
                        ) -> SemanticLayerBundle:
@@ -187,6 +195,7 @@ class CostmapPipeline:
         :raises TransformError: a pose that shows no ground
         """
         camera, labelled = self._prepare(name, view)
+        labelled, _ = camera.with_metric_depth(view, labelled, self.costs)
         return camera.semantic_layer.project(labelled, self.costs, lookup)
 
     def occupancy(self, now: float, standing: float = 0.0) -> Occupancy:
@@ -276,6 +285,23 @@ class _Camera:
             NadirProjector(settings.projection) if is_nadir else ground)
         self._depth = DepthProjector(settings.projection, settings.depth, ego_mask)
         self.semantic_layer = SemanticLayerProjector(settings, ground)
+        self._scaler: Optional[DepthScaler] = None
+        if settings.depth.kind != costmap_settings.METRIC:
+            self._scaler = DepthScaler(settings.depth.kind, settings.projection.max_range)
+        self._scaled: Optional[Tuple[CameraView, Optional[arrays.Float32], str]] = None
+
+    def with_metric_depth(self, view: CameraView, labelled: LabelledView, costs: CostTable
+                          ) -> Tuple[LabelledView, str]:
+        """Return a view with depth in metres, or without depth and with the reason."""
+        if view.depth is None or self._scaler is None:
+            return labelled, ''
+        # The grid and the clouds of one view are asked for one after the other.
+        if self._scaled is None or self._scaled[0] is not view:
+            try:
+                self._scaled = view, self._scaler.to_meters(labelled, costs).depth, ''
+            except UnscaledDepthError as error:
+                self._scaled = view, None, str(error)
+        return labelled._replace(depth=self._scaled[1]), self._scaled[2]
 
     def projector(self, view: LabelledView
                   ) -> Union[GroundProjector, NadirProjector, DepthProjector]:

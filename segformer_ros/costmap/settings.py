@@ -15,6 +15,8 @@ from segformer_ros.common.errors import ConfigurationError
 CONTACT = 'contact'
 NADIR = 'overhead'
 """The value keeps the name that users set."""
+METRIC, SCALED, INVERSE = 'metric', 'scaled', 'inverse'
+"""Kinds of depth images: metres, or up to scale and shift of depth, or of one over depth."""
 MOST_CELLS = 2048
 """Cells on a side of the grid; the grid then takes 150 MB, at 36 bytes a cell."""
 
@@ -88,6 +90,11 @@ class ProjectionSettings(NamedTuple):
 class DepthSettings(NamedTuple):
     """From a depth image to cells, instead of the flat-ground assumption."""
 
+    kind: str = _setting(
+        'depth.kind', METRIC,
+        'metric: depth in metres. scaled, inverse: depth of a network, or one over it, of unknown '
+        'scale and shift, which the ground in each image gives.',
+        choices=(METRIC, SCALED, INVERSE))
     ground_tolerance: float = _setting(
         'depth.ground_tolerance', 0.05,
         'Metres above or below the plane that still are ground.', (0.005, 1.0))

@@ -121,3 +121,39 @@ def test_unknown_profile_lists_the_shipped_ones(ade20k):
 def test_tables_from_code_are_checked_too(values):
     with pytest.raises(ConfigurationError):
         CostTable('x', small_table(), values)
+
+
+def test_without_a_list_every_lethal_class_stays_lethal_when_level(tmp_path):
+    table = load_cost_table(write(tmp_path, 'name: own\ndefault: lethal\ncosts:\n'
+                                            '  floor: 7\n  sky: ignore\n'), small_table())
+    assert np.flatnonzero(table.lethal_when_level).tolist() == [1, 2]
+
+
+def test_a_list_names_the_classes_that_stay_lethal_when_level(tmp_path):
+    table = load_cost_table(write(
+        tmp_path, 'name: own\ndefault: lethal\nlethal_when_level: [person]\ncosts:\n'
+                  '  floor: 7\n  sky: ignore\n'), small_table())
+    assert np.flatnonzero(table.lethal_when_level).tolist() == [2]
+
+
+@pytest.mark.parametrize('names, words', [
+    ('[persn]', "'persn'.*Did you mean 'person'"),
+    ('[floor]', "'floor' cannot be lethal when level.*got 7"),
+    ('[sky]', "'sky' cannot be lethal when level"),
+    ('[1]', 'no name: got 1'), ('wall', "lethal_when_level.*got 'wall'")])
+def test_a_class_that_cannot_be_lethal_when_level_is_refused(tmp_path, names, words):
+    with pytest.raises(ConfigurationError, match=words):
+        load_cost_table(write(
+            tmp_path, f'name: own\ndefault: lethal\nlethal_when_level: {names}\ncosts:\n'
+                      '  floor: 7\n  sky: ignore\n'), small_table())
+
+
+def test_shipped_profiles_keep_what_is_dangerous_although_flat(ade20k):
+    flat = ['water', 'river', 'swimming pool', 'stairs', 'step', 'glass', 'mirror', 'person']
+    upright = ['wall', 'door', 'table', 'bed', 'cabinet', 'sofa', 'chair', 'building', 'fence']
+    for name in ('indoor', 'outdoor'):
+        marks = load_cost_table(name, ade20k).lethal_when_level
+        assert all(marks[ade20k.id_of(each)] for each in flat)
+        assert not any(marks[ade20k.id_of(each)] for each in upright)
+    landing = load_cost_table('landing', ade20k)
+    assert (landing.lethal_when_level == (landing.kinds == OBSTACLE)).all()

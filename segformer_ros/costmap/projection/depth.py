@@ -5,11 +5,13 @@ A mask with a registered depth image: measured places instead of the flat-ground
 
 Height decides what stands up, class what the ground costs. Ground that is measured above the
 tolerance is an obstacle whatever its class (a table top that looks like floor), and so is what
-lies below it (a step down, a pit). Classes that are neither ground nor obstacle stay ignored;
-pixels without a class count by their height alone.
+lies below it (a step down, a pit). What is measured level is ground though its class has to stand
+up, except for classes that are lethal although flat; its own cost is not known then, and it gets
+the mean of the ground in the image. Classes that are neither ground nor obstacle stay ignored;
+pixels without a class stand up by their height alone.
 """
 
-from typing import Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -20,6 +22,8 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection.cells import obstacle_evidence
 from segformer_ros.costmap.projection.cells import to_odom
 from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.measured_height import sort_by_height
+from segformer_ros.costmap.projection.measured_height import Sorted
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 _NEAREST = 0.05
 # Cells without a measurement that still count as unbroken ground.
 _LARGEST_GAP = 4.0
+# Of level ground in an image that names no ground at all: passable, and not preferred.
+_UNNAMED_COST = 50.0
 
 
 class DepthProjector:
@@ -74,16 +80,17 @@ class DepthProjector:
         out = np.hypot(x - np.float32(rows[0][3]), y - np.float32(rows[1][3]))
         cells, inside = geometry.indices(*to_odom(view.pose.odom_from_ground, x, y))
         shown = view.labels[pixels]
-        ground, obstacle = self._sort(z, out, shown, costs)
+        kinds = sort_by_height(z, out, shown, costs, self.settings)
         inside &= out <= self.projection.max_range
         sure = view.confidence_at(pixels)
-        blocked = _blocked_cells(np.flatnonzero(obstacle & inside), cells, x, y, shown, sure,
+        blocked = _blocked_cells(np.flatnonzero(kinds.obstacle & inside), cells, x, y, shown, sure,
                                  costs, geometry, self.settings.min_points)
-        seen = np.flatnonzero(ground & inside)
-        clear = _clear_points(cells[seen], x[seen], y[seen], shown[seen], sure[seen],
+        seen = np.flatnonzero(kinds.ground & inside)
+        level = _level_points(seen, kinds, shown, costs)
+        clear = _clear_points(cells[seen], x[seen], y[seen], level.labels, sure[seen],
                               blocked, view, geometry, self.projection.max_range)
         return observation.Projection(
-            _observation(cells[seen], shown[seen], sure[seen], blocked, view, costs, geometry),
+            _observation(cells[seen], level.costs, sure[seen], blocked, view, costs, geometry),
             blocked, clear)
 
     def _prepare(self, camera: CameraModel) -> None:
@@ -103,16 +110,24 @@ class DepthProjector:
         self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
         self._camera = camera
 
-    def _sort(self, z: 'Floats', out: 'Floats', shown: arrays.UInt8,
-              costs: cost_table.CostTable) -> Tuple[arrays.Bool, arrays.Bool]:
-        kinds = costs.kinds[shown]
-        tolerance = (np.float32(self.settings.ground_tolerance)
-                     + np.float32(self.settings.tolerance_slope) * out)
-        level = np.abs(z) <= tolerance
-        ground = level & (kinds == cost_table.GROUND)
-        stands = ~level & (z <= self.settings.max_height)
-        named = (kinds == cost_table.OBSTACLE) & (z <= self.settings.max_height)
-        return ground, named | (stands & ((kinds == cost_table.GROUND) | (shown == UNLABELED)))
+
+class _LevelPoints(NamedTuple):
+    """Labels, and costs, of the points of level ground."""
+
+    labels: arrays.UInt8
+    costs: 'Floats'
+
+
+def _level_points(seen: 'Indices', kinds: Sorted, shown: arrays.UInt8,
+                  costs: cost_table.CostTable) -> _LevelPoints:
+    """Return ground with its own cost, or the mean one where its name cannot be right."""
+    wrong = kinds.misnamed[seen]
+    labels = np.where(wrong, np.uint8(UNLABELED), shown[seen])
+    values = costs.costs[labels].astype(np.float32)
+    if wrong.any():
+        named = values[~wrong]
+        values[wrong] = named.mean() if len(named) else _UNNAMED_COST
+    return _LevelPoints(labels, values)
 
 
 def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
@@ -135,13 +150,13 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
                                  np.ones(len(places), np.bool_))
 
 
-def _observation(cells: 'Indices', shown: arrays.UInt8, sure: 'Floats',
+def _observation(cells: 'Indices', ground_costs: 'Floats', sure: 'Floats',
                  blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
                  geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
     number = np.bincount(cells, minlength=count)
     places = np.flatnonzero(number)
-    mean_cost = np.bincount(cells, weights=costs.costs[shown], minlength=count)[places]
+    mean_cost = np.bincount(cells, weights=ground_costs, minlength=count)[places]
     mean_sure = np.bincount(cells, weights=sure, minlength=count)[places]
     number = number[places]
     return observation.Observation(

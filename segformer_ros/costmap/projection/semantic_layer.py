@@ -19,6 +19,7 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.contact_scan import Scan
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.measured_height import sort_by_height
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import CostmapSettings
 
@@ -68,7 +69,7 @@ class SemanticLayerProjector:
         if view.depth is not None:
             pixels = self._pixels_of(view.camera)
             shown = view.labels[pixels]
-            points = self._measured(view, pixels, costs.kinds[shown])
+            points = self._measured(view, pixels, shown, costs)
         else:
             found = self._ground.scan(view, costs)
             if found.table is not self._table or view.camera is not self._camera:
@@ -91,17 +92,22 @@ class SemanticLayerProjector:
         points[~(floor | foot) | ~self._inside] = np.nan
         return points
 
-    def _measured(self, view: LabelledView, pixels: arrays.Index,
-                  kinds: arrays.UInt8) -> arrays.Float32:
+    def _measured(self, view: LabelledView, pixels: arrays.Index, shown: arrays.UInt8,
+                  costs: cost_table.CostTable) -> arrays.Float32:
+        kinds = costs.kinds[shown]
         rays = view.camera.rays().reshape(-1, 3)[pixels]
         distance = view.flat_depth()[pixels].astype(np.float32)
         mount = view.pose.ground_from_camera
         with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
             points = rays * (distance / rays[..., 2])[..., None]
             x, y, z = (points.dot(row.astype(np.float32)) for row in mount[:3, :3])
+            z = z + np.float32(mount[2, 3])
+            out = np.hypot(x, y)
+            # The layer goes by the class, and that of these is wrong.
+            misnamed = sort_by_height(z, out, shown, costs, self._settings.depth).misnamed
             told = ((distance > 0.0) & (rays[..., 2] > 0.0) & np.isfinite(points).all(axis=-1)
-                    & (np.hypot(x, y) <= self._settings.projection.max_range)
-                    & (z + np.float32(mount[2, 3]) <= self._settings.depth.max_height)
+                    & (out <= self._settings.projection.max_range)
+                    & (z <= self._settings.depth.max_height) & ~misnamed
                     & ((kinds == cost_table.GROUND) | (kinds == cost_table.OBSTACLE)))
         points[~told] = np.nan
         return points

@@ -101,7 +101,7 @@ class BagCostmap(FrameSink):
                 segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
                 self._pose(frame), bag_scene.seconds_of(stamp_ns))
             occupancy = self._grid_of(self._pipeline, told)
-            reference = self._reference(told, stamp_ns, occupancy.geometry)
+            reference = self._reference(told, frame, occupancy.geometry)
         except (InvalidInputError, TransformError) as error:
             self.counts.missing += 1
             causes = '; '.join(filter(None, (str(error), self._scene.problem)))
@@ -129,10 +129,10 @@ class BagCostmap(FrameSink):
         pipeline.process(CAMERA, told)
         return pipeline.occupancy(told.stamp)
 
-    def _reference(self, told: costmap_pipeline.CameraView, stamp_ns: int,
+    def _reference(self, told: costmap_pipeline.CameraView, frame: Frame,
                    geometry: GridGeometry) -> Optional[arrays.Int8]:
         if self.options.depth:
-            depth = self._scene.depth_at(stamp_ns)
+            depth = self._scene.depth_at(frame.stamp_ns or 0, frame.frame_id)
             if depth is None:
                 return None
             return self._grid_of(self._truth, told._replace(depth=depth)).values

@@ -10,6 +10,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
@@ -25,8 +26,8 @@ TF_STATIC = '/tf_static'
 # Transforms and depth of an image's stamp are received somewhat after the image itself.
 LOOK_AHEAD_NS = 500000000
 
-# Depth images that are kept until their image comes.
-KEPT_DEPTHS = 30
+# Depth images that are kept: half a second before its image is read, at 100 Hz and more.
+KEPT_DEPTHS = 64
 
 
 class SceneTopics(NamedTuple):
@@ -78,15 +79,23 @@ class BagScene:
             self._take(self._next[1], self._next[2])
             self._next = next(self._messages, None)
 
-    def depth_at(self, stamp_ns: int) -> Optional[arrays.Float32]:
+    def depth_at(self, stamp_ns: int, frame_id: str) -> Optional[arrays.Float32]:
         """
-        Return the depth image of a stamp in metres, None if there is none.
+        Return the depth image that was taken with an image in metres, None if there is none.
 
         :param stamp_ns: of the image
-        :raises InvalidInputError: it is not a depth image
+        :param frame_id: of the image
+        :raises InvalidInputError: it is not a depth image, or one of another place
         """
-        message = self._depths.pop(stamp_ns, None)
-        return None if message is None else depth_of_message(message)
+        nearest = registration.nearest_stamp(self._depths, stamp_ns)
+        if nearest is None:
+            return None
+        message = self._depths[nearest]
+        depth_frame = message.header.frame_id
+        registration.check_registered(
+            frame_id, depth_frame,
+            lambda: self.poses.lookup(frame_id, depth_frame, seconds_of(stamp_ns)))
+        return depth_of_message(message)
 
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
         topics = [topic for topic in (TF, TF_STATIC) + tuple(self._topics) if topic]

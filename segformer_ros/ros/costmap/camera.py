@@ -15,6 +15,7 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 DEPTH_KEPT = 10
 """Depth images that wait for their colour image; a third of a second at 30 Hz."""
-DEPTH_SLOP_NS = 20000000
-"""Nanoseconds between the stamps of one shot; drivers that register depth give equal ones."""
 _CHECK_SIZE = (640, 480)
 
 
@@ -101,7 +100,7 @@ class DepthInput:
         message = self._nearest(stamp_ns)
         if message is None:
             raise TransformError('No depth image for the image',
-                                 expected=f'one within {1e-6 * DEPTH_SLOP_NS:.0f} ms '
+                                 expected=f'one within {1e-6 * registration.DEPTH_SLOP_NS:.0f} ms '
                                  f'on {self._name}',
                                  remedy='Remap depth or set depth_topic to the registered depth '
                                  'of the driver, or set depth_transport: none.')
@@ -123,10 +122,8 @@ class DepthInput:
 
     def _nearest(self, stamp_ns: int) -> Optional[Any]:
         with self._lock:
-            if not self._kept:
-                return None
-            nearest = min(self._kept, key=lambda kept: abs(kept - stamp_ns))
-            return self._kept[nearest] if abs(nearest - stamp_ns) <= DEPTH_SLOP_NS else None
+            nearest = registration.nearest_stamp(self._kept, stamp_ns)
+            return None if nearest is None else self._kept[nearest]
 
     def _on_depth(self, message: Any) -> None:
         with self._lock:
@@ -152,6 +149,8 @@ class CostmapCamera:
         self._log = Throttle(node.get_logger(), time.monotonic)
         self.cloud_frame = ''
         """Of the newest clouds; empty before the first."""
+        self.depth_refusal = ''
+        """Why the newest depth image was not used; empty where it was, or where there is none."""
         self.topic = node.resolve_topic_name(topics.input_name(
             parameters.name, topics.IMAGE, parameters.image_topic))
         self._rectified = parameters.rectified == 'yes' or (
@@ -222,6 +221,18 @@ class CostmapCamera:
         self.statistics.record_served(now, '', (width, height), {
             'waiting for the pose': started - message.arrived, 'projecting': timings.project,
             'fusing': timings.fuse, 'mask to clouds': now - message.arrived})
+
+    def record_depth(self, refusal: str) -> None:
+        """
+        Record whether the depth image of a mask was used, and log why not.
+
+        :param refusal: the reason, or nothing
+        """
+        self.depth_refusal = refusal
+        if refusal:
+            name = self.parameters.name
+            self._log.warning('depth', '{}Depth is left out, and nothing is cleared: {}'.format(
+                name + ': ' if name else '', refusal))
 
     def record_failed(self, kind: str, text: str) -> None:
         """

@@ -12,6 +12,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.io.transforms import Transforms
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
-
-SAME_PLACE = 1e-3
-"""Metres, and sine of an angle: a millimetre, and half a pixel at a focal length of 500."""
 RANGE_READINGS = 256
 """Readings that are kept: more than a second of any range finder in use."""
 
@@ -157,26 +155,9 @@ class CameraPoses:
         :param depth_frame: frame_id of its depth image
         :raises InvalidInputError: another place, an unnamed one, or one that TF does not know
         """
-        if depth_frame.lstrip('/') == image_frame.lstrip('/'):
-            return
-        found = 'which has no transform to the image'
-        if image_frame and depth_frame:
-            try:
-                apart = self._transforms.lookup(image_frame, depth_frame, stamp_ns)
-            except TransformError:
-                pass
-            else:
-                if np.allclose(apart, np.eye(4), rtol=0.0, atol=SAME_PLACE):
-                    return
-                found = '{:.1f} mm and {:.2f} degrees away'.format(
-                    1000.0 * float(np.linalg.norm(apart[:3, 3])),
-                    float(np.degrees(np.arccos(np.clip(
-                        0.5 * (np.trace(apart[:3, :3]) - 1.0), -1.0, 1.0)))))
-        raise InvalidInputError(
-            'Depth is not registered to the image', got=f'depth in {depth_frame!r}, {found}',
-            expected=f'depth in {image_frame!r}, the frame of the image',
-            remedy="Take the driver's aligned depth (realsense2_camera: align_depth.enable), or "
-            'register it with depth_image_proc, or set depth_transport: none.')
+        registration.check_registered(
+            image_frame, depth_frame,
+            lambda: self._transforms.lookup(image_frame, depth_frame, stamp_ns))
 
     def _odometry(self, stamp_ns: int,
                   parameters: parameters_costmap.CostmapParameters) -> 'Matrix':

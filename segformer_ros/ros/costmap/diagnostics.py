@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says about the costmap: a pure function from figures to an entry."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from segformer_ros.ros.io import status
 from segformer_ros.ros.io.statistics import CameraReport
@@ -20,7 +21,8 @@ class CostmapState(NamedTuple):
     ``reports`` by camera: what became of its masks. ``grid_rate``: per second; None until it can
     be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
     cell. ``jumps``: times that the clock went back. ``ground_frame``: the one in use.
-    ``clock_fault``: what is wrong with simulated time, or nothing.
+    ``clock_fault``: what is wrong with simulated time, or nothing. ``depth_refusals`` by camera:
+    why its newest depth image was not used.
     """
 
     reports: Dict[str, CameraReport]
@@ -32,6 +34,7 @@ class CostmapState(NamedTuple):
     profile: str
     ground_frame: str
     clock_fault: str = ''
+    depth_refusals: Mapping[str, str] = MappingProxyType({})
 
 
 def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
@@ -56,6 +59,8 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
         if fault is not None]
     if costmap.clock_fault:
         faults.insert(0, (status.WARN, costmap.clock_fault))
+    faults += [(status.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
+               for camera, reason in costmap.depth_refusals.items()]
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
         faults.append(

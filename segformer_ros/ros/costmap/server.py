@@ -248,7 +248,9 @@ class CostmapServer:
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
             ground_frame=setup.poses.ground_frame(self._parameters.costmap),
-            clock_fault=self._clock.fault())
+            clock_fault=self._clock.fault(),
+            depth_refusals={name: camera.depth_refusal
+                            for name, camera in setup.cameras.items() if camera.depth_refusal})
 
     def _offer(self, name: str, header: Header, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
@@ -314,6 +316,7 @@ class CostmapServer:
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
+        camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
 
     def _tick(self) -> None:

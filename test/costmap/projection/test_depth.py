@@ -162,3 +162,65 @@ def test_depth_of_another_size_is_refused():
     view = Scene(FLOOR, (), (), LAMP).render(PINHOLE, MOUNT)
     with pytest.raises(InvalidInputError, match='160 x 120; expected 320 x 240.*registered'):
         project(view, depth=np.ones((120, 160), np.float32))
+
+
+# A table is nothing that can lie flat; a pool is.
+SURE_OF_POOLS = CostTable('pools', ClassTable(
+    'pools', ['floor', 'rug', 'table', 'person', 'pool'], np.zeros((5, 3)),
+    [False, False, False, True, False]), [0, 20, 100, 100, 100], ['pool'])
+
+
+def cells_of_patch(label, costs):
+    """Return what a patch of the floor that a network calls something else becomes."""
+    view = Scene(FLOOR, (Patch(1.5, -0.5, 2.5, 0.5, RUG),), (), LAMP).render(PINHOLE, MOUNT)
+    labels = np.where(view.labels == RUG, np.uint8(label), view.labels)
+    pose = CameraPose(np.eye(4), MOUNT)
+    return DepthProjector(ProjectionSettings(), DepthSettings()).project(
+        LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose,
+                     view.depth.astype(np.float32)), costs, StillGrid(GEOMETRY))
+
+
+def test_level_floor_that_a_network_calls_a_table_is_ground():
+    found = cells_of_patch(TABLE, SURE_OF_POOLS)
+    assert not len(found.obstacles.x) and not len(found.observation.static.cells)
+    x, y = centers(found.observation.ground.cells)
+    patch = (x > 1.6) & (x < 2.4) & (np.abs(y) < 0.4)
+    assert patch.sum() > 200
+    # Its own cost is not known: it gets the mean of the image's ground, which is bare floor.
+    assert (found.observation.ground_costs[patch] == 0).all()
+    # It is clear across the patch, where it was blocked before.
+    reach = {}
+    for name, costs in (('listed', SURE_OF_POOLS), ('before', COSTS)):
+        points = cells_of_patch(TABLE, costs).ground_points
+        reach[name] = points.x[np.abs(points.y) < 0.2 * points.x].max()
+    assert reach['listed'] > 3.5 and 1.3 < reach['before'] < 1.6
+
+
+def test_level_ground_without_any_ground_label_is_passable_and_not_preferred():
+    view = Scene(FLOOR, (), (), LAMP).render(PINHOLE, MOUNT)
+    labels = np.full((240, 320), TABLE, np.uint8)
+    pose = CameraPose(np.eye(4), MOUNT)
+    found = DepthProjector(ProjectionSettings(), DepthSettings()).project(
+        LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose,
+                     view.depth.astype(np.float32)), SURE_OF_POOLS, StillGrid(GEOMETRY))
+    assert len(found.observation.ground.cells) > 500
+    assert set(found.observation.ground_costs.tolist()) == {50.0}
+    assert set(found.ground_points.labels.tolist()) == {UNLABELED}
+
+
+def test_a_pool_is_lethal_although_it_is_level():
+    x, y = centers(cells_of_patch(4, SURE_OF_POOLS).observation.static.cells)
+    assert len(x) > 200 and np.maximum(np.abs(x - 2.0), np.abs(y)).max() < 0.56
+
+
+def test_a_table_stands_whatever_the_list_says():
+    scene = Scene(FLOOR, (), (Box(2.0, 0.0, 0.4, 0.4, TABLE, height=0.4),), LAMP)
+    view = scene.render(PINHOLE, MOUNT)
+    found = {}
+    for name, costs in (('listed', SURE_OF_POOLS), ('before', COSTS)):
+        found[name] = DepthProjector(ProjectionSettings(), DepthSettings()).project(
+            LabelledView(prepared_labels(view.labels, None, None, 0), None, CAMERA,
+                         CameraPose(np.eye(4), MOUNT), view.depth.astype(np.float32)), costs,
+            StillGrid(GEOMETRY)).observation.static.cells
+    assert len(found['listed']) > 20
+    assert found['listed'].tolist() == found['before'].tolist()

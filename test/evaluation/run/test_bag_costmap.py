@@ -58,7 +58,8 @@ def product(a, b):
             w * r + x * q - y * p + z * s, w * s - x * p - y * q - z * r)
 
 
-def write_scene(path, frames=3, with_odom=True, is_damaged=False):
+def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=0,
+                depth_frame='camera_optical_frame'):
     """Write a recording of a robot that stands before the wall."""
     image, depth = view()
     pitch = (0.0, math.sin(PITCH / 2), 0.0, math.cos(PITCH / 2))
@@ -91,8 +92,12 @@ def write_scene(path, frames=3, with_odom=True, is_damaged=False):
                 distortion_model='plumb_bob', d=np.zeros(5), k=k, r=np.eye(3).reshape(-1),
                 p=np.insert(k, [3, 6, 9], 0.0), binning_x=0, binning_y=0, roi=region), number)
             bag.image(number, image)
-            bag.image(number, np.ascontiguousarray(depth).view(np.uint8).reshape(
-                HEIGHT, WIDTH, 2), DEPTH, '16UC1', delay_ns=10 ** 7)
+            # In steps of a millisecond, so that depth may be late.
+            bag.write(DEPTH, bag.make(
+                'sensor_msgs/Image', header=bag.header(
+                    100 * number + depth_late_ms, depth_frame, 10 ** 6), height=HEIGHT,
+                width=WIDTH, encoding='16UC1', is_bigendian=0, step=2 * WIDTH,
+                data=np.ascontiguousarray(depth).view(np.uint8).reshape(-1)), number, 10 ** 7)
     return str(path)
 
 
@@ -241,3 +246,17 @@ def test_static_transforms_of_the_first_file_hold_in_the_later_ones(run, tmp_pat
     # The mount is known in the second file; its calibration was recorded in the first alone.
     assert (facts['grids'], facts['without']) == (3, 1)
     assert 'No CameraInfo' in facts['first_problem']
+
+
+@pytest.mark.parametrize('late_ms, compared', [(0, 3), (20, 3), (21, 0)])
+def test_depth_is_of_an_image_within_20_ms_as_in_the_node(run, tmp_path, late_ms, compared):
+    report = run(write_scene(tmp_path / 'scene', depth_late_ms=late_ms), depth=DEPTH)
+    assert report.document['costmap']['grids'] == 3
+    assert report.document['costmap']['compared'] == compared
+
+
+def test_depth_of_another_frame_is_refused_though_its_size_fits(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', depth_frame='depth_optical_frame'), depth=DEPTH)
+    costmap = report.document['costmap']
+    assert costmap['compared'] == 0
+    assert 'not registered' in costmap['first_problem']

@@ -1,0 +1,258 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Depth of unknown scale and shift made metric by the ground, one image at a time.
+
+Networks that estimate depth from one picture give it up to a scale and a shift, of depth itself
+(``scaled``) or of its inverse (``inverse``). Where the labels say ground, the plane gives the
+true depth d, and the value v of the network has to satisfy ``a v + b = d`` or
+``a v + b = 1 / d``. Both are fitted to relative errors, so near and far ground count alike.
+
+What is left is smooth, since such networks bend whole parts of a picture. It is taken from the
+ground around each pixel and faded out where no ground is near.
+"""
+
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from segformer_ros.common import arrays
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.settings import INVERSE
+
+if TYPE_CHECKING:
+    Doubles = arrays.Float64
+    Floats = arrays.Float32
+
+PROBLEM = 'Scale of the depth image is not determined'
+"""The problem of every :class:`UnscaledDepthError`."""
+# Samples across the picture: the correction is smooth, and a fit needs no more.
+_COLUMNS = 160
+# Samples of ground that a fit needs; 1 % of a picture.
+_LEAST_SAMPLES = 200
+# Far ground over near ground: below it scale and shift cannot be told apart.
+_LEAST_SPREAD = 1.6
+# Relative errors. Beyond the first a sample is no ground on the plane, and three quarters have to
+# be within; the second is the largest usual error (the median).
+_INLIER, _LEAST_INLIERS, _LARGEST_MEDIAN = 0.15, 0.7, 0.06
+# Pairs of samples tried for the first guess, samples that judge it, rounds that refine it.
+_PAIRS, _JUDGES, _ROUNDS = 96, 800, 8
+# Bins of log depth in which samples weigh alike in sum: near ground fills most of a picture.
+_BINS = 8
+# Widths of the smoothing, in pictures; and the weight at which a correction is halved.
+_COARSE, _FINE, _SHRINK = 0.2, 0.05, 0.05
+# Metres; what an inverse depth near zero says is only: far.
+_FARTHEST = 200.0
+
+
+class UnscaledDepthError(InvalidInputError):
+    """The ground in view does not determine the scale of a depth image; the image is of use."""
+
+
+class ScaledDepth(NamedTuple):
+    """
+    A depth image in metres.
+
+    ``depth`` (H, W) float32, NaN or inf where it says nothing; ``scale`` and ``shift`` turn values
+    into metres, or one over metres; ``error`` is the median relative error on the ground before
+    the local correction.
+    """
+
+    depth: arrays.Float32
+    scale: float
+    shift: float
+    error: float
+
+
+class DepthScaler:
+    """
+    Makes the depth images of one camera metric.
+
+    :param kind: SCALED or INVERSE of the settings
+    :param max_range: metres; ground beyond twice that is not used
+    """
+
+    def __init__(self, kind: str, max_range: float) -> None:
+        self._is_inverse = kind == INVERSE
+        self._max_range = max_range
+        self._camera: Optional[CameraModel] = None
+        self._pixels: arrays.Index = np.zeros((0, 0), np.intp)
+        self._directions: 'Floats' = np.zeros((0, 0, 3), np.float32)
+
+    def to_meters(self, view: LabelledView, costs: cost_table.CostTable) -> ScaledDepth:
+        """
+        Return the depth image of a view in metres.
+
+        :param view: with the values of the network as depth
+        :param costs: tells which labels are ground
+        :raises UnscaledDepthError: the ground in view determines no scale, or another one
+        :raises InvalidInputError: depth and mask differ in size
+        """
+        values = view.flat_depth()
+        self._prepare(view.camera)
+        sampled = values[self._pixels].astype(np.float64)
+        plane = self._plane_depth(view)
+        chosen = ((costs.kinds[view.labels[self._pixels]] == cost_table.GROUND)
+                  & np.isfinite(sampled) & np.isfinite(plane))
+        known, wanted = sampled[chosen], plane[chosen]
+        if not self._is_inverse:
+            # Zero is what drivers write for nothing; an inverse of zero is far away.
+            chosen[chosen] &= known != 0.0
+            known, wanted = sampled[chosen], plane[chosen]
+        _check_ground(wanted)
+        scale, shift = _fit(known, 1.0 / wanted if self._is_inverse else wanted)
+        if scale <= 0.0:
+            raise UnscaledDepthError(
+                PROBLEM, got='values that {} with distance'.format(
+                    'grow' if self._is_inverse else 'shrink'),
+                expected='{} depth'.format('inverse' if self._is_inverse else 'plain'),
+                remedy='Set depth.kind: {}.'.format('scaled or metric' if self._is_inverse
+                                                    else 'inverse'))
+        depth = self._metric(values, scale, shift)
+        with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+            ratio = plane / depth[self._pixels]
+            ratio[~chosen] = np.nan
+            off = np.abs(ratio[chosen] - 1.0)
+        error = _check_fit(off)
+        field = _local_ratio(ratio)
+        width, height = view.camera.size_wh
+        with np.errstate(invalid='ignore'):
+            corrected = depth.reshape(height, width) * cv2.resize(
+                field, (width, height), interpolation=cv2.INTER_LINEAR)
+        return ScaledDepth(corrected.astype(np.float32), scale, shift, error)
+
+    def _prepare(self, camera: CameraModel) -> None:
+        if camera is self._camera:
+            return
+        width, height = camera.size_wh
+        columns = min(_COLUMNS, width)
+        rows = max(1, round(height * columns / float(width)))
+        u = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
+        v = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
+        self._pixels = v[:, None] * width + u
+        rays = camera.rays().reshape(-1, 3)[self._pixels]
+        with np.errstate(invalid='ignore', divide='ignore'):
+            self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)
+        self._camera = camera
+
+    def _plane_depth(self, view: LabelledView) -> 'Doubles':
+        """Return the depth of the plane at the samples, NaN where it is not or too far."""
+        mount = view.pose.ground_from_camera
+        local = self._directions.dot(mount[:3, :3].T.astype(np.float32)).astype(np.float64)
+        with np.errstate(invalid='ignore', divide='ignore'):
+            depth = -view.height / local[..., 2]
+            out = depth * np.hypot(local[..., 0], local[..., 1])
+            return np.where((local[..., 2] < 0.0) & (out <= 2.0 * self._max_range), depth, np.nan)
+
+    def _metric(self, values: 'Floats', scale: float, shift: float) -> 'Floats':
+        metric = np.float32(scale) * values + np.float32(shift)
+        with np.errstate(invalid='ignore', divide='ignore'):
+            if self._is_inverse:
+                return np.where(metric > 1.0 / _FARTHEST, np.float32(1.0) / metric,
+                                np.float32(np.inf))
+            return np.where((metric > 0.0) & (values != 0.0), metric, np.float32(np.nan))
+
+
+def _check_ground(wanted: 'Doubles') -> None:
+    if len(wanted) < _LEAST_SAMPLES:
+        raise UnscaledDepthError(
+            PROBLEM, got=f'{len(wanted)} samples labelled as ground within range',
+            expected=f'{_LEAST_SAMPLES} or more',
+            remedy='It needs ground in view, and a network that names it.')
+    near, far = np.percentile(wanted, (5.0, 95.0)).tolist()
+    if far < _LEAST_SPREAD * near:
+        raise UnscaledDepthError(
+            PROBLEM, got=f'ground from {near:.2f} to {far:.2f} m alone',
+            expected=f'far ground {_LEAST_SPREAD} times as far as near ground',
+            remedy='Scale and shift need near and far ground: tilt the camera up, or keep off.')
+
+
+def _check_fit(off: 'Doubles') -> float:
+    inliers = float(np.mean(off < _INLIER))
+    if inliers < _LEAST_INLIERS:
+        raise UnscaledDepthError(
+            PROBLEM, got=f'{100.0 * inliers:.0f} % of the ground labels on one plane',
+            expected=f'{100.0 * _LEAST_INLIERS:.0f} % or more',
+            remedy='Check depth.kind, the mount, and the labels of the ground.')
+    error = float(np.median(off))
+    if error > _LARGEST_MEDIAN:
+        raise UnscaledDepthError(
+            PROBLEM, got=f'a usual error of {100.0 * error:.0f} % on the ground',
+            expected=f'{100.0 * _LARGEST_MEDIAN:.0f} % or less',
+            remedy='Check depth.kind and the mount, or take a better depth network.')
+    return error
+
+
+def _fit(values: 'Doubles', target: 'Doubles') -> Tuple[float, float]:
+    """
+    Return scale and shift of ``scale * values + shift = target``, by relative errors.
+
+    The best of some pairs of samples begins; Tukey's weights refine it. Nothing is random from
+    call to call.
+    """
+    random = np.random.RandomState(0)
+    order = np.argsort(target, kind='mergesort')
+    third = len(order) // 3
+    first = order[random.randint(0, third, _PAIRS)]
+    second = order[random.randint(len(order) - third, len(order), _PAIRS)]
+    weights = _even_weights(target)
+    apart = values[second] - values[first]
+    usable = apart != 0.0
+    if not usable.any():
+        raise UnscaledDepthError(
+            PROBLEM, got='one value all over the ground', expected='values that change with it',
+            remedy='Check the topic of the depth image.')
+    first, second, apart = first[usable], second[usable], apart[usable]
+    scales = (target[second] - target[first]) / apart
+    shifts = target[first] - scales * values[first]
+    judges = np.linspace(0, len(order) - 1, min(_JUDGES, len(order))).astype(np.intp)
+    judges = order[judges]
+    off = np.abs((scales[:, None] * values[judges] + shifts[:, None]) / target[judges] - 1.0)
+    votes = (np.maximum(0.0, 1.0 - (off / _INLIER) ** 2) * weights[judges]).sum(axis=1)
+    best = int(votes.argmax())
+    scale, shift = float(scales[best]), float(shifts[best])
+    for _ in range(_ROUNDS):
+        residual = (scale * values + shift) / target - 1.0
+        share = weights * np.maximum(0.0, 1.0 - (residual / (1.5 * _INLIER)) ** 2) ** 2
+        # Weighted normal equations of value / target and 1 / target against 1.
+        x, y = values / target, 1.0 / target
+        xx, xy, yy = (share * x * x).sum(), (share * x * y).sum(), (share * y * y).sum()
+        sx, sy = (share * x).sum(), (share * y).sum()
+        det = xx * yy - xy * xy
+        if det <= 1e-12 * xx * yy:
+            break
+        scale, shift = float((sx * yy - sy * xy) / det), float((sy * xx - sx * xy) / det)
+    return scale, shift
+
+
+def _even_weights(target: 'Doubles') -> 'Doubles':
+    """Return weights with which every range of depth counts alike."""
+    logs = np.log(target)
+    low, high = float(logs.min()), float(logs.max())
+    bins = np.minimum(((logs - low) / max(high - low, 1e-9) * _BINS).astype(np.intp), _BINS - 1)
+    number = np.bincount(bins, minlength=_BINS)
+    # A bin of few samples must not be led by one of them.
+    return 1.0 / np.maximum(number, 0.02 * len(target))[bins]
+
+
+def _local_ratio(ratio: 'Doubles') -> 'Floats':
+    """
+    Return the smooth factor by which depth is off around each sample, 1 where nothing tells.
+
+    :param ratio: (rows, columns) true over found depth on the ground, NaN elsewhere
+    """
+    with np.errstate(invalid='ignore'):
+        known = np.abs(ratio - 1.0) < _INLIER
+    weight = known.astype(np.float32)
+    field: 'Floats' = np.ones(ratio.shape, np.float32)
+    for share in (_COARSE, _FINE):
+        left = np.where(known, ratio / field - 1.0, 0.0).astype(np.float32)
+        sigma = share * ratio.shape[1]
+        near, total = (cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+                       for image in (weight, left * weight))
+        field *= 1.0 + total / (near + np.float32(_SHRINK))
+    return field
