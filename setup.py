@@ -52,6 +52,7 @@ setup(
         'onnxruntime': ['onnxruntime', 'onnx'],
         'standalone': ['opencv-python-headless', 'onnxruntime', 'onnx'],
         'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
+        'calibration': ['scipy', 'rosbags'],
         'distributed': ['distributed'],
     },
     python_requires='>=3.6',

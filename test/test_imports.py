@@ -34,12 +34,14 @@ ROOMS = {
     'inference': {'common', 'model'},
     'segmentation': {'common', 'model', 'inference'},
     'costmap': {'common', 'model'},
+    'calibration': {'common', 'model', 'costmap'},
     'simulation': {'common', 'model', 'costmap'},
-    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'simulation'},
-    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'simulation',
-            'evaluation'},
-    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'simulation',
-            'evaluation', 'ros'},
+    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+                   'simulation'},
+    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+            'simulation', 'evaluation'},
+    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+            'simulation', 'evaluation', 'ros'},
 }
 # Inside a room: what stands in one row imports from earlier rows alone, never from its own row.
 ORDERS = {

@@ -11,6 +11,7 @@ COMMANDS = {
     'bag_player': 'play a recording, where "ros2 bag play" is not installed',
     'benchmark': 'measure where a frame\'s time goes',
     'build_engine': 'build, check and list TensorRT engines',
+    'calibrate_mount': 'find how cameras are mounted, from a drive',
     'demo': 'run node and simulated camera; write pictures and figures',
     'doctor': 'say what is there, what is missing and what to do',
     'evaluate': 'score a recording or a data set',

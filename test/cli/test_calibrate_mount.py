@@ -1,0 +1,140 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The command calibrate_mount on recordings of simulated drives."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from segformer_ros.calibration.ground_motion import Mount
+from segformer_ros.calibration.ground_motion import mount_of
+from segformer_ros.calibration.pictures import MOSAIC_GAP
+from segformer_ros.cli import calibrate_mount
+from segformer_ros.costmap.geometry import transforms
+from support import mount_drives
+import yaml
+
+pytest.importorskip('scipy', reason='scipy is not installed for this Python')
+pytest.importorskip('rosbags')
+
+TRUE = Mount(0.8, math.radians(22.0), math.radians(1.0), math.radians(-2.0), 0.2, 0.05)
+TOLD = Mount(0.86, math.radians(19.0), 0.0, 0.0, 0.2, 0.05)
+
+
+@pytest.fixture(scope='module')
+def drive():
+    """Return a drive of 14 small images in a room."""
+    return mount_drives.simulate('indoor', 3, TRUE, 'plumb_bob', frames=14, step=0.16,
+                                 noise=0.005, size=(320, 240))
+
+
+@pytest.fixture(scope='module')
+def bag(drive, tmp_path_factory):
+    """Return the path of its recording, with odometry as transforms."""
+    path = tmp_path_factory.mktemp('bag') / 'drive'
+    mount_drives.write_drive(path, drive, TOLD)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def result(bag, tmp_path_factory):
+    """Return exit status, folder and what was printed, of one run."""
+    folder = tmp_path_factory.mktemp('mount')
+    done = subprocess.run([sys.executable, '-m', 'segformer_ros.cli.calibrate_mount', bag, '-o',
+                           str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, timeout=120, check=False)
+    return done.returncode, folder, done.stdout
+
+
+def read_parameters(folder):
+    with open(str(folder / 'front_image_raw.yaml')) as stream:
+        return yaml.safe_load(stream)['segformer']['ros__parameters']
+
+
+def test_parameters_are_the_true_mount_and_not_the_transform(result):
+    status, folder, said = result
+    assert status == 0, said
+    found = read_parameters(folder)
+    assert found['mount.height'] == pytest.approx(TRUE.height, rel=0.02)
+    for name, most in (('pitch', 0.2), ('roll', 0.3), ('yaw', 0.7)):
+        assert found['mount.' + name] == pytest.approx(getattr(TRUE, name),
+                                                       abs=math.radians(most)), name
+    assert found['mount.x'] == TRUE.x and found['mount.y'] == TRUE.y
+    assert re.search(r'height +0\.(79|80|81)\d +0\.0\d\d m +0\.860 +0\.860', said)
+
+
+def test_transform_and_urdf_place_the_housing_so_that_the_camera_is_right(result):
+    _, folder, _ = result
+    text = (folder / 'front_image_raw.txt').read_text()
+    numbers = {name: float(value) for name, value in re.findall(
+        r'--(x|y|z|roll|pitch|yaw) (-?[0-9.]+)', text)}
+    assert '--frame-id base_link --child-frame-id front_housing' in text
+    origin = re.search(r'<origin xyz="(.*)" rpy="(.*)"/>', text)
+    assert [float(number) for number in ' '.join(origin.groups()).split()] == [
+        numbers[name] for name in ('x', 'y', 'z', 'roll', 'pitch', 'yaw')]
+    # By scipy's own angles, through base_link 0.1 m up and the driver's optical frame.
+    from scipy.spatial.transform import Rotation
+    housing = np.eye(4)
+    housing[:3, :3] = Rotation.from_euler(
+        'xyz', [numbers[name] for name in ('roll', 'pitch', 'yaw')]).as_matrix()
+    housing[:3, 3] = [numbers['x'], numbers['y'], numbers['z'] + 0.1]
+    optical = transforms.BODY_FROM_OPTICAL.copy()
+    optical[:3, 3] = 0.02, 0.03, 0.0
+    found, parameters = mount_of(housing.dot(optical)), read_parameters(folder)
+    for name in ('height', 'pitch', 'roll', 'yaw', 'x', 'y'):
+        assert getattr(found, name) == pytest.approx(parameters['mount.' + name], abs=2e-4), name
+
+
+def test_pictures_show_a_sharper_ground_after_than_before(result):
+    _, folder, _ = result
+    mosaic = cv2.imread(str(folder / 'front_image_raw_ground.png'))
+    half = (mosaic.shape[1] - MOSAIC_GAP) // 2
+    parts = [part[26:] for part in (mosaic[:, :half], mosaic[:, half + MOSAIC_GAP:])]
+    seen = np.all([np.abs(part - part[0, 0].astype(float)).max(axis=2) > 0 for part in parts],
+                  axis=0).astype(np.uint8)
+    inner = cv2.erode(seen, np.ones((15, 15))) > 0
+    assert inner.sum() > 5000
+    sharpness = [cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), cv2.CV_64F)[inner].var()
+                 for part in parts]
+    assert sharpness[1] > 1.2 * sharpness[0]
+    residuals = cv2.imread(str(folder / 'front_image_raw_residuals.png'))
+    assert residuals.shape == (240 + 26, 320, 3)
+    # Green where tracks were used.
+    assert ((residuals[..., 1] > 180) & (residuals[..., 2] < 120)).sum() > 50
+
+
+def test_odometry_messages_serve_as_transforms_do(drive, tmp_path, capsys):
+    mount_drives.write_drive(tmp_path / 'bag', drive, TOLD, with_odometry=True)
+    status = calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out'),
+                                   '--odometry', mount_drives.ODOMETRY])
+    assert status == 0, capsys.readouterr().out
+    found = read_parameters(tmp_path / 'out')
+    assert found['mount.pitch'] == pytest.approx(TRUE.pitch, abs=math.radians(0.2))
+    assert found['mount.height'] == pytest.approx(TRUE.height, rel=0.02)
+
+
+def test_a_robot_that_stands_still_is_told_so(drive, tmp_path, capsys):
+    still = drive._replace(trajectory=drive.trajectory.__class__(
+        drive.trajectory.stamps, [drive.trajectory.poses[0]] * len(drive.trajectory.stamps)))
+    mount_drives.write_drive(tmp_path / 'bag', still, TOLD)
+    status = calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out')])
+    assert status == calibrate_mount.INCOMPLETE
+    assert 'stands still' in capsys.readouterr().out
+    assert os.listdir(str(tmp_path / 'out')) == []
+
+
+@pytest.mark.parametrize(('extra', 'said'), [
+    (['--topic', '/rear/image_raw'], 'No image topic of that name'),
+    (['--odometry', '/nothing'], 'No odometry on its topic'),
+    (['--odom-frame', 'map'], "Unknown frame: got 'map'"),
+    (['--camera-info', '/rear/camera_info'], 'No CameraInfo for the images'),
+    (['--model', 'nothing'], 'nothing'),
+])
+def test_wrong_names_are_refused_with_the_reason(bag, tmp_path, capsys, extra, said):
+    assert calibrate_mount.main([bag, '-o', str(tmp_path)] + extra) == 1
+    assert said in capsys.readouterr().err
