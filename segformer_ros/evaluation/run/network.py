@@ -18,7 +18,7 @@ from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
-BACKENDS = ('onnxruntime', 'tensorrt')
+BACKENDS = ('onnxruntime', 'openvino', 'tensorrt')
 
 # The graph that is prepared for a runtime, as the live node runs it by default, or the file as
 # it is.
@@ -118,6 +118,8 @@ class Network:
             time.sleep(POLL_S)
             backend = selector.poll() or backend
         if backend.info.name != self.choice.backend:
-            raise BackendError('TensorRT cannot run this model', got=selector.status.why,
-                               remedy='Evaluate with onnxruntime, or build the engine first.')
+            raise BackendError(f'{self.choice.backend} cannot run this model',
+                               got=selector.status.why,
+                               remedy='Evaluate with onnxruntime; for TensorRT, build the engine '
+                                      'first.')
         return backend

@@ -31,6 +31,8 @@ POLL_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
 _STAGES = {'waiting': 'waiting to be built', 'building': 'being built',
            'checking': 'being checked', 'loading': 'being loaded'}
+# Where one of these fails in a run, onnxruntime still serves.
+_REPLACEABLE = ('tensorrt', 'openvino')
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -87,7 +89,8 @@ def make_selector(parameters: NodeParameters, model: Model) -> BackendSelector:
     """Return the selector that the parameters ask for; open nothing."""
     settings = selection_status.SelectionSettings(
         backend=parameters.backend, precision=parameters.precision, threads=parameters.threads,
-        provider=parameters.execution_provider, rewrite=parameters.deployment_graph,
+        provider=parameters.execution_provider, openvino_device=parameters.openvino_device,
+        openvino_precision=parameters.openvino_precision, rewrite=parameters.deployment_graph,
         cache_root=os.path.expanduser(parameters.engine_cache),
         runtime=DEFAULT_RUNTIME._replace(device_index=parameters.device,
                                          cuda_graph=parameters.cuda_graphs),
@@ -170,11 +173,11 @@ class LiveSegmenter:
 
     def replace(self, error: errors.BackendError) -> None:
         """
-        Leave TensorRT for onnxruntime, for good; :meth:`get` then returns another segmenter.
+        Leave TensorRT or OpenVINO, for good; :meth:`get` then returns another segmenter.
 
         :raises BackendError: the given one, where there is no other backend
         """
-        if self.serving is None or self.serving.backend.info.name != 'tensorrt':
+        if self.serving is None or self.serving.backend.info.name not in _REPLACEABLE:
             raise error
         self.serving = Serving(self._selector.fall_back(str(error)), self._selector.status)
         self._segmenter = None
