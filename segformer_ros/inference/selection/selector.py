@@ -48,13 +48,16 @@ class BackendSelector:
     :param bundled_frames: input tensors, as ``spec`` says, of pictures that come with the
         package; called only when there is something to compare
     :param probe: finds the GPU
+    :param source: path and specification of the file that graphs are made from, where
+        ``model_path`` is itself made from that, for another input size
     :raises ConfigurationError: unknown backend or precision
     """
 
     def __init__(self, model_path: str, spec: ModelSpec,
                  settings: selection_status.SelectionSettings,
                  bundled_frames: Callable[[], Sequence[Frame]],
-                 probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
+                 probe: Callable[[int], GpuInfo] = probe_gpu,
+                 source: Optional[Tuple[str, ModelSpec]] = None) -> None:
         if settings.backend not in selection_status.BACKENDS:
             raise errors.ConfigurationError('Unknown backend', got=repr(settings.backend),
                                             expected=' or '.join(selection_status.BACKENDS))
@@ -62,7 +65,8 @@ class BackendSelector:
         self._settings = settings
         self._bundled_frames = bundled_frames
         self._results = selection_status.CheckResults()
-        self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
+        self._graphs = OptimizeJobs(*(source or (model_path, spec)), settings.rewrite,
+                                    (model_path, spec))
         self._engines = EngineManager(settings, self._graphs, bundled_frames, probe, self._results)
         self._openvino = OpenvinoChoice(settings, self._graphs, bundled_frames, self._results)
         self._serving: Optional[OpenNetwork] = None

@@ -124,6 +124,11 @@ class NodeParameters(NamedTuple):
         'fp32', rows.CONFIGURE,
         'Of OpenVINO: less than fp32 is used only if its masks agree, and must be offered by the '
         'device.', choices=PRECISIONS)
+    input_size: Tuple[int, int] = rows.parameter(
+        [0, 0], rows.CONFIGURE,
+        'Width and height that images are brought to for the network; [0, 0]: the size of the '
+        'model. Smaller is faster and coarser; a network of a fixed size that is no SegFormer '
+        'refuses it.')
     deployment_graph: bool = rows.parameter(
         True, rows.CONFIGURE,
         'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
@@ -211,6 +216,8 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
             row.name.replace('.', '_'): row.kind(values[prefixed(camera, row.name)])
             for row in CAMERA_ROWS})
         for camera in values['cameras'])
+    width, height = fields['input_size']
+    fields['input_size'] = (width, height)
     fields['costmap'] = parameters_costmap.costmap_parameters(values)
     return NodeParameters(**fields)
 
