@@ -17,7 +17,7 @@ CORE_TESTS := test/common test/model test/inference test/segmentation test/costm
 	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-openvino test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -68,7 +68,7 @@ demo: $(VENV)/.ros
 
 # Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-cli test-lint
+	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-cli test-openvino test-lint
 	$(MAKE) --no-print-directory test-colcon
 	echo "make test: all green"
 
@@ -129,6 +129,21 @@ test-tensorrt-rtx:
 		cp requirements/tensorrt_rtx.txt .venv-tensorrt-rtx/.installed
 	fi
 	.venv-tensorrt-rtx/bin/python -m pytest test/inference/test_tensorrt_rtx.py
+
+# OpenVINO computes on any x86-64 or ARM64 CPU: an environment of its own, so that the other tests
+# run what a robot without it runs.
+test-openvino:
+	@python=$$(tools/environment/find_python.sh 3.11)
+	if ! cmp -s requirements/openvino.txt .venv-openvino/.installed; then
+		echo "building .venv-openvino"
+		"$${python:-$(PYTHON)}" -m venv --clear .venv-openvino
+		touch .venv-openvino/COLCON_IGNORE
+		.venv-openvino/bin/$(PIP_INSTALL) -r requirements/openvino.txt
+		cp requirements/openvino.txt .venv-openvino/.installed
+	fi
+	.venv-openvino/bin/python -m pytest -m "not slow" test/common/test_openvino_telemetry.py \
+		test/inference/ov test/inference/selection/test_ov_choice.py 2>&1 \
+		| sed -u "s/^/[openvino] /"
 
 # The core again on the oldest and newest Python, and its array code on numpy 1 with OpenCV 4.
 # CPython 3.14 is that of a Debian of its own where this machine has none.

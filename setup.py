@@ -50,6 +50,7 @@ setup(
         'test': ['pytest'],
         'opencv': ['opencv-python-headless'],
         'onnxruntime': ['onnxruntime', 'onnx'],
+        'openvino': ['openvino'],
         'standalone': ['opencv-python-headless', 'onnxruntime', 'onnx'],
         'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
         'calibration': ['scipy', 'rosbags'],

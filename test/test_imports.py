@@ -13,8 +13,8 @@ import structure
 BLOCKED = ('rclpy', 'sensor_msgs', 'std_msgs', 'std_srvs', 'nav_msgs', 'geometry_msgs',
            'vision_msgs', 'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'tf2_ros',
            'cv_bridge', 'ament_index_python', 'launch', 'launch_ros', 'onnxruntime', 'onnx',
-           'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba', 'torch',
-           'dask', 'distributed', 'scipy')
+           'openvino', 'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba',
+           'torch', 'dask', 'distributed', 'scipy')
 SCRIPT = '''
 import importlib
 import sys
@@ -45,7 +45,7 @@ ROOMS = {
 }
 # Inside a room: what stands in one row imports from earlier rows alone, never from its own row.
 ORDERS = {
-    'inference': (('base',), ('cuda',), ('onnxrt',), ('trt',), ('selection',)),
+    'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
                    ('benchmark', 'replay', 'demo')),
     'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),

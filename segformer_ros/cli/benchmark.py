@@ -22,6 +22,7 @@ from segformer_ros.evaluation.benchmark.benchmark import BenchmarkSettings
 from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
 from segformer_ros.evaluation.benchmark.report import markdown
 from segformer_ros.evaluation.metrics.performance import machine_description
+from segformer_ros.inference.ov import backend as ov_backend
 from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.model.weights.resolve import resolve_model
 
@@ -159,7 +160,8 @@ def _picture(path: Optional[str]) -> arrays.UInt8:
 
 
 def _versions() -> Dict[str, str]:
-    versions = {}
+    versions = {'openvino': ov_backend.runtime_version() if ov_backend.is_installed()
+                else 'not installed'}
     for name in ('onnxruntime', 'torch', 'PIL'):
         try:
             versions[name] = str(importlib.import_module(name).__version__)

@@ -3,6 +3,7 @@
 """The command ``evaluate``: how good and how fast a network is on recordings."""
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.settings import CONTACT
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.evaluation import evaluator
+from segformer_ros.evaluation.benchmark import input_sizes
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
 from segformer_ros.evaluation.report import document
@@ -29,9 +31,12 @@ from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.evaluation.sources.label_folder import MATCHES
 from segformer_ros.inference.onnxrt.backend import default_threads
+from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.segmentation.segmenter import ROTATIONS
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
+# Of the picture on which the sizes of --input-size are timed.
+TIMED_PICTURE_WH = (640, 480)
 REPORTS = ('report.html', 'report.md', 'report.json')
 
 
@@ -61,6 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
                               'the file as it is')
     network.add_argument('--threads', type=command.number_within(0, 256), default=0,
                          help='of the runtime; 0: its choice')
+    network.add_argument('--input-size', action='append', type=command.size_wh,
+                         metavar='WIDTHxHEIGHT', help='of the network; given again, each is '
+                         'evaluated in a folder of its own, and sizes.md and sizes.svg compare')
     network.add_argument('--resize', default=defaults.resize, help='pillow or opencv')
     network.add_argument('--postprocess', default=defaults.postprocess, help='exact or fast')
     network.add_argument('--threshold', type=float, default=defaults.threshold,
@@ -197,8 +205,9 @@ def _network(options: argparse.Namespace, model: str, spec: Optional[str],
     threads = options.threads
     if not threads and options.workers > 1:
         threads = max(1, default_threads() // options.workers)
+    sizes = options.input_size if model == options.model and not changes else None
     return run_network.NetworkChoice(model, spec, values['backend'], threads, values['precision'],
-                                     settings, values['graph'])
+                                     settings, values['graph'], sizes[0] if sizes else None)
 
 
 def _setting(text: str) -> Tuple[str, str]:
@@ -219,8 +228,34 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     options = make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
-    task = _compare if options.compare else _evaluate
+    task = _compare if options.compare else \
+        _evaluate_sizes if len(options.input_size or []) > 1 else _evaluate
     return command.run('evaluate', lambda: task(options), command.NO_REPORT)
+
+
+def _evaluate_sizes(options: argparse.Namespace) -> int:
+    """Evaluate each size as by itself; the worst exit status counts."""
+    sizes = list(dict.fromkeys(options.input_size))
+    statuses, figures, title = [], [], ''
+    for size in sizes:
+        own = argparse.Namespace(**dict(
+            vars(options), input_size=[size],
+            output=os.path.join(options.output, '{}x{}'.format(*size))))
+        statuses.append(_evaluate(own))
+        report = document.read_json(os.path.join(own.output, REPORTS[2]))
+        figures.append(report['figures'])
+        title = report['network']['model']
+    network = make_request(options).job.network
+    times = input_sizes.time_sizes([network._replace(input_size_wh=size) for size in sizes],
+                                   sample_pictures(TIMED_PICTURE_WH)[1])
+    rows = input_sizes.rows_of(sizes, times, figures)
+    page = input_sizes.markdown(rows, title)
+    for name, text in (('sizes.md', page), ('sizes.svg', input_sizes.chart_svg(rows)),
+                       ('sizes.json', json.dumps([row._asdict() for row in rows], indent=1))):
+        with open(os.path.join(options.output, name), 'w', encoding='utf-8') as stream:
+            stream.write(text)
+    print(page)
+    return max(statuses)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

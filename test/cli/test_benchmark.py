@@ -37,8 +37,11 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
     found = report['models'][0]
     assert found['deployment'].startswith('folded')
     rows = {row['name']: row for row in found['network']['rows']}
-    assert rows['original']['ratio'] == {'original': 1.0}
+    assert rows['original']['ratio']['original'] == 1.0
     assert rows['deployed']['ratio']['original'] > 0
+    assert found['runtimes']['original'].startswith('onnxruntime ')
+    assert 'CPUExecutionProvider' in found['runtimes']['deployed']
+    assert set(rows) <= set(found['runtimes'])
     frames = found['frames']['80x60']
     names = [row['name'] for row in frames['rows']]
     assert names[:3] == ['ours, opencv resize', 'ours, pillow resize', 'ours, mask only']
@@ -57,6 +60,9 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
         page = stream.read()
     assert '## tiny, 64 x 64, 1 threads' in page
     assert '| ours, pillow resize |' in page
+    # Processor time comes first.
+    assert '| ms | CPU | infer | fastest | / original |' in page
+    assert '| original | onnxruntime ' in page
     assert str(tmp_path) not in page
     assert capsys.readouterr().out.splitlines() == [
         os.path.join(output, 'benchmark.json'), os.path.join(output, 'benchmark.md')]

@@ -4,6 +4,7 @@
 
 import json
 import os
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from segformer_ros.cli.evaluate import main
 from support import bags
 from support import tiny_model
+from support.color_network import write_color_network
 
 pytest.importorskip('rosbags')
 
@@ -168,3 +170,39 @@ def test_help_tells_the_exit_status(capsys):
     with pytest.raises(SystemExit):
         main(['--help'])
     assert 'Exit status: 0 done; 1 could not' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_every_input_size_has_its_folder_and_one_table_compares_them(tmp_path, capsys):
+    folder = tmp_path / 'open'
+    folder.mkdir()
+    write_color_network(folder / 'colors.onnx', dynamic=True)
+    tiny_model.write_color_spec(str(folder), 'colors')
+    case = Case(tmp_path)
+    case.network = ['--model', str(folder / 'colors.onnx'), '--threads', '1']
+    out = tmp_path / 'out'
+    assert case.run(case.bag, out, '--input-size', '64x64', '--input-size', '256x128') == 0
+    with open(str(out / 'sizes.json')) as stream:
+        rows = json.load(stream)
+    assert [row['size_wh'] for row in rows] == [[64, 64], [256, 128]]
+    assert all(0.0 < row['mean_iou'] <= 1.0 and row['cpu_ms'] > 0.0 for row in rows)
+    # Stripes of 16 columns fall on whole cells of both grids; the finer one errs less at edges.
+    assert rows[0]['ratio'] == 1.0
+    for size, row in zip(('64x64', '256x128'), rows):
+        with open(str(out / size / 'report.json')) as stream:
+            report = json.load(stream)
+        assert report['network']['input_size'] == size.replace('x', ' x ')
+        assert report['figures']['mean_iou'] == row['mean_iou']
+    page = (out / 'sizes.md').read_text()
+    assert '| 64 x 64 |' in page and '| 256 x 128 |' in page
+    plot = xml.etree.ElementTree.fromstring((out / 'sizes.svg').read_text())
+    circles = plot.findall('{http://www.w3.org/2000/svg}circle')
+    assert len(circles) == 2
+    tops = sorted((float(each.get('cy')), row['mean_iou'])
+                  for each, row in zip(sorted(circles, key=lambda one: float(one.get('cx'))),
+                                       sorted(rows, key=lambda row: row['cpu_ms'])))
+    assert [score for _, score in tops] == sorted((row['mean_iou'] for row in rows), reverse=True)
+
+
+def test_size_that_a_fixed_network_cannot_have_is_told(case, tmp_path, capsys):
+    assert case.run(case.bag, tmp_path, '--input-size', '96x64') == 1
+    assert 'no SegFormer' in capsys.readouterr().err

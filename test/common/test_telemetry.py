@@ -8,17 +8,16 @@ vendor's collector. So the check can fail.
 """
 
 import ast
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 from segformer_ros.common import telemetry
+from support.collector import Collector
+from support.collector import SILENCING
 
 DEADLINE = 60.0
 """Seconds; the first report comes some 10 s after the import."""
@@ -46,42 +45,6 @@ else:
     print('served', flush=True)
     sys.stdin.read()
 '''
-
-
-class Collector:
-    """A proxy on this machine that writes down whom a process wanted to talk to."""
-
-    def __init__(self):
-        self.asked_for = []
-        self._socket = socket.socket()
-        self._socket.bind(('127.0.0.1', 0))
-        self._socket.listen(16)
-        self.address = f'http://127.0.0.1:{self._socket.getsockname()[1]}'
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with contextlib.closing(connection):
-                connection.settimeout(5.0)
-                with contextlib.suppress(OSError):
-                    self.asked_for.append(connection.recv(200).split(b'\r\n')[0])
-
-    def close(self):
-        """Listen no more."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5.0)
-
-
-SILENCING = ('CI', 'TF_BUILD', 'GITHUB_ACTIONS', 'GITLAB_CI', 'CIRCLECI', 'TRAVIS', 'JENKINS_URL',
-             'CODEBUILD_BUILD_ID', 'BUILDKITE', 'TEAMCITY_VERSION', 'APPVEYOR',
-             'BITBUCKET_BUILD_NUMBER')
-"""Variables of build services, at which onnxruntime is silent by itself; no robot has them."""
 
 
 class Session:
@@ -194,18 +157,19 @@ def test_child_processes_inherit_the_setting(monkeypatch):
         assert f"'{name}': '{value}'".encode() in printed
 
 
-def test_onnxruntime_is_imported_in_one_place_alone(project_root):
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+def test_runtime_that_reports_home_is_imported_in_one_place_alone(project_root, runtime):
     found = set()
     for folder in ('segformer_ros', 'tools', 'launch'):
         for parent, _, names in os.walk(os.path.join(project_root, folder)):
             for name in names:
                 path = os.path.join(parent, name)
-                if name.endswith('.py') and _imports_onnxruntime(path):
+                if name.endswith('.py') and _imports(path, runtime):
                     found.add(os.path.relpath(path, project_root))
     assert found == {'segformer_ros/common/telemetry.py'}
 
 
-def _imports_onnxruntime(path):
+def _imports(path, runtime):
     with open(path, encoding='utf-8') as stream:
         tree = ast.parse(stream.read())
     modules = set()
@@ -214,4 +178,4 @@ def _imports_onnxruntime(path):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules.add(node.module or '')
-    return any(module.split('.')[0] == 'onnxruntime' for module in modules)
+    return any(module.split('.')[0] == runtime for module in modules)

@@ -14,9 +14,15 @@ TYPES = {bool: 'bool', int: 'integer', float: 'double', str: 'string', list: 'st
 
 def parameter_table(rows: Sequence[Row]) -> str:
     """Return parameters as a Markdown table, for docs/parameters.md."""
-    lines = [f'| `{row.name}` | {TYPES[row.kind]} | `{_value(row.default)}` | {_accepted(row)} | '
+    lines = [f'| `{row.name}` | {_type(row)} | `{_value(row.default)}` | {_accepted(row)} | '
              f'{row.when} | {row.description} |' for row in rows]
     return '\n'.join([*HEAD, *lines]) + '\n'
+
+
+def _type(row: Row) -> str:
+    if row.kind is list and isinstance(row.default[0], int):
+        return 'integer array'
+    return TYPES[row.kind]
 
 
 def _accepted(row: Row) -> str:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.allocator import keep_freed_memory
+from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
@@ -24,8 +26,10 @@ from segformer_ros.evaluation.benchmark import memory
 from segformer_ros.evaluation.benchmark import paired_timing
 from segformer_ros.evaluation.benchmark import pipelines
 from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.ov import backend as ov_backend
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.optimize.optimize import optimize
 from segformer_ros.model.optimize.target import ONNXRUNTIME
@@ -35,6 +39,9 @@ from segformer_ros.segmentation.kernel_build import load_kernels
 PLAIN, FAITHFUL, BARE = 'ours, opencv resize', 'ours, pillow resize', 'ours, mask only'
 TRANSFORMERS, OPENCV = 'transformers example', 'opencv + numpy'
 ORIGINAL, DEPLOYED = 'original', 'deployed'
+OPENVINO_ORIGINAL, OPENVINO_DEPLOYED = 'OpenVINO, original', 'OpenVINO, deployed'
+# They compute elsewhere than on this machine, or build engines for minutes.
+NOT_TIMED = ('AzureExecutionProvider', 'TensorrtExecutionProvider')
 # Further rounds of ours alone, as a multiple of those against the others.
 OUR_ROUNDS = 5
 FIXED, MOVING = 'fixed mount', 'moving mount'
@@ -57,8 +64,21 @@ class BenchmarkSettings(NamedTuple):
     memory: bool
 
 
+class Runtime(NamedTuple):
+    """A further way to run the model: an open backend, or why it does not run."""
+
+    name: str
+    backend: Optional[Backend]
+    spec: ModelSpec
+    problem: str
+
+
 class Networks(NamedTuple):
-    """One model twice: as exported and as deployed, both open with the same threads."""
+    """
+    One model twice: as exported and as deployed, both open with the same threads.
+
+    ``others`` are the other runtimes and providers that are installed.
+    """
 
     original: Backend
     original_spec: ModelSpec
@@ -67,6 +87,7 @@ class Networks(NamedTuple):
     deployed_path: str
     detail: str
     threads: int
+    others: Tuple[Runtime, ...]
 
 
 def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
@@ -87,12 +108,18 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
                               'threads': threads, 'frames': {}, 'memory': {}}
     with _open_networks(onnx_path, spec, threads, tell) as networks:
         result['deployment'] = networks.detail
-        tell('network: original against deployed')
+        tell('network: original against deployed, and every other runtime')
         timing = paired_timing.time_in_pairs(
             [_bare(ORIGINAL, networks.original, networks.original_spec),
-             _bare(DEPLOYED, networks.deployed, networks.optimized_spec)],
+             _bare(DEPLOYED, networks.deployed, networks.optimized_spec)]
+            + [_bare(each.name, each.backend, each.spec) for each in networks.others
+               if each.backend is not None],
             settings.rounds, settings.time_limit)
-        result['network'] = timing_to_json(timing, [ORIGINAL])
+        result['network'] = timing_to_json(timing, [ORIGINAL, OPENVINO_ORIGINAL])
+        result['runtimes'] = {
+            ORIGINAL: runtime_text(networks.original), DEPLOYED: runtime_text(networks.deployed),
+            **{each.name: each.problem if each.backend is None else runtime_text(each.backend)
+               for each in networks.others}}
         for size_wh in settings.sizes:
             name = '{}x{}'.format(*size_wh)
             tell(f'whole frames at {name}')
@@ -114,10 +141,41 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
     tell('optimizing the model')
     optimized = optimize(onnx_path, spec, ONNXRUNTIME)
     # Sessions of one process that spin would steal each other's cores.
-    with OnnxruntimeBackend(onnx_path, threads=threads) as original, \
-            OnnxruntimeBackend(optimized.path, threads=threads) as deployed:
+    with contextlib.ExitStack() as opened:
+        original = opened.enter_context(OnnxruntimeBackend(onnx_path, threads=threads))
+        deployed = opened.enter_context(OnnxruntimeBackend(optimized.path, threads=threads))
+        others = tuple(_open_others(onnx_path, spec, optimized.path, optimized.spec, threads,
+                                    opened))
         yield Networks(original, spec, deployed, optimized.spec, optimized.path,
-                       f'{optimized.changes}: {optimized.detail}', threads)
+                       f'{optimized.changes}: {optimized.detail}', threads, others)
+
+
+def _open_others(onnx_path: str, spec: ModelSpec, deployed_path: str, deployed_spec: ModelSpec,
+                 threads: int, opened: contextlib.ExitStack) -> Iterator[Runtime]:
+    """Open what is installed beside onnxruntime's CPU provider; what fails is told."""
+    ways: List[Tuple[str, Backend, ModelSpec]] = []
+    if ov_backend.is_installed():
+        settings = ov_backend.DeviceSettings(threads=threads)
+        ways += [
+            (OPENVINO_ORIGINAL, ov_backend.OpenvinoBackend(onnx_path, settings), spec),
+            (OPENVINO_DEPLOYED, ov_backend.OpenvinoBackend(deployed_path, settings),
+             deployed_spec)]
+    ways += [(f'{provider}, original', OnnxruntimeBackend(
+        onnx_path, threads=threads, providers=(provider, CPU_PROVIDER)), spec)
+        for provider in import_onnxruntime().get_available_providers()
+        if provider != CPU_PROVIDER and provider not in NOT_TIMED]
+    for name, backend, own_spec in ways:
+        try:
+            yield Runtime(name, opened.enter_context(backend), own_spec, '')
+        except SegformerRosError as error:
+            yield Runtime(name, None, own_spec, f'not run: {error}')
+
+
+def runtime_text(backend: Backend) -> str:
+    """Return runtime, version, device or provider, and precision of an open backend."""
+    info = backend.info
+    where = info.details.get('providers') or info.device
+    return f'{info.name} {info.version}, {where}, {info.precision}'
 
 
 def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant:

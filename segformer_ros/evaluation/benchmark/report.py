@@ -90,7 +90,14 @@ def _model(model: Dict[str, Any]) -> List[str]:
     if wanted:
         lines += [''] + _goal_table(wanted, ('median', 'fastest'))
     lines += ['', '### Network alone', '']
-    lines += _timing_table(model['network'], (pipelines.INFER,), (benchmark.ORIGINAL,))
+    lines += _timing_table(model['network'], (pipelines.INFER,),
+                           (benchmark.ORIGINAL, benchmark.OPENVINO_ORIGINAL))
+    # Reports of earlier versions do not name their runtimes.
+    if model.get('runtimes'):
+        lines += ['', '| network | runs on |', '|---|---|']
+        lines += [f'| {name} | {text} |' for name, text in model['runtimes'].items()]
+        lines += ['', 'Whole frames below run on {}.'.format(
+            model['runtimes'][benchmark.DEPLOYED])]
     for size, frames in model['frames'].items():
         lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
         lines += _timing_table(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
@@ -115,17 +122,18 @@ def _timing_table(timing: Dict[str, Any], stages: Sequence[str],
     # A timing of one stage has no sum to show.
     shown = list(stages) + ([TOTAL] if len(stages) > 1 else [])
     beside = 'overhead_ms' in timing['rows'][0]
-    header = ['ms'] + shown + ['fastest'] + (['beside the network'] if beside else []) + ['CPU']
+    # Processor time first: other processes disturb it least.
+    header = ['ms', 'CPU'] + shown + ['fastest'] + (['beside the network'] if beside else [])
     header += ['/ ' + name for name in references]
     lines = ['| {} |'.format(' | '.join(header)), '|' + '---|' * len(header)]
     for row in timing['rows']:
-        cells = [row['name']] + ['{:.2f}'.format(row['stages_ms'][stage]) for stage in shown]
+        cells = [row['name'], '{:.1f}'.format(row['cpu_ms'])]
+        cells += ['{:.2f}'.format(row['stages_ms'][stage]) for stage in shown]
         cells.append('{fastest_ms:.2f}'.format(**row))
         if beside:
             cells.append('{overhead_ms:.2f} (fastest {overhead_fastest_ms:.2f}, CPU '
                          '{overhead_cpu_ms:.2f})'.format(**row))
-        cells.append('{:.1f}'.format(row['cpu_ms']))
-        cells += ['{:.3f} (CPU {:.3f})'.format(row['ratio'][name], row['cpu_ratio'][name])
+        cells += ['CPU {:.3f} (time {:.3f})'.format(row['cpu_ratio'][name], row['ratio'][name])
                   for name in references]
         lines.append('| {} |'.format(' | '.join(cells)))
     note = '{counted} of {rounds} rounds, undisturbed.' if timing['quiet'] else \

@@ -4,7 +4,7 @@
 
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, Type
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
@@ -13,12 +13,13 @@ from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.optimize.resize import at_size
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
-BACKENDS = ('onnxruntime', 'tensorrt')
+BACKENDS = ('onnxruntime', 'openvino', 'tensorrt')
 
 # The graph that is prepared for a runtime, as the live node runs it by default, or the file as
 # it is.
@@ -35,7 +36,8 @@ class NetworkChoice(NamedTuple):
 
     ``model`` is a name of the catalogue or a path, ``spec_path`` its specification where it
     does not lie beside it. ``threads`` 0 leaves the number to the backend. ``precision`` is
-    fp16 or fp32, for TensorRT. ``graph`` is one of :data:`GRAPHS`.
+    fp16 or fp32, for TensorRT. ``graph`` is one of :data:`GRAPHS`. ``input_size_wh`` None keeps
+    that of the model.
     """
 
     model: str
@@ -45,6 +47,7 @@ class NetworkChoice(NamedTuple):
     precision: str = 'fp16'
     settings: SegmenterSettings = SegmenterSettings()
     graph: str = GRAPHS[0]
+    input_size_wh: Optional[Tuple[int, int]] = None
 
 
 class Network:
@@ -69,13 +72,15 @@ class Network:
                                          expected=' or '.join(known))
         self.choice = choice
         found = resolve_model(choice.model, choice.spec_path)
-        self.spec = found.spec
+        sized = at_size(found.onnx_path, found.spec, choice.input_size_wh)
+        self.spec = sized.spec
         self.classes: ClassTable = load_class_table(found.spec.classes)
         self._selector = BackendSelector(
-            found.onnx_path, found.spec, SelectionSettings(
+            sized.path, sized.spec, SelectionSettings(
                 backend=choice.backend, precision=choice.precision, threads=choice.threads,
                 rewrite=choice.graph == GRAPHS[0]),
-            lambda: sample_inputs(found.spec))
+            lambda: sample_inputs(sized.spec),
+            source=(sized.source_path, sized.source_spec))
         try:
             self.backend = self._open()
             self.segmenter = Segmenter(self._selector.spec, self.backend, choice.settings,
@@ -83,7 +88,7 @@ class Network:
         except BaseException:
             self.close()
             raise
-        self._is_rewritten = self._selector.spec != found.spec
+        self._is_rewritten = self._selector.spec != sized.spec
 
     def __enter__(self) -> 'Network':
         """Return the open network."""
@@ -108,7 +113,8 @@ class Network:
             'precision': info.precision, 'graph': GRAPHS[0 if self._is_rewritten else 1],
             'details': dict(info.details),
             'resize': settings.resize, 'postprocess': settings.postprocess,
-            'threshold': settings.threshold}
+            'threshold': settings.threshold,
+            'input_size': '{} x {}'.format(*self.spec.input_size_wh)}
 
     def _open(self) -> Backend:
         """Open what serves for good: nothing changes between the first frame and the last."""
@@ -118,6 +124,8 @@ class Network:
             time.sleep(POLL_S)
             backend = selector.poll() or backend
         if backend.info.name != self.choice.backend:
-            raise BackendError('TensorRT cannot run this model', got=selector.status.why,
-                               remedy='Evaluate with onnxruntime, or build the engine first.')
+            raise BackendError(f'{self.choice.backend} cannot run this model',
+                               got=selector.status.why,
+                               remedy='Evaluate with onnxruntime; for TensorRT, build the engine '
+                                      'first.')
         return backend

@@ -146,6 +146,11 @@ class EngineManager:
         return self._gpu is not None
 
     @property
+    def can_build(self) -> bool:
+        """Return whether there are a GPU and a TensorRT, so that engines may come."""
+        return self._gpu is not None and self._api is not None
+
+    @property
     def progress(self) -> Optional[JobProgress]:
         """Return where the building or loading of an engine is, if there is one."""
         under_way = self._background_load or self._job
@@ -157,7 +162,7 @@ class EngineManager:
 
         :raises BackendError: TensorRT was asked for, and one of them is missing
         """
-        if self._settings.backend == 'onnxruntime':
+        if self._settings.backend in ('onnxruntime', 'openvino'):
             self._results.record('request', 'asked for')
             return
         try:

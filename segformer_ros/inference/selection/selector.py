@@ -24,6 +24,8 @@ from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.onnxrt import providers
 from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.inference.selection.engine_manager import EngineManager
+from segformer_ros.inference.selection.ov_choice import NAME as OPENVINO
+from segformer_ros.inference.selection.ov_choice import OpenvinoChoice
 from segformer_ros.inference.trt.key import wanted_precisions
 from segformer_ros.model.optimize import target as optimize_target
 from segformer_ros.model.optimize.jobs import OptimizeJobs
@@ -46,13 +48,16 @@ class BackendSelector:
     :param bundled_frames: input tensors, as ``spec`` says, of pictures that come with the
         package; called only when there is something to compare
     :param probe: finds the GPU
+    :param source: path and specification of the file that graphs are made from, where
+        ``model_path`` is itself made from that, for another input size
     :raises ConfigurationError: unknown backend or precision
     """
 
     def __init__(self, model_path: str, spec: ModelSpec,
                  settings: selection_status.SelectionSettings,
                  bundled_frames: Callable[[], Sequence[Frame]],
-                 probe: Callable[[int], GpuInfo] = probe_gpu) -> None:
+                 probe: Callable[[int], GpuInfo] = probe_gpu,
+                 source: Optional[Tuple[str, ModelSpec]] = None) -> None:
         if settings.backend not in selection_status.BACKENDS:
             raise errors.ConfigurationError('Unknown backend', got=repr(settings.backend),
                                             expected=' or '.join(selection_status.BACKENDS))
@@ -60,23 +65,26 @@ class BackendSelector:
         self._settings = settings
         self._bundled_frames = bundled_frames
         self._results = selection_status.CheckResults()
-        self._graphs = OptimizeJobs(model_path, spec, settings.rewrite)
+        self._graphs = OptimizeJobs(*(source or (model_path, spec)), settings.rewrite,
+                                    (model_path, spec))
         self._engines = EngineManager(settings, self._graphs, bundled_frames, probe, self._results)
+        self._openvino = OpenvinoChoice(settings, self._graphs, bundled_frames, self._results)
         self._serving: Optional[OpenNetwork] = None
 
     def open(self) -> Backend:
         """
-        Serve, with a cached engine or with onnxruntime, and begin to build what is better.
+        Serve, with a cached engine, OpenVINO or onnxruntime; begin to build what is better.
 
         :raises BackendError: TensorRT was asked for and there is no GPU or no usable TensorRT;
-            or onnxruntime is not installed
+            OpenVINO was asked for and cannot run; or onnxruntime is not installed
         :raises ModelError: the model cannot be loaded
         """
         if self._serving is None:
             try:
                 self._engines.detect()
+                self._openvino.detect()
                 engine = self._engines.load_cached()
-                self._serve(engine or self._open_onnxruntime(
+                self._serve(engine or self._open_other(
                     min(GRAPH_TIMEOUT_S, self._settings.graph_timeout)))
                 self._engines.begin_build()
             except errors.SegformerRosError:
@@ -111,15 +119,20 @@ class BackendSelector:
 
     def fall_back(self, reason: str) -> Backend:
         """
-        Leave TensorRT for good, after it failed in a run.
+        Leave TensorRT or OpenVINO for good, after it failed in a run.
 
         :param reason: what happened
-        :return: onnxruntime, open; :attr:`spec` may have changed
+        :return: another one, open; :attr:`spec` may have changed
         """
+        left_openvino = self._serving is not None \
+            and self._serving.backend.info.name == OPENVINO
         self.close()
         self._engines.serving = None
-        self._results.warn('run', f'TensorRT was left: {reason}')
-        self._serve(self._open_onnxruntime(0.0))
+        if left_openvino:
+            self._openvino.give_up(reason)
+        else:
+            self._results.warn('run', f'TensorRT was left: {reason}')
+        self._serve(self._open_other(0.0))
         return self._network().backend
 
     @property
@@ -135,6 +148,9 @@ class BackendSelector:
         level = selection_status.WARN if self._results.has_warnings else selection_status.OK
         if self._settings.backend == 'tensorrt' and self._engines.serving is None and not (
                 job or preparing):
+            level = selection_status.ERROR
+        if self._settings.backend == OPENVINO and not preparing and (
+                info is None or info.name != OPENVINO):
             level = selection_status.ERROR
         return selection_status.SelectionStatus(
             model=self._graphs.original.path, requested=self._settings.backend,
@@ -162,7 +178,7 @@ class BackendSelector:
         engine = self._engines.on_optimized()
         if engine is not None or self._network().is_final:
             return engine
-        found = self._open_onnxruntime(0.0)
+        found = self._open_other(0.0)
         if found.is_final:
             return found
         _close(found.backend)
@@ -175,9 +191,20 @@ class BackendSelector:
         if before is not None:
             _close(before.backend)
 
-    def _open_onnxruntime(self, timeout: float) -> OpenNetwork:
+    def _open_other(self, timeout: float) -> OpenNetwork:
+        """Open what serves without an engine: OpenVINO or onnxruntime."""
         _request_optimized(self._graphs, self._settings, self._engines.has_gpu)
+        if self._engines.can_build:
+            # It serves only until the engine is there: no trial for that.
+            self._graphs.wait(timeout)
+            return self._open_onnxruntime()
+        self._openvino.request()
         self._graphs.wait(timeout)
+        return self._openvino.choose(self._open_onnxruntime, [
+            list(plan) for plan in _plans(self._settings, self._engines.has_gpu)]
+            + [_onnxruntime_version()])
+
+    def _open_onnxruntime(self) -> OpenNetwork:
         network = _open_onnxruntime(self._graphs, self._settings, self._engines.has_gpu,
                                     self._bundled_frames)
         return network._replace(why=f'onnxruntime: {network.why}')
@@ -260,3 +287,10 @@ def _available_providers() -> Tuple[str, ...]:
         # Opening a session tells that it is not installed, and the remedy.
         return ()
     return tuple(onnxruntime.get_available_providers())
+
+
+def _onnxruntime_version() -> str:
+    try:
+        return str(import_onnxruntime().__version__)
+    except ImportError:
+        return 'none'

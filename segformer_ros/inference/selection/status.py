@@ -13,7 +13,7 @@ from segformer_ros.inference.trt.build_job import JobProgress
 from segformer_ros.inference.trt.key import BuilderSettings
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 
-BACKENDS = ('auto', 'tensorrt', 'onnxruntime')
+BACKENDS = ('auto', 'tensorrt', 'openvino', 'onnxruntime')
 
 OK = 'ok'
 WARN = 'warn'
@@ -50,7 +50,8 @@ class SelectionSettings(NamedTuple):
     What the user may choose.
 
     ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
-    is onnxruntime's execution provider; empty: the fastest that works. ``rewrite`` lets every
+    is onnxruntime's execution provider; empty: the fastest that works. ``openvino_device`` and
+    ``openvino_precision`` are those of ``DeviceSettings``. ``rewrite`` lets every
     runtime run the graph that was made for it; False runs the file as it is. Opening waits for
     such a graph for ``graph_timeout`` seconds at most: the caller may not wait longer itself.
     """
@@ -59,6 +60,8 @@ class SelectionSettings(NamedTuple):
     precision: str = 'fp16'
     threads: int = 0
     provider: str = ''
+    openvino_device: str = 'CPU'
+    openvino_precision: str = 'fp32'
     rewrite: bool = True
     cache_root: str = ''
     runtime: RuntimeSettings = DEFAULT_RUNTIME

@@ -5,7 +5,7 @@
 import importlib.util
 import logging
 import time
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from segformer_ros.common import install
 from segformer_ros.model.optimize import optimize
@@ -26,12 +26,17 @@ class OptimizeJobs:
     serves as it is meanwhile.
 
     :param onnx_path: the original
-    :param spec: of the original
+    :param spec: of the original, or of the size that it is wanted at
     :param rewrite: False uses the original for every target
+    :param runnable: path and specification of what takes the original's place, where that does
+        not run at the size that is wanted
     """
 
-    def __init__(self, onnx_path: str, spec: ModelSpec, rewrite: bool = True) -> None:
-        self.original = optimize.OptimizedModel(onnx_path, spec, optimize.UNCHANGED,
+    def __init__(self, onnx_path: str, spec: ModelSpec, rewrite: bool = True,
+                 runnable: Optional[Tuple[str, ModelSpec]] = None) -> None:
+        self._source = (onnx_path, spec)
+        path, own_spec = runnable or self._source
+        self.original = optimize.OptimizedModel(path, own_spec, optimize.UNCHANGED,
                                                 'the file as it is')
         self._rewrite = rewrite
         self._found: Dict[Target, optimize.OptimizedModel] = {}
@@ -53,8 +58,9 @@ class OptimizeJobs:
             if not is_made:
                 metadata = optimize.usable(metadata)
             if metadata is not None:
-                self._found[target] = optimize.from_metadata(
-                    self.original.path, self.original.spec, target, metadata)
+                found = optimize.from_metadata(*self._source, target, metadata)
+                self._found[target] = found if found.changes != optimize.UNCHANGED else \
+                    self.original._replace(detail=found.detail)
             elif importlib.util.find_spec('onnx') is None:
                 self._pass_through(target, 'onnx is not installed. ' + install.RUNTIME)
         return self._found.get(target)
@@ -102,10 +108,10 @@ class OptimizeJobs:
     def _begin(self) -> None:
         while self._child is None and self._wanted:
             target = self._wanted[0]
-            _LOGGER.info('Optimizing %s for %s in a process of its own: once', self.original.path,
+            _LOGGER.info('Optimizing %s for %s in a process of its own: once', self._source[0],
                          target.name)
             try:
-                self._child = OptimizeProcess(self.original.path, self.original.spec, target)
+                self._child = OptimizeProcess(*self._source, target)
             except OSError as error:
                 self._wanted.pop(0)
                 self._pass_through(target, f'its process does not start: {error}')
@@ -114,4 +120,4 @@ class OptimizeJobs:
         self._found[target] = optimize.passthrough(self.original.path, self.original.spec, reason)
 
     def _cache(self, target: Target) -> OptimizedModelCache:
-        return optimize.open_cache(self.original.path, self.original.spec, target)
+        return optimize.open_cache(*self._source, target)

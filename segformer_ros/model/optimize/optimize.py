@@ -22,6 +22,8 @@ from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file.header import model_digest
+from segformer_ros.model.onnx_file.header import OnnxHeader
+from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import tail
@@ -33,6 +35,7 @@ from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.target import Target
 from segformer_ros.model.optimize.writer import import_onnx
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.model.spec import TensorSpec
 
 # Raised with every change of what is written, so that cached models are made again.
 REVISION = 4
@@ -151,10 +154,13 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
                 FAILURES: 0}, None
     refusals: List[str] = []
     failures = 0
+    native = native_spec(read_onnx_header(onnx_path), spec)
     try:
         model = _load(onnx_path)
     except UnsupportedGraphError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
+    if native.input_size_wh != spec.input_size_wh:
+        return _make_resized(onnx_path, model, spec, native, target, folder, pictures)
     for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
         try:
@@ -180,6 +186,61 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
                     'mask_agreement': agreement.mask_agreement}, path
         refusals.append(f'{changes}: {agreement}')
     return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
+
+
+def native_spec(header: OnnxHeader, spec: ModelSpec) -> ModelSpec:
+    """Return a specification with the sizes that the file itself has, where it fixes them."""
+    height_axis = 2 if spec.input_layout == 'nchw' else 1
+    return spec._replace(
+        input_size_wh=_size_of(header.inputs, spec.input_name, height_axis) or spec.input_size_wh,
+        output_size_wh=_size_of(header.outputs, spec.output_name,
+                                2 if spec.output_layout == 'nchw' else 1) or spec.output_size_wh)
+
+
+def _size_of(tensors: Sequence[TensorSpec], name: str,
+             height_axis: int) -> Optional[Tuple[int, int]]:
+    for tensor in tensors:
+        if tensor.name == name and len(tensor.shape) > height_axis + 1:
+            height, width = tensor.shape[height_axis:height_axis + 2]
+            if height is not None and width is not None:
+                return width, height
+    return None
+
+
+def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec, target: Target,
+                  folder: str, pictures: Optional[Sequence[arrays.UInt8]]) -> Tuple[
+                      Dict[str, Any], Optional[str]]:
+    """
+    Write a network of a fixed size at another one.
+
+    The original does not run at that size. So the layers that were read are first written at
+    the original's, where the result must agree with it, and then at the new one.
+    """
+    failures = 0
+    paths = [os.path.join(folder, name + '.onnx') for name in ('native', FOLDED)]
+    try:
+        at_native, resized = _fold(model, native, target), _fold(model, spec, target)
+        for path, made in zip(paths, (at_native, resized)):
+            import_onnx().save(made.model, path)
+        agreement = verify.compare(onnx_path, native, paths[0],
+                                   target.optimized_spec(at_native.spec), pictures, at_native.cut)
+    except _onnx_errors() as error:
+        reason = _short(error)
+    except (UnsupportedGraphError, BackendError) as error:
+        failures = int(isinstance(error, BackendError))
+        reason = str(error)
+    else:
+        reason = str(agreement)
+        if agreement.is_exact:
+            detail = '{} at {} x {} instead of {} x {}; there {}'.format(
+                resized.outline, *spec.input_size_wh, *native.input_size_wh, agreement)
+            return {'changes': FOLDED, 'detail': detail, FAILURES: failures,
+                    'output_size_wh': list(resized.spec.output_size_wh),
+                    'max_logit_difference': agreement.max_logit_difference,
+                    'mask_agreement': agreement.mask_agreement}, paths[1]
+    return {'changes': UNCHANGED, FAILURES: failures, 'detail': 'its size is fixed to {} x {}, '
+            'and it is no SegFormer that could be written anew: {}'.format(
+                *native.input_size_wh, reason)}, None
 
 
 def _load(onnx_path: str) -> Any:

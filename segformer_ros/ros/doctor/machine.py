@@ -13,7 +13,9 @@ from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.common.telemetry import import_openvino
 from segformer_ros.inference.cuda.probe import probe_gpu
+from segformer_ros.inference.ov import backend as ov_backend
 from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.cache import FOLDER
@@ -85,6 +87,7 @@ def check_runtimes(backend: str) -> List[CheckResult]:
         results.append(CheckResult(
             status.WARN if wants_tensorrt else status.ERROR, 'onnxruntime',
             f'not usable: {error}', install.RUNTIME))
+    results.append(_check_openvino(backend == 'openvino'))
     try:
         gpu = probe_gpu()
     except BackendError as error:
@@ -99,6 +102,18 @@ def check_runtimes(backend: str) -> List[CheckResult]:
         results.append(from_error(
             status.ERROR if wants_tensorrt else status.WARN, 'tensorrt', error))
     return results
+
+
+def _check_openvino(is_wanted: bool) -> CheckResult:
+    if not ov_backend.is_installed() and not is_wanted:
+        return CheckResult(status.OK, 'openvino', 'not installed; it is optional')
+    try:
+        openvino = import_openvino()
+        devices = ', '.join(openvino.Core().available_devices)
+    except (ImportError, RuntimeError) as error:
+        return CheckResult(status.ERROR if is_wanted else status.WARN, 'openvino',
+                           f'not usable: {error}', ov_backend.INSTALL_OPENVINO)
+    return CheckResult(status.OK, 'openvino', f'{openvino.__version__} on {devices}')
 
 
 def check_cache(root: str) -> List[CheckResult]:

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple
 
 from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
@@ -17,6 +17,7 @@ from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.optimize.resize import at_size
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights.resolve import resolve_model
@@ -31,15 +32,23 @@ POLL_PERIOD = 1.0
 """Seconds after which frames are not overlapped once, so that a better backend may take over."""
 _STAGES = {'waiting': 'waiting to be built', 'building': 'being built',
            'checking': 'being checked', 'loading': 'being loaded'}
+# Where one of these fails in a run, onnxruntime still serves.
+_REPLACEABLE = ('tensorrt', 'openvino')
 _LOGGER = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):
-    """A network on disk and what is known about it."""
+    """
+    A network on disk and what is known about it.
+
+    ``source`` holds path and specification that graphs are made from, where ``path`` was itself
+    made from that file, for another input size.
+    """
 
     path: str
     spec: ModelSpec
     classes: ClassTable
+    source: Optional[Tuple[str, ModelSpec]] = None
 
 
 class Serving(NamedTuple):
@@ -51,10 +60,13 @@ class Serving(NamedTuple):
 
 def find_model(parameters: NodeParameters) -> Model:
     """
-    Find the files that the parameters ``model`` and ``model_spec`` name.
+    Find the files that the parameters name, at the size that ``input_size`` says.
 
-    :raises ConfigurationError: no model is named, or its specification is wrong
-    :raises ModelError: no such model, or it is not on this machine
+    At another size than the file's this takes seconds, once.
+
+    :raises ConfigurationError: no model is named, its specification is wrong, or the size is
+        none that it can have
+    :raises ModelError: no such model, it is not on this machine, or keeps its own size
     """
     if not parameters.model:
         names = ', '.join(catalogue.model_names())
@@ -63,7 +75,10 @@ def find_model(parameters: NodeParameters) -> Model:
             expected=f'one of {names}, or the path of an ONNX file',
             remedy='Set it in the parameter file, or launch with model:=...')
     found = resolve_model(parameters.model, os.path.expanduser(parameters.model_spec) or None)
-    return Model(found.onnx_path, found.spec, load_class_table(found.spec.classes))
+    sized = at_size(found.onnx_path, found.spec,
+                    parameters.input_size if any(parameters.input_size) else None)
+    return Model(sized.path, sized.spec, load_class_table(sized.spec.classes),
+                 (sized.source_path, sized.source_spec))
 
 
 def check_confidence(parameters: NodeParameters, has_confidence: bool) -> None:
@@ -87,7 +102,8 @@ def make_selector(parameters: NodeParameters, model: Model) -> BackendSelector:
     """Return the selector that the parameters ask for; open nothing."""
     settings = selection_status.SelectionSettings(
         backend=parameters.backend, precision=parameters.precision, threads=parameters.threads,
-        provider=parameters.execution_provider, rewrite=parameters.deployment_graph,
+        provider=parameters.execution_provider, openvino_device=parameters.openvino_device,
+        openvino_precision=parameters.openvino_precision, rewrite=parameters.deployment_graph,
         cache_root=os.path.expanduser(parameters.engine_cache),
         runtime=DEFAULT_RUNTIME._replace(device_index=parameters.device,
                                          cuda_graph=parameters.cuda_graphs),
@@ -95,7 +111,7 @@ def make_selector(parameters: NodeParameters, model: Model) -> BackendSelector:
         # The other half is for opening the backend then.
         graph_timeout=parameters.open_timeout / 2.0 or math.inf)
     return BackendSelector(model.path, model.spec, settings,
-                           lambda: tuple(self_check_frames(model.spec)), probe_gpu)
+                           lambda: tuple(self_check_frames(model.spec)), probe_gpu, model.source)
 
 
 class LiveSegmenter:
@@ -175,11 +191,11 @@ class LiveSegmenter:
 
     def replace(self, error: errors.BackendError) -> None:
         """
-        Leave TensorRT for onnxruntime, for good; :meth:`get` then returns another segmenter.
+        Leave TensorRT or OpenVINO, for good; :meth:`get` then returns another segmenter.
 
         :raises BackendError: the given one, where there is no other backend
         """
-        if self.serving is None or self.serving.backend.info.name != 'tensorrt':
+        if self.serving is None or self.serving.backend.info.name not in _REPLACEABLE:
             raise error
         self.serving = Serving(self._selector.fall_back(str(error)), self._selector.status)
         self._segmenter = None

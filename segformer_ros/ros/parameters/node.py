@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.settings import check as check_settings
+from segformer_ros.inference.ov.backend import DEVICES
+from segformer_ros.inference.ov.backend import PRECISIONS
 from segformer_ros.inference.selection.status import BACKENDS
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
@@ -91,7 +93,8 @@ class NodeParameters(NamedTuple):
     backend: str = rows.parameter(
         'auto', rows.CONFIGURE,
         'Runtime of the network; auto takes the fastest that works, and serves with onnxruntime '
-        'while an engine is built.', choices=BACKENDS)
+        'while an engine is built. openvino is an error where it is not installed.',
+        choices=BACKENDS)
     precision: str = rows.parameter(
         'fp16', rows.CONFIGURE,
         'Of TensorRT: fp16 keeps the parts in fp32 that need it, and gives way to fp32 if its '
@@ -103,7 +106,8 @@ class NodeParameters(NamedTuple):
         '11.4 or later. pycuda, which has no graphs, is then passed over.')
     engine_cache: str = rows.parameter(
         '', rows.CONFIGURE,
-        'Folder of the TensorRT engines; empty: the cache folder of the user.')
+        'Folder of the TensorRT engines and of what OpenVINO compiled; empty: the cache folder of '
+        'the user.')
     workspace_mib: int = rows.parameter(
         0, rows.CONFIGURE,
         'Memory that building an engine may use for scratch, MiB; 0 chooses by free memory.',
@@ -112,6 +116,19 @@ class NodeParameters(NamedTuple):
         '', rows.CONFIGURE,
         'Execution provider of onnxruntime, such as CUDAExecutionProvider; empty: the fastest '
         'that gives the same masks.')
+    openvino_device: str = rows.parameter(
+        'CPU', rows.CONFIGURE,
+        'What OpenVINO computes on, with backend auto or openvino; device counts GPUs.',
+        choices=DEVICES)
+    openvino_precision: str = rows.parameter(
+        'fp32', rows.CONFIGURE,
+        'Of OpenVINO: less than fp32 is used only if its masks agree, and must be offered by the '
+        'device.', choices=PRECISIONS)
+    input_size: Tuple[int, int] = rows.parameter(
+        [0, 0], rows.CONFIGURE,
+        'Width and height that images are brought to for the network; [0, 0]: the size of the '
+        'model. Smaller is faster and coarser; a network of a fixed size that is no SegFormer '
+        'refuses it.')
     deployment_graph: bool = rows.parameter(
         True, rows.CONFIGURE,
         'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
@@ -199,6 +216,8 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
             row.name.replace('.', '_'): row.kind(values[prefixed(camera, row.name)])
             for row in CAMERA_ROWS})
         for camera in values['cameras'])
+    width, height = fields['input_size']
+    fields['input_size'] = (width, height)
     fields['costmap'] = parameters_costmap.costmap_parameters(values)
     return NodeParameters(**fields)
 

@@ -10,6 +10,9 @@ import math
 import re
 from typing import Any, NamedTuple, Optional, Tuple
 
+from segformer_ros.model.optimize.resize import LARGEST
+from segformer_ros.model.optimize.resize import SMALLEST
+
 START = 'at start'
 """Read once when the process starts (``read_only`` for ROS tools)."""
 CONFIGURE = 'while unconfigured'
@@ -63,12 +66,15 @@ def fault(row: Row, value: Any) -> Optional[str]:
     :return: None where the value may be used, else a sentence
     """
     if not _is_of_kind(row, value):
-        return _sentence(row, value, KINDS[row.kind])
+        return _sentence(row, value, 'a list of whole numbers' if row.kind is list and isinstance(
+            row.default[0], int) else KINDS[row.kind])
     if row.choices is not None and value not in row.choices:
         return _sentence(row, value, 'one of ' + ', '.join(str(each) for each in row.choices))
     # Written so that NaN, which compares false with everything, is refused.
     if row.range is not None and not row.range[0] <= value <= row.range[1]:
         return _sentence(row, value, f'{row.range[0]} to {row.range[1]}')
+    if row.name == 'input_size':
+        return _size_fault(row, list(value))
     if row.name == 'cameras':
         return _cameras_fault(row, value)
     if row.name.endswith('_topic') and value:
@@ -78,14 +84,21 @@ def fault(row: Row, value: Any) -> Optional[str]:
 
 def _is_of_kind(row: Row, value: Any) -> bool:
     if row.kind is list:
-        # rclpy gives a sequence of texts as list, tuple or array; of no texts as anything.
+        # rclpy gives a sequence as list, tuple or array; an empty one as anything.
         return not isinstance(value, (str, bytes)) and hasattr(value, '__iter__') and \
-            all(isinstance(each, str) for each in value)
+            all(type(each) is type(row.default[0]) for each in value)
     if isinstance(value, bool) or row.kind is bool:
         return type(value) is row.kind
     if row.kind is float:
         return isinstance(value, (int, float)) and math.isfinite(value)
     return isinstance(value, row.kind)
+
+
+def _size_fault(row: Row, size: Any) -> Optional[str]:
+    if size == [0, 0] or (len(size) == 2 and all(SMALLEST <= side <= LARGEST for side in size)):
+        return None
+    return _sentence(row, size, f'[width, height] from {SMALLEST} to {LARGEST}, or [0, 0] for '
+                                'the size of the model')
 
 
 def _cameras_fault(row: Row, names: Any) -> Optional[str]:
