@@ -17,10 +17,11 @@ CORE_TESTS := test/common test/model test/inference test/segmentation test/costm
 	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-openvino test-colcon bench soak faults clean
+.PHONY: help demo drive test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-openvino test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
+	@echo "make drive      a simulated robot drives by the costmap; drive_output/drive.gif"
 	@echo "make test       every test and linter (about a quarter of an hour on two cores)"
 	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
@@ -65,6 +66,14 @@ endif
 
 demo: $(VENV)/.ros
 	@$(BIN)/python -m segformer_ros.cli.demo --output demo_output
+
+# The planner needs scikit-image, which nothing else does.
+$(VENV)/.drive: $(VENV)/.ros requirements/drive.txt
+	@$(BIN)/$(PIP_INSTALL) --no-deps -r requirements/drive.txt
+	touch $@
+
+drive: $(VENV)/.drive
+	@$(BIN)/python -m segformer_ros.cli.drive --output drive_output
 
 # Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
 test: $(VENV)/.test
@@ -239,5 +248,5 @@ soak: $(VENV)/.test
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --output soak_output
 
 clean:
-	rm -rf .venv .venv-* build install log demo_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* build install log demo_output drive_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -55,6 +55,7 @@ setup(
         'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
         'calibration': ['scipy', 'rosbags'],
         'distributed': ['distributed'],
+        'drive': ['scikit-image'],
     },
     python_requires='>=3.6',
     zip_safe=False,

@@ -14,7 +14,7 @@ BLOCKED = ('rclpy', 'sensor_msgs', 'std_msgs', 'std_srvs', 'nav_msgs', 'geometry
            'vision_msgs', 'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'tf2_ros',
            'cv_bridge', 'ament_index_python', 'launch', 'launch_ros', 'onnxruntime', 'onnx',
            'openvino', 'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba',
-           'torch', 'dask', 'distributed', 'scipy')
+           'torch', 'dask', 'distributed', 'scipy', 'skimage')
 SCRIPT = '''
 import importlib
 import sys
@@ -47,7 +47,7 @@ ROOMS = {
 ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
-                   ('benchmark', 'replay', 'demo')),
+                   ('benchmark', 'replay', 'demo'), ('drive',)),
     'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),
 }
 MOST_MODULES = 16

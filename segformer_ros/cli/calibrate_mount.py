@@ -181,7 +181,7 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
                                  got=', '.join(options.camera_info),
                                  expected='as many as ' + ', '.join(options.topic))
     try:
-        from segformer_ros.ros.peers.drive_listener import DriveListener
+        from segformer_ros.ros.peers.calibration_listener import CalibrationListener
     except ImportError as error:
         raise BackendError('Live topics need ROS', got=error,
                            remedy='Source a ROS 2 installation.') from error
@@ -191,7 +191,7 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
     infos = options.camera_info or [topic_choice.camera_info_topic(topic)
                                     for topic in options.topic]
     topics = [bag_drive.CameraTopics(*pair) for pair in zip(options.topic, infos)]
-    with DriveListener(log, topics, options.odometry) as listener:
+    with CalibrationListener(log, topics, options.odometry) as listener:
         print(f'Drive a few metres with a bend. Listening for {options.seconds:.0f} s at most; '
               'Ctrl-C ends it earlier.', flush=True)
         try:

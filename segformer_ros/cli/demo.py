@@ -10,6 +10,7 @@ from typing import Any, List, Optional
 
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
+from segformer_ros.cli.support.node_process import await_node
 from segformer_ros.cli.support.node_process import ChildProcess
 from segformer_ros.cli.support.progress import FRAMES
 from segformer_ros.cli.support.progress import ProgressLine
@@ -96,23 +97,6 @@ def run(options: argparse.Namespace) -> int:
     print('all: mIoU {mean_iou:.3f} over the {count} classes that occur'.format(
         count=len(summary['all']['iou']), **summary['all']))
     return command.DONE
-
-
-def await_node(node: ChildProcess, listener: Any, timeout: float) -> None:
-    """
-    Return once the node has loaded its model.
-
-    :param timeout: seconds
-    :raises SegformerRosError: it has ended, cannot load the model, or took too long
-    """
-    deadline = time.monotonic() + timeout
-    while not listener.node_is_ready():
-        node.check()
-        # With a wrong model the node stays unconfigured, as a robot's operator may mend it.
-        if 'Cannot configure' in node.last_words() or time.monotonic() > deadline:
-            raise SegformerRosError('The node does not start',
-                                    remedy=f'Its last words:\n{node.last_words()}')
-        listener.wait(0.1)
 
 
 def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener: Any,

@@ -14,12 +14,13 @@ COMMANDS = {
     'calibrate_mount': 'find how cameras are mounted, from a drive',
     'demo': 'run node and simulated camera; write pictures and figures',
     'doctor': 'say what is there, what is missing and what to do',
+    'drive': 'let a simulated robot drive by the costmap, without Nav2',
     'evaluate': 'score a recording or a data set',
     'fetch_model': 'download weights',
     'inspect_model': 'say what an ONNX file takes and returns',
     'replay_evaluation': 'play a recording into the live node; latency and drops',
     'segformer': 'the node',
-    'simulated_camera': 'a camera in the simulated world, with truth and TF',
+    'simulated_camera': 'a robot with a camera in the simulated world, with truth and TF',
 }
 """Name of each command, which is also its module in this folder, and what it does."""
 

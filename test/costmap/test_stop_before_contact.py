@@ -23,8 +23,8 @@ from segformer_ros.costmap.points import POINT_FIELDS
 from segformer_ros.costmap.points import POINT_STEP
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.stopping import Delays
+from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.model.classes import load_class_table
-from support import nav2_rules
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene

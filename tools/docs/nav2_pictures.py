@@ -38,6 +38,7 @@ from segformer_ros.evaluation.demo.grid_pictures import LEGEND  # noqa: E402
 from segformer_ros.evaluation.demo.panels import compose  # noqa: E402
 from segformer_ros.evaluation.demo.panels import Panel  # noqa: E402
 from segformer_ros.evaluation.demo.panels import Sheet  # noqa: E402
+from segformer_ros.evaluation.drive import nav2_rules  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.model.classes import load_grouping  # noqa: E402
 from segformer_ros.ros.parameters.costmap import costmap_parameters  # noqa: E402
@@ -46,7 +47,6 @@ from segformer_ros.simulation.render.renderer import Renderer  # noqa: E402
 from segformer_ros.simulation.world.trajectory import camera_mount  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
-from support import nav2_rules  # noqa: E402
 from support.node_parameters import node_values  # noqa: E402
 
 FOLDER = os.path.join(ROOT, 'docs', 'images')

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands and nodes as child processes that end with a ``with`` block."""
 
+import os
 import subprocess
 import sys
+import time
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from segformer_ros.common import child_process
@@ -75,3 +77,27 @@ class ChildProcess(ChildCommand):
             command += ['-r', f'{name}:={value}']
         super().__init__(command, log_path, environment)
         self._name = module
+
+
+def await_node(node: ChildProcess, listener: Any, timeout: float) -> None:
+    """
+    Return once the node has loaded its model.
+
+    :param timeout: seconds
+    :raises SegformerRosError: it has ended, cannot load the model, or took too long
+    """
+    deadline = time.monotonic() + timeout
+    while not listener.node_is_ready():
+        node.check()
+        # With a wrong model the node stays unconfigured, as a robot's operator may mend it.
+        if 'Cannot configure' in node.last_words() or time.monotonic() > deadline:
+            raise SegformerRosError('The node does not start',
+                                    remedy=f'Its last words:\n{node.last_words()}')
+        listener.wait(0.1)
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used so far: proc(5), fields 14 and 15."""
+    with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stream:
+        fields = stream.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf('SC_CLK_TCK'))

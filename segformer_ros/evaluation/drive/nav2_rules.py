@@ -3,15 +3,18 @@
 """
 How unmodified Nav2 (1.3.13, Jazzy) takes what we publish, stated in our own words.
 
-Slow and plain on purpose: loops over cells, one rule a line. Only what our snippets use is here.
-The rules were read in Nav2's source and tried with the real costmap node.
+One rule a line; only what our snippets use is here. The rules were read in Nav2's source and
+tried with the real costmap node. The planner of the closed loop reads the costmap by them, and
+the tests feed them the node's messages with every snippet.
 """
 
 import math
 import struct
-from typing import NamedTuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from segformer_ros.common import arrays
+from segformer_ros.common.errors import SegformerRosError
 
 FREE, INSCRIBED, LETHAL, NO_INFORMATION = 0, 253, 254, 255
 
@@ -39,20 +42,20 @@ DECLARED = {
 DECLARED_ELSEWHERE = {('type', str), ('observation_sources', str), ('observation_sources', list)}
 
 
-def is_declared(name, value):
+def is_declared(name: str, value: Any) -> bool:
     """Return whether Nav2 declares a parameter of that name for a value of that type."""
     return ((name, type(value)) in DECLARED_ELSEWHERE
             or name in DECLARED.get(type(value), '').split())
 
 
-class Nav2Error(Exception):
+class Nav2Error(SegformerRosError):
     """Something at which Nav2 reports an error, refuses a message or aborts."""
 
 
 class Grid(NamedTuple):
     """An OccupancyGrid; ``values`` (height, width) int8, origin in metres, axis-aligned."""
 
-    values: object
+    values: arrays.Int8
     origin_x: float
     origin_y: float
     resolution: float
@@ -61,32 +64,39 @@ class Grid(NamedTuple):
 class Costmap:
     """A master costmap: (height, width) uint8 costs, its origin, and the layers' defaults."""
 
-    def __init__(self, size, resolution, center=(0.0, 0.0), default=FREE):
+    def __init__(self, size: float, resolution: float,
+                 center: Tuple[float, float] = (0.0, 0.0), default: int = FREE) -> None:
         cells = int(round(size / resolution))
         self.resolution = resolution
         # The real rolling window is not centred to the cell either.
         self.origin = (center[0] - 0.5 * size, center[1] - 0.5 * size)
         self.costs = np.full((cells, cells), default, np.uint8)
 
-    def center_of(self, mx, my):
+    def center_of(self, mx: Any, my: Any) -> Tuple[Any, Any]:
         """Return the world point in the middle of a cell."""
         return (self.origin[0] + (mx + 0.5) * self.resolution,
                 self.origin[1] + (my + 0.5) * self.resolution)
 
-    def cell_of(self, x, y):
+    def cell_of(self, x: float, y: float) -> Optional[Tuple[int, int]]:
         """Return the cell that holds a world point, or None outside."""
         mx = math.floor((x - self.origin[0]) / self.resolution)
         my = math.floor((y - self.origin[1]) / self.resolution)
         height, width = self.costs.shape
         return (mx, my) if 0 <= mx < width and 0 <= my < height else None
 
-    def cost_at(self, x, y):
-        """Return the cost at a world point."""
-        mx, my = self.cell_of(x, y)
-        return int(self.costs[my, mx])
+    def cost_at(self, x: float, y: float) -> int:
+        """
+        Return the cost at a world point.
+
+        :raises Nav2Error: outside
+        """
+        cell = self.cell_of(x, y)
+        if cell is None:
+            raise Nav2Error('No such cell', got=f'({x}, {y})', expected='a place on the costmap')
+        return int(self.costs[cell[1], cell[0]])
 
 
-def interpret_value(value, parameters):
+def interpret_value(value: int, parameters: Mapping[str, Any]) -> int:
     """
     Return the cost that StaticLayer makes of one occupancy value.
 
@@ -104,7 +114,7 @@ def interpret_value(value, parameters):
     return int(byte / threshold * LETHAL)
 
 
-def validate_grid(grid, frame='odom'):
+def validate_grid(grid: Grid, frame: str = 'odom') -> None:
     """Refuse what StaticLayer calls malformed."""
     height, width = grid.values.shape
     if (not frame or not 0 < width <= 32767 or not 0 < height <= 32767
@@ -113,29 +123,39 @@ def validate_grid(grid, frame='odom'):
         raise Nav2Error('malformed. Rejecting')
 
 
-def static_layer(master, grid, parameters, grid_from_master=(0.0, 0.0, 0.0)):
+def static_layer(master: Costmap, grid: Grid, parameters: Mapping[str, Any],
+                 grid_from_master: Tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
     """
     Write a grid into a rolling costmap, as StaticLayer does in every cycle.
 
     :param grid_from_master: x, y, yaw of the newest transform between the two frames
     """
     validate_grid(grid)
+    cells, inside = cells_below(master, grid, grid_from_master)
+    # Every value of a byte is interpreted once.
+    by_byte = np.array([interpret_value(byte, parameters) for byte in range(256)], np.uint8)
+    costs = by_byte[grid.values.view(np.uint8)[cells]]
+    if parameters.get('use_maximum', False):
+        costs = np.maximum(costs, master.costs)
+    master.costs = np.where(inside, costs, master.costs).astype(np.uint8)
+
+
+def cells_below(master: Costmap, grid: Grid, grid_from_master: Tuple[float, float, float]
+                ) -> Tuple[Any, arrays.Bool]:
+    """Return the grid's cell at each centre of a costmap's, and whether there is one."""
     shift_x, shift_y, yaw = grid_from_master
     c, s = math.cos(yaw), math.sin(yaw)
     height, width = grid.values.shape
-    for my, mx in np.ndindex(*master.costs.shape):
-        x, y = master.center_of(mx, my)
-        gx = math.floor((shift_x + c * x - s * y - grid.origin_x) / grid.resolution)
-        gy = math.floor((shift_y + s * x + c * y - grid.origin_y) / grid.resolution)
-        if not (0 <= gx < width and 0 <= gy < height):
-            continue
-        cost = interpret_value(int(grid.values[gy, gx]), parameters)
-        if parameters.get('use_maximum', False):
-            cost = max(cost, int(master.costs[my, mx]))
-        master.costs[my, mx] = cost
+    rows, columns = master.costs.shape
+    x, y = master.center_of(np.arange(columns)[None, :], np.arange(rows)[:, None])
+    gx = np.floor((shift_x + c * x - s * y - grid.origin_x) / grid.resolution).astype(int)
+    gy = np.floor((shift_y + s * x + c * y - grid.origin_y) / grid.resolution).astype(int)
+    inside = (gx >= 0) & (gx < width) & (gy >= 0) & (gy < height)
+    return (np.clip(gy, 0, height - 1), np.clip(gx, 0, width - 1)), inside
 
 
-def read_cloud(fields, data, point_step, count):
+def read_cloud(fields: Sequence[Any], data: bytes, point_step: int, count: int
+               ) -> arrays.Float64:
     """
     Return (N, 3) points as Nav2's iterators read them.
 
@@ -155,7 +175,7 @@ def read_cloud(fields, data, point_step, count):
                       for offset in offsets] for row in range(count)]).reshape(-1, 3)
 
 
-def bresenham(start, end):
+def bresenham(start: Tuple[int, int], end: Tuple[int, int]) -> Iterator[Tuple[int, int]]:
     """Yield the cells of a line, both ends included."""
     (x, y), (end_x, end_y) = start, end
     dx, dy = abs(end_x - x), abs(end_y - y)
@@ -182,15 +202,15 @@ class ObstacleLayer:
     :param costmap: gives size and place
     """
 
-    def __init__(self, layer, costmap):
+    def __init__(self, layer: Mapping[str, Any], costmap: Costmap) -> None:
         self.layer = layer
         self.own = Costmap(1.0, costmap.resolution)
         self.own.origin = costmap.origin
         self.own.costs = np.zeros_like(costmap.costs)
-        self.clouds = {}
-        self.stamps = {}
+        self.clouds: Dict[str, Tuple[List[Any], Any]] = {}
+        self.stamps: Dict[str, float] = {}
 
-    def receive(self, source, points, frame_origin, stamp):
+    def receive(self, source: str, points: Any, frame_origin: Any, stamp: float) -> None:
         """
         Take in a cloud whose points are given in the costmap's frame.
 
@@ -206,7 +226,7 @@ class ObstacleLayer:
         self.clouds[source] = (kept, frame_origin)
         self.stamps[source] = stamp
 
-    def is_current(self, now):
+    def is_current(self, now: float) -> bool:
         """Return whether every source is as fresh as it has to be."""
         for source in self.layer['observation_sources'].split():
             options = self.layer[source]
@@ -218,7 +238,7 @@ class ObstacleLayer:
                 return False
         return True
 
-    def update(self, master):
+    def update(self, master: Costmap) -> None:
         """Clear, then mark, then write into the master with the layer's combination method."""
         for source, (points, origin) in self.clouds.items():
             if self.layer[source].get('clearing', False):
@@ -231,7 +251,7 @@ class ObstacleLayer:
         else:
             master.costs = self.own.costs.copy()
 
-    def _clear(self, options, points, origin):
+    def _clear(self, options: Mapping[str, Any], points: Any, origin: Any) -> None:
         start = self.own.cell_of(origin[0], origin[1])
         if start is None:
             return
@@ -250,7 +270,7 @@ class ObstacleLayer:
                 if math.hypot(x - origin[0], y - origin[1]) >= near:
                     self.own.costs[my, mx] = FREE
 
-    def _share_inside(self, origin, point):
+    def _share_inside(self, origin: Any, point: Any) -> float:
         """Return how much of a ray lies on the map: rays that leave it are shortened."""
         share = 1.0
         for axis, count in ((0, self.own.costs.shape[1]), (1, self.own.costs.shape[0])):
@@ -263,7 +283,7 @@ class ObstacleLayer:
                 share = min(share, (low - origin[axis]) / step)
         return share
 
-    def _mark(self, options, points, origin):
+    def _mark(self, options: Mapping[str, Any], points: Any, origin: Any) -> None:
         near = options.get('obstacle_min_range', 0.0)
         far = options.get('obstacle_max_range', 2.5)
         for x, y, z in points:
@@ -275,31 +295,24 @@ class ObstacleLayer:
                 self.own.costs[cell[1], cell[0]] = LETHAL
 
 
-def keepout_filter(master, mask, info):
+def keepout_filter(master: Costmap, mask: Grid, info: Mapping[str, Any]) -> None:
     """Raise the costs of a costmap by a mask, as KeepoutFilter does after the layers."""
     if info['type'] != 0 or (info['base'], info['multiplier']) != (0.0, 1.0):
         raise Nav2Error('Mode is not supported / base and multiplier have no effect')
-    height, width = mask.values.shape
-    for my, mx in np.ndindex(*master.costs.shape):
-        x, y = master.center_of(mx, my)
-        gx = math.floor((x - mask.origin_x) / mask.resolution)
-        gy = math.floor((y - mask.origin_y) / mask.resolution)
-        if not (0 <= gx < width and 0 <= gy < height):
-            continue
-        value = int(mask.values[gy, gx])
-        if value == -1:
-            continue
-        cost = int(round(value * 2.54))
-        if cost > master.costs[my, mx] or master.costs[my, mx] == NO_INFORMATION:
-            master.costs[my, mx] = cost
+    cells, inside = cells_below(master, mask, (0.0, 0.0, 0.0))
+    values = mask.values[cells].astype(int)
+    costs = np.rint(values * 2.54).astype(int)
+    raised = inside & (values != -1) & ((costs > master.costs)
+                                        | (master.costs == NO_INFORMATION))
+    master.costs = np.where(raised, costs, master.costs).astype(np.uint8)
 
 
-def resolved_topic(name, node='/local_costmap/local_costmap'):
+def resolved_topic(name: str, node: str = '/local_costmap/local_costmap') -> str:
     """Return a topic of a layer or filter as Jazzy's costmap node resolves it."""
     return name if name.startswith('/') else node.rpartition('/')[0] + '/' + name
 
 
-def speed_filter(mask, info, x, y):
+def speed_filter(mask: Grid, info: Mapping[str, Any], x: float, y: float) -> Optional[float]:
     """Return the speed limit in per cent at the robot's place, None for no limit."""
     if info['type'] != 1:
         raise Nav2Error('Mode is not supported')
@@ -316,10 +329,11 @@ def speed_filter(mask, info, x, y):
     limit = value * info['multiplier'] + info['base']
     if not 0.0 <= limit <= 100.0:
         raise Nav2Error('Speed limit out of range')
-    return None if limit == 0.0 else limit
+    return None if limit == 0.0 else float(limit)
 
 
-def collision_monitor(points, source, stamp, now):
+def collision_monitor(points: Any, source: Mapping[str, Any], stamp: float, now: float
+                      ) -> Optional[List[Any]]:
     """Return the points that count, in the base frame; None where the robot must stop."""
     if now - stamp > source['source_timeout']:
         return None
@@ -327,7 +341,7 @@ def collision_monitor(points, source, stamp, now):
             <= source['max_height']]
 
 
-def polygon_stops(points, polygon, zone):
+def polygon_stops(points: Any, polygon: Any, zone: Mapping[str, Any]) -> bool:
     """
     Return whether collision_monitor's polygon stops the robot.
 
@@ -344,10 +358,11 @@ def polygon_stops(points, polygon, zone):
             if (y1 <= y < y2 or y2 <= y < y1) and x1 + (x2 - x1) * (y - y1) / (y2 - y1) > x:
                 odd = not odd
         inside += odd
-    return inside >= zone['min_points']
+    return bool(inside >= zone['min_points'])
 
 
-def semantic_layer(costmap, bundle, label_info, layer, costmap_from_cloud):
+def semantic_layer(costmap: Costmap, bundle: Tuple[Any, Any, Any], label_info: Mapping[int, str],
+                   layer: Mapping[str, Any], costmap_from_cloud: arrays.Float64) -> None:
     """
     Write one bundle into a costmap, as semantic_segmentation_layer does.
 
@@ -364,7 +379,7 @@ def semantic_layer(costmap, bundle, label_info, layer, costmap_from_cloud):
     missing = [name for name in label_info.values() if name not in options]
     if missing:
         raise Nav2Error(f'CRITICAL ERROR: Class {missing[0]} will be ignored')
-    seen = {}
+    seen: Dict[Any, List[int]] = {}
     flat = mask.reshape(-1)
     for place, point in enumerate(points.reshape(-1, 3).astype(np.float64)):
         distance = math.sqrt(float(point.dot(point)))

@@ -1,89 +1,129 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Listen to a robot that is driven, for a calibration of its cameras."""
+"""Steer the simulated robot by the node's costmap, and watch it."""
 
-import functools
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
+import math
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry
 import numpy as np
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
-from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.common import arrays
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
-from segformer_ros.costmap.geometry import transforms
-from segformer_ros.ros.io.transforms import DYNAMIC_QOS
-from segformer_ros.ros.io.transforms import STATIC_QOS
-from segformer_ros.ros.io.transforms import VOLATILE_QOS
+from segformer_ros.evaluation.drive import nav2_rules
+from segformer_ros.evaluation.drive.judge import Sample
+from segformer_ros.evaluation.drive.navigator import Navigator
+from segformer_ros.evaluation.drive.planner import Pose
+from segformer_ros.ros.io import topics
+from segformer_ros.ros.peers import simulated_camera
+from segformer_ros.ros.peers import simulated_robot
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
+from segformer_ros.segmentation.images.decoding import image_to_rgb
 from sensor_msgs.msg import Image
-from tf2_msgs.msg import TFMessage
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Bool
 
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
-
-MOST_IMAGES = 300
-"""Of one camera that are kept: 280 MB of 640 x 480 pixels."""
-# Between two images that are kept: shorter than any step that a calibration takes.
-_LEAST_WAY, _LEAST_TURN = 0.03, 0.02
-_ODOMETRY_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+CAMERA = '/camera/'
+NODE = '/segformer/'
+SUBSCRIPTIONS = 1
+"""Of the camera's images, by this node."""
 
 
 class DriveListener(StandaloneNode):
     """
-    A node that keeps the images of a drive, and what is said about it.
+    The planner of the closed loop as a node; each odometry message is one control cycle.
 
-    :param log: gets transforms, odometry and CameraInfo
-    :param cameras: image topic and that of its CameraInfo; ``/compressed`` at the end of the
-        former makes it CompressedImage
-    :param odometry: topic of nav_msgs/Odometry, empty for transforms
+    :param navigator: gives the commands
+    :param on_sample: called with each true pose
     """
 
-    def __init__(self, log: MotionLog, cameras: Sequence[Tuple[str, str]],
-                 odometry: str = '') -> None:
-        super().__init__('calibrate_mount', args=None)
-        self.log = log
-        self.images: Dict[str, List[Tuple[float, str, Any]]] = {
-            image: [] for image, _ in cameras}
-        self._last: 'Dict[str, Optional[Matrix]]' = dict.fromkeys(self.images)
-        node = self._node
-        node.create_subscription(TFMessage, '/tf', functools.partial(
-            log.add_transforms, static=False), DYNAMIC_QOS)
-        for profile in (STATIC_QOS, VOLATILE_QOS):
-            node.create_subscription(TFMessage, '/tf_static', functools.partial(
-                log.add_transforms, static=True), profile)
-        if odometry:
-            node.create_subscription(Odometry, odometry, log.add_odometry, _ODOMETRY_QOS)
-        for image, info in cameras:
-            node.create_subscription(
-                CompressedImage if image.endswith('/compressed') else Image, image,
-                functools.partial(self._on_image, image), qos_profile_sensor_data)
-            node.create_subscription(
-                CameraInfo, info, functools.partial(self._on_info, info), qos_profile_sensor_data)
+    def __init__(self, navigator: Navigator, on_sample: Callable[[Sample], None]) -> None:
+        super().__init__('drive')
+        self._navigator = navigator
+        self._on_sample = on_sample
+        self.now = 0.0
+        """Simulated time of the newest odometry, seconds."""
+        self.robot: Optional[Pose] = None
+        """By the odometry."""
+        self.truth: Optional[Sample] = None
+        self.latencies: List[float] = []
+        """Seconds from an image's stamp to its clouds."""
+        self.pictures: Dict[str, Tuple[int, arrays.UInt8]] = {}
+        """The newest image and overlay, with their stamps."""
+        self._images: Dict[int, Any] = {}
+        self._contact = False
+        self._commands = self._node.create_publisher(Twist, CAMERA + 'cmd_vel', 1)
+        subscribe = self._node.create_subscription
+        for topic, kind, receive in (
+                (topics.GROUND_POINTS, PointCloud2, self._on_cloud),
+                (topics.COSTMAP, OccupancyGrid, self._on_grid),
+                (topics.OVERLAY, Image, self._on_overlay)):
+            subscribe(kind, NODE + topic.name, receive, topic.profile())
+        for topic, kind, receive in (
+                (simulated_robot.ODOMETRY, Odometry, self._on_odometry),
+                (simulated_robot.TRUE_POSE, Odometry, self._on_true_pose),
+                (simulated_robot.CONTACT, Bool, self._on_contact),
+                (simulated_camera.IMAGE, Image, self._on_image)):
+            subscribe(kind, CAMERA + topic.name, receive, topic.profile())
 
-    @property
-    def kept(self) -> int:
-        """Return how many images of the camera with the fewest are kept."""
-        return min(len(images) for images in self.images.values())
+    def node_is_ready(self) -> bool:
+        """Return whether the node publishes masks, which it does once it is configured."""
+        return self._node.count_publishers(NODE + topics.MASK.name) > 0
 
-    def _on_info(self, topic: str, message: CameraInfo) -> None:
-        self.log.camera_infos[topic] = message
+    def wait(self, timeout: float) -> None:
+        """Run callbacks for some time, seconds."""
+        self.spin(timeout)
 
-    def _on_image(self, topic: str, message: Any) -> None:
-        pose = self.log.newest_pose()
-        last = self._last[topic]
-        if pose is None or len(self.images[topic]) >= MOST_IMAGES:
+    def _on_odometry(self, message: Odometry) -> None:
+        self.now = _seconds(message.header.stamp)
+        self.robot = _pose(message)
+        speed, turn = self._navigator.command(self.robot, self.now)
+        command = Twist()
+        command.linear.x, command.angular.z = float(speed), float(turn)
+        self._commands.publish(command)
+
+    def _on_true_pose(self, message: Odometry) -> None:
+        x, y, yaw = _pose(message)
+        twist = message.twist.twist
+        self.truth = Sample(_seconds(message.header.stamp), x, y, yaw, twist.linear.x,
+                            twist.angular.z, self._contact)
+        self._on_sample(self.truth)
+
+    def _on_contact(self, message: Bool) -> None:
+        self._contact = bool(message.data)
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        self._navigator.on_cloud(self.now)
+        self.latencies.append(max(0.0, self.now - _seconds(message.header.stamp)))
+
+    def _on_grid(self, message: OccupancyGrid) -> None:
+        if self.robot is None:
             return
-        if last is not None:
-            moved = transforms.inverse(last).dot(pose)
-            if np.linalg.norm(moved[:2, 3]) < _LEAST_WAY and \
-                    abs(np.arctan2(moved[1, 0], moved[0, 0])) < _LEAST_TURN:
-                return
-        self._last[topic] = pose
-        self.images[topic].append((stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
-                                   message.header.frame_id, message))
+        info = message.info
+        values = np.array(message.data, np.int8).reshape(info.height, info.width)
+        self._navigator.on_grid(
+            nav2_rules.Grid(values, info.origin.position.x, info.origin.position.y,
+                            info.resolution), self.robot)
+
+    def _on_image(self, message: Image) -> None:
+        self._images[stamp_to_nanoseconds(message.header.stamp)] = message
+        while len(self._images) > 8:
+            del self._images[min(self._images)]
+
+    def _on_overlay(self, message: Image) -> None:
+        stamp = stamp_to_nanoseconds(message.header.stamp)
+        if stamp in self._images:
+            self.pictures = {'image': (stamp, image_to_rgb(self._images[stamp])),
+                             'overlay': (stamp, image_to_rgb(message))}
+
+
+def _seconds(stamp: Any) -> float:
+    return stamp_to_nanoseconds(stamp) / NANOSECONDS
+
+
+def _pose(message: Odometry) -> Pose:
+    pose = message.pose.pose
+    return Pose(pose.position.x, pose.position.y,
+                2.0 * math.atan2(pose.orientation.z, pose.orientation.w))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera on a robot in the simulated world: images, depth, ground truth and transforms."""
 
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion
@@ -23,6 +23,7 @@ from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.parameters.declaration import declare
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
+from segformer_ros.ros.peers import simulated_robot
 from segformer_ros.simulation.render.renderer import RenderedImage
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.world.trajectory import Trajectory
@@ -59,6 +60,13 @@ ROWS = (
         'the processor renders that fast.', range=(0.1, 200.0)),
     Row('speed', float, 0.8, START, 'Of the robot along its route, in metres per second.',
         range=(0.0, 20.0)),
+    Row('camera_height', float, 0.0, START, 'Above the ground, metres; 0 takes what is usual in '
+        'the world.', range=(0.0, 100.0)),
+    Row('camera_pitch', float, -1.0, START, 'Degrees below the horizon; -1 takes what is usual in '
+        'the world.', range=(-1.0, 90.0)),
+    Row('mount_error', float, 0.0, START, 'Degrees by which the camera looks higher than its '
+        'transform says.', range=(-10.0, 10.0)),
+    Row('people', bool, True, START, 'Whether anybody walks in the world.'),
     Row('frames', int, 0, START, 'Images after which it stops; 0 never stops.',
         range=(0, 10 ** 9)),
     Row('wait_for_subscribers', int, 0, START, 'Subscriptions of image_raw without which the '
@@ -66,7 +74,7 @@ ROWS = (
     Row('base_frame', str, 'base_link', START, 'Frame of the robot on the ground.'),
     Row('odom_frame', str, 'odom', START, 'Fixed frame, which is that of the world.'),
     Row('camera_frame', str, 'camera_optical_frame', START, 'Optical frame of the images.'),
-)
+) + simulated_robot.ROWS
 
 # Reliable, so that a recorder can have every frame; sensor-data subscribers match as well.
 IMAGE = Topic('image_raw', 'sensor_msgs/msg/Image', True, False, 2, 'rgb8.')
@@ -84,10 +92,11 @@ STATIC_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 class SimulatedCameraNode(Node):
     """
-    Drives a robot along the world's route and publishes what its camera sees.
+    Publishes what the camera of a robot sees.
 
-    World time starts at 0 and advances by 1 / rate with each image, so the n-th image of a
-    seed is always the same one; its stamp is the node's clock.
+    By default the robot drives along the world's route. World time then starts at 0 and advances
+    by 1 / rate with each image, so the n-th image of a seed is always the same one; its stamp is
+    the node's clock. With another ``pose_source`` the robot goes where it is told to.
 
     :raises ConfigurationError: a parameter given at start cannot be used
     """
@@ -97,7 +106,14 @@ class SimulatedCameraNode(Node):
         self._values = {row.name: row.kind(declare(self, row)) for row in ROWS}
         values = self._values
         self._world = World(values['world'], values['seed'], values['textures'])
-        self._trajectory = Trajectory(self._world, values['speed'])
+        if not values['people']:
+            self._world.walkers = []
+        self._trajectory = Trajectory(
+            self._world, values['speed'], values['camera_height'] or None,
+            None if values['camera_pitch'] < 0.0 else float(np.radians(values['camera_pitch'])))
+        # A camera that looks higher than its transform says: the truth is that of the images.
+        self._base_from_optical = self._trajectory.base_from_optical.dot(
+            tilted(-np.radians(values['mount_error'])))
         self._info = camera_info(values)
         self._renderer = Renderer(CameraModel(_calibration(self._info)).rays())
         self._publishers_by_topic = {
@@ -109,7 +125,14 @@ class SimulatedCameraNode(Node):
             self.get_clock().now().to_msg(), values['base_frame'], values['camera_frame'],
             self._trajectory.base_from_optical)])
         self.frames_sent = 0
-        self._timer = create_steady_timer(self, 1.0 / values['rate'], self._on_timer)
+        self._looked = 0.0
+        self._motion: Any = None
+        if values['pose_source'] == simulated_robot.ROUTE:
+            self._timer = create_steady_timer(self, 1.0 / values['rate'], self._on_timer)
+        else:
+            self._world.personal_space = 0.0
+            self._motion = simulated_robot.motion_of(self, values, self._world, self._trajectory)
+            self._timer = create_steady_timer(self, self._motion.period, self._on_step)
         self.get_logger().info('{} world, seed {}, {} x {} pixels, {} Hz.'.format(
             values['world'], values['seed'], values['width'], values['height'], values['rate']))
 
@@ -124,19 +147,43 @@ class SimulatedCameraNode(Node):
             publisher.wait_for_all_acked(Duration(seconds=2))
         self._transforms.wait_for_readers(Duration(seconds=2))
 
-    def _on_timer(self) -> None:
+    def _waits(self) -> bool:
         images = self._publishers_by_topic[IMAGE.name]
-        if self.frames_sent == 0 and \
-                images.get_subscription_count() < self._values['wait_for_subscribers']:
+        return bool(self.frames_sent == 0 and images.get_subscription_count()
+                    < self._values['wait_for_subscribers'])
+
+    def _on_timer(self) -> None:
+        if self._waits():
             return
         time = self.frames_sent / self._values['rate']
-        stamp = self.get_clock().now().to_msg()
         pose = self._trajectory.base_pose(time)
-        rendered = self._renderer.render(self._world, self._trajectory.camera_pose(time), time)
-        # The transform first: whoever looks it up at the image's stamp shall find it.
+        self._look(simulated_robot.Moment(time, self.get_clock().now().to_msg(), pose, pose))
+
+    def _on_step(self) -> None:
+        if self._waits():
+            return
+        moment: Optional[simulated_robot.Moment] = self._motion.move()
+        if moment is None:
+            return
+        # By the time of the world, so that no image is left out where rendering is slow.
+        if self.frames_sent == 0 or moment.time < self._looked or \
+                moment.time - self._looked > 1.0 / self._values['rate'] - 1e-6:
+            self._looked = moment.time
+            self._look(moment)
+        elif moment.told is not None:
+            self._send_pose(moment.stamp, moment.told)
+
+    def _send_pose(self, stamp: Time, odom_from_base: arrays.Float64) -> None:
         self._transforms.send([transform_message(
-            stamp, self._values['odom_frame'], self._values['base_frame'], pose)])
-        self._publish(rendered, Header(stamp=stamp, frame_id=self._values['camera_frame']))
+            stamp, self._values['odom_frame'], self._values['base_frame'], odom_from_base)])
+
+    def _look(self, moment: simulated_robot.Moment) -> None:
+        rendered = self._renderer.render(
+            self._world, moment.base.dot(self._base_from_optical), moment.time)
+        # The transform first: whoever looks it up at the image's stamp shall find it.
+        if moment.told is not None:
+            self._send_pose(moment.stamp, moment.told)
+        self._publish(rendered, Header(stamp=moment.stamp, frame_id=self._values['camera_frame']))
         self.frames_sent += 1
         if self.frames_sent == self._values['frames']:
             self._timer.cancel()
@@ -170,6 +217,17 @@ def camera_info(values: Dict[str, Any]) -> CameraInfo:
         k=[focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0],
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def tilted(angle: float) -> arrays.Float64:
+    """
+    Return a rotation of an optical frame about its x axis, (4, 4).
+
+    :param angle: radians by which it looks lower
+    """
+    c, s = np.cos(-angle), np.sin(-angle)
+    return np.array([[1.0, 0.0, 0.0, 0.0], [0.0, c, -s, 0.0], [0.0, s, c, 0.0],
+                     [0.0, 0.0, 0.0, 1.0]])
 
 
 def depth_image(header: Header, depth: arrays.Float32) -> Image:

@@ -65,7 +65,15 @@ class Trajectory:
         :param time: seconds since the start
         :return: world_from_base, (4, 4)
         """
-        s = self.speed * time
+        return self.place_at(self.speed * time)
+
+    def place_at(self, s: float) -> arrays.Float64:
+        """
+        Return the pose of a robot on the route, with x along it.
+
+        :param s: metres from the route's beginning
+        :return: world_from_base, (4, 4)
+        """
         if not self._world.closed:
             s = min(max(s, 0.0), self._world.route_length)
         x, y = self._world.route(s)

@@ -20,6 +20,7 @@ KINDS = tuple(sorted(_BUILDERS))
 
 # People closer to the camera than this are left out: nobody walks through the robot.
 PERSONAL_SPACE = 0.8
+"""Metres; the default of ``World.personal_space``."""
 
 
 class World:
@@ -42,6 +43,7 @@ class World:
         self.kind = kind
         self.seed = seed
         self.textures = textures
+        self.personal_space = PERSONAL_SPACE
         self.materials = scene.materials
         self.ground = scene.ground
         self.lights = scene.lights
@@ -78,6 +80,6 @@ class World:
         moving: List[shapes.Primitive] = []
         for walker in self.walkers:
             place = walker_pose(walker, time)
-            if np.hypot(place[0] - x, place[1] - y) > PERSONAL_SPACE:
+            if np.hypot(place[0] - x, place[1] - y) > self.personal_space:
                 moving.extend(walker_primitives(walker, time))
         return self.static + moving

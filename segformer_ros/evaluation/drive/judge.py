@@ -1,0 +1,194 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Watch a robot on its way to goals, by the truth of the world."""
+
+import math
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from segformer_ros.evaluation.drive import nav2_rules
+from segformer_ros.evaluation.drive import planner
+from segformer_ros.simulation.render.ground_truth import NONE
+from segformer_ros.simulation.render.ground_truth import occupancy
+from segformer_ros.simulation.robot.surroundings import HIGHEST
+from segformer_ros.simulation.robot.surroundings import LOWEST
+from segformer_ros.simulation.robot.surroundings import Surroundings
+from segformer_ros.simulation.world.world import World
+
+AHEAD = 1.0
+"""Metres before the bumper within which a thing is a cause to stand."""
+STANDING = 1.0
+"""Seconds from which a robot that neither drives nor turns stands."""
+_SLOW, _STILL = 0.03, 0.05
+_RESOLUTION = 0.05
+
+
+class Sample(NamedTuple):
+    """Where the robot truly is at a time: seconds, metres, radians, and how it moves."""
+
+    time: float
+    x: float
+    y: float
+    yaw: float
+    speed: float
+    turn_rate: float
+    in_contact: bool
+
+
+class GoalFigures(NamedTuple):
+    """
+    One goal.
+
+    ``seconds`` until it was reached or given up; ``length`` driven and ``best`` on the true map,
+    metres; ``clearance`` least distance between body and things, metres; ``contacts`` times that
+    the robot ran into something; ``stops`` times that it stood without anything before it.
+    """
+
+    x: float
+    y: float
+    reached: bool
+    seconds: float
+    length: float
+    best: Optional[float]
+    clearance: float
+    contacts: int
+    stops: int
+
+    def as_json(self) -> Dict[str, Any]:
+        """Return the figures, rounded."""
+        return {name: round(value, 3) if isinstance(value, float) else value
+                for name, value in self._asdict().items()}
+
+
+class Judge:
+    """
+    Takes samples of the truth and sums them up by goal.
+
+    :param surroundings: of the world
+    :param radius: of the robot, metres
+    """
+
+    def __init__(self, surroundings: Surroundings, radius: float) -> None:
+        self._surroundings = surroundings
+        self._radius = radius
+        self.goals: List[GoalFigures] = []
+        """Those that are over."""
+        self.way: List[Tuple[float, float]] = []
+        """Places of all samples."""
+        self._last: Optional[Sample] = None
+        self._goal: Tuple[float, float] = (0.0, 0.0)
+        self._best: Optional[float] = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._began: Optional[float] = None
+        self._length = 0.0
+        self._clearance = math.inf
+        self._contacts = 0
+        self._stops = 0
+        self._stood_from: Optional[float] = None
+        self._counted = False
+
+    def begin(self, goal: Tuple[float, float], best: Optional[float]) -> None:
+        """
+        Look at the way to another goal from now on.
+
+        :param goal: x, y, metres
+        :param best: length of the shortest way that fits the robot, None where there is none
+        """
+        self._forget()
+        self._goal, self._best = goal, best
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample; they come in order of time."""
+        self.way.append((sample.x, sample.y))
+        self._began = sample.time if self._began is None else self._began
+        distance = self._surroundings.distance(sample.x, sample.y, sample.time)
+        self._clearance = min(self._clearance, max(0.0, distance - self._radius))
+        last, self._last = self._last, sample
+        if last is not None:
+            self._length += math.hypot(sample.x - last.x, sample.y - last.y)
+            self._contacts += sample.in_contact and not last.in_contact
+        if abs(sample.speed) > _SLOW or abs(sample.turn_rate) > _STILL:
+            self._stood_from, self._counted = None, False
+            return
+        self._stood_from = sample.time if self._stood_from is None else self._stood_from
+        if not self._counted and sample.time - self._stood_from >= STANDING:
+            self._counted = True
+            self._stops += not self._is_near(sample)
+
+    def end(self, reached: bool) -> GoalFigures:
+        """Sum up the way to the goal."""
+        now = self._last.time if self._last is not None else 0.0
+        found = GoalFigures(self._goal[0], self._goal[1], reached,
+                            0.0 if self._began is None else now - self._began, self._length,
+                            self._best, self._clearance, int(self._contacts), int(self._stops))
+        self.goals.append(found)
+        return found
+
+    def _is_near(self, sample: Sample) -> bool:
+        """Return whether anything stands in the robot's way within a metre."""
+        for ahead in np.arange(0.0, AHEAD + self._radius, 0.05).tolist():
+            if self._surroundings.distance(sample.x + ahead * math.cos(sample.yaw),
+                                           sample.y + ahead * math.sin(sample.yaw),
+                                           sample.time) < self._radius:
+                return True
+        return False
+
+
+def true_costmap(world: World, places: Sequence[Tuple[float, float]],
+                 margin: float = 4.0) -> nav2_rules.Costmap:
+    """
+    Return what stands in a world around places as a costmap; people are left out.
+
+    :param places: x, y, metres
+    :param margin: metres beyond them
+    """
+    points = np.array(places)
+    low = points.min(axis=0) - margin
+    side = float((points.max(axis=0) + margin - low).max())
+    costmap = nav2_rules.Costmap(side, _RESOLUTION)
+    costmap.origin = (float(low[0]), float(low[1]))
+    walkers, world.walkers = world.walkers, []
+    try:
+        truth = occupancy(world, costmap.origin, _RESOLUTION, costmap.costs.shape,
+                          lowest=LOWEST, highest=HIGHEST)
+    finally:
+        world.walkers = walkers
+    costmap.costs[truth.obstacles != NONE] = nav2_rules.LETHAL
+    return costmap
+
+
+def best_length(truth: nav2_rules.Costmap, start: Tuple[float, float], goal: Tuple[float, float],
+                radius: float) -> Optional[float]:
+    """Return the length of the shortest way between places that fits a robot, metres."""
+    fitting = nav2_rules.Costmap(1.0, truth.resolution)
+    fitting.origin = truth.origin
+    fitting.costs = planner.inflate(truth.costs, truth.resolution,
+                                    planner.Inflation(radius, radius, 1.0))
+    path = planner.plan(fitting, start, goal)
+    return None if path is None else planner.length_of(path)
+
+
+def goals_along(route: Any, length: float, closed: bool, count: int, spacing: float
+                ) -> List[Tuple[float, float]]:
+    """
+    Return goals on a world's route, each ``spacing`` metres after the last.
+
+    :param route: metres along it to x, y
+    :param length: of the route, metres
+    :param closed: whether it is a loop
+    """
+    found = []
+    for number in range(1, count + 1):
+        s = number * spacing if closed else min(number * spacing, length)
+        x, y = route(s)
+        found.append((float(x), float(y)))
+    return found
+
+
+def path_ratio(figures: GoalFigures) -> Optional[float]:
+    """Return the way driven against the best one; None where either is not known."""
+    if not figures.best or not figures.reached:
+        return None
+    return figures.length / figures.best

@@ -1,0 +1,252 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The robot below the simulated camera: commands in; odometry, transform and contacts out."""
+
+import math
+import time
+from typing import Any, Dict, NamedTuple, Optional
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+from geometry_msgs.msg import Twist
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+import numpy as np
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from segformer_ros.common import arrays
+from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import nanoseconds_to_stamp
+from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.geometry.transforms import components_of
+from segformer_ros.costmap.geometry.transforms import pose_matrix
+from segformer_ros.ros.io.topics import Topic
+from segformer_ros.ros.parameters.row import Row
+from segformer_ros.ros.parameters.row import START
+from segformer_ros.simulation.robot import robot
+from segformer_ros.simulation.robot.surroundings import Surroundings
+from segformer_ros.simulation.world.trajectory import Trajectory
+from segformer_ros.simulation.world.world import World
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
+
+ROUTE, COMMANDS, TRANSFORMS = 'route', 'cmd_vel', 'tf'
+_DEFAULT = robot.Drive()
+
+ROWS = (
+    Row('pose_source', str, ROUTE, START, 'Who moves the robot: route drives along the world\'s '
+        'own, cmd_vel obeys commands, tf takes the transform odom_frame to base_frame as another '
+        'simulator publishes it.', choices=(ROUTE, COMMANDS, TRANSFORMS)),
+    Row('enable_stamped_cmd_vel', bool, False, START, 'cmd_vel is a TwistStamped, as Nav2 sends '
+        'it from Kilted on, instead of a Twist.'),
+    Row('start_at', float, 0.0, START, 'Metres along the route where a robot that obeys begins.',
+        range=(0.0, 10000.0)),
+    Row('odometry_rate', float, 20.0, START, 'Odometry and transforms per second of world time.',
+        range=(1.0, 200.0)),
+    Row('publish_clock', bool, False, START, 'Publish /clock and stamp with it: world time then '
+        'waits for the images.'),
+    Row('real_time_factor', float, 1.0, START, 'Seconds of world time per second, at most, with '
+        'publish_clock.', range=(0.01, 100.0)),
+    Row('max_speed', float, _DEFAULT.speed, START, 'Metres per second.', range=(0.01, 20.0)),
+    Row('max_reverse_speed', float, _DEFAULT.reverse, START, 'Metres per second.',
+        range=(0.0, 20.0)),
+    Row('max_turn_rate', float, _DEFAULT.turn_rate, START, 'Radians per second.',
+        range=(0.0, 20.0)),
+    Row('acceleration', float, _DEFAULT.acceleration, START, 'Metres per second squared.',
+        range=(0.01, 100.0)),
+    Row('deceleration', float, _DEFAULT.deceleration, START, 'Of braking, metres per second '
+        'squared.', range=(0.01, 100.0)),
+    Row('turn_acceleration', float, _DEFAULT.turn_acceleration, START,
+        'Radians per second squared.', range=(0.01, 100.0)),
+    Row('command_latency', float, _DEFAULT.latency, START, 'Seconds until a command acts.',
+        range=(0.0, 5.0)),
+    Row('command_timeout', float, _DEFAULT.timeout, START, 'Seconds after the last command until '
+        'the robot brakes by itself.', range=(0.05, 60.0)),
+    Row('odometry_noise', float, _DEFAULT.noise, START, 'Standard deviation of the odometry after '
+        'a metre, in metres, and after a radian, in radians.', range=(0.0, 1.0)),
+    Row('pitch_on_braking', float, 0.0, START, 'Degrees by which the robot tips forward at '
+        '1 m/s^2 of braking; transforms do not tell it.', range=(0.0, 20.0)),
+    Row('robot_radius', float, _DEFAULT.radius, START, 'Of the robot, which is round; metres.',
+        range=(0.05, 2.0)),
+)
+
+ODOMETRY = Topic('odom', 'nav_msgs/msg/Odometry', True, False, 10,
+                 'By the wheels; with pose_source cmd_vel.')
+TRUE_POSE = Topic('true_pose', 'nav_msgs/msg/Odometry', True, False, 10,
+                  'Where the robot truly is; in the odometry\'s first frame.')
+CONTACT = Topic('contact', 'std_msgs/msg/Bool', True, True, 1,
+                'Whether the robot touches something; on change.')
+OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT)
+RESET_SERVICE = 'reset'
+# World time is stamped from here on: stamps of zero mean "no time".
+_FIRST_STAMP = 1.0
+
+
+class Moment(NamedTuple):
+    """
+    Where the robot is at a time.
+
+    ``time`` of the world, seconds; ``stamp`` of the messages; ``base`` world_from_base (4, 4),
+    truly; ``told`` odom_from_base (4, 4) as transforms say it, None where others publish them.
+    """
+
+    time: float
+    stamp: Time
+    base: arrays.Float64
+    told: Optional[arrays.Float64]
+
+
+class CommandedRobot:
+    """
+    A robot that obeys ``cmd_vel``.
+
+    :param node: owns topics and service
+    :param values: of :data:`ROWS`, and ``odom_frame`` and ``base_frame``
+    :param world: it drives in
+    :param trajectory: it begins on
+    """
+
+    def __init__(self, node: Node, values: Dict[str, Any], world: World,
+                 trajectory: Trajectory) -> None:
+        self._node = node
+        self._values = values
+        start = trajectory.place_at(values['start_at'])
+        self._robot = robot.Robot(
+            Surroundings(world), drive_of(values),
+            robot.Place(float(start[0, 3]), float(start[1, 3]),
+                        math.atan2(start[1, 0], start[0, 0])), values['seed'])
+        kind = TwistStamped if values['enable_stamped_cmd_vel'] else Twist
+        node.create_subscription(kind, 'cmd_vel', self._on_command, 1)
+        self._outputs = {topic.name: node.create_publisher(
+            Bool if topic is CONTACT else Odometry, topic.name, topic.profile())
+            for topic in OUTPUTS}
+        self._clock = node.create_publisher(Clock, '/clock', 10) \
+            if values['publish_clock'] else None
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        node.create_service(Trigger, RESET_SERVICE, self._on_reset)
+        self._began = time.monotonic()
+        self._told_contact: Optional[bool] = None
+        self._diagnosed = -math.inf
+
+    @property
+    def period(self) -> float:
+        """Return the seconds between two calls of :meth:`move`, of the machine's time."""
+        seconds = 1.0 / float(self._values['odometry_rate'])
+        return seconds if self._clock is None else seconds / self._values['real_time_factor']
+
+    def move(self) -> Moment:
+        """Move on to the present and tell where the robot is."""
+        if self._clock is None:
+            self._robot.advance(time.monotonic() - self._began)
+            stamp = self._node.get_clock().now().to_msg()
+        else:
+            self._robot.advance(self._robot.time + 1.0 / self._values['odometry_rate'])
+            stamp = to_stamp(_FIRST_STAMP + self._robot.time)
+            self._clock.publish(Clock(clock=stamp))
+        self._publish(stamp)
+        return Moment(self._robot.time, stamp, self._robot.pose(),
+                      robot.pose_of(self._robot.odometry))
+
+    def _on_command(self, message: Any) -> None:
+        twist = message.twist if isinstance(message, TwistStamped) else message
+        now = self._robot.time if self._clock else time.monotonic() - self._began
+        self._robot.command(now, twist.linear.x, twist.angular.z)
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._robot.reset(self._robot.time)
+        response.success = True
+        return response
+
+    def _publish(self, stamp: Time) -> None:
+        one, values = self._robot, self._values
+        for topic, place in ((ODOMETRY, one.odometry), (TRUE_POSE, one.place)):
+            message = Odometry(child_frame_id=values['base_frame'])
+            message.header.stamp, message.header.frame_id = stamp, values['odom_frame']
+            pose = message.pose.pose
+            pose.position.x, pose.position.y = place.x, place.y
+            pose.orientation.z, pose.orientation.w = (math.sin(0.5 * place.yaw),
+                                                      math.cos(0.5 * place.yaw))
+            message.twist.twist.linear.x = one.speed
+            message.twist.twist.angular.z = one.turn_rate
+            self._outputs[topic.name].publish(message)
+        if one.in_contact != self._told_contact:
+            self._told_contact = one.in_contact
+            self._outputs[CONTACT.name].publish(Bool(data=one.in_contact))
+        if one.time - self._diagnosed >= 1.0 or one.time < self._diagnosed:
+            self._diagnosed = one.time
+            self._diagnostics.publish(self._diagnosis(stamp))
+
+    def _diagnosis(self, stamp: Time) -> DiagnosticArray:
+        one = self._robot
+        level, text = DiagnosticStatus.OK, 'No contact so far'
+        if one.contacts:
+            level, text = DiagnosticStatus.WARN, f'Ran into something {one.contacts} times'
+        if one.in_contact:
+            level, text = DiagnosticStatus.ERROR, 'Touches something'
+        values = {'contacts': str(one.contacts), 'least clearance, m': f'{one.clearance:.3f}',
+                  'speed, m/s': f'{one.speed:.2f}'}
+        message = DiagnosticArray(status=[DiagnosticStatus(
+            level=level, name=f'{self._node.get_name()}: contact', message=text,
+            hardware_id='simulated robot',
+            values=[KeyValue(key=key, value=value) for key, value in values.items()])])
+        message.header.stamp = stamp
+        return message
+
+
+class FollowedTransforms:
+    """
+    The pose of a robot that another simulator moves.
+
+    :param node: owns the subscription
+    :param values: with ``odom_frame``, ``base_frame`` and ``odometry_rate``
+    """
+
+    def __init__(self, node: Node, values: Dict[str, Any]) -> None:
+        self._frames = (values['odom_frame'], values['base_frame'])
+        self.period = 1.0 / float(values['odometry_rate'])
+        """Seconds between two calls of :meth:`move`."""
+        self._newest: Optional[Moment] = None
+        self._first = 0
+        node.create_subscription(TFMessage, '/tf', self._on_transforms, 100)
+
+    def move(self) -> Optional[Moment]:
+        """Return where the newest transform says that the robot is; None before the first."""
+        return self._newest
+
+    def _on_transforms(self, message: TFMessage) -> None:
+        for each in message.transforms:
+            names = (each.header.frame_id.lstrip('/'), each.child_frame_id.lstrip('/'))
+            if names != self._frames:
+                continue
+            stamp_ns = stamp_to_nanoseconds(each.header.stamp)
+            self._first = self._first or stamp_ns
+            self._newest = Moment(max(0.0, (stamp_ns - self._first) / NANOSECONDS),
+                                  each.header.stamp,
+                                  pose_matrix(*components_of(each.transform)), None)
+
+
+def motion_of(node: Node, values: Dict[str, Any], world: World, trajectory: Trajectory) -> Any:
+    """Return who moves the robot where it does not follow the route."""
+    if values['pose_source'] == COMMANDS:
+        return CommandedRobot(node, values, world, trajectory)
+    return FollowedTransforms(node, values)
+
+
+def drive_of(values: Dict[str, Any]) -> robot.Drive:
+    """Return what the wheels can do by the values of :data:`ROWS`."""
+    return robot.Drive(
+        speed=values['max_speed'], reverse=values['max_reverse_speed'],
+        turn_rate=values['max_turn_rate'], acceleration=values['acceleration'],
+        deceleration=values['deceleration'], turn_acceleration=values['turn_acceleration'],
+        latency=values['command_latency'], timeout=values['command_timeout'],
+        noise=values['odometry_noise'],
+        pitch=float(np.radians(values['pitch_on_braking'])), radius=values['robot_radius'])
+
+
+def to_stamp(seconds: float) -> Time:
+    """Return seconds as a stamp."""
+    whole, rest = nanoseconds_to_stamp(int(round(seconds * NANOSECONDS)))
+    return Time(sec=whole, nanosec=rest)

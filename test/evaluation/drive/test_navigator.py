@@ -1,0 +1,130 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The navigator with ideal wheels on grids, and what it does when clouds stay away."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+from segformer_ros.evaluation.drive import judge
+from segformer_ros.evaluation.drive import nav2_rules
+from segformer_ros.evaluation.drive import navigator
+from segformer_ros.evaluation.drive.planner import Pose
+import yaml
+
+ROBOT = Pose(0.0, 0.0, 0.0)
+
+
+def free_grid(size=12.0):
+    cells = int(size / 0.05)
+    return nav2_rules.Grid(np.zeros((cells, cells), np.int8), -0.5 * size, -0.5 * size, 0.05)
+
+
+def ready(goal=(3.0, 1.0), grid=None):
+    pytest.importorskip('skimage')
+    found = navigator.Navigator(navigator.NavigatorSettings(), 8.0)
+    found.begin(goal, 10.0)
+    found.on_cloud(10.0)
+    found.on_grid(free_grid() if grid is None else grid, ROBOT)
+    return found
+
+
+def test_its_layer_and_watchdog_are_those_of_the_snippet(project_root):
+    path = os.path.join(project_root, 'config', 'nav2_local_costmap.yaml')
+    with open(path, encoding='utf-8') as stream:
+        local = yaml.safe_load(stream)['local_costmap']['local_costmap']['ros__parameters']
+    assert navigator.LAYER == {name: local[name] for name in navigator.LAYER}
+    layer = local['semantic_obstacles']
+    assert navigator.WATCHDOG['observation_sources'] == layer['observation_sources']
+    for name, value in navigator.WATCHDOG['sem_ground'].items():
+        assert layer['sem_ground'][name] == value
+    inflation = local['inflation_layer']
+    settings = navigator.NavigatorSettings().inflation
+    assert (settings.reach, settings.scaling) == (
+        inflation['inflation_radius'], inflation['cost_scaling_factor'])
+
+
+def test_it_drives_to_the_goal():
+    found, (x, y, yaw), now = ready(), ROBOT, 10.0
+    while not found.has_arrived(Pose(x, y, yaw)) and now < 40.0:
+        found.on_cloud(now)
+        speed, turn = found.command(Pose(x, y, yaw), now)
+        yaw += 0.05 * turn
+        x, y, now = x + 0.05 * speed * math.cos(yaw), y + 0.05 * speed * math.sin(yaw), now + 0.05
+    assert found.has_arrived(Pose(x, y, yaw)) and 16.0 < now < 25.0
+    assert found.overdue == 0
+
+
+def test_it_stands_while_clouds_are_overdue_and_goes_on():
+    found = ready()
+    assert found.command(ROBOT, 10.1)[0] > 0.1
+    assert found.command(ROBOT, 11.4)[0] > 0.1
+    assert found.command(ROBOT, 11.6) == navigator.STOP
+    assert found.command(ROBOT, 13.0) == navigator.STOP
+    assert found.overdue == 1
+    found.on_cloud(13.1)
+    assert found.command(ROBOT, 13.2)[0] > 0.1
+
+
+def test_it_does_not_start_before_it_knows_anything():
+    found = navigator.Navigator(navigator.NavigatorSettings(), 8.0)
+    found.begin((1.0, 0.0), 10.0)
+    assert found.command(ROBOT, 10.0) == navigator.STOP
+    found.on_cloud(10.0)
+    assert found.command(ROBOT, 10.1) == navigator.STOP
+
+
+def test_where_there_is_no_way_it_looks_around_and_gives_up_in_the_end():
+    grid = free_grid()
+    xs = grid.origin_x + 0.05 * (np.arange(grid.values.shape[1]) + 0.5)
+    grid.values[:, np.abs(xs - 1.5) < 0.1] = 100
+    found = ready(grid=grid)
+    speed, turn = found.command(ROBOT, 10.1)
+    assert speed == 0.0 and turn == pytest.approx(found.settings.look_around)
+    assert not found.gives_up(10.0 + found.settings.patience)
+    assert found.gives_up(10.1 + found.settings.patience)
+
+
+class Wall:
+    """A wall at x = 2."""
+
+    def distance(self, x, y, time):
+        """Return the distance to it."""
+        return min(max(2.0 - x, 0.0), 2.0)
+
+
+def sample(time, x, yaw=0.0, speed=0.5, contact=False):
+    return judge.Sample(time, x, 0.0, yaw, speed, 0.0, contact)
+
+
+def test_the_judge_adds_up_a_way():
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((1.0, 0.0), 1.0)
+    for step in range(21):
+        watch.add(sample(step * 0.1, step * 0.05))
+    found = watch.end(True)
+    assert found.length == pytest.approx(1.0) and found.seconds == pytest.approx(2.0)
+    assert found.clearance == pytest.approx(0.75) and found.contacts == 0 and found.stops == 0
+    assert judge.path_ratio(found) == pytest.approx(1.0)
+
+
+def test_the_judge_counts_a_stop_only_where_nothing_stands_ahead():
+    counts = []
+    for x, yaw, seconds in ((0.0, 0.0, 3.0), (1.2, 0.0, 3.0), (1.2, math.pi, 3.0),
+                            (0.0, 0.0, 0.8)):
+        watch = judge.Judge(Wall(), 0.25)
+        watch.begin((1.0, 0.0), None)
+        for step in range(int(seconds / 0.1)):
+            watch.add(sample(step * 0.1, x, yaw, 0.0))
+        counts.append(watch.end(False).stops)
+    assert counts == [1, 0, 1, 0]
+
+
+def test_the_judge_counts_contacts_by_their_beginning():
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((3.0, 0.0), 3.0)
+    for number, contact in enumerate((False, True, True, False, True)):
+        watch.add(sample(0.1 * number, 1.75, speed=0.1, contact=contact))
+    found = watch.end(False)
+    assert found.contacts == 2 and found.clearance == 0.0 and judge.path_ratio(found) is None

@@ -1,0 +1,151 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated robot over real DDS: it obeys, tells where it is, stops at things, resets."""
+
+import math
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Twist
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+import numpy as np
+import pytest
+from rosgraph_msgs.msg import Clock
+from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.ros.peers import simulated_robot
+from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
+from segformer_ros.ros.peers.simulated_camera import tilted
+from segformer_ros.ros.peers.simulated_camera import transform_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from support.ros_graph import NodeProcess
+from support.ros_graph import Peer
+from support.ros_graph import wait_until
+from tf2_msgs.msg import TFMessage
+
+MODULE = 'segformer_ros.cli.simulated_camera'
+SMALL = {'width': 48, 'height': 36, 'rate': 2.0, 'people': False, 'seed': 5,
+         'pose_source': 'cmd_vel', 'max_speed': 2.0, 'acceleration': 10.0}
+
+
+def seconds(stamp):
+    return stamp.sec + 1e-9 * stamp.nanosec
+
+
+class Commander:
+    """Sends a command again and again until something has come about."""
+
+    def __init__(self, peer, kind=Twist):
+        self.peer = peer
+        self.kind = kind
+        self.publisher = peer.node.create_publisher(kind, 'cmd_vel', 1)
+
+    def until(self, condition, speed, turn_rate, what):
+        """Command until a condition returns something; return that."""
+        def commanded():
+            message = self.kind()
+            twist = message.twist if self.kind is TwistStamped else message
+            twist.linear.x, twist.angular.z = speed, turn_rate
+            self.publisher.publish(message)
+            return condition()
+        return wait_until(commanded, what)
+
+
+@pytest.mark.parametrize('kind', [Twist, TwistStamped])
+def test_it_obeys_and_says_where_it_is(domain, tmp_path, kind):
+    parameters = dict(SMALL, enable_stamped_cmd_vel=kind is TwistStamped, publish_clock=True)
+    with Peer(domain) as peer:
+        odometry = peer.subscribe(Odometry, 'odom', simulated_robot.ODOMETRY.profile())
+        clock = peer.subscribe(Clock, '/clock', 50)
+        transforms = peer.subscribe(TFMessage, '/tf', DYNAMIC_QOS)
+        images = peer.subscribe(Image, 'image_raw', 10)
+        with NodeProcess(domain, tmp_path, parameters, module=MODULE):
+            first = odometry.wait(lambda message: True)
+            start = first.pose.pose.position
+            commander = Commander(peer, kind)
+
+            def gone():
+                place = odometry.messages[-1].pose.pose.position
+                return math.hypot(place.x - start.x, place.y - start.y) > 0.3
+            commander.until(gone, 0.3, 0.0, 'a way of 0.3 m')
+            images.wait(lambda message: seconds(message.header.stamp) > 1.0)
+    told = {seconds(each.header.stamp): each for message in transforms.messages
+            for each in message.transforms}
+    compared = 0
+    for message in odometry.messages:
+        stamp = seconds(message.header.stamp)
+        assert message.twist.twist.linear.x <= 0.3 + 1e-9
+        if stamp in told:
+            compared += 1
+            assert told[stamp].transform.translation.x == message.pose.pose.position.x
+    assert compared > 5
+    # Along its heading, and by the simulated clock.
+    end = odometry.messages[-1]
+    yaw = 2.0 * math.atan2(first.pose.pose.orientation.z, first.pose.pose.orientation.w)
+    moved = np.array([end.pose.pose.position.x - start.x, end.pose.pose.position.y - start.y])
+    assert abs(moved.dot([-math.sin(yaw), math.cos(yaw)])) < 1e-6
+    assert moved.dot([math.cos(yaw), math.sin(yaw)]) > 0.29
+    times = [seconds(message.clock) for message in clock.messages]
+    assert times == sorted(times) and np.diff(times).max() < 0.3
+    assert all(seconds(message.header.stamp) in told for message in images.messages)
+
+
+def test_it_stops_at_a_wall_says_so_and_starts_anew_by_the_service(domain, tmp_path):
+    with Peer(domain) as peer:
+        odometry = peer.subscribe(Odometry, 'odom', simulated_robot.ODOMETRY.profile())
+        contact = peer.subscribe(Bool, 'contact', simulated_robot.CONTACT.profile())
+        diagnostics = peer.subscribe(DiagnosticArray, '/diagnostics', 10)
+        with NodeProcess(domain, tmp_path, SMALL, module=MODULE):
+            start = odometry.wait(lambda message: True).pose.pose.position
+            commander = Commander(peer)
+            commander.until(lambda: contact.messages and contact.messages[-1].data, 2.0, 0.0,
+                            'a contact')
+            commander.until(
+                lambda: any(b'\x02' == status.level for message in diagnostics.messages
+                            for status in message.status), 2.0, 0.0, 'an error in diagnostics')
+            there = odometry.messages[-1].pose.pose.position
+            commander.until(lambda: len(odometry.messages) > 30, 2.0, 0.0, 'more odometry')
+            still = odometry.messages[-1].pose.pose.position
+            assert math.hypot(still.x - there.x, still.y - there.y) < 0.05
+            assert math.hypot(still.x - start.x, still.y - start.y) > 0.3
+            assert peer.call(Trigger, 'reset', Trigger.Request()).success
+            wait_until(lambda: math.hypot(
+                odometry.messages[-1].pose.pose.position.x - start.x,
+                odometry.messages[-1].pose.pose.position.y - start.y) < 1e-6, 'the start again')
+            wait_until(lambda: not contact.messages[-1].data, 'the end of the contact')
+
+
+def test_it_takes_its_pose_from_another_simulator(domain, tmp_path):
+    with Peer(domain) as peer:
+        images = peer.subscribe(Image, 'image_raw', 10)
+        transforms = peer.subscribe(TFMessage, '/tf', DYNAMIC_QOS)
+        publisher = peer.node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
+        with NodeProcess(domain, tmp_path, dict(SMALL, pose_source='tf', rate=20.0),
+                         module=MODULE):
+            sent = []
+
+            def seen(x):
+                def look():
+                    stamp = peer.node.get_clock().now().to_msg()
+                    sent.append(stamp)
+                    publisher.publish(TFMessage(transforms=[transform_message(
+                        stamp, 'odom', 'base_link', planar_pose(x, 0.0, 0.0))]))
+                    return len(images.messages) > before + 2
+                before = len(images.messages)
+                wait_until(look, 'images')
+                return bytes(images.messages[-1].data)
+            # Another place shows another picture.
+            assert seen(0.5) != seen(2.0)
+        assert {seconds(message.header.stamp) for message in images.messages} <= \
+            {seconds(stamp) for stamp in sent}
+        # It does not speak over the one that moves it.
+        own = [each for message in transforms.messages for each in message.transforms]
+        assert len(own) <= len(sent)
+
+
+def test_a_camera_that_looks_higher_than_it_says_is_tilted_so():
+    ahead = tilted(-math.radians(2.0))[:3, :3].dot([0.0, 0.0, 1.0])
+    # y points down in an optical frame.
+    np.testing.assert_allclose(ahead, [0.0, -math.sin(math.radians(2.0)),
+                                       math.cos(math.radians(2.0))], atol=1e-12)
