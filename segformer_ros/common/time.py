@@ -1,8 +1,13 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Stamps of messages as nanoseconds, and back; works on the messages of any library."""
+"""
+Stamps of messages as nanoseconds, and back; percentiles of durations.
 
-from typing import Any, Tuple
+Stamps may be those of any library.
+"""
+
+import math
+from typing import Any, Sequence, Tuple
 
 NANOSECONDS = 10 ** 9
 """In a second."""
@@ -20,3 +25,13 @@ def stamp_to_nanoseconds(stamp: Any) -> int:
 def nanoseconds_to_stamp(nanoseconds: int) -> Tuple[int, int]:
     """Return the fields ``sec`` and ``nanosec`` of a stamp."""
     return divmod(nanoseconds, NANOSECONDS)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """
+    Return the smallest sample that at least a share of all does not exceed (nearest rank).
+
+    :param ordered: one sample or more, ascending
+    :param share: 0..1
+    """
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
-from segformer_ros.common.percentile import percentile
+from segformer_ros.common.time import percentile
 from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.frames import Frame

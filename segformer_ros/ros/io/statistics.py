@@ -6,7 +6,7 @@ import collections
 import threading
 from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
-from segformer_ros.common.percentile import percentile
+from segformer_ros.common.time import percentile
 
 RATE_WINDOW = 5.0
 """Seconds over which rates are taken."""
