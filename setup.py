@@ -56,6 +56,7 @@ setup(
         'calibration': ['scipy', 'rosbags'],
         'distributed': ['distributed'],
         'drive': ['scikit-image'],
+        'video': ['av'],
     },
     python_requires='>=3.6',
     zip_safe=False,

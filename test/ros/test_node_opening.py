@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backend that hangs while it is opened for the first time, and a stop meanwhile."""
 
+import re
 import signal
 import time
 
@@ -27,6 +28,8 @@ def test_opening_that_hangs_brings_the_fallback(start):
         node.serves_again()
         status = node.status('watchdog', lambda status: status.level == WARN)
         assert status.message.startswith('the fallback serves: The backend was not open after ')
+        waited = float(re.search(r'not open after ([\d.]+) s', status.message).group(1))
+        assert 3.0 <= waited < 4.1
         values = {pair.key: pair.value for pair in status.values}
         assert (values['backends replaced'], values['abandoned threads']) == ('1', '1')
 

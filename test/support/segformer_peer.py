@@ -33,6 +33,7 @@ class SegformerPeer(Peer):
         self.compressed = compressed
         self.masks = self.subscribe(Image, self.output('mask'), 50)
         self._publisher = None
+        self.image_qos = qos_profile_sensor_data
         self._stamp = 1000
 
     def output(self, name):
@@ -81,7 +82,7 @@ class SegformerPeer(Peer):
         if self._publisher is None:
             topic = '/{}image{}'.format(self._prefix, '/compressed' if self.compressed else '')
             self._publisher = self.publisher(
-                CompressedImage if self.compressed else Image, topic, qos_profile_sensor_data)
+                CompressedImage if self.compressed else Image, topic, self.image_qos)
             wait_until(self._is_answered, 'the mask of a first image')
             # Now nothing is lost any more. A last one, so that none is left in the node.
             last = self._send_grey()

@@ -19,6 +19,7 @@ from segformer_ros.ros.io import status
 from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.video import VideoDecoder
 
 TF_STATIC = '/tf_static'
 SLOW = 1.0
@@ -169,6 +170,10 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
     if image is None:
         return results
     raw = topic.wanted_type == image_types.RAW
+    if not raw and VideoDecoder().takes(image):
+        # One packet alone is no picture.
+        return [*results, CheckResult(status.OK, 'image', 'H.264, decoded by PyAV'),
+                *_check_age(topic, simulated_time)]
     try:
         height, width = (image_to_rgb(image) if raw else compressed_to_rgb(image)).shape[:2]
         encoding, frame = (plain(text, LONGEST_ENCODING) for text in (

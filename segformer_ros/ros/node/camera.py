@@ -32,6 +32,7 @@ from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.encodings import ENCODINGS
+from segformer_ros.segmentation.images.video import VideoDecoder
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -164,6 +165,7 @@ class Camera:
         self._infos: Optional[LatchedSubscription] = None
         self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
+        self._video = VideoDecoder()
         self._log = Throttle(node.get_logger(), time.monotonic)
         # Held while publishing: once stop has it, nothing more goes out.
         self._gate = threading.Lock()
@@ -226,8 +228,11 @@ class Camera:
 
         :raises InvalidInputError: it cannot be used
         """
-        return compressed_to_rgb(message) if self._compressed else \
-            image_to_rgb(message, self._bridge.to_rgb)
+        if not self._compressed:
+            return image_to_rgb(message, self._bridge.to_rgb)
+        if self._video.takes(message):
+            return self._video.decode(message)
+        return compressed_to_rgb(message)
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded."""
@@ -275,6 +280,9 @@ class Camera:
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
         self._watch.record_arrival()
+        if self._compressed:
+            # Also those whose frames make way: a picture of a video needs all before it.
+            self._video.add(message)
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
         if self.statistics.record_arrival(now, stamp, self._age(stamp)):
             self._log.info(

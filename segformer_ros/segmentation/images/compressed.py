@@ -107,7 +107,7 @@ def _check_no_video(data: bytes, format_text: str) -> None:
         got=f'format {format_text[:40]!r}, first bytes {data[:8].hex()}',
         expected='a JPEG or PNG', remedy='Decode it: ros2 run image_transport republish '
         '--ros-args -p in_transport:=ffmpeg -p out_transport:=raw (Humble: republish ffmpeg raw), '
-        'or set the driver to JPEG.')
+        'install PyAV for H.264 (docs/install.md), or set the driver to JPEG.')
 
 
 def _check_complete(data: bytes, format_text: str) -> None:
