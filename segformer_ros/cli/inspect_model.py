@@ -3,6 +3,9 @@
 """The command ``inspect_model``: check an ONNX file and write its specification."""
 
 import argparse
+import importlib.util
+import os
+import tempfile
 import textwrap
 from typing import List, Optional
 
@@ -17,7 +20,10 @@ from segformer_ros.model.huggingface import table_with_rest
 from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.optimize import optimize
+from segformer_ros.model.optimize.target import TENSORRT_8_2
 from segformer_ros.model.spec import BINARY
+from segformer_ros.model.spec import ModelSpec
 
 WIDTH = 99
 LABEL_WIDTH = 14
@@ -66,7 +72,7 @@ def _inspect(options: argparse.Namespace) -> int:
                                       _knowledge(options, table))
     except ModelError as error:
         _print_row('contract', f'does not fit. {error}')
-        _print_tensorrt(header)
+        _print_tensorrt(inspection.violations(header))
         return 1
     if table is None:
         default = load_class_table(draft.spec.classes)
@@ -77,7 +83,7 @@ def _inspect(options: argparse.Namespace) -> int:
     _print_row('contract', f'fits: {draft.spec.output_kind}, output {draft.spec.output_name}')
     for text in draft.assumptions:
         _print_row('', f'assumed: {text}')
-    _print_tensorrt(header)
+    _print_rewritten(options.file, header, draft.spec)
     if options.write_spec is not None:
         if table is None:
             raise ModelError(f'Names of the {draft.spec.num_classes} classes are not known',
@@ -131,9 +137,29 @@ def _print_classes(draft: inspection.Draft, table: Optional[ClassTable]) -> None
     _print_row('classes', '{}: {}{}'.format(count, ', '.join(table.names[:NAMES_SHOWN]), more))
 
 
-def _print_tensorrt(header: OnnxHeader) -> None:
-    label = f'TensorRT {inspection.OLDEST}'
+def _print_rewritten(path: str, header: OnnxHeader, spec: ModelSpec) -> None:
+    """Judge the graph that an engine would be built from, where onnx can make it."""
     found = inspection.violations(header)
+    if importlib.util.find_spec('onnx') is None:
+        _print_tensorrt(found)
+        _print_row('', 'this is the file as it is; with the Python package onnx the graph that is '
+                   'made from it is judged')
+        return
+    with tempfile.TemporaryDirectory(prefix='segformer_ros_inspect_') as folder:
+        made = os.path.join(folder, 'made.onnx')
+        changes, detail = optimize.write_rewritten(path, spec, TENSORRT_8_2, made)
+        if changes == optimize.UNCHANGED:
+            _print_tensorrt(found)
+            _print_row('', f'runs as it is: {detail}')
+            return
+        _print_tensorrt(inspection.violations(read_onnx_header(made)))
+    _print_row('', f'that is the graph which is made from it: {changes}, {detail}')
+    if found:
+        _print_row('', 'the file itself: ' + '; '.join(found))
+
+
+def _print_tensorrt(found: List[str]) -> None:
+    label = f'TensorRT {inspection.OLDEST}'
     _print_row(label, 'does not fit' if found else 'fits')
     for text in found:
         _print_row('', text)

@@ -157,3 +157,32 @@ def test_neither_onnx_nor_onnxruntime_is_needed(model, project_root):
                           universal_newlines=True)
     assert done.returncode == 0, done.stdout
     assert 'contract      fits' in done.stdout
+
+
+@pytest.mark.parametrize('style, opset', [('dynamo', 18), ('scaled dot product', 17)])
+def test_tensorrt_is_judged_by_the_graph_that_would_be_built_and_not_by_the_file(
+        tmp_path, capsys, style, opset):
+    onnx = pytest.importorskip('onnx')
+    from support.exported_segformer import export_segformer
+    from support.exported_segformer import TINY
+    path = str(tmp_path / 'net.onnx')
+    onnx.save(export_segformer(TINY, (64, 64), style), path)
+    classes = tmp_path / 'table.yaml'
+    classes.write_text('name: t\nclasses:\n' + ''.join(
+        f'- {{name: c{each}, color: [{each}, 1, 2]}}\n' for each in range(TINY.classes)))
+    arguments = [path, '--classes', str(classes)]
+    assert inspect_model.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert 'TensorRT 8.2  fits' in out and 'made from it: folded, blocks 1+2+1+1' in out
+    assert f'the file itself: opset {opset}' in ' '.join(out.split())
+    # Another network keeps its inside, and with it what TensorRT does not read.
+    onnx.save(export_segformer(TINY, (64, 64), style, spoil='relu'), path)
+    assert inspect_model.main(arguments) == 0
+    assert 'TensorRT 8.2  does not fit' in capsys.readouterr().out
+
+
+def test_without_onnx_the_file_is_judged_and_that_is_said(model, capsys, monkeypatch):
+    monkeypatch.setattr(inspect_model.importlib.util, 'find_spec', lambda name: None)
+    assert inspect_model.main([model(w.segmenter(opset=17, op='LayerNormalization'))]) == 0
+    out = ' '.join(capsys.readouterr().out.split())
+    assert 'TensorRT 8.2 does not fit' in out and 'this is the file as it is' in out

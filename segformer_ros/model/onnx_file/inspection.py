@@ -90,7 +90,9 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
     assumptions: List[str] = []
     graph_checks.refuse_random(header)
     image = _only_image(header)
-    layout = 'nchw' if image.shape[1] == 3 else 'nhwc'
+    layout = 'nhwc' if image.shape[3] == 3 and image.shape[1] != 3 else 'nchw'
+    if 3 not in (image.shape[1], image.shape[3]):
+        assumptions.append('input_layout: nchw, as the file does not state its channels')
     size_wh = _size_of(image, layout)
     if size_wh is None:
         size_wh = known.input_size_wh or model_spec.ModelSpec._field_defaults['input_size_wh']
@@ -209,7 +211,8 @@ def violations(header: OnnxHeader) -> List[str]:
     found += [f'{spec.name}: uint8 is read from TensorRT 8.5 on'
               for spec in header.inputs + header.outputs if spec.dtype == 'uint8']
     found += [f'{spec}: NCHW with 3 channels is what TensorRT {OLDEST} is given'
-              for spec in header.inputs if len(spec.shape) == 4 and spec.shape[1] != 3]
+              for spec in header.inputs
+              if len(spec.shape) == 4 and spec.shape[1] not in (3, None)]
     return found
 
 
@@ -231,7 +234,8 @@ def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
                          remedy=EXPORT_REMEDY)
     image = header.inputs[0]
     if (image.dtype not in model_spec.INPUT_DTYPES or len(image.shape) != 4
-            or image.shape[0] not in (None, 1) or 3 not in (image.shape[1], image.shape[3])):
+            or image.shape[0] not in (None, 1)
+            or (3 not in (image.shape[1], image.shape[3]) and image.shape[1] is not None)):
         raise ModelError('Input is not an image', got=image, expected=expected,
                          remedy=EXPORT_REMEDY)
     return image

@@ -94,6 +94,32 @@ def optimize(onnx_path: str, spec: ModelSpec, target: Target = ONNXRUNTIME,
     return from_metadata(onnx_path, spec, target, metadata)
 
 
+def write_rewritten(onnx_path: str, spec: ModelSpec, target: Target,
+                    path: str) -> Tuple[str, str]:
+    """
+    Write the graph that would be compared for a target first; nothing is run or compared here.
+
+    :param path: of the graph; not written where the original is used as it is
+    :return: ``changes`` and ``detail`` as in :class:`OptimizedModel`
+    :raises BackendError: onnx is not installed
+    """
+    refusals = []
+    try:
+        _check_ends(spec)
+        model = _load(onnx_path)
+    except UnsupportedGraphError as error:
+        return UNCHANGED, str(error)
+    for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
+        try:
+            made = rewrite(model, spec, target)
+            import_onnx().save(made.model, path)
+        except (UnsupportedGraphError,) + _onnx_errors() as error:
+            refusals.append(f'{changes}: {_short(error)}')
+        else:
+            return changes, '; '.join([made.outline] + refusals)
+    return UNCHANGED, '; '.join(refusals)
+
+
 def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedModelCache:
     """
     Return where the optimized model lies or will lie.
@@ -148,14 +174,11 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
               Dict[str, Any], Optional[str]]:
     """Return metadata and path of the most thorough rewrite that agrees with the original."""
     _LOGGER.info('Optimizing %s for %s: once, a few seconds', onnx_path, target.name)
-    if (spec.input_layout, spec.input_dtype) != ('nchw', 'float32') \
-            or spec.output_layout == 'nhwc':
-        return {'changes': UNCHANGED, 'detail': 'its ends are not those of an export',
-                FAILURES: 0}, None
     refusals: List[str] = []
     failures = 0
     native = native_spec(read_onnx_header(onnx_path), spec)
     try:
+        _check_ends(spec)
         model = _load(onnx_path)
     except UnsupportedGraphError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
@@ -241,6 +264,12 @@ def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec
     return {'changes': UNCHANGED, FAILURES: failures, 'detail': 'its size is fixed to {} x {}, '
             'and it is no SegFormer that could be written anew: {}'.format(
                 *native.input_size_wh, reason)}, None
+
+
+def _check_ends(spec: ModelSpec) -> None:
+    if (spec.input_layout, spec.input_dtype) != ('nchw', 'float32') \
+            or spec.output_layout == 'nhwc':
+        raise UnsupportedGraphError('its ends are not those of an export')
 
 
 def _load(onnx_path: str) -> Any:

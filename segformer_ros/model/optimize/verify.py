@@ -68,7 +68,7 @@ def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
                           _run(optimized, optimized_spec, pictures)):
         for begin in range(0, len(one), _ROWS):
             part = one[begin:begin + _ROWS]
-            got = _TAILS[cut](_upsampled(other, spec.output_size_wh, begin, len(part)))
+            got = _TAILS[cut](_upsampled(other, one.shape[1::-1], begin, len(part)))
             if spec.output_kind == model_spec.LABELS:
                 distance, same = _by_labels(part[:, :, 0], got)
             else:

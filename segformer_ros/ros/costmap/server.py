@@ -14,6 +14,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.cost_table import UNKNOWN
 from segformer_ros.costmap.pipeline import CameraView
@@ -52,6 +53,13 @@ LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
 OfferMask = Callable[[str, Header, Segmentation, Optional[CameraInfo]], None]
+
+
+class Tables(NamedTuple):
+    """What is made of the classes of a network; None where there is no costmap."""
+
+    groups: Optional[Grouping]
+    costs: Optional[CostTable]
 
 
 class _Setup(NamedTuple):
@@ -136,6 +144,34 @@ class CostmapServer:
         self._setup.thread.start()
         self._log_mounts()
         return self._offer
+
+    def load_tables(self, parameters: NodeParameters, classes: ClassTable) -> Tables:
+        """
+        Return what the parameters make of the classes of another network.
+
+        :raises ConfigurationError: costs or groups do not fit the classes
+        """
+        if self._setup is None:
+            return Tables(None, None)
+        return Tables(load_grouping(parameters.costmap.groups, classes),
+                      load_cost_table(parameters.costmap.cost_profile, classes))
+
+    def exchange(self, classes: ClassTable, tables: Tables) -> None:
+        """
+        Read masks by other classes from now on; those on their way are left out.
+
+        The grid keeps what it holds: costs, and no classes.
+        """
+        setup = self._setup
+        if setup is None or tables.groups is None or tables.costs is None:
+            return
+        setup.thread.forget()
+        with self._lock:
+            self._session += 1
+            setup.pipeline.costs = tables.costs
+            self._setup = setup = setup._replace(classes=classes, groups=tables.groups)
+            if self._open:
+                self._publish_label_infos(setup)
 
     def start(self) -> None:
         """Publish the names of the groups and let grids and clouds out."""

@@ -92,13 +92,22 @@ class Publishers:
 
     def __init__(self, node: Node, camera: str, rows: Sequence[topics.Topic]) -> None:
         self._node = node
+        self._camera = camera
         self._by_topic: Dict[topics.Topic, Publisher] = {}
+        self.replace(rows)
+
+    def replace(self, rows: Sequence[topics.Topic]) -> None:
+        """Have the publishers of these topics and no others; those that stay are the same."""
+        for row in [each for each in self._by_topic if each not in rows]:
+            self._node.destroy_publisher(self._by_topic.pop(row))
         for row in rows:
+            if row in self._by_topic:
+                continue
             message_type = label_info_type() if row.type_name == topics.LABEL_INFO.type_name \
                 else TYPES[row.type_name]
             if message_type is not None:
                 self._by_topic[row] = create_output(
-                    node, message_type, topics.output_name(camera, row), row)
+                    self._node, message_type, topics.output_name(self._camera, row), row)
 
     def has(self, topic: topics.Topic) -> bool:
         """Return whether a topic has a publisher."""

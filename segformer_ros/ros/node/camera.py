@@ -5,7 +5,7 @@
 import threading
 import time
 import traceback
-from typing import Any, Callable, Optional, TYPE_CHECKING
+from typing import Any, Callable, List, NamedTuple, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -13,6 +13,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.common.text import plain
+from segformer_ros.model.classes import ClassTable
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
@@ -42,6 +43,16 @@ if TYPE_CHECKING:
     pass
 
 
+class ServedFrame(NamedTuple):
+    """A frame and the mask that was published of it."""
+
+    camera: str
+    image: arrays.UInt8
+    rotate: int
+    settings: segmentation_api.SegmenterSettings
+    mask: arrays.UInt8
+
+
 class FrameJob:
     """
     One image on its way to a mask; made when it comes, used in the inference thread.
@@ -67,8 +78,7 @@ class FrameJob:
         self._parameters = self._camera.settings.current
         self._image = self._camera.decode(self.message)
         self._converted = time.monotonic()
-        self._rotate = next(each.rotate for each in self._parameters.cameras
-                            if each.name == self._camera.name)
+        self._rotate = rotate_of(self._parameters, self._camera.name)
         self._with_confidence = self._camera.needs_confidence
         self._set_up(segmenter)
         return segmenter.prepare(self._image, self._rotate, self._with_confidence)
@@ -112,10 +122,20 @@ class FrameJob:
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
         # Another backend may run the file as it is, of which the labels come alone.
         check_confidence(self._parameters, segmenter.spec.has_confidence)
-        settings = segmentation_api.SegmenterSettings(
-            self._parameters.resize, self._parameters.postprocess, self._parameters.threshold)
+        settings = settings_of(self._parameters)
         if segmenter.settings != settings:
             segmenter.settings = settings
+
+
+def rotate_of(parameters: NodeParameters, camera: str) -> int:
+    """Return the degrees by which a camera's images are turned."""
+    return next(each.rotate for each in parameters.cameras if each.name == camera)
+
+
+def settings_of(parameters: NodeParameters) -> segmentation_api.SegmenterSettings:
+    """Return the settings of the segmenter."""
+    return segmentation_api.SegmenterSettings(
+        parameters.resize, parameters.postprocess, parameters.threshold)
 
 
 LONGEST_TRACE = 6000
@@ -149,6 +169,8 @@ class Camera:
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
+        self.on_served: Optional[Callable[[ServedFrame], None]] = None
+        """Is given what was published, while another network is checked on it."""
         parameters = next(each for each in settings.current.cameras if each.name == name)
         self._compressed = parameters.image_transport == 'compressed'
         self._topic = node.resolve_topic_name(
@@ -203,6 +225,13 @@ class Camera:
         self.stop()
         self._outputs.destroy()
 
+    def replace_classes(self, classes: ClassTable, has_confidence: bool) -> None:
+        """Publish the class names of another network, whose frames come next."""
+        with self._gate:
+            self._outputs.replace_classes(classes, has_confidence)
+            if self._open:
+                self._outputs.publish_label_info(self.settings.current.threshold)
+
     def publish_label_info(self) -> None:
         """Publish the class names again, for a changed threshold."""
         with self._gate:
@@ -256,6 +285,11 @@ class Camera:
                                 + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, segmentation, self._camera_info)
+        on_served = self.on_served
+        if on_served is not None:
+            on_served(ServedFrame(
+                self.name, image, rotate_of(parameters, self.name), settings_of(parameters),
+                segmentation.mask))
         return True
 
     def report(self, kind: str, text: str, rejected: bool) -> None:

@@ -104,6 +104,8 @@ class InferenceThread(StoppableThread):
         self._max_rate = max_rate
         self._predecessor = predecessor
         self._abandoned = False
+        self._held = False
+        self._drained = threading.Event()
         self._tasks: List[Task] = []
         self._opened = threading.Event()
         self._hold_time = 0.0
@@ -157,6 +159,30 @@ class InferenceThread(StoppableThread):
             self._max_rate = max_rate
             self._changed.notify()
 
+    def hold(self) -> None:
+        """Begin no frame before :meth:`resume`; the newest of each camera waits."""
+        with self._changed:
+            self._held = True
+
+    def resume(self) -> None:
+        """Take frames again."""
+        with self._changed:
+            self._held = False
+            self._changed.notify()
+
+    def retire(self, successor: 'InferenceThread') -> None:
+        """Finish the frame in work, leave those that wait to another thread, close and end."""
+        with self._changed:
+            self._stopping = True
+            waiting = self._scheduler.take_all()
+            self._changed.notify()
+        for camera, job in waiting:
+            successor.offer(camera, job)
+
+    def wait_until_drained(self, timeout: float) -> bool:
+        """Wait until the last frame is published; return whether that was so in time."""
+        return self._drained.wait(timeout)
+
     def clear(self) -> List[str]:
         """Forget the frames that wait, and return the cameras that had one."""
         with self._changed:
@@ -204,6 +230,7 @@ class InferenceThread(StoppableThread):
                 running = self._advance(running, following)
                 self._hold_time = HOLD_SHARE * (time.monotonic() - began)
         finally:
+            self._drained.set()
             self.live.close()
 
     def _advance(self, running: Optional[Task], following: Optional[Task]) -> Optional[Task]:
@@ -228,6 +255,11 @@ class InferenceThread(StoppableThread):
                 now = time.monotonic()
                 # Not while another frame runs on a GPU: waiting would cost its overlap.
                 hold_time = self._hold_time if wait else 0.0
+                if self._held:
+                    if not wait:
+                        return None
+                    self._changed.wait()
+                    continue
                 found = self._scheduler.take(now, self._max_rate, hold_time)
                 if found is not None:
                     task = Task(*found)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publishers of one camera: what is made of a segmentation, while somebody subscribes."""
 
-from typing import Callable, Optional, TYPE_CHECKING
+from typing import Callable, List, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from segformer_ros.common import arrays
@@ -40,10 +40,16 @@ class Outputs:
         self._classes = classes
         self._palette = classes.palette()
         self.has_confidence = has_confidence
-        self._publishers = Publishers(node, camera, [
-            row for row in topics.OUTPUTS if has_confidence or row != topics.CONFIDENCE])
+        self._publishers = Publishers(node, camera, _rows(has_confidence))
         self.is_wanted = self._publishers.is_wanted
         self.destroy = self._publishers.destroy
+
+    def replace_classes(self, classes: 'ClassTable', has_confidence: bool) -> None:
+        """Publish for another network; no frame may be published meanwhile."""
+        self._classes = classes
+        self._palette = classes.palette()
+        self.has_confidence = has_confidence
+        self._publishers.replace(_rows(has_confidence))
 
     def publish_label_info(self, threshold: float) -> None:
         """Publish the class names, latched; nothing where vision_msgs is absent."""
@@ -95,3 +101,7 @@ class Outputs:
             publish(raw, image_messages.rgb8_image(header, picture))
         if is_wanted(compressed):
             publish(compressed, image_messages.compressed_image(header, encode(picture), suffix))
+
+
+def _rows(has_confidence: bool) -> 'List[topics.Topic]':
+    return [row for row in topics.OUTPUTS if has_confidence or row != topics.CONFIDENCE]

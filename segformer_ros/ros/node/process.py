@@ -20,6 +20,8 @@ from segformer_ros.ros.node.stop_signal import StopRequest
 RCLError = rclpy_implementation.RCLError
 AnyNode = TypeVar('AnyNode', bound=Node)
 
+SHUTDOWN_TIMEOUT = 1.0
+"""Seconds that callbacks in work may take at the end."""
 SPIN_TIMEOUT = 0.5
 """
 Seconds until a signal is noticed: Python runs its handlers between two waits of rcl. Each wait
@@ -77,7 +79,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
             pass  # somebody shut the context down, which is a request to stop too
         finally:
             close(node)
-            executor.shutdown()
+            # A request that still waits for its answer must not keep the process.
+            executor.shutdown(timeout_sec=SHUTDOWN_TIMEOUT)
             node.destroy_node()
     finally:
         rclpy.try_shutdown()

@@ -85,6 +85,12 @@ class Scheduler:
             self._slots[camera] = None
         return held
 
+    def take_all(self) -> 'List[Tuple[str, FrameJob]]':
+        """Empty all slots and return what they held."""
+        held = [(camera, job) for camera, job in self._slots.items() if job is not None]
+        self.clear()
+        return held
+
     def _next(self, now: float, max_rate: float) -> 'Optional[Tuple[str, FrameJob]]':
         """Return the frame that is due of the least recently served camera."""
         for camera in self._order:

@@ -33,6 +33,9 @@ from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.model_switch import ModelSwitch
+from segformer_ros.ros.node.model_switch import Serving
+from segformer_ros.ros.node.model_trial import Candidate
 from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
@@ -83,6 +86,8 @@ class SegformerNode(LifecycleNode):
             self.get_logger().warning(f'{trouble}. {shared_memory.REMEDY}')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
+        self._model: Optional[live_segmenter.Model] = None
+        self._switch = ModelSwitch(self, self._settings, self._serving, self._abandoned)
         self._settings.examine = self._examine
         answer_impossible_transitions(self, self._settings.current.autostart)
         create_steady_timer(self, CHECK_PERIOD, self._on_check)
@@ -195,11 +200,11 @@ class SegformerNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters = self._settings.current
-        model = live_segmenter.find_model(parameters)
+        model = self._model = live_segmenter.find_model(parameters)
         self._settings.locked = True
         watched = self._supervisor = supervisor.Supervisor(
             self._settings,
-            lambda fallback, predecessor: self._make_thread(model, fallback, predecessor),
+            self._make_successor,
             self._on_lost, self._on_trouble, self._abandoned)
         watched.start(self._is_stopping)
         # Of what serves: where the labels' own network can be cut, it has a confidence.
@@ -217,17 +222,39 @@ class SegformerNode(LifecycleNode):
                                 watched.offer, on_mask)
             for camera in parameters.cameras}
 
-    def _make_thread(self, model: live_segmenter.Model, fallback: bool,
-                     predecessor: Optional[InferenceThread]) -> InferenceThread:
+    def _make_successor(self, fallback: bool,
+                        predecessor: Optional[InferenceThread]) -> InferenceThread:
         parameters = self._settings.current
         if fallback:
             # What runs on every machine: a provider that was named may be what failed.
             parameters = parameters._replace(backend='onnxruntime',
                                              execution_provider=CPU_PROVIDER)
+        model = self._model or live_segmenter.find_model(parameters)
+        return self._make_thread(model, parameters, predecessor)
+
+    def _make_thread(self, model: live_segmenter.Model, parameters: NodeParameters,
+                     predecessor: Optional[InferenceThread] = None) -> InferenceThread:
         live = live_segmenter.LiveSegmenter(live_segmenter.make_selector(parameters, model),
                                             parameters.threads)
         return InferenceThread([camera.name for camera in parameters.cameras], live,
                                parameters.max_rate, predecessor)
+
+    def _serving(self) -> Optional[Serving]:
+        """Return what may be exchanged for another network, None where nothing serves."""
+        if self._supervisor is None or self._model is None or not self._enabled \
+                or self.lifecycle_state != 'active':
+            return None
+        return Serving(
+            self._model, self._supervisor, list(self._cameras.values()), self._make_thread,
+            lambda parameters, model: self._costmap.load_tables(parameters, model.classes),
+            self._take_over)
+
+    def _take_over(self, candidate: Candidate) -> None:
+        self._model = candidate.model
+        self._has_confidence = candidate.thread.live.has_confidence
+        for camera in self._cameras.values():
+            camera.replace_classes(candidate.model.classes, self._has_confidence)
+        self._costmap.exchange(candidate.model.classes, candidate.tables)
 
     def _on_lost(self, name: str, why: str) -> None:
         if name in self._cameras:
@@ -295,6 +322,7 @@ class SegformerNode(LifecycleNode):
                 self._cameras[name].statistics.record_drop()
 
     def _release(self) -> None:
+        self._switch.cancel()
         self._stop()
         if self._supervisor is not None and not self._supervisor.stop(STOP_TIMEOUT):
             # The cameras are stopped, so it cannot publish through what is destroyed now.
@@ -307,6 +335,7 @@ class SegformerNode(LifecycleNode):
                 f'Abandoned threads, which hang: {len(self._abandoned)}; with '
                 f'{supervisor.MAX_ABANDONED} the process ends.')
         self._supervisor = None
+        self._model = None
         for camera in self._cameras.values():
             camera.destroy()
         self._cameras = {}

@@ -218,6 +218,22 @@ class Supervisor:
         # Nobody will take it before the next attempt.
         return thread.failure is not None or thread.offer(camera, job)
 
+    def hand_over(self, thread: InferenceThread) -> InferenceThread:
+        """
+        Watch another thread from now on, which is open and takes the frames that wait.
+
+        It is held: whoever calls this lets it go once the one before is drained.
+
+        :return: the thread before, which finishes its frame and ends
+        """
+        before = self.thread
+        thread.hold()
+        self.thread = thread
+        before.retire(thread)
+        self._attempts, self._fallback, self._trouble = 0, False, ''
+        self._busy = BusyTime()
+        return before
+
     def stop(self, timeout: float) -> bool:
         """
         Let the frame in work finish, close the backend and join the thread.

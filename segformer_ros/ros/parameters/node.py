@@ -90,6 +90,18 @@ class NodeParameters(NamedTuple):
         '', rows.CONFIGURE,
         'Path of the YAML that describes the model; empty: the known one of that name, or the '
         'file beside the ONNX file with the suffix .yaml.')
+    next_model: str = rows.parameter(
+        '', rows.LIVE,
+        'What ~/load_model loads, as in model; it moves there when the network has taken over.')
+    next_model_spec: str = rows.parameter(
+        '', rows.LIVE, 'Its specification, as in model_spec.')
+    next_cost_profile: str = rows.parameter(
+        '', rows.LIVE,
+        'Costs of its classes, as in cost_profile; empty: the same as now.')
+    next_category_groups: str = rows.parameter(
+        '', rows.LIVE,
+        'Groups of its classes, as in category_groups; empty: those named as '
+        'next_cost_profile, or the same as now.')
     backend: str = rows.parameter(
         'auto', rows.CONFIGURE,
         'Runtime of the network; auto takes the fastest that works, and serves with onnxruntime '

@@ -79,6 +79,21 @@ class ParameterServer:
             and self._node.describe_parameter(each.name).read_only
             and _same(each, self._node.get_parameter(each.name)))]
 
+    def put(self, values: Dict[str, Any]) -> None:
+        """
+        Set parameters to what the node uses already, whatever they wait for otherwise.
+
+        :raises ConfigurationError: one of them is refused all the same
+        """
+        locked, self.locked = self.locked, False
+        try:
+            result = self._node.set_parameters_atomically(
+                [Parameter(name, value=value) for name, value in values.items()])
+        finally:
+            self.locked = locked
+        if not result.successful:
+            raise ConfigurationError('Parameters cannot be set', got=result.reason)
+
     def _on_set(self, changes: List[Parameter]) -> SetParametersResult:
         values = dict(self._values)
         for change in changes:

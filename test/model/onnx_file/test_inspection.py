@@ -63,6 +63,18 @@ def test_dynamic_file_takes_the_number_of_classes_from_its_last_convolution():
     assert draft(content).spec.input_size_wh == (512, 512)
 
 
+def test_file_that_states_no_dimension_at_all_has_its_channels_first():
+    # What optimum exports for transformers.js.
+    content = w.segmenter(('b', 'channels', 'h', 'w'), ('b', 'c', 'h4', 'w4'))
+    result = draft(content, input_size_wh=(640, 320))
+    assert (result.spec.input_layout, result.spec.input_size_wh) == ('nchw', (640, 320))
+    assert (result.spec.num_classes, result.spec.output_size_wh) == (150, (160, 80))
+    assert result.assumptions[0].startswith('input_layout: nchw')
+    assert inspection.violations(header_of(content)) == []
+    assert draft(w.segmenter(('b', 'h', 'w', 3), (1, 16, 16, 150)),
+                 input_size_wh=(64, 64)).spec.input_layout == 'nhwc'
+
+
 def test_deployment_form_with_channels_last_and_uint8_is_recognised():
     content = w.segmenter((1, 480, 640, 3), (1, 120, 160, 19), input_dtype=w.UINT8)
     spec = draft(content).spec

@@ -86,6 +86,8 @@ class RecoveringSelector(ListSelector):
 class Outputs:
     """Keeps what would be published."""
 
+    has_confidence = True
+
     def __init__(self):
         self.masks = {}
 

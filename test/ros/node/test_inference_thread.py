@@ -463,3 +463,48 @@ def test_backend_is_waited_for_while_it_runs_and_not_while_an_image_is_decoded()
         job.gate.set()
         gate.set()
         assert thread.stop(10.0)
+
+
+def test_held_thread_keeps_the_newest_frame_and_serves_it_when_let_go():
+    backend, record = SteppedBackend(), Record()
+    thread = make_thread(ListSelector(backend))
+    start(thread)
+    thread.hold()
+    assert [thread.offer('a', Job(record, n)) for n in (1, 2)] == [False, True]
+    assert not backend.running.wait(0.2)
+    thread.resume()
+    wait_until(lambda: record.frames, 'a served frame')
+    assert record.frames == [('a', 2)]
+    assert thread.stop(10.0)
+
+
+def test_held_thread_can_be_stopped():
+    thread = make_thread(ListSelector(SteppedBackend()))
+    start(thread)
+    thread.hold()
+    assert thread.stop(10.0)
+
+
+def test_retired_thread_finishes_its_frame_and_leaves_the_waiting_ones_to_its_successor():
+    gate, record = threading.Event(), Record()
+    backend = SteppedBackend(gate)
+    thread = make_thread(ListSelector(backend), ('a', 'b'))
+    successor = make_thread(ListSelector(SteppedBackend()), ('a', 'b'))
+    for each in (thread, successor):
+        start(each)
+    successor.hold()
+    thread.offer('a', Job(record, 0))
+    assert backend.running.wait(10.0)
+    thread.offer('a', Job(record, 1))
+    thread.offer('b', Job(record, 2, 'b'))
+    thread.retire(successor)
+    assert not thread.wait_until_drained(0.1)
+    gate.set()
+    assert thread.wait_until_drained(10.0)
+    assert record.frames == [('a', 0)]
+    assert thread.stop(10.0) and backend.closed == 1
+    assert record.frames == [('a', 0)]
+    successor.resume()
+    wait_until(lambda: len(record.frames) == 3, 'the frames that waited')
+    assert sorted(record.frames[1:]) == [('a', 1), ('b', 2)]
+    assert successor.stop(10.0)
