@@ -15,7 +15,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-arm64 test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-arm64 test-torch test-tensorrt-rtx test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
+	@echo "make bench-check  whether the ratios of docs/performance.md still hold"
 	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
 	@echo "make soak MINUTES=60   the node under random disturbances; soak_output/soak.png"
 	@echo "make clean      remove everything that make has built"
@@ -103,6 +104,7 @@ test-lint: $(VENV)/.test
 
 test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow
+	$(MAKE) --no-print-directory bench-check
 
 # The command install_runtime on the versions of each Ubuntu, and in a Debian made by mmdebstrap.
 # Part of test-slow.
@@ -221,6 +223,22 @@ bench: .venv-bench/.installed
 	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE) $(BENCH_OPTIONS)
 	cp bench_output/benchmark.md docs/performance.md
 	cp bench_output/benchmark.json docs/performance.json
+
+# Ratios of processor time, of one run, beside those of the docs: part of test-slow. Peers that
+# are not installed (transformers needs PyTorch) are not compared.
+bench-check: $(VENV)/.test
+	@mkdir -p bench_output/check
+	models=(--model segformer_sim)
+	config="$(SHARED)/segformer_b0_ade/config.json"
+	if [ -e "$$config" ]; then
+		$(BIN)/python tools/write_random_segformer.py "$$config" 512x512 \
+			bench_output/check/segformer_b0_random.onnx
+		models+=(--model bench_output/check/segformer_b0_random.onnx)
+	fi
+	$(BIN)/python -m segformer_ros.cli.benchmark "$${models[@]}" --size 640x480 --rounds 7 \
+		--patience 30 --no-memory --output bench_output/check
+	$(BIN)/python tools/measure/bench_check.py bench_output/check/benchmark.json \
+		docs/performance.json
 
 # Also part of test-slow; here the results go into the table of docs/reliability.md.
 faults: $(VENV)/.test
