@@ -88,7 +88,10 @@ def pytest_collection_modifyitems(items):
 
 
 def _expected_skips():
-    with open(os.path.join(TEST_ROOT, 'expected_skips.txt'), encoding='utf-8') as stream:
+    # Each environment lacks something else; what main lacks would hide whole modules there.
+    name = os.environ.get('SEGFORMER_ROS_TEST_ENVIRONMENT', 'main')
+    path = os.path.join(TEST_ROOT, 'expected_skips', name + '.txt')
+    with open(path, encoding='utf-8') as stream:
         rows = [line.rstrip('\n') for line in stream if line.strip() and line[0] != '#']
     return [tuple(row.split('\t')) for row in rows]
 

@@ -1,0 +1,73 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A skip that no list has, and an environment that cannot be built, are failures in CI."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LISTS = sorted(glob.glob(os.path.join(TESTS, 'expected_skips', '*.txt')))
+# Of the main environment: what it lacks hides whole modules.
+MOST_ROWS_OF_MAIN = 20
+
+
+def rows(path):
+    with open(path, encoding='utf-8') as stream:
+        return [tuple(line.rstrip('\n').split('\t')) for line in stream if line[0] != '#']
+
+
+@pytest.mark.parametrize('path', LISTS, ids=os.path.basename)
+def test_every_row_names_a_test_that_is_there(path):
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(TESTS) for name in names
+             if name.startswith('test_')]
+    for row in rows(path):
+        assert len(row) == 2 and all(row), row
+        assert any(row[0] in file for file in files), row
+
+
+def test_main_environment_lacks_no_package_that_it_installs():
+    found = rows(os.path.join(TESTS, 'expected_skips', 'main.txt'))
+    assert len(found) <= MOST_ROWS_OF_MAIN
+    reasons = ' '.join(reason for _, reason in found)
+    for package in ('onnx', 'onnxruntime', 'rosbags', 'scipy', 'rclpy', 'sklearn', 'distributed'):
+        assert f"could not import '{package}" not in reasons
+        assert f'{package} is not installed' not in reasons
+
+
+@pytest.mark.parametrize('environment, status', [('main', 0), ('torch', 1), ('', 0)])
+def test_skip_that_the_environments_list_does_not_have_fails(project_root, environment, status):
+    onnxruntime = pytest.importorskip('onnxruntime')
+    assert 'XnnpackExecutionProvider' not in onnxruntime.get_available_providers()
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-k', 'real_accelerator',
+         'test/inference/onnxrt/test_providers.py'], cwd=project_root, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, universal_newlines=True, timeout=120,
+        env=dict(os.environ, SEGFORMER_ROS_STRICT_SKIPS='1' if environment else '',
+                 SEGFORMER_ROS_TEST_ENVIRONMENT=environment or 'torch'))
+    assert done.returncode == status, done.stdout
+    assert ('unexpected skip' in done.stdout) == bool(status)
+
+
+@pytest.mark.parametrize('strict, may_miss, status', [
+    ('', '', 0), ('1', '', 2), ('1', 'core36 core313', 2),
+    ('1', 'core36 core313 core314', 0)])
+def test_environment_that_cannot_be_built_fails_where_ci_asks(project_root, tmp_path, strict,
+                                                              may_miss, status):
+    if shutil.which('make') is None:
+        pytest.skip('make is not installed')
+    # A search path without any Python.
+    for name in ('bash', 'sh', 'cat', 'sed', 'uname', 'cmp'):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = subprocess.run(
+        [shutil.which('make'), 'test-core', 'MAY_MISS=' + may_miss], cwd=project_root,
+        env={'PATH': str(tmp_path), 'HOME': '/nonexistent',
+             'SEGFORMER_ROS_STRICT_SKIPS': strict},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+    assert done.returncode == status, done.stdout
+    assert 'test-core: core36 is left out: CPython 3.6 is not on this machine' in done.stdout
+    assert ('CI needs' in done.stdout) == bool(status)
