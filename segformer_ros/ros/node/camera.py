@@ -5,7 +5,7 @@
 import threading
 import time
 import traceback
-from typing import Any, Callable, List, NamedTuple, Optional, TYPE_CHECKING
+from typing import Any, Callable, NamedTuple, Optional, TYPE_CHECKING
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
