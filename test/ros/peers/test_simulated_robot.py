@@ -102,7 +102,7 @@ def test_it_stops_at_a_wall_says_so_and_starts_anew_by_the_service(domain, tmp_p
             commander.until(lambda: contact.messages and contact.messages[-1].data, 2.0, 0.0,
                             'a contact')
             commander.until(
-                lambda: any(b'\x02' == status.level for message in diagnostics.messages
+                lambda: any(status.level == b'\x02' for message in diagnostics.messages
                             for status in message.status), 2.0, 0.0, 'an error in diagnostics')
             there = odometry.messages[-1].pose.pose.position
             commander.until(lambda: len(odometry.messages) > 30, 2.0, 0.0, 'more odometry')
