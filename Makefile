@@ -19,11 +19,12 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make drive      a simulated robot drives by the costmap; drive_output/drive.gif"
+	@echo "make drive-bench WORLDS=indoor:0-4   such drives in many worlds; a table"
 	@echo "make test       every test and linter (about a quarter of an hour on two cores)"
 	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
@@ -63,7 +64,7 @@ $(VENV)/.ros: requirements/ros.txt requirements/run.txt requirements/interfaces.
 	$(BIN)/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.ros requirements/test.txt
+$(VENV)/.test: $(VENV)/.ros requirements/test.txt requirements/drive.txt
 	@echo "adding the test tools to $(VENV)"
 	$(BIN)/$(PIP_INSTALL) -r requirements/test.txt
 	touch $@
@@ -95,6 +96,14 @@ $(VENV)/.drive: $(VENV)/.ros requirements/drive.txt
 
 drive: $(VENV)/.drive
 	@$(BIN)/python -m segformer_ros.cli.drive --output drive_output
+
+# Goals, contacts and stops over many worlds; WORLDS=indoor:0-19,outdoor:0-19 takes hours.
+WORLDS ?= indoor:0-4,outdoor:0-4
+FAULTS ?= none
+drive-bench: $(VENV)/.drive
+	@mkdir -p drive_output
+	$(BIN)/python tools/measure/closed_loop.py --worlds $(WORLDS) --faults $(FAULTS) \
+		--json drive_output/closed_loop.json | tee drive_output/closed_loop.md
 
 # Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
 test: $(VENV)/.test

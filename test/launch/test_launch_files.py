@@ -15,6 +15,7 @@ from segformer_ros.ros.parameters.node import combined_fault
 from segformer_ros.ros.parameters.node import node_rows
 from support import fake_launch
 from support.node_parameters import node_values
+import yaml
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def required(path):
 
 def test_every_argument_is_described_and_every_file_runs_with_defaults(project_root):
     files = launch_files(project_root)
-    assert len(files) == 4
+    assert len(files) == 5
     for path in files:
         for entity in fake_launch.load(path).entities:
             if isinstance(entity, fake_launch.DeclareLaunchArgument):
@@ -264,3 +265,46 @@ def test_arguments_of_a_launch_file_that_includes_ours_are_not_judged(project_ro
     monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', path, 'speed:=2'])
     with pytest.raises(ConfigurationError, match='speed does nothing'):
         fake_launch.run(path, argv=['speed:=2'])
+
+
+def test_nav2_demo_leads_commands_from_the_controller_to_the_robot(project_root):
+    started = {process['executable']: process for process in fake_launch.run(
+        os.path.join(project_root, 'launch', 'nav2_demo.launch.py'), seed='3', stamped='true')}
+    servers = {name for name, process in started.items() if process['package'].startswith('nav2_')}
+    manager = started['lifecycle_manager']['parameters'][0]
+    assert set(manager['node_names']) == servers - {'lifecycle_manager'} and len(servers) == 8
+    for name in servers - {'lifecycle_manager'}:
+        base, ours, times = started[name]['parameters']
+        # Ours comes later, so it wins.
+        assert base == '/share/nav2_bringup/params/nav2_params.yaml'
+        assert ours == config('nav2_demo.yaml') and times == {'use_sim_time': True}
+    for name in ('controller_server', 'behavior_server', 'velocity_smoother'):
+        assert started[name]['remappings'] == [('cmd_vel', 'cmd_vel_nav')]
+    robot = started['simulated_camera']
+    assert ('cmd_vel', '/cmd_vel') in robot['remappings']
+    assert robot['parameters'][0]['pose_source'] == 'cmd_vel'
+    assert robot['parameters'][0]['enable_stamped_cmd_vel'] == 'true'
+    # The robot's parameters are ones that it has.
+    from segformer_ros.ros.peers.simulated_camera import ROWS
+    assert set(robot['parameters'][0]) <= {row.name for row in ROWS}
+
+
+def test_nav2_demos_costmaps_fit_into_the_grid_and_are_those_of_the_snippet(project_root):
+    def parameters(name):
+        with open(config(name), encoding='utf-8') as stream:
+            return yaml.safe_load(stream)
+    demo = parameters('nav2_demo.yaml')
+    snippet = parameters('nav2_local_costmap.yaml')['local_costmap']['local_costmap']
+    own = {'width', 'height', 'update_frequency', 'publish_frequency'}
+    processes = fake_launch.run(os.path.join(project_root, 'launch', 'nav2_demo.launch.py'))
+    (node,) = [each for each in processes if each['executable'] == 'segformer']
+    for name, side in (('local_costmap', 8), ('global_costmap', 14)):
+        costmap = demo[name][name]['ros__parameters']
+        assert costmap['width'] == costmap['height'] == side
+        # 3/4 of a block to spare on each side.
+        assert side + 1.5 <= node['parameters'][0]['grid.size']
+        assert {key: value for key, value in costmap.items() if key not in own} == {
+            key: value for key, value in snippet['ros__parameters'].items() if key not in own}
+    monitor = demo['collision_monitor']['ros__parameters']
+    expected = parameters('nav2_collision_monitor.yaml')['collision_monitor']['ros__parameters']
+    assert dict(monitor, base_frame_id='base_footprint') == expected

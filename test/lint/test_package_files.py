@@ -135,9 +135,11 @@ def test_pip_metadata_name_what_is_imported_and_put_one_command_on_path(project_
             if os.path.relpath(path, project_root).startswith('segformer_ros' + os.sep)
             for name in imports(path)}
     names = {
-        'cv2': 'opencv-python-headless', 'PIL': 'Pillow', 'yaml': 'PyYAML', 'jinja2': 'Jinja2'
+        'cv2': 'opencv-python-headless', 'PIL': 'Pillow', 'yaml': 'PyYAML', 'jinja2': 'Jinja2',
+        'skimage': 'scikit-image'
     }
-    for name in ('numpy', 'cv2', 'PIL', 'yaml', 'onnxruntime', 'onnx', 'rosbags', 'jinja2'):
+    for name in ('numpy', 'cv2', 'PIL', 'yaml', 'onnxruntime', 'onnx', 'rosbags', 'jinja2',
+                 'skimage'):
         assert name in used and names.get(name, name) in named, name
     # These are imported by name.
     back = {wheel: name for name, wheel in names.items()}

@@ -42,8 +42,8 @@ class FindPackageShare(Substitution):
         self.package = package
 
     def perform(self, context):
-        assert self.package == 'segformer_ros'
-        return PROJECT_ROOT
+        assert self.package in ('segformer_ros', 'nav2_bringup')
+        return PROJECT_ROOT if self.package == 'segformer_ros' else '/share/' + self.package
 
 
 class PathJoinSubstitution(Substitution):

@@ -5,6 +5,7 @@
 import math
 import time
 from typing import Any, Dict, NamedTuple, Optional
+from xml.sax.saxutils import escape
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
@@ -30,6 +31,7 @@ from segformer_ros.simulation.robot.surroundings import Surroundings
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
 from std_msgs.msg import Bool
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
@@ -79,7 +81,11 @@ TRUE_POSE = Topic('true_pose', 'nav_msgs/msg/Odometry', True, False, 10,
                   'Where the robot truly is; in the odometry\'s first frame.')
 CONTACT = Topic('contact', 'std_msgs/msg/Bool', True, True, 1,
                 'Whether the robot touches something; on change.')
-OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT)
+DESCRIPTION = Topic('robot_description', 'std_msgs/msg/String', True, True, 1,
+                    'URDF for RViz: one body without joints.')
+OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT, DESCRIPTION)
+TYPES = {CONTACT.name: Bool, DESCRIPTION.name: String}
+"""Types of those that are no Odometry."""
 RESET_SERVICE = 'reset'
 # World time is stamped from here on: stamps of zero mean "no time".
 _FIRST_STAMP = 1.0
@@ -121,8 +127,9 @@ class CommandedRobot:
         kind = TwistStamped if values['enable_stamped_cmd_vel'] else Twist
         node.create_subscription(kind, 'cmd_vel', self._on_command, 1)
         self._outputs = {topic.name: node.create_publisher(
-            Bool if topic is CONTACT else Odometry, topic.name, topic.profile())
-            for topic in OUTPUTS}
+            TYPES.get(topic.name, Odometry), topic.name, topic.profile()) for topic in OUTPUTS}
+        self._outputs[DESCRIPTION.name].publish(String(data=urdf(
+            values['base_frame'], values['robot_radius'])))
         self._clock = node.create_publisher(Clock, '/clock', 10) \
             if values['publish_clock'] else None
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -244,6 +251,19 @@ def drive_of(values: Dict[str, Any]) -> robot.Drive:
         latency=values['command_latency'], timeout=values['command_timeout'],
         noise=values['odometry_noise'],
         pitch=float(np.radians(values['pitch_on_braking'])), radius=values['robot_radius'])
+
+
+def urdf(base_frame: str, radius: float) -> str:
+    """
+    Return a round body as URDF.
+
+    :param radius: metres
+    """
+    shape = f'<geometry><cylinder radius="{radius}" length="0.3"/></geometry>'
+    place = '<origin xyz="0 0 0.18"/>'
+    return (f'<robot name="simulated_robot"><link name="{escape(base_frame)}">'
+            f'<visual>{place}{shape}</visual><collision>{place}{shape}</collision>'
+            '</link></robot>')
 
 
 def to_stamp(seconds: float) -> Time:

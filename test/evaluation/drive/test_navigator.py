@@ -34,7 +34,7 @@ def test_its_layer_and_watchdog_are_those_of_the_snippet(project_root):
     path = os.path.join(project_root, 'config', 'nav2_local_costmap.yaml')
     with open(path, encoding='utf-8') as stream:
         local = yaml.safe_load(stream)['local_costmap']['local_costmap']['ros__parameters']
-    assert navigator.LAYER == {name: local[name] for name in navigator.LAYER}
+    assert {name: local[name] for name in navigator.LAYER} == navigator.LAYER
     layer = local['semantic_obstacles']
     assert navigator.WATCHDOG['observation_sources'] == layer['observation_sources']
     for name, value in navigator.WATCHDOG['sem_ground'].items():

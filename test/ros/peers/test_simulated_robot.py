@@ -3,6 +3,7 @@
 """The simulated robot over real DDS: it obeys, tells where it is, stops at things, resets."""
 
 import math
+from xml.etree import ElementTree
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist
@@ -18,6 +19,7 @@ from segformer_ros.ros.peers.simulated_camera import tilted
 from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
@@ -96,13 +98,15 @@ def test_it_stops_at_a_wall_says_so_and_starts_anew_by_the_service(domain, tmp_p
         odometry = peer.subscribe(Odometry, 'odom', simulated_robot.ODOMETRY.profile())
         contact = peer.subscribe(Bool, 'contact', simulated_robot.CONTACT.profile())
         diagnostics = peer.subscribe(DiagnosticArray, '/diagnostics', 10)
+        description = peer.subscribe(String, 'robot_description',
+                                     simulated_robot.DESCRIPTION.profile())
         with NodeProcess(domain, tmp_path, SMALL, module=MODULE):
             start = odometry.wait(lambda message: True).pose.pose.position
             commander = Commander(peer)
             commander.until(lambda: contact.messages and contact.messages[-1].data, 2.0, 0.0,
                             'a contact')
             commander.until(
-                lambda: any(b'\x02' == status.level for message in diagnostics.messages
+                lambda: any(status.level == b'\x02' for message in diagnostics.messages
                             for status in message.status), 2.0, 0.0, 'an error in diagnostics')
             there = odometry.messages[-1].pose.pose.position
             commander.until(lambda: len(odometry.messages) > 30, 2.0, 0.0, 'more odometry')
@@ -114,6 +118,10 @@ def test_it_stops_at_a_wall_says_so_and_starts_anew_by_the_service(domain, tmp_p
                 odometry.messages[-1].pose.pose.position.x - start.x,
                 odometry.messages[-1].pose.pose.position.y - start.y) < 1e-6, 'the start again')
             wait_until(lambda: not contact.messages[-1].data, 'the end of the contact')
+            body = ElementTree.fromstring(description.wait().data)
+    assert [link.get('name') for link in body.iter('link')] == ['base_link']
+    assert {shape.get('radius') for shape in body.iter('cylinder')} == {'0.25'}
+    assert not list(body.iter('joint'))
 
 
 def test_it_takes_its_pose_from_another_simulator(domain, tmp_path):
