@@ -8,16 +8,16 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_p
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests of nodes and commands see what robots have: the versions of Ubuntu 24.04.
+# Of the tests of nodes and commands; .venv-robot has the versions of Ubuntu 24.04 (test-robot).
+ROBOT ?= $(VENV)
 ROBOT_PYTHON ?= $(shell for v in 3.12 3.11 3.10; do p=$$(tools/environment/find_python.sh $$v); \
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
-ROBOT := $(if $(ROBOT_PYTHON),.venv-robot,$(VENV))
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
 	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -51,7 +51,8 @@ $(VENV)/.test: $(VENV)/.ros requirements/test.txt
 ifneq ($(ROBOT),$(VENV))
 $(ROBOT)/.test: requirements/robot.txt requirements/ros.txt requirements/interfaces.txt \
 		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
-	@echo "building $(ROBOT) with $$("$(ROBOT_PYTHON)" --version): ROS 2 and what Ubuntu 24.04 has"
+	@test -n "$(ROBOT_PYTHON)" || { echo "CPython 3.10 to 3.12 is needed; none was found." >&2; exit 1; }
+	echo "building $(ROBOT) with $$("$(ROBOT_PYTHON)" --version): ROS 2 and what Ubuntu 24.04 has"
 	"$(ROBOT_PYTHON)" -m venv --clear $(ROBOT)
 	touch $(ROBOT)/COLCON_IGNORE
 	$(ROBOT)/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
@@ -79,6 +80,10 @@ test-main: $(VENV)/.test
 test-ros test-cli: test-%: $(ROBOT)/.test
 	$(ROBOT)/bin/python -m pytest -m "not slow and not linter" --durations=15 test/$* \
 		2>&1 | sed -u "s/^/[$*] /"
+
+# The same on what robots have: OpenCV 4.6 and numpy 1.26.
+test-robot:
+	@$(MAKE) --no-print-directory -j2 ROBOT=.venv-robot test-ros test-cli
 
 test-lint: $(VENV)/.test
 	$(BIN)/python -m pytest -m linter 2>&1 | sed -u "s/^/[lint] /"
