@@ -123,7 +123,6 @@ class User:
 
     def types(self, line):
         """Type a line where the last one left off, and wait for its end."""
-        print('$', line)
         state = os.path.join(self.home, '.state')
         before = f'. {state}\n' if os.path.exists(state) else ''
         script = f'{before}{line}\n(declare -px; echo "cd $(pwd | sed "s/.*/\'&\'/")") > {state}'
@@ -211,6 +210,7 @@ def follow(user, lines):
         elif line.startswith(STAYS):
             user.opens_terminal(line)
         else:
+            print('$', line)
             said = user.types(line)
             if line.startswith('ros2 topic echo'):
                 print(said)
