@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+import promise_mutants
 import pytest
 
 
@@ -42,15 +43,34 @@ def test_every_situation_names_tests_that_exist(project_root):
     table = re.search('## Situations from public bug reports\n(.*?)\n## ', page(project_root),
                       re.DOTALL).group(1)
     rows = [line for line in table.split('\n') if line.startswith('| ')]
-    assert len(rows) > 10
+    assert len(rows) > 39
+    situations = [row.split(' | ')[0] for row in rows]
+    assert len(set(situations)) == len(situations)
     for row in rows[1:]:
         # Situation, source, what the node and what the doctor say, test.
         cells = [cell.strip() for cell in row.strip('|').split('|')]
         assert len(cells) == 5 and all(cells), row
+        assert 'nothing yet' not in cells[3] and 'not looked at' not in cells[3], row
         named = re.findall(r'`(test/[\w/]+\.py)::(\w+)`', cells[-1])
         assert named, row
         for path, name in named:
             assert name in functions(os.path.join(project_root, path)), (path, name)
+
+
+def test_every_promise_has_a_mutant_of_a_test_that_it_names(project_root):
+    promises = re.search('## Promises\n(.*?)\n## ', page(project_root), re.DOTALL).group(1)
+    held_by = dict(line.strip('| ').split(' | ') for line in promises.split('\n')[2:]
+                   if line.startswith('| '))
+    held_by.pop('promise', None)
+    mutants = promise_mutants.load()
+    # A promise without one is named in the file, with the reason.
+    assert {mutant.promise for mutant in mutants} | set(promise_mutants.without()) == set(held_by)
+    for mutant in mutants:
+        assert f'`{mutant.test}`' in held_by[mutant.promise], mutant.test
+        with open(os.path.join(project_root, mutant.path), encoding='utf-8') as stream:
+            # Once: a mutant that changes nothing, or two places, proves nothing.
+            assert stream.read().count(mutant.before) == 1, (mutant.path, mutant.before)
+        assert mutant.before != mutant.after
 
 
 def fault_table(project_root):
