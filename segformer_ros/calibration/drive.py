@@ -35,7 +35,7 @@ class DriveSettings(NamedTuple):
 
     frames: int = 60
     step: float = 0.0
-    corners: int = 80
+    corners: int = 150
     noise: solver.OdometryNoise = solver.USUAL_NOISE
     most_delay: float = 0.1
     least_descent: float = 0.08
@@ -99,7 +99,7 @@ class Drive:
             return True
         moved = transforms.inverse(self._last).dot(self.trajectory.at([stamp])[0])
         turned = abs(float(np.arctan2(moved[1, 0], moved[0, 0])))
-        return bool(np.linalg.norm(moved[:2, 3]) >= 0.98 * self.step or turned >= _TURN)
+        return bool(np.linalg.norm(moved[:2, 3]) >= 0.7 * self.step or turned >= _TURN)
 
     def add(self, stamp: float, image: arrays.UInt8) -> bool:
         """

@@ -15,7 +15,7 @@ _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.005)
 # Pixels between a corner and where it comes out after being tracked there and back.
 _MOST_RETURN_ERROR = 0.4
 # Of the strongest corner, which a floor with one bright seam would set too high.
-_QUALITY = 0.005
+_QUALITY = 0.003
 # A window may hold no more than a little of what is not ground.
 _MARGIN = 7
 
