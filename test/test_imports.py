@@ -45,7 +45,7 @@ ROOMS = {
 ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
-                   ('benchmark', 'replay', 'demo')),
+                   ('benchmark', 'replay', 'demo', 'hardware')),
     'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),
 }
 MOST_MODULES = 16
