@@ -48,7 +48,7 @@ ROOMS = {
 ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
-                   ('benchmark', 'replay', 'demo'), ('drive',)),
+                   ('benchmark', 'replay', 'demo', 'hardware'), ('drive',)),
     'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),
 }
 MOST_MODULES = 16

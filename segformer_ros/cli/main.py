@@ -17,6 +17,7 @@ COMMANDS = {
     'drive': 'let a simulated robot drive by the costmap, without Nav2',
     'evaluate': 'score a recording or a data set',
     'fetch_model': 'download weights',
+    'hardware_report': 'say what this machine is and does, to attach to an issue',
     'inspect_model': 'say what an ONNX file takes and returns',
     'replay_evaluation': 'play a recording into the live node; latency and drops',
     'segformer': 'the node',
