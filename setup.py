@@ -53,6 +53,7 @@ setup(
         'standalone': ['opencv-python-headless', 'onnxruntime', 'onnx'],
         'evaluation': ['rosbags', 'tqdm', 'Jinja2'],
         'distributed': ['distributed'],
+        'hub': ['huggingface_hub'],
     },
     python_requires='>=3.6',
     zip_safe=False,

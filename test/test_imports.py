@@ -14,7 +14,7 @@ BLOCKED = ('rclpy', 'sensor_msgs', 'std_msgs', 'std_srvs', 'nav_msgs', 'geometry
            'vision_msgs', 'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'tf2_ros',
            'cv_bridge', 'ament_index_python', 'launch', 'launch_ros', 'onnxruntime', 'onnx',
            'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba', 'torch',
-           'dask', 'distributed', 'scipy')
+           'dask', 'distributed', 'scipy', 'huggingface_hub')
 SCRIPT = '''
 import importlib
 import sys

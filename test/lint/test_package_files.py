@@ -22,7 +22,7 @@ ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python
                'yaml': 'python3-yaml', 'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
 # Imported late and optional, with an error that says how to get them; no rosdep key. google is
 # protobuf, which onnx brings.
-OPTIONAL = {'google', 'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
+OPTIONAL = {'google', 'huggingface_hub', 'onnx', 'onnxruntime', 'pycuda', 'rosbags', 'torch'}
 
 
 def tracked(project_root, ending):
