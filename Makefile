@@ -179,7 +179,8 @@ test-torch:
 		fi
 		cat requirements/torch.txt tools/export/requirements.txt > .venv-torch/.installed
 	fi
-	SEGFORMER_ROS_TEST_ENVIRONMENT=torch .venv-torch/bin/python -m pytest test/tools/export test/tools/train
+	SEGFORMER_ROS_TEST_ENVIRONMENT=torch .venv-torch/bin/python -m pytest test/tools/export test/tools/train \
+		test/model/weights/test_hub_store.py::test_library_of_the_hub_fetches_the_same
 
 # A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
 test-tensorrt-rtx:

@@ -57,6 +57,7 @@ setup(
         'distributed': ['distributed'],
         'drive': ['scikit-image'],
         'video': ['av'],
+        'hub': ['huggingface_hub'],
     },
     python_requires='>=3.6',
     zip_safe=False,

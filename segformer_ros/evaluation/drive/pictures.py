@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The animation of a drive: camera, overlay, what the planner sees, and the truth."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -84,7 +84,8 @@ def _map_picture(costmap: nav2_rules.Costmap, known: arrays.Bool, scene: Scene, 
     picture = cv2.warpAffine(colors, turn, PANEL_WH, flags=cv2.INTER_NEAREST,
                              borderValue=grid_pictures.UNKNOWN_COLOR)
 
-    def pixels(points: Sequence[Tuple[float, float]]) -> arrays.Array:
+    def pixels(points: Any) -> Any:
+        """Return (1, N, 2) pixels of (N, 2) places, as OpenCV draws them."""
         places = np.array(points, float).reshape(-1, 2)
         return np.rint(np.stack([(places[:, 0] - left) * scale,
                                  (top - places[:, 1]) * scale], 1)).astype(np.int32)[None]

@@ -217,7 +217,7 @@ def cost_at(costmap: nav2_rules.Costmap, x: float, y: float) -> int:
 def _with_way_out(passable: arrays.Bool, costs: arrays.Float64, begin: Tuple[int, int]
                   ) -> Tuple[arrays.Bool, arrays.Float64]:
     """Open the cells around a robot that stands where it should not, but for lethal ones."""
-    rows, columns = np.ogrid[:passable.shape[0], :passable.shape[1]]
+    rows, columns = np.arange(passable.shape[0])[:, None], np.arange(passable.shape[1])[None]
     around = (np.hypot(rows - begin[1], columns - begin[0]) <= 8) & (costs < nav2_rules.LETHAL)
     around[begin[1], begin[0]] = True
     costs = np.where(around & ~passable, float(_ESCAPE_COST), costs)
