@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The animation of a drive: camera, overlay, what the planner sees, and the truth."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
