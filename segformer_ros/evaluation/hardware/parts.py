@@ -12,9 +12,9 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
-from segformer_ros.common.percentile import percentile
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.common.telemetry import import_openvino
+from segformer_ros.common.time import percentile
 from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.evaluation.metrics.performance import peak_resident_bytes
 from segformer_ros.inference.base.backend import Backend
