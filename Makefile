@@ -17,7 +17,7 @@ CORE_TESTS := test/common test/model test/inference test/segmentation test/costm
 	test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
-.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-torch test-tensorrt-rtx test-colcon bench soak faults clean
+.PHONY: help demo test test-slow test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-readme test-torch test-tensorrt-rtx test-colcon bench soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -95,6 +95,11 @@ test-slow: $(VENV)/.test test-torch test-tensorrt-rtx
 # Part of test-slow.
 test-install: $(VENV)/.test
 	$(BIN)/python -m pytest test/install
+
+# The first page of the README, typed by a new user with the versions of each Ubuntu, up to a
+# costmap; prints how long it takes from git clone to the first grid.
+test-readme: $(VENV)/.test
+	FOLLOW_README=1 $(BIN)/python -m pytest -s test/install/test_readme.py
 
 # Property tests with other examples each time; those that failed are kept and tried first.
 EXAMPLES ?= 1000
