@@ -19,7 +19,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-readme test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -156,6 +156,11 @@ test-install: $(VENV)/.test
 # of the core's tests, beside what an x86-64 recorded. Part of test-slow.
 test-arm64: $(VENV)/.test
 	$(BIN)/python -m pytest test/tools/arm64
+
+# The first page of the README, typed by a new user with the versions of each Ubuntu, up to a
+# costmap; prints how long it takes from git clone to the first grid.
+test-readme: $(VENV)/.test
+	FOLLOW_README=1 $(BIN)/python -m pytest -s test/install/test_readme.py
 
 # Property tests with other examples each time; those that failed are kept and tried first.
 EXAMPLES ?= 1000
