@@ -118,6 +118,19 @@ def test_odometry_messages_serve_as_transforms_do(drive, tmp_path, capsys):
     assert found['mount.height'] == pytest.approx(TRUE.height, rel=0.02)
 
 
+def test_several_cameras_are_calibrated_in_one_call(drive, tmp_path, capsys):
+    mount_drives.write_drive(tmp_path / 'bag', drive, TOLD, cameras=('front', 'rear'))
+    arguments = [str(tmp_path / 'bag'), '-o', str(tmp_path / 'out'), '--frames', '8']
+    assert calibrate_mount.main(arguments) == 1
+    assert "Name them, or '*' for all" in capsys.readouterr().err
+    assert calibrate_mount.main(arguments + ['--topic', '*']) in (0, calibrate_mount.INCOMPLETE)
+    said = capsys.readouterr().out
+    assert 'front_image_raw: 8 images' in said and 'rear_image_raw: 8 images' in said
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == sorted(
+        camera + '_image_raw' + ending for camera in ('front', 'rear')
+        for ending in ('.yaml', '.txt', '_residuals.png', '_ground.png'))
+
+
 def test_a_robot_that_stands_still_is_told_so(drive, tmp_path, capsys):
     still = drive._replace(trajectory=drive.trajectory.__class__(
         drive.trajectory.stamps, [drive.trajectory.poses[0]] * len(drive.trajectory.stamps)))

@@ -98,7 +98,7 @@ def simulate(kind, seed, mount, lens='none', frames=40, step=0.15, noise=0.02, s
     return SimulatedDrive(stamps, images, labels, trajectory, camera, mount)
 
 
-def write_drive(path, drive, told, with_odometry=False):
+def write_drive(path, drive, told, with_odometry=False, cameras=('front',)):
     """
     Write a drive as a recording.
 
@@ -106,6 +106,7 @@ def write_drive(path, drive, told, with_odometry=False):
 
     :param told: mount by the transforms
     :param with_odometry: odometry as messages instead of transforms
+    :param cameras: names; all of them show the same
     """
     base_link = transforms.pose_matrix((0.0, 0.0, 0.1), (0.0, 0.0, 0.0, 1.0))
     housing_from_optical = transforms.pose_matrix(
@@ -144,14 +145,16 @@ def write_drive(path, drive, told, with_odometry=False):
                     entry(header, 'base_footprint', pose)]), **received)
         for number, image in enumerate(drive.images):
             header = bag.header(number, 'camera_optical_frame')
-            bag.image(number, image, IMAGE)
-            bag.write(INFO, bag.make(
+            info = bag.make(
                 'sensor_msgs/CameraInfo', header=header, height=calibration.height,
                 width=calibration.width, distortion_model=calibration.distortion_model,
                 d=np.array(calibration.d), k=np.array(calibration.k), r=np.eye(3).ravel(),
                 p=np.zeros(12), binning_x=0, binning_y=0, roi=bag.make(
                     'sensor_msgs/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0,
-                    do_rectify=False)), number)
+                    do_rectify=False))
+            for camera in cameras:
+                bag.image(number, image, IMAGE.replace('front', camera))
+                bag.write(INFO.replace('front', camera), info, number)
 
 
 def vector(bag, kind, pose):

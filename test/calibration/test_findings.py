@@ -1,0 +1,110 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of drives that determine little, and of numbers that are at their bounds."""
+
+import math
+
+import numpy as np
+import pytest
+from segformer_ros.calibration import drive as calibration_drive
+from segformer_ros.calibration import findings
+from segformer_ros.calibration import report
+from segformer_ros.calibration import solver
+from segformer_ros.calibration.ground_motion import Mount
+from segformer_ros.calibration.motion_log import Joint
+from segformer_ros.calibration.trajectory import Trajectory
+from segformer_ros.costmap.geometry.transforms import planar_pose
+from support.mount_drives import camera_of
+
+pytest.importorskip('scipy', reason='scipy is not installed for this Python')
+
+START = Mount(0.8, math.radians(20.0))
+SIZE = (160, 120)
+
+
+def driven(speed=0.5, turn=0.0, texture=True, ground=True, frames=12):
+    """Return a drive of small images, each a step of 0.1 s after the last."""
+    stamps = np.arange(-5, 10 * frames + 5) * 0.02
+    trajectory = Trajectory(stamps, [planar_pose(
+        speed * stamp, 0.0, turn * stamp) for stamp in stamps])
+    random = np.random.RandomState(3)
+    drive = calibration_drive.Drive(
+        trajectory, START, lambda image: np.full(image.shape[:2], ground),
+        calibration_drive.DriveSettings(step=0.05, most_delay=0.05))
+    for index in range(frames):
+        value = random.randint(0, 256, (SIZE[1] // 8, SIZE[0] // 8)) if texture else \
+            np.full((SIZE[1] // 8, SIZE[0] // 8), 90)
+        image = np.kron(value, np.ones((8, 8), int)).astype(np.uint8)
+        drive.add(0.1 * index, np.dstack([image] * 3))
+    return drive
+
+
+def remarks_on(drive):
+    solved = calibration_drive.calibrate(drive, camera_of('none', *SIZE))
+    return ' '.join(findings.find('front', drive, solved).remarks)
+
+
+@pytest.mark.parametrize(('drive', 'said', 'unsaid'), [
+    ({'texture': False}, 'no texture', 'Too few ground points'),
+    ({'ground': False}, 'Too few ground points', 'no texture'),
+    ({'speed': 0.0}, 'stands still', 'turns on the spot'),
+    ({'speed': 0.0, 'turn': 1.0}, 'turns on the spot', 'stands still'),
+    ({}, 'straight on', 'stands still'),
+    ({'turn': 0.5}, 'corners could be followed', 'straight on'),
+])
+def test_the_reason_is_told_for_each_kind_of_drive(drive, said, unsaid):
+    remarks = remarks_on(driven(**drive))
+    assert said in remarks and unsaid not in remarks
+
+
+def test_images_without_odometry_at_their_stamps_are_told():
+    drive = driven(frames=2)
+    late = calibration_drive.Drive(drive.trajectory, START, lambda image: image[..., 0] > 0)
+    assert not late.add(1e6, drive.frames[0].image)
+    assert 'No image has odometry at its stamp' in remarks_on(late)
+
+
+def solved_with(deviations, delay=0.0, kept=1.0):
+    """Return the findings of a made-up solution."""
+    drive = driven(turn=0.5)
+    count = 100
+    observations = solver.Observations(np.zeros((count, 2)), np.zeros((count, 2)),
+                                       np.zeros(count, int), np.zeros((1, 2)))
+    solution = solver.Solution(
+        Mount(0.7, 0.3, 0.01, 0.02), delay, np.array(deviations), np.zeros(5), np.zeros(5),
+        np.zeros((count, 2)), np.arange(count) < kept * count, 0.1, np.zeros((1, 3)))
+    return findings.find('front', drive, calibration_drive.Calibration(
+        calibration_drive.Followed(observations, 50.0, 0.5), solution), Mount(0.9, 0.2))
+
+
+def test_numbers_beyond_their_limits_stay_as_at_the_start_and_are_marked():
+    found = solved_with([0.01, 0.001, 0.05, 0.001, 0.01])
+    assert found.mount == START._replace(height=0.7, pitch=0.3, yaw=0.02)
+    assert not found.is_complete and solved_with([0.01, 0.001, 0.01, 0.001, 0.01]).is_complete
+    assert 'does not determine roll: it is kept' in ' '.join(found.remarks)
+    table = report.as_table(found)
+    assert [line.split()[1] for line in table.split('\n') if 'not determined' in line] == ['?']
+    parameters = report.as_parameters(found, 'front')
+    assert 'front.mount.roll: 0.00000  # not determined by the drive' in parameters
+    assert 'front.mount.pitch: 0.30000  # 17.19 +- 0.06 deg' in parameters
+    told = {quantity.name: quantity.told for quantity in found.quantities}
+    assert told['height'] == 0.9 and told['pitch'] == pytest.approx(math.degrees(0.2))
+
+
+def test_an_offset_is_told_with_its_sign_and_at_its_bound():
+    sure = [0.01, 0.001, 0.001, 0.001, 0.002]
+    assert '30 ms after their stamps' in ' '.join(solved_with(sure, 0.03).remarks)
+    assert '30 ms before their stamps' in ' '.join(solved_with(sure, -0.03).remarks)
+    assert 'at its bound of 0.05 s' in ' '.join(solved_with(sure, 0.0499).remarks)
+    assert 'stamps' not in ' '.join(solved_with(sure, 0.003).remarks)
+    assert '60 % of the tracks do not move' in ' '.join(solved_with(sure, kept=0.4).remarks)
+
+
+@pytest.mark.parametrize('angles', [(0.1, -0.4, 2.0), (-3.0, 1.2, -0.5), (0.0, math.pi / 2, 0.7)])
+def test_angles_for_urdf_are_those_of_scipy(angles):
+    from scipy.spatial.transform import Rotation
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler('xyz', angles).as_matrix()
+    assert np.allclose(report.roll_pitch_yaw(pose), angles, atol=1e-7)
+    line = report.as_transform(Joint('base_link', 'camera', pose))
+    assert line.endswith('--frame-id base_link --child-frame-id camera')
