@@ -14,6 +14,7 @@ from segformer_ros.common import errors
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.metrics.height_agreement import RANGES
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
@@ -155,13 +156,23 @@ def _left_out(total: Totals) -> Dict[str, Any]:
 
 def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
     figures: Dict[str, Optional[float]] = {'flicker': rounded(total.consistency.changed_share())}
+    if total.grids.heights:
+        # Of the widest range, which holds the others.
+        shares = total.grids.heights[-1].shares()
+        figures.update({
+            'grid_obstacles_found': rounded(shares['marked_2']),
+            'grid_marks_justified': rounded(shares['justified_2']),
+            'grid_ground_free': rounded(shares['ground_free']),
+            'grid_ground_blocked': rounded(shares['ground_blocked']),
+            'grid_obstacles_free': rounded(shares['standing_free'])})
     if total.grids.compared:
         agreement = total.grids.agreement
         figures.update({
             'grid_agreement': rounded(agreement.agreement()),
             'grid_recall': rounded(agreement.recall()),
             'grid_precision': rounded(agreement.precision()),
-            'grid_cost_error': rounded(agreement.mean_cost_error())})
+            'grid_cost_error': None if total.grids.heights
+            else rounded(agreement.mean_cost_error())})
     if not compared:
         return figures
     scores = score(total.confusion.class_counts())
@@ -197,7 +208,11 @@ def _calibration(total: Totals) -> Dict[str, Any]:
 def _costmap(total: Totals) -> Dict[str, Any]:
     grids = total.grids
     return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
-            'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
+            'first_problem': grids.first_problem, 'first_gap': grids.first_gap,
+            'cells': grids.agreement._asdict(),
+            'heights': [dict(counts._asdict(), range=limit, shares={
+                name: rounded(share) for name, share in counts.shares().items()})
+                for limit, counts in zip(RANGES, grids.heights)]}
 
 
 def _performance(outcomes: Sequence[Outcome], timings: arrays.Float64,
