@@ -114,7 +114,9 @@ def make_parser() -> argparse.ArgumentParser:
                       help='frame of the robot on the floor')
     grid.add_argument('--camera-info', help='topic; by default the one beside the images')
     grid.add_argument('--depth-topic',
-                      help='registered depth images, whose costmap is taken as true')
+                      help='registered depth images, whose heights are taken as true')
+    grid.add_argument('--cloud-topic',
+                      help="PointCloud2 of a lidar, whose heights are taken as true")
     grid.add_argument('--grid-topic', help='OccupancyGrids that are taken as true')
     bounds = parser.add_argument_group('for continuous integration')
     bounds.add_argument('--strict', action='store_true', help='fail if any frame is left out')
@@ -178,18 +180,20 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
 
 
 def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
+    references = [topic for topic in (options.depth_topic, options.cloud_topic,
+                                      options.grid_topic) if topic]
     if not options.costmap:
-        if options.depth_topic or options.grid_topic:
-            raise ConfigurationError('No costmap to compare', got=options.depth_topic
-                                     or options.grid_topic, expected='--costmap PROFILE beside it')
+        if references:
+            raise ConfigurationError('No costmap to compare', got=references[0],
+                                     expected='--costmap PROFILE beside it')
         return None
-    if options.depth_topic and options.grid_topic:
-        raise ConfigurationError('Two references for the costmap',
-                                 got=f'{options.depth_topic} and {options.grid_topic}',
+    if len(references) > 1:
+        raise ConfigurationError('Two references for the costmap', got=' and '.join(references),
                                  expected='one')
     return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
                           options.camera_info or '', options.depth_topic or '',
-                          options.grid_topic or '', options.projection)
+                          options.grid_topic or '', options.projection,
+                          options.cloud_topic or '')
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],

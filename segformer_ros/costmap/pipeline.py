@@ -28,6 +28,7 @@ from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.depth_scale import DepthScaler
 from segformer_ros.costmap.projection.depth_scale import UnscaledDepthError
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.labelled_points import labelled_points
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.projection.nadir import NadirProjector
@@ -197,6 +198,24 @@ class CostmapPipeline:
         camera, labelled = self._prepare(name, view)
         labelled, _ = camera.with_metric_depth(view, labelled, self.costs)
         return camera.semantic_layer.project(labelled, self.costs, lookup)
+
+    def labelled_points(self, name: str, view: CameraView, image: arrays.UInt8
+                        ) -> Optional[arrays.Structured]:
+        """
+        Return the view's measured points with colours and labels, (h, w) of LABELLED_DTYPE.
+
+        :param name: of the camera
+        :param image: (H, W, 3) uint8 RGB that the mask was made of
+        :return: None where there is no depth, or none whose scale is known
+        :raises InvalidInputError: sizes that differ
+        """
+        if image.shape != view.mask.shape + (3,):
+            raise InvalidInputError('Image and mask differ in size', got=image.shape,
+                                    expected=view.mask.shape + (3,))
+        camera, labelled = self._prepare(name, view)
+        labelled, _ = camera.with_metric_depth(view, labelled, self.costs)
+        return None if labelled.depth is None else labelled_points(
+            labelled, image, self.costs, self.settings, self._ego_masks.get(name))
 
     def occupancy(self, now: float, standing: float = 0.0) -> Occupancy:
         """

@@ -31,11 +31,26 @@ POINT_FIELDS: Tuple[PointField, ...] = (
     PointField('label', 12, 4), PointField('cost', 14, 2), PointField('confidence', 16, 7))
 """FLOAT32 is 7, UINT16 is 4, UINT8 is 2. StaticLayer and ObstacleLayer need FLOAT32 x, y, z."""
 
+LABELLED_STEP = 24
+LABELLED_FIELDS: Tuple[PointField, ...] = (
+    PointField('x', 0, 7), PointField('y', 4, 7), PointField('z', 8, 7), PointField('rgb', 12, 7),
+    PointField('label', 16, 4), PointField('cost', 18, 2), PointField('confidence', 20, 7))
+"""PCL's layout: the bits of ``rgb`` are a whole number 0x00RRGGBB, though its type is FLOAT32."""
+UNKNOWN_COST = 255
+"""Of a labelled point that is neither ground nor obstacle; Nav2's NO_INFORMATION."""
+
 _TYPES = {7: '<f4', 4: '<u2', 2: 'u1'}
-POINT_DTYPE = np.dtype({
-    'names': [field.name for field in POINT_FIELDS],
-    'formats': [_TYPES[field.datatype] for field in POINT_FIELDS],
-    'offsets': [field.offset for field in POINT_FIELDS], 'itemsize': POINT_STEP})
+
+
+def _dtype(fields: Tuple[PointField, ...], step: int) -> 'np.dtype[np.void]':
+    return np.dtype({
+        'names': [field.name for field in fields],
+        'formats': [_TYPES[field.datatype] for field in fields],
+        'offsets': [field.offset for field in fields], 'itemsize': step})
+
+
+POINT_DTYPE = _dtype(POINT_FIELDS, POINT_STEP)
+LABELLED_DTYPE = _dtype(LABELLED_FIELDS, LABELLED_STEP)
 
 
 def obstacle_cloud(obstacles: Obstacles, costs: CostTable, z: float) -> arrays.Structured:

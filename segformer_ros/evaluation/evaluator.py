@@ -77,6 +77,12 @@ def evaluate(request: Request, folder: str,
         first = left_out['listed'][0]['message'] if left_out['listed'] else 'no images at all'
         raise InvalidInputError('No frame could be evaluated',
                                 got=f"{left_out['frames']} left out", remedy=f'The first: {first}')
+    if job.costmap and job.costmap.compares and not report.document['costmap']['compared']:
+        found = report.document['costmap']
+        raise InvalidInputError(
+            'No grid could be compared with its reference',
+            got=f"{found['grids']} grids, {found['without']} frames without one",
+            remedy=f"The first: {found['first_gap'] or found['first_problem'] or 'no frame'}")
     return report
 
 

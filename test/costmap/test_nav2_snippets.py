@@ -15,6 +15,8 @@ from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.points import LABELLED_FIELDS
+from segformer_ros.costmap.points import LABELLED_STEP
 from segformer_ros.costmap.points import POINT_FIELDS
 from segformer_ros.costmap.points import POINT_STEP
 from segformer_ros.costmap.settings import CostmapSettings
@@ -31,6 +33,7 @@ from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
+from support.voxel_layer import VoxelLayer
 import yaml
 
 ADE20K = load_class_table('ade20k')
@@ -272,11 +275,13 @@ def test_clouds_in_odom_would_clear_from_odoms_origin(project_root):
 
 
 @pytest.mark.parametrize('name', ['nav2_local_costmap', 'nav2_obstacle_layer', 'nav2_filters',
-                                  'nav2_semantic_segmentation_layer', 'nav2_merged'])
+                                  'nav2_semantic_segmentation_layer', 'nav2_merged',
+                                  'nav2_voxel_layer'])
 def test_every_costmap_snippet_notices_a_dead_camera(project_root, name):
     parameters = costmap_of(project_root, name)
-    assert 'semantic_obstacles' in parameters['plugins']
-    layer = parameters['semantic_obstacles']
+    plugin = 'semantic_voxels' if name == 'nav2_voxel_layer' else 'semantic_obstacles'
+    assert plugin in parameters['plugins']
+    layer = parameters[plugin]
     obstacles = nav2_rules.ObstacleLayer(layer, Costmap(8.0, 0.05))
     assert not obstacles.is_current(10.0)
     for source in layer['observation_sources'].split():
@@ -543,3 +548,63 @@ def test_every_topic_is_one_of_the_nodes_or_of_a_server_beside_it(project_root, 
     used = [value for key, value in leaves(snippet(project_root, name))
             if isinstance(value, str) and value.startswith('/')]
     assert used and not [topic for topic in used if topic not in allowed]
+
+
+# A table top 0.6 m up, thinner than the flat-ground rule can place, and the ground below it.
+TABLE = Scene(ADE20K.id_of('floor'), (), (
+    Box(2.4, 0.0, 0.6, 0.8, ADE20K.id_of('table'), height=0.05, bottom=0.6),
+    Box(4.2, 0.0, 0.2, 9.0, ADE20K.id_of('wall'), height=2.5)), ADE20K.id_of('ceiling'))
+
+
+def labelled_cloud_in_odom(scene, pose, every=3):
+    """Return what Nav2 reads of the labelled points, thinned, in odom."""
+    settings = CostmapSettings(category_width=320 // every)
+    view = scene.render(PINHOLE, pose.dot(MOUNT))
+    stage = CostmapPipeline(settings, load_cost_table('indoor', ADE20K))
+    cloud = stage.labelled_points('front', CameraView(
+        view.labels, None, CAMERA, CameraPose(pose, MOUNT), 10.0, view.depth.astype(np.float32)),
+        np.zeros((240, 320, 3), np.uint8))
+    points = nav2_rules.read_cloud([tuple(field) for field in LABELLED_FIELDS], cloud.tobytes(),
+                                   LABELLED_STEP, cloud.size)
+    odom_from_camera = pose.dot(MOUNT)
+    return points.dot(odom_from_camera[:3, :3].T) + odom_from_camera[:3, 3], odom_from_camera
+
+
+def test_the_voxel_layer_marks_a_table_top_where_it_hangs_and_clears_it_when_it_is_gone(
+        project_root):
+    layer = costmap_of(project_root, 'nav2_voxel_layer')['semantic_voxels']
+    pose = planar_pose(0.3, -0.2, 0.1)
+    voxels = VoxelLayer(layer, Costmap(10.0, 0.05))
+    sources = layer['observation_sources'].split()
+    points, camera = labelled_cloud_in_odom(TABLE, pose)
+    master = Costmap(10.0, 0.05)
+    for source in sources:
+        voxels.receive(source, points, camera[:3, 3], 10.0)
+    voxels.update(master)
+    # One point in nine is used: two rows of them lie on the top. The floor before it is free.
+    across = np.arange(2.125, 2.7, 0.05)
+    assert [master.cost_at(x, 0.0) for x in across].count(LETHAL) >= 2
+    assert {master.cost_at(x, 0.0) for x in np.arange(1.2, 2.05, 0.05)} == {FREE}
+    gone = TABLE._replace(boxes=TABLE.boxes[1:])
+    points, camera = labelled_cloud_in_odom(gone, pose)
+    later = Costmap(10.0, 0.05)
+    for source in sources:
+        voxels.receive(source, points, camera[:3, 3], 10.1)
+    voxels.update(later)
+    assert {later.cost_at(x, 0.0) for x in across} == {FREE}
+    assert LETHAL in [later.cost_at(x, 0.0) for x in (4.05, 4.1, 4.15)]
+
+
+def test_voxels_are_never_cleared_by_a_sensor_below_or_above_their_grid(project_root):
+    layer = costmap_of(project_root, 'nav2_voxel_layer')['semantic_voxels']
+    pose = planar_pose(0.0, 0.0, 0.0)
+    points, camera = labelled_cloud_in_odom(TABLE._replace(boxes=TABLE.boxes[1:]), pose)
+    low, high = layer['origin_z'], layer['origin_z'] + layer['z_voxels'] * layer['z_resolution']
+    assert low < camera[2, 3] < high
+    for z, cleared in ((camera[2, 3], True), (low - 0.01, False), (high + 0.01, False)):
+        voxels = VoxelLayer(layer, Costmap(10.0, 0.05))
+        voxels.marks = {(*voxels.own.cell_of(2.0, 0.0), 0)}
+        voxels.receive('sem_rays', points, (*camera[:2, 3], z), 10.0)
+        master = Costmap(10.0, 0.05)
+        voxels.update(master)
+        assert (master.cost_at(2.0, 0.0) == FREE) == cleared

@@ -11,7 +11,9 @@ from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.ros.peers.simulated_camera import transform_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
+from sensor_msgs.msg import PointCloud2
 from support.costmap_robot import color_parameters
+from support.costmap_robot import COLORS
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import GridView
 from support.costmap_robot import LATCHED
@@ -81,6 +83,55 @@ def test_depth_of_another_name_for_the_same_place_is_taken(robot):
     place_depth(robot, 0.0)
     look_until(robot, lambda: len(GridView(robot.grids.messages[-1]).lethal()) >= 8,
                'the box in the grid', 'depth_optical')
+
+
+def test_labelled_points_are_where_depth_says_with_the_colours_of_the_image(robot):
+    clouds = robot.subscribe(PointCloud2, '/segformer/labelled_points', RELIABLE_50)
+    cloud = look_until(robot, lambda: clouds.messages[-1] if clouds.messages else None,
+                       'labelled points', robot.frame_id)
+    assert cloud.header.frame_id == robot.frame_id
+    assert cloud.header in robot.sent
+    assert [field.name for field in cloud.fields] == [
+        'x', 'y', 'z', 'rgb', 'label', 'cost', 'confidence']
+    assert (cloud.width, cloud.height) == (PINHOLE.width, PINHOLE.height)
+    assert (cloud.row_step, cloud.point_step) == (24 * cloud.width, 24) and not cloud.is_dense
+    points = np.frombuffer(cloud.data, np.dtype({
+        'names': [field.name for field in cloud.fields],
+        'formats': ['<f4', '<f4', '<f4', '<u4', '<u2', 'u1', '<f4'],
+        'offsets': [field.offset for field in cloud.fields], 'itemsize': 24})).reshape(
+            cloud.height, cloud.width)
+    view = SCENE.render(PINHOLE, robot.camera_pose())
+    # Millimetres, as they were sent; 16 bits hold 65 m.
+    seen, nothing = view.depth < 60.0, ~np.isfinite(view.depth)
+    assert seen.sum() > 1000 and np.abs(points['z'][seen] - view.depth[seen]).max() < 1e-3
+    assert nothing.sum() > 100 and np.isnan(points['z'][nothing]).all()
+    labels = view.labels[seen]
+    assert np.mean(points['label'][seen] == labels) > 0.95
+    shown = np.array(list(COLORS.values()), np.uint32)[labels]
+    wanted = shown[:, 0] << 16 | shown[:, 1] << 8 | shown[:, 2]
+    assert (points['rgb'][seen] == wanted).all()
+    assert (points['confidence'] >= 0.0).all() and (points['confidence'] <= 1.0).all()
+    assert set(points['cost'][seen].tolist()) <= set(range(99)) | {100, 255}
+
+
+def test_depth_of_the_wrong_kind_is_left_out_with_a_warning_and_the_images_go_on(robot):
+    grids = len(robot.grids.messages)
+    before = len(robot.diagnostics.messages)
+    assert robot.set_parameters(depth__kind='inverse') == ''
+    try:
+        words = 'depth is left out: Scale of the depth image is not determined'
+        status = look_until(robot, lambda: told(robot, 'costmap', words, before), words,
+                            robot.frame_id)
+        assert status.level == WARN and 'Set depth.kind: scaled or metric' in status.message
+        robot.look_until(lambda: 'Depth is left out, and nothing is cleared: Scale of the depth'
+                         in robot.log(), 'the reason in the log')
+        assert len(robot.grids.messages) > grids
+    finally:
+        robot.set_parameters(depth__kind='metric')
+    after = len(robot.diagnostics.messages)
+    look_until(robot, lambda: any(
+        'depth is left out' not in entry(message, 'costmap').message
+        for message in robot.diagnostics.messages[after:]), 'depth in use again', robot.frame_id)
 
 
 @pytest.mark.parametrize('name', ['camera', 'costmap'])

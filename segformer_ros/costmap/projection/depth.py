@@ -11,7 +11,7 @@ the mean of the ground in the image. Classes that are neither ground nor obstacl
 pixels without a class stand up by their height alone.
 """
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Optional, Tuple, TYPE_CHECKING
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -22,8 +22,8 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection.cells import obstacle_evidence
 from segformer_ros.costmap.projection.cells import to_odom
 from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.measured_height import ground_costs
 from segformer_ros.costmap.projection.measured_height import sort_by_height
-from segformer_ros.costmap.projection.measured_height import Sorted
 from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 _NEAREST = 0.05
 # Cells without a measurement that still count as unbroken ground.
 _LARGEST_GAP = 4.0
-# Of level ground in an image that names no ground at all: passable, and not preferred.
-_UNNAMED_COST = 50.0
 
 
 class DepthProjector:
@@ -86,11 +84,12 @@ class DepthProjector:
         blocked = _blocked_cells(np.flatnonzero(kinds.obstacle & inside), cells, x, y, shown, sure,
                                  costs, geometry, self.settings.min_points)
         seen = np.flatnonzero(kinds.ground & inside)
-        level = _level_points(seen, kinds, shown, costs)
-        clear = _clear_points(cells[seen], x[seen], y[seen], level.labels, sure[seen],
+        labels = np.where(kinds.misnamed[seen], np.uint8(UNLABELED), shown[seen])
+        clear = _clear_points(cells[seen], x[seen], y[seen], labels, sure[seen],
                               blocked, view, geometry, self.projection.max_range)
         return observation.Projection(
-            _observation(cells[seen], level.costs, sure[seen], blocked, view, costs, geometry),
+            _observation(cells[seen], ground_costs(shown[seen], kinds.misnamed[seen], costs),
+                         sure[seen], blocked, view, costs, geometry),
             blocked, clear)
 
     def _prepare(self, camera: CameraModel) -> None:
@@ -109,25 +108,6 @@ class DepthProjector:
         self._pixels = index[usable]
         self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
         self._camera = camera
-
-
-class _LevelPoints(NamedTuple):
-    """Labels, and costs, of the points of level ground."""
-
-    labels: arrays.UInt8
-    costs: 'Floats'
-
-
-def _level_points(seen: 'Indices', kinds: Sorted, shown: arrays.UInt8,
-                  costs: cost_table.CostTable) -> _LevelPoints:
-    """Return ground with its own cost, or the mean one where its name cannot be right."""
-    wrong = kinds.misnamed[seen]
-    labels = np.where(wrong, np.uint8(UNLABELED), shown[seen])
-    values = costs.costs[labels].astype(np.float32)
-    if wrong.any():
-        named = values[~wrong]
-        values[wrong] = named.mean() if len(named) else _UNNAMED_COST
-    return _LevelPoints(labels, values)
 
 
 def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
@@ -150,13 +130,13 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
                                  np.ones(len(places), np.bool_))
 
 
-def _observation(cells: 'Indices', ground_costs: 'Floats', sure: 'Floats',
+def _observation(cells: 'Indices', values: 'Floats', sure: 'Floats',
                  blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
                  geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
     number = np.bincount(cells, minlength=count)
     places = np.flatnonzero(number)
-    mean_cost = np.bincount(cells, weights=ground_costs, minlength=count)[places]
+    mean_cost = np.bincount(cells, weights=values, minlength=count)[places]
     mean_sure = np.bincount(cells, weights=sure, minlength=count)[places]
     number = number[places]
     return observation.Observation(

@@ -22,6 +22,7 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import thinned_pixels
 from segformer_ros.costmap.settings import INVERSE
 
 if TYPE_CHECKING:
@@ -128,12 +129,7 @@ class DepthScaler:
     def _prepare(self, camera: CameraModel) -> None:
         if camera is self._camera:
             return
-        width, height = camera.size_wh
-        columns = min(_COLUMNS, width)
-        rows = max(1, round(height * columns / float(width)))
-        u = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
-        v = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
-        self._pixels = v[:, None] * width + u
+        self._pixels = thinned_pixels(camera.size_wh, _COLUMNS)
         rays = camera.rays().reshape(-1, 3)[self._pixels]
         with np.errstate(invalid='ignore', divide='ignore'):
             self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)

@@ -66,6 +66,21 @@ class LabelledView(NamedTuple):
         return self.depth.reshape(-1)
 
 
+def thinned_pixels(size_wh: Tuple[int, int], columns: int) -> arrays.Index:
+    """
+    Return the pixels that a smaller picture shows, (h, w) indices of the flattened mask.
+
+    :param size_wh: of the mask
+    :param columns: of the smaller picture; never more than the mask has. Rows follow
+    """
+    width, height = size_wh
+    columns = min(columns, width)
+    rows = max(1, round(height * columns / float(width)))
+    u = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
+    v = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
+    return v[:, None] * width + u
+
+
 def prepared_labels(mask: arrays.UInt8, confidence: Optional[arrays.UInt8],
                     ego_mask: Optional[arrays.UInt8], min_confidence: int) -> arrays.UInt8:
     """

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Floats = arrays.Float32
 
 
+# Of level ground in an image that names no ground at all: passable, and not preferred.
+_UNNAMED_COST = 50.0
+
+
 class Sorted(NamedTuple):
     """
     What measured points are, (N,) bool each; a point that is neither is of no account.
@@ -57,3 +61,18 @@ def sort_by_height(z: 'Floats', distance: 'Floats', labels: arrays.UInt8,
     obstacle = np.where(level, named & ~misnamed, stands & (
         named | (kinds == cost_table.GROUND) | (labels == UNLABELED)))
     return Sorted(misnamed | (level & (kinds == cost_table.GROUND)), obstacle, misnamed)
+
+
+def ground_costs(labels: arrays.UInt8, misnamed: arrays.Bool, costs: cost_table.CostTable
+                 ) -> 'Floats':
+    """
+    Return the costs of ground, the mean of the others where its name cannot be right.
+
+    :param labels: (N,) of points of ground
+    :param misnamed: (N,) of the same
+    """
+    values = costs.costs[labels].astype(np.float32)
+    if misnamed.any():
+        named = values[~misnamed]
+        values[misnamed] = named.mean() if len(named) else _UNNAMED_COST
+    return values

@@ -19,6 +19,7 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.contact_scan import Scan
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import thinned_pixels
 from segformer_ros.costmap.projection.measured_height import sort_by_height
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import CostmapSettings
@@ -129,11 +130,4 @@ class SemanticLayerProjector:
         self._table, self._camera = table, camera
 
     def _pixels_of(self, camera: CameraModel) -> arrays.Index:
-        """Return the pixels of the mask, (h, w) indices, that a bundle shows."""
-        width, height = camera.size_wh
-        # Never larger than the mask.
-        columns = min(self._settings.category_width, width)
-        rows = max(1, round(height * columns / float(width)))
-        u = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
-        v = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
-        return v[:, None] * width + u
+        return thinned_pixels(camera.size_wh, self._settings.category_width)

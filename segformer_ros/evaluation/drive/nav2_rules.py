@@ -24,14 +24,15 @@ DECLARED = {
     bool: """enabled rolling_window trinary_costmap track_unknown_space use_maximum marking
         clearing map_subscribe_transient_local subscribe_to_updates footprint_clearing_enabled
         use_approximate_time_sync use_cost_selection visualize_tile_map dominant_priority
-        visualize""",
+        visualize publish_voxel_map""",
     int: """width height lethal_cost_threshold combination_method type base_cost max_cost
-        mark_confidence samples_to_max_cost min_points""",
+        mark_confidence samples_to_max_cost min_points z_voxels unknown_threshold
+        mark_threshold""",
     float: """resolution update_frequency publish_frequency transform_tolerance base multiplier
         min_obstacle_height max_obstacle_height obstacle_min_range obstacle_max_range
         raytrace_min_range raytrace_max_range observation_persistence expected_update_rate
         cost_scaling_factor inflation_radius max_obstacle_distance min_obstacle_distance
-        tile_map_decay_time source_timeout min_height max_height""",
+        tile_map_decay_time source_timeout min_height max_height origin_z z_resolution""",
     list: 'plugins filters classes class_types polygons',
     str: """global_frame robot_base_frame plugin map_topic topic data_type sensor_frame
         filter_info_topic mask_topic speed_limit_topic segmentation_topic confidence_topic

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement of two occupancy grids: a costmap against a reference grid or one from depth."""
 
-from typing import NamedTuple
+from typing import List, NamedTuple, Sequence
 
 import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.confusion import ratio
+from segformer_ros.evaluation.metrics.height_agreement import HeightAgreement
 
 UNKNOWN = -1
 LETHAL = 100
@@ -61,13 +62,20 @@ class GridAgreement(NamedTuple):
 
 
 class GridCounts:
-    """Frames with and without a grid, and the cells that were compared."""
+    """
+    Frames with and without a grid, and the cells that were compared.
+
+    ``first_gap`` says why the first grid that was not compared was not. ``heights`` has an entry
+    for each range, or none where the reference is a grid.
+    """
 
     def __init__(self) -> None:
         self.grids = 0
         self.missing = 0
         self.first_problem = ''
         self.compared = 0
+        self.first_gap = ''
+        self.heights: List[HeightAgreement] = []
         self.agreement = GridAgreement(*[0] * len(GridAgreement._fields))
 
     def merge(self, other: 'GridCounts') -> None:
@@ -76,7 +84,14 @@ class GridCounts:
         self.missing += other.missing
         self.first_problem = self.first_problem or other.first_problem
         self.compared += other.compared
+        self.first_gap = self.first_gap or other.first_gap
+        self.add_heights(other.heights)
         self.agreement = self.agreement.merge(other.agreement)
+
+    def add_heights(self, heights: Sequence[HeightAgreement]) -> None:
+        """Add what was compared with heights, one entry for each range."""
+        self.heights = [mine.merge(theirs) for mine, theirs in zip(self.heights, heights)] \
+            if self.heights and heights else self.heights or list(heights)
 
 
 def compare_grids(grid: arrays.Int8, reference: arrays.Int8) -> GridAgreement:

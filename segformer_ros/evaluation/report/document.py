@@ -14,6 +14,7 @@ from segformer_ros.common import errors
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.metrics.height_agreement import RANGES
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
@@ -153,13 +154,23 @@ def _left_out(total: Totals) -> Dict[str, Any]:
 def _figures(total: Totals, compared: bool) -> Dict[str, Optional[float]]:
     changed = records.rounded(total.consistency.changed_share())
     figures: Dict[str, Optional[float]] = {'flicker': changed}
+    if total.grids.heights:
+        # Of the widest range, which holds the others.
+        shares = total.grids.heights[-1].shares()
+        figures.update({
+            'grid_obstacles_found': records.rounded(shares['marked_2']),
+            'grid_marks_justified': records.rounded(shares['justified_2']),
+            'grid_ground_free': records.rounded(shares['ground_free']),
+            'grid_ground_blocked': records.rounded(shares['ground_blocked']),
+            'grid_obstacles_free': records.rounded(shares['standing_free'])})
     if total.grids.compared:
         agreement = total.grids.agreement
         figures.update({
             'grid_agreement': records.rounded(agreement.agreement()),
             'grid_recall': records.rounded(agreement.recall()),
             'grid_precision': records.rounded(agreement.precision()),
-            'grid_cost_error': records.rounded(agreement.mean_cost_error())})
+            'grid_cost_error': None if total.grids.heights
+            else records.rounded(agreement.mean_cost_error())})
     if not compared:
         return figures
     scores = score(total.confusion.class_counts())
@@ -198,7 +209,11 @@ def _calibration(total: Totals) -> Dict[str, Any]:
 def _costmap(total: Totals) -> Dict[str, Any]:
     grids = total.grids
     return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
-            'first_problem': grids.first_problem, 'cells': grids.agreement._asdict()}
+            'first_problem': grids.first_problem, 'first_gap': grids.first_gap,
+            'cells': grids.agreement._asdict(),
+            'heights': [dict(counts._asdict(), range=limit, shares={
+                name: records.rounded(share) for name, share in counts.shares().items()})
+                for limit, counts in zip(RANGES, grids.heights)]}
 
 
 def _performance(outcomes: Sequence[Outcome], timings: arrays.Float64,

@@ -46,6 +46,19 @@ def latency_rows(summaries: Dict[str, Dict[str, float]], names: Sequence[str]) -
             for name in names]
 
 
+HEIGHT_COLUMNS = ('within', 'obstacles found in 1 cell', '2 cells', '3 cells',
+                  'marks justified in 1 cell', '2 cells', '3 cells', 'ground known free',
+                  'ground blocked', 'obstacles shown free')
+
+
+def height_rows(heights: Sequence[Dict[str, Any]]) -> List[List[str]]:
+    """Return the rows of a table with :data:`HEIGHT_COLUMNS`, one for each range."""
+    keys = ('marked_1', 'marked_2', 'marked_3', 'justified_1', 'justified_2', 'justified_3',
+            'ground_free', 'ground_blocked', 'standing_free')
+    return [[f"{entry['range']:g} m"] + [figure(entry['shares'][key]) for key in keys]
+            for entry in heights]
+
+
 def costmap_text(facts: Dict[str, Any]) -> str:
     """Return a sentence on the grids that were made, plain text."""
     compared = f"{facts['compared']:,} of them compared" if facts['compared'] else \
@@ -54,4 +67,6 @@ def costmap_text(facts: Dict[str, Any]) -> str:
     if facts['without']:
         sentence += (f" {plural(facts['without'], 'frame')} without a grid; the first: "
                      f"{facts['first_problem']}")
+    if facts['grids'] > facts['compared'] and facts['first_gap']:
+        sentence += f" The first that was not compared: {facts['first_gap']}"
     return sentence

@@ -34,6 +34,7 @@ HEADLINES = (('mean_iou', 'mean IoU', 'mean IoU of the two', True),
              ('frequency_weighted_iou', 'frequency weighted IoU', '', False),
              ('calibration_error', 'calibration error', '', False),
              ('flicker', 'flicker', '', False),
+             ('grid_obstacles_found', 'true contacts in the costmap', '', True),
              ('grid_agreement', 'costmap cells that agree', '', False))
 
 DEFINITIONS = (

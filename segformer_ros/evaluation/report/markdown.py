@@ -16,6 +16,11 @@ NAMES = (('mean_iou', 'mean IoU'), ('pixel_accuracy', 'pixel accuracy'),
                                                     'frequency weighted IoU'),
          ('mean_boundary_iou', 'mean boundary IoU'), ('calibration_error', 'calibration error'),
          ('flicker', 'flicker'), ('steady_flicker', 'flicker where the label stays'),
+         ('grid_obstacles_found', 'true contacts marked, within two cells'),
+         ('grid_marks_justified', 'marks justified, within two cells'),
+         ('grid_ground_free', 'true ground known free'),
+         ('grid_ground_blocked', 'true ground blocked'),
+         ('grid_obstacles_free', 'obstacles shown free'),
          ('grid_agreement', 'costmap cells that agree'), ('grid_recall',
                                                           'lethal cells found, within one cell'),
          ('grid_precision', 'lethal cells justified, within one cell'))
@@ -33,6 +38,9 @@ def render_markdown(report: Report) -> str:
     lines += _left_out(document)
     if document['costmap']:
         lines += ['Costmap: ' + format.costmap_text(document['costmap']), '']
+        if document['costmap']['heights']:
+            lines += table(format.HEIGHT_COLUMNS, format.height_rows(
+                document['costmap']['heights']))
     rows = [[name, format.figure(document['figures'][key])] for key, name in NAMES
             if document['figures'].get(key) is not None]
     if rows:

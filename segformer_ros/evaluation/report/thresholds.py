@@ -21,7 +21,12 @@ FIGURES: Dict[str, Tuple[str, ...]] = {
         ('figures', 'calibration_error'), 'flicker': ('figures', 'flicker'), 'steady_flicker':
             ('figures', 'steady_flicker'), 'left_out': ('left_out', 'frames'), 'grid_agreement':
                 ('figures', 'grid_agreement'), 'grid_recall': ('figures', 'grid_recall'),
-    'grid_precision': ('figures', 'grid_precision'), 'frames': ('frames', ), 'fps':
+    'grid_precision': ('figures', 'grid_precision'), 'grid_obstacles_found':
+        ('figures', 'grid_obstacles_found'), 'grid_marks_justified':
+            ('figures', 'grid_marks_justified'), 'grid_ground_free':
+                ('figures', 'grid_ground_free'), 'grid_ground_blocked':
+                    ('figures', 'grid_ground_blocked'), 'grid_obstacles_free':
+                        ('figures', 'grid_obstacles_free'), 'frames': ('frames', ), 'fps':
         ('performance', 'frames_per_second'), 'memory_mb': ('performance', 'peak_memory_mb')
 }
 _LATENCIES = {f'latency_p{percent}_ms': ('performance', 'latency_ms', TOTAL, f'p{percent}')
@@ -30,7 +35,8 @@ FIGURES.update(_LATENCIES)
 
 # Figures of which less is better.
 LESS_IS_BETTER = frozenset({'calibration_error', 'flicker', 'steady_flicker', 'left_out',
-                            'memory_mb'}.union(_LATENCIES))
+                            'memory_mb', 'grid_ground_blocked',
+                            'grid_obstacles_free'}.union(_LATENCIES))
 
 
 class Bound(NamedTuple):

@@ -8,14 +8,18 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import pipeline as costmap_pipeline
-from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.evaluation.metrics import grid_agreement
+from segformer_ros.evaluation.metrics import height_agreement
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
 from segformer_ros.evaluation.run.sinks import FrameSink
@@ -35,8 +39,9 @@ class CostmapOptions(NamedTuple):
 
     ``profile`` is a name or path for ``load_cost_table``. ``ground_frame`` has its plane z = 0
     on the floor; where ``odom_frame`` is the same frame, every image stands for itself.
-    ``camera_info`` is a topic, empty for the one beside the image. The grid is compared with
-    ``depth``, a topic of registered depth images, or with ``reference``, one of OccupancyGrids.
+    ``camera_info`` is a topic, empty for the one beside the image. The grid is compared with the
+    heights in ``depth``, a topic of registered depth images, or in ``cloud``, one of a lidar's
+    PointCloud2, or with ``reference``, a topic of OccupancyGrids.
     ``mode`` is that of ``ProjectionSettings``: a camera that looks ahead, or down.
     """
 
@@ -47,6 +52,12 @@ class CostmapOptions(NamedTuple):
     depth: str = ''
     reference: str = ''
     mode: str = CostmapSettings().projection.mode
+    cloud: str = ''
+
+    @property
+    def compares(self) -> bool:
+        """Return whether there is anything to compare with."""
+        return bool(self.depth or self.reference or self.cloud)
 
 
 class BagCostmap(FrameSink):
@@ -69,11 +80,12 @@ class BagCostmap(FrameSink):
         self.bag: Optional[AnnotatedBag] = None
         self.counts = grid_agreement.GridCounts()
         settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
-        costs = load_cost_table(options.profile, classes)
+        costs = cost_table.load_cost_table(options.profile, classes)
+        self._settings = settings
         self._pipeline = costmap_pipeline.CostmapPipeline(settings, costs)
-        self._truth = costmap_pipeline.CostmapPipeline(settings, costs)
         self._scene = bag_scene.BagScene(part, all_parts, bag_scene.SceneTopics(
-            options.camera_info or camera_info_topic(topic), options.depth, options.reference))
+            options.camera_info or camera_info_topic(topic), options.depth, options.reference,
+            options.cloud))
         self._is_rectified = camera_model.is_rectified(topic)
         self._camera: Optional[camera_model.CameraModel] = None
         self._camera_key: Any = None
@@ -100,18 +112,21 @@ class BagCostmap(FrameSink):
             told = costmap_pipeline.CameraView(
                 segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
                 self._pose(frame), bag_scene.seconds_of(stamp_ns))
-            occupancy = self._grid_of(self._pipeline, told)
-            reference = self._reference(told, frame, occupancy.geometry)
+            if self.options.odom_frame == self.options.ground_frame:
+                self._pipeline.clear()
+            self._pipeline.process(CAMERA, told)
+            occupancy = self._pipeline.occupancy(told.stamp)
         except (InvalidInputError, TransformError) as error:
             self.counts.missing += 1
             causes = '; '.join(filter(None, (str(error), self._scene.problem)))
             self.counts.first_problem = self.counts.first_problem or f'{frame.name}: {causes}'
             return None
         self.counts.grids += 1
-        if reference is not None:
-            self.counts.compared += 1
-            self.counts.agreement = self.counts.agreement.merge(
-                grid_agreement.compare_grids(occupancy.values, reference))
+        if self.options.compares:
+            try:
+                self._compare(told, frame, occupancy)
+            except (InvalidInputError, TransformError) as error:
+                self.counts.first_gap = self.counts.first_gap or f'{frame.name}: {error}'
         return occupancy
 
     def count(self, totals: Totals) -> None:
@@ -122,23 +137,82 @@ class BagCostmap(FrameSink):
         """Close the file; closing twice is allowed."""
         self._scene.close()
 
-    def _grid_of(self, pipeline: costmap_pipeline.CostmapPipeline,
-                 told: costmap_pipeline.CameraView) -> costmap_pipeline.Occupancy:
-        if self.options.odom_frame == self.options.ground_frame:
-            pipeline.clear()
-        pipeline.process(CAMERA, told)
-        return pipeline.occupancy(told.stamp)
+    def _compare(self, told: costmap_pipeline.CameraView, frame: Frame,
+                 occupancy: costmap_pipeline.Occupancy) -> None:
+        """
+        Count the cells that agree with the reference.
 
-    def _reference(self, told: costmap_pipeline.CameraView, frame: Frame,
-                   geometry: GridGeometry) -> Optional[arrays.Int8]:
+        :raises InvalidInputError: there is none for this frame, or it cannot be used
+        :raises TransformError: it lies in a frame that is not known
+        """
+        if self.options.depth or self.options.cloud:
+            view = self._heights(told, frame)
+            depth, max_range = self._settings.depth, self._settings.projection.max_range
+            reference, _ = height_agreement.height_grid(view, occupancy.geometry, depth,
+                                                        max_range)
+            self.counts.add_heights(height_agreement.compare_with_heights(
+                occupancy.values, occupancy.geometry, view, depth, max_range))
+            # Heights know no costs: ground is ground.
+            values = np.where((occupancy.values > 0) & (occupancy.values < cost_table.LETHAL),
+                              np.int8(height_agreement.FREE), occupancy.values)
+        elif self._scene.grid is None:
+            raise InvalidInputError('No reference grid yet',
+                                    expected=f'a message on {self.options.reference}')
+        else:
+            reference = sampled_grid(self._scene.grid, occupancy.geometry,
+                                     self.options.odom_frame)
+            values = occupancy.values
+        self.counts.compared += 1
+        self.counts.agreement = self.counts.agreement.merge(
+            grid_agreement.compare_grids(values, reference))
+
+    def _heights(self, told: costmap_pipeline.CameraView, frame: Frame
+                 ) -> height_agreement.HeightView:
+        """Return the measured points in view of the camera, in the ground frame."""
+        stamp_ns = frame.stamp_ns or 0
+        mount = told.pose.ground_from_camera
+        width, height = told.camera.size_wh
         if self.options.depth:
-            depth = self._scene.depth_at(frame.stamp_ns or 0, frame.frame_id)
+            depth = self._scene.depth_at(stamp_ns, frame.frame_id)
             if depth is None:
-                return None
-            return self._grid_of(self._truth, told._replace(depth=depth)).values
-        if self._scene.grid is None:
-            return None
-        return sampled_grid(self._scene.grid, geometry, self.options.odom_frame)
+                raise InvalidInputError(
+                    'No depth image for the image', expected=f'one on {self.options.depth} within '
+                    f'{1e-6 * registration.DEPTH_SLOP_NS:.0f} ms')
+            if depth.shape != (height, width):
+                raise InvalidInputError(
+                    'Depth image and mask differ in size', got=depth.shape,
+                    expected=(height, width), remedy='Record depth registered to the image.')
+            rays = told.camera.rays()
+            with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+                points = (rays * (depth / rays[..., 2])[..., None]).reshape(-1, 3)
+            points = points[np.isfinite(points).all(axis=1) & (depth.reshape(-1) > 0.0)]
+        else:
+            points = self._points_of_cloud(mount, stamp_ns)
+            with np.errstate(invalid='ignore', divide='ignore'):
+                u, v = told.camera.project(*points.T)
+                points = points[(points[:, 2] > 0.0) & (u >= -0.5) & (u < width - 0.5)
+                                & (v >= -0.5) & (v < height - 0.5)]
+        points = points.astype(np.float64).dot(mount[:3, :3].T) + mount[:3, 3]
+        return height_agreement.HeightView(
+            points, (float(mount[0, 3]), float(mount[1, 3])), told.pose.odom_from_ground,
+            self._settings.depth.min_points if self.options.depth else 1)
+
+    def _points_of_cloud(self, ground_from_camera: arrays.Float64, stamp_ns: int
+                         ) -> arrays.Float64:
+        """Return the points of the lidar in the optical frame, moved to the image's moment."""
+        message = self._scene.cloud_at(stamp_ns)
+        if message is None:
+            raise InvalidInputError(
+                'No cloud for the image', expected=f'one on {self.options.cloud} within '
+                f'{1e-6 * bag_scene.CLOUD_SLOP_NS:.0f} ms')
+        poses, options = self._scene.poses, self.options
+        now = bag_scene.seconds_of(stamp_ns)
+        then = bag_scene.seconds_of(stamp_to_nanoseconds(message.header.stamp))
+        ground_from_cloud = inverse(
+            poses.lookup(options.odom_frame, options.ground_frame, now)).dot(
+                poses.lookup(options.odom_frame, message.header.frame_id, then))
+        matrix = inverse(ground_from_camera).dot(ground_from_cloud)
+        return bag_scene.points_of_cloud(message).dot(matrix[:3, :3].T) + matrix[:3, 3]
 
     def _pose(self, frame: Frame) -> CameraPose:
         poses, options = self._scene.poses, self.options

@@ -6,6 +6,7 @@ import collections
 import contextlib
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
 
+import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import NANOSECONDS
@@ -30,12 +31,19 @@ LOOK_AHEAD_NS = 500000000
 KEPT_DEPTHS = 64
 
 
+# Lidar clouds likewise, and nanoseconds between one and its image at most: half a turn.
+KEPT_CLOUDS = 16
+CLOUD_SLOP_NS = 50000000
+_POINT_TYPES = {7: 'f4', 8: 'f8'}
+
+
 class SceneTopics(NamedTuple):
     """Topics to follow; empty names are not followed."""
 
     camera_info: str
     depth: str = ''
     grid: str = ''
+    cloud: str = ''
 
 
 class BagScene:
@@ -58,6 +66,7 @@ class BagScene:
         self.camera_info: Optional[Any] = None
         self.grid: Optional[Any] = None
         self._depths: Dict[int, Any] = collections.OrderedDict()
+        self._clouds: Dict[int, Any] = collections.OrderedDict()
         for other in all_parts:
             self._take_static(other)
         self._reader = self._stack.enter_context(bag_reader.BagPartReader(part))
@@ -97,6 +106,12 @@ class BagScene:
             lambda: self.poses.lookup(frame_id, depth_frame, seconds_of(stamp_ns)))
         return depth_of_message(message)
 
+    def cloud_at(self, stamp_ns: int) -> Optional[Any]:
+        """Return the PointCloud2 message nearest to a stamp, None if there is none near it."""
+        nearest = min(self._clouds, key=lambda stamp: abs(stamp - stamp_ns), default=None)
+        return None if nearest is None or abs(nearest - stamp_ns) > CLOUD_SLOP_NS \
+            else self._clouds[nearest]
+
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
         topics = [topic for topic in (TF, TF_STATIC) + tuple(self._topics) if topic]
         messages = self._reader.messages(topics)
@@ -133,6 +148,10 @@ class BagScene:
             self._depths[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._depths) > KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
+        elif topic == self._topics.cloud:
+            self._clouds[stamp_to_nanoseconds(message.header.stamp)] = message
+            if len(self._clouds) > KEPT_CLOUDS:
+                self._clouds.pop(next(iter(self._clouds)))
 
 
 def depth_of_message(message: Any) -> arrays.Float32:
@@ -146,6 +165,35 @@ def depth_of_message(message: Any) -> arrays.Float32:
     if message.__msgtype__ == bag_reader.COMPRESSED_IMAGE:
         return decode_compressed_depth(bytes(message.data), message.format)
     return depth_of_image(message)
+
+
+def points_of_cloud(message: Any) -> arrays.Float64:
+    """
+    Return the points of a PointCloud2 message.
+
+    :param message: with the fields of the ROS type
+    :return: (N, 3) metres; points that are not finite are left out
+    :raises InvalidInputError: no x, y, z of FLOAT32 or FLOAT64, or data that do not fit
+    """
+    by_name = {field.name: field for field in message.fields}
+    order = '>' if message.is_bigendian else '<'
+    if any(axis not in by_name or by_name[axis].datatype not in _POINT_TYPES for axis in 'xyz'):
+        raise InvalidInputError('Not a point cloud', got=', '.join(by_name) or 'no fields',
+                                expected='x, y, z of FLOAT32 or FLOAT64')
+    dtype = np.dtype({
+        'names': ['x', 'y', 'z'], 'offsets': [by_name[axis].offset for axis in 'xyz'],
+        'formats': [order + _POINT_TYPES[by_name[axis].datatype] for axis in 'xyz'],
+        'itemsize': message.point_step})
+    length = message.row_step * message.height
+    data = np.asarray(message.data, np.uint8)
+    if len(data) < length or message.row_step < message.width * message.point_step:
+        raise InvalidInputError('Point cloud too short', got=f'{len(data)} bytes',
+                                expected=f'{message.height} rows of {message.row_step} bytes')
+    rows = data[:length].reshape(message.height, message.row_step)
+    rows = np.ascontiguousarray(rows[:, :message.width * message.point_step])
+    records = rows.reshape(-1).view(dtype)
+    points = np.stack([records[axis].astype(np.float64) for axis in 'xyz'], axis=1)
+    return points[np.isfinite(points).all(axis=1)]
 
 
 def seconds_of(time_ns: int) -> float:

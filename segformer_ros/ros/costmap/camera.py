@@ -50,7 +50,7 @@ class PublishedMask(NamedTuple):
 
     ``header`` is that of the image; ``info`` the newest CameraInfo, None where there was none.
     ``arrived``: seconds of ``time.monotonic``. A mask of an older ``session`` than the server's
-    came before the cameras were stopped.
+    came before the cameras were stopped. ``image`` (H, W, 3) uint8 RGB, None without depth.
     """
 
     header: Header
@@ -59,6 +59,7 @@ class PublishedMask(NamedTuple):
     info: Optional[CameraInfo]
     arrived: float
     session: int
+    image: Optional[arrays.UInt8] = None
 
     @property
     def stamp_ns(self) -> int:
@@ -181,6 +182,11 @@ class CostmapCamera:
         poses.check_same_place(message.header.frame_id, depth_message.header.frame_id,
                                message.stamp_ns)
         return pose, self._depth.decode(depth_message)
+
+    @property
+    def has_depth(self) -> bool:
+        """Return whether depth images come with the images."""
+        return self._depth is not None
 
     def make_view(self, message: PublishedMask, pose: CameraPose,
                   depth: Optional[arrays.Float32],

@@ -3,7 +3,7 @@
 """Turn grids, clouds and landing sites into messages."""
 
 import array
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from geometry_msgs.msg import Point
 from geometry_msgs.msg import Pose
@@ -53,13 +53,8 @@ def point_cloud(header: Header, cloud: arrays.Structured) -> PointCloud2:
 
     :param cloud: (N,) records of ``costmap.points.POINT_DTYPE``
     """
-    return PointCloud2(
-        header=header, height=1, width=len(cloud), is_bigendian=False,
-        point_step=costmap_points.POINT_STEP, row_step=costmap_points.POINT_STEP * len(cloud),
-        is_dense=True, data=byte_array(cloud.view(np.uint8)), fields=[
-            PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
-            for field in costmap_points.POINT_FIELDS
-        ])
+    return _cloud(header, cloud.view(np.uint8), (1, len(cloud)), costmap_points.POINT_STEP,
+                  costmap_points.POINT_FIELDS)
 
 
 def organized_point_cloud(header: Header, points: arrays.Float32) -> PointCloud2:
@@ -68,13 +63,28 @@ def organized_point_cloud(header: Header, points: arrays.Float32) -> PointCloud2
 
     :param points: (H, W, 3) metres, NaN where a pixel has no point
     """
-    height, width = points.shape[:2]
+    return _cloud(header, costmap_points.organized_cloud(points).view(np.uint8),
+                  points.shape[:2], 12, costmap_points.POINT_FIELDS[:3])
+
+
+def labelled_point_cloud(header: Header, cloud: arrays.Structured) -> PointCloud2:
+    """
+    Return a cloud with the rows of a picture, with colours and labels.
+
+    :param cloud: (H, W) records of ``costmap.points.LABELLED_DTYPE``
+    """
+    return _cloud(header, cloud.view(np.uint8), cloud.shape, costmap_points.LABELLED_STEP,
+                  costmap_points.LABELLED_FIELDS)
+
+
+def _cloud(header: Header, data: arrays.UInt8, shape: Tuple[int, ...], step: int,
+           fields: Sequence[costmap_points.PointField]) -> PointCloud2:
+    height, width = shape
     return PointCloud2(
-        header=header, height=height, width=width, is_bigendian=False, point_step=12,
-        row_step=12 * width, is_dense=False,
-        data=byte_array(costmap_points.organized_cloud(points).view(np.uint8)),
-        fields=[PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
-                for field in costmap_points.POINT_FIELDS[:3]])
+        header=header, height=height, width=width, is_bigendian=False, point_step=step,
+        row_step=step * width, is_dense=height == 1, data=byte_array(data), fields=[
+            PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
+            for field in fields])
 
 
 def landing_messages(header: Header, site: Optional[LandingSite]

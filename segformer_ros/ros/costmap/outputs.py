@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
 
 import numpy as np
 from rclpy.node import Node
+from segformer_ros.common import arrays
 from segformer_ros.costmap import filter_masks
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.pipeline import FrameResult
@@ -70,6 +71,19 @@ class CloudOutputs:
                     costmap_messages.organized_point_cloud(header, bundle.points))
         for topic, message in zip(BUNDLE, messages):
             self._publishers.publish(topic, message)
+
+    def labelled_points_wanted(self) -> bool:
+        """Return whether somebody subscribes to the labelled points."""
+        return self._publishers.is_wanted(topics.LABELLED_POINTS)
+
+    def publish_labelled_points(self, header: Header, cloud: arrays.Structured) -> None:
+        """
+        Publish the measured points with colours and labels.
+
+        :param header: of the image
+        """
+        self._publishers.publish(topics.LABELLED_POINTS,
+                                 costmap_messages.labelled_point_cloud(header, cloud))
 
     def publish_label_info(self, stamp: Any, groups: 'ClassTable', threshold: float) -> None:
         """Publish the names of the groups, latched; nothing where vision_msgs is absent."""

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 import numpy as np
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
@@ -52,7 +53,7 @@ STOP_TIMEOUT = 5.0
 LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
-OfferMask = Callable[[str, Header, Segmentation, Optional[CameraInfo]], None]
+OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraInfo]], None]
 
 
 class Tables(NamedTuple):
@@ -288,7 +289,7 @@ class CostmapServer:
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
-    def _offer(self, name: str, header: Header, segmentation: Segmentation,
+    def _offer(self, name: str, header: Header, image: arrays.UInt8, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
         """Take a published mask; return at once."""
         setup = self._setup
@@ -296,7 +297,7 @@ class CostmapServer:
             return
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session)
+            self._session, image if setup.cameras[name].has_depth else None)
         statistics = setup.cameras[name].statistics
         clock = self._clock.seconds()
         statistics.record_arrival(message.arrived, message.stamp_ns,
@@ -352,6 +353,10 @@ class CostmapServer:
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
+        if message.image is not None and camera.outputs.labelled_points_wanted():
+            points = setup.pipeline.labelled_points(name, view, message.image)
+            if points is not None:
+                camera.outputs.publish_labelled_points(message.header, points)
         camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
 

@@ -87,8 +87,12 @@ POINTS = Topic('points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
                'shows neither ground nor a foot. These three are made while somebody subscribes.')
 CATEGORY_LABEL_INFO = Topic('category_label_info', 'vision_msgs/msg/LabelInfo', True, True, 1,
                             'Names of the groups by id.')
+LABELLED_POINTS = Topic(
+    'labelled_points', 'sensor_msgs/msg/PointCloud2', True, False, 5,
+    'With depth: every measured point in the frame of the camera, organised, `category_width` '
+    'wide: x, y, z, rgb, label, cost, confidence. Made only while somebody subscribes.')
 CLOUD_OUTPUTS = (OBSTACLE_POINTS, GROUND_POINTS, CATEGORY_MASK, CATEGORY_CONFIDENCE, POINTS,
-                 CATEGORY_LABEL_INFO)
+                 CATEGORY_LABEL_INFO, LABELLED_POINTS)
 """Of each camera, with ``costmap: true``."""
 
 COSTMAP = Topic('costmap', 'nav_msgs/msg/OccupancyGrid', True, True, 1,

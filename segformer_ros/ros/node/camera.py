@@ -284,7 +284,7 @@ class Camera:
                 self._log.error('camera_info', f'{self.name}: ' * bool(self.name)
                                 + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
-                self._on_mask(self.name, header, segmentation, self._camera_info)
+                self._on_mask(self.name, header, image, segmentation, self._camera_info)
         on_served = self.on_served
         if on_served is not None:
             on_served(ServedFrame(

@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.report.document import NOTHING
@@ -30,6 +31,7 @@ CAMERA_HEIGHT, PITCH = 1.0, math.radians(30.0)
 BORDER = 17.5
 WALL = CAMERA_HEIGHT / math.tan(PITCH + math.atan((BORDER - (HEIGHT - 1) / 2.0) / FOCAL))
 DEPTH = '/camera/depth'
+LIDAR = '/lidar/points'
 
 PROFILE = """
 name: colors
@@ -50,6 +52,28 @@ def view():
     return image, (1000 * depth).astype(np.uint16)
 
 
+def cloud_of(bag, number, depth):
+    """Return a lidar's cloud in the frame of the robot: with an intensity."""
+    v, u = np.mgrid[:HEIGHT, :WIDTH]
+    x, y = (u - (WIDTH - 1) / 2.0) / FOCAL, (v - (HEIGHT - 1) / 2.0) / FOCAL
+    z = depth / 1000.0
+    c, s = math.cos(PITCH), math.sin(PITCH)
+    points = np.zeros(HEIGHT * WIDTH, np.dtype({
+        'names': ['x', 'y', 'z', 'intensity'], 'formats': ['<f4'] * 4,
+        'offsets': [0, 4, 8, 16], 'itemsize': 24}))
+    points['x'] = (z * (c - y * s)).reshape(-1)
+    points['y'] = (-z * x).reshape(-1)
+    points['z'] = (CAMERA_HEIGHT - z * (s + y * c)).reshape(-1)
+    # One that nothing was measured for, one behind the camera.
+    points['x'][0], points['x'][1] = np.nan, -3.0
+    return bag.make(
+        'sensor_msgs/PointCloud2', header=bag.header(number, 'base_footprint'), height=1,
+        width=len(points), is_bigendian=False, point_step=24, row_step=24 * len(points),
+        is_dense=False, data=points.view(np.uint8).reshape(-1), fields=[
+            bag.make('sensor_msgs/PointField', name=name, offset=offset, datatype=7, count=1)
+            for name, offset in (('x', 0), ('y', 4), ('z', 8), ('intensity', 16))])
+
+
 def product(a, b):
     """Multiply two quaternions x, y, z, w."""
     x, y, z, w = a
@@ -59,9 +83,10 @@ def product(a, b):
 
 
 def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=0,
-                depth_frame='camera_optical_frame'):
+                depth_frame='camera_optical_frame', ground_color='red'):
     """Write a recording of a robot that stands before the wall."""
     image, depth = view()
+    image[np.arange(HEIGHT) > BORDER] = tiny_model.COLORS[ground_color]
     pitch = (0.0, math.sin(PITCH / 2), 0.0, math.cos(PITCH / 2))
     optical = product(pitch, (-0.5, 0.5, -0.5, 0.5))
     with bags.BagWriter(path) as bag:
@@ -92,6 +117,7 @@ def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=
                 distortion_model='plumb_bob', d=np.zeros(5), k=k, r=np.eye(3).reshape(-1),
                 p=np.insert(k, [3, 6, 9], 0.0), binning_x=0, binning_y=0, roi=region), number)
             bag.image(number, image)
+            bag.write(LIDAR, cloud_of(bag, number, depth), number, 3 * 10 ** 7)
             # In steps of a millisecond, so that depth may be late.
             bag.write(DEPTH, bag.make(
                 'sensor_msgs/Image', header=bag.header(
@@ -171,7 +197,8 @@ def test_reader_of_the_makers_of_foxglove_decodes_every_topic_by_the_file_alone(
     assert {topic: entries[0][0] for topic, entries in seen.items()} == {
         bags.CAMERA: 'sensor_msgs/msg/Image', DEPTH: 'sensor_msgs/msg/Image',
         '/camera/camera_info': 'sensor_msgs/msg/CameraInfo', '/tf': 'tf2_msgs/msg/TFMessage',
-        '/tf_static': 'tf2_msgs/msg/TFMessage', annotated_bag.MASK: 'sensor_msgs/msg/Image',
+        '/tf_static': 'tf2_msgs/msg/TFMessage', LIDAR: 'sensor_msgs/msg/PointCloud2',
+        annotated_bag.MASK: 'sensor_msgs/msg/Image',
         annotated_bag.CONFIDENCE: 'sensor_msgs/msg/Image',
         annotated_bag.OVERLAY: 'sensor_msgs/msg/CompressedImage',
         annotated_bag.COSTMAP: 'nav_msgs/msg/OccupancyGrid'}
@@ -248,15 +275,60 @@ def test_static_transforms_of_the_first_file_hold_in_the_later_ones(run, tmp_pat
     assert 'No CameraInfo' in facts['first_problem']
 
 
-@pytest.mark.parametrize('late_ms, compared', [(0, 3), (20, 3), (21, 0)])
-def test_depth_is_of_an_image_within_20_ms_as_in_the_node(run, tmp_path, late_ms, compared):
+@pytest.mark.parametrize('late_ms', [0, 20])
+def test_depth_is_of_an_image_within_20_ms_as_in_the_node(run, tmp_path, late_ms):
     report = run(write_scene(tmp_path / 'scene', depth_late_ms=late_ms), depth=DEPTH)
-    assert report.document['costmap']['grids'] == 3
-    assert report.document['costmap']['compared'] == compared
+    assert report.document['costmap']['compared'] == 3
+
+
+def test_depth_later_than_20_ms_is_no_reference_and_that_is_an_error(run, tmp_path):
+    with pytest.raises(InvalidInputError, match='No grid could be compared.*got 3 grids.*No depth '
+                                                'image for the image: expected one on .* 20 ms'):
+        run(write_scene(tmp_path / 'scene', depth_late_ms=21), depth=DEPTH)
 
 
 def test_depth_of_another_frame_is_refused_though_its_size_fits(run, tmp_path):
-    report = run(write_scene(tmp_path / 'scene', depth_frame='depth_optical_frame'), depth=DEPTH)
-    costmap = report.document['costmap']
-    assert costmap['compared'] == 0
-    assert 'not registered' in costmap['first_problem']
+    with pytest.raises(InvalidInputError, match='No grid could be compared.*Depth is not '
+                                                "registered.*depth in 'depth_optical_frame'"):
+        run(write_scene(tmp_path / 'scene', depth_frame='depth_optical_frame'), depth=DEPTH)
+
+
+def test_a_reference_grid_that_never_comes_is_an_error(run, tmp_path):
+    with pytest.raises(InvalidInputError, match='No grid could be compared.*No reference grid'):
+        run(write_scene(tmp_path / 'scene'), reference='/map')
+
+
+def test_heights_tell_obstacles_found_by_range(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', 12), depth=DEPTH)
+    rows = report.document['costmap']['heights']
+    assert [row['range'] for row in rows] == [4.0, 8.0, 15.0]
+    near = rows[0]['shares']
+    assert rows[0]['contacts'] > 100 and rows[0]['ground'] > 1000
+    # The far wall needs some sightings: it is in two grids of three.
+    assert 0.6 < near['marked_1'] < 1.0
+    assert near['marked_1'] <= near['marked_2'] <= near['marked_3']
+    assert near['justified_2'] > 0.95 and near['ground_free'] > 0.9
+    assert near['ground_blocked'] < 0.02
+    assert report.document['figures']['grid_obstacles_found'] == rows[2]['shares']['marked_2']
+    page = render_markdown(report)
+    assert '| within | obstacles found in 1 cell |' in page and '| 4 m |' in page
+    assert page.index('true contacts marked') < page.index('costmap cells that agree')
+
+
+def test_a_mask_of_nothing_but_wall_scores_badly(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', 12, ground_color='blue'), depth=DEPTH)
+    rows = report.document['costmap']['heights']
+    assert rows[0]['shares']['ground_free'] == 0.0
+    assert report.document['figures']['grid_marks_justified'] < 0.6
+
+
+def test_a_lidar_tells_the_same_as_depth(run, tmp_path):
+    shares = {}
+    for name, options in (('depth', {'depth': DEPTH}), ('cloud', {'cloud': LIDAR})):
+        report = run(write_scene(tmp_path / name, 12), **options)
+        assert report.document['costmap']['compared'] == 12
+        shares[name] = report.document['costmap']['heights'][0]['shares']
+    for key in ('marked_2', 'justified_2', 'ground_free', 'ground_blocked'):
+        assert shares['cloud'][key] == pytest.approx(shares['depth'][key], abs=0.05), key
+    with pytest.raises(InvalidInputError, match='No cloud for the image: expected one on /none'):
+        run(write_scene(tmp_path / 'other'), cloud='/none')
