@@ -5,6 +5,7 @@
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
+import numpy as np
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from segformer_ros.costmap.geometry.transforms import planar_pose

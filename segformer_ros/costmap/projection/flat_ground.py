@@ -112,22 +112,25 @@ class GroundProjector:
         edge, strip = self._strip_of(found, view, costs, grid, obstacles)
         ground, ground_costs = _ground(found, view, costs, geometry)
         new = obstacles.foot_seen.copy()
-        # What the strip says of a bin stands for its contact at the edge of the view.
-        told = found.blind & (edge > 0.0) & (True if strip is None else strip.placed)
-        hidden = np.flatnonzero(~new & ~told[bins])
+        blind = (found.blind & (edge > 0.0))[bins]
+        # Where the strip has no place for it, it stands where the view begins.
+        at_edge = blind & (False if strip is None else ~strip.placed[bins])
+        hidden = np.flatnonzero(~new & (~blind | at_edge))
         if len(hidden):
             new[hidden] = ~cells.held_before(
                 grid.lethal_cells(), geometry, view.pose, found.table.foot, obstacles.x[hidden],
                 obstacles.y[hidden])
-        static, dynamic = cells.obstacle_evidence(obstacles.only(new), view.pose, costs, geometry)
-        if strip is not None and len(strip.fill.x):
-            # A guess: it fades as fast as what moves, once it is no longer seen.
-            fill = strip.fill.only(strip.may_stand)
-            guessed, _ = geometry.indices(*cells.to_odom(
-                view.pose.odom_from_ground, fill.x, fill.y))
-            dynamic = observation.strongest(
-                np.append(dynamic.cells, guessed),
-                np.append(dynamic.weights, fill.weights).astype(np.float32))
+        static, dynamic = cells.obstacle_evidence(obstacles.only(new & ~blind), view.pose, costs,
+                                                  geometry)
+        if strip is not None:
+            # Guesses: they fade as fast as what moves, once it is no longer seen, and no later
+            # image takes them for a foot.
+            for guess in (strip.fill.only(strip.may_stand), obstacles.only(new & at_edge)):
+                guessed, inside = geometry.indices(*cells.to_odom(
+                    view.pose.odom_from_ground, guess.x, guess.y))
+                dynamic = observation.strongest(
+                    np.append(dynamic.cells, guessed[inside]),
+                    np.append(dynamic.weights, guess.weights[inside]).astype(np.float32))
         return observation.Projection(
             observation.Observation(ground, ground_costs, static, dynamic),
             obstacles if strip is None else _with_strip(obstacles, found, strip, edge),

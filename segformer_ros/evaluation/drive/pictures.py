@@ -84,17 +84,16 @@ def _map_picture(costmap: nav2_rules.Costmap, known: arrays.Bool, scene: Scene, 
     picture = cv2.warpAffine(colors, turn, PANEL_WH, flags=cv2.INTER_NEAREST,
                              borderValue=grid_pictures.UNKNOWN_COLOR)
 
-    def pixels(points: Any) -> Any:
-        """Return (1, N, 2) pixels of (N, 2) places, as OpenCV draws them."""
+    def pixels(points: Any) -> List[arrays.Array]:
         places = np.array(points, float).reshape(-1, 2)
-        return np.rint(np.stack([(places[:, 0] - left) * scale,
-                                 (top - places[:, 1]) * scale], 1)).astype(np.int32)[None]
+        return [np.rint(np.stack([(places[:, 0] - left) * scale,
+                                  (top - places[:, 1]) * scale], 1)).astype(np.int32)]
 
     if len(scene.way):
         cv2.polylines(picture, pixels(scene.way), False, WAY_COLOR, 2, cv2.LINE_AA)
     if path is not None:
         cv2.polylines(picture, pixels(path), False, PATH_COLOR, 2, cv2.LINE_AA)
-    goal = pixels([scene.goal])[0, 0]
+    goal = pixels([scene.goal])[0][0]
     cv2.circle(picture, (int(goal[0]), int(goal[1])), 6, GOAL_COLOR, -1, cv2.LINE_AA)
     x, y, yaw = scene.robot
     middle, nose = pixels([(x, y), (x + radius * np.cos(yaw), y + radius * np.sin(yaw))])[0]

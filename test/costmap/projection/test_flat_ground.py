@@ -14,6 +14,7 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.projection.cells import cells_between
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
@@ -21,6 +22,8 @@ from segformer_ros.costmap.projection.flat_ground import range_error
 from segformer_ros.costmap.projection.flat_ground import range_weights
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
+from segformer_ros.costmap.settings import FusionSettings
+from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
 from support.plane_scene import Box
@@ -263,8 +266,8 @@ def test_what_stays_is_not_marked_on_ground_that_was_seen_free():
     all_over = fill_view_before(WALL, np.ones((200, 200), np.bool_))
     bare = fill_view_before(WALL, None)
     # The foot was never seen and the strip was free: it stands where the view begins.
-    assert not len(all_over.observation.dynamic.cells)
-    x, y = centers(GEOMETRY, all_over.observation.static.cells)
+    assert not len(all_over.observation.static.cells)
+    x, y = centers(GEOMETRY, all_over.observation.dynamic.cells)
     reach = np.hypot(x - MOUNT[0, 3], y)
     assert len(x) > 20 and reach.min() > 0.75 and reach.max() < 1.0
     # Where a part was not seen, that part alone.
@@ -279,6 +282,37 @@ def test_what_stays_is_not_marked_on_ground_that_was_seen_free():
                                       np.sort(bare.obstacles.x[~bare.obstacles.foot_seen])[:50])
     person = fill_view_before(PERSON, np.ones((200, 200), np.bool_)).observation.dynamic.cells
     assert len(strip & set(person.tolist())) > 0.9 * len(strip)
+
+
+def test_what_appears_below_the_view_is_told_all_over_the_strip_for_as_long_as_it_is_seen():
+    grid = CostGrid(GridSettings(), FusionSettings())
+    projector = GroundProjector(SETTINGS)
+    strip = {(round(x, 3), round(y, 3)) for x, y in zip(*centers(GEOMETRY, np.array(sorted(
+        strip_cells(GEOMETRY, MOUNT, SETTINGS.robot_radius)))))}
+
+    def look(label, x, stamp):
+        view = LabelledView(prepared_labels(np.full((240, 320), label, np.uint8), None, None, 0),
+                            None, CAMERA, CameraPose(planar_pose(x, 0.0, 0.0), MOUNT))
+        found = projector.project(view, COSTS, grid)
+        grid.fuse(found.observation, stamp)
+        return found
+
+    for step in range(9):
+        look(FLOOR, -1.6 + 0.2 * step, 10.0 + 0.1 * step)
+    for step in range(8):
+        found = look(WALL, 0.0, 11.0 + 0.1 * step)
+        cells, _ = grid.geometry.indices(found.obstacles.x, found.obstacles.y)
+        told = {(round(x, 3), round(y, 3)) for x, y in zip(*centers(grid.geometry, cells))}
+        assert len(strip & told) > 0.9 * len(strip), step
+        # The grid has it where it was not seen free: not before the view.
+        xs, ys = grid.geometry.centers()
+        rows, columns = np.nonzero(grid.lethal_cells())
+        reach = np.hypot(xs[columns] - MOUNT[0, 3], ys[rows])
+        assert len(rows) > 20 and reach.min() > 0.7
+    # Gone again: ground is in view, and the guess fades.
+    look(FLOOR, 0.0, 11.9)
+    grid.advance(14.0)
+    assert not grid.lethal_cells().any()
 
 
 def test_ground_of_fewer_rows_than_min_run_before_an_obstacle_is_no_foot():
