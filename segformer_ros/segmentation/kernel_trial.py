@@ -20,8 +20,8 @@ from segformer_ros.segmentation.kernels import Kernels
 from segformer_ros.segmentation.postprocessing import Postprocessor
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
-# Importing numpy and OpenCV takes five seconds on a slow board.
-TIMEOUT_S = 60.0
+# Importing numpy and OpenCV takes five seconds on a slow board, and boards are busy at their start.
+TIMEOUT_S = 120.0
 
 
 def check(kernels: Kernels) -> None:

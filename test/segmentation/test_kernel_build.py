@@ -138,7 +138,8 @@ print('kernels' if compiled.kernels else 'twins')
 def start(load, tmp_path, project_root, monkeypatch):
     """Return what starts a process that uses kernels, and gives its status and output."""
     def run(source=None, path=None):
-        environment = dict(os.environ, PYTHONPATH=project_root)
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, (
+            project_root, os.environ.get('PYTHONPATH')))))
         if path is not None:
             environment['PATH'] = path
         done = subprocess.run(
