@@ -21,6 +21,7 @@ from support.costmap_robot import LATCHED
 from support.costmap_robot import look_with_depth
 from support.costmap_robot import PINHOLE
 from support.costmap_robot import RELIABLE_50
+from support.costmap_robot import SCENE
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
 from tf2_msgs.msg import TFMessage
