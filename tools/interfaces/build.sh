@@ -12,7 +12,8 @@ export PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv"
 # The wheels' CMake files name the include folders of the machine that built them.
 python_include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 numpy_include=$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')
-grep -rlE '/opt/python/cp3[0-9]+-cp3[0-9]+' "$venv/share" --include='*.cmake' | xargs -r sed -E -i \
+# grep finds none where that was done before.
+{ grep -rlE '/opt/python/cp3[0-9]+-cp3[0-9]+' "$venv/share" --include='*.cmake' || true; } | xargs -r sed -E -i \
     -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/include/python3\.[0-9]+#$python_include#g" \
     -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/lib/python3\.[0-9]+/site-packages/numpy/_?core/include#$numpy_include#g"
 
