@@ -1,7 +1,7 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Tell from the packets of an H.264 stream whether one was lost.
+Losses in a stream of H.264 packets, seen by the numbers of its pictures.
 
 FFmpeg fills a gap with what it guesses, and says so in its log alone. Each picture that others
 refer to has the next number (``frame_num``, ITU-T H.264, 7.4.3), so a gap can be seen.
