@@ -56,6 +56,7 @@ from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.encodings import ENCODINGS
+from segformer_ros.segmentation.images.h264 import FrameNumbers
 from support import onnx_writer
 
 ENCODING_NAMES = sorted(ENCODINGS) + ['', '32FC1', 'jpeg', 'bayer_', 'mono8 ']
@@ -194,6 +195,12 @@ def camera_info(data):
     return _accepts(use)
 
 
+def h264_packets(data):
+    """Follow the pictures of a stream."""
+    numbers = FrameNumbers()
+    return sum(numbers.follows(packet) for packet in data.split(b'\xff\xff')) > 0
+
+
 def transforms(data):
     """Take transforms in and look one up."""
     numbers = Numbers(data)
@@ -283,8 +290,8 @@ def report_json(data):
 
 TARGETS = {function.__name__: function for function in (
     onnx_header, model_yaml, classes_yaml, costs_yaml, config_json, preprocessor_json,
-    engine_record, image, depth_image, compressed_image, camera_info, transforms, self_mask,
-    parameters, mcap, mapping_yaml, graph_record, bag_metadata, report_json)}
+    engine_record, image, depth_image, compressed_image, h264_packets, camera_info, transforms,
+    self_mask, parameters, mcap, mapping_yaml, graph_record, bag_metadata, report_json)}
 if importlib.util.find_spec('rosbags') is not None:
     TARGETS['bag_file'] = bag_file
 METADATA = b'''rosbag2_bagfile_information:
@@ -343,6 +350,9 @@ def seeds(root):
                       ('yuyv', 8, 4), ('rgba16', 32, 4))],
         'depth_image': [bytes([1, 2, 2, 8, 0, 0]) + bytes(16), bytes([0, 2, 2, 4, 0, 0]) + png],
         'compressed_image': [png, jpeg],
+        'h264_packets': [b'\xff\xff'.join(map(bytes.fromhex, (
+            '0000016742c00bda0a3684000003000400000300f23c50aa80000000016588843a0c60',
+            '000001419a202ab130c40e', '000001419a402eb0433d70')))],
         'camera_info': [bytes([1, 0, 0, 0, 0, 64, 48, 0, 0, 0, 5]) + struct.pack(
             '<35d', *([0.0] * 5 + [50, 0, 32, 0, 50, 24, 0, 0, 1] + [1, 0, 0, 0, 1, 0, 0, 0, 1]
                       + [50, 0, 32, 0, 0, 50, 24, 0, 0, 0, 1, 0]))],

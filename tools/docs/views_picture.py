@@ -99,7 +99,7 @@ class Canvas:
         self._view = view
 
     def pixels(self, points):
-        """Return pixels (N, 2) and which of them lie before the camera."""
+        """Return where points lie in the picture, (N, 2), and which lie before the camera."""
         projected = np.c_[points, np.ones(len(points))].dot(self._view.T)
         depth = projected[:, 2:]
         safe = np.where(depth > 0.05, depth, 1.0)

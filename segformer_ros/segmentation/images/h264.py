@@ -1,12 +1,13 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-Tell from the packets of an H.264 stream whether one was lost.
+Losses in a stream of H.264 packets, seen by the numbers of its pictures.
 
 FFmpeg fills a gap with what it guesses, and says so in its log alone. Each picture that others
 refer to has the next number (``frame_num``, ITU-T H.264, 7.4.3), so a gap can be seen.
 """
 
+import itertools
 from typing import Iterator, Optional
 
 START = b'\0\0\1'
@@ -14,6 +15,8 @@ SLICE, KEY_SLICE, SEQUENCE = 1, 5, 7
 """Types of units: of a picture, of a key picture (IDR), and the stream's parameters."""
 LONGEST_HEADER = 400
 """Bytes that are read of a unit; parameters with all scaling lists are shorter."""
+MOST_UNITS = 64
+"""Of a packet that are looked at before its first slice; encoders send four or five."""
 HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 
 
@@ -56,10 +59,11 @@ class FrameNumbers:
         Return whether a packet is a key picture, or follows the last one without a gap.
 
         After a gap nothing follows until the next key picture. A loss of exactly as many
-        pictures as there are numbers, 16 at least, cannot be seen.
+        pictures as there are numbers, 16 at least, or as lie between two key pictures, cannot be
+        seen.
         """
         try:
-            for unit in _units(packet):
+            for unit in itertools.islice(_units(packet), MOST_UNITS):
                 kind = unit[0] & 31
                 if kind == SEQUENCE:
                     self._read_sequence(_Bits(unit))
