@@ -20,7 +20,7 @@ from segformer_ros.segmentation.kernels import Kernels
 from segformer_ros.segmentation.postprocessing import Postprocessor
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
-# Importing numpy and OpenCV takes five seconds on a slow board, and boards are busy at their start.
+# numpy and OpenCV take five seconds to import on a slow board, which is busy at its start.
 TIMEOUT_S = 120.0
 
 
