@@ -11,10 +11,13 @@ variables=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONT
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL CI; do
     [ -z "${!name:-}" ] || variables+=("$name=${!name}")
 done
-mkdir -p "$folder/checkout"
+# The shared test material lies beside the checkout, where there is any.
+shared=$(realpath "$checkout/../shared")
+[ -d "$shared" ] || shared=$folder/checkout
+mkdir -p "$folder/checkout" "$folder/shared"
 exec unshare --mount sh -c '
-    folder=$1 checkout=$2 && shift 2 &&
+    folder=$1 checkout=$2 shared=$3 && shift 3 &&
     mount --rbind /proc "$folder/proc" && mount --rbind /dev "$folder/dev" &&
-    mount --bind "$checkout" "$folder/checkout" &&
+    mount --bind "$checkout" "$folder/checkout" && mount --bind "$shared" "$folder/shared" &&
     exec env --ignore-environment /usr/sbin/chroot "$folder" /usr/bin/env --chdir=/checkout "$@"
-' sh "$folder" "$checkout" "${variables[@]}" "$@"
+' sh "$folder" "$checkout" "$shared" "${variables[@]}" "$@"
