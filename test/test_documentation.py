@@ -154,8 +154,10 @@ def missing_paths(text, project_root):
              # Topics begin with / or ~, places for a name are in capitals.
              if re.match(r'^\.?\w[\w./-]*$', word) and not re.search('[A-Z]{4}', word)
              and (word.endswith('/') or re.search(r'/[\w.-]+\.\w+$|\.(py|md|txt|sh|rst)$', word))]
-    return [path for path in paths
-            if not any(os.path.exists(os.path.join(root, path)) for root in roots)]
+    # What git ignores comes and goes.
+    ignored = read(os.path.join(project_root, '.gitignore')).split()
+    return [path for path in paths if path not in ignored
+            and not any(os.path.exists(os.path.join(root, path)) for root in roots)]
 
 
 def missing_names(text):
