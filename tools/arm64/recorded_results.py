@@ -58,9 +58,23 @@ def logits() -> 'arrays.Float32':
     return (noise / 256.0).astype(np.float32)
 
 
+def ties() -> 'arrays.Float32':
+    """
+    Return logits of which many are equal between grid points, so that rounding decides.
+
+    A compiler that fuses multiply and add changes their masks.
+    """
+    width, height = GRID_WH
+    return np.random.RandomState(3).randint(0, 4, (CLASSES, height, width)).astype(np.float32)
+
+
 def masks(kernels: Optional[Kernels], prefix: str) -> Results:
-    """Return masks and confidence of the logits, in both layouts and with a threshold."""
-    values, found = logits(), {}
+    """Return masks and confidence of both kinds of logits, in both layouts, with a threshold."""
+    return dict(_masks(logits(), kernels, prefix), **_masks(ties(), kernels, prefix + ' ties'))
+
+
+def _masks(values: 'arrays.Float32', kernels: Optional[Kernels], prefix: str) -> Results:
+    found = {}
     for layout in ('nchw', 'nhwc'):
         spec = ModelSpec('recorded', 'ade20k', CLASSES, input_size_wh=(96, 72),
                          output_layout=layout, output_size_wh=GRID_WH)
