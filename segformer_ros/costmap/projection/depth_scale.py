@@ -46,6 +46,8 @@ _PAIRS, _JUDGES, _ROUNDS = 96, 800, 8
 _BINS = 8
 # Widths of the smoothing, in pictures; and the weight at which a correction is halved.
 _COARSE, _FINE, _SHRINK = 0.2, 0.05, 0.05
+# Samples that one stands for while they are smoothed: wide kernels are slow.
+_THINNED = 4
 # Metres; what an inverse depth near zero says is only: far.
 _FARTHEST = 200.0
 
@@ -248,7 +250,16 @@ def _local_ratio(ratio: 'Doubles') -> 'Floats':
     for share in (_COARSE, _FINE):
         left = np.where(known, ratio / field - 1.0, 0.0).astype(np.float32)
         sigma = share * ratio.shape[1]
-        near, total = (cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
-                       for image in (weight, left * weight))
+        near, total = (_smooth(image, sigma) for image in (weight, left * weight))
         field *= 1.0 + total / (near + np.float32(_SHRINK))
     return field
+
+
+def _smooth(image: 'Floats', sigma: float) -> 'Floats':
+    """Return an image smoothed by a Gaussian, with nothing beyond its border."""
+    rows, columns = image.shape
+    small = cv2.resize(image, (max(1, columns // _THINNED), max(1, rows // _THINNED)),
+                       interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / _THINNED, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR),
+                      np.float32)

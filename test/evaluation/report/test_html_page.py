@@ -109,6 +109,7 @@ def report():
                      for i, name in enumerate(table.names)],
         'confusion': confusion.tolist(),
         'costmap': {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
+                    'first_gap': '', 'heights': [],
                     'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)},
         'calibration': {'pixels': list(range(15)),
                         'confidence': [None] + [(i + 0.5) / 15 for i in range(1, 15)],
