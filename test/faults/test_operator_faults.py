@@ -79,7 +79,10 @@ def test_parameters_set_and_got_as_fast_as_they_come(subject, row):
     refused = [each for each in answered if hasattr(each, 'result') and not each.result.successful]
     assert refused == []
     # All but some on an idle machine, four in five on one with five times as much to do.
-    assert 0.5 * WANTED_CALLS < len(answered) <= WANTED_CALLS
+    # Of each kind: a node that is slow with one still answers the other.
+    sets = [each for each in answered if hasattr(each, 'result')]
+    for count in (len(sets), len(answered) - len(sets)):
+        assert 0.5 * WANTED_CALLS / 2 < count <= WANTED_CALLS / 2
     assert subject.peer.set_parameters(overlay_alpha=0.5) == ''
     row.did = (f'answered {len(answered)} of {WANTED_CALLS} calls, which came at '
                f'{WANTED_CALLS / asked:.0f} a second')
