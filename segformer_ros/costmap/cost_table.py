@@ -48,7 +48,7 @@ class CostTable:
     :param lethal_when_level: names of lethal classes that need not stand up to be dangerous;
         None: all of them, so that nothing is cleared that nobody has thought about
     :raises ConfigurationError: wrong number of classes, a value that is none of these, or a name
-        that is no lethal class
+        that is not a lethal class
     """
 
     def __init__(self, name: str, classes: ClassTable, occupancy: arrays.ArrayLike,
@@ -137,7 +137,7 @@ def _level_classes(content: Dict[str, Any], path: str) -> Optional[List[str]]:
                                             'a list of class names')
     for name in names:
         if not isinstance(name, str):
-            raise ConfigurationError(f'A class of lethal_when_level in {path} is no name',
+            raise ConfigurationError(f'A class of lethal_when_level in {path} is not a name',
                                      got=repr(name), expected='a class name')
     return names
 

@@ -43,7 +43,7 @@ class ModelTrial:
     :param make: finds the files and returns the candidate, its thread not started
     :param examine: called with the open candidate; raises where the parameters refuse it
     :param classes: names of the classes of the network that serves
-    :param open_timeout: seconds that opening may take; 0 is no limit
+    :param open_timeout: seconds that opening may take; 0 does not limit them
     :param on_end: called in that thread when :attr:`error` or :attr:`candidate` is known
     """
 

@@ -46,7 +46,8 @@ def test_graph_is_that_of_the_live_node_unless_the_original_is_asked_for(color_c
 
 
 def test_unknown_backend_is_refused(color_case):
-    with pytest.raises(ConfigurationError, match=r"'cuda'; expected onnxruntime or openvino or tensorrt"):
+    with pytest.raises(ConfigurationError,
+                       match=r"'cuda'; expected onnxruntime or openvino or tensorrt"):
         Network(color_case.choice._replace(backend='cuda'), lambda spec: [])
 
 
