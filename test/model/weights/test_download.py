@@ -200,10 +200,10 @@ def test_body_longer_than_expected_is_cut_off(server, part):
     assert not os.path.exists(part)
 
 
-def test_unknown_size_has_a_limit(server, part, monkeypatch):
-    monkeypatch.setattr(download, 'LARGEST_BYTES', 1000)
+def test_unknown_size_has_a_limit(server, part):
     with pytest.raises(ModelError, match='at most 1000 bytes'):
-        bring(server, part)
+        bring(server, part, limit=1000)
+    bring(server, part, limit=len(server.content))
 
 
 def test_compressed_answer_is_refused(server, part):
