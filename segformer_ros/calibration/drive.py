@@ -3,7 +3,7 @@
 """The images of a drive that a calibration uses, and what it makes of them."""
 
 import functools
-from typing import Callable, List, NamedTuple, Optional, TYPE_CHECKING
+from typing import Callable, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -15,9 +15,6 @@ from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 # A turn of 4 degrees moves the ground through the image as well as a step does.
 _TURN = 0.07
@@ -76,7 +73,7 @@ class Drive:
         self.uncovered = 0
         self._find_ground = find_ground
         self.step = settings.step or float(np.clip(0.2 * start.height, 0.05, 0.15))
-        self._last: 'Optional[Matrix]' = None
+        self._last: Optional[arrays.Float64] = None
 
     @property
     def is_full(self) -> bool:
@@ -211,8 +208,8 @@ def follow_ground(drive: Drive, camera: CameraModel, mount: Mount, is_warped: bo
                     float(np.mean([frame.ground.mean() for frame in frames] or [0.0])))
 
 
-def _predict(camera: CameraModel, ground_from_camera: 'Matrix', second_from_first: 'Matrix',
-             pixels: arrays.Float64) -> arrays.Float64:
+def _predict(camera: CameraModel, ground_from_camera: arrays.Float64,
+             second_from_first: arrays.Float64, pixels: arrays.Float64) -> arrays.Float64:
     return ground_motion.predict(
         camera, camera.unproject(pixels[:, 0], pixels[:, 1]), ground_from_camera,
         np.broadcast_to(second_from_first, (len(pixels), 4, 4)), np.zeros((len(pixels), 3)))

@@ -3,7 +3,7 @@
 """Which numbers a drive determines, and in plain words why not the others."""
 
 import math
-from typing import List, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.calibration import drive as calibration_drive
@@ -12,9 +12,6 @@ from segformer_ros.calibration.drive import Calibration
 from segformer_ros.calibration.drive import Drive
 from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.common import arrays
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 LIMITS = {'height': 0.08, 'pitch': math.radians(1.0), 'roll': math.radians(1.0),
           'yaw': math.radians(1.5), 'delay': 0.03}
@@ -164,7 +161,7 @@ def _remarks_on_way(drive: Drive) -> List[str]:
     return []
 
 
-def _way_and_turn(poses: 'Matrix') -> Tuple[float, float, arrays.Float64]:
+def _way_and_turn(poses: arrays.Float64) -> Tuple[float, float, arrays.Float64]:
     heading = np.unwrap(np.arctan2(poses[:, 1, 0], poses[:, 0, 0]))
     # Odometry of a robot that stands trembles: the way is that between its farthest places.
     coarse = poses[::max(1, len(poses) // 50)]

@@ -3,15 +3,12 @@
 """Where a point of the ground appears in the next image, by mount and odometry."""
 
 import math
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 # Sine of the angle below the horizon that a ray is bent down to at least: what a trial mount
 # lifts above the horizon stays finite, and far off.
@@ -36,12 +33,12 @@ class Mount(NamedTuple):
     x: float = 0.0
     y: float = 0.0
 
-    def matrix(self) -> 'Matrix':
+    def matrix(self) -> arrays.Float64:
         """Return ground_from_camera (4, 4)."""
         return transforms.mount_pose(self.height, self.pitch, self.roll, self.x, self.y, self.yaw)
 
 
-def mount_of(ground_from_camera: 'Matrix') -> Mount:
+def mount_of(ground_from_camera: arrays.Float64) -> Mount:
     """
     Return the mount that a pose stands for.
 
@@ -55,7 +52,7 @@ def mount_of(ground_from_camera: 'Matrix') -> Mount:
     return Mount(height, pitch, roll, yaw, x, y)
 
 
-def ground_points(rays: arrays.Float64, ground_from_camera: 'Matrix') -> arrays.Float64:
+def ground_points(rays: arrays.Float64, ground_from_camera: arrays.Float64) -> arrays.Float64:
     """
     Return where rays meet the ground.
 
@@ -69,7 +66,7 @@ def ground_points(rays: arrays.Float64, ground_from_camera: 'Matrix') -> arrays.
 
 
 def seen_at(camera: CameraModel, points: arrays.Float64,
-            camera_from_ground: 'Matrix') -> arrays.Float64:
+            camera_from_ground: arrays.Float64) -> arrays.Float64:
     """
     Return the pixels at which points are seen.
 
@@ -84,8 +81,8 @@ def seen_at(camera: CameraModel, points: arrays.Float64,
     return np.where(np.isfinite(pixels), pixels, _UNSEEN)
 
 
-def predict(camera: CameraModel, rays: arrays.Float64, ground_from_camera: 'Matrix',
-            second_from_first: 'Matrix', adjustment: arrays.Float64) -> arrays.Float64:
+def predict(camera: CameraModel, rays: arrays.Float64, ground_from_camera: arrays.Float64,
+            second_from_first: arrays.Float64, adjustment: arrays.Float64) -> arrays.Float64:
     """
     Return the pixels in a second image of what rays of a first one meet on the ground.
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What messages say about a drive beside its images: transforms, odometry, calibrations."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
@@ -12,9 +12,6 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 # Seconds that are kept: a whole drive. The buffer bounds the number of transforms.
 _WHOLE_DRIVE = 1e6
@@ -29,7 +26,7 @@ class Joint(NamedTuple):
 
     parent: str
     child: str
-    parent_from_child: 'Matrix'
+    parent_from_child: arrays.Float64
 
 
 class MotionLog:
@@ -47,7 +44,7 @@ class MotionLog:
         self.camera_infos: Dict[str, Any] = {}
         self._ground_frame = ground_frame
         self._stamps: List[float] = []
-        self._odometry: List[Tuple[float, 'Matrix', str]] = []
+        self._odometry: List[Tuple[float, arrays.Float64, str]] = []
         self._parents: Dict[str, str] = {}
 
     @property
@@ -91,7 +88,7 @@ class MotionLog:
         """
         stamps, poses = [], []
         if self._odometry:
-            ground_from_child: 'Dict[str, Matrix]' = {}
+            ground_from_child: Dict[str, arrays.Float64] = {}
             for stamp, pose, child in self._odometry:
                 if child not in ground_from_child:
                     ground_from_child[child] = self._ground_from(child)
@@ -114,7 +111,7 @@ class MotionLog:
             self.buffer.lookup(self.odom_frame, self.ground_frame)
         return Trajectory(stamps, poses)
 
-    def newest_pose(self) -> 'Optional[Matrix]':
+    def newest_pose(self) -> Optional[arrays.Float64]:
         """Return odom_from_ground of the last message, None where nothing is known yet."""
         if self._odometry:
             return self._odometry[-1][1]
@@ -123,7 +120,7 @@ class MotionLog:
         except TransformError:
             return None
 
-    def mount_of(self, frame: str) -> 'Optional[Matrix]':
+    def mount_of(self, frame: str) -> Optional[arrays.Float64]:
         """
         Return ground_from_camera by the transforms; None where they do not tell.
 
@@ -134,7 +131,7 @@ class MotionLog:
         except TransformError:
             return None
 
-    def joint_of(self, frame: str, ground_from_camera: 'Matrix') -> Joint:
+    def joint_of(self, frame: str, ground_from_camera: arrays.Float64) -> Joint:
         """
         Return the transform to change so that the camera is where the calibration says.
 
@@ -170,7 +167,7 @@ class MotionLog:
                                      + topic, remedy='Name its topic with --camera-info.')
         return self.camera_infos[topic]
 
-    def _ground_from(self, child: str) -> 'Matrix':
+    def _ground_from(self, child: str) -> arrays.Float64:
         if not child or child == self.ground_frame or not self.buffer.knows(child):
             return transforms.pose_matrix((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
         return self.buffer.lookup(self.ground_frame, child)

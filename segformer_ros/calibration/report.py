@@ -3,21 +3,18 @@
 """A calibrated mount as text, as parameters of the node, for TF and for URDF."""
 
 import math
-from typing import List, Tuple, TYPE_CHECKING
+from typing import List, Tuple
 
 from segformer_ros.calibration.findings import Findings
 from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.motion_log import Joint
 from segformer_ros.common import arrays
 
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
-
 _UNITS = {'height': ('m', 3), 'delay': ('s', 3)}
 _DEGREES = ('deg', 2)
 
 
-def roll_pitch_yaw(rotation: 'Matrix') -> Tuple[float, float, float]:
+def roll_pitch_yaw(rotation: arrays.Float64) -> Tuple[float, float, float]:
     """
     Return the fixed-axis angles of a rotation in radians, as URDF and TF's tools take them.
 

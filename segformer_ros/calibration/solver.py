@@ -8,7 +8,7 @@ images what odometry is off by between them. The last are held near zero by how 
 trusted; without them its error would be taken for that of a hundred independent points.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.calibration import ground_motion
@@ -17,9 +17,6 @@ from segformer_ros.calibration.trajectory import import_scipy
 from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import CameraModel
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 NAMES = ('height', 'pitch', 'roll', 'yaw', 'delay')
 """What is solved for; height as its share, angles in radians, delay in seconds."""
@@ -103,7 +100,7 @@ class _Problem:
         self.most_delay = most_delay
         self.sigma = 1.0
         self._motion_of: Optional[float] = None
-        self._motion: 'Matrix' = np.zeros((0, 4, 4))
+        self._motion: arrays.Float64 = np.zeros((0, 4, 4))
         motion = self.motion(0.0)
         way = np.linalg.norm(motion[:, :2, 3], axis=1)
         turned = np.abs(np.arctan2(motion[:, 1, 0], motion[:, 0, 0]))
@@ -111,7 +108,7 @@ class _Problem:
         self.trust: arrays.Float64 = np.stack(
             [along, along, noise.share * turned + noise.radians], axis=1)
 
-    def motion(self, delay: float) -> 'Matrix':
+    def motion(self, delay: float) -> arrays.Float64:
         """Return the ground frame at the first image in that at the second, (P, 4, 4)."""
         if delay == self._motion_of:
             return self._motion

@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the robot was at any time of a drive, by its odometry."""
 
-from typing import Any, Sequence, TYPE_CHECKING
+from typing import Any, Sequence
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 
 def import_scipy() -> Any:
@@ -43,7 +40,8 @@ class Trajectory:
     :raises ConfigurationError: scipy is not installed
     """
 
-    def __init__(self, stamps: Sequence[float], odom_from_ground: 'Sequence[Matrix]') -> None:
+    def __init__(self, stamps: Sequence[float],
+                 odom_from_ground: Sequence[arrays.Float64]) -> None:
         by_stamp = dict(zip(stamps, odom_from_ground))
         if len(by_stamp) < 2:
             raise InvalidInputError('No odometry for a drive', got=f'{len(by_stamp)} poses',
@@ -64,7 +62,7 @@ class Trajectory:
         """
         return bool(self.stamps[0] <= stamp - margin and stamp + margin <= self.stamps[-1])
 
-    def at(self, stamps: 'arrays.ArrayLike') -> 'Matrix':
+    def at(self, stamps: 'arrays.ArrayLike') -> arrays.Float64:
         """
         Return odom_from_ground at some times.
 

@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a depth image belongs to an image: taken at its moment, and seen from its place."""
 
-from typing import Callable, Iterable, Optional, TYPE_CHECKING
+from typing import Callable, Iterable, Optional
 
 import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 DEPTH_SLOP_NS = 20000000
 """Nanoseconds between the stamps of one shot; drivers that register depth give equal ones."""
@@ -31,7 +28,7 @@ def nearest_stamp(stamps_ns: Iterable[int], wanted_ns: int) -> Optional[int]:
 
 
 def check_registered(image_frame: str, depth_frame: str,
-                     image_from_depth: 'Callable[[], Matrix]') -> None:
+                     image_from_depth: Callable[[], arrays.Float64]) -> None:
     """
     Check that depth is measured where the image is taken; an equal size is not enough.
 

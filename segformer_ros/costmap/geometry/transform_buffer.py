@@ -12,7 +12,7 @@ import bisect
 import collections
 import math
 import time
-from typing import Any, Dict, List, Optional, Sequence, TYPE_CHECKING
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -22,9 +22,6 @@ from segformer_ros.common.text import plain
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 MOST_FRAMES = 4096
 """Frames that are kept; robots have some hundreds, a broken publisher may invent one a message."""
@@ -46,10 +43,10 @@ class _Edge:
         self.static = static
         self.arrived = 0.0
         self.stamps: List[float] = []
-        self.translations: 'List[Matrix]' = []
-        self.rotations: 'List[Matrix]' = []
+        self.translations: List[arrays.Float64] = []
+        self.rotations: List[arrays.Float64] = []
 
-    def insert(self, stamp: float, translation: 'Matrix', rotation: 'Matrix',
+    def insert(self, stamp: float, translation: arrays.Float64, rotation: arrays.Float64,
                cache_time: float) -> None:
         if self.static:
             self.stamps, self.translations, self.rotations = [stamp], [translation], [rotation]
@@ -67,7 +64,7 @@ class _Edge:
         if old > 0:
             del self.stamps[:old], self.translations[:old], self.rotations[:old]
 
-    def at(self, stamp: float, child: str) -> 'Matrix':
+    def at(self, stamp: float, child: str) -> arrays.Float64:
         """Return parent_from_child (4, 4)."""
         matrix = np.eye(4)
         place = 0 if self.static else bisect.bisect_left(self.stamps, stamp)
@@ -159,7 +156,7 @@ class TransformBuffer:
                     stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
                     *transforms.components_of(message.transform), static)
 
-    def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> 'Matrix':
+    def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> arrays.Float64:
         """
         Return target_from_source (4, 4): the pose of ``source`` in ``target``.
 
@@ -261,7 +258,7 @@ class TransformBuffer:
                 if not self._edges[child].static]
         return min(ends) if ends else 0.0
 
-    def _climb(self, children: Sequence[str], stamp: float) -> 'Matrix':
+    def _climb(self, children: Sequence[str], stamp: float) -> arrays.Float64:
         matrix = np.eye(4)
         for child in children:
             matrix = self._edges[child].at(stamp, child).dot(matrix)

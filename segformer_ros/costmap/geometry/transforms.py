@@ -8,16 +8,13 @@ y down. Quaternions are (x, y, z, w) as in geometry_msgs.
 """
 
 import math
-from typing import Any, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 # Columns: where the optical x, y and z axes point in a body frame.
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0],
@@ -37,11 +34,11 @@ class CameraPose(NamedTuple):
     robots, which saves work, and because a ramp moves the plane with the robot.
     """
 
-    odom_from_ground: 'Matrix'
-    ground_from_camera: 'Matrix'
+    odom_from_ground: arrays.Float64
+    ground_from_camera: arrays.Float64
 
 
-def pose_matrix(translation: Sequence[float], quaternion: Sequence[float]) -> 'Matrix':
+def pose_matrix(translation: Sequence[float], quaternion: Sequence[float]) -> arrays.Float64:
     """
     Return a (4, 4) transform.
 
@@ -68,7 +65,7 @@ def components_of(transform: Any) -> Tuple[Tuple[float, ...], Tuple[float, ...]]
     return (shift.x, shift.y, shift.z), (turned.x, turned.y, turned.z, turned.w)
 
 
-def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':
+def unit_quaternion(quaternion: Sequence[float]) -> arrays.Float64:
     """
     Return a quaternion of length 1.
 
@@ -84,7 +81,7 @@ def unit_quaternion(quaternion: Sequence[float]) -> 'Matrix':
     return q / length
 
 
-def rotation_of(q: 'Matrix') -> 'Matrix':
+def rotation_of(q: arrays.Float64) -> arrays.Float64:
     """Return the (3, 3) rotation of a unit quaternion x, y, z, w."""
     x, y, z, w = q.tolist()
     return np.array([[1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
@@ -92,7 +89,7 @@ def rotation_of(q: 'Matrix') -> 'Matrix':
                      [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)]])
 
 
-def slerp(first: 'Matrix', second: 'Matrix', share: float) -> 'Matrix':
+def slerp(first: arrays.Float64, second: arrays.Float64, share: float) -> arrays.Float64:
     """
     Turn at constant speed from one rotation to another (Shoemake, 1985), the shorter way.
 
@@ -114,7 +111,7 @@ def slerp(first: 'Matrix', second: 'Matrix', share: float) -> 'Matrix':
     return blend / np.sqrt(blend.dot(blend))
 
 
-def inverse(matrix: 'Matrix') -> 'Matrix':
+def inverse(matrix: arrays.Float64) -> arrays.Float64:
     """Return source_from_target of a rigid (4, 4) target_from_source."""
     result = np.eye(4)
     result[:3, :3] = matrix[:3, :3].T
@@ -122,7 +119,7 @@ def inverse(matrix: 'Matrix') -> 'Matrix':
     return result
 
 
-def turn(roll: float, pitch: float, yaw: float) -> 'Matrix':
+def turn(roll: float, pitch: float, yaw: float) -> arrays.Float64:
     """Return the (3, 3) rotation of fixed-axis roll, pitch, yaw in radians (REP-103)."""
     cr, sr, cp, sp = math.cos(roll), math.sin(roll), math.cos(pitch), math.sin(pitch)
     cy, sy = math.cos(yaw), math.sin(yaw)
@@ -133,7 +130,7 @@ def turn(roll: float, pitch: float, yaw: float) -> 'Matrix':
 
 
 def mount_pose(height: float, pitch: float, roll: float = 0.0, x: float = 0.0, y: float = 0.0,
-               yaw: float = 0.0) -> 'Matrix':
+               yaw: float = 0.0) -> arrays.Float64:
     """
     Return ground_from_camera of a camera whose mount was measured by hand.
 
@@ -150,7 +147,7 @@ def mount_pose(height: float, pitch: float, roll: float = 0.0, x: float = 0.0, y
     return body.dot(BODY_FROM_OPTICAL)
 
 
-def planar_pose(x: float, y: float, yaw: float) -> 'Matrix':
+def planar_pose(x: float, y: float, yaw: float) -> arrays.Float64:
     """Return odom_from_ground of a robot on level ground; metres and radians."""
     matrix = np.eye(4)
     matrix[:3, :3] = turn(0.0, 0.0, yaw)
@@ -158,7 +155,7 @@ def planar_pose(x: float, y: float, yaw: float) -> 'Matrix':
     return matrix
 
 
-def pose_above_ground(odom_from_camera: 'Matrix', height: float) -> CameraPose:
+def pose_above_ground(odom_from_camera: arrays.Float64, height: float) -> CameraPose:
     """
     Return the pose of a camera over level ground at a known height, as drones have it.
 
@@ -175,7 +172,7 @@ def pose_above_ground(odom_from_camera: 'Matrix', height: float) -> CameraPose:
     return CameraPose(odom_from_ground, ground_from_camera)
 
 
-def height_from_range(distance: float, odom_from_sensor: 'Matrix',
+def height_from_range(distance: float, odom_from_sensor: arrays.Float64,
                       limits: Tuple[float, float] = (0.0, 0.0)) -> float:
     """
     Return the height of a range finder above level ground.

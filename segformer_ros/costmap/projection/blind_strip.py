@@ -8,7 +8,7 @@ its lower edge is still there. Three things are known of it: that no robot fits 
 the grid remembers a foot, and where it remembers ground, on which nothing stood.
 """
 
-from typing import NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -18,10 +18,6 @@ from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection.scan_table import ScanTable
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
-    Flags = arrays.Bool
 
 # Samples of a cell's side along the strip.
 _PER_CELL = 2.0
@@ -40,7 +36,7 @@ class BlindStrip(NamedTuple):
     frame, metres.
     """
 
-    edge: 'Floats'
+    edge: arrays.Float32
     corners: arrays.Float64
 
 
@@ -54,10 +50,10 @@ class Strip(NamedTuple):
     that was seen free. ``placed`` (A,) bins in which the grid knows what ``may_stand`` says.
     """
 
-    remembered: 'Floats'
+    remembered: arrays.Float32
     fill: observation.Obstacles
-    may_stand: 'Flags'
-    placed: 'Flags'
+    may_stand: arrays.Bool
+    placed: arrays.Bool
 
 
 def lay_strip(table: ScanTable, mask_wh: Tuple[int, int]) -> BlindStrip:
@@ -95,10 +91,10 @@ class StripView(NamedTuple):
     is one that moves; ``labels`` (A,) uint8 its class; ``sure`` (A,) float32 0..1.
     """
 
-    blind: 'Flags'
-    moving: 'Flags'
+    blind: arrays.Bool
+    moving: arrays.Bool
     labels: arrays.UInt8
-    sure: 'Floats'
+    sure: arrays.Float32
 
 
 def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: CameraPose,
@@ -152,6 +148,6 @@ def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: Camera
         seen.sure[bins], np.zeros(len(bins), np.bool_)), may_stand, placed)
 
 
-def _first(hit: 'Flags', ranges: 'Floats') -> 'Floats':
+def _first(hit: arrays.Bool, ranges: arrays.Float32) -> arrays.Float32:
     """Return the nearest range that is hit on each line, inf where none is."""
     return np.where(hit.any(axis=1), ranges[hit.argmax(axis=1)], np.float32(np.inf))

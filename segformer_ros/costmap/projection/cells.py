@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the projections share: cells in view, obstacles as cells, marks before a point."""
 
-from typing import Any, NamedTuple, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -10,9 +10,6 @@ from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.transforms import CameraPose
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
 
 
 class GroundCells(NamedTuple):
@@ -24,8 +21,8 @@ class GroundCells(NamedTuple):
     """
 
     cells: arrays.Index
-    x: 'Floats'
-    y: 'Floats'
+    x: arrays.Float32
+    y: arrays.Float32
 
 
 def cells_between(geometry: observation.GridGeometry, odom_from_ground: arrays.Float64,
@@ -69,7 +66,7 @@ def obstacle_evidence(
 
 
 def held_before(lethal: arrays.Bool, geometry: observation.GridGeometry, pose: CameraPose,
-                foot: Tuple[float, float], x: 'Floats', y: 'Floats') -> arrays.Bool:
+                foot: Tuple[float, float], x: arrays.Float32, y: arrays.Float32) -> arrays.Bool:
     """
     Return which points have an obstacle in the grid between them and the camera.
 

@@ -9,7 +9,7 @@ was seen. Overhangs are the known exception: the front edge of a table top
 is met where the ray through it meets the ground, which is behind the table.
 """
 
-from typing import NamedTuple, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -19,9 +19,6 @@ from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import ProjectionSettings
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
 
 # Image rows that a contact may lie behind a neighbour's. On a side seen at a steeper slant it
 # takes that neighbour's range, or the next one's: a shift of two bins, 3 pixels, at most.
@@ -43,14 +40,14 @@ class Scan(NamedTuple):
     """
 
     table: ScanTable
-    contact: 'Floats'
+    contact: arrays.Float32
     contact_pixel: arrays.Index
     contact_depth: arrays.Index
     foot_seen: arrays.Bool
     blind: arrays.Bool
-    clear: 'Floats'
+    clear: arrays.Float32
     clear_pixel: arrays.Index
-    seen: 'Floats'
+    seen: arrays.Float32
 
 
 def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label:
@@ -139,7 +136,7 @@ def _last_ground_before(kinds: arrays.UInt8, stop: arrays.Index, window: int) ->
 
 
 def _border(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index,
-            settings: ProjectionSettings) -> 'Tuple[Floats, arrays.Bool]':
+            settings: ProjectionSettings) -> Tuple[arrays.Float32, arrays.Bool]:
     """Return the range half-way between ground and obstacle, and whether there is ground."""
     bins = np.arange(len(kinds))
     ground = _last_ground_before(kinds, start, settings.max_gap + 1)

@@ -11,7 +11,7 @@ the mean of the ground in the image. Classes that are neither ground nor obstacl
 pixels without a class stand up by their height alone.
 """
 
-from typing import Optional, Tuple, TYPE_CHECKING
+from typing import Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -28,10 +28,6 @@ from segformer_ros.costmap.projection.scan_table import azimuth
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
-    Indices = arrays.Index
 
 # Metres; nearer than any depth camera measures.
 _NEAREST = 0.05
@@ -54,8 +50,8 @@ class DepthProjector:
         self.settings = settings
         self.ego_mask = ego_mask
         self._camera: Optional[CameraModel] = None
-        self._pixels: 'Indices' = np.zeros(0, np.intp)
-        self._directions: 'Floats' = np.zeros((3, 0), np.float32)
+        self._pixels: arrays.Index = np.zeros(0, np.intp)
+        self._directions: arrays.Float32 = np.zeros((3, 0), np.float32)
 
     def project(self, view: LabelledView, costs: cost_table.CostTable, grid: CostGrid
                 ) -> observation.Projection:
@@ -110,8 +106,8 @@ class DepthProjector:
         self._camera = camera
 
 
-def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats',
-                   shown: arrays.UInt8, sure: 'Floats', costs: cost_table.CostTable,
+def _blocked_cells(points: arrays.Index, cells: arrays.Index, x: arrays.Float32, y: arrays.Float32,
+                   shown: arrays.UInt8, sure: arrays.Float32, costs: cost_table.CostTable,
                    geometry: observation.GridGeometry, min_points: int) -> observation.Obstacles:
     """Return one obstacle point per cell that holds enough of them."""
     count = geometry.width * geometry.height
@@ -130,7 +126,7 @@ def _blocked_cells(points: 'Indices', cells: 'Indices', x: 'Floats', y: 'Floats'
                                  np.ones(len(places), np.bool_))
 
 
-def _observation(cells: 'Indices', values: 'Floats', sure: 'Floats',
+def _observation(cells: arrays.Index, values: arrays.Float32, sure: arrays.Float32,
                  blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
                  geometry: observation.GridGeometry) -> observation.Observation:
     count = geometry.width * geometry.height
@@ -145,8 +141,8 @@ def _observation(cells: 'Indices', values: 'Floats', sure: 'Floats',
         *obstacle_evidence(blocked, view.pose, costs, geometry))
 
 
-def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: arrays.UInt8,
-                  sure: 'Floats', blocked: observation.Obstacles, view: LabelledView,
+def _clear_points(cells: arrays.Index, x: arrays.Float32, y: arrays.Float32, shown: arrays.UInt8,
+                  sure: arrays.Float32, blocked: observation.Obstacles, view: LabelledView,
                   geometry: observation.GridGeometry,
                   max_range: float) -> observation.GroundPoints:
     """Return the farthest unbroken ground of every bin of azimuth, as wide as a far cell is."""
@@ -179,6 +175,7 @@ def _clear_points(cells: 'Indices', x: 'Floats', y: 'Floats', shown: arrays.UInt
     return observation.GroundPoints(x[last], y[last], shown[last], sure[last])
 
 
-def _polar(x: 'Floats', y: 'Floats', step: float) -> 'Tuple[Indices, Floats]':
+def _polar(x: arrays.Float32, y: arrays.Float32,
+           step: float) -> Tuple[arrays.Index, arrays.Float32]:
     around = np.nan_to_num(azimuth(x, y))
     return ((around + 4.0) / step).astype(np.intp), np.hypot(x, y)

@@ -12,7 +12,7 @@ What is left is smooth, since such networks bend whole parts of a picture. It is
 ground around each pixel and faded out where no ground is near.
 """
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -24,10 +24,6 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import thinned_pixels
 from segformer_ros.costmap.settings import INVERSE
-
-if TYPE_CHECKING:
-    Doubles = arrays.Float64
-    Floats = arrays.Float32
 
 PROBLEM = 'Scale of the depth image is not determined'
 """The problem of every :class:`UnscaledDepthError`."""
@@ -84,7 +80,7 @@ class DepthScaler:
         self._max_range = max_range
         self._camera: Optional[CameraModel] = None
         self._pixels: arrays.Index = np.zeros((0, 0), np.intp)
-        self._directions: 'Floats' = np.zeros((0, 0, 3), np.float32)
+        self._directions: arrays.Float32 = np.zeros((0, 0, 3), np.float32)
 
     def to_meters(self, view: LabelledView, costs: cost_table.CostTable) -> ScaledDepth:
         """
@@ -137,7 +133,7 @@ class DepthScaler:
             self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)
         self._camera = camera
 
-    def _plane_depth(self, view: LabelledView) -> 'Doubles':
+    def _plane_depth(self, view: LabelledView) -> arrays.Float64:
         """Return the depth of the plane at the samples, NaN where it is not or too far."""
         mount = view.pose.ground_from_camera
         local = self._directions.dot(mount[:3, :3].T.astype(np.float32)).astype(np.float64)
@@ -146,7 +142,7 @@ class DepthScaler:
             out = depth * np.hypot(local[..., 0], local[..., 1])
             return np.where((local[..., 2] < 0.0) & (out <= 2.0 * self._max_range), depth, np.nan)
 
-    def _metric(self, values: 'Floats', scale: float, shift: float) -> 'Floats':
+    def _metric(self, values: arrays.Float32, scale: float, shift: float) -> arrays.Float32:
         metric = np.float32(scale) * values + np.float32(shift)
         with np.errstate(invalid='ignore', divide='ignore'):
             if self._is_inverse:
@@ -155,7 +151,7 @@ class DepthScaler:
             return np.where((metric > 0.0) & (values != 0.0), metric, np.float32(np.nan))
 
 
-def _check_ground(wanted: 'Doubles') -> None:
+def _check_ground(wanted: arrays.Float64) -> None:
     if len(wanted) < _LEAST_SAMPLES:
         raise UnscaledDepthError(
             PROBLEM, got=f'{len(wanted)} samples labelled as ground within range',
@@ -169,7 +165,7 @@ def _check_ground(wanted: 'Doubles') -> None:
             remedy='Scale and shift need near and far ground: tilt the camera up, or keep off.')
 
 
-def _check_fit(off: 'Doubles') -> float:
+def _check_fit(off: arrays.Float64) -> float:
     inliers = float(np.mean(off < _INLIER))
     if inliers < _LEAST_INLIERS:
         raise UnscaledDepthError(
@@ -185,7 +181,7 @@ def _check_fit(off: 'Doubles') -> float:
     return error
 
 
-def _fit(values: 'Doubles', target: 'Doubles') -> Tuple[float, float]:
+def _fit(values: arrays.Float64, target: arrays.Float64) -> Tuple[float, float]:
     """
     Return scale and shift of ``scale * values + shift = target``, by relative errors.
 
@@ -227,7 +223,7 @@ def _fit(values: 'Doubles', target: 'Doubles') -> Tuple[float, float]:
     return scale, shift
 
 
-def _even_weights(target: 'Doubles') -> 'Doubles':
+def _even_weights(target: arrays.Float64) -> arrays.Float64:
     """Return weights with which every range of depth counts alike."""
     logs = np.log(target)
     low, high = float(logs.min()), float(logs.max())
@@ -237,7 +233,7 @@ def _even_weights(target: 'Doubles') -> 'Doubles':
     return 1.0 / np.maximum(number, 0.02 * len(target))[bins]
 
 
-def _local_ratio(ratio: 'Doubles') -> 'Floats':
+def _local_ratio(ratio: arrays.Float64) -> arrays.Float32:
     """
     Return the smooth factor by which depth is off around each sample, 1 where nothing tells.
 
@@ -246,7 +242,7 @@ def _local_ratio(ratio: 'Doubles') -> 'Floats':
     with np.errstate(invalid='ignore'):
         known = np.abs(ratio - 1.0) < _INLIER
     weight = known.astype(np.float32)
-    field: 'Floats' = np.ones(ratio.shape, np.float32)
+    field: arrays.Float32 = np.ones(ratio.shape, np.float32)
     for share in (_COARSE, _FINE):
         left = np.where(known, ratio / field - 1.0, 0.0).astype(np.float32)
         sigma = share * ratio.shape[1]
@@ -255,7 +251,7 @@ def _local_ratio(ratio: 'Doubles') -> 'Floats':
     return field
 
 
-def _smooth(image: 'Floats', sigma: float) -> 'Floats':
+def _smooth(image: arrays.Float32, sigma: float) -> arrays.Float32:
     """Return an image smoothed by a Gaussian, with nothing beyond its border."""
     rows, columns = image.shape
     small = cv2.resize(image, (max(1, columns // _THINNED), max(1, rows // _THINNED)),

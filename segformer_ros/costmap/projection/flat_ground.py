@@ -8,7 +8,7 @@ pixels lie several cells apart. Obstacles go the other way: the foot of each is 
 the mask and projected, so that a thin one is not missed between two cell centres.
 """
 
-from typing import Optional, Tuple, TYPE_CHECKING
+from typing import Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -27,15 +27,12 @@ from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
 
-if TYPE_CHECKING:
-    Floats = arrays.Float32
-
 # Turning and shifting by less than this moves no sample by a tenth of a pixel.
 _SAME_POSE = 1e-5
 
 
-def range_weights(distance: 'Floats', height: float, camera: CameraModel, resolution: float
-                  ) -> 'Floats':
+def range_weights(distance: arrays.Float32, height: float, camera: CameraModel, resolution: float
+                  ) -> arrays.Float32:
     """
     Return how well a range is known, 0..1: cell size over what a pixel covers, at most 1.
 
@@ -138,7 +135,7 @@ class GroundProjector:
 
     def _strip_of(self, found: Scan, view: LabelledView, costs: CostTable, grid: CostGrid,
                   obstacles: observation.Obstacles
-                  ) -> 'Tuple[Floats, Optional[blind_strip.Strip]]':
+                  ) -> Tuple[arrays.Float32, Optional[blind_strip.Strip]]:
         if self._strip is None:
             self._strip = blind_strip.lay_strip(found.table, view.camera.size_wh)
         if not found.blind.any() and not blind_strip.stands_in(self._strip, view.pose, grid):
@@ -155,7 +152,7 @@ class GroundProjector:
 
 
 def _with_strip(obstacles: observation.Obstacles, found: Scan, strip: blind_strip.Strip,
-                edge: 'Floats') -> observation.Obstacles:
+                edge: arrays.Float32) -> observation.Obstacles:
     """Return the points of one image with those of the strip that it does not show."""
     table = found.table
     known = np.isfinite(strip.remembered)
@@ -193,7 +190,7 @@ def _obstacles(found: Scan, view: LabelledView, resolution: float) -> observatio
 
 
 def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observation.GridGeometry
-            ) -> 'Tuple[observation.Evidence, Floats]':
+            ) -> Tuple[observation.Evidence, arrays.Float32]:
     table = found.table
     # The foot point, and the farthest points seen: 0 where a bin sees nothing.
     edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)

@@ -8,7 +8,7 @@ it is flat (water, steps that lead down, glass that depth looks through) keeps i
 cost profile's ``lethal_when_level`` says which classes these are.
 """
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.costmap.settings import METRIC
 from segformer_ros.model.classes import UNLABELED
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
 
 
 # Of level ground in an image that names no ground at all: passable, and not preferred.
@@ -38,7 +35,7 @@ class Sorted(NamedTuple):
     misnamed: arrays.Bool
 
 
-def sort_by_height(z: 'Floats', distance: 'Floats', labels: arrays.UInt8,
+def sort_by_height(z: arrays.Float32, distance: arrays.Float32, labels: arrays.UInt8,
                    costs: cost_table.CostTable, settings: DepthSettings) -> Sorted:
     """
     Sort measured points into ground and obstacles.
@@ -64,7 +61,7 @@ def sort_by_height(z: 'Floats', distance: 'Floats', labels: arrays.UInt8,
 
 
 def ground_costs(labels: arrays.UInt8, misnamed: arrays.Bool, costs: cost_table.CostTable
-                 ) -> 'Floats':
+                 ) -> arrays.Float32:
     """
     Return the costs of ground, the mean of the others where its name cannot be right.
 

@@ -7,7 +7,7 @@ The ground around the camera's foot point is sampled in bins of azimuth and, in 
 once per image row from near to far. A table of pixels holds for as long as the mount stays.
 """
 
-from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.settings import ProjectionSettings
-
-if TYPE_CHECKING:
-    Floats = arrays.Float32
 
 # Pixels between the rays that only find out which part of the ground is in view.
 _COARSE = 8
@@ -53,14 +50,14 @@ class ScanTable(NamedTuple):
     heading: arrays.Float64
     start: float
     step: float
-    directions: 'Floats'
-    ranges: 'Floats'
+    directions: arrays.Float32
+    ranges: arrays.Float32
     pixels: arrays.Index
     begun: arrays.Bool
     first: arrays.Index
-    end: 'Floats'
+    end: arrays.Float32
 
-    def bins_of(self, x: 'Floats', y: 'Floats') -> Tuple[arrays.Index, arrays.Bool]:
+    def bins_of(self, x: arrays.Float32, y: arrays.Float32) -> Tuple[arrays.Index, arrays.Bool]:
         """
         Return the bins that points lie in, and whether they lie in any.
 
@@ -90,7 +87,7 @@ class ViewRays(NamedTuple):
     row: arrays.Float64
 
 
-def azimuth(x: 'Floats', y: 'Floats') -> 'Floats':
+def azimuth(x: arrays.Float32, y: arrays.Float32) -> arrays.Float32:
     """
     Return a stand-in for the angle of vectors that needs no arc tangent.
 
@@ -125,7 +122,7 @@ def direction_of(around: arrays.Float64) -> arrays.Float64:
 
 
 def pixel_indices(camera: CameraModel, camera_from_ground: arrays.Float64,
-                  x: 'Floats', y: 'Floats') -> arrays.Index:
+                  x: arrays.Float32, y: arrays.Float32) -> arrays.Index:
     """
     Return the nearest mask pixel of points on the ground.
 
@@ -138,7 +135,8 @@ def pixel_indices(camera: CameraModel, camera_from_ground: arrays.Float64,
     return _pixels_in_view(camera, *[row[0] * x + (row[1] * y + row[3]) for row in rows])
 
 
-def _pixels_in_view(camera: CameraModel, x: 'Floats', y: 'Floats', z: 'Floats') -> arrays.Index:
+def _pixels_in_view(camera: CameraModel, x: arrays.Float32, y: arrays.Float32,
+                    z: arrays.Float32) -> arrays.Index:
     u, v = camera.project(x, y, z)
     width, height = camera.size_wh
     np.rint(u, out=u)
@@ -239,7 +237,7 @@ def _bins(camera: CameraModel, rotation: arrays.Float64, heading: arrays.Float64
 
 
 def _ranges(outline: ViewRays, rotation: arrays.Float64, height: float,
-            nearest: float, farthest: float) -> 'Floats':
+            nearest: float, farthest: float) -> arrays.Float32:
     """Return sample ranges at equal steps of depression, about one for each image row."""
     upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])
     line = outline.column if upright else outline.row

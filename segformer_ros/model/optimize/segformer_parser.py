@@ -3,15 +3,12 @@
 """Find the SegFormer in an ONNX graph by what it computes, not by its names."""
 
 import math
-from typing import Any, Callable, Dict, List, Optional, Tuple, TYPE_CHECKING, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.model.optimize import reader
 from segformer_ros.model.optimize import segformer_layers as layers
-
-if TYPE_CHECKING:
-    Array = arrays.Array
 
 T = TypeVar('T')
 # Whole numbers are shapes and axes.
@@ -174,7 +171,7 @@ class _LayerParser:
             return None
         return factor * query_factor * key_factor, query[0], key[0]
 
-    def batch_norm(self, tensor: str) -> 'Optional[Tuple[Array, Array, str]]':
+    def batch_norm(self, tensor: str) -> Optional[Tuple[arrays.Array, arrays.Array, str]]:
         """Match ``BatchNormalization``; return its gain and shift by channel, and its input."""
         node = self._graph.node(tensor, 'BatchNormalization')
         if node is None:
@@ -210,12 +207,13 @@ class _LayerParser:
         part = slice(bounds[index], bounds[index + 1])
         return layers.Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
 
-    def _weight_and_bias(self, node: Any) -> 'Tuple[Optional[Array], Optional[Array], bool]':
+    def _weight_and_bias(self, node: Any) -> Tuple[
+            Optional[arrays.Array], Optional[arrays.Array], bool]:
         """Return the second and third input, and whether none of them depends on the image."""
         weight, bias = ([self._graph.constant(name) for name in node.input[1:3]] + [None])[:2]
         return weight, bias, len(node.input) <= 2 or bias is not None
 
-    def _one_of_each(self, node: Optional[Any]) -> 'Optional[Tuple[str, Array]]':
+    def _one_of_each(self, node: Optional[Any]) -> Optional[Tuple[str, arrays.Array]]:
         """Return the variable and the constant operand of a node that has one of each."""
         if node is None:
             return None

@@ -5,7 +5,7 @@
 import collections
 import threading
 import time
-from typing import Callable, Deque, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Callable, Deque, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -18,9 +18,6 @@ from segformer_ros.costmap.settings import NADIR
 from segformer_ros.ros.io.transforms import Transforms
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters.node import CameraParameters
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
@@ -160,7 +157,7 @@ class CameraPoses:
             lambda: self._transforms.lookup(image_frame, depth_frame, stamp_ns))
 
     def _odometry(self, stamp_ns: int,
-                  parameters: parameters_costmap.CostmapParameters) -> 'Matrix':
+                  parameters: parameters_costmap.CostmapParameters) -> arrays.Float64:
         if not parameters.has_odometry:
             return np.eye(4)
         return self._lookup('odom_frame', parameters.odom_frame, parameters.ground_frame,
@@ -168,7 +165,7 @@ class CameraPoses:
 
     def _lookup(self, parameter: str, target: str, source: str, stamp_ns: int,
                 parameters: parameters_costmap.CostmapParameters,
-                source_name: str = 'frame_id of the images') -> 'Matrix':
+                source_name: str = 'frame_id of the images') -> arrays.Float64:
         """
         Return target_from_source (4, 4).
 
@@ -186,7 +183,7 @@ class CameraPoses:
                 '(transform_tolerance): set these frames to those of the robot, or wait longer '
                 'where the transform comes late.'.strip()) from error
 
-    def _nadir(self, ground_from_camera: 'Optional[Matrix]', frame_id: str, stamp_ns: int,
+    def _nadir(self, ground_from_camera: Optional[arrays.Float64], frame_id: str, stamp_ns: int,
                parameters: parameters_costmap.CostmapParameters
                ) -> geometry_transforms.CameraPose:
         if ground_from_camera is not None:
@@ -199,7 +196,7 @@ class CameraPoses:
             height = self._height(odom_from_camera, stamp_ns, parameters)
         return geometry_transforms.pose_above_ground(odom_from_camera, height)
 
-    def _height(self, odom_from_camera: 'Matrix', stamp_ns: int,
+    def _height(self, odom_from_camera: arrays.Float64, stamp_ns: int,
                 parameters: parameters_costmap.CostmapParameters) -> float:
         reading = self._range_at(stamp_ns)
         if reading is None:

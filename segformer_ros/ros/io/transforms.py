@@ -5,7 +5,7 @@
 import abc
 import threading
 import time
-from typing import Any, Callable, Dict, Optional, TYPE_CHECKING
+from typing import Any, Callable, Dict, Optional
 
 from rclpy import qos
 from rclpy.node import Node
@@ -23,9 +23,6 @@ from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io.logging import Throttle
 from tf2_msgs.msg import TFMessage
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 # What tf2_ros's listener uses: every broadcaster's last static message, and 100 moving ones.
 DYNAMIC_QOS = qos.QoSProfile(depth=100)
@@ -47,7 +44,7 @@ class Transforms(abc.ABC):
     """Where they come from, for diagnostics."""
 
     @abc.abstractmethod
-    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
         """
         Return target_from_source (4, 4) without waiting.
 
@@ -88,7 +85,7 @@ class BufferedTransforms(Transforms):
             endpoints.subscribe(node, TFMessage, '/tf_static', self._on_static, STATIC_QOS),
             subscribe_to_volatile_static(node, self._on_static)]
 
-    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
         """Return target_from_source (4, 4) without waiting."""
         with self._lock:
             return self._buffer.lookup(target, source, stamp_ns / NANOSECONDS)
@@ -157,7 +154,7 @@ class Tf2Transforms(Transforms):
         self._node = node
         self._volatile = subscribe_to_volatile_static(node, self._on_volatile_static)
 
-    def lookup(self, target: str, source: str, stamp_ns: int) -> 'Matrix':
+    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
         """Return target_from_source (4, 4) without waiting."""
         try:
             found = self._buffer.lookup_transform(target.lstrip('/'), source.lstrip('/'),

@@ -21,7 +21,6 @@ from std_msgs.msg import Header
 
 if TYPE_CHECKING:
     from segformer_ros.model.classes import ClassTable
-    Picture = arrays.Array
 
 
 class Outputs:
@@ -91,8 +90,8 @@ class Outputs:
         return trouble
 
     def _publish_picture(self, header: Header, raw: topics.Topic, compressed: topics.Topic,
-                         suffix: str, make: 'Callable[[], Picture]',
-                         encode: 'Callable[[Picture], Picture]') -> None:
+                         suffix: str, make: Callable[[], arrays.Array],
+                         encode: Callable[[arrays.Array], arrays.Array]) -> None:
         publish, is_wanted = self._publishers.publish, self._publishers.is_wanted
         if not (is_wanted(raw) or is_wanted(compressed)):
             return

@@ -3,7 +3,7 @@
 """Listen to a robot that is driven, for a calibration of its cameras."""
 
 import functools
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nav_msgs.msg import Odometry
 import numpy as np
@@ -23,9 +23,6 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
-
-if TYPE_CHECKING:
-    Matrix = arrays.Float64
 
 MOST_IMAGES = 300
 """Of one camera that are kept: 280 MB of 640 x 480 pixels."""
@@ -50,7 +47,7 @@ class CalibrationListener(StandaloneNode):
         self.log = log
         self.images: Dict[str, List[Tuple[float, str, Any]]] = {
             image: [] for image, _ in cameras}
-        self._last: 'Dict[str, Optional[Matrix]]' = dict.fromkeys(self.images)
+        self._last: Dict[str, Optional[arrays.Float64]] = dict.fromkeys(self.images)
         node = self._node
         node.create_subscription(TFMessage, '/tf', functools.partial(
             log.add_transforms, static=False), DYNAMIC_QOS)
