@@ -46,23 +46,6 @@ def range_weights(distance: arrays.Float32, height: float, camera: CameraModel, 
     return np.minimum(resolution / covered, 1.0).astype(np.float32)
 
 
-def range_error(distance: float, height: float, pitch_error: float = 0.0,
-                ground_step: float = 0.0) -> float:
-    """
-    Return how far off a point on the ground is put, metres.
-
-    Flat ground is assumed: a pitch error e (radians; ground tilt acts alike) shifts a point by
-    e (h^2 + d^2) / h, and ground that lies s higher or lower there by s d / h.
-
-    :param distance: true ground distance, metres
-    :param height: of the camera, metres
-    :param pitch_error: radians
-    :param ground_step: metres
-    """
-    return (abs(pitch_error) * (height * height + distance * distance)
-            + abs(ground_step) * distance) / height
-
-
 class GroundProjector:
     """
     Projects the masks of one camera; keeps the tables of its mount while that does not move.

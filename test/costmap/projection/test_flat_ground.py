@@ -18,7 +18,6 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.projection.cells import cells_between
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
-from segformer_ros.costmap.projection.flat_ground import range_error
 from segformer_ros.costmap.projection.flat_ground import range_weights
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
@@ -401,6 +400,12 @@ def test_range_weights_fall_where_a_pixel_outgrows_a_cell():
     covered = (0.64 + distance.astype(float) ** 2) / (0.8 * 250.0)
     np.testing.assert_allclose(range_weights(distance, 0.8, CAMERA, 0.05),
                                np.minimum(0.05 / covered, 1.0), rtol=1e-5)
+
+
+def range_error(distance, height, pitch_error=0.0, ground_step=0.0):
+    """Return how far off a point on the ground is put, metres, by the formulas of docs/nav2.md."""
+    return (abs(pitch_error) * (height * height + distance * distance)
+            + abs(ground_step) * distance) / height
 
 
 @pytest.mark.parametrize('distance', [1.0, 3.0, 5.0])
