@@ -8,10 +8,11 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_p
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Of the tests of nodes and commands; .venv-robot has the versions of Ubuntu 24.04 (test-robot).
-ROBOT ?= $(VENV)
+# The tests of nodes and commands see what robots have: the versions of Ubuntu 24.04. Where none of
+# these Pythons is at hand, or with ROBOT=.venv, they run in the other environment.
 ROBOT_PYTHON ?= $(shell for v in 3.12 3.11 3.10; do p=$$(tools/environment/find_python.sh $$v); \
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
+ROBOT ?= $(if $(ROBOT_PYTHON),.venv-robot,$(VENV))
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
 CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
 	test/tools/measure test/tools/worlds test/test_imports.py
@@ -19,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-ros test-cli test-robot test-lint test-core test-install test-readme test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -136,10 +137,6 @@ test-ros test-cli: test-%: $(ROBOT)/.test
 	SEGFORMER_ROS_TEST_ENVIRONMENT=$(if $(filter $(VENV),$(ROBOT)),main,robot) $(ROBOT)/bin/python -m pytest \
 		-m "not slow and not linter" --durations=15 test/$* \
 		2>&1 | sed -u "s/^/[$*] /"
-
-# The same on what robots have: OpenCV 4.6 and numpy 1.26.
-test-robot:
-	@$(MAKE) --no-print-directory -j2 ROBOT=.venv-robot test-ros test-cli
 
 test-lint: $(VENV)/.test
 	$(BIN)/python -m pytest -m linter 2>&1 | sed -u "s/^/[lint] /"
