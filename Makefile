@@ -38,9 +38,10 @@ help:
 # The wheels of ROS 2 are for x86-64. Elsewhere demo and test take the ROS 2 that is sourced.
 NO_WHEELS := the wheels of ROS 2 are for x86-64 and this is $(MACHINE). Install ROS 2 and run \
 	tools/install_runtime.sh (docs/install.md), source /opt/ros/DISTRO/setup.bash, then make demo or make test.
+SYSTEM_RUNTIME := /opt/segformer_ros/runtime
 RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS_RUNTIME)) \
 	$(HOME)/.local/share/segformer_ros/runtime/bin/python3 \
-	/opt/segformer_ros/runtime/bin/python3) python3)
+	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
 # core36, core313, core314, torch, tensorrt_rtx. Newer than some systems: core314.

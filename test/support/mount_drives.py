@@ -170,6 +170,6 @@ def turn(bag, pose):
 
 
 def quaternion_of(pose):
-    """Return x, y, z, w of a (4, 4) pose, by scipy."""
+    """Return x, y, z, w of a (4, 4) pose, by scipy, whose older versions take no read-only ones."""
     from scipy.spatial.transform import Rotation
-    return tuple(float(value) for value in Rotation.from_matrix(pose[:3, :3]).as_quat())
+    return tuple(float(value) for value in Rotation.from_matrix(np.array(pose[:3, :3])).as_quat())

@@ -59,7 +59,8 @@ class VoxelLayer(ObstacleLayer):
             if voxel is not None and (
                     self.layer.get('min_obstacle_height', 0.0) <= z
                     <= self.layer.get('max_obstacle_height', 2.0)) and (
-                    near <= math.dist((x, y, z), origin) <= far):
+                    near <= math.sqrt(sum((a - b) ** 2 for a, b in zip((x, y, z), origin)))
+                    <= far):
                 self.marks.add(voxel)
         self._show()
 

@@ -176,11 +176,11 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     _LOGGER.info('Optimizing %s for %s: once, a few seconds', onnx_path, target.name)
     refusals: List[str] = []
     failures = 0
-    native = native_spec(read_onnx_header(onnx_path), spec)
     try:
         _check_ends(spec)
         model = _load(onnx_path)
-    except UnsupportedGraphError as error:
+        native = native_spec(read_onnx_header(onnx_path), spec)
+    except ModelError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
     if native.input_size_wh != spec.input_size_wh:
         return _make_resized(onnx_path, model, spec, native, target, folder, pictures)

@@ -43,8 +43,9 @@ def read_lock(path: str) -> Dict[HubName, Pin]:
     content = strict_yaml.read_mapping(path)
     strict_yaml.check_keys(content, path, ['models'])
     models = strict_yaml.value_of(content, 'models', path, dict, 'names and what they are')
-    return {_name(name, path): _pin(entry, f'{name} in {path}')
-            for name, entry in models.items()}
+    # The name is judged before its entry; Python 3.6 takes the value of a comprehension first.
+    return dict((_name(name, path), _pin(entry, f'{name} in {path}'))
+                for name, entry in models.items())
 
 
 def write_lock(path: str, pins: Dict[HubName, Pin]) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 def make(project_root, target, path, **variables):
     environment = {'PATH': path, 'HOME': '/nonexistent', **variables}
-    return subprocess.run(['make', '--no-print-directory', target, 'MACHINE=aarch64'],
+    return subprocess.run(['make', '--no-print-directory', target, 'MACHINE=aarch64',
+                           'SYSTEM_RUNTIME=/nonexistent'],
                           cwd=project_root, env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
 
