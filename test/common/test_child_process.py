@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -69,6 +70,30 @@ def test_closed_worker_ends_at_once_and_may_be_closed_again():
     worker.close()
     assert worker.status is not None
     assert time.monotonic() - began < 30.0
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='a signal that Linux has')
+def test_worker_ends_with_the_thread_that_started_it():
+    started = []
+
+    def start():
+        started.append(WorkerProcess(MODULE, {'messages': 1, 'seconds': 600.0}, TIMEOUT_S))
+        deadline = time.monotonic() + TIMEOUT_S
+        # What it sends comes after it has asked the kernel for the signal.
+        while not list(started[0].messages()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    worker = started[0]
+    try:
+        deadline = time.monotonic() + TIMEOUT_S
+        while worker.status is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert worker.status == -signal.SIGKILL
+    finally:
+        worker.close()
 
 
 def test_module_that_is_missing_is_told_by_its_last_words():

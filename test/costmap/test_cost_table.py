@@ -3,10 +3,12 @@
 """Cost profiles: what they say, and what is refused."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
 
+from segformer_ros.common import resources
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
@@ -19,7 +21,9 @@ from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
 
-PROFILES = ['indoor', 'outdoor', 'landing']
+FOLDER = resources.find('config/costs')
+# Whoever adds a file there need not add it here.
+PROFILES = sorted(name[:-len('.yaml')] for name in os.listdir(FOLDER) if name.endswith('.yaml'))
 # Where the profiles part from the proposal in the reference, class by class; the reasons stand
 # in the profiles' comments.
 JUDGED_ANEW = {
@@ -140,7 +144,7 @@ def test_a_list_names_the_classes_that_stay_lethal_when_level(tmp_path):
     ('[persn]', "'persn'.*Did you mean 'person'"),
     ('[floor]', "'floor' cannot be lethal when level.*got 7"),
     ('[sky]', "'sky' cannot be lethal when level"),
-    ('[1]', 'no name: got 1'), ('wall', "lethal_when_level.*got 'wall'")])
+    ('[1]', 'not a name: got 1'), ('wall', "lethal_when_level.*got 'wall'")])
 def test_a_class_that_cannot_be_lethal_when_level_is_refused(tmp_path, names, words):
     with pytest.raises(ConfigurationError, match=words):
         load_cost_table(write(

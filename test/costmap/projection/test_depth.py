@@ -160,8 +160,9 @@ def test_large_images_are_thinned_to_the_points_that_are_allowed():
 
 def test_depth_of_another_size_is_refused():
     view = Scene(FLOOR, (), (), LAMP).render(PINHOLE, MOUNT)
-    with pytest.raises(InvalidInputError, match='160 x 120; expected 320 x 240.*registered'):
-        project(view, depth=np.ones((120, 160), np.float32))
+    for shape, told in (((120, 160), '160 x 120'), ((320, 240), '240 x 320')):
+        with pytest.raises(InvalidInputError, match=f'{told}; expected 320 x 240.*registered'):
+            project(view, depth=np.ones(shape, np.float32))
 
 
 # A table is nothing that can lie flat; a pool is.
