@@ -170,6 +170,7 @@ def turn(bag, pose):
 
 
 def quaternion_of(pose):
-    """Return x, y, z, w of a (4, 4) pose, by scipy, whose older versions take no read-only ones."""
+    """Return x, y, z, w of a (4, 4) pose, by scipy."""
     from scipy.spatial.transform import Rotation
+    # Older versions take no array that is read-only.
     return tuple(float(value) for value in Rotation.from_matrix(np.array(pose[:3, :3])).as_quat())

@@ -43,9 +43,12 @@ def read_lock(path: str) -> Dict[HubName, Pin]:
     content = strict_yaml.read_mapping(path)
     strict_yaml.check_keys(content, path, ['models'])
     models = strict_yaml.value_of(content, 'models', path, dict, 'names and what they are')
-    # The name is judged before its entry; Python 3.6 takes the value of a comprehension first.
-    return dict((_name(name, path), _pin(entry, f'{name} in {path}'))
-                for name, entry in models.items())
+    pins = {}
+    for name, entry in models.items():
+        # Before its entry, which a comprehension of Python 3.6 would judge first.
+        named = _name(name, path)
+        pins[named] = _pin(entry, f'{name} in {path}')
+    return pins
 
 
 def write_lock(path: str, pins: Dict[HubName, Pin]) -> None:
