@@ -151,9 +151,9 @@ test-slow: $(VENV)/.test
 
 test-slow-nodes: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(SLOW_NODES) 2>&1 | sed -u "s/^/[slow nodes] /"
+	$(MAKE) --no-print-directory test-torch test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
 
 test-slow-core: $(VENV)/.test
-	@$(MAKE) --no-print-directory test-torch test-tensorrt-rtx
 	$(BIN)/python -m pytest -m slow --durations=15 $(addprefix --ignore=,$(SLOW_NODES))
 
 # The command install_runtime on the versions of each Ubuntu, and in a Debian made by mmdebstrap.

@@ -4,6 +4,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from support import mount_drives
 
 pytest.importorskip('scipy', reason='scipy is not installed for this Python')
 DRIVES = 20
+# A drive takes half a minute of processor time; these have rooms and streets, low and high
+# cameras, and each lens in both.
+CHOSEN = range(DRIVES) if os.environ.get('SEGFORMER_ROS_ALL_DRIVES') else (1, 4, 6, 8, 11, 15)
 # Percent of the height, then degrees of pitch, roll and yaw.
 BOUNDS = np.array([2.0, 0.2, 0.3, 0.5])
 
@@ -68,7 +72,7 @@ def row_of(index, find_ground):
 
 
 @pytest.mark.slow
-def test_mounts_of_twenty_drives_with_the_networks_labels():
+def test_mounts_of_drives_with_the_networks_labels():
     is_ground = mount_drives.ground_kinds()
     segmenter = load_model('segformer_sim')
 
@@ -76,12 +80,12 @@ def test_mounts_of_twenty_drives_with_the_networks_labels():
         return is_ground[segmenter.segment(image, with_confidence=False).mask]
 
     rows = []
-    for index in range(DRIVES):
+    for index in CHOSEN:
         rows.append(row_of(index, find_ground))
         print(json.dumps(rows[-1]), flush=True)
     right = [row for row in rows if 'errors' in row
              and (np.abs(row['errors']) <= BOUNDS).all()]
-    assert len(right) >= 18
+    assert len(right) >= int(0.9 * len(CHOSEN))
     for row in rows:
         # Where the drive says too little, it says so.
         assert row in right or ('errors' in row and (
