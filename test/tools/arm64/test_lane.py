@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-# The ADE20K export at 512 x 512 takes 100 s of processor time there and the tests of postprocessing
+# The ADE20K export at 512 x 512 takes 100 s of processor time there and tests of postprocessing
 # 150 s, whose results the recorded ones hold bit by bit: they are not among them. Nor are property
 # tests, whose examples are the same on every processor.
 SLICES = {
