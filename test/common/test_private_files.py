@@ -14,6 +14,7 @@ import pytest
 
 from segformer_ros.common import private_files as cache_dir
 from segformer_ros.common.errors import ModelError
+from support.other_user import skip_unless_root
 
 
 @pytest.mark.smoke
@@ -66,8 +67,7 @@ def test_folder_that_others_may_write_to_is_refused(tmp_path, mode):
     (0o1777, 12345, False)])
 def test_folder_below_one_that_others_could_exchange_is_refused(tmp_path, mode, group,
                                                                 is_refused):
-    if os.geteuid() != 0:
-        pytest.skip('only root can give a folder to another user')
+    skip_unless_root()
     (tmp_path / 'above' / 'between').mkdir(parents=True)
     os.chown(str(tmp_path / 'above'), 0, group)
     (tmp_path / 'above').chmod(mode)
@@ -81,8 +81,7 @@ def test_folder_below_one_that_others_could_exchange_is_refused(tmp_path, mode, 
 
 
 def test_folder_below_one_of_another_user_is_refused(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip('only root can give a folder to another user')
+    skip_unless_root()
     (tmp_path / 'theirs').mkdir()
     os.chown(str(tmp_path / 'theirs'), 12345, 12345)
     with pytest.raises(ModelError, match='can be exchanged by others.*user id 12345'):
@@ -114,8 +113,7 @@ def test_file_in_place_of_a_folder_is_refused(tmp_path):
 
 
 def test_folder_of_another_user_is_refused(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip('only root can give a folder to another user')
+    skip_unless_root()
     (tmp_path / 'root').mkdir()
     os.chown(str(tmp_path / 'root'), 12345, 12345)
     with pytest.raises(ModelError, match='belongs to user id 12345'):

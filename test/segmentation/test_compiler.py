@@ -7,6 +7,7 @@ import os
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.segmentation import compiler
+from support.other_user import skip_unless_root
 
 
 def put(folder, name='cc', script='exit 0', mode=0o755):
@@ -76,8 +77,7 @@ def test_link_to_a_program_that_others_could_have_put_there_is_passed_over(tmp_p
 
 
 def test_program_of_another_user_is_passed_over(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip('only root can give a folder to another user')
+    skip_unless_root()
     path = put(tmp_path / 'bin')
     assert compiler.find_compiler({'PATH': str(tmp_path / 'bin')}).path == path
     os.chown(path, 12345, 0)
