@@ -12,7 +12,7 @@ from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import await_node
 from segformer_ros.cli.support.node_process import ChildProcess
-from segformer_ros.cli.support.node_process import processor_seconds
+from segformer_ros.cli.support.node_process import usage_of
 from segformer_ros.common.errors import SegformerRosError
 
 WORLDS = ('indoor', 'outdoor')
@@ -153,7 +153,7 @@ class _Drive:
                 for number, goal in enumerate(self._goals):
                     self._drive_to(number, goal, node, camera, listener)
                 return Costs(listener.now - first, time.monotonic() - wall, {
-                    'node': processor_seconds(node.pid), 'world': processor_seconds(camera.pid)},
+                    'node': usage_of(node.pid).cpu, 'world': usage_of(camera.pid).cpu},
                     listener.latencies)
 
     def _await_motion(self, node: ChildProcess, camera: ChildProcess, listener: Any) -> None:

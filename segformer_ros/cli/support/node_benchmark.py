@@ -13,6 +13,7 @@ import numpy as np
 
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.node_process import usage_of
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.evaluation.benchmark.node import NodeRun
@@ -47,13 +48,6 @@ class Scenario(NamedTuple):
     rate: float
     staggered: bool
     keep_memory: bool = True
-
-
-class Usage(NamedTuple):
-    """Processor seconds and minor page faults of a process."""
-
-    cpu: float
-    page_faults: int
 
 
 SCENARIOS = (Scenario('one camera, 5 Hz', 1, 5.0, False),
@@ -137,9 +131,9 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], image: arrays.
             network, drives = bare(), []
             cpu, page_faults = 0.0, 0
             for _ in range(PARTS):
-                start = _usage(node.pid)
+                start = usage_of(node.pid)
                 drives.append(traffic.drive(scenario.rate, seconds / PARTS, scenario.staggered))
-                end = _usage(node.pid)
+                end = usage_of(node.pid)
                 cpu += end.cpu - start.cpu
                 page_faults += end.page_faults - start.page_faults
                 network += bare()
@@ -198,18 +192,10 @@ def _counts(traffic: Any, cameras: Sequence[str]) -> Dict[str, int]:
             for key in ('received', 'published', 'dropped for newer ones')}
 
 
-def _usage(pid: int) -> Usage:
-    """Return what a process has used so far: proc(5), stat fields 10, 14 and 15."""
-    with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stream:
-        fields = stream.read().rsplit(')', 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return Usage(ticks / float(os.sysconf('SC_CLK_TCK')), int(fields[7]))
-
-
 def _cpu_share(pid: int, seconds: float) -> float:
-    before = _usage(pid).cpu
+    before = usage_of(pid).cpu
     time.sleep(seconds)
-    return (_usage(pid).cpu - before) / seconds
+    return (usage_of(pid).cpu - before) / seconds
 
 
 def _peak_mb(pid: int) -> float:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from segformer_ros.common import child_process
 from segformer_ros.common.errors import SegformerRosError
@@ -96,8 +96,16 @@ def await_node(node: ChildProcess, listener: Any, timeout: float) -> None:
         listener.wait(0.1)
 
 
-def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used so far: proc(5), fields 14 and 15."""
+class Usage(NamedTuple):
+    """Processor seconds and minor page faults of a process."""
+
+    cpu: float
+    page_faults: int
+
+
+def usage_of(pid: int) -> Usage:
+    """Return what a process has used so far: proc(5), stat fields 10, 14 and 15."""
     with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as stream:
         fields = stream.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf('SC_CLK_TCK'))
+    ticks = int(fields[11]) + int(fields[12])
+    return Usage(ticks / float(os.sysconf('SC_CLK_TCK')), int(fields[7]))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.drive import nav2_rules
 
@@ -85,7 +86,7 @@ def check_installed() -> Any:
     except ImportError as error:
         raise ConfigurationError(
             'The planner needs scikit-image', got=str(error),
-            remedy='Install it: pip install "segformer_ros[drive]".') from error
+            remedy=install.with_extra('drive')) from error
     return MCP_Geometric
 
 

@@ -3,16 +3,14 @@
 """Run two backends in turn on the same frames: whether masks agree, and which is faster."""
 
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.inference.base import mask_check
 from segformer_ros.inference.base.backend import Backend
+from segformer_ros.inference.base.frames import Frame
 from segformer_ros.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    Frame = Mapping[str, arrays.Array]
 
 # Of the reference's time that may be taken at most, for another runtime to be worth its memory.
 WORTHWHILE = 0.95
@@ -77,7 +75,7 @@ def trial_from_json(values: Dict[str, Any]) -> Trial:
 
 
 def try_beside(reference: Backend, candidate: Backend, spec: ModelSpec,
-               frames: 'Sequence[Frame]') -> Trial:
+               frames: Sequence[Frame]) -> Trial:
     """
     Run both on every frame, in turn, and compare.
 
@@ -110,7 +108,7 @@ def try_beside(reference: Backend, candidate: Backend, spec: ModelSpec,
     return Trial(check, round(cpu_ratio, 4), round(wall_ratio, 4), len(ratios))
 
 
-def _timed(backend: Backend, frame: 'Frame',
+def _timed(backend: Backend, frame: Frame,
            spec: ModelSpec) -> Tuple[arrays.Array, float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     values = backend.infer(frame)[spec.output_name]
