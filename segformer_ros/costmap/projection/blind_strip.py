@@ -3,9 +3,9 @@
 """
 The strip between robot and view, which no image shows.
 
-What fills the lowest row in view stands somewhere in this strip, and what has left the view at
-its lower edge is still there. Three things are known of it: that no robot fits through, where
-the grid remembers a foot, and where it remembers ground, on which nothing stood.
+An obstacle that fills the lowest row in view stands somewhere in this strip, and one that has left
+the view at its lower edge is still there. Three things are known: no robot fits through, the grid
+remembers where a foot was, and it remembers ground on which nothing stood.
 """
 
 from typing import NamedTuple, Tuple

@@ -23,8 +23,8 @@ class NavigatorSettings(NamedTuple):
     How it drives; metres and seconds.
 
     ``reached`` distance at which a goal counts; ``replan`` seconds between two plans; ``patience``
-    seconds after which a goal is given up; ``look_around`` radians per second of turning where
-    there is no way.
+    seconds after which a goal is given up; ``look_around`` radians per second of turning while
+    no path is found.
     """
 
     inflation: planner.Inflation = planner.Inflation()

@@ -3,7 +3,6 @@
 """Where each frame's mask may go besides the counts."""
 
 import os
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -13,9 +12,6 @@ from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.segmenter import Segmentation
-
-if TYPE_CHECKING:
-    pass
 
 
 class FrameSink:

@@ -4,7 +4,7 @@
 
 import collections
 import contextlib
-from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -18,9 +18,6 @@ from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
 
-if TYPE_CHECKING:
-    pass
-
 TF = '/tf'
 TF_STATIC = '/tf_static'
 
@@ -29,7 +26,6 @@ LOOK_AHEAD_NS = 500000000
 
 # Depth images that are kept: half a second before its image is read, at 100 Hz and more.
 KEPT_DEPTHS = 64
-
 
 # Lidar clouds likewise, and nanoseconds between one and its image at most: half a turn.
 KEPT_CLOUDS = 16

@@ -5,13 +5,10 @@
 import abc
 import os
 import re
-from typing import Iterator, List, NamedTuple, Optional, TYPE_CHECKING, Union
+from typing import Iterator, List, NamedTuple, Optional, Union
 
 from segformer_ros.common import arrays
 from segformer_ros.common.time import nanoseconds_to_stamp
-
-if TYPE_CHECKING:
-    pass
 
 # Reasons for leaving a frame out, as reports count them.
 BAD_IMAGE = 'image cannot be decoded'

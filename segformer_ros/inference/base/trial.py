@@ -14,8 +14,8 @@ from segformer_ros.model.spec import ModelSpec
 
 # Of the reference's time that may be taken at most, for another runtime to be worth its memory.
 WORTHWHILE = 0.95
-# Of the reference's time from one frame to its mask, where processor time decides: less work
-# that is spread badly over the cores is no gain.
+# Of the reference's time from one frame to its mask, where processor time decides: a candidate
+# that works less but leaves cores idle does not help a camera.
 MOST_LATENCY = 1.05
 MOST_PASSES = 3
 # After that many seconds no further pass is begun: a camera may be waiting.

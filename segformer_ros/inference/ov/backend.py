@@ -18,7 +18,7 @@ from segformer_ros.model.spec import TensorSpec
 
 INSTALL_OPENVINO = 'Install it: "pip install openvino" (Python 3.10 or later).'
 DEVICES = ('CPU', 'GPU', 'NPU')
-# What a device is told to compute in, and what it calls that among its capabilities.
+# Precisions as OpenVINO takes them in a hint, and (below) as devices list them.
 _HINTS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
 PRECISIONS = tuple(_HINTS)
 _CAPABILITIES = {'fp32': 'FP32', 'fp16': 'FP16', 'bf16': 'BF16'}

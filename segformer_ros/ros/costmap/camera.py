@@ -5,7 +5,7 @@
 import collections
 import threading
 import time
-from typing import Any, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Any, NamedTuple, Optional, Tuple
 
 from rclpy.node import Node
 from segformer_ros.common import arrays
@@ -35,9 +35,6 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-if TYPE_CHECKING:
-    pass
 
 DEPTH_KEPT = 10
 """Depth images that wait for their colour image; a third of a second at 30 Hz."""

@@ -5,7 +5,7 @@
 import threading
 import time
 import traceback
-from typing import Any, Callable, NamedTuple, Optional, TYPE_CHECKING
+from typing import Any, Callable, NamedTuple, Optional
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -38,9 +38,6 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-if TYPE_CHECKING:
-    pass
 
 
 class ServedFrame(NamedTuple):

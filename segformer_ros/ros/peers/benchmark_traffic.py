@@ -5,7 +5,7 @@
 import functools
 import threading
 import time
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, TYPE_CHECKING
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
@@ -19,9 +19,6 @@ from segformer_ros.ros.io.status import entries_of
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-if TYPE_CHECKING:
-    pass
 
 NODE = '/segformer'
 SPIN_S = 0.05
