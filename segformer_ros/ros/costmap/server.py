@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 import numpy as np
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from segformer_ros.capture.frame import Measured
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
@@ -50,6 +51,9 @@ LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
 OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraInfo]], None]
+
+
+OfferView = Callable[[str, costmap_camera.PublishedMask, Measured], None]
 
 
 class Tables(NamedTuple):
@@ -96,6 +100,8 @@ class CostmapServer:
         self._clock = NodeClock(node)
         self._clock_fault = ''
         self._ticks = CameraStatistics(time.monotonic())
+        self.on_view: Optional[OfferView] = None
+        """Takes each view that has a depth image, and returns at once."""
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
     def configure(self, parameters: NodeParameters,
@@ -170,6 +176,30 @@ class CostmapServer:
             self._setup = setup = setup._replace(classes=classes, groups=tables.groups)
             if self._open:
                 self._publish_label_infos(setup)
+
+    @property
+    def groups(self) -> Optional[model_classes.Grouping]:
+        """Return the groups of classes, None where there is no costmap."""
+        return None if self._setup is None else self._setup.groups
+
+    def pose_of(self, name: str, frame_id: str, stamp_ns: int) -> Optional[arrays.Float64]:
+        """
+        Return where an image was taken: odom_frame from its optical frame, (4, 4).
+
+        :param name: of the camera
+        :param frame_id: of the image's header
+        :return: None where there is no costmap, which reads the transforms
+        :raises TransformError: a transform is not known, or not yet
+        :raises InvalidInputError: an image without a frame, or a range finder without an echo
+        """
+        setup = self._setup
+        if setup is None:
+            return None
+        costmap = self._parameters.costmap
+        pose = setup.poses.pose_of(
+            setup.cameras[name].parameters, frame_id, stamp_ns,
+            costmap._replace(ground_frame=setup.poses.ground_frame(costmap)))
+        return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
         """Publish the names of the groups and let grids and clouds out."""
@@ -356,6 +386,11 @@ class CostmapServer:
                 camera.outputs.publish_labelled_points(message.header, points)
         camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
+        if self.on_view is not None and view.depth is not None:
+            settings = setup.pipeline.settings
+            self.on_view(name, message, Measured(
+                view, setup.pipeline.costs, settings.depth, settings.projection.max_range,
+                setup.pipeline.ego_mask(name)))
 
     def _tick(self) -> None:
         try:

@@ -118,6 +118,7 @@ DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True,
 ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 LOAD_MODEL_SERVICE = '~/load_model'
+CAPTURE_SERVICE = '~/capture'
 
 
 def input_name(camera: str, topic: Topic, given: str = '') -> str:
