@@ -63,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
                          help='of a TensorRT engine')
     network.add_argument('--graph', choices=run_network.GRAPHS, default=run_network.GRAPHS[0],
-                         help='the one that is prepared for the runtime, as in the live node, or '
+                         help='the one that is optimized for the runtime, as in the live node, or '
                               'the file as it is')
     network.add_argument('--threads', type=command.number_within(0, 256), default=0,
                          help='of the runtime; 0: its choice')

@@ -78,7 +78,7 @@ def _read(path: str, take: Callable[[Any], Any]) -> Any:
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Not valid YAML', got='{}: {}'.format(path, ' '.join(str(error).split())),
+            'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
             remedy='Correct the file at that line.') from error
 
 
@@ -96,11 +96,11 @@ def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],
         if key not in known:
             raise ConfigurationError(
                 f'Unknown key in {where}', got=repr(key),
-                expected='one of {}'.format(', '.join(known)), remedy=nearest_text(key, known))
+                expected=f"one of {', '.join(known)}", remedy=nearest_text(key, known))
     missing = [key for key in required if key not in mapping]
     if missing:
         raise ConfigurationError(
-            f'Missing key in {where}', got='only {}'.format(', '.join(mapping) or 'none'),
+            f'Missing key in {where}', got=f"only {', '.join(mapping) or 'none'}",
             expected=', '.join(missing), remedy='Add it.')
 
 
@@ -129,4 +129,4 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> List[str]:
 def nearest_text(word: str, known: Iterable[str]) -> str:
     """Return a sentence that offers the nearest known words, or nothing."""
     words = nearest(word, known)
-    return 'Did you mean {}?'.format(' or '.join(repr(near) for near in words)) if words else ''
+    return f"Did you mean {' or '.join(repr(near) for near in words)}?" if words else ''

@@ -279,7 +279,7 @@ class TransformBuffer:
     def _unknown(self, frame: str) -> TransformError:
         known = sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})
         return TransformError('Unknown frame', got=repr(plain(frame, LONGEST_NAME)),
-                              expected='one of {}'.format(', '.join(known) or '(none yet)'),
+                              expected=f"one of {', '.join(known) or '(none yet)'}",
                               remedy='Check the name, and that its transform is published.')
 
     def _newest_common(self, children: Sequence[str]) -> float:

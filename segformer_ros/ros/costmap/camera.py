@@ -19,9 +19,7 @@ from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.parameters.node import CameraParameters
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
+from sensor_msgs import msg as sensor_msgs
 from std_msgs.msg import Header
 
 _CHECK_SIZE = (640, 480)
@@ -39,7 +37,7 @@ class PublishedMask(NamedTuple):
     header: Header
     mask: arrays.UInt8
     confidence: Optional[arrays.UInt8]
-    info: Optional[CameraInfo]
+    info: Optional[sensor_msgs.CameraInfo]
     arrived: float
     session: int
     image: Optional[arrays.UInt8] = None
@@ -69,7 +67,8 @@ class DepthInput:
             name = topics.transported_name(node.resolve_topic_name(name), topic)
         self.images = camera_input.DepthImages(node.resolve_topic_name(name))
         self._subscription = endpoints.subscribe(
-            node, CompressedImage if compressed else Image, name, self.images.add,
+            node, sensor_msgs.CompressedImage if compressed else sensor_msgs.Image, name,
+            self.images.add,
             topic.profile())
 
     def destroy(self) -> None:
@@ -150,8 +149,8 @@ class CostmapCamera:
         self.depth_refusal = refusal
         if refusal:
             name = self.parameters.name
-            self._log.warning('depth', '{}Depth is left out, and nothing is cleared: {}'.format(
-                name + ': ' if name else '', refusal))
+            self._log.warning('depth', f"{name + ': ' if name else ''}Depth is left out, and "
+                                       f'nothing is cleared: {refusal}')
 
     def record_failed(self, kind: str, text: str) -> None:
         """
@@ -161,7 +160,7 @@ class CostmapCamera:
         """
         self.statistics.record_error(text.splitlines()[0], rejected=False)
         name = self.parameters.name
-        self._log.error(kind, '{}Not in the costmap: {}'.format(name + ': ' if name else '', text))
+        self._log.error(kind, f"{name + ': ' if name else ''}Not in the costmap: {text}")
 
     def destroy(self) -> None:
         """Destroy publishers and subscriptions; no other thread uses them any more."""

@@ -15,16 +15,12 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.camera_input import Located
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.cost_table import UNKNOWN
 from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import Grouping
-from segformer_ros.model.classes import load_grouping
+from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
@@ -57,15 +53,15 @@ OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraIn
 class Tables(NamedTuple):
     """What is made of the classes of a network; None where there is no costmap."""
 
-    groups: Optional[Grouping]
-    costs: Optional[CostTable]
+    groups: Optional[model_classes.Grouping]
+    costs: Optional[cost_table.CostTable]
 
 
 class _Setup(NamedTuple):
     """What one configure makes and release gives back."""
 
-    classes: ClassTable
-    groups: Grouping
+    classes: model_classes.ClassTable
+    groups: model_classes.Grouping
     pipeline: CostmapPipeline
     cameras: Dict[str, costmap_camera.CostmapCamera]
     poses: camera_poses.CameraPoses
@@ -100,7 +96,8 @@ class CostmapServer:
         self._ticks = CameraStatistics(time.monotonic())
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
-    def configure(self, parameters: NodeParameters, classes: ClassTable) -> Optional[OfferMask]:
+    def configure(self, parameters: NodeParameters,
+                  classes: model_classes.ClassTable) -> Optional[OfferMask]:
         """
         Make the costmap that the parameters ask for.
 
@@ -112,8 +109,8 @@ class CostmapServer:
             return None
         cameras: Dict[str, costmap_camera.CostmapCamera] = {}
         try:
-            groups = load_grouping(parameters.costmap.groups, classes)
-            pipeline = CostmapPipeline(parameters.costmap.settings, load_cost_table(
+            groups = model_classes.load_grouping(parameters.costmap.groups, classes)
+            pipeline = CostmapPipeline(parameters.costmap.settings, cost_table.load_cost_table(
                 parameters.costmap.cost_profile, classes))
             for camera in parameters.cameras:
                 cameras[camera.name] = costmap_camera.CostmapCamera(self._node, camera)
@@ -145,7 +142,7 @@ class CostmapServer:
         self._log_mounts()
         return self._offer
 
-    def load_tables(self, parameters: NodeParameters, classes: ClassTable) -> Tables:
+    def load_tables(self, parameters: NodeParameters, classes: model_classes.ClassTable) -> Tables:
         """
         Return what the parameters make of the classes of another network.
 
@@ -153,10 +150,10 @@ class CostmapServer:
         """
         if self._setup is None:
             return Tables(None, None)
-        return Tables(load_grouping(parameters.costmap.groups, classes),
-                      load_cost_table(parameters.costmap.cost_profile, classes))
+        return Tables(model_classes.load_grouping(parameters.costmap.groups, classes),
+                      cost_table.load_cost_table(parameters.costmap.cost_profile, classes))
 
-    def exchange(self, classes: ClassTable, tables: Tables) -> None:
+    def exchange(self, classes: model_classes.ClassTable, tables: Tables) -> None:
         """
         Read masks by other classes from now on; those on their way are left out.
 
@@ -246,7 +243,7 @@ class CostmapServer:
         """
         profile = parameters.costmap.cost_profile
         if self._setup is not None and profile != self._parameters.costmap.cost_profile:
-            load_cost_table(profile, self._setup.classes)
+            cost_table.load_cost_table(profile, self._setup.classes)
 
     def apply(self, parameters: NodeParameters) -> None:
         """Use changed parameters, which were examined, from the next mask on."""
@@ -256,8 +253,8 @@ class CostmapServer:
         with self._lock:
             before, self._parameters = self._parameters, parameters
             if parameters.costmap.cost_profile != before.costmap.cost_profile:
-                setup.pipeline.costs = load_cost_table(parameters.costmap.cost_profile,
-                                                       setup.classes)
+                setup.pipeline.costs = cost_table.load_cost_table(
+                    parameters.costmap.cost_profile, setup.classes)
             if parameters.costmap.settings != before.costmap.settings:
                 setup.pipeline.apply(parameters.costmap.settings)
             if parameters.threshold != before.threshold and self._open:
@@ -280,7 +277,7 @@ class CostmapServer:
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
-            known=float(np.mean(values != UNKNOWN)),
+            known=float(np.mean(values != cost_table.UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
             ground_frame=setup.poses.ground_frame(self._parameters.costmap.frames),
@@ -414,8 +411,8 @@ class CostmapServer:
         for camera in parameters.cameras:
             if camera.mount_height > 0.0:
                 self._node.get_logger().info(
-                    '{}mount from parameters, {} m high; TF of the camera is not used.'.format(
-                        camera.name + ': ' if camera.name else '', camera.mount_height))
+                    f"{camera.name + ': ' if camera.name else ''}mount from parameters, "
+                    f'{camera.mount_height} m high; TF of the camera is not used.')
         if not parameters.costmap.has_odometry:
             self._node.get_logger().info(
                 f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')

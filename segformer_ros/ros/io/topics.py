@@ -142,7 +142,7 @@ def transported_name(base: str, topic: Topic) -> str:
 
 def type_name_of(message_type: Any) -> str:
     """Return the name of a message type, such as ``sensor_msgs/msg/Image``."""
-    return '{}/msg/{}'.format(message_type.__module__.split('.')[0], message_type.__name__)
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
 
 
 def output_name(camera: str, topic: Topic) -> str:

@@ -8,9 +8,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import cv2
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import LifecycleNode
-from rclpy.lifecycle import State
-from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy import lifecycle
 from rclpy.parameter import Parameter
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
@@ -35,7 +33,7 @@ from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
 from segformer_ros.ros.node.model_switch import ModelSwitch
 from segformer_ros.ros.node.model_switch import Serving
-from segformer_ros.ros.node.model_trial import Candidate
+from segformer_ros.ros.node.model_validation import Candidate
 from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
@@ -53,7 +51,7 @@ STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
 
-class SegformerNode(LifecycleNode):
+class SegformerNode(lifecycle.LifecycleNode):
     """
     Camera images in, semantic masks out.
 
@@ -137,7 +135,7 @@ class SegformerNode(LifecycleNode):
         self._diagnostics.destroy()
         self._log_bridge.remove()
 
-    def on_configure(self, state: State) -> TransitionCallbackReturn:
+    def on_configure(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """
         Load the network, open the backend, create the publishers.
 
@@ -152,9 +150,9 @@ class SegformerNode(LifecycleNode):
             else:
                 self.get_logger().error(self._trouble)
             self._release()
-            return TransitionCallbackReturn.FAILURE
+            return lifecycle.TransitionCallbackReturn.FAILURE
 
-    def on_activate(self, state: State) -> TransitionCallbackReturn:
+    def on_activate(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """
         Publish the class names and take images.
 
@@ -166,26 +164,27 @@ class SegformerNode(LifecycleNode):
             self._trouble = f'Cannot activate: {error}'
             self.get_logger().error(self._trouble)
             self._stop()
-            return TransitionCallbackReturn.FAILURE
+            return lifecycle.TransitionCallbackReturn.FAILURE
 
-    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+    def on_deactivate(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
         return self._attempt('deactivate', self._stop)
 
-    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+    def on_cleanup(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Close the backend and destroy what configure made."""
         return self._attempt('cleanup', self._release)
 
-    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+    def on_shutdown(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Finish the frame in work, then release everything."""
         return self._attempt('shutdown', self._release)
 
-    def on_error(self, state: State) -> TransitionCallbackReturn:
+    def on_error(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Release everything after a fault; the node can be configured again."""
         self._release()
-        return TransitionCallbackReturn.SUCCESS
+        return lifecycle.TransitionCallbackReturn.SUCCESS
 
-    def _attempt(self, name: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
+    def _attempt(self, name: str,
+                 transition: Callable[[], None]) -> lifecycle.TransitionCallbackReturn:
         self._trouble = ''
         try:
             transition()
@@ -195,20 +194,20 @@ class SegformerNode(LifecycleNode):
             # rclpy turns an exception into ERROR without a word, so it is told here.
             self._trouble = f'Fault in {name}: {type(error).__name__}: {error}'
             self.get_logger().fatal(f'{self._trouble}\n{traceback.format_exc()}')
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
+            return lifecycle.TransitionCallbackReturn.ERROR
+        return lifecycle.TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
         parameters = self._settings.current
         model = self._model = live_segmenter.find_model(parameters)
         self._settings.locked = True
-        watched = self._supervisor = supervisor.Supervisor(
+        supervised = self._supervisor = supervisor.Supervisor(
             self._settings,
             self._make_successor,
             self._on_lost, self._on_trouble, self._abandoned)
-        watched.start(self._is_stopping)
+        supervised.start(self._is_stopping)
         # Of what serves: where the labels' own network can be cut, it has a confidence.
-        has_confidence = watched.thread.live.has_confidence
+        has_confidence = supervised.thread.live.has_confidence
         live_segmenter.check_confidence(parameters, has_confidence)
         self._has_confidence = has_confidence
         if not has_confidence:
@@ -219,7 +218,7 @@ class SegformerNode(LifecycleNode):
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
                                 Outputs(self, camera.name, model.classes, self._has_confidence),
-                                watched.offer, on_mask)
+                                supervised.offer, on_mask)
             for camera in parameters.cameras}
 
     def _make_successor(self, fallback: bool,
@@ -294,7 +293,7 @@ class SegformerNode(LifecycleNode):
     def _log_inputs(self) -> None:
         names = sorted({f'{each.topic_name} ({topics.type_name_of(each.msg_type)})'
                         for each in self.subscriptions})
-        self.get_logger().info('Listens to {}.'.format(', '.join(names)))
+        self.get_logger().info(f"Listens to {', '.join(names)}.")
 
     def _on_look(self) -> None:
         self._neighbours.look(self._settings.current.costmap.costmap)

@@ -153,7 +153,7 @@ class NodeParameters(NamedTuple):
         'refuses it.')
     deployment_graph: bool = rows.parameter(
         True, rows.CONFIGURE,
-        'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
+        'Run the graph that is optimized from the model for its runtime, 1.5 to 2 times as fast; '
         'false runs the file as it is.')
     threads: int = rows.parameter(
         0, rows.CONFIGURE,

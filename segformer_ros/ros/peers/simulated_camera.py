@@ -5,10 +5,7 @@
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Quaternion
-from geometry_msgs.msg import Transform
-from geometry_msgs.msg import TransformStamped
-from geometry_msgs.msg import Vector3
+from geometry_msgs import msg as geometry_msgs
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -133,8 +130,9 @@ class SimulatedCameraNode(Node):
             self._world.personal_space = 0.0
             self._motion = simulated_robot.motion_of(self, values, self._world, self._trajectory)
             self._timer = create_steady_timer(self, self._motion.period, self._on_step)
-        self.get_logger().info('{} world, seed {}, {} x {} pixels, {} Hz.'.format(
-            values['world'], values['seed'], values['width'], values['height'], values['rate']))
+        self.get_logger().info(f"{values['world']} world, seed {values['seed']}, "
+                               f"{values['width']} x {values['height']} pixels, {values['rate']} "
+                               'Hz.')
 
     @property
     def done(self) -> bool:
@@ -253,11 +251,11 @@ class TransformPublisher:
         self._dynamic = node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
         self._static = node.create_publisher(TFMessage, '/tf_static', STATIC_QOS)
 
-    def send(self, transforms: Sequence[TransformStamped]) -> None:
+    def send(self, transforms: Sequence[geometry_msgs.TransformStamped]) -> None:
         """Publish transforms that hold at their stamps."""
         self._dynamic.publish(TFMessage(transforms=list(transforms)))
 
-    def send_static(self, transforms: Sequence[TransformStamped]) -> None:
+    def send_static(self, transforms: Sequence[geometry_msgs.TransformStamped]) -> None:
         """Publish all transforms that always hold; a second call replaces them."""
         self._static.publish(TFMessage(transforms=list(transforms)))
 
@@ -268,7 +266,7 @@ class TransformPublisher:
 
 
 def transform_message(stamp: Time, parent: str, child: str,
-                      parent_from_child: arrays.Float64) -> TransformStamped:
+                      parent_from_child: arrays.Float64) -> geometry_msgs.TransformStamped:
     """
     Return a pose as a message.
 
@@ -276,10 +274,11 @@ def transform_message(stamp: Time, parent: str, child: str,
     """
     x, y, z = (float(value) for value in parent_from_child[:3, 3])
     qx, qy, qz, qw = quaternion_of(parent_from_child[:3, :3])
-    return TransformStamped(
+    return geometry_msgs.TransformStamped(
         header=Header(stamp=stamp, frame_id=parent), child_frame_id=child,
-        transform=Transform(translation=Vector3(x=x, y=y, z=z),
-                            rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)))
+        transform=geometry_msgs.Transform(
+            translation=geometry_msgs.Vector3(x=x, y=y, z=z),
+            rotation=geometry_msgs.Quaternion(x=qx, y=qy, z=qz, w=qw)))
 
 
 def quaternion_of(rotation: arrays.Float64) -> Tuple[float, float, float, float]:
