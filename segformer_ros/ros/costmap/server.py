@@ -17,12 +17,12 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import cost_table
+from segformer_ros.costmap.camera_input import Located
+from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
-from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.costmap.outputs import GridOutputs
@@ -36,8 +36,6 @@ from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
-from segformer_ros.ros.parameters.costmap import CostmapParameters
-from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
@@ -70,7 +68,7 @@ class _Setup(NamedTuple):
     groups: model_classes.Grouping
     pipeline: CostmapPipeline
     cameras: Dict[str, costmap_camera.CostmapCamera]
-    poses: CameraPoses
+    poses: camera_poses.CameraPoses
     outputs: GridOutputs
     thread: 'CostmapThread[costmap_camera.PublishedMask]'
     range_input: Optional[Subscription]
@@ -130,7 +128,7 @@ class CostmapServer:
                 f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
             return None
         range_input = None
-        if parameters.costmap.height_source == RANGE:
+        if parameters.costmap.height_source == camera_poses.RANGE:
             range_input = endpoints.subscribe(
                 self._node, Range, topics.RANGE_IN.name, self._on_range,
                 topics.RANGE_IN.profile())
@@ -140,8 +138,9 @@ class CostmapServer:
         self._clock = NodeClock(self._node)
         self._setup = _Setup(
             classes, groups, pipeline, cameras,
-            CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
-                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
+            camera_poses.CameraPoses(
+                make_transforms(self._node), self._node.get_logger().warning,
+                self._node.resolve_topic_name(topics.RANGE_IN.name)),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
             range_input)
         self._set_pace(self._setup)
@@ -234,7 +233,7 @@ class CostmapServer:
                 camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
                     frame_id=camera.cloud_frame
-                    or setup.poses.ground_frame(self._parameters.costmap)))
+                    or setup.poses.ground_frame(self._parameters.costmap.frames)))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -311,7 +310,7 @@ class CostmapServer:
             known=float(np.mean(values != cost_table.UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
-            ground_frame=setup.poses.ground_frame(self._parameters.costmap),
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap.frames),
             clock_fault=self._clock.fault(),
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
@@ -346,9 +345,9 @@ class CostmapServer:
             # Before the pose: where clocks disagree, that is why there is none.
             setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
-                parameters = setup.poses.with_known_ground(camera.parameters,
-                                                           self._parameters.costmap)
-                pose, depth = camera.locate(message, setup.poses, parameters)
+                located = camera.input.locate(
+                    message.header.frame_id, message.stamp_ns, setup.poses,
+                    self._parameters.costmap.frames, is_last)
             except TransformError:
                 if is_last:
                     raise
@@ -357,8 +356,9 @@ class CostmapServer:
                 if not self._open or message.session != self._session:
                     camera.statistics.record_drop()
                     return True
-                view = camera.make_view(message, pose, depth, setup.pipeline)
-                self._process(setup, camera, message, view, parameters, started)
+                view = camera.input.view(message.mask, message.confidence, message.info,
+                                         message.stamp_ns, located, setup.pipeline)
+                self._process(setup, camera, message, view, located, started)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -368,15 +368,15 @@ class CostmapServer:
 
     def _process(self, setup: _Setup, camera: costmap_camera.CostmapCamera,
                  message: costmap_camera.PublishedMask, view: CameraView,
-                 parameters: CostmapParameters, started: float) -> None:
+                 located: Located, started: float) -> None:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
         result = setup.pipeline.process(name, view, self._clock.seconds(),
-                                        parameters.has_odometry)
+                                        located.frames.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
-        camera.publish(message, view.pose, result, parameters)
+        camera.publish(message, located, result)
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
@@ -454,7 +454,7 @@ class CostmapServer:
 
     def _on_range(self, message: Range) -> None:
         if self._setup is not None:
-            self._setup.poses.add_range(RangeReading(
+            self._setup.poses.add_range(camera_poses.RangeReading(
                 message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
                 (message.min_range, message.max_range)))
 

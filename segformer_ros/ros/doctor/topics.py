@@ -9,6 +9,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.text import plain
 from segformer_ros.costmap import stopping
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry.camera_poses import STAND_INS
 from segformer_ros.costmap.settings import SETTINGS
 from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.check_result import CheckResult
@@ -16,7 +17,6 @@ from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.doctor.topic_counter import TopicObservation
 from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import status
-from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.video import VideoDecoder
