@@ -7,7 +7,10 @@ import threading
 import time
 from typing import Any, NamedTuple, Optional, Tuple
 
+import numpy as np
 from rclpy.node import Node
+from segformer_ros.calibration.verdict import MountVerdict
+from segformer_ros.calibration.watch import WatchedFrame
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
@@ -23,7 +26,9 @@ from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
 from segformer_ros.costmap.projection.depth_image import depth_of_image
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 from segformer_ros.costmap.settings import NADIR
+from segformer_ros.model.classes import UNLABELED
 from segformer_ros.ros.costmap.camera_poses import CameraPoses
+from segformer_ros.ros.costmap.mount_watcher import MountWatcher
 from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
@@ -39,6 +44,8 @@ from std_msgs.msg import Header
 DEPTH_KEPT = 10
 """Depth images that wait for their colour image; a third of a second at 30 Hz."""
 _CHECK_SIZE = (640, 480)
+# Seconds; a pair of images takes some hundredths.
+_STOP_TIMEOUT = 2.0
 
 
 class PublishedMask(NamedTuple):
@@ -47,7 +54,8 @@ class PublishedMask(NamedTuple):
 
     ``header`` is that of the image; ``info`` the newest CameraInfo, None where there was none.
     ``arrived``: seconds of ``time.monotonic``. A mask of an older ``session`` than the server's
-    came before the cameras were stopped. ``image`` (H, W, 3) uint8 RGB, None without depth.
+    came before the cameras were stopped. ``image`` (H, W, 3) uint8 RGB, None where nothing wants
+    it.
     """
 
     header: Header
@@ -136,10 +144,12 @@ class CostmapCamera:
 
     :param node: owns publishers and subscriptions
     :param parameters: of this camera when it was configured
+    :param costmap: of the node then
     :raises ConfigurationError: ``self_mask`` cannot be used
     """
 
-    def __init__(self, node: Node, parameters: CameraParameters) -> None:
+    def __init__(self, node: Node, parameters: CameraParameters,
+                 costmap: CostmapParameters) -> None:
         if parameters.self_mask:
             ego_mask_from(parameters.self_mask, _CHECK_SIZE)
         self.parameters = parameters
@@ -162,17 +172,26 @@ class CostmapCamera:
             topics.input_name(parameters.name, topics.CAMERA_INFO_IN,
                               parameters.camera_info_topic))
         self.outputs = CloudOutputs(node, parameters.name)
+        self._ego: Optional[arrays.UInt8] = None
+        self.watcher: Optional[MountWatcher] = None
+        if costmap.mount_watch_enabled and costmap.settings.projection.mode != NADIR:
+            self.watcher = MountWatcher(
+                parameters.name, node.get_logger().warning, MountVerdict(
+                    costmap.settings.projection.max_range, costmap.settings.grid.resolution,
+                    costmap.mount_watch_apply))
+            self.watcher.start()
 
-    def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters
-               ) -> Tuple[CameraPose, Optional[arrays.Float32]]:
+    def locate(self, message: PublishedMask, poses: CameraPoses, parameters: CostmapParameters,
+               is_last: bool) -> Tuple[CameraPose, Optional[arrays.Float32]]:
         """
         Return the pose and the depth image of a mask; no depth where none is used.
 
+        :param is_last: whether nothing is waited for any more
         :raises TransformError: one of them is missing; it may still come
         :raises InvalidInputError: the depth image cannot be read, or lies elsewhere
         """
         pose = poses.pose_of(self.parameters, message.header.frame_id, message.stamp_ns,
-                             parameters)
+                             parameters, is_last)
         if self._depth is None:
             return pose, None
         depth_message = self._depth.at(message.stamp_ns)
@@ -185,6 +204,27 @@ class CostmapCamera:
         """Return whether depth images come with the images."""
         return self._depth is not None
 
+    @property
+    def needs_images(self) -> bool:
+        """Return whether images are of use beside their masks."""
+        return self._depth is not None or self.watcher is not None
+
+    def watch_mount(self, message: PublishedMask, pose: CameraPose,
+                    model: camera_model.CameraModel, is_ground: arrays.Bool) -> None:
+        """
+        Leave an image for the watch on the mount, where there is one.
+
+        :param pose: without the watch's own correction
+        :param is_ground: (256,) whether a label is ground
+        """
+        if self.watcher is None or message.image is None:
+            return
+        mask = message.mask
+        if self._ego is not None and self._ego.shape == mask.shape:
+            mask = np.where(self._ego > 0, np.uint8(UNLABELED), mask)
+        self.watcher.offer(WatchedFrame(message.stamp_ns / NANOSECONDS, message.image, mask, pose),
+                           model, is_ground)
+
     def make_view(self, message: PublishedMask, pose: CameraPose,
                   depth: Optional[arrays.Float32],
                   pipeline: costmap_pipeline.CostmapPipeline) -> costmap_pipeline.CameraView:
@@ -194,6 +234,8 @@ class CostmapCamera:
         :param pipeline: learns the ego mask of a new size
         :raises InvalidInputError: CameraInfo is missing or cannot be used
         """
+        if self.watcher is not None:
+            pose = self.watcher.corrected(pose)
         return costmap_pipeline.CameraView(
             message.mask, message.confidence, self._model_for(message, pipeline), pose,
             message.stamp_ns / NANOSECONDS, depth)
@@ -251,6 +293,8 @@ class CostmapCamera:
         """Destroy publishers and subscriptions; no other thread uses them any more."""
         if self._depth is not None:
             self._depth.destroy()
+        if self.watcher is not None:
+            self.watcher.stop(_STOP_TIMEOUT)
         self.outputs.destroy()
 
     def _model_for(self, message: PublishedMask,
@@ -266,6 +310,6 @@ class CostmapCamera:
             self._model = camera_model.CameraModel(key[0], (width, height), self._rectified)
             self._model_key = key
             if self.parameters.self_mask:
-                pipeline.set_ego_mask(self.parameters.name, ego_mask_from(
-                    self.parameters.self_mask, (width, height)))
+                self._ego = ego_mask_from(self.parameters.self_mask, (width, height))
+                pipeline.set_ego_mask(self.parameters.name, self._ego)
         return self._model

@@ -15,6 +15,7 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
 from segformer_ros.costmap.settings import NADIR
+from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.io.transforms import Transforms
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters.node import CameraParameters
@@ -45,13 +46,15 @@ class CameraPoses:
     :param transforms: of the robot; destroyed with this
     :param tell: takes a sentence for the log when another frame is taken for the ground
     :param range_topic: resolved name, for errors
+    :param imu: that tips the body, where one is used; destroyed with this
     """
 
     def __init__(self, transforms: Transforms, tell: Callable[[str], None] = lambda text: None,
-                 range_topic: str = 'range') -> None:
+                 range_topic: str = 'range', imu: Optional[ImuTilt] = None) -> None:
         self._transforms = transforms
         self._tell = tell
         self._range_topic = range_topic
+        self.imu = imu
         self._lock = threading.Lock()
         self._missing_since: Optional[float] = None
         self._stands_in = False
@@ -65,6 +68,8 @@ class CameraPoses:
     def clear(self) -> None:
         """Forget what moves: time went back."""
         self._transforms.clear()
+        if self.imu is not None:
+            self.imu.clear()
         self._missing_since = None
         with self._lock:
             self._ranges.clear()
@@ -72,6 +77,8 @@ class CameraPoses:
     def destroy(self) -> None:
         """Take no more messages."""
         self._transforms.destroy()
+        if self.imu is not None:
+            self.imu.destroy()
 
     def add_range(self, reading: RangeReading) -> None:
         """Take the newest reading of the range finder that looks down."""
@@ -118,12 +125,13 @@ class CameraPoses:
         return parameters._replace(ground_frame=other)
 
     def pose_of(self, camera: CameraParameters, frame_id: str, stamp_ns: int,
-                parameters: parameters_costmap.CostmapParameters
+                parameters: parameters_costmap.CostmapParameters, is_last: bool = True
                 ) -> geometry_transforms.CameraPose:
         """
         Return the pose of one image.
 
         :param frame_id: of the image's header
+        :param is_last: do not wait for an IMU that may still come
         :raises TransformError: a transform is not known, or not yet
         :raises InvalidInputError: an image without a frame, or a range finder without an echo
         """
@@ -139,8 +147,13 @@ class CameraPoses:
         if ground_from_camera is None:
             ground_from_camera = self._lookup('ground_frame', parameters.ground_frame, frame_id,
                                               stamp_ns, parameters)
-        return geometry_transforms.CameraPose(self._odometry(stamp_ns, parameters),
+        pose = geometry_transforms.CameraPose(self._odometry(stamp_ns, parameters),
                                               ground_from_camera)
+        if self.imu is None:
+            return pose
+        return self.imu.tip(pose, stamp_ns, lambda frame: self._lookup(
+            'ground_frame', parameters.ground_frame, frame, stamp_ns, parameters,
+            'frame_id of the IMU'), is_last)
 
     def check_same_place(self, image_frame: str, depth_frame: str, stamp_ns: int) -> None:
         """

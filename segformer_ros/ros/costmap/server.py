@@ -16,6 +16,7 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.cost_table import UNKNOWN
 from segformer_ros.costmap.pipeline import CameraView
@@ -28,6 +29,7 @@ from segformer_ros.ros.costmap.camera_poses import CameraPoses
 from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import endpoints
@@ -118,7 +120,8 @@ class CostmapServer:
             pipeline = CostmapPipeline(parameters.costmap.settings, load_cost_table(
                 parameters.costmap.cost_profile, classes))
             for camera in parameters.cameras:
-                cameras[camera.name] = costmap_camera.CostmapCamera(self._node, camera)
+                cameras[camera.name] = costmap_camera.CostmapCamera(
+                    self._node, camera, parameters.costmap)
         except SegformerRosError as error:
             for made in cameras.values():
                 made.destroy()
@@ -131,6 +134,10 @@ class CostmapServer:
             range_input = endpoints.subscribe(
                 self._node, Range, topics.RANGE_IN.name, self._on_range,
                 topics.RANGE_IN.profile())
+        imu = None
+        if parameters.costmap.imu_topic:
+            imu = ImuTilt(self._node, parameters.costmap.imu_topic,
+                          parameters.costmap.imu_slope_time)
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
@@ -138,7 +145,7 @@ class CostmapServer:
         self._setup = _Setup(
             classes, groups, pipeline, cameras,
             CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
-                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
+                        self._node.resolve_topic_name(topics.RANGE_IN.name), imu),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
             range_input)
         self._set_pace(self._setup)
@@ -277,6 +284,8 @@ class CostmapServer:
             values = setup.pipeline.occupancy(clock, standing).values
             oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
+        watchers = [camera.watcher for camera in setup.cameras.values()
+                    if camera.watcher is not None]
         return CostmapState(
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
@@ -286,6 +295,11 @@ class CostmapServer:
             profile=setup.pipeline.costs.name,
             ground_frame=setup.poses.ground_frame(self._parameters.costmap),
             clock_fault=self._clock.fault(),
+            imu_fault='' if setup.poses.imu is None else setup.poses.imu.fault,
+            mount_faults=tuple(fault for watcher in watchers for fault in [watcher.fault()]
+                               if fault),
+            mounts=tuple(figure for watcher in watchers for figure in watcher.figures()),
+            imu=() if setup.poses.imu is None else tuple(setup.poses.imu.figures()),
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
@@ -297,7 +311,7 @@ class CostmapServer:
             return
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session, image if setup.cameras[name].has_depth else None)
+            self._session, image if setup.cameras[name].needs_images else None)
         statistics = setup.cameras[name].statistics
         clock = self._clock.seconds()
         statistics.record_arrival(message.arrived, message.stamp_ns,
@@ -321,7 +335,7 @@ class CostmapServer:
             try:
                 parameters = setup.poses.with_known_ground(camera.parameters,
                                                            self._parameters.costmap)
-                pose, depth = camera.locate(message, setup.poses, parameters)
+                pose, depth = camera.locate(message, setup.poses, parameters, is_last)
             except TransformError:
                 if is_last:
                     raise
@@ -332,6 +346,7 @@ class CostmapServer:
                     return True
                 view = camera.make_view(message, pose, depth, setup.pipeline)
                 self._process(setup, camera, message, view, parameters, started)
+            camera.watch_mount(message, pose, view.camera, setup.pipeline.costs.kinds == GROUND)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -353,7 +368,8 @@ class CostmapServer:
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
-        if message.image is not None and camera.outputs.labelled_points_wanted():
+        if camera.has_depth and message.image is not None and \
+                camera.outputs.labelled_points_wanted():
             points = setup.pipeline.labelled_points(name, view, message.image)
             if points is not None:
                 camera.outputs.publish_labelled_points(message.header, points)
@@ -384,6 +400,9 @@ class CostmapServer:
         went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
         if went_back:
             setup.poses.clear()
+            for camera in setup.cameras.values():
+                if camera.watcher is not None:
+                    camera.watcher.forget()
             self._record_jump('The clock went back')
         return went_back
 
