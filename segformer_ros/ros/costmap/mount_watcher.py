@@ -7,11 +7,8 @@ import time
 import traceback
 from typing import Callable, List, Optional, Tuple
 
-from segformer_ros.calibration.verdict import Correction
-from segformer_ros.calibration.verdict import MountVerdict
-from segformer_ros.calibration.watch import MountError
-from segformer_ros.calibration.watch import MountWatch
-from segformer_ros.calibration.watch import WatchedFrame
+from segformer_ros.calibration import verdict as mount_verdict
+from segformer_ros.calibration import watch as mount_watch
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
@@ -30,15 +27,15 @@ class MountWatcher(StoppableThread):
     :param verdict: by which it is judged
     """
 
-    def __init__(self, name: str, tell: Callable[[str], None], verdict: MountVerdict) -> None:
+    def __init__(self, name: str, tell: Callable[[str], None], verdict: mount_verdict.MountVerdict) -> None:
         super().__init__('mount watch')
         self._prefix = name + ': ' if name else ''
         self._tell = tell
         self._verdict = verdict
-        self._watch: Optional[MountWatch] = None
-        self._waiting: Optional[Tuple[WatchedFrame, CameraModel, arrays.Bool]] = None
+        self._watch: Optional[mount_watch.MountWatch] = None
+        self._waiting: Optional[Tuple[mount_watch.WatchedFrame, CameraModel, arrays.Bool]] = None
         self._busy = False
-        self._error: Optional[MountError] = None
+        self._error: Optional[mount_watch.MountError] = None
         self._trouble = ''
         self._offered = 0
         self._spent = 0.0
@@ -47,7 +44,7 @@ class MountWatcher(StoppableThread):
         """Return a pose with the correction that is applied, if any."""
         return self._verdict.correction.corrected(pose)
 
-    def offer(self, frame: WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
+    def offer(self, frame: mount_watch.WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
         """
         Leave an image if it is wanted and nothing is in work; return at once.
 
@@ -79,7 +76,7 @@ class MountWatcher(StoppableThread):
             return ''
         done = self._verdict.correction
         return (f'{self._prefix}the mount is off: {_told(error)}; '
-                + (f'corrected by {_of(done)}' if done != Correction() else
+                + (f'corrected by {_of(done)}' if done != mount_verdict.NONE else
                    'run calibrate_mount, or look for a bumped camera, a soft tyre or a load'))
 
     def figures(self) -> List[Tuple[str, str]]:
@@ -89,7 +86,7 @@ class MountWatcher(StoppableThread):
                    f'{_told(error)}, from {error.points} corners of {error.pairs} pairs'),
                   (self._prefix + 'mount watch [ms of processor time an image]',
                    f'{1e3 * self._spent / max(1, self._offered):.2f}')]
-        if self._verdict.correction != Correction():
+        if self._verdict.correction != mount_verdict.NONE:
             values.append((self._prefix + 'mount corrected by', _of(self._verdict.correction)))
         return values
 
@@ -113,10 +110,10 @@ class MountWatcher(StoppableThread):
             with self._changed:
                 self._busy = False
 
-    def _work(self, frame: WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
+    def _work(self, frame: mount_watch.WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
         watch = self._watch
         if watch is None or watch.camera is not camera:
-            watch = self._watch = MountWatch(camera, is_ground)
+            watch = self._watch = mount_watch.MountWatch(camera, is_ground)
         if not watch.add(frame):
             return
         error = self._error = watch.error()
@@ -130,11 +127,11 @@ class MountWatcher(StoppableThread):
                 f'{self._prefix}the mount is off by {_told(error)}.'))
 
 
-def _told(error: MountError) -> str:
+def _told(error: mount_watch.MountError) -> str:
     return (f'pitch {math.degrees(error.pitch):+.2f} +- '
             f'{math.degrees(error.pitch_deviation):.2f} degrees, height {error.height:+.3f} +- '
             f'{error.height_deviation:.3f} m')
 
 
-def _of(done: Correction) -> str:
+def _of(done: mount_verdict.Correction) -> str:
     return f'{math.degrees(done.pitch):+.2f} degrees of pitch and {done.height:+.3f} m of height'

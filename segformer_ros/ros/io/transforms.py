@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transforms of a live robot: tf2_ros where it is installed, else a buffer of our own."""
 
-import abc
 import threading
 import time
 from typing import Any, Callable, Dict, Optional
@@ -18,6 +17,7 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
+from segformer_ros.costmap.geometry.transform_buffer import Transforms
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
@@ -35,34 +35,6 @@ def subscribe_to_volatile_static(node: Node, callback: Callable[[TFMessage], Non
                                  ) -> Subscription:
     """Subscribe to those publishers of /tf_static that do not latch, as they should."""
     return endpoints.subscribe(node, TFMessage, '/tf_static', callback, VOLATILE_QOS, 'volatile')
-
-
-class Transforms(abc.ABC):
-    """Poses of frames in each other at a time; every method may be called from any thread."""
-
-    source = ''
-    """Where they come from, for diagnostics."""
-
-    @abc.abstractmethod
-    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
-        """
-        Return target_from_source (4, 4) without waiting.
-
-        :param stamp_ns: nanoseconds
-        :raises TransformError: not known, or not yet
-        """
-
-    @abc.abstractmethod
-    def knows(self, frame: str) -> bool:
-        """Return whether any transform names a frame."""
-
-    @abc.abstractmethod
-    def clear(self) -> None:
-        """Forget everything but static transforms, because time went back."""
-
-    @abc.abstractmethod
-    def destroy(self) -> None:
-        """Take no more messages."""
 
 
 class BufferedTransforms(Transforms):
