@@ -20,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -109,10 +109,11 @@ drive-bench: $(VENV)/.drive
 	$(BIN)/python tools/measure/closed_loop.py --worlds $(WORLDS) --faults $(FAULTS) \
 		--json drive_output/closed_loop.json | tee drive_output/closed_loop.md
 
-# Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
+# Four lanes on two cores, since tests of nodes wait most of their time (docs/testing.md). What is
+# long comes first, so that both cores have work to the end.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-cli test-openvino test-lint
-	$(MAKE) --no-print-directory test-colcon
+	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-core test-cli test-colcon \
+		test-openvino test-lint
 	echo "make test: all green"
 
 else
@@ -134,9 +135,13 @@ test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 \
 		--ignore=test/ros --ignore=test/cli
 
-test-ros test-cli: test-%: $(ROBOT)/.test
+# Whole nodes over DDS are one lane, everything else that needs ROS another.
+nodes_TESTS := test/ros/test_node_*.py
+ros_TESTS := test/ros --ignore-glob="*/ros/test_node_*.py"
+cli_TESTS := test/cli
+test-nodes test-ros test-cli: test-%: $(ROBOT)/.test
 	SEGFORMER_ROS_TEST_ENVIRONMENT=$(if $(filter $(VENV),$(ROBOT)),main,robot) $(ROBOT)/bin/python -m pytest \
-		-m "not slow and not linter" --durations=15 test/$* \
+		-m "not slow and not linter" --durations=15 $($*_TESTS) \
 		2>&1 | sed -u "s/^/[$*] /"
 
 test-lint: $(VENV)/.test
