@@ -16,6 +16,7 @@ from segformer_ros.common.text import plain
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.latched import LatchedSubscription
 from segformer_ros.ros.io.logging import Throttle
@@ -35,8 +36,6 @@ from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.encodings import ENCODINGS
 from segformer_ros.segmentation.images.video import VideoDecoder
 from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 
@@ -135,6 +134,9 @@ def settings_of(parameters: NodeParameters) -> segmentation_api.SegmenterSetting
         parameters.resize, parameters.postprocess, parameters.threshold)
 
 
+IMAGE_INPUTS = {'raw': topics.IMAGE, 'compressed': topics.IMAGE_COMPRESSED,
+                'ffmpeg': topics.IMAGE_PACKETS}
+"""By the value of ``image_transport``."""
 LONGEST_TRACE = 6000
 """Characters."""
 LONGEST_ENCODING = 60
@@ -169,17 +171,17 @@ class Camera:
         self.on_served: Optional[Callable[[ServedFrame], None]] = None
         """Is given what was published, while another network is checked on it."""
         parameters = next(each for each in settings.current.cameras if each.name == name)
-        self._compressed = parameters.image_transport == 'compressed'
+        self._transport = parameters.image_transport
+        self._type = image_types.message_type_of(self._transport)
+        self._input = IMAGE_INPUTS[self._transport]
         self._topic = node.resolve_topic_name(
             topics.input_name(name, topics.IMAGE, parameters.image_topic))
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # As image_transport: who remaps image means image/compressed too.
-            self._topic = topics.transported_name(self._topic, topics.IMAGE_COMPRESSED)
+            self._topic = topics.transported_name(self._topic, self._input)
         self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
                                              parameters.camera_info_topic)
-        self._watch = InputWatch(
-            node, name, self._topic,
-            (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
+        self._watch = InputWatch(node, name, self._topic, self._input.type_name)
         self._images: Optional[Subscription] = None
         self._infos: Optional[LatchedSubscription] = None
         self._camera_info: Optional[CameraInfo] = None
@@ -254,15 +256,16 @@ class Camera:
 
         :raises InvalidInputError: it cannot be used
         """
-        if not self._compressed:
+        if self._input == topics.IMAGE:
             return image_to_rgb(message, self._bridge.to_rgb)
-        if self._video.takes(message):
+        if self._input == topics.IMAGE_PACKETS or self._video.takes(message):
             return self._video.decode(message)
         return compressed_to_rgb(message)
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded."""
-        return plain(message.format if self._compressed else message.encoding, LONGEST_ENCODING)
+        return plain(message.format if self._input == topics.IMAGE_COMPRESSED
+                     else message.encoding, LONGEST_ENCODING)
 
     def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
@@ -300,10 +303,8 @@ class Camera:
         self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
     def _subscribe(self) -> None:
-        image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
-            (topics.IMAGE, Image)
-        self._images = endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
-                                           image.profile())
+        self._images = endpoints.subscribe(self._node, self._type, self._topic, self._on_image,
+                                           self._input.profile())
         self._infos = LatchedSubscription(
             self._node, CameraInfo, self._info_topic, self._on_camera_info,
             topics.CAMERA_INFO_IN, topics.CAMERA_INFO_LATCHED)
@@ -311,7 +312,7 @@ class Camera:
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
         self._watch.record_arrival()
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # Also those whose frames make way: a picture of a video needs all before it.
             self._video.add(message)
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
