@@ -3,7 +3,7 @@
 """Read small YAML files so that a slip of the pen is an error, not a surprise."""
 
 import difflib
-from typing import Any, Dict, Iterable, List, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.text import plain
@@ -48,10 +48,29 @@ def read_mapping(path: str) -> Dict[str, Any]:
     :param path: file name, UTF-8
     :raises ConfigurationError: unreadable, not YAML, not a mapping, or a key stands twice
     """
+    content = _read(path, lambda loader: loader.get_single_data())
+    if not isinstance(content, dict):
+        raise ConfigurationError('YAML file does not hold a mapping',
+                                 got=f'{type(content).__name__} in {path}',
+                                 expected='"key: value" lines')
+    return content
+
+
+def read_node(path: str) -> Any:
+    """
+    Return the root of a YAML file as PyYAML composed it, for readers with types of their own.
+
+    :param path: file name, UTF-8
+    :return: a yaml.Node, None for an empty file
+    :raises ConfigurationError: unreadable, or not YAML
+    """
+    return _read(path, lambda loader: loader.get_single_node())
+
+
+def _read(path: str, take: Callable[[Any], Any]) -> Any:
     try:
         with open(path, encoding='utf-8') as stream:
-            loader = _StrictLoader(stream)
-            content = loader.get_single_data()
+            return take(_StrictLoader(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError('YAML file cannot be read', got=f'{path} ({error})',
                                  expected='a readable UTF-8 text file') from error
@@ -61,11 +80,6 @@ def read_mapping(path: str) -> Dict[str, Any]:
         raise ConfigurationError(
             'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
             remedy='Correct the file at that line.') from error
-    if not isinstance(content, dict):
-        raise ConfigurationError('YAML file does not hold a mapping',
-                                 got=f'{type(content).__name__} in {path}',
-                                 expected='"key: value" lines')
-    return content
 
 
 def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],

@@ -37,6 +37,19 @@ def depth_in_meters(image: arrays.Array) -> arrays.Float32:
                             expected='16UC1 (millimetres) or 32FC1 (metres)')
 
 
+def depth_of_message(message: Any) -> arrays.Float32:
+    """
+    Return the depth of an Image or compressedDepth message in metres.
+
+    :param message: with the fields of ``sensor_msgs/Image`` or ``sensor_msgs/CompressedImage``
+    :return: (H, W) float32
+    :raises InvalidInputError: another encoding, or data that do not fit
+    """
+    if hasattr(message, 'format'):
+        return decode_compressed_depth(bytes(message.data), message.format)
+    return depth_of_image(message)
+
+
 def depth_of_image(message: Any) -> arrays.Float32:
     """
     Return the depth of an Image message in metres.

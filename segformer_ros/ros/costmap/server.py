@@ -17,14 +17,15 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import cost_table
+from segformer_ros.costmap.camera_input import Located
+from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
-from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import endpoints
@@ -36,8 +37,6 @@ from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
-from segformer_ros.ros.parameters.costmap import CostmapParameters
-from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
@@ -70,10 +69,11 @@ class _Setup(NamedTuple):
     groups: model_classes.Grouping
     pipeline: CostmapPipeline
     cameras: Dict[str, costmap_camera.CostmapCamera]
-    poses: CameraPoses
+    poses: camera_poses.CameraPoses
     outputs: GridOutputs
     thread: 'CostmapThread[costmap_camera.PublishedMask]'
     range_input: Optional[Subscription]
+    imu: Optional[ImuTilt]
 
 
 class CostmapServer:
@@ -121,7 +121,8 @@ class CostmapServer:
             pipeline = CostmapPipeline(parameters.costmap.settings, cost_table.load_cost_table(
                 parameters.costmap.cost_profile, classes))
             for camera in parameters.cameras:
-                cameras[camera.name] = costmap_camera.CostmapCamera(self._node, camera)
+                cameras[camera.name] = costmap_camera.CostmapCamera(
+                    self._node, camera, parameters.costmap)
         except SegformerRosError as error:
             for made in cameras.values():
                 made.destroy()
@@ -130,20 +131,26 @@ class CostmapServer:
                 f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
             return None
         range_input = None
-        if parameters.costmap.height_source == RANGE:
+        if parameters.costmap.height_source == camera_poses.RANGE:
             range_input = endpoints.subscribe(
                 self._node, Range, topics.RANGE_IN.name, self._on_range,
                 topics.RANGE_IN.profile())
+        imu = None
+        if parameters.costmap.imu_topic:
+            imu = ImuTilt(self._node, parameters.costmap.imu_topic,
+                          parameters.costmap.imu_slope_time)
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
         self._clock = NodeClock(self._node)
         self._setup = _Setup(
             classes, groups, pipeline, cameras,
-            CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
-                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
+            camera_poses.CameraPoses(
+                make_transforms(self._node), self._node.get_logger().warning,
+                self._node.resolve_topic_name(topics.RANGE_IN.name),
+                None if imu is None else imu.tip),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
-            range_input)
+            range_input, imu)
         self._set_pace(self._setup)
         self._setup.thread.start()
         self._log_mounts()
@@ -195,10 +202,10 @@ class CostmapServer:
         setup = self._setup
         if setup is None:
             return None
-        costmap = self._parameters.costmap
+        frames = self._parameters.costmap.frames
         pose = setup.poses.pose_of(
-            setup.cameras[name].parameters, frame_id, stamp_ns,
-            costmap._replace(ground_frame=setup.poses.ground_frame(costmap)))
+            setup.cameras[name].parameters.mount, frame_id, stamp_ns,
+            frames._replace(ground_frame=setup.poses.ground_frame(frames)))
         return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
@@ -234,7 +241,7 @@ class CostmapServer:
                 camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
                     frame_id=camera.cloud_frame
-                    or setup.poses.ground_frame(self._parameters.costmap)))
+                    or setup.poses.ground_frame(self._parameters.costmap.frames)))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -261,6 +268,8 @@ class CostmapServer:
                 'is left behind.')
         if setup.range_input is not None:
             self._node.destroy_subscription(setup.range_input)
+        if setup.imu is not None:
+            setup.imu.destroy()
         for camera in setup.cameras.values():
             camera.destroy()
         setup.outputs.destroy()
@@ -304,6 +313,8 @@ class CostmapServer:
             values = setup.pipeline.occupancy(clock, standing).values
             oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
+        watchers = [camera.watcher for camera in setup.cameras.values()
+                    if camera.watcher is not None]
         return CostmapState(
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
@@ -311,8 +322,13 @@ class CostmapServer:
             known=float(np.mean(values != cost_table.UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
-            ground_frame=setup.poses.ground_frame(self._parameters.costmap),
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap.frames),
             clock_fault=self._clock.fault(),
+            imu_fault='' if setup.imu is None else setup.imu.fault,
+            imu=() if setup.imu is None else tuple(setup.imu.figures()),
+            mount_faults=tuple(fault for watcher in watchers for fault in [watcher.fault()]
+                               if fault),
+            mounts=tuple(figure for watcher in watchers for figure in watcher.figures()),
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
@@ -324,7 +340,7 @@ class CostmapServer:
             return
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session, image if setup.cameras[name].has_depth else None)
+            self._session, image if setup.cameras[name].needs_images else None)
         statistics = setup.cameras[name].statistics
         clock = self._clock.seconds()
         statistics.record_arrival(message.arrived, message.stamp_ns,
@@ -346,9 +362,9 @@ class CostmapServer:
             # Before the pose: where clocks disagree, that is why there is none.
             setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
-                parameters = setup.poses.with_known_ground(camera.parameters,
-                                                           self._parameters.costmap)
-                pose, depth = camera.locate(message, setup.poses, parameters)
+                located = camera.input.locate(
+                    message.header.frame_id, message.stamp_ns, setup.poses,
+                    self._parameters.costmap.frames, is_last)
             except TransformError:
                 if is_last:
                     raise
@@ -357,8 +373,12 @@ class CostmapServer:
                 if not self._open or message.session != self._session:
                     camera.statistics.record_drop()
                     return True
-                view = camera.make_view(message, pose, depth, setup.pipeline)
-                self._process(setup, camera, message, view, parameters, started)
+                corrected = camera.corrected(located)
+                view = camera.input.view(message.mask, message.confidence, message.info,
+                                         message.stamp_ns, corrected, setup.pipeline)
+                self._process(setup, camera, message, view, corrected, started)
+            camera.watch_mount(message, located, view.camera,
+                               setup.pipeline.costs.kinds == cost_table.GROUND)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -368,19 +388,20 @@ class CostmapServer:
 
     def _process(self, setup: _Setup, camera: costmap_camera.CostmapCamera,
                  message: costmap_camera.PublishedMask, view: CameraView,
-                 parameters: CostmapParameters, started: float) -> None:
+                 located: Located, started: float) -> None:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
         result = setup.pipeline.process(name, view, self._clock.seconds(),
-                                        parameters.has_odometry)
+                                        located.frames.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
-        camera.publish(message, view.pose, result, parameters)
+        camera.publish(message, located, result)
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
-        if message.image is not None and camera.outputs.labelled_points_wanted():
+        if camera.has_depth and message.image is not None and \
+                camera.outputs.labelled_points_wanted():
             points = setup.pipeline.labelled_points(name, view, message.image)
             if points is not None:
                 camera.outputs.publish_labelled_points(message.header, points)
@@ -416,6 +437,11 @@ class CostmapServer:
         went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
         if went_back:
             setup.poses.clear()
+            if setup.imu is not None:
+                setup.imu.clear()
+            for camera in setup.cameras.values():
+                if camera.watcher is not None:
+                    camera.watcher.forget()
             self._record_jump('The clock went back')
         return went_back
 
@@ -454,7 +480,7 @@ class CostmapServer:
 
     def _on_range(self, message: Range) -> None:
         if self._setup is not None:
-            self._setup.poses.add_range(RangeReading(
+            self._setup.poses.add_range(camera_poses.RangeReading(
                 message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
                 (message.min_range, message.max_range)))
 

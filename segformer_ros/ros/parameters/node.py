@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one field each, with all that is known about it."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import difflib
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.settings import check as check_settings
 from segformer_ros.inference.ov.backend import DEVICES
 from segformer_ros.inference.ov.backend import PRECISIONS
@@ -14,6 +16,8 @@ from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
 
 TRANSPORTS = ('raw', 'compressed')
+FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+"""Declared by rclpy itself, and names that launch files share between nodes."""
 
 
 class CameraParameters(NamedTuple):
@@ -22,7 +26,8 @@ class CameraParameters(NamedTuple):
     name: str
     image_transport: str = rows.parameter(
         'raw', rows.CONFIGURE,
-        'raw subscribes to image, compressed to image/compressed.', choices=TRANSPORTS)
+        'raw subscribes to image, compressed to image/compressed, ffmpeg to image/ffmpeg.',
+        choices=TRANSPORTS + ('ffmpeg',))
     rotate: int = rows.parameter(
         0, rows.LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
@@ -37,8 +42,8 @@ class CameraParameters(NamedTuple):
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS)
     image_topic: str = rows.parameter(
         '', rows.CONFIGURE,
-        'Topic of the images, without /compressed; empty: the topic image, which can be '
-        'remapped.')
+        'Topic of the images, without /compressed or /ffmpeg; empty: the topic image, which can '
+        'be remapped.')
     camera_info_topic: str = rows.parameter(
         '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
     depth_topic: str = rows.parameter(
@@ -67,6 +72,12 @@ class CameraParameters(NamedTuple):
     mount_y: float = rows.parameter(
         0.0, rows.CONFIGURE,
         'Metres to the left of it.', range=(-50.0, 50.0))
+
+    @property
+    def mount(self) -> Mount:
+        """Return how the camera is mounted."""
+        return Mount(self.mount_height, self.mount_pitch, self.mount_roll, self.mount_yaw,
+                     self.mount_x, self.mount_y)
 
 
 class NodeParameters(NamedTuple):
@@ -211,6 +222,32 @@ def camera_rows(cameras: Sequence[str]) -> List[rows.Row]:
     for camera in cameras:
         found += [row._replace(name=prefixed(camera, row.name)) for row in CAMERA_ROWS if camera]
     return found
+
+
+def with_general_default(row: rows.Row, values: Mapping[str, Any]) -> rows.Row:
+    """
+    Return a row of :func:`camera_rows` that starts from the row without a prefix.
+
+    :param values: by full name, of the rows before it
+    """
+    return row._replace(default=values.get(row.name.split('.', 1)[-1], row.default))
+
+
+def unknown_names(given: Iterable[str], known: Mapping[str, rows.Row]) -> List[str]:
+    """
+    Return a sentence for each parameter that the node does not have.
+
+    :param given: full names
+    :param known: rows by full name
+    """
+    sentences = []
+    for name in given:
+        if name in known or name.startswith(FOREIGN):
+            continue
+        near = ' or '.join(difflib.get_close_matches(name, list(known), 3))
+        sentences.append(f'Unknown parameter {name!r} is ignored.'
+                         + (f' Meant: {near}?' if near else ''))
+    return sentences
 
 
 def prefixed(camera: str, name: str) -> str:
