@@ -14,8 +14,8 @@ ROBOT_PYTHON ?= $(shell for v in 3.12 3.11 3.10; do p=$$(tools/environment/find_
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
 ROBOT ?= $(if $(ROBOT_PYTHON),.venv-robot,$(VENV))
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check
-CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/simulation \
-	test/tools/measure test/tools/worlds test/test_imports.py
+CORE_TESTS := test/common test/model test/inference test/segmentation test/costmap test/capture \
+	test/simulation test/tools/measure test/tools/worlds test/test_imports.py
 NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)

@@ -104,6 +104,15 @@ def test_labels_that_change_with_the_view_are_no_flicker(shift):
     assert judges.flicker_share(before, now) is None
 
 
+def test_view_of_which_a_quarter_changes_does_not_stand_still():
+    moved = scene()
+    moved[:, :40] = 255 - moved[:, :40]
+    before, now = (judges.coarse_view(each) for each in (
+        frame(scene(), labels(), 1.0), frame(moved, labels(0.4), 1.2)))
+    assert judges.flicker_share(before, now) is None
+    assert not judges.is_still(before, now)
+
+
 def test_wavering_border_is_no_flicker():
     mask = labels()
     wavering = mask.copy()

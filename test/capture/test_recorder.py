@@ -1,11 +1,10 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""From frames to records: rate, repetition, faults, and what the trainer reads of it."""
+"""From frames to records: rate, repetition, faults."""
 
 import contextlib
 import hashlib
 import os
-import sys
 import time
 
 import numpy as np
@@ -143,19 +142,3 @@ def test_what_cannot_be_blurred_is_not_written(make, settings, network):
     shown = captured.picture(settings.folder, record['image'])
     assert (shown != each.image).any()
     assert (captured.picture(settings.folder, record['mask']) == each.mask).all()
-
-
-def test_trainer_reads_what_the_recorder_writes(make, settings, network, project_root):
-    recorder = make(settings)
-    kept = [recorder.handle(frame(network, number)) for number in range(1, 4)
-            if not time.sleep(0.002)]
-    sys.path.append(os.path.join(project_root, 'tools', 'train'))
-    try:
-        import capture_folder
-    finally:
-        sys.path.pop()
-    found = capture_folder.read_capture(settings.folder)
-    assert [each.id for each in found.frames] == kept
-    assert found.classes == CLASSES.names
-    assert [each.reason for each in found.frames] == ['unsure'] * 3
-    assert found.mask(found.frames[0]).shape == (48, 64)

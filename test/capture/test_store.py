@@ -133,6 +133,16 @@ def test_oldest_make_way_and_the_folder_never_holds_more(store, folder, limits):
     assert store.size == captured.size(folder)
 
 
+def test_lower_bound_holds_from_the_next_frame_on_and_takes_no_more_than_it_must(store, folder):
+    for number in range(10):
+        add(store, number)
+    assert add(store, 10, ROOMY._replace(max_frames=4)) == 7
+    assert [each['stamp_ns'] for each in captured.check_whole(folder)] == [7, 8, 9, 10]
+    room = store.size + 10
+    assert add(store, 11, ROOMY._replace(max_bytes=room)) == 1
+    assert captured.size(folder) <= room
+
+
 def test_newest_are_not_kept_where_the_folder_is_full(store, folder):
     limits = ROOMY._replace(max_frames=3, drop='newest')
     for number in range(3):

@@ -4,9 +4,12 @@
 
 import os
 import threading
+import time
 
 import numpy as np
+from segformer_ros.capture.blur import BlurredClasses
 from segformer_ros.capture.frame import Frame
+from segformer_ros.capture.recorder import pictures_of
 from segformer_ros.ros.capture.thread import CaptureThread
 from segformer_ros.ros.capture.thread import NICENESS
 from support.ros_graph import wait_until
@@ -68,3 +71,24 @@ def test_frame_that_waits_is_left_when_the_thread_is_stopped():
     stopper.join(60.0)
     assert not thread.is_alive
     assert handled in ([0], [0, 1])
+
+
+def test_offering_costs_a_hundredth_of_what_is_done_with_a_frame_at_most():
+    """Processor time of the thread that offers beside that of encoding the same frame."""
+    image = np.random.RandomState(1).randint(0, 255, (480, 640, 3)).astype(np.uint8)
+    full = frame(0)._replace(image=image, mask=image[:, :, 0].copy(),
+                             confidence=image[:, :, 1].copy())
+    thread = CaptureThread(lambda each: None)
+    thread.start()
+    try:
+        started = time.thread_time()
+        for number in range(200):
+            thread.offer(full._replace(stamp_ns=number))
+        offering = (time.thread_time() - started) / 200
+    finally:
+        assert thread.stop(60.0)
+    started = time.thread_time()
+    for _ in range(5):
+        pictures_of(full, BlurredClasses())
+    encoding = (time.thread_time() - started) / 5
+    assert 0.0 < offering < 0.01 * encoding, (offering, encoding)
