@@ -202,10 +202,10 @@ class CostmapServer:
         setup = self._setup
         if setup is None:
             return None
-        costmap = self._parameters.costmap
+        frames = self._parameters.costmap.frames
         pose = setup.poses.pose_of(
-            setup.cameras[name].parameters, frame_id, stamp_ns,
-            costmap._replace(ground_frame=setup.poses.ground_frame(costmap)))
+            setup.cameras[name].parameters.mount, frame_id, stamp_ns,
+            frames._replace(ground_frame=setup.poses.ground_frame(frames)))
         return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
