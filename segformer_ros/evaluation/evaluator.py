@@ -26,7 +26,7 @@ class Request(NamedTuple):
     What to evaluate.
 
     ``against`` is LABELS, REFERENCE (labels are masks of an earlier run, or the job has a
-    reference network) or NOTHING.
+    reference network) or NOTHING. ``notes`` are remarks for the report.
     """
 
     paths: Tuple[str, ...]
@@ -34,6 +34,7 @@ class Request(NamedTuple):
     job: Job
     parallel: Parallel
     against: str
+    notes: Tuple[str, ...] = ()
 
 
 def evaluate(request: Request, folder: str,
@@ -58,6 +59,7 @@ def evaluate(request: Request, folder: str,
     if not inputs.sources:
         raise InvalidInputError(
             'No input could be read', got='; '.join(item.message for item in inputs.left_out))
+    inputs = inputs._replace(notes=list(request.notes) + list(inputs.notes))
     expected = [source.expected_frames() for source in inputs.sources]
     total = None if None in expected else sum(frames or 0 for frames in expected)
     done = [0]

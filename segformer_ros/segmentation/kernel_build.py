@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple, Optional
 
 from segformer_ros.common.compiled import library
-from segformer_ros.segmentation import kernel_trial
+from segformer_ros.segmentation import kernel_validation
 from segformer_ros.segmentation.kernels import Kernels
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'kernels.c')
@@ -24,5 +24,5 @@ class Compiled(NamedTuple):
 def load_kernels() -> Compiled:
     """Return the compiled kernels of images; the first call may take seconds to build them."""
     return Compiled(*library.load(library.Library(
-        'Image kernels', SOURCE, kernel_trial.__name__,
+        'Image kernels', SOURCE, kernel_validation.__name__,
         'preprocessing and postprocessing are')))

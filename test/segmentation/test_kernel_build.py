@@ -14,7 +14,7 @@ import sys
 import pytest
 from segformer_ros.common.compiled import compiler
 from segformer_ros.common.compiled import library as library_module
-from segformer_ros.common.compiled import trial as trial_module
+from segformer_ros.common.compiled import validation as validation_module
 from segformer_ros.common.compiled.library import OFF_VARIABLE
 from segformer_ros.common.private_files import CACHE_VARIABLE
 from segformer_ros.segmentation import kernel_build as module
@@ -98,6 +98,7 @@ def test_a_processor_flag_that_the_compiler_does_not_know_is_left_out(load, monk
     assert load().kernels is not None
 
 
+@pytest.mark.once
 def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp_path):
     with open(module.SOURCE) as stream:
         source = stream.read()
@@ -176,6 +177,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.once
 def test_a_damaged_library_is_built_again_with_one_line(start, tmp_path):
     assert start() == (0, 'kernels\n')
     whole = library(tmp_path).read_bytes()
@@ -202,6 +204,7 @@ def test_a_damaged_library_without_a_compiler_leaves_numpy_with_one_line(start, 
     assert 'Cached file is damaged' in line
 
 
+@pytest.mark.once
 def test_a_damaged_record_is_like_a_damaged_library(load, tmp_path, caplog):
     assert load().kernels is not None
     record = library(tmp_path).with_suffix('.json')
@@ -259,7 +262,8 @@ def test_kernels_that_end_their_process_end_none_of_ours_and_are_not_tried_again
     assert sorted(os.listdir(str(tmp_path / 'cache' / 'kernels'))) == began
 
 
-def test_a_process_that_died_while_loading_costs_a_trial_and_no_more(start, tmp_path):
+@pytest.mark.once
+def test_a_process_that_died_while_loading_costs_a_validation_and_no_more(start, tmp_path):
     assert start() == (0, 'kernels\n')
     mark = library(tmp_path).with_suffix('.loading')
     assert not mark.exists()
@@ -268,6 +272,7 @@ def test_a_process_that_died_while_loading_costs_a_trial_and_no_more(start, tmp_
     assert not mark.exists()
 
 
+@pytest.mark.once
 def test_a_library_that_kills_later_is_given_up_at_the_start_after(start, tmp_path):
     """The processor or the file behind the digest went bad: the first process dies of it."""
     assert start() == (0, 'kernels\n')
@@ -290,6 +295,7 @@ def test_a_library_that_kills_later_is_given_up_at_the_start_after(start, tmp_pa
     assert start()[0] == 0
 
 
+@pytest.mark.once
 def test_a_given_up_library_is_tried_again_with_another_compiler(start, tmp_path, monkeypatch):
     assert start() == (0, 'kernels\n')
     record = library(tmp_path).with_suffix('.json')
@@ -301,13 +307,13 @@ def test_a_given_up_library_is_tried_again_with_another_compiler(start, tmp_path
     assert start() == (0, 'kernels\n')
 
 
-def test_kernels_are_loaded_after_a_trial_where_no_mark_can_be_written(load, tmp_path,
-                                                                       monkeypatch):
+def test_kernels_are_loaded_after_a_validation_where_no_mark_can_be_written(load, tmp_path,
+                                                                            monkeypatch):
     assert load().kernels is not None
     tried = []
-    trial = trial_module.try_in_child
-    monkeypatch.setattr(trial_module, 'try_in_child',
-                        lambda path, opener: tried.append(path) or trial(path, opener))
+    validation = validation_module.try_in_child
+    monkeypatch.setattr(validation_module, 'try_in_child',
+                        lambda path, opener: tried.append(path) or validation(path, opener))
     assert load().kernels is not None
     assert tried == []
     # Root may write anywhere, so modes would not do.
@@ -316,6 +322,7 @@ def test_kernels_are_loaded_after_a_trial_where_no_mark_can_be_written(load, tmp
     assert tried[-1] == str(library(tmp_path))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('flag', ['-fsigned-char', '-funsigned-char'])
 def test_kernels_do_not_depend_on_the_sign_of_char(load, monkeypatch, flag):
     monkeypatch.setattr(library_module, 'FLAGS', tuple(

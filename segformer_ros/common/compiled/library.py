@@ -16,14 +16,12 @@ import platform
 import subprocess
 from typing import Any, List, NamedTuple
 
+from segformer_ros.common import errors
 from segformer_ros.common import private_files
 from segformer_ros.common.compiled import compiler
 from segformer_ros.common.compiled import kernel_cache
-from segformer_ros.common.compiled import trial
+from segformer_ros.common.compiled import validation
 from segformer_ros.common.digest import sha256_of
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import StorageError
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ class Library(NamedTuple):
     A file of C and what is made of it.
 
     ``name`` begins its lines in the log; ``source`` is the file's path; ``module`` the dotted
-    name of the module whose ``open_kernels`` wraps the library, as of :func:`trial.opened`;
+    name of the module whose ``open_kernels`` wraps the library, as of :func:`validation.opened`;
     ``gain`` says what is faster with it, with its verb.
     """
 
@@ -75,7 +73,7 @@ def load(library: Library) -> Compiled:
         with private_files.exclusive_lock(cache.path(entry, '.lock'),
                                           timeout_s=compiler.TIMEOUT_S):
             return _load(library, cache, entry)
-    except (OSError, subprocess.SubprocessError, SegformerRosError) as error:
+    except (OSError, subprocess.SubprocessError, errors.SegformerRosError) as error:
         return _without(library, f'numpy: the compiled kernels cannot be used ({error})',
                         logging.WARNING)
 
@@ -100,7 +98,7 @@ def _load(library: Library, cache: kernel_cache.KernelCache, name: str) -> Compi
                 library, f'numpy: the compiled kernels were given up, {record.rejected} (built by '
                 f'{record.compiler}; to try again delete {cache.path(name, ".json")})',
                 logging.WARNING)
-    except (OSError, ModelError) as error:
+    except (OSError, errors.ModelError) as error:
         for suffix in ('.json', '.so'):
             with contextlib.suppress(FileNotFoundError):
                 # What is not private is somebody else's: told, and not replaced.
@@ -122,19 +120,19 @@ def _loaded(library: Library, cache: kernel_cache.KernelCache, name: str, path: 
     """Load a library whose digest is right, so that none ends more than one process."""
     try:
         if cache.is_marked(name):
-            fault = trial.try_in_child(path, library.module)
+            fault = validation.try_in_child(path, library.module)
             if fault:
                 cache.reject(name, version, fault)
                 return _without(library, f'numpy: the compiled kernels are given up, {fault}',
                                 logging.WARNING)
         with cache.loading(name):
-            kernels = trial.opened(path, library.module)
+            kernels = validation.opened(path, library.module)
     except StorageError as error:
         LOG.debug('Without a mark: %s', error)
-        fault = trial.try_in_child(path, library.module)
+        fault = validation.try_in_child(path, library.module)
         if fault:
-            raise BackendError('The kept library is faulty', got=fault) from error
-        kernels = trial.opened(path, library.module)
+            raise errors.BackendError('The kept library is faulty', got=fault) from error
+        kernels = validation.opened(path, library.module)
     cache.note_use(name)
     origin = f'compiled by {version}'
     LOG.info('%s: %s', library.name, origin)
@@ -155,7 +153,7 @@ def _build(source: str, cache: kernel_cache.KernelCache, name: str, path: str,
         try:
             compiler.run_compiler(path, list(FLAGS) + native + ['-o', temporary, source],
                                   cache.folder)
-        except BackendError:
+        except errors.BackendError:
             # Some compilers do not know the processor they run on.
             compiler.run_compiler(path, list(FLAGS) + ['-o', temporary, source], cache.folder)
         cache.store(name, temporary, sha256_of(temporary), version)

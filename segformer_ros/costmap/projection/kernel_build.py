@@ -9,6 +9,7 @@ from typing import Any, List, NamedTuple, Optional
 import numpy as np
 from segformer_ros.common.compiled import library
 from segformer_ros.common.errors import BackendError
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
@@ -20,10 +21,6 @@ from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
-from segformer_ros.costmap.settings import DepthSettings
-from segformer_ros.costmap.settings import FusionSettings
-from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import ClassTable
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'projection.c')
@@ -45,7 +42,7 @@ def load_kernels() -> Compiled:
 
 def open_kernels(library_of_c: Any) -> ProjectionKernels:
     """
-    Return the kernels of a loaded library; see :mod:`segformer_ros.common.compiled.trial`.
+    Return the kernels of a loaded library; see :mod:`segformer_ros.common.compiled.validation`.
 
     :raises AttributeError: a function is missing
     :raises BackendError: results differ from those of numpy
@@ -64,7 +61,8 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
     costs = CostTable('check', ClassTable('check', ('floor', 'wall', 'sky', 'grass'),
                                           np.zeros((4, 3)), np.zeros(4, np.bool_)),
                       (3, 100, -1, 40))
-    settings = ProjectionSettings()
+    settings = costmap_settings.ProjectionSettings()
+    gates = costmap_settings.DepthSettings(min_points=1)
     turn = transforms.turn(0.01, -0.02, 0.03)
     for distortion in ((), (-0.2, 0.05, 1e-3, -2e-3, 0.01),
                        (0.1, 0.02, 1e-3, 2e-3, 0.01, 0.12, 0.03, 0.01, 1e-3, 0.0, -1e-3, 0.0)):
@@ -76,12 +74,13 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
             prepared_labels(mask, confidence, ego_mask, 20), confidence.reshape(-1), camera,
             transforms.CameraPose(transforms.planar_pose(0.3, -0.2, 0.7),
                                   transforms.mount_pose(0.5, 0.4, 0.05)))
-        grid = CostGrid(GridSettings(4.0, 0.05, 1.0), FusionSettings())
+        grid = CostGrid(costmap_settings.GridSettings(4.0, 0.05, 1.0),
+                        costmap_settings.FusionSettings())
         depth = random.uniform(0.0, 3.0, mask.shape).astype(np.float32)
         depth[random.rand(height, width) < 0.1] = np.nan
         found, expected = (
             _values(GroundProjector(settings, ego_mask, each), view, costs, grid)
-            + _bits(DepthProjector(settings, DepthSettings(min_points=1), ego_mask, each).project(
+            + _bits(DepthProjector(settings, gates, ego_mask, each).project(
                 view._replace(depth=depth), costs, grid)) for each in (kernels, None))
         if found != expected:
             raise BackendError('The compiled kernels give other results than numpy',

@@ -118,6 +118,7 @@ DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True,
 ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 LOAD_MODEL_SERVICE = '~/load_model'
+CAPTURE_SERVICE = '~/capture'
 
 
 def input_name(camera: str, topic: Topic, given: str = '') -> str:
@@ -142,7 +143,7 @@ def transported_name(base: str, topic: Topic) -> str:
 
 def type_name_of(message_type: Any) -> str:
     """Return the name of a message type, such as ``sensor_msgs/msg/Image``."""
-    return '{}/msg/{}'.format(message_type.__module__.split('.')[0], message_type.__name__)
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
 
 
 def output_name(camera: str, topic: Topic) -> str:

@@ -9,11 +9,8 @@ What the costmap itself uses has its rows in costmap/settings.py; those of the n
 from typing import Any, Mapping, NamedTuple
 
 from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.ros.parameters import row as rows
-
-TF, RANGE = 'tf', 'range'
-STAND_INS = {'base_footprint': 'base_link'}
-"""What the default of ``ground_frame`` gives way to on robots that have only the latter."""
 
 
 def _setting_row(name: str) -> rows.Row:
@@ -53,9 +50,9 @@ class CostmapParameters(NamedTuple):
         0.2, rows.LIVE,
         'Seconds that an image may wait for its pose and its depth image.', range=(0.0, 5.0))
     height_source: str = rows.parameter(
-        TF, rows.CONFIGURE,
+        camera_poses.TF, rows.CONFIGURE,
         'Height above ground in projection.mode overhead: tf is z of the camera in odom_frame, '
-        'range the topic range.', choices=(TF, RANGE))
+        'range the topic range.', choices=(camera_poses.TF, camera_poses.RANGE))
     keepout_cost: int = rows.parameter(
         50, rows.LIVE, 'Least cost that ~/keepout_mask forbids.', range=(1, 100))
     slowest_speed: float = rows.parameter(
@@ -71,7 +68,14 @@ class CostmapParameters(NamedTuple):
     @property
     def has_odometry(self) -> bool:
         """Return whether images are joined by the robot's motion."""
-        return self.odom_frame != self.ground_frame
+        return self.frames.has_odometry
+
+    @property
+    def frames(self) -> camera_poses.Frames:
+        """Return between which frames poses are looked for."""
+        return camera_poses.Frames(
+            self.odom_frame, self.ground_frame, self.transform_tolerance, self.height_source,
+            self.settings.projection.mode == costmap_settings.NADIR)
 
 
 OWN_ROWS = rows.rows_of(CostmapParameters)
@@ -88,7 +92,5 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
     own = {row.name: row.kind(values[row.name]) for row in OWN_ROWS}
     settings = costmap_settings.settings_from(values)
     if own['odom_frame'] == own['ground_frame']:
-        # Nothing can add up over several images: one sighting has to be enough for a mark.
-        settings = settings._replace(fusion=settings.fusion._replace(
-            mark_threshold=costmap_settings.bounds_of('fusion.mark_threshold')[0]))
+        settings = costmap_settings.of_single_images(settings)
     return CostmapParameters(settings=settings, **own)

@@ -8,9 +8,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from xml.sax.saxutils import escape
 
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
-from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_msgs.msg import KeyValue
+from diagnostic_msgs import msg as diagnostic_msgs
 from geometry_msgs.msg import Twist
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
@@ -18,9 +16,7 @@ import numpy as np
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from segformer_ros.common import arrays
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import nanoseconds_to_stamp
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common import time as stamps
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io.topics import Topic
@@ -132,7 +128,8 @@ class CommandedRobot:
             values['base_frame'], values['robot_radius'])))
         self._clock = node.create_publisher(Clock, '/clock', 10) \
             if values['publish_clock'] else None
-        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = node.create_publisher(diagnostic_msgs.DiagnosticArray,
+                                                  '/diagnostics', 10)
         node.create_service(Trigger, RESET_SERVICE, self._on_reset)
         self._began = time.monotonic()
         self._told_contact: Optional[bool] = None
@@ -186,19 +183,21 @@ class CommandedRobot:
             self._diagnosed = one.time
             self._diagnostics.publish(self._diagnosis(stamp))
 
-    def _diagnosis(self, stamp: Time) -> DiagnosticArray:
+    def _diagnosis(self, stamp: Time) -> diagnostic_msgs.DiagnosticArray:
         one = self._robot
-        level, text = DiagnosticStatus.OK, 'No contact so far'
+        level, text = diagnostic_msgs.DiagnosticStatus.OK, 'No contact so far'
         if one.contacts:
-            level, text = DiagnosticStatus.WARN, f'Ran into something {one.contacts} times'
+            level = diagnostic_msgs.DiagnosticStatus.WARN
+            text = f'Ran into something {one.contacts} times'
         if one.in_contact:
-            level, text = DiagnosticStatus.ERROR, 'Touches something'
+            level, text = diagnostic_msgs.DiagnosticStatus.ERROR, 'Touches something'
         values = {'contacts': str(one.contacts), 'least clearance, m': f'{one.clearance:.3f}',
                   'speed, m/s': f'{one.speed:.2f}'}
-        message = DiagnosticArray(status=[DiagnosticStatus(
+        message = diagnostic_msgs.DiagnosticArray(status=[diagnostic_msgs.DiagnosticStatus(
             level=level, name=f'{self._node.get_name()}: contact', message=text,
             hardware_id='simulated robot',
-            values=[KeyValue(key=key, value=value) for key, value in values.items()])])
+            values=[diagnostic_msgs.KeyValue(key=key, value=value)
+                    for key, value in values.items()])])
         message.header.stamp = stamp
         return message
 
@@ -228,9 +227,9 @@ class FollowedTransforms:
             names = (each.header.frame_id.lstrip('/'), each.child_frame_id.lstrip('/'))
             if names != self._frames:
                 continue
-            stamp_ns = stamp_to_nanoseconds(each.header.stamp)
+            stamp_ns = stamps.stamp_to_nanoseconds(each.header.stamp)
             self._first = self._first or stamp_ns
-            self._newest = Moment(max(0.0, (stamp_ns - self._first) / NANOSECONDS),
+            self._newest = Moment(max(0.0, (stamp_ns - self._first) / stamps.NANOSECONDS),
                                   each.header.stamp,
                                   pose_matrix(*components_of(each.transform)), None)
 
@@ -268,5 +267,5 @@ def urdf(base_frame: str, radius: float) -> str:
 
 def to_stamp(seconds: float) -> Time:
     """Return seconds as a stamp."""
-    whole, rest = nanoseconds_to_stamp(int(round(seconds * NANOSECONDS)))
+    whole, rest = stamps.nanoseconds_to_stamp(int(round(seconds * stamps.NANOSECONDS)))
     return Time(sec=whole, nanosec=rest)

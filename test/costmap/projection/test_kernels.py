@@ -13,6 +13,7 @@ import pytest
 from segformer_ros.common.compiled import library
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.private_files import CACHE_VARIABLE
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import Calibration
@@ -25,11 +26,6 @@ from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
-from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.costmap.settings import DepthSettings
-from segformer_ros.costmap.settings import FusionSettings
-from segformer_ros.costmap.settings import GridSettings
-from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import load_class_table
 
 ADE20K = load_class_table('ade20k')
@@ -92,13 +88,14 @@ def test_every_lens_and_pose_gives_the_bits_of_numpy(
     if ego:
         ego_mask = np.zeros_like(mask)
         ego_mask[-9:, 20:50] = 255
-    limits = ProjectionSettings(min_run=min_run, max_gap=max_gap)
+    limits = costmap_settings.ProjectionSettings(min_run=min_run, max_gap=max_gap)
     view = LabelledView(
         prepared_labels(mask, confidence, ego_mask, 30),
         None if confidence is None else confidence.reshape(-1), camera,
         transforms.CameraPose(transforms.planar_pose(0.4, -1.1, yaw),
                               transforms.mount_pose(height, pitch, roll, 0.2, -0.1)))
-    grid = CostGrid(GridSettings(6.0, 0.05, 1.0), FusionSettings())
+    grid = CostGrid(costmap_settings.GridSettings(6.0, 0.05, 1.0),
+                    costmap_settings.FusionSettings())
     try:
         expected = bits(GroundProjector(limits, ego_mask), view, grid)
     except TransformError:
@@ -133,13 +130,15 @@ def test_depth_gives_the_bits_of_numpy(
     view = LabelledView(prepared_labels(mask, None, None, 0), confidence, camera,
                         transforms.CameraPose(transforms.planar_pose(0.4, -1.1, yaw), mount),
                         depth)
-    grid = CostGrid(GridSettings(6.0, 0.05, 1.0), FusionSettings())
-    limits = DepthSettings(kind=kind, min_points=1, max_points=max_points)
+    grid = CostGrid(costmap_settings.GridSettings(6.0, 0.05, 1.0),
+                    costmap_settings.FusionSettings())
+    limits = costmap_settings.DepthSettings(kind=kind, min_points=1, max_points=max_points)
     found, expected = ([np.asarray(each).tobytes() for part in (
         seen.observation.ground, (seen.observation.ground_costs,), seen.observation.static,
         seen.observation.dynamic, seen.obstacles, seen.ground_points) for each in part]
-        for seen in (DepthProjector(ProjectionSettings(), limits, None, kernels).project(
-            view, COSTS, grid) for kernels in (projection_kernels, None)))
+        for seen in (DepthProjector(costmap_settings.ProjectionSettings(), limits, None,
+                                    kernels).project(view, COSTS, grid)
+                     for kernels in (projection_kernels, None)))
     assert found == expected
 
 
@@ -147,7 +146,8 @@ def test_depth_gives_the_bits_of_numpy(
 def test_a_drive_fills_the_same_grid_with_and_without_kernels(projection_kernels, lens):
     random = np.random.RandomState(4)
     camera = camera_of(lens)
-    stages = [CostmapPipeline(CostmapSettings(), COSTS, compiled) for compiled in (True, False)]
+    stages = [CostmapPipeline(costmap_settings.CostmapSettings(), COSTS, compiled)
+              for compiled in (True, False)]
     known = 0
     for step in range(6):
         mask = picture(random)
@@ -174,6 +174,7 @@ def test_a_fisheye_lens_is_left_to_numpy(projection_kernels):
     assert projection_kernels.lay_samples(webcam, *arguments) is not None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('right, wrong', [
     ('float u = rintf(xd * lens->fx + lens->cx)', 'float u = floorf(xd * lens->fx + lens->cx)'),
     ('beside[b] ? 0.5f *', 'beside[b] ? 0.6f *'),

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.geometry.camera_poses import Frames
+from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import of_single_images
+from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.evaluation.evaluator import evaluate
 from segformer_ros.evaluation.evaluator import Request
 from segformer_ros.evaluation.report.document import NOTHING
@@ -32,6 +36,8 @@ BORDER = 17.5
 WALL = CAMERA_HEIGHT / math.tan(PITCH + math.atan((BORDER - (HEIGHT - 1) / 2.0) / FOCAL))
 DEPTH = '/camera/depth'
 LIDAR = '/lidar/points'
+ALONE = {'frames': Frames('base_footprint', 'base_footprint'),
+         'settings': of_single_images(CostmapSettings())}
 
 PROFILE = """
 name: colors
@@ -160,7 +166,9 @@ def lethal_x(message):
 
 
 def test_camera_that_looks_down_sees_everything_on_the_ground(run, tmp_path):
-    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'), mode='overhead')
+    settings = CostmapSettings(projection=ProjectionSettings(mode='overhead'))
+    run(write_scene(tmp_path / 'scene'), write_bag=str(tmp_path / 'annotated'), settings=settings,
+        frames=Frames(is_nadir=True))
     x = lethal_x(grids_of(os.path.join(str(tmp_path / 'annotated'), 'scene'))[-1])
     # What stands as a wall in the other mode lies on the ground behind its foot.
     assert x.max() > WALL + 0.5
@@ -245,13 +253,13 @@ def test_messages_that_cannot_be_read_are_told_and_the_others_taken(run, tmp_pat
     facts = run(path).document['costmap']
     assert (facts['grids'], facts['without']) == (0, 3)
     assert 'Message cannot be read: got 5 bytes' in facts['first_problem']
-    facts = run(path, odom_frame='base_footprint').document['costmap']
+    facts = run(path, **ALONE).document['costmap']
     assert (facts['grids'], facts['without']) == (3, 0)
 
 
 def test_without_odometry_every_image_may_stand_for_itself(run, tmp_path):
     path = write_scene(tmp_path / 'scene', with_odom=False)
-    document = run(path, odom_frame='base_footprint', depth=DEPTH).document
+    document = run(path, **ALONE, depth=DEPTH).document
     assert document['costmap']['compared'] == 3
     assert document['figures']['grid_agreement'] > 0.95
 
@@ -268,7 +276,7 @@ def test_static_transforms_of_the_first_file_hold_in_the_later_ones(run, tmp_pat
     content['rosbag2_bagfile_information']['relative_file_paths'].append('scene_1.mcap')
     with open(os.path.join(path, 'metadata.yaml'), 'w') as stream:
         yaml.safe_dump(content, stream)
-    report = run(path, odom_frame='base_footprint')
+    report = run(path, **ALONE)
     facts = report.document['costmap']
     # The mount is known in the second file; its calibration was recorded in the first alone.
     assert (facts['grids'], facts['without']) == (3, 1)

@@ -14,7 +14,7 @@ from segformer_ros.segmentation.preprocessing import Preprocessor
 
 def open_kernels(library: Any) -> Kernels:
     """
-    Return the kernels of a loaded library; see :mod:`segformer_ros.common.compiled.trial`.
+    Return the kernels of a loaded library; see :mod:`segformer_ros.common.compiled.validation`.
 
     :raises AttributeError: a function is missing
     :raises BackendError: results differ
