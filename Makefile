@@ -20,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -44,7 +44,7 @@ RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS
 	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
-# core36, core313, core314, torch, tensorrt_rtx. Newer than some systems: core314.
+# core36, core313, core314, torch, labels, tensorrt_rtx. Newer than some systems: core314.
 MAY_MISS ?= core314
 # Tell that an environment cannot be built: $(call missing,NAME,WHY). Ends with 1 where CI asks.
 missing = { echo "$@: $(1) is left out: $(2)" >&2; \
@@ -109,10 +109,11 @@ drive-bench: $(VENV)/.drive
 	$(BIN)/python tools/measure/closed_loop.py --worlds $(WORLDS) --faults $(FAULTS) \
 		--json drive_output/closed_loop.json | tee drive_output/closed_loop.md
 
-# Three lanes on two cores, since tests of nodes wait most of their time. The linters come last.
+# Four lanes on two cores, since tests of nodes wait most of their time (docs/testing.md). What is
+# long comes first, so that both cores have work to the end.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j3 test-main test-core test-ros test-cli test-openvino test-lint
-	$(MAKE) --no-print-directory test-colcon
+	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-core test-cli test-colcon \
+		test-openvino test-lint
 	echo "make test: all green"
 
 else
@@ -134,9 +135,13 @@ test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 \
 		--ignore=test/ros --ignore=test/cli
 
-test-ros test-cli: test-%: $(ROBOT)/.test
+# Whole nodes over DDS are one lane, everything else that needs ROS another.
+nodes_TESTS := test/ros/test_node_*.py
+ros_TESTS := test/ros --ignore-glob="*/ros/test_node_*.py"
+cli_TESTS := test/cli
+test-nodes test-ros test-cli: test-%: $(ROBOT)/.test
 	SEGFORMER_ROS_TEST_ENVIRONMENT=$(if $(filter $(VENV),$(ROBOT)),main,robot) $(ROBOT)/bin/python -m pytest \
-		-m "not slow and not linter" --durations=15 test/$* \
+		-m "not slow and not linter" --durations=15 $($*_TESTS) \
 		2>&1 | sed -u "s/^/[$*] /"
 
 test-lint: $(VENV)/.test
@@ -151,7 +156,7 @@ test-slow: $(VENV)/.test
 
 test-slow-nodes: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(SLOW_NODES) 2>&1 | sed -u "s/^/[slow nodes] /"
-	$(MAKE) --no-print-directory test-torch test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
+	$(MAKE) --no-print-directory test-torch test-labels test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
 
 test-slow-core: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(addprefix --ignore=,$(SLOW_NODES))
@@ -195,6 +200,22 @@ test-torch:
 	fi
 	SEGFORMER_ROS_TEST_ENVIRONMENT=torch .venv-torch/bin/python -m pytest test/tools/export test/tools/train \
 		test/model/weights/test_hub_store.py::test_library_of_the_hub_fetches_the_same
+
+# What the training tools write for CVAT and Label Studio, read by the libraries that those use.
+test-labels:
+	@python=$$(tools/environment/find_python.sh 3.11)
+	if ! cmp -s requirements/labels.txt .venv-labels/.installed; then
+		echo "building .venv-labels"
+		"$${python:-$(PYTHON)}" -m venv --clear .venv-labels
+		touch .venv-labels/COLCON_IGNORE
+		if ! .venv-labels/bin/$(PIP_INSTALL) -r requirements/labels.txt; then
+			$(call missing,labels,datumaro or label-studio-converter cannot be installed here)
+			exit 0
+		fi
+		cp requirements/labels.txt .venv-labels/.installed
+	fi
+	SEGFORMER_ROS_TEST_ENVIRONMENT=labels .venv-labels/bin/python -m pytest \
+		test/tools/train/test_label_formats.py
 
 # A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
 test-tensorrt-rtx:

@@ -23,6 +23,7 @@ for folder in (*TOOLS, TEST_ROOT, PROJECT_ROOT):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
+from segformer_ros.common.allocator import keep_freed_memory  # noqa: E402
 from segformer_ros.common.telemetry import disable_telemetry  # noqa: E402
 
 # Shells start what runs in their background with SIGINT ignored, and children inherit that.
@@ -31,6 +32,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 # Before any test imports onnxruntime by itself.
 disable_telemetry()
+
+# Pictures come and go here as in the node: a fifth of the processor time of rendering tests.
+keep_freed_memory()
 
 # Everywhere alike: a test judges a change, not a draw. make test-properties draws anew.
 if settings is not None:

@@ -38,13 +38,14 @@ ROOMS = {
     'inference': {'common', 'model'},
     'segmentation': {'common', 'model', 'inference'},
     'costmap': {'common', 'model'},
+    'capture': {'common', 'model', 'costmap'},
     'calibration': {'common', 'model', 'costmap'},
     'simulation': {'common', 'model', 'costmap'},
-    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
-                   'simulation'},
-    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture',
+                   'calibration', 'simulation'},
+    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',
             'simulation', 'evaluation'},
-    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',
             'simulation', 'evaluation', 'ros'},
 }
 # Inside a room: what stands in one row imports from earlier rows alone, never from its own row.
@@ -52,7 +53,7 @@ ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
                    ('benchmark', 'replay', 'demo', 'hardware'), ('drive',)),
-    'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),
+    'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('capture',), ('node', 'doctor')),
 }
 MOST_MODULES = 16
 MOST_LINES = 500

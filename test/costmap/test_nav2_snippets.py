@@ -570,6 +570,7 @@ def labelled_cloud_in_odom(scene, pose, every=3):
     return points.dot(odom_from_camera[:3, :3].T) + odom_from_camera[:3, 3], odom_from_camera
 
 
+@pytest.mark.once
 def test_the_voxel_layer_marks_a_table_top_where_it_hangs_and_clears_it_when_it_is_gone(
         project_root):
     layer = costmap_of(project_root, 'nav2_voxel_layer')['semantic_voxels']
@@ -595,6 +596,7 @@ def test_the_voxel_layer_marks_a_table_top_where_it_hangs_and_clears_it_when_it_
     assert LETHAL in [later.cost_at(x, 0.0) for x in (4.05, 4.1, 4.15)]
 
 
+@pytest.mark.once
 def test_voxels_are_never_cleared_by_a_sensor_below_or_above_their_grid(project_root):
     layer = costmap_of(project_root, 'nav2_voxel_layer')['semantic_voxels']
     pose = planar_pose(0.0, 0.0, 0.0)

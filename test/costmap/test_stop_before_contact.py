@@ -148,6 +148,7 @@ def check(project_root, mount, name, speeds, **more):
         assert 0.02 < left < 1.3, (name, speed, left)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name', ['wall', 'person', 'box'])
 def test_the_robot_stops_before_it_touches(project_root, name):
     check(project_root, 'docs', name, (0.3, 0.6))
@@ -160,6 +161,7 @@ def test_it_stops_before_everything_with_every_mount(project_root, mount, name):
     check(project_root, mount, name, SPEEDS)
 
 
+@pytest.mark.once
 def test_what_appears_below_the_view_stops_it_too(project_root):
     # It comes into being 0.4 m before the bumper, where the camera sees no ground.
     monitor = monitor_of(project_root)

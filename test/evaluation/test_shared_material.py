@@ -40,6 +40,7 @@ def raw(evaluated, shared):
                      '--fail-under', 'miou=0.345', '--fail-under', 'accuracy=0.72')
 
 
+@pytest.mark.slow
 def test_both_recordings_give_the_known_figures(raw):
     status, document = raw
     assert status == 0
@@ -50,6 +51,7 @@ def test_both_recordings_give_the_known_figures(raw):
             assert entry[name] == pytest.approx(value, abs=0.005)
 
 
+@pytest.mark.slow
 def test_both_storages_give_the_same_frames(raw):
     _, document = raw
     by_input = [[{key: value for key, value in frame.items() if key != 'input'}
@@ -59,6 +61,7 @@ def test_both_storages_give_the_same_frames(raw):
     assert by_input[0] == by_input[1]
 
 
+@pytest.mark.slow
 def test_compressed_topic_gives_figures_near_the_raw_ones(evaluated, shared, raw):
     status, document = evaluated(
         'jpeg', shared('bags/camvid_mcap'), '--topic', '/camera/image_raw/compressed',

@@ -177,6 +177,7 @@ def test_no_folder_at_all_is_an_error_of_the_package(tmp_path, monkeypatch):
         open_cache(str(tmp_path / 'file' / 'root'))
 
 
+@pytest.mark.once
 @pytest.mark.real_process
 def test_plan_without_room_ends_the_build_with_the_reason_and_is_not_counted(
         make_job, cache, monkeypatch):
@@ -319,6 +320,7 @@ def test_engine_that_killed_the_process_is_not_loaded_where_that_cannot_be_recor
     assert_told(selector.status.why, robot.cache_root)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('faults, backend', [
     ('', 'tensorrt'), ('context_none', 'onnxruntime'), ('deserialize_none', 'onnxruntime')])
 def test_disk_that_fills_up_while_an_engine_is_loaded_hides_neither_its_fate_nor_itself(

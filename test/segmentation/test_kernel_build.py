@@ -96,6 +96,7 @@ def test_a_processor_flag_that_the_compiler_does_not_know_is_left_out(load, monk
     assert load().kernels is not None
 
 
+@pytest.mark.once
 def test_kernels_that_compute_something_else_are_not_used(load, monkeypatch, tmp_path):
     with open(module.SOURCE) as stream:
         source = stream.read()
@@ -172,6 +173,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.once
 def test_a_damaged_library_is_built_again_with_one_line(start, tmp_path):
     assert start() == (0, 'kernels\n')
     whole = library(tmp_path).read_bytes()
@@ -198,6 +200,7 @@ def test_a_damaged_library_without_a_compiler_leaves_numpy_with_one_line(start, 
     assert 'Cached file is damaged' in line
 
 
+@pytest.mark.once
 def test_a_damaged_record_is_like_a_damaged_library(load, tmp_path, caplog):
     assert load().kernels is not None
     record = library(tmp_path).with_suffix('.json')
@@ -255,6 +258,7 @@ def test_kernels_that_end_their_process_end_none_of_ours_and_are_not_tried_again
     assert sorted(os.listdir(str(tmp_path / 'cache' / 'kernels'))) == began
 
 
+@pytest.mark.once
 def test_a_process_that_died_while_loading_costs_a_validation_and_no_more(start, tmp_path):
     assert start() == (0, 'kernels\n')
     mark = library(tmp_path).with_suffix('.loading')
@@ -264,6 +268,7 @@ def test_a_process_that_died_while_loading_costs_a_validation_and_no_more(start,
     assert not mark.exists()
 
 
+@pytest.mark.once
 def test_a_library_that_kills_later_is_given_up_at_the_start_after(start, tmp_path):
     """The processor or the file behind the digest went bad: the first process dies of it."""
     assert start() == (0, 'kernels\n')
@@ -286,6 +291,7 @@ def test_a_library_that_kills_later_is_given_up_at_the_start_after(start, tmp_pa
     assert start()[0] == 0
 
 
+@pytest.mark.once
 def test_a_given_up_library_is_tried_again_with_another_compiler(start, tmp_path, monkeypatch):
     assert start() == (0, 'kernels\n')
     record = library(tmp_path).with_suffix('.json')
@@ -312,6 +318,7 @@ def test_kernels_are_loaded_after_a_validation_where_no_mark_can_be_written(load
     assert tried[-1] == str(library(tmp_path))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('flag', ['-fsigned-char', '-funsigned-char'])
 def test_kernels_do_not_depend_on_the_sign_of_char(load, monkeypatch, flag):
     monkeypatch.setattr(module, 'FLAGS', tuple(

@@ -211,6 +211,7 @@ def reference_network(shared):
         yield backend
 
 
+@pytest.mark.once
 def test_photos_are_segmented_as_well_as_the_reference_says(reference_network, shared):
     segmenter = Segmenter(ModelSpec('reference', 'ade20k', 150), reference_network)
     right = labeled = 0

@@ -10,7 +10,7 @@ from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.textures.bank import CLASSES
 from segformer_ros.simulation.world.world import World
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 KINDS = ('indoor', 'indoor', 'outdoor', 'outdoor', 'aerial')
 BINS = 32

@@ -38,7 +38,7 @@ class UpsampledArgmax(NamedTuple):
     """by how much it beats the second; infinite without one"""
 
 
-def upsampled_argmax(planes, size_wh, rows_at_once=32):
+def upsampled_argmax(planes, size_wh):
     """
     Return the argmax of every pixel, in float64.
 
@@ -46,18 +46,21 @@ def upsampled_argmax(planes, size_wh, rows_at_once=32):
     """
     rows = interpolation_matrix(planes.shape[1], size_wh[1])
     cols = interpolation_matrix(planes.shape[2], size_wh[0])
-    wide = np.stack([plane.astype(np.float64).dot(cols.T) for plane in planes])
+    # (h, W, C): one pixel's classes lie side by side.
+    wide = np.stack([cols.dot(planes[:, y].T.astype(np.float64)) for y in range(planes.shape[1])])
     mask, value, gap = [], [], []
-    for start in range(0, size_wh[1], rows_at_once):
-        part = np.stack([rows[start:start + rows_at_once].dot(plane) for plane in wide])
-        argmax = part.argmax(axis=0)
-        y, x = np.indices(argmax.shape)
-        best = part[argmax, y, x]
-        part[argmax, y, x] = -np.inf
+    for weights in rows:
+        # A row of the result lies between two of the logits', all other weights are 0.
+        near = np.flatnonzero(weights)
+        part = sum(weights[y] * wide[y] for y in near)
+        argmax = part.argmax(axis=1)
+        x = np.arange(len(argmax))
+        best = part[x, argmax]
+        part[x, argmax] = -np.inf
         mask.append(argmax)
         value.append(best)
-        gap.append(best - part.max(axis=0))
-    return UpsampledArgmax(np.concatenate(mask), np.concatenate(value), np.concatenate(gap))
+        gap.append(best - part.max(axis=1))
+    return UpsampledArgmax(np.stack(mask), np.stack(value), np.stack(gap))
 
 
 def log_confidence(planes, max_logit):

@@ -4,6 +4,7 @@
 
 import math
 
+import numpy as np
 from segformer_ros.evaluation.drive.nav2_rules import FREE
 from segformer_ros.evaluation.drive.nav2_rules import LETHAL
 from segformer_ros.evaluation.drive.nav2_rules import Nav2Error
@@ -31,6 +32,17 @@ class VoxelLayer(ObstacleLayer):
                         / self.layer['z_resolution'])
         return None if cell is None or mz >= self.layer['z_voxels'] else (*cell, mz)
 
+    def voxels_of(self, places):
+        """Return the voxels of (N, 3) points as a set; what lies outside has none."""
+        cells = np.floor((places[:, :2] - self.own.origin) / self.own.resolution).astype(int)
+        mz = np.floor((np.maximum(places[:, 2], self.layer['origin_z']) - self.layer['origin_z'])
+                      / self.layer['z_resolution']).astype(int)
+        height, width = self.own.costs.shape
+        inside = ((cells >= 0) & (cells < [width, height])).all(axis=1) \
+            & (mz < self.layer['z_voxels'])
+        found = np.unique(np.column_stack([cells, mz])[inside], axis=0)
+        return set(map(tuple, found.tolist()))
+
     def _clear(self, options, points, origin):
         low = self.layer['origin_z']
         high = low + self.layer['z_voxels'] * self.layer['z_resolution']
@@ -39,16 +51,14 @@ class VoxelLayer(ObstacleLayer):
             self._show()
             return
         near, far = options.get('raytrace_min_range', 0.0), options.get('raytrace_max_range', 3.0)
-        for point in points:
-            way = [point[axis] - origin[axis] for axis in range(3)]
-            distance = math.sqrt(sum(step * step for step in way))
-            end = min(far, distance - 2.0 * self.own.resolution)
-            reached = near
-            while reached < end:
-                voxel = self.voxel_of(*[origin[axis] + way[axis] * reached / distance
-                                        for axis in range(3)])
-                self.marks.discard(voxel)
-                reached += 0.5 * self.own.resolution
+        origin = np.asarray(origin, np.float64)
+        ways = np.asarray(points, np.float64).reshape(-1, 3) - origin
+        distances = np.sqrt((ways ** 2).sum(axis=1))
+        ends = np.minimum(far, distances - 2.0 * self.own.resolution)
+        for reached in np.arange(near, far, 0.5 * self.own.resolution):
+            going = reached < ends
+            self.marks -= self.voxels_of(
+                origin + ways[going] * reached / distances[going, None])
         self._show()
 
     def _mark(self, options, points, origin):

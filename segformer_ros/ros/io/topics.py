@@ -45,7 +45,10 @@ DEPTH_IN_COMPRESSED = Topic('depth/compressedDepth', 'sensor_msgs/msg/Compressed
                             False, 5, 'With `depth_transport: compressed`: PNG.')
 RANGE_IN = Topic('range', 'sensor_msgs/msg/Range', False, False, 1,
                  'With `height_source: range`; one for all cameras.')
-COSTMAP_INPUTS = (DEPTH_IN, DEPTH_IN_COMPRESSED, RANGE_IN)
+# Some: an image may hold up the executor.
+IMU_IN = Topic('imu', 'sensor_msgs/msg/Imu', False, False, 50,
+               'Where `imu.topic` names it; one for all cameras.')
+COSTMAP_INPUTS = (DEPTH_IN, DEPTH_IN_COMPRESSED, RANGE_IN, IMU_IN)
 
 # Five frames: a reader that pairs mask and confidence may fall behind by some.
 MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
@@ -118,6 +121,7 @@ DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True,
 ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 LOAD_MODEL_SERVICE = '~/load_model'
+CAPTURE_SERVICE = '~/capture'
 
 
 def input_name(camera: str, topic: Topic, given: str = '') -> str:

@@ -14,6 +14,7 @@ from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.common.text import plain
 from segformer_ros.model.classes import ClassTable
+from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
@@ -152,11 +153,13 @@ class Camera:
     :param outputs: its publishers
     :param offer: takes the newest frame, tells whether an older one made way
     :param on_mask: takes each published mask and returns at once, for the costmap
+    :param capture: takes each frame and returns at once
     """
 
     def __init__(self, node: Node, name: str, settings: ParameterServer, outputs: Outputs,
                  offer: Callable[[str, FrameJob], bool],
-                 on_mask: Optional[OfferMask] = None) -> None:
+                 on_mask: Optional[OfferMask] = None,
+                 capture: Optional[CaptureServer] = None) -> None:
         self.name = name
         self.settings = settings
         self.statistics = CameraStatistics(time.monotonic())
@@ -164,6 +167,7 @@ class Camera:
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
+        self._capture = capture
         self.on_served: Optional[Callable[[ServedFrame], None]] = None
         """Is given what was published, while another network is checked on it."""
         parameters = next(each for each in settings.current.cameras if each.name == name)
@@ -245,7 +249,8 @@ class Camera:
     def needs_confidence(self) -> bool:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._outputs.has_confidence and (
-            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE))
+            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
+            or (self._capture is not None and self._capture.needs_confidence))
 
     def decode(self, message: Any) -> arrays.UInt8:
         """
@@ -282,6 +287,9 @@ class Camera:
                                 + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, image, segmentation, self._camera_info)
+        if self._capture is not None:
+            self._capture.offer(self.name, header, image, segmentation, self._camera_info,
+                                rotate_of(parameters, self.name))
         on_served = self.on_served
         if on_served is not None:
             on_served(ServedFrame(

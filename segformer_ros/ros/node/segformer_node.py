@@ -10,10 +10,12 @@ import cv2
 from rcl_interfaces.msg import SetParametersResult
 from rclpy import lifecycle
 from rclpy.parameter import Parameter
+from segformer_ros.capture.frame import Network
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
+from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import CostmapServer
 from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
@@ -84,6 +86,8 @@ class SegformerNode(lifecycle.LifecycleNode):
             self.get_logger().warning(f'{trouble}. {shared_memory.REMEDY}')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
+        self._capture = CaptureServer(self, lambda: self._settings.current, self._is_serving,
+                                      self._costmap)
         self._model: Optional[live_segmenter.Model] = None
         self._switch = ModelSwitch(self, self._settings, self._serving, self._abandoned)
         self._settings.examine = self._examine
@@ -215,11 +219,20 @@ class SegformerNode(lifecycle.LifecycleNode):
                 f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._warn_of_idle_remaps(parameters)
         on_mask = self._costmap.configure(parameters, model.classes)
+        self._capture.configure(self._network(model))
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
                                 Outputs(self, camera.name, model.classes, self._has_confidence),
-                                supervised.offer, on_mask)
+                                supervised.offer, on_mask, self._capture)
             for camera in parameters.cameras}
+
+    def _network(self, model: live_segmenter.Model) -> Network:
+        # Of the file as it was named, not of one that was made from it for another size.
+        path = model.path if model.source is None else model.source[0]
+        return Network(model.spec.name, path, model.classes, self._costmap.groups)
+
+    def _is_serving(self) -> bool:
+        return self._enabled and self.lifecycle_state == 'active'
 
     def _make_successor(self, fallback: bool,
                         predecessor: Optional[InferenceThread]) -> InferenceThread:
@@ -240,8 +253,7 @@ class SegformerNode(lifecycle.LifecycleNode):
 
     def _serving(self) -> Optional[Serving]:
         """Return what may be exchanged for another network, None where nothing serves."""
-        if self._supervisor is None or self._model is None or not self._enabled \
-                or self.lifecycle_state != 'active':
+        if self._supervisor is None or self._model is None or not self._is_serving():
             return None
         return Serving(
             self._model, self._supervisor, list(self._cameras.values()), self._make_thread,
@@ -254,6 +266,7 @@ class SegformerNode(lifecycle.LifecycleNode):
         for camera in self._cameras.values():
             camera.replace_classes(candidate.model.classes, self._has_confidence)
         self._costmap.exchange(candidate.model.classes, candidate.tables)
+        self._capture.exchange(self._network(candidate.model))
 
     def _on_lost(self, name: str, why: str) -> None:
         if name in self._cameras:
@@ -269,6 +282,7 @@ class SegformerNode(lifecycle.LifecycleNode):
             self._supervisor.check()
         for camera in self._cameras.values():
             camera.check()
+        self._capture.check()
 
     def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
         # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
@@ -322,6 +336,7 @@ class SegformerNode(lifecycle.LifecycleNode):
 
     def _release(self) -> None:
         self._switch.cancel()
+        self._capture.release()
         self._stop()
         if self._supervisor is not None and not self._supervisor.stop(STOP_TIMEOUT):
             # The cameras are stopped, so it cannot publish through what is destroyed now.
@@ -346,11 +361,13 @@ class SegformerNode(lifecycle.LifecycleNode):
     def _examine(self, parameters: NodeParameters) -> None:
         live_segmenter.check_confidence(parameters, self._has_confidence)
         self._costmap.examine(parameters)
+        self._capture.examine(parameters)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._supervisor is not None:
             self._supervisor.thread.set_max_rate(now.max_rate)
         self._costmap.apply(now)
+        self._capture.apply(before, now)
         if before.threshold != now.threshold:
             for camera in self._cameras.values():
                 camera.publish_label_info()
@@ -381,4 +398,5 @@ class SegformerNode(lifecycle.LifecycleNode):
             diagnostics.node_status(state), diagnostics.backend_status(serving),
             diagnostics.watchdog_status(watchdog),
             *(camera.status(state) for camera in self._cameras.values()),
-            self._costmap.status(state, self._settings.current)]
+            self._costmap.status(state, self._settings.current),
+            self._capture.status(self._has_confidence)]

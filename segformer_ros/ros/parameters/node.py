@@ -11,6 +11,7 @@ from segformer_ros.costmap.settings import check as check_settings
 from segformer_ros.inference.ov.backend import DEVICES
 from segformer_ros.inference.ov.backend import PRECISIONS
 from segformer_ros.inference.selection.status import BACKENDS
+from segformer_ros.ros.parameters import capture as parameters_capture
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
 
@@ -82,6 +83,7 @@ class NodeParameters(NamedTuple):
     """The values of all rows at one moment, checked; ``cameras`` in given order."""
 
     costmap: parameters_costmap.CostmapParameters
+    capture: parameters_capture.CaptureParameters
     autostart: bool = rows.parameter(
         True, rows.START,
         'Configure and activate at start, without a lifecycle manager.')
@@ -206,7 +208,7 @@ CAMERA_ROWS = tuple(row._replace(name=row.name.replace('mount_', 'mount.'))
 
 def node_rows() -> Tuple[rows.Row, ...]:
     """Return the rows that do not belong to one camera."""
-    return NODE_ROWS + parameters_costmap.COSTMAP_ROWS
+    return NODE_ROWS + parameters_costmap.COSTMAP_ROWS + parameters_capture.CAPTURE_ROWS
 
 
 def camera_rows(cameras: Sequence[str]) -> List[rows.Row]:
@@ -267,6 +269,7 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
     width, height = fields['input_size']
     fields['input_size'] = (width, height)
     fields['costmap'] = parameters_costmap.costmap_parameters(values)
+    fields['capture'] = parameters_capture.capture_parameters(values)
     return NodeParameters(**fields)
 
 

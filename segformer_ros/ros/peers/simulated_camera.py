@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import quaternion_of
 from segformer_ros.ros.io import images as io_images
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
@@ -279,29 +280,3 @@ def transform_message(stamp: Time, parent: str, child: str,
         transform=geometry_msgs.Transform(
             translation=geometry_msgs.Vector3(x=x, y=y, z=z),
             rotation=geometry_msgs.Quaternion(x=qx, y=qy, z=qz, w=qw)))
-
-
-def quaternion_of(rotation: arrays.Float64) -> Tuple[float, float, float, float]:
-    """
-    Return a rotation matrix as a unit quaternion x, y, z, w with w >= 0.
-
-    The largest of the four components is found first and the others follow from it, which is
-    exact to rounding for every rotation (S. W. Shepperd, Journal of Guidance and Control 1(3),
-    1978).
-
-    :param rotation: (3, 3)
-    """
-    r = rotation
-    trace = float(np.trace(r))
-    # Four times the squares of x, y, z, w.
-    squares = np.array([1.0 + 2.0 * r[0, 0] - trace, 1.0 + 2.0 * r[1, 1] - trace,
-                        1.0 + 2.0 * r[2, 2] - trace, 1.0 + trace])
-    largest = int(np.argmax(squares))
-    x, y, z, w = {
-        0: (squares[0], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]),
-        1: (r[0, 1] + r[1, 0], squares[1], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]),
-        2: (r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[2], r[1, 0] - r[0, 1]),
-        3: (r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], squares[3]),
-    }[largest]
-    scale = (1.0 if w >= 0.0 else -1.0) * 0.5 / float(np.sqrt(squares[largest]))
-    return float(x * scale), float(y * scale), float(z * scale), float(w * scale)

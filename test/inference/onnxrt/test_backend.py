@@ -223,6 +223,7 @@ def test_idle_threads_do_not_spin(network, project_root):
     assert float(done.stdout.decode().split()[-1]) < 0.1
 
 
+@pytest.mark.once
 def test_the_reference_network_loads_with_its_contract(shared):
     path = shared('models/ade20k_mobilenetv2_segformer_io.onnx')
     with OnnxruntimeBackend(path) as backend:

@@ -113,6 +113,7 @@ def test_wrong_engines_leave_onnxruntime_with_the_figures(robot, backend, level)
     assert 'minimum 0.99' in status.why
 
 
+@pytest.mark.once
 @pytest.mark.real_process
 def test_crash_of_the_builder_does_not_touch_the_node(robot):
     selector = robot.selector(faults='build_kill', precision='fp32')
@@ -299,6 +300,7 @@ def test_each_runtime_gets_the_graph_made_for_it(
             assert outputs['logsumexp'].shape == (1, 16, 16)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('patience', [(0.0, math.inf), (PATIENCE_S, 0.0)])
 def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_spec, frames,
                                                         monkeypatch, tmp_path, patience):

@@ -200,6 +200,7 @@ def test_plan_that_is_not_taken_is_built_again_once(make_task, run, tmp_path, mo
     assert record.usable
 
 
+@pytest.mark.once
 @pytest.mark.real_process
 @pytest.mark.parametrize('faults', ['deserialize_none', 'deserialize_crash'])
 def test_plan_that_is_never_taken_is_given_up_for_good(make_task, run, cache, faults):
@@ -210,6 +211,7 @@ def test_plan_that_is_never_taken_is_given_up_for_good(make_task, run, cache, fa
     assert not os.path.exists(cache.path(entry_name('tiny', task.key), '.plan'))
 
 
+@pytest.mark.once
 @pytest.mark.real_process
 def test_check_that_the_kernel_ends_for_memory_says_nothing_about_the_engine(
         make_task, run, cache):

@@ -173,6 +173,7 @@ def test_damaged_record_is_deleted_with_its_plan_and_said(cache, damage, tmp_pat
     assert names(cache) == []
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=200,
           suppress_health_check=[HealthCheck.too_slow])
 @given(strategies.data())

@@ -110,6 +110,7 @@ def test_two_outputs_of_which_neither_is_named_logits_are_told():
         draft(content)
 
 
+@pytest.mark.once
 @settings(max_examples=60, deadline=None)
 @given(width=st.integers(16, 2000), height=st.integers(16, 2000),
        classes=st.integers(2, 255), channels_last=st.booleans())
@@ -176,6 +177,7 @@ def test_existing_file_is_kept_unless_told_otherwise(tmp_path):
         inspection.write_spec(str(tmp_path / 'absent' / 'my.yaml'), draft(w.segmenter()), None)
 
 
+@pytest.mark.once
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=20))
 def test_any_tensor_name_survives_the_yaml(name):

@@ -37,6 +37,7 @@ def queue(path):
     made.close()
 
 
+@pytest.mark.once
 def test_graphs_come_one_after_another_and_are_there_at_once_the_next_time(queue, path):
     assert queue.find(ONNXRUNTIME) is None
     assert queue.preparing == ''

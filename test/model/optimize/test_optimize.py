@@ -158,6 +158,7 @@ def test_the_default_graph_takes_bytes_and_gives_the_same_logits(tmp_path):
                        run(optimized.path, optimized.spec, picture)['logits'])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('style, target', [(style, targets.ONNXRUNTIME) for style in RUNNABLE] + [
     ('torchscript', targets.ONNXRUNTIME_PORTABLE), ('torchscript', targets.TENSORRT_8_2),
     ('torchscript', targets.TENSORRT_8_6)], ids=lambda value: getattr(value, 'name', value))
@@ -191,6 +192,7 @@ ARCHITECTURES = strategies.builds(
     strategies.integers(3, 20), strategies.integers(1, 4), strategies.integers(1, 30))
 
 
+@pytest.mark.once
 @settings(max_examples=8, deadline=None)
 @given(ARCHITECTURES, strategies.tuples(strategies.integers(49, 90), strategies.integers(49, 90)),
        strategies.sampled_from(RUNNABLE))
@@ -241,6 +243,7 @@ def test_attention_is_one_operation_only_where_the_runtime_has_it(tmp_path):
     assert fused == (version >= (1, 14))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('spoil, why', [
     ('relu', 'folded: no projection in the head'), ('tanh', 'folded: no GELU'),
     # Pixels change places between stages: the layers look like a SegFormer's, and only the

@@ -52,6 +52,7 @@ def logits(path, spec, picture):
     return values if spec.output_layout == 'nhwc' else values.transpose(1, 2, 0)
 
 
+@pytest.mark.once
 def test_fixed_network_at_another_size_is_an_export_of_that_size(exports):
     fixed, wanted = exports
     sized = at_size(fixed, SPEC, (96, 96))
@@ -62,6 +63,7 @@ def test_fixed_network_at_another_size_is_an_export_of_that_size(exports):
         assert np.abs(logits(sized.path, sized.spec, picture) - expected).max() < 1e-4
 
 
+@pytest.mark.once
 def test_graph_of_every_runtime_has_that_size(exports):
     fixed, wanted = exports
     sized = at_size(fixed, SPEC, (96, 96))
@@ -86,6 +88,7 @@ def test_sides_need_not_be_equal(exports):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.once
 def test_sizes_have_graphs_of_their_own(exports):
     one, other = (at_size(exports[0], SPEC, size) for size in ((96, 96), (128, 96)))
     assert one.path != other.path

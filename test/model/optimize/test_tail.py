@@ -114,6 +114,7 @@ UPSAMPLED = {
         {'dtype': 'INT32', 'shape': [1, 1, 64, 64]}, {})}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('case', UPSAMPLED)
 def test_tail_is_cut_and_the_mask_is_that_of_the_uncut_network(tmp_path, monkeypatch, case):
     steps, kind, output, fields = UPSAMPLED[case]
