@@ -97,7 +97,7 @@ def report():
     costmap = {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
                'first_gap': '', 'heights': heights, 'agreement': 0.97,
                'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)}
-    picture = random.randint(0, 255, (400, 400, 3)).astype(np.uint8)
+    picture = random.randint(0, 255, (480, 480, 3)).astype(np.uint8)
     grids = [GridPicture('warehouse', str(position), encode_jpeg(picture, 80).tobytes(),
                          encode_png(picture).tobytes(), 40, 30) for position in range(2)]
     document = {
