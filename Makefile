@@ -20,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -44,7 +44,7 @@ RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS
 	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
-# core36, core313, core314, torch, tensorrt_rtx. Newer than some systems: core314.
+# core36, core313, core314, torch, labels, tensorrt_rtx. Newer than some systems: core314.
 MAY_MISS ?= core314
 # Tell that an environment cannot be built: $(call missing,NAME,WHY). Ends with 1 where CI asks.
 missing = { echo "$@: $(1) is left out: $(2)" >&2; \
@@ -156,7 +156,7 @@ test-slow: $(VENV)/.test
 
 test-slow-nodes: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(SLOW_NODES) 2>&1 | sed -u "s/^/[slow nodes] /"
-	$(MAKE) --no-print-directory test-torch test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
+	$(MAKE) --no-print-directory test-torch test-labels test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
 
 test-slow-core: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(addprefix --ignore=,$(SLOW_NODES))
@@ -200,6 +200,22 @@ test-torch:
 	fi
 	SEGFORMER_ROS_TEST_ENVIRONMENT=torch .venv-torch/bin/python -m pytest test/tools/export test/tools/train \
 		test/model/weights/test_hub_store.py::test_library_of_the_hub_fetches_the_same
+
+# What the training tools write for CVAT and Label Studio, read by the libraries that those use.
+test-labels:
+	@python=$$(tools/environment/find_python.sh 3.11)
+	if ! cmp -s requirements/labels.txt .venv-labels/.installed; then
+		echo "building .venv-labels"
+		"$${python:-$(PYTHON)}" -m venv --clear .venv-labels
+		touch .venv-labels/COLCON_IGNORE
+		if ! .venv-labels/bin/$(PIP_INSTALL) -r requirements/labels.txt; then
+			$(call missing,labels,datumaro or label-studio-converter cannot be installed here)
+			exit 0
+		fi
+		cp requirements/labels.txt .venv-labels/.installed
+	fi
+	SEGFORMER_ROS_TEST_ENVIRONMENT=labels .venv-labels/bin/python -m pytest \
+		test/tools/train/test_label_formats.py
 
 # A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
 test-tensorrt-rtx:

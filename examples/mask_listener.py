@@ -7,13 +7,16 @@ A ROS node that reads the masks of the node segformer, and the names of their cl
     python3 examples/mask_listener.py --ros-args -p mask:=/segformer/mask
 """
 
+import signal
+import threading
+
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
@@ -47,15 +50,18 @@ class MaskListener(Node):
 
 def main():
     """Run the node until it is stopped."""
-    rclpy.init()
+    # rclpy's own handlers end its context while a callback may be using it: an error, or a hang.
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = MaskListener()
     try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not stop.is_set():
+            rclpy.spin_once(node, timeout_sec=0.5)
     finally:
         node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.shutdown()
 
 
 if __name__ == '__main__':

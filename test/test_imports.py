@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports: nothing heavy outside ros/, one direction between rooms, no circles; sizes."""
 
+import ast
 import collections
+import itertools
 import os
+import re
 import subprocess
 import sys
 
@@ -35,13 +38,14 @@ ROOMS = {
     'inference': {'common', 'model'},
     'segmentation': {'common', 'model', 'inference'},
     'costmap': {'common', 'model'},
+    'capture': {'common', 'model', 'costmap'},
     'calibration': {'common', 'model', 'costmap'},
     'simulation': {'common', 'model', 'costmap'},
-    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
-                   'simulation'},
-    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture',
+                   'calibration', 'simulation'},
+    'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',
             'simulation', 'evaluation'},
-    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
+    'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',
             'simulation', 'evaluation', 'ros'},
 }
 # Inside a room: what stands in one row imports from earlier rows alone, never from its own row.
@@ -49,7 +53,7 @@ ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
                    ('benchmark', 'replay', 'demo', 'hardware'), ('drive',)),
-    'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('node', 'doctor')),
+    'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('capture',), ('node', 'doctor')),
 }
 MOST_MODULES = 16
 MOST_LINES = 500
@@ -162,6 +166,32 @@ def test_every_room_has_its_row(modules):
         assert {part for parts in order for part in parts} == folders, room
 
 
+def documented_rows(project_root, heading):
+    """Return the rows of a table of the architecture's page: first and last cell."""
+    with open(os.path.join(project_root, 'docs', 'architecture.md'), encoding='utf-8') as stream:
+        lines = stream.read().split(heading, 1)[1].splitlines()[2:]
+    rows = itertools.takewhile(lambda line: line.startswith('| '), lines)
+    cells = [[cell.strip() for cell in row.strip('|').split('|')] for row in rows]
+    return [(row[0].strip('`/'), row[-1]) for row in cells]
+
+
+def test_the_architecture_s_page_says_what_each_room_may_import(project_root):
+    said, above = {}, set()
+    for room, text in documented_rows(project_root, '| room | knows | may import |'):
+        said[room] = set(above) if text in ('all above', 'everything') else set(
+            re.findall('`([a-z]+)/`', text))
+        assert said[room] or text == 'nothing of the package'
+        above.add(room)
+    assert said == ROOMS
+
+
+def test_the_architecture_s_page_says_the_order_inside_rooms(project_root):
+    said = {room: re.findall('`([a-z]+)/`', text)
+            for room, text in documented_rows(project_root, '| room | order |')}
+    assert said == {room: [part for parts in order for part in parts]
+                    for room, order in ORDERS.items()}
+
+
 def test_imports_between_rooms_point_one_way(modules):
     assert wrong_between_rooms(modules) == []
 
@@ -215,6 +245,20 @@ def test_no_folder_is_crowded_and_no_module_long_without_a_reason(modules):
     assert {folder: count for folder, count in crowd.items() if count > MOST_MODULES} == {}
     long = {name for name, module in modules.items() if module.lines > MOST_LINES}
     assert long == set(LONG)
+
+
+def test_where_three_names_of_a_module_are_used_the_module_is_imported(project_root, modules):
+    """As the Google style that ROS names has it; packages give modules, and typing its names."""
+    found = collections.Counter()
+    for name, module in modules.items():
+        with open(os.path.join(project_root, module.path), encoding='utf-8') as stream:
+            tree = ast.parse(stream.read())
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module in modules:
+                found[name, node.module] += len(node.names)
+    assert len(found) > 500
+    assert {key for key, count in found.items()
+            if count > 2 and not modules[key[1]].is_folder} == set()
 
 
 def test_tests_lie_where_their_modules_do(project_root, modules):

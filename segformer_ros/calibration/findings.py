@@ -106,8 +106,8 @@ def find(camera: str, drive: Drive, calibration: Calibration,
             mount = mount._replace(**{name: getattr(solution.mount, name)})
     lost = [quantity.name for quantity in quantities[:4] if not quantity.is_determined]
     if lost:
-        remarks.append('This drive does not determine {}: {} kept as at the start.'.format(
-            ' and '.join(lost), 'it is' if len(lost) == 1 else 'they are'))
+        remarks.append(f"This drive does not determine {' and '.join(lost)}: "
+                       f"{'it is' if len(lost) == 1 else 'they are'} kept as at the start.")
     if solution.kept.mean() < 0.6:
         remarks.append(
             f'{100.0 * (1.0 - solution.kept.mean()):.0f} % of the tracks do not move as ground '

@@ -10,7 +10,7 @@ from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 
-# Sine of the angle below the horizon that a ray is bent down to at least: what a trial mount
+# Sine of the angle below the horizon that a ray is bent down to at least: what a tried mount
 # lifts above the horizon stays finite, and far off.
 _LEAST_DESCENT = 1e-3
 # Pixels that stand for a point which the lens cannot see.

@@ -6,9 +6,7 @@ from typing import Any, Sequence
 
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.errors import TransformError
+from segformer_ros.common import errors
 
 
 def import_scipy() -> Any:
@@ -23,7 +21,7 @@ def import_scipy() -> Any:
         import scipy.sparse
         import scipy.spatial.transform
     except ImportError as error:
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             'scipy cannot be imported', got=error,
             remedy='Install it: "sudo apt install python3-scipy", or '
             '"pip install \'segformer_ros[calibration]\'".') from error
@@ -44,9 +42,9 @@ class Trajectory:
                  odom_from_ground: Sequence[arrays.Float64]) -> None:
         by_stamp = dict(zip(stamps, odom_from_ground))
         if len(by_stamp) < 2:
-            raise InvalidInputError('No odometry for a drive', got=f'{len(by_stamp)} poses',
-                                    expected='two or more', remedy='Check the frames or the '
-                                    'topic of the odometry.')
+            raise errors.InvalidInputError('No odometry for a drive', got=f'{len(by_stamp)} poses',
+                                           expected='two or more', remedy='Check the frames or '
+                                           'the topic of the odometry.')
         self.stamps: arrays.Float64 = np.array(sorted(by_stamp))
         self.poses: arrays.Float64 = np.array([by_stamp[stamp] for stamp in self.stamps])
         rotation = import_scipy().spatial.transform
@@ -72,7 +70,7 @@ class Trajectory:
         """
         times = np.array(stamps, np.float64)
         if times.size and not (self.covers(times.min()) and self.covers(times.max())):
-            raise TransformError(
+            raise errors.TransformError(
                 'No odometry at that time', got=f'{times.min():.3f} .. {times.max():.3f} s',
                 expected=f'a time within {self.stamps[0]:.3f} .. {self.stamps[-1]:.3f} s')
         result = np.zeros((times.size, 4, 4))

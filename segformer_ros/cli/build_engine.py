@@ -213,12 +213,12 @@ def _report(record: trt_cache.EngineRecord) -> str:
     if 'precision' in built:
         pins = ', {} of {} parts in fp32'.format(
             built['fp32_parts'], built['parts']) if built.get('fp32_parts') else ''
-        lines.append('  built: {}{}, workspace {} MiB, tactic sources {}, {} s'.format(
-            built['precision'], pins, built['workspace_mib'], built['tactic_sources'],
-            built['build_seconds']))
+        lines.append(f"  built: {built['precision']}{pins}, workspace {built['workspace_mib']} "
+                     f"MiB, tactic sources {built['tactic_sources']}, {built['build_seconds']} s")
     if 'latency_p50_ms' in built:
-        lines.append('  latency: p50 {:.2f} ms, p95 {:.2f} ms; GPU memory {:.1f} MiB'.format(
-            built['latency_p50_ms'], built['latency_p95_ms'], built['device_memory_mib']))
+        lines.append(f"  latency: p50 {built['latency_p50_ms']:.2f} ms, p95 "
+                     f"{built['latency_p95_ms']:.2f} ms; GPU memory "
+                     f"{built['device_memory_mib']:.1f} MiB")
     return '\n'.join(lines)
 
 

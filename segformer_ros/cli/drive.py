@@ -9,10 +9,8 @@ import time
 from typing import Any, List, Optional
 
 from segformer_ros.cli.support import command
+from segformer_ros.cli.support import node_process
 from segformer_ros.cli.support import ros_environment
-from segformer_ros.cli.support.node_process import await_node
-from segformer_ros.cli.support.node_process import ChildProcess
-from segformer_ros.cli.support.node_process import usage_of
 from segformer_ros.common.errors import SegformerRosError
 
 WORLDS = ('indoor', 'outdoor')
@@ -142,21 +140,24 @@ class _Drive:
             'wait_for_subscribers': 2}
         log = os.path.join(options.output, 'segformer.log')
         remaps = {'image': '/camera/image_raw', 'camera_info': '/camera/camera_info'}
-        with ChildProcess('segformer_ros.cli.segformer', log, node_parameters, remaps) as node, \
+        with node_process.ChildProcess('segformer_ros.cli.segformer', log, node_parameters,
+                                       remaps) as node, \
                 DriveListener(self._navigator, self.judge.add) as listener:
-            await_node(node, listener, options.patience)
+            node_process.await_node(node, listener, options.patience)
             log = os.path.join(options.output, 'camera.log')
-            with ChildProcess('segformer_ros.cli.simulated_camera', log, camera_parameters,
-                              {'__ns': '/camera'}) as camera:
+            with node_process.ChildProcess('segformer_ros.cli.simulated_camera', log,
+                                           camera_parameters, {'__ns': '/camera'}) as camera:
                 self._await_motion(node, camera, listener)
                 first, wall = listener.now, time.monotonic()
                 for number, goal in enumerate(self._goals):
                     self._drive_to(number, goal, node, camera, listener)
                 return Costs(listener.now - first, time.monotonic() - wall, {
-                    'node': usage_of(node.pid).cpu, 'world': usage_of(camera.pid).cpu},
+                    'node': node_process.usage_of(node.pid).cpu,
+                    'world': node_process.usage_of(camera.pid).cpu},
                     listener.latencies)
 
-    def _await_motion(self, node: ChildProcess, camera: ChildProcess, listener: Any) -> None:
+    def _await_motion(self, node: node_process.ChildProcess, camera: node_process.ChildProcess,
+                      listener: Any) -> None:
         deadline = time.monotonic() + self._options.patience
         while listener.robot is None or listener.truth is None:
             listener.wait(0.1)
@@ -166,8 +167,8 @@ class _Drive:
                 raise SegformerRosError('The simulated robot does not start',
                                         remedy=f'Its last words:\n{camera.last_words()}')
 
-    def _drive_to(self, number: int, goal: Any, node: ChildProcess, camera: ChildProcess,
-                  listener: Any) -> None:
+    def _drive_to(self, number: int, goal: Any, node: node_process.ChildProcess,
+                  camera: node_process.ChildProcess, listener: Any) -> None:
         from segformer_ros.evaluation.drive.judge import best_length
         start = listener.truth
         best = best_length(self._truth, (start.x, start.y), goal, self._radius)
@@ -190,9 +191,8 @@ class _Drive:
             if self._navigator.gives_up(listener.now):
                 figures = self.judge.end(False)
                 break
-        print('goal {}: {} after {:.1f} s'.format(
-            number + 1, 'reached' if figures.reached else 'given up', figures.seconds),
-            flush=True)
+        print(f"goal {number + 1}: {'reached' if figures.reached else 'given up'} after "
+              f'{figures.seconds:.1f} s', flush=True)
 
     def _picture(self, number: int, goal: Any, listener: Any) -> None:
         import numpy as np

@@ -11,10 +11,11 @@ import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.cli.support import command
+from segformer_ros.cli.support import live_node
 from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.costmap.settings import CONTACT
-from segformer_ros.costmap.settings import NADIR
+from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.geometry.camera_poses import Frames
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.benchmark import input_sizes
 from segformer_ros.evaluation.metrics.label_map import SAME
@@ -62,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
                          help='of a TensorRT engine')
     network.add_argument('--graph', choices=run_network.GRAPHS, default=run_network.GRAPHS[0],
-                         help='the one that is prepared for the runtime, as in the live node, or '
+                         help='the one that is optimized for the runtime, as in the live node, or '
                               'the file as it is')
     network.add_argument('--threads', type=command.number_within(0, 256), default=0,
                          help='of the runtime; 0: its choice')
@@ -104,13 +105,14 @@ def make_parser() -> argparse.ArgumentParser:
                         help='worst frames to show')
     output.add_argument('--no-boundary', action='store_true', help='leave boundary IoU out')
     grid = parser.add_argument_group('costmap of bags')
-    options = CostmapOptions('')
+    frames = Frames()
     grid.add_argument('--costmap', metavar='PROFILE',
                       help='make the costmap: indoor, outdoor, landing, or a YAML file')
-    grid.add_argument('--projection', choices=(CONTACT, NADIR), default=options.mode,
+    grid.add_argument('--projection', default=costmap_settings.CONTACT,
+                      choices=(costmap_settings.CONTACT, costmap_settings.NADIR),
                       help='for a camera that looks ahead, or down')
-    grid.add_argument('--odom-frame', default=options.odom_frame, help='of the grid')
-    grid.add_argument('--ground-frame', default=options.ground_frame,
+    grid.add_argument('--odom-frame', default=frames.odom_frame, help='of the grid')
+    grid.add_argument('--ground-frame', default=frames.ground_frame,
                       help='frame of the robot on the floor')
     grid.add_argument('--camera-info', help='topic; by default the one beside the images')
     grid.add_argument('--depth-topic',
@@ -118,6 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
     grid.add_argument('--cloud-topic',
                       help="PointCloud2 of a lidar, whose heights are taken as true")
     grid.add_argument('--grid-topic', help='OccupancyGrids that are taken as true')
+    live_node.add_arguments(parser.add_argument_group('as a live node'))
     bounds = parser.add_argument_group('for continuous integration')
     bounds.add_argument('--strict', action='store_true', help='fail if any frame is left out')
     bounds.add_argument('--fail-under', action='append', default=[], metavar='NAME=NUMBER',
@@ -176,6 +179,7 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
                 save_masks=options.save_masks, write_bag=options.write_bag,
                 costmap=_costmap(options)),
         parallel=Parallel(options.workers, options.scheduler),
+        notes=tuple(options.live_node.notes()) if options.live_node else (),
         against=evaluator.comparison_of(has_labels, is_reference))
 
 
@@ -190,10 +194,18 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
     if len(references) > 1:
         raise ConfigurationError('Two references for the costmap', got=' and '.join(references),
                                  expected='one')
-    return CostmapOptions(options.costmap, options.odom_frame, options.ground_frame,
-                          options.camera_info or '', options.depth_topic or '',
-                          options.grid_topic or '', options.projection,
-                          options.cloud_topic or '')
+    settings = costmap_settings.CostmapSettings(
+        projection=costmap_settings.ProjectionSettings(mode=options.projection))
+    frames = Frames(options.odom_frame, options.ground_frame,
+                    is_nadir=options.projection == costmap_settings.NADIR)
+    if not frames.has_odometry:
+        settings = costmap_settings.of_single_images(settings)
+    found = CostmapOptions(
+        options.costmap, frames, settings,
+        camera_info=options.camera_info or '', depth=options.depth_topic or '',
+        reference=options.grid_topic or '', cloud=options.cloud_topic or '',
+        by_clock=options.clock == live_node.RECORDED)
+    return options.live_node.costmap(found) if options.live_node else found
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],
@@ -230,11 +242,36 @@ def main(arguments: Optional[List[str]] = None) -> int:
     :param arguments: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(arguments)
+    make_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
-    task = _compare if options.compare else \
-        _evaluate_sizes if len(options.input_size or []) > 1 else _evaluate
-    return command.run('evaluate', lambda: task(options), command.NO_REPORT)
+
+    def task() -> int:
+        given = parse(arguments)
+        if given.compare:
+            return _compare(given)
+        return _evaluate_sizes(given) if len(given.input_size or []) > 1 else _evaluate(given)
+    return command.run('evaluate', task, command.NO_REPORT)
+
+
+def parse(arguments: Optional[List[str]]) -> argparse.Namespace:
+    """
+    Return the options of a command line, with those that a live node's file gives.
+
+    :param arguments: of the command line, without the program's name
+    :raises ConfigurationError: the file cannot be used
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    node = live_node.read(options)
+    if node is not None:
+        # What stands on the command line counts more than the file.
+        parser.set_defaults(**node.defaults())
+        options = parser.parse_args(arguments)
+        options.topic = options.topic or node.image_topics()
+        size = node.file.parameters.input_size
+        options.input_size = options.input_size or ([size] if any(size) else None)
+    options.live_node = node
+    return options
 
 
 def _evaluate_sizes(options: argparse.Namespace) -> int:

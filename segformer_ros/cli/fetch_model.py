@@ -19,11 +19,9 @@ from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
+from segformer_ros.model.weights import hub_name
 from segformer_ros.model.weights import hub_store
 from segformer_ros.model.weights import store
-from segformer_ros.model.weights.hub_name import FORM
-from segformer_ros.model.weights.hub_name import is_hub_name
-from segformer_ros.model.weights.hub_name import parse_hub_name
 from segformer_ros.model.weights.lock_file import LOCK_FILE
 
 
@@ -51,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         'download goes on where it stopped.')
     parser.add_argument(
         'name', nargs='?',
-        help=f'model to fetch; --list shows the names; or {FORM}, a file of the Hugging Face hub')
+        help=f'model to fetch; --list shows the names; or {hub_name.FORM}, a file of the Hugging '
+             'Face hub')
     parser.add_argument('--list', action='store_true', help='list the models and end')
     parser.add_argument('--variant', help='another file of the model, for example fp16')
     parser.add_argument('--accept-license', action='store_true',
@@ -68,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 def _fetch(options: argparse.Namespace) -> int:
     if options.name is None:
         raise ModelError('No model named',
-                         expected='one of {}'.format(', '.join(catalogue.model_names())))
-    if is_hub_name(options.name):
+                         expected=f"one of {', '.join(catalogue.model_names())}")
+    if hub_name.is_hub_name(options.name):
         return _fetch_from_hub(options)
     if options.lock is not None:
         raise ModelError('--lock is for names that begin with hf:', got=options.name,
@@ -94,12 +93,12 @@ def _fetch_from_hub(options: argparse.Namespace) -> int:
     for option in ('variant', 'from_file'):
         if getattr(options, option) is not None:
             raise ModelError('Option is not for names that begin with hf:',
-                             got='--' + option.replace('_', '-'), expected=FORM)
+                             got='--' + option.replace('_', '-'), expected=hub_name.FORM)
     lock = options.lock or (LOCK_FILE if os.path.exists(LOCK_FILE) else None)
     line = ProgressLine(options.name)
     try:
-        found = hub_store.fetch(parse_hub_name(options.name), options.accept_license, lock,
-                                _print_license, line.update)
+        found = hub_store.fetch(hub_name.parse_hub_name(options.name), options.accept_license,
+                                lock, _print_license, line.update)
     finally:
         line.finish()
     print(f'{options.name}: commit {found.commit}, license: {found.license}', file=sys.stderr)
@@ -127,7 +126,7 @@ def _optimize(name: str, path: str, spec_path: str) -> None:
     finally:
         jobs.close()
     if optimized is not None and optimized.changes != UNCHANGED:
-        print(f'{name}: graph for onnxruntime prepared, {optimized.changes}: {optimized.path}',
+        print(f'{name}: graph for onnxruntime optimized, {optimized.changes}: {optimized.path}',
               file=sys.stderr)
 
 

@@ -12,11 +12,9 @@ from typing import List, Optional
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model import huggingface
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.huggingface import class_table_from_huggingface
-from segformer_ros.model.huggingface import read_preprocessor
-from segformer_ros.model.huggingface import table_with_rest
 from segformer_ros.model.onnx_file import inspection
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
@@ -78,7 +76,7 @@ def _inspect(options: argparse.Namespace) -> int:
         default = load_class_table(draft.spec.classes)
         table = default if len(default) == draft.spec.num_classes else None
     elif draft.spec.output_kind in BINARY and len(table) == 1:
-        table, is_shipped = table_with_rest(table), False
+        table, is_shipped = huggingface.table_with_rest(table), False
     _print_classes(draft, table)
     _print_row('contract', f'fits: {draft.spec.output_kind}, output {draft.spec.output_name}')
     for text in draft.assumptions:
@@ -96,7 +94,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _class_table(options: argparse.Namespace) -> Optional[ClassTable]:
     if options.config is not None:
-        return class_table_from_huggingface(options.config)
+        return huggingface.class_table_from_huggingface(options.config)
     return None if options.classes is None else load_class_table(options.classes)
 
 
@@ -106,13 +104,13 @@ def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> insp
     if options.classes is not None:
         known = known._replace(classes=options.classes)
     if options.preprocessor is not None:
-        known = known._replace(**read_preprocessor(options.preprocessor)._asdict())
+        known = known._replace(**huggingface.read_preprocessor(options.preprocessor)._asdict())
     return known if options.size is None else known._replace(input_size_wh=options.size)
 
 
 def _print_header(path: str, header: OnnxHeader) -> None:
     _print_row('file', f'{path}: {bytes_text(header.file_bytes)}, {header.parameters} parameters')
-    opsets = ', '.join('{} {}'.format(domain or 'opset', version)
+    opsets = ', '.join(f"{domain or 'opset'} {version}"
                        for domain, version in sorted(header.opsets.items())) or 'no opset'
     producer = header.producer or 'an unnamed program'
     _print_row('written', f'by {producer}; {opsets}; IR version {header.ir_version}')
@@ -134,7 +132,7 @@ def _print_classes(draft: inspection.Draft, table: Optional[ClassTable]) -> None
         _print_row('classes', f'{count}, names not known: give --config or --classes')
         return
     more = f' and {count - NAMES_SHOWN} more' if count > NAMES_SHOWN else ''
-    _print_row('classes', '{}: {}{}'.format(count, ', '.join(table.names[:NAMES_SHOWN]), more))
+    _print_row('classes', f"{count}: {', '.join(table.names[:NAMES_SHOWN])}{more}")
 
 
 def _print_rewritten(path: str, header: OnnxHeader, spec: ModelSpec) -> None:

@@ -29,7 +29,7 @@ def find(relative_path: str) -> str:
         tried.append(root)
     raise ConfigurationError(
         'Shipped file not found', got=relative_path,
-        expected='it below one of {}'.format(', '.join(tried) or '(no installed share folder)'),
+        expected=f"it below one of {', '.join(tried) or '(no installed share folder)'}",
         remedy='Install the package again (colcon build, or pip install).')
 
 

@@ -3,7 +3,7 @@
 """Read small YAML files so that a slip of the pen is an error, not a surprise."""
 
 import difflib
-from typing import Any, Dict, Iterable, List, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.text import plain
@@ -48,10 +48,29 @@ def read_mapping(path: str) -> Dict[str, Any]:
     :param path: file name, UTF-8
     :raises ConfigurationError: unreadable, not YAML, not a mapping, or a key stands twice
     """
+    content = _read(path, lambda loader: loader.get_single_data())
+    if not isinstance(content, dict):
+        raise ConfigurationError('YAML file does not hold a mapping',
+                                 got=f'{type(content).__name__} in {path}',
+                                 expected='"key: value" lines')
+    return content
+
+
+def read_node(path: str) -> Any:
+    """
+    Return the root of a YAML file as PyYAML composed it, for readers with types of their own.
+
+    :param path: file name, UTF-8
+    :return: a yaml.Node, None for an empty file
+    :raises ConfigurationError: unreadable, or not YAML
+    """
+    return _read(path, lambda loader: loader.get_single_node())
+
+
+def _read(path: str, take: Callable[[Any], Any]) -> Any:
     try:
         with open(path, encoding='utf-8') as stream:
-            loader = _StrictLoader(stream)
-            content = loader.get_single_data()
+            return take(_StrictLoader(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError('YAML file cannot be read', got=f'{path} ({error})',
                                  expected='a readable UTF-8 text file') from error
@@ -59,13 +78,8 @@ def read_mapping(path: str) -> Dict[str, Any]:
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Not valid YAML', got='{}: {}'.format(path, ' '.join(str(error).split())),
+            'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
             remedy='Correct the file at that line.') from error
-    if not isinstance(content, dict):
-        raise ConfigurationError('YAML file does not hold a mapping',
-                                 got=f'{type(content).__name__} in {path}',
-                                 expected='"key: value" lines')
-    return content
 
 
 def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],
@@ -82,11 +96,11 @@ def check_keys(mapping: Dict[str, Any], where: str, required: Iterable[str],
         if key not in known:
             raise ConfigurationError(
                 f'Unknown key in {where}', got=repr(key),
-                expected='one of {}'.format(', '.join(known)), remedy=nearest_text(key, known))
+                expected=f"one of {', '.join(known)}", remedy=nearest_text(key, known))
     missing = [key for key in required if key not in mapping]
     if missing:
         raise ConfigurationError(
-            f'Missing key in {where}', got='only {}'.format(', '.join(mapping) or 'none'),
+            f'Missing key in {where}', got=f"only {', '.join(mapping) or 'none'}",
             expected=', '.join(missing), remedy='Add it.')
 
 
@@ -115,4 +129,4 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> List[str]:
 def nearest_text(word: str, known: Iterable[str]) -> str:
     """Return a sentence that offers the nearest known words, or nothing."""
     words = nearest(word, known)
-    return 'Did you mean {}?'.format(' or '.join(repr(near) for near in words)) if words else ''
+    return f"Did you mean {' or '.join(repr(near) for near in words)}?" if words else ''

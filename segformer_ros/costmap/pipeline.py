@@ -133,6 +133,10 @@ class CostmapPipeline:
         self._ego_masks[camera] = ego_mask
         self._cameras.pop(camera, None)
 
+    def ego_mask(self, camera: str) -> Optional[arrays.UInt8]:
+        """Return what :meth:`set_ego_mask` set, None where that is nothing."""
+        return self._ego_masks.get(camera)
+
     def check_stamp(self, stamp: float, now: Optional[float] = None) -> None:
         """
         Check that an image's stamp can be believed, before its pose is looked for.

@@ -211,6 +211,16 @@ def settings_from(values: Mapping[str, Any]) -> CostmapSettings:
     return CostmapSettings(**groups)
 
 
+def of_single_images(settings: CostmapSettings) -> CostmapSettings:
+    """
+    Return settings for a robot without odometry, where each image stands for itself.
+
+    Nothing can add up over several images: one sighting has to be enough for a mark.
+    """
+    return settings._replace(fusion=settings.fusion._replace(
+        mark_threshold=bounds_of('fusion.mark_threshold')[0]))
+
+
 def check(*groups: Any) -> None:
     """
     Check settings against their bounds and against each other.

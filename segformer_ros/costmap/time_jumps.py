@@ -59,8 +59,8 @@ class TimeJumps:
         if now is not None and not now - oldest <= stamp <= now + self.settings.future:
             raise InvalidInputError(
                 'Image and clock disagree',
-                got='{:.3f} s {} the clock'.format(abs(stamp - now),
-                                                   'ahead of' if stamp > now else 'behind'),
+                got=f"{abs(stamp - now):.3f} s {'ahead of' if stamp > now else 'behind'} the "
+                    'clock',
                 expected=f'at most {self.settings.future} s ahead and {oldest} s behind',
                 remedy='Synchronise the clocks; with a bag or a simulation set use_sim_time.')
 

@@ -6,7 +6,6 @@ import os
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
-
 from segformer_ros.common import arrays
 from segformer_ros.common import resources
 from segformer_ros.common import strict_yaml
@@ -185,7 +184,7 @@ def resolve(folder: str, name_or_path: str) -> str:
     if name_or_path not in shipped:
         raise ConfigurationError(
             f'Not found in {folder}', got=repr(name_or_path),
-            expected='one of {}, or a path that ends in .yaml'.format(', '.join(shipped)),
+            expected=f"one of {', '.join(shipped)}, or a path that ends in .yaml",
             remedy=strict_yaml.nearest_text(name_or_path, shipped))
     return resources.find(f'{folder}/{name_or_path}.yaml')
 

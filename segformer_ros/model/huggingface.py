@@ -96,9 +96,8 @@ def class_table_to_yaml(name: str, table: ClassTable) -> str:
     """Return the text of a file that ``load_class_table`` reads, one class a line."""
     lines = [f'name: {json.dumps(name)}', 'classes:']
     for class_name, color, moves in zip(table.names, table.colors, table.dynamic):
-        lines.append('  - {{name: {}, color: {}{}}}'.format(
-            json.dumps(class_name, ensure_ascii=False), [int(level) for level in color],
-            ', dynamic: true' if moves else ''))
+        lines.append(f'  - {{name: {json.dumps(class_name, ensure_ascii=False)}, color: '
+                     f"{[int(level) for level in color]}{', dynamic: true' if moves else ''}}}")
     return '\n'.join(lines) + '\n'
 
 

@@ -18,15 +18,13 @@ import platform
 import subprocess
 from typing import List, NamedTuple, Optional
 
+from segformer_ros.common import errors
 from segformer_ros.common import private_files
 from segformer_ros.common.digest import sha256_of
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import StorageError
 from segformer_ros.segmentation import compiler
 from segformer_ros.segmentation import kernel_cache
-from segformer_ros.segmentation import kernel_trial
+from segformer_ros.segmentation import kernel_validation
 from segformer_ros.segmentation.kernels import Kernels
 
 LOG = logging.getLogger(__name__)
@@ -66,7 +64,7 @@ def load_kernels() -> Compiled:
         with private_files.exclusive_lock(cache.path(name, '.lock'),
                                           timeout_s=compiler.TIMEOUT_S):
             return _load(cache, name)
-    except (OSError, subprocess.SubprocessError, SegformerRosError) as error:
+    except (OSError, subprocess.SubprocessError, errors.SegformerRosError) as error:
         return _without(f'numpy: the compiled kernels cannot be used ({error})',
                         logging.WARNING)
 
@@ -90,7 +88,7 @@ def _load(cache: kernel_cache.KernelCache, name: str) -> Compiled:
                 f'numpy: the compiled kernels were given up, {record.rejected} (built by '
                 f'{record.compiler}; to try again delete {cache.path(name, ".json")})',
                 logging.WARNING)
-    except (OSError, ModelError) as error:
+    except (OSError, errors.ModelError) as error:
         for suffix in ('.json', '.so'):
             with contextlib.suppress(FileNotFoundError):
                 # What is not private is somebody else's: told, and not replaced.
@@ -109,7 +107,7 @@ def _loaded(cache: kernel_cache.KernelCache, name: str, path: str, version: str)
     """Load a library whose digest is right, so that none ends more than one process."""
     try:
         if cache.is_marked(name):
-            fault = kernel_trial.try_in_child(path)
+            fault = kernel_validation.try_in_child(path)
             if fault:
                 cache.reject(name, version, fault)
                 return _without(f'numpy: the compiled kernels are given up, {fault}',
@@ -118,9 +116,9 @@ def _loaded(cache: kernel_cache.KernelCache, name: str, path: str, version: str)
             kernels = _checked(path)
     except StorageError as error:
         LOG.debug('Without a mark: %s', error)
-        fault = kernel_trial.try_in_child(path)
+        fault = kernel_validation.try_in_child(path)
         if fault:
-            raise BackendError('The kept library is faulty', got=fault) from error
+            raise errors.BackendError('The kept library is faulty', got=fault) from error
         kernels = _checked(path)
     cache.note_use(name)
     origin = f'compiled by {version}'
@@ -130,7 +128,7 @@ def _loaded(cache: kernel_cache.KernelCache, name: str, path: str, version: str)
 
 def _checked(path: str) -> Kernels:
     kernels = Kernels(ctypes.CDLL(path))
-    kernel_trial.check(kernels)
+    kernel_validation.check(kernels)
     return kernels
 
 
@@ -147,7 +145,7 @@ def _build(cache: kernel_cache.KernelCache, name: str, path: str, version: str) 
         try:
             compiler.run_compiler(path, list(FLAGS) + native + ['-o', temporary, SOURCE],
                                   cache.folder)
-        except BackendError:
+        except errors.BackendError:
             # Some compilers do not know the processor they run on.
             compiler.run_compiler(path, list(FLAGS) + ['-o', temporary, SOURCE], cache.folder)
         cache.store(name, temporary, sha256_of(temporary), version)

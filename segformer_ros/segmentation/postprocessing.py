@@ -41,6 +41,7 @@ class Postprocessor:
         width, height = spec.output_size_wh
         self._nhwc = spec.output_layout == 'nhwc'
         self._class_axis = 2 if self._nhwc else 0
+        self._is_label = not spec.has_confidence
         self._is_probability = spec.output_kind in (
             model_spec.PROBABILITIES, model_spec.BINARY_PROBABILITIES)
         # The log-sum-exp of the logarithms of probabilities; those of a sigmoid need none either.
@@ -67,7 +68,7 @@ class Postprocessor:
         :raises BackendError: an output is not finite, or not what the specification says
         """
         values = outputs[self._spec.output_name][0]
-        if not self._spec.has_confidence:
+        if self._is_label:
             return self._from_labels(values, size_wh), None
         logits = self._as_logits(values)
         log_threshold = math.log(threshold) if threshold > 0.0 else -math.inf

@@ -7,7 +7,6 @@ from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
-
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
@@ -125,6 +124,7 @@ class Segmenter:
                  threads: int = 0) -> None:
         spec.check(backend.inputs, backend.outputs)
         self.spec = spec
+        self.has_confidence = spec.has_confidence
         self.settings = SegmenterSettings() if settings is None else settings
         self.backend = backend
         self._on_input = on_input
@@ -145,7 +145,7 @@ class Segmenter:
     @settings.setter
     def settings(self, settings: SegmenterSettings) -> None:
         settings.check()
-        if settings.threshold > 0.0 and not self.spec.has_confidence:
+        if settings.threshold > 0.0 and not self.has_confidence:
             raise ConfigurationError('Threshold without a confidence', got=settings.threshold,
                                      expected='0.0', remedy=NO_CONFIDENCE)
         self._settings = settings

@@ -7,7 +7,6 @@ from typing import List, Sequence
 
 import numpy as np
 from PIL import Image
-
 from segformer_ros.common import resources
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import PILLOW_ERRORS
@@ -36,7 +35,7 @@ def self_check_frames(spec: ModelSpec, folder: str = '') -> List[Frame]:
                                 got=f'{place} ({error.strerror})') from error
     if not names:
         raise InvalidInputError('No pictures to check engines on', got=place,
-                                expected='files that end in {}'.format(', '.join(_SUFFIXES)))
+                                expected=f"files that end in {', '.join(_SUFFIXES)}")
     return _tensors(spec, [os.path.join(place, name) for name in names])
 
 

@@ -35,12 +35,12 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
     with open(os.path.join(output, 'benchmark.json'), encoding='utf-8') as stream:
         report = json.load(stream)
     found = report['models'][0]
-    assert found['deployment'].startswith('folded')
+    assert found['optimized_model'].startswith('folded')
     rows = {row['name']: row for row in found['network']['rows']}
     assert rows['original']['ratio']['original'] == 1.0
-    assert rows['deployed']['ratio']['original'] > 0
+    assert rows['optimized']['ratio']['original'] > 0
     assert found['runtimes']['original'].startswith('onnxruntime ')
-    assert 'CPUExecutionProvider' in found['runtimes']['deployed']
+    assert 'CPUExecutionProvider' in found['runtimes']['optimized']
     assert set(rows) <= set(found['runtimes'])
     frames = found['frames']['80x60']
     names = [row['name'] for row in frames['rows']]
@@ -128,11 +128,11 @@ def test_wrong_size_is_refused(size, capsys):
 def test_goals_tell_met_missed_and_unmeasured():
     race = {'rows': [
         {'name': 'original', 'ratio': {'original': 1.0}, 'fastest_ratio': {'original': 1.0}},
-        {'name': 'deployed', 'ratio': {'original': 0.6}, 'fastest_ratio': {'original': 0.5}}]}
+        {'name': 'optimized', 'ratio': {'original': 0.6}, 'fastest_ratio': {'original': 0.5}}]}
     model = {'input_size_wh': [512, 512], 'network': race, 'frames': {},
              'memory': {'640x480': {'above_imports_mb': 120.0}}}
     goals = {text: tuple(values) for text, *values in benchmark_report.goals(model)}
-    assert goals['network, deployed / original'] == (0.53, 0.6, 0.5)
+    assert goals['network, optimized / original'] == (0.53, 0.6, 0.5)
     assert goals['640x480: peak MB above the imports'] == (300.0, 120.0, 120.0)
     assert goals['1280x720: peak MB above the imports'][1:] == (None, None)
     assert goals['640x480, ours, opencv resize: ms beside the network'][1:] == (None, None)

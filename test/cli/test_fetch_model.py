@@ -56,7 +56,7 @@ def test_weights_that_no_graph_can_be_made_of_are_kept_as_they_are(mirror, capfd
     assert fetch_model.main(['tiny', '--accept-license']) == 0
     out, err = capfd.readouterr()
     assert f'{out.strip()} is used as it is' in caplog.text
-    assert 'graph for onnxruntime prepared' not in err
+    assert 'graph for onnxruntime optimized' not in err
 
 
 def test_graph_is_prepared_with_fetched_weights(tmp_path, monkeypatch, capfd):
@@ -71,7 +71,7 @@ def test_graph_is_prepared_with_fetched_weights(tmp_path, monkeypatch, capfd):
     out, err = capfd.readouterr()
     assert out == model + '\n'
     prepared = err.strip().rsplit(' ', 1)[-1]
-    assert 'graph for onnxruntime prepared, folded: ' + prepared in err
+    assert 'graph for onnxruntime optimized, folded: ' + prepared in err
     assert os.path.dirname(prepared) == str(tmp_path / 'cache' / 'graphs')
     with OnnxruntimeBackend(prepared) as network:
         assert network.inputs[0].dtype == 'uint8'

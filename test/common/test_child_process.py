@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from segformer_ros.common.child_process import CANCELLED
 from segformer_ros.common.child_process import ChildProcess
 from segformer_ros.common.child_process import WorkerProcess
 
@@ -70,6 +71,20 @@ def test_closed_worker_ends_at_once_and_may_be_closed_again():
     worker.close()
     assert worker.status is not None
     assert time.monotonic() - began < 30.0
+
+
+def test_worker_ends_when_its_stdin_is_closed():
+    with subprocess.Popen([sys.executable, '-m', MODULE], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))) as worker:
+        try:
+            worker.stdin.write(b'{"messages": 1, "seconds": 600}\n')
+            worker.stdin.flush()
+            assert b'"number": 0' in worker.stdout.readline()
+            worker.stdin.close()
+            assert worker.wait(TIMEOUT_S) == CANCELLED
+        finally:
+            worker.kill()
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='a signal that Linux has')

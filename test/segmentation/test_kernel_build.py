@@ -260,7 +260,7 @@ def test_kernels_that_end_their_process_end_none_of_ours_and_are_not_tried_again
 
 
 @pytest.mark.once
-def test_a_process_that_died_while_loading_costs_a_trial_and_no_more(start, tmp_path):
+def test_a_process_that_died_while_loading_costs_a_validation_and_no_more(start, tmp_path):
     assert start() == (0, 'kernels\n')
     mark = library(tmp_path).with_suffix('.loading')
     assert not mark.exists()
@@ -304,13 +304,13 @@ def test_a_given_up_library_is_tried_again_with_another_compiler(start, tmp_path
     assert start() == (0, 'kernels\n')
 
 
-def test_kernels_are_loaded_after_a_trial_where_no_mark_can_be_written(load, tmp_path,
-                                                                       monkeypatch):
+def test_kernels_are_loaded_after_a_validation_where_no_mark_can_be_written(load, tmp_path,
+                                                                            monkeypatch):
     assert load().kernels is not None
     tried = []
-    trial = module.kernel_trial.try_in_child
-    monkeypatch.setattr(module.kernel_trial, 'try_in_child',
-                        lambda path: tried.append(path) or trial(path))
+    validation = module.kernel_validation.try_in_child
+    monkeypatch.setattr(module.kernel_validation, 'try_in_child',
+                        lambda path: tried.append(path) or validation(path))
     assert load().kernels is not None
     assert tried == []
     # Root may write anywhere, so modes would not do.

@@ -54,8 +54,8 @@ from segformer_ros.ros.parameters.row import fault
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
+from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from segformer_ros.segmentation.images.encodings import ENCODINGS
 from segformer_ros.segmentation.images.h264 import FrameNumbers
 from support import onnx_writer
 

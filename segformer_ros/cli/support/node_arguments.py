@@ -32,8 +32,8 @@ def check(name: str, description: str, args: Optional[List[str]],
         parser.epilog = parameters()
     _, unknown = parser.parse_known_args(given)
     if unknown:
-        parser.error('{} would do nothing: parameters and remappings of ROS stand after --ros-args'
-                     ', as -p NAME:=VALUE and -r FROM:=TO'.format(' '.join(unknown)))
+        parser.error(f"{' '.join(unknown)} would do nothing: parameters and remappings of ROS "
+                     'stand after --ros-args, as -p NAME:=VALUE and -r FROM:=TO')
 
 
 def describe_parameters(rows: 'Sequence[Row]') -> str:

@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 import cv2
 import numpy as np
-
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildProcess
 from segformer_ros.cli.support.node_process import usage_of
@@ -120,7 +119,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], image: arrays.
         f'camera{number}' for number in range(scenario.cameras)]
     parameters = dict(parameters, keep_memory=str(scenario.keep_memory).lower())
     if scenario.cameras > 1:
-        parameters['cameras'] = '[{}]'.format(', '.join(cameras))
+        parameters['cameras'] = f"[{', '.join(cameras)}]"
     with Traffic(cameras, image) as traffic:
         started = time.time()
         with ChildProcess('segformer_ros.cli.segformer', log_path, parameters, {}) as node:

@@ -8,6 +8,7 @@ moving edge (positions linearly, rotations by slerp), never extrapolated. The ru
 tf2's documentation; tf2's own code is not used.
 """
 
+import abc
 import bisect
 import collections
 import math
@@ -33,6 +34,34 @@ MOST_TRANSFORMS = 200000
 """In all: 100 MB. Above it the frames that nobody asks for make way."""
 MOST_WANTED = 64
 """Names that count as asked for; images name some of them."""
+
+
+class Transforms(abc.ABC):
+    """Poses of frames in each other at a time; every method may be called from any thread."""
+
+    source = ''
+    """Where they come from, for diagnostics."""
+
+    @abc.abstractmethod
+    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
+        """
+        Return target_from_source (4, 4) without waiting.
+
+        :param stamp_ns: nanoseconds
+        :raises TransformError: not known, or not yet
+        """
+
+    @abc.abstractmethod
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Forget everything but static transforms, because time went back."""
+
+    @abc.abstractmethod
+    def destroy(self) -> None:
+        """Take no more messages."""
 
 
 class _Edge:
@@ -250,7 +279,7 @@ class TransformBuffer:
     def _unknown(self, frame: str) -> TransformError:
         known = sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})
         return TransformError('Unknown frame', got=repr(plain(frame, LONGEST_NAME)),
-                              expected='one of {}'.format(', '.join(known) or '(none yet)'),
+                              expected=f"one of {', '.join(known) or '(none yet)'}",
                               remedy='Check the name, and that its transform is published.')
 
     def _newest_common(self, children: Sequence[str]) -> float:

@@ -89,6 +89,32 @@ def rotation_of(q: arrays.Float64) -> arrays.Float64:
                      [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)]])
 
 
+def quaternion_of(rotation: arrays.Float64) -> Tuple[float, float, float, float]:
+    """
+    Return a rotation matrix as a unit quaternion x, y, z, w with w >= 0.
+
+    The largest of the four components is found first and the others follow from it, which is
+    exact to rounding for every rotation (S. W. Shepperd, Journal of Guidance and Control 1(3),
+    1978).
+
+    :param rotation: (3, 3)
+    """
+    r = rotation
+    trace = float(np.trace(r))
+    # Four times the squares of x, y, z, w.
+    squares = np.array([1.0 + 2.0 * r[0, 0] - trace, 1.0 + 2.0 * r[1, 1] - trace,
+                        1.0 + 2.0 * r[2, 2] - trace, 1.0 + trace])
+    largest = int(np.argmax(squares))
+    x, y, z, w = {
+        0: (squares[0], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]),
+        1: (r[0, 1] + r[1, 0], squares[1], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]),
+        2: (r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[2], r[1, 0] - r[0, 1]),
+        3: (r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], squares[3]),
+    }[largest]
+    scale = (1.0 if w >= 0.0 else -1.0) * 0.5 / float(np.sqrt(squares[largest]))
+    return float(x * scale), float(y * scale), float(z * scale), float(w * scale)
+
+
 def slerp(first: arrays.Float64, second: arrays.Float64, share: float) -> arrays.Float64:
     """
     Turn at constant speed from one rotation to another (Shoemake, 1985), the shorter way.

@@ -13,12 +13,9 @@ from typing import Any, Optional
 
 import cv2
 import numpy as np
-
 from segformer_ros.common import arrays
+from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.image_header import check_size
-from segformer_ros.common.image_header import png_header
-from segformer_ros.common.image_header import PNG_START
 
 _HEADER = struct.Struct('<iff')
 _TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
@@ -40,6 +37,19 @@ def depth_in_meters(image: arrays.Array) -> arrays.Float32:
                             expected='16UC1 (millimetres) or 32FC1 (metres)')
 
 
+def depth_of_message(message: Any) -> arrays.Float32:
+    """
+    Return the depth of an Image or compressedDepth message in metres.
+
+    :param message: with the fields of ``sensor_msgs/Image`` or ``sensor_msgs/CompressedImage``
+    :return: (H, W) float32
+    :raises InvalidInputError: another encoding, or data that do not fit
+    """
+    if hasattr(message, 'format'):
+        return decode_compressed_depth(bytes(message.data), message.format)
+    return depth_of_image(message)
+
+
 def depth_of_image(message: Any) -> arrays.Float32:
     """
     Return the depth of an Image message in metres.
@@ -51,7 +61,7 @@ def depth_of_image(message: Any) -> arrays.Float32:
     if message.encoding not in _TYPES:
         raise InvalidInputError('Not a depth image', got=repr(message.encoding),
                                 expected='16UC1 or 32FC1')
-    check_size(message.width, message.height)
+    image_header.check_size(message.width, message.height)
     dtype = np.dtype(('>' if message.is_bigendian else '<') + _TYPES[message.encoding])
     row_bytes = message.width * dtype.itemsize
     if message.step < row_bytes or len(message.data) < message.step * message.height:
@@ -75,7 +85,7 @@ def decode_compressed_depth(data: bytes, message_format: str) -> arrays.Float32:
     """
     encoding = message_format.split(';', 1)[0].strip()
     if 'compressedDepth' not in message_format and encoding in ('16UC1', 'mono16') and \
-            data.startswith(PNG_START):
+            data.startswith(image_header.PNG_START):
         return depth_in_meters(_whole(data, 0))
     if 'compressedDepth' not in message_format or encoding not in ('16UC1', '32FC1'):
         raise InvalidInputError('Not a compressed depth image', got=repr(message_format),
@@ -106,7 +116,7 @@ def _whole(data: bytes, start: int) -> arrays.Array:
 
 def _png_picture(data: bytes) -> Optional[arrays.Array]:
     """Return what a PNG holds, None if it is none."""
-    if not data.startswith(PNG_START):
+    if not data.startswith(image_header.PNG_START):
         return None
-    return cv2.imdecode(np.frombuffer(data, np.uint8, png_header(data).length),
+    return cv2.imdecode(np.frombuffer(data, np.uint8, image_header.png_header(data).length),
                         cv2.IMREAD_UNCHANGED)

@@ -16,7 +16,6 @@ from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
-
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap import cost_table
@@ -106,11 +105,10 @@ class DepthScaler:
         scale, shift = _fit(known, 1.0 / wanted if self._is_inverse else wanted)
         if scale <= 0.0:
             raise UnscaledDepthError(
-                PROBLEM, got='values that {} with distance'.format(
-                    'grow' if self._is_inverse else 'shrink'),
-                expected='{} depth'.format('inverse' if self._is_inverse else 'plain'),
-                remedy='Set depth.kind: {}.'.format('scaled or metric' if self._is_inverse
-                                                    else 'inverse'))
+                PROBLEM, got=f"values that {'grow' if self._is_inverse else 'shrink'} with "
+                             'distance',
+                expected=f"{'inverse' if self._is_inverse else 'plain'} depth",
+                remedy=f"Set depth.kind: {'scaled or metric' if self._is_inverse else 'inverse'}.")
         depth = self._metric(values, scale, shift)
         with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
             ratio = plane / depth[self._pixels]

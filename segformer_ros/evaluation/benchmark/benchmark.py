@@ -26,9 +26,7 @@ from segformer_ros.evaluation.benchmark import memory
 from segformer_ros.evaluation.benchmark import paired_timing
 from segformer_ros.evaluation.benchmark import pipelines
 from segformer_ros.inference.base.backend import Backend
-from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
-from segformer_ros.inference.onnxrt.backend import default_threads
-from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.onnxrt import backend as ort_backend
 from segformer_ros.inference.ov import backend as ov_backend
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.optimize.optimize import optimize
@@ -38,8 +36,8 @@ from segformer_ros.segmentation.kernel_build import load_kernels
 
 PLAIN, FAITHFUL, BARE = 'ours, opencv resize', 'ours, pillow resize', 'ours, mask only'
 TRANSFORMERS, OPENCV = 'transformers example', 'opencv + numpy'
-ORIGINAL, DEPLOYED = 'original', 'deployed'
-OPENVINO_ORIGINAL, OPENVINO_DEPLOYED = 'OpenVINO, original', 'OpenVINO, deployed'
+ORIGINAL, OPTIMIZED = 'original', 'optimized'
+OPENVINO_ORIGINAL, OPENVINO_OPTIMIZED = 'OpenVINO, original', 'OpenVINO, optimized'
 # They compute elsewhere than on this machine, or build engines for minutes.
 NOT_TIMED = ('AzureExecutionProvider', 'TensorrtExecutionProvider')
 # Further rounds of ours alone, as a multiple of those against the others.
@@ -75,16 +73,16 @@ class Runtime(NamedTuple):
 
 class Networks(NamedTuple):
     """
-    One model twice: as exported and as deployed, both open with the same threads.
+    One model twice: as exported and as optimized, both open with the same threads.
 
     ``others`` are the other runtimes and providers that are installed.
     """
 
     original: Backend
     original_spec: ModelSpec
-    deployed: Backend
+    optimized: Backend
     optimized_spec: ModelSpec
-    deployed_path: str
+    optimized_path: str
     detail: str
     threads: int
     others: Tuple[Runtime, ...]
@@ -103,21 +101,21 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
     """
     # As the node does, whose pipeline this is.
     keep_freed_memory()
-    threads = settings.threads or default_threads()
+    threads = settings.threads or ort_backend.default_threads()
     result: Dict[str, Any] = {'name': spec.name, 'input_size_wh': list(spec.input_size_wh),
                               'threads': threads, 'frames': {}, 'memory': {}}
     with _open_networks(onnx_path, spec, threads, tell) as networks:
-        result['deployment'] = networks.detail
-        tell('network: original against deployed, and every other runtime')
+        result['optimized_model'] = networks.detail
+        tell('network: original against optimized, and every other runtime')
         timing = paired_timing.time_in_pairs(
             [_bare(ORIGINAL, networks.original, networks.original_spec),
-             _bare(DEPLOYED, networks.deployed, networks.optimized_spec)]
+             _bare(OPTIMIZED, networks.optimized, networks.optimized_spec)]
             + [_bare(each.name, each.backend, each.spec) for each in networks.others
                if each.backend is not None],
             settings.rounds, settings.time_limit)
         result['network'] = timing_to_json(timing, [ORIGINAL, OPENVINO_ORIGINAL])
         result['runtimes'] = {
-            ORIGINAL: runtime_text(networks.original), DEPLOYED: runtime_text(networks.deployed),
+            ORIGINAL: runtime_text(networks.original), OPTIMIZED: runtime_text(networks.optimized),
             **{each.name: each.problem if each.backend is None else runtime_text(each.backend)
                for each in networks.others}}
         for size_wh in settings.sizes:
@@ -126,12 +124,12 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
             image = pipelines.CameraImage(cv2.resize(  # type: ignore[arg-type]
                 picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
             result['frames'][name] = _time_frames(networks, image, settings)
-        deployed_path, optimized_spec = networks.deployed_path, networks.optimized_spec
+        optimized_path, optimized_spec = networks.optimized_path, networks.optimized_spec
     if settings.memory:
         for size_wh in settings.sizes:
             tell('memory and start at {}x{}'.format(*size_wh))
             result['memory']['{}x{}'.format(*size_wh)] = memory.measure(
-                deployed_path, optimized_spec, size_wh, threads)
+                optimized_path, optimized_spec, size_wh, threads)
     return result
 
 
@@ -142,15 +140,16 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
     optimized = optimize(onnx_path, spec, ONNXRUNTIME)
     # Sessions of one process that spin would steal each other's cores.
     with contextlib.ExitStack() as opened:
-        original = opened.enter_context(OnnxruntimeBackend(onnx_path, threads=threads))
-        deployed = opened.enter_context(OnnxruntimeBackend(optimized.path, threads=threads))
+        original = opened.enter_context(ort_backend.OnnxruntimeBackend(onnx_path, threads=threads))
+        ours = opened.enter_context(
+            ort_backend.OnnxruntimeBackend(optimized.path, threads=threads))
         others = tuple(_open_others(onnx_path, spec, optimized.path, optimized.spec, threads,
                                     opened))
-        yield Networks(original, spec, deployed, optimized.spec, optimized.path,
+        yield Networks(original, spec, ours, optimized.spec, optimized.path,
                        f'{optimized.changes}: {optimized.detail}', threads, others)
 
 
-def _open_others(onnx_path: str, spec: ModelSpec, deployed_path: str, deployed_spec: ModelSpec,
+def _open_others(onnx_path: str, spec: ModelSpec, optimized_path: str, optimized_spec: ModelSpec,
                  threads: int, opened: contextlib.ExitStack) -> Iterator[Runtime]:
     """Open what is installed beside onnxruntime's CPU provider; what fails is told."""
     ways: List[Tuple[str, Backend, ModelSpec]] = []
@@ -158,12 +157,12 @@ def _open_others(onnx_path: str, spec: ModelSpec, deployed_path: str, deployed_s
         settings = ov_backend.DeviceSettings(threads=threads)
         ways += [
             (OPENVINO_ORIGINAL, ov_backend.OpenvinoBackend(onnx_path, settings), spec),
-            (OPENVINO_DEPLOYED, ov_backend.OpenvinoBackend(deployed_path, settings),
-             deployed_spec)]
-    ways += [(f'{provider}, original', OnnxruntimeBackend(
-        onnx_path, threads=threads, providers=(provider, CPU_PROVIDER)), spec)
+            (OPENVINO_OPTIMIZED, ov_backend.OpenvinoBackend(optimized_path, settings),
+             optimized_spec)]
+    ways += [(f'{provider}, original', ort_backend.OnnxruntimeBackend(
+        onnx_path, threads=threads, providers=(provider, ort_backend.CPU_PROVIDER)), spec)
         for provider in import_onnxruntime().get_available_providers()
-        if provider != CPU_PROVIDER and provider not in NOT_TIMED]
+        if provider != ort_backend.CPU_PROVIDER and provider not in NOT_TIMED]
     for name, backend, own_spec in ways:
         try:
             yield Runtime(name, opened.enter_context(backend), own_spec, '')
@@ -196,7 +195,7 @@ def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant
 def _time_frames(networks: Networks, image: pipelines.CameraImage,
                  settings: BenchmarkSettings) -> Dict[str, Any]:
     variants: List[Optional[paired_timing.Variant]] = [
-        pipelines.our_pipeline(name, image, networks.deployed, networks.optimized_spec, resize,
+        pipelines.our_pipeline(name, image, networks.optimized, networks.optimized_spec, resize,
                                with_confidence, networks.threads)
         for name, resize, with_confidence in (
             (PLAIN, 'opencv', True), (FAITHFUL, 'pillow', True), (BARE, 'opencv', False))]

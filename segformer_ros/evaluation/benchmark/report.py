@@ -64,8 +64,8 @@ def goals(model: Dict[str, Any]) -> List[Sequence[Any]]:
     """
     if model['input_size_wh'] != GOALS_INPUT:
         return []
-    rows: List[Sequence[Any]] = [('network, deployed / original', NETWORK_GOAL) + _ratios(
-        model['network'], benchmark.DEPLOYED, benchmark.ORIGINAL)]
+    rows: List[Sequence[Any]] = [('network, optimized / original', NETWORK_GOAL) + _ratios(
+        model['network'], benchmark.OPTIMIZED, benchmark.ORIGINAL)]
     for size, limits in FRAME_GOALS.items():
         frames, memory = model['frames'].get(size), model['memory'].get(size)
         rows.extend((f'{size}, {ours} / {reference}', limits[reference])
@@ -83,9 +83,8 @@ def goals(model: Dict[str, Any]) -> List[Sequence[Any]]:
 
 def _model(model: Dict[str, Any]) -> List[str]:
     width, height = model['input_size_wh']
-    lines = ['', '## {}, {} x {}, {} threads'.format(model['name'], width, height,
-                                                     model['threads']), '',
-             'Optimized model: {}.'.format(model['deployment'])]
+    lines = ['', f"## {model['name']}, {width} x {height}, {model['threads']} threads", '',
+             f"Optimized model: {model['optimized_model']}."]
     wanted = goals(model)
     if wanted:
         lines += [''] + _goal_table(wanted, ('median', 'fastest'))
@@ -96,12 +95,11 @@ def _model(model: Dict[str, Any]) -> List[str]:
     if model.get('runtimes'):
         lines += ['', '| network | runs on |', '|---|---|']
         lines += [f'| {name} | {text} |' for name, text in model['runtimes'].items()]
-        lines += ['', 'Whole frames below run on {}.'.format(
-            model['runtimes'][benchmark.DEPLOYED])]
+        lines += ['', f"Whole frames below run on {model['runtimes'][benchmark.OPTIMIZED]}."]
     for size, frames in model['frames'].items():
-        lines += ['', '### Whole frames, {}'.format(size.replace('x', ' x ')), '']
+        lines += ['', f"### Whole frames, {size.replace('x', ' x ')}", '']
         lines += _timing_table(frames, STAGES, (benchmark.TRANSFORMERS, benchmark.OPENCV))
-        lines += ['', 'Kernels: {}.'.format(frames['kernels'])]
+        lines += ['', f"Kernels: {frames['kernels']}."]
         lines += [f'Labels that differ, {pair}: {share:.4%}.'
                   for pair, share in frames['labels_differ'].items()]
         lines += ['', 'Costmap of that mask, 10 m at 0.05 m, one core:', '']
@@ -125,17 +123,17 @@ def _timing_table(timing: Dict[str, Any], stages: Sequence[str],
     # Processor time first: other processes disturb it least.
     header = ['ms', 'CPU'] + shown + ['fastest'] + (['beside the network'] if beside else [])
     header += ['/ ' + name for name in references]
-    lines = ['| {} |'.format(' | '.join(header)), '|' + '---|' * len(header)]
+    lines = [f"| {' | '.join(header)} |", '|' + '---|' * len(header)]
     for row in timing['rows']:
-        cells = [row['name'], '{:.1f}'.format(row['cpu_ms'])]
-        cells += ['{:.2f}'.format(row['stages_ms'][stage]) for stage in shown]
+        cells = [row['name'], f"{row['cpu_ms']:.1f}"]
+        cells += [f"{row['stages_ms'][stage]:.2f}" for stage in shown]
         cells.append('{fastest_ms:.2f}'.format(**row))
         if beside:
             cells.append('{overhead_ms:.2f} (fastest {overhead_fastest_ms:.2f}, CPU '
                          '{overhead_cpu_ms:.2f})'.format(**row))
-        cells += ['CPU {:.3f} (time {:.3f})'.format(row['cpu_ratio'][name], row['ratio'][name])
+        cells += [f"CPU {row['cpu_ratio'][name]:.3f} (time {row['ratio'][name]:.3f})"
                   for name in references]
-        lines.append('| {} |'.format(' | '.join(cells)))
+        lines.append(f"| {' | '.join(cells)} |")
     note = '{counted} of {rounds} rounds, undisturbed.' if timing['quiet'] else \
         '**Disturbed:** other processes held the cores; all {rounds} rounds count.'
     return lines + ['', note.format(**timing)]
@@ -144,18 +142,18 @@ def _timing_table(timing: Dict[str, Any], stages: Sequence[str],
 def _node(node: Dict[str, Any]) -> List[str]:
     lines = ['', '## Node over real DDS', '', node['text']]
     for scenario in node['scenarios']:
-        lines += ['', '### Node, {}'.format(scenario['name']), '']
+        lines += ['', f"### Node, {scenario['name']}", '']
         lines += _goal_table(scenario['goals'], ('measured',))
         if scenario['slowdown']:
-            lines += ['', '**Disturbed:** other processes held the cores; the median run of the '
-                      'bare network took {:.1f} times its fastest.'.format(scenario['slowdown'])]
+            lines += ['', ('**Disturbed:** other processes held the cores; the median run of the '
+                           f"bare network took {scenario['slowdown']:.1f} times its fastest.")]
         lines += ['', '| figure | value |', '|---|---|']
         lines += [f'| {key} | {value} |' for key, value in scenario['figures'].items()]
     return lines
 
 
 def _goal_table(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> List[str]:
-    return ['| goal | at most | {} |'.format(' | '.join(columns)),
+    return [f"| goal | at most | {' | '.join(columns)} |",
             '|---|---|' + '---|' * len(columns)] + [
         '| {} | {:.4g} | {} |'.format(row[0], row[1], ' | '.join(
             _number(value, row[1]) for value in row[2:])) for row in rows]

@@ -10,9 +10,7 @@ from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive import planner
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import occupancy
-from segformer_ros.simulation.robot.surroundings import HIGHEST
-from segformer_ros.simulation.robot.surroundings import LOWEST
-from segformer_ros.simulation.robot.surroundings import Surroundings
+from segformer_ros.simulation.robot import surroundings as robot_surroundings
 from segformer_ros.simulation.world.world import World
 
 AHEAD = 1.0
@@ -68,7 +66,7 @@ class Judge:
     :param radius: of the robot, metres
     """
 
-    def __init__(self, surroundings: Surroundings, radius: float) -> None:
+    def __init__(self, surroundings: robot_surroundings.Surroundings, radius: float) -> None:
         self._surroundings = surroundings
         self._radius = radius
         self.goals: List[GoalFigures] = []
@@ -152,7 +150,7 @@ def true_costmap(world: World, places: Sequence[Tuple[float, float]],
     walkers, world.walkers = world.walkers, []
     try:
         truth = occupancy(world, costmap.origin, _RESOLUTION, costmap.costs.shape,
-                          lowest=LOWEST, highest=HIGHEST)
+                          lowest=robot_surroundings.LOWEST, highest=robot_surroundings.HIGHEST)
     finally:
         world.walkers = walkers
     costmap.costs[truth.obstacles != NONE] = nav2_rules.LETHAL

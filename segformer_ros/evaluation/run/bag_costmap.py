@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The costmap of a recording, and how far it agrees with depth or with a reference grid."""
 
-from typing import Any, NamedTuple, Optional, Sequence
+import math
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -11,17 +12,21 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import pipeline as costmap_pipeline
-from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.camera_input import CameraInput
+from segformer_ros.costmap.camera_input import is_rectified
 from segformer_ros.costmap.geometry import registration
+from segformer_ros.costmap.geometry.camera_poses import Frames
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.settings import CostmapSettings
-from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.evaluation.metrics import grid_agreement
 from segformer_ros.evaluation.metrics import height_agreement
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.run.grid_frames import Contacts
+from segformer_ros.evaluation.run.grid_frames import GridFrames
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_scene
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -37,22 +42,30 @@ class CostmapOptions(NamedTuple):
     """
     How the costmap is made; the numbers are the live node's defaults.
 
-    ``profile`` is a name or path for ``load_cost_table``. ``ground_frame`` has its plane z = 0
-    on the floor; where ``odom_frame`` is the same frame, every image stands for itself.
-    ``camera_info`` is a topic, empty for the one beside the image. The grid is compared with the
+    ``profile`` is a name or path for ``load_cost_table``. ``frames`` has the plane z = 0 of its
+    ground frame on the floor; where the other one is the same frame, every image stands for
+    itself. ``mount``, ``rectified`` and ``self_mask`` are those of the live node's camera.
+    ``camera_info`` is a topic, empty for the one beside the image. ``depth_in`` and ``range`` are
+    topics that the costmap is made of, empty for none. The grid is compared with the
     heights in ``depth``, a topic of registered depth images, or in ``cloud``, one of a lidar's
     PointCloud2, or with ``reference``, a topic of OccupancyGrids.
-    ``mode`` is that of ``ProjectionSettings``: a camera that looks ahead, or down.
+    ``by_clock``: the time at which an image was recorded is the clock's, which stamps are
+    compared with and by which the grid fades, as in the live node; else its stamp is.
     """
 
     profile: str
-    odom_frame: str = 'odom'
-    ground_frame: str = 'base_footprint'
+    frames: Frames = Frames()
+    settings: CostmapSettings = CostmapSettings()
+    mount: Mount = Mount()
+    rectified: str = 'auto'
+    self_mask: str = ''
     camera_info: str = ''
+    depth_in: str = ''
+    range: str = ''
     depth: str = ''
     reference: str = ''
-    mode: str = CostmapSettings().projection.mode
     cloud: str = ''
+    by_clock: bool = False
 
     @property
     def compares(self) -> bool:
@@ -71,30 +84,37 @@ class BagCostmap(FrameSink):
     :param all_parts: of the recording
     :param topic: of the camera's images
     :param classes: of the masks
+    :param name: of the source, for the report
     :raises ConfigurationError: no such cost profile, or classes that it does not know
     """
 
     def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
-                 topic: str, classes: ClassTable) -> None:
+                 topic: str, classes: ClassTable, name: str) -> None:
         self.options = options
         self.bag: Optional[AnnotatedBag] = None
         self.counts = grid_agreement.GridCounts()
-        settings = CostmapSettings(projection=ProjectionSettings(mode=options.mode))
-        costs = cost_table.load_cost_table(options.profile, classes)
-        self._settings = settings
-        self._pipeline = costmap_pipeline.CostmapPipeline(settings, costs)
-        self._scene = bag_scene.BagScene(part, all_parts, bag_scene.SceneTopics(
+        self._settings = options.settings
+        self._pipeline = costmap_pipeline.CostmapPipeline(
+            options.settings, cost_table.load_cost_table(options.profile, classes))
+        # Nothing is waited for here: what comes with an image is read before it.
+        self._frames = options.frames._replace(transform_tolerance=0.0)
+        topics = bag_scene.SceneTopics(
             options.camera_info or camera_info_topic(topic), options.depth, options.reference,
-            options.cloud))
-        self._is_rectified = camera_model.is_rectified(topic)
-        self._camera: Optional[camera_model.CameraModel] = None
-        self._camera_key: Any = None
+            options.cloud, options.depth_in, options.range)
+        self._scene = bag_scene.BagScene(
+            part, all_parts, topics,
+            max(bag_scene.LOOK_AHEAD, options.frames.transform_tolerance))
+        self._camera = CameraInput(
+            CAMERA, options.mount, is_rectified(options.rectified, topic), options.self_mask,
+            self._scene.depth_in if options.depth_in else None, topics.camera_info)
+        self._last_time = -math.inf
+        self._frames_kept = GridFrames(name, classes.palette())
 
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take one frame."""
         grid = self.grid(frame, segmentation)
         if grid is not None and self.bag is not None:
-            self.bag.add_grid(frame, grid, self.options.odom_frame)
+            self.bag.add_grid(frame, grid, self.options.frames.odom_frame)
 
     def grid(self, frame: Frame,
              segmentation: Segmentation) -> Optional[costmap_pipeline.Occupancy]:
@@ -106,50 +126,72 @@ class BagCostmap(FrameSink):
         :return: the grid at its stamp, or None where the frame has no pose or calibration;
             ``counts`` keeps the reason
         """
-        stamp_ns = frame.stamp_ns or 0
         try:
-            self._scene.advance(frame.received_ns or stamp_ns)
-            told = costmap_pipeline.CameraView(
-                segmentation.mask, segmentation.confidence, self._camera_model(segmentation),
-                self._pose(frame), bag_scene.seconds_of(stamp_ns))
-            if self.options.odom_frame == self.options.ground_frame:
-                self._pipeline.clear()
-            self._pipeline.process(CAMERA, told)
-            occupancy = self._pipeline.occupancy(told.stamp)
+            told, occupancy = self._process(frame, segmentation)
         except (InvalidInputError, TransformError) as error:
             self.counts.missing += 1
             causes = '; '.join(filter(None, (str(error), self._scene.problem)))
             self.counts.first_problem = self.counts.first_problem or f'{frame.name}: {causes}'
             return None
         self.counts.grids += 1
+        contacts = None
         if self.options.compares:
             try:
-                self._compare(told, frame, occupancy)
+                contacts = self._compare(told, frame, occupancy)
             except (InvalidInputError, TransformError) as error:
                 self.counts.first_gap = self.counts.first_gap or f'{frame.name}: {error}'
+        self._frames_kept.offer(frame.name, frame.image, told, occupancy, contacts)
         return occupancy
 
+    def _process(self, frame: Frame, segmentation: Segmentation
+                 ) -> Tuple[costmap_pipeline.CameraView, costmap_pipeline.Occupancy]:
+        """
+        Return what the pipeline took of a frame, and the grid after it.
+
+        :raises InvalidInputError: calibration or depth is missing, or the stamp is not believed
+        :raises TransformError: the pose is missing, or shows no ground
+        """
+        stamp_ns = frame.stamp_ns or 0
+        received_ns = frame.received_ns or stamp_ns
+        clock = bag_scene.seconds_of(received_ns) if self.options.by_clock else None
+        self._scene.advance(received_ns)
+        self._pipeline.check_stamp(bag_scene.seconds_of(stamp_ns), clock)
+        located = self._camera.locate(frame.frame_id, stamp_ns, self._scene.camera_poses,
+                                      self._frames)
+        view = self._camera.view(segmentation.mask, segmentation.confidence,
+                                 self._scene.camera_info, stamp_ns, located, self._pipeline)
+        now = view.stamp if clock is None else clock
+        if now < self._last_time:
+            # Time that goes back clears what was seen before it, and not this frame too.
+            self._pipeline.occupancy(now)
+        self._last_time = now
+        self._pipeline.process(CAMERA, view, clock, located.frames.has_odometry)
+        return view, self._pipeline.occupancy(now)
+
     def count(self, totals: Totals) -> None:
-        """Add the cells that were compared."""
+        """Add the cells that were compared, and the pictures."""
         totals.grids.merge(self.counts)
+        totals.grids.pictures = self._frames_kept.pictures()
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
         self._scene.close()
 
     def _compare(self, told: costmap_pipeline.CameraView, frame: Frame,
-                 occupancy: costmap_pipeline.Occupancy) -> None:
+                 occupancy: costmap_pipeline.Occupancy) -> Optional[Contacts]:
         """
-        Count the cells that agree with the reference.
+        Count the cells that agree with the reference; return its contacts where it has heights.
 
         :raises InvalidInputError: there is none for this frame, or it cannot be used
         :raises TransformError: it lies in a frame that is not known
         """
+        contacts = None
         if self.options.depth or self.options.cloud:
             view = self._heights(told, frame)
             depth, max_range = self._settings.depth, self._settings.projection.max_range
-            reference, _ = height_agreement.height_grid(view, occupancy.geometry, depth,
-                                                        max_range)
+            reference, cells = height_agreement.height_grid(view, occupancy.geometry, depth,
+                                                            max_range)
+            contacts = Contacts(*height_agreement.split_contacts(occupancy.values, cells))
             self.counts.add_heights(height_agreement.compare_with_heights(
                 occupancy.values, occupancy.geometry, view, depth, max_range))
             # Heights know no costs: ground is ground.
@@ -160,11 +202,12 @@ class BagCostmap(FrameSink):
                                     expected=f'a message on {self.options.reference}')
         else:
             reference = sampled_grid(self._scene.grid, occupancy.geometry,
-                                     self.options.odom_frame)
+                                     self.options.frames.odom_frame)
             values = occupancy.values
         self.counts.compared += 1
         self.counts.agreement = self.counts.agreement.merge(
             grid_agreement.compare_grids(values, reference))
+        return contacts
 
     def _heights(self, told: costmap_pipeline.CameraView, frame: Frame
                  ) -> height_agreement.HeightView:
@@ -187,7 +230,7 @@ class BagCostmap(FrameSink):
                 points = (rays * (depth / rays[..., 2])[..., None]).reshape(-1, 3)
             points = points[np.isfinite(points).all(axis=1) & (depth.reshape(-1) > 0.0)]
         else:
-            points = self._points_of_cloud(mount, stamp_ns)
+            points = self._points_of_cloud(told.pose, stamp_ns)
             with np.errstate(invalid='ignore', divide='ignore'):
                 u, v = told.camera.project(*points.T)
                 points = points[(points[:, 2] > 0.0) & (u >= -0.5) & (u < width - 0.5)
@@ -197,39 +240,18 @@ class BagCostmap(FrameSink):
             points, (float(mount[0, 3]), float(mount[1, 3])), told.pose.odom_from_ground,
             self._settings.depth.min_points if self.options.depth else 1)
 
-    def _points_of_cloud(self, ground_from_camera: arrays.Float64, stamp_ns: int
-                         ) -> arrays.Float64:
+    def _points_of_cloud(self, pose: CameraPose, stamp_ns: int) -> arrays.Float64:
         """Return the points of the lidar in the optical frame, moved to the image's moment."""
         message = self._scene.cloud_at(stamp_ns)
         if message is None:
             raise InvalidInputError(
                 'No cloud for the image', expected=f'one on {self.options.cloud} within '
                 f'{1e-6 * bag_scene.CLOUD_SLOP_NS:.0f} ms')
-        poses, options = self._scene.poses, self.options
-        now = bag_scene.seconds_of(stamp_ns)
-        then = bag_scene.seconds_of(stamp_to_nanoseconds(message.header.stamp))
-        ground_from_cloud = inverse(
-            poses.lookup(options.odom_frame, options.ground_frame, now)).dot(
-                poses.lookup(options.odom_frame, message.header.frame_id, then))
-        matrix = inverse(ground_from_camera).dot(ground_from_cloud)
+        odom_from_cloud = self._scene.poses.lookup(
+            self.options.frames.odom_frame, message.header.frame_id,
+            bag_scene.seconds_of(stamp_to_nanoseconds(message.header.stamp)))
+        matrix = inverse(pose.odom_from_ground.dot(pose.ground_from_camera)).dot(odom_from_cloud)
         return bag_scene.points_of_cloud(message).dot(matrix[:3, :3].T) + matrix[:3, 3]
-
-    def _pose(self, frame: Frame) -> CameraPose:
-        poses, options = self._scene.poses, self.options
-        stamp = bag_scene.seconds_of(frame.stamp_ns or 0)
-        return CameraPose(poses.lookup(options.odom_frame, options.ground_frame, stamp),
-                          poses.lookup(options.ground_frame, frame.frame_id, stamp))
-
-    def _camera_model(self, segmentation: Segmentation) -> camera_model.CameraModel:
-        if self._scene.camera_info is None:
-            raise InvalidInputError('No CameraInfo for the image', expected='a message before it',
-                                    remedy='Name its topic, or record it.')
-        height, width = segmentation.mask.shape
-        key = (camera_model.calibration_of(self._scene.camera_info), width, height)
-        if self._camera is None or key != self._camera_key:
-            self._camera = camera_model.CameraModel(key[0], (width, height), self._is_rectified)
-            self._camera_key = key
-        return self._camera
 
 
 def sampled_grid(message: Any, geometry: GridGeometry, frame_id: str) -> arrays.Int8:

@@ -21,7 +21,7 @@ from segformer_ros.segmentation.segmenter import SegmenterSettings
 
 BACKENDS = ('onnxruntime', 'openvino', 'tensorrt')
 
-# The graph that is prepared for a runtime, as the live node runs it by default, or the file as
+# The graph that is optimized for a runtime, as the live node runs it by default, or the file as
 # it is.
 GRAPHS = ('deployment', 'original')
 

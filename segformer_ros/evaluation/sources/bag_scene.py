@@ -11,18 +11,21 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.costmap.camera_input import DepthImages
 from segformer_ros.costmap.geometry import registration
+from segformer_ros.costmap.geometry.camera_poses import CameraPoses
+from segformer_ros.costmap.geometry.camera_poses import RangeReading
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
-from segformer_ros.costmap.projection.depth_image import decode_compressed_depth
-from segformer_ros.costmap.projection.depth_image import depth_of_image
+from segformer_ros.costmap.geometry.transform_buffer import Transforms
+from segformer_ros.costmap.projection.depth_image import depth_of_message
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
 
 TF = '/tf'
 TF_STATIC = '/tf_static'
 
-# Transforms and depth of an image's stamp are received somewhat after the image itself.
-LOOK_AHEAD_NS = 500000000
+# Seconds: transforms and depth of an image's stamp are received somewhat after the image itself.
+LOOK_AHEAD = 0.5
 
 # Depth images that are kept: half a second before its image is read, at 100 Hz and more.
 KEPT_DEPTHS = 64
@@ -34,12 +37,47 @@ _POINT_TYPES = {7: 'f4', 8: 'f8'}
 
 
 class SceneTopics(NamedTuple):
-    """Topics to follow; empty names are not followed."""
+    """
+    Topics to follow; empty names are not followed.
+
+    ``depth`` and ``cloud`` are taken as true; ``depth_in`` and ``range`` are what the live node
+    makes its costmap of.
+    """
 
     camera_info: str
     depth: str = ''
     grid: str = ''
     cloud: str = ''
+    depth_in: str = ''
+    range: str = ''
+
+
+class RecordedTransforms(Transforms):
+    """
+    Transforms of a recording.
+
+    :param buffer: that they are put into
+    """
+
+    source = 'the recording'
+
+    def __init__(self, buffer: TransformBuffer) -> None:
+        self._buffer = buffer
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
+        """Return target_from_source (4, 4)."""
+        return self._buffer.lookup(target, source, stamp_ns / NANOSECONDS)
+
+    def knows(self, frame: str) -> bool:
+        """Return whether any transform names a frame."""
+        return self._buffer.knows(frame)
+
+    def clear(self) -> None:
+        """Forget everything but static transforms."""
+        self._buffer.clear()
+
+    def destroy(self) -> None:
+        """Do nothing: messages come from the file alone."""
 
 
 class BagScene:
@@ -49,16 +87,23 @@ class BagScene:
     :param part: the file
     :param all_parts: of the recording; /tf_static stands in the first one alone
     :param topics: to follow
+    :param look_ahead: seconds after an image within which what belongs to it is received
     :raises InvalidInputError: the file cannot be opened
 
     ``problem`` tells the first message that could not be read; the others are still taken.
+    ``depth_in`` are the depth images that the live node would use.
     """
 
-    def __init__(self, part: BagPart, all_parts: Sequence[BagPart], topics: SceneTopics) -> None:
+    def __init__(self, part: BagPart, all_parts: Sequence[BagPart], topics: SceneTopics,
+                 look_ahead: float = LOOK_AHEAD) -> None:
         self._topics = topics
         self.problem: Optional[str] = None
         self._stack = contextlib.ExitStack()
+        self._look_ahead_ns = int(look_ahead * NANOSECONDS)
         self.poses = TransformBuffer()
+        self.camera_poses = CameraPoses(RecordedTransforms(self.poses),
+                                        range_topic=topics.range)
+        self.depth_in = DepthImages(topics.depth_in, KEPT_DEPTHS)
         self.camera_info: Optional[Any] = None
         self.grid: Optional[Any] = None
         self._depths: Dict[int, Any] = collections.OrderedDict()
@@ -80,7 +125,7 @@ class BagScene:
 
         :param received_ns: time at which the image was received
         """
-        while self._next is not None and self._next[0] <= received_ns + LOOK_AHEAD_NS:
+        while self._next is not None and self._next[0] <= received_ns + self._look_ahead_ns:
             self._take(self._next[1], self._next[2])
             self._next = next(self._messages, None)
 
@@ -109,7 +154,7 @@ class BagScene:
             else self._clouds[nearest]
 
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
-        topics = [topic for topic in (TF, TF_STATIC) + tuple(self._topics) if topic]
+        topics = sorted({TF, TF_STATIC, *self._topics} - {''})
         messages = self._reader.messages(topics)
         while True:
             try:
@@ -136,6 +181,13 @@ class BagScene:
         if topic in (TF, TF_STATIC):
             for entry in message.transforms:
                 self.poses.insert_message(entry, topic == TF_STATIC)
+            return
+        if topic == self._topics.depth_in:
+            self.depth_in.add(message)
+        if topic == self._topics.range:
+            self.camera_poses.add_range(RangeReading(
+                message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
+                (message.min_range, message.max_range)))
         elif topic == self._topics.camera_info:
             self.camera_info = message
         elif topic == self._topics.grid:
@@ -148,19 +200,6 @@ class BagScene:
             self._clouds[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._clouds) > KEPT_CLOUDS:
                 self._clouds.pop(next(iter(self._clouds)))
-
-
-def depth_of_message(message: Any) -> arrays.Float32:
-    """
-    Return the depth of an Image or compressedDepth message in metres.
-
-    :param message: with the fields of the ROS type
-    :return: (H, W) float32
-    :raises InvalidInputError: another encoding, or data that do not fit
-    """
-    if message.__msgtype__ == bag_reader.COMPRESSED_IMAGE:
-        return decode_compressed_depth(bytes(message.data), message.format)
-    return depth_of_image(message)
 
 
 def points_of_cloud(message: Any) -> arrays.Float64:

@@ -9,8 +9,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.spec import TensorSpec
+from segformer_ros.model import spec as model_spec
 
 
 class BackendInfo(NamedTuple):
@@ -32,8 +31,8 @@ class BackendInfo(NamedTuple):
 class Opened(NamedTuple):
     """What an implementation reports once its runtime is ready."""
 
-    inputs: Tuple[TensorSpec, ...]
-    outputs: Tuple[TensorSpec, ...]
+    inputs: Tuple[model_spec.TensorSpec, ...]
+    outputs: Tuple[model_spec.TensorSpec, ...]
     info: BackendInfo
 
 
@@ -82,12 +81,12 @@ class Backend(abc.ABC):
         return self._opened is not None
 
     @property
-    def inputs(self) -> Tuple[TensorSpec, ...]:
+    def inputs(self) -> Tuple[model_spec.TensorSpec, ...]:
         """Return the network's inputs. Needs an open backend."""
         return self._state().inputs
 
     @property
-    def outputs(self) -> Tuple[TensorSpec, ...]:
+    def outputs(self) -> Tuple[model_spec.TensorSpec, ...]:
         """Return the network's outputs. Needs an open backend."""
         return self._state().outputs
 
@@ -174,21 +173,23 @@ class Backend(abc.ABC):
         raise BackendError('Runs cannot be begun', got=type(self).__name__)
 
 
-def check_inputs(specs: Tuple[TensorSpec, ...], inputs: Mapping[str, arrays.Array]) -> None:
+def check_inputs(specs: Tuple[model_spec.TensorSpec, ...],
+                 inputs: Mapping[str, arrays.Array]) -> None:
     """
     Compare arrays with what the network takes.
 
     :raises InvalidInputError: a name, dtype or shape differs
     """
-    expected = ', '.join(str(spec) for spec in specs)
     if set(inputs) != {spec.name for spec in specs}:
-        raise InvalidInputError('Wrong input names', got=sorted(inputs), expected=expected)
+        raise InvalidInputError('Wrong input names', got=sorted(inputs),
+                                expected=model_spec.tensors_text(specs))
     for spec in specs:
         array = inputs[spec.name]
-        if array.dtype != np.dtype(spec.dtype) or not spec.accepts(array.shape):
+        if array.dtype != np.dtype(spec.dtype) or (
+                array.shape != spec.shape and not spec.accepts(array.shape)):
             raise InvalidInputError('Input tensor does not fit',
                                     got=f'{spec.name} {array.dtype}{list(array.shape)}',
-                                    expected=expected)
+                                    expected=model_spec.tensors_text(specs))
 
 
 class OpenNetwork(NamedTuple):
@@ -199,6 +200,6 @@ class OpenNetwork(NamedTuple):
     """
 
     backend: Backend
-    spec: ModelSpec
+    spec: model_spec.ModelSpec
     why: str
     is_final: bool = True

@@ -32,7 +32,7 @@ def open_buffers(index: int = 0, library: str = 'auto', with_graphs: bool = Fals
     if library != 'auto':
         if library not in LIBRARIES:
             raise BackendError('Unknown CUDA buffer library', got=repr(library),
-                               expected='auto or one of {}'.format(', '.join(LIBRARIES)))
+                               expected=f"auto or one of {', '.join(LIBRARIES)}")
         names = [library]
     else:
         names = [name for name in LIBRARIES if not (with_graphs and name in WITHOUT_GRAPHS)]

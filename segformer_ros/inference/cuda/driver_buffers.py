@@ -226,7 +226,6 @@ class DriverBuffers(CudaBuffers):
         if status != 0:
             name = self._driver.cuGetErrorName(status)[1] or b'unknown error'
             raise BackendError('CUDA driver call failed',
-                               got='{}: {} ({})'.format(
-                                   function, status, name.decode('ascii')),
+                               got=f"{function}: {status} ({name.decode('ascii')})",
                                expected='0 (CUDA_SUCCESS)')
         return values[0] if len(values) == 1 else values

@@ -28,7 +28,7 @@ class PycudaBuffers(CudaBuffers):
         import pycuda
         import pycuda.driver
         self._cuda: Any = pycuda.driver
-        self._description = 'pycuda {}'.format(getattr(pycuda, 'VERSION_TEXT', ''))
+        self._description = f"pycuda {getattr(pycuda, 'VERSION_TEXT', '')}"
         self._cuda.init()
         device = self._cuda.Device(index)
         if not hasattr(device, 'retain_primary_context'):

@@ -87,7 +87,7 @@ class OnnxruntimeBackend(backend.Backend):
         for provider in self._providers:
             if provider not in available:
                 raise BackendError('Execution provider is not in this build of onnxruntime',
-                                   got=provider, expected='one of {}'.format(', '.join(available)),
+                                   got=provider, expected=f"one of {', '.join(available)}",
                                    remedy='Install a build that has it, or choose another.')
 
     def _start(self, onnxruntime: Any, header: OnnxHeader) -> Any:
@@ -189,5 +189,5 @@ def _tensor_spec(entry: Any) -> TensorSpec:
     if entry.type not in _DTYPES:
         raise ModelError('The model has an input or output that is not a plain tensor',
                          got=f'{entry.name} {entry.type}',
-                         expected='one of {}'.format(', '.join(sorted(_DTYPES.values()))))
+                         expected=f"one of {', '.join(sorted(_DTYPES.values()))}")
     return TensorSpec(entry.name, _DTYPES[entry.type], shape)

@@ -101,7 +101,7 @@ def named_plans(provider: str, threads: int = 0) -> Tuple[ProviderPlan, ...]:
     threads = threads or onnxrt_backend.default_threads()
     if provider == onnxrt_backend.CPU_PROVIDER:
         return (ProviderPlan(onnxrt_backend.CPU_PROVIDER, {}, threads, True),)
-    # Of one graph, so that no second one is prepared for the comparison alone.
+    # Of one graph, so that no second one is optimized for the comparison alone.
     return (_accelerator(provider, threads)._replace(named=True),
             ProviderPlan(onnxrt_backend.CPU_PROVIDER, {}, threads, False))
 

@@ -121,7 +121,7 @@ class OpenvinoBackend(backend.Backend):
         names = (settings.full_name, f'{settings.device}.{settings.number}')
         if not any(name in available for name in names):
             raise BackendError('OpenVINO does not find the device', got=settings.full_name,
-                               expected='one of {}'.format(', '.join(available) or 'none'),
+                               expected=f"one of {', '.join(available) or 'none'}",
                                remedy='Install its driver, or set openvino_device: CPU.')
         capabilities = list(core.get_property(settings.full_name, 'OPTIMIZATION_CAPABILITIES'))
         if _CAPABILITIES[settings.precision] not in capabilities:

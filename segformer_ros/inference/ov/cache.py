@@ -1,7 +1,7 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 """
-What OpenVINO compiled, and how its trial went, in the private cache.
+What OpenVINO compiled, and how its validation went, in the private cache.
 
 Importing a compiled model runs what is in it, so OpenVINO's own cache folder, which trusts its
 files, is not used: a model is private, and its digest is compared before OpenVINO sees a byte.
@@ -51,8 +51,8 @@ class StoredModel:
     def read(self) -> Optional[bytes]:
         """Return the compiled model, or None where there is none that can be used."""
         try:
-            facts = _read_facts(self._folder, self._name, self._key)
-            return self._folder.read_payload(self._name, facts.get('sha256'))
+            metadata = _read_metadata(self._folder, self._name, self._key)
+            return self._folder.read_payload(self._name, metadata.get('sha256'))
         except FileNotFoundError:
             return None
         except (SegformerRosError, OSError, ValueError, RecursionError) as error:
@@ -80,7 +80,7 @@ class StoredModel:
             blob = content.getvalue()
             self._folder.delete_file(self._name + '.json')
             self._folder.write(self._name + '.blob', blob)
-            _write_facts(self._folder, self._name, {
+            _write_metadata(self._folder, self._name, {
                 'key': self._key, 'sha256': hashlib.sha256(blob).hexdigest()})
             _prune(self._folder)
         except (StorageError, RuntimeError) as error:
@@ -90,7 +90,7 @@ class StoredModel:
 
 class CompiledModels:
     """
-    The compiled models and trials of this user.
+    The compiled models and validations of this user.
 
     :param root: folder of all caches; by default :func:`private_files.cache_root`
     :raises ModelError: the folder cannot be made, or is not private
@@ -110,15 +110,15 @@ class CompiledModels:
         key = _digest([model_digest(model_path), platform.machine(), depends_on])
         return StoredModel(self._folder, _name(model_path, 'model', key), key)
 
-    def trial(self, model_path: str, depends_on: List[Any]) -> 'StoredTrial':
-        """Return where the outcome of a trial is or will be kept; parameters as of ``find``."""
+    def validation(self, model_path: str, depends_on: List[Any]) -> 'StoredValidation':
+        """Return where the outcome of a validation is kept; parameters as of ``find``."""
         key = _digest([model_digest(model_path), platform.machine(), depends_on])
-        return StoredTrial(self._folder, _name(model_path, 'trial', key), key)
+        return StoredValidation(self._folder, _name(model_path, 'validation', key), key)
 
 
-class StoredTrial:
+class StoredValidation:
     """
-    The outcome of a trial, whether there was one or not.
+    The outcome of a validation, whether there was one or not.
 
     Where OpenVINO ended the process, :attr:`unfinished` tells it at the next start.
     """
@@ -127,47 +127,47 @@ class StoredTrial:
         self._folder = folder
         self._name = name
         self._key = key
-        self._facts = self._read()
+        self._metadata = self._read()
 
     @property
     def outcome(self) -> Any:
         """Return what was kept, or None."""
-        return self._facts.get('outcome')
+        return self._metadata.get('outcome')
 
     @property
     def unfinished(self) -> int:
         """Return how often OpenVINO was begun and the process ended in it."""
-        count = self._facts.get('unfinished', 0)
+        count = self._metadata.get('unfinished', 0)
         return count if isinstance(count, int) else 0
 
     def keep(self, outcome: Any) -> None:
         """Keep an outcome, which JSON can hold."""
-        self._write(dict(self._facts, outcome=outcome))
+        self._write(dict(self._metadata, outcome=outcome))
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def attempt(self) -> Iterator[None]:
         """Note durably that OpenVINO is at work, until the body has ended in any way."""
-        self._write(dict(self._facts, unfinished=1 + self.unfinished))
+        self._write(dict(self._metadata, unfinished=1 + self.unfinished))
         try:
             yield
         finally:
-            self._write(dict(self._facts, unfinished=0))
+            self._write(dict(self._metadata, unfinished=0))
 
     def _read(self) -> Dict[str, Any]:
         try:
-            return _read_facts(self._folder, self._name, self._key)
+            return _read_metadata(self._folder, self._name, self._key)
         except FileNotFoundError:
             return {}
         except (SegformerRosError, OSError, ValueError, RecursionError) as error:
-            _LOGGER.warning('Outcome of a trial is not used, it is tried again: %s', error)
+            _LOGGER.warning('Outcome of a validation is not used, it is tried again: %s', error)
             return {}
 
-    def _write(self, facts: Dict[str, Any]) -> None:
-        self._facts = dict(facts, key=self._key)
+    def _write(self, metadata: Dict[str, Any]) -> None:
+        self._metadata = dict(metadata, key=self._key)
         try:
-            _write_facts(self._folder, self._name, self._facts)
+            _write_metadata(self._folder, self._name, self._metadata)
         except StorageError as error:
-            _LOGGER.warning('Outcome of a trial is not kept: %s', error)
+            _LOGGER.warning('Outcome of a validation is not kept: %s', error)
 
 
 def _digest(values: List[Any]) -> str:
@@ -179,19 +179,19 @@ def _name(model_path: str, what: str, key: str) -> str:
     return f'{stem}-{what}-{key[:_SHORT_KEY]}'
 
 
-def _read_facts(folder: _Folder, name: str, key: str) -> Dict[str, Any]:
-    facts: Any = json.loads(folder.read_sidecar(name).decode('utf-8'))
-    if not isinstance(facts, dict) or facts.get('key') != key:
+def _read_metadata(folder: _Folder, name: str, key: str) -> Dict[str, Any]:
+    metadata: Any = json.loads(folder.read_sidecar(name).decode('utf-8'))
+    if not isinstance(metadata, dict) or metadata.get('key') != key:
         raise ValueError(f'{name} in {folder.folder} belongs to another model')
-    return facts
+    return metadata
 
 
-def _write_facts(folder: _Folder, name: str, facts: Dict[str, Any]) -> None:
-    folder.write(name + '.json', json.dumps(facts, indent=1, sort_keys=True).encode('utf-8'))
+def _write_metadata(folder: _Folder, name: str, metadata: Dict[str, Any]) -> None:
+    folder.write(name + '.json', json.dumps(metadata, indent=1, sort_keys=True).encode('utf-8'))
 
 
 def _prune(folder: _Folder) -> None:
-    """Delete all but the newest models; trials are small and stay."""
+    """Delete all but the newest models; validations are small and stay."""
     newest = sorted((name for name in folder.names() if name.endswith('.blob')),
                     key=lambda name: -folder.modified(name))
     for name in newest[KEPT:]:

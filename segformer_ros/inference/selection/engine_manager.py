@@ -290,15 +290,15 @@ class EngineManager:
             return
         settings = self._settings
         try:
-            prepared = self._graphs.find(candidates.engine_target(self._api))
-            if prepared is None:
+            optimized = self._graphs.find(candidates.engine_target(self._api))
+            if optimized is None:
                 return
-            tasks = candidates.engine_tasks(candidates.EngineModel(prepared.path, prepared.spec),
+            tasks = candidates.engine_tasks(candidates.EngineModel(optimized.path, optimized.spec),
                                             settings.precision, self._api, settings.runtime,
                                             settings.builder, self._gpu)
             cache = open_cache(settings.cache_root)
-            self._candidates = candidates.EngineCandidates(tasks, cache, prepared.spec)
-            self._spec = prepared.spec
+            self._candidates = candidates.EngineCandidates(tasks, cache, optimized.spec)
+            self._spec = optimized.spec
             if cache.is_temporary:
                 self._results.warn('cache', cache.temporary_because)
         except (errors.ModelError, StorageError) as error:

@@ -7,16 +7,14 @@ import logging
 from typing import Any, Callable, List, Optional, Sequence
 
 from segformer_ros.common import errors
+from segformer_ros.inference.base import validation as base_validation
 from segformer_ros.inference.base.backend import OpenNetwork
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import Frame
-from segformer_ros.inference.base.trial import Trial
-from segformer_ros.inference.base.trial import trial_from_json
-from segformer_ros.inference.base.trial import try_beside
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.ov import backend as ov_backend
 from segformer_ros.inference.ov.cache import CompiledModels
-from segformer_ros.inference.ov.cache import StoredTrial
+from segformer_ros.inference.ov.cache import StoredValidation
 from segformer_ros.inference.selection.status import CheckResults
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.model.optimize.jobs import OptimizeJobs
@@ -89,7 +87,7 @@ class OpenvinoChoice:
         """
         Return the network on OpenVINO where it agrees and is worth it, else on onnxruntime.
 
-        A trial takes seconds, once; while its outcome is known, only what serves is opened.
+        A validation takes seconds, once; while its outcome is known, only what serves is opened.
 
         :param open_onnxruntime: opens what it is compared with
         :param reference: identifies that, as JSON can hold it
@@ -121,13 +119,13 @@ class OpenvinoChoice:
             if stored is not None and stored.unfinished >= MOST_UNFINISHED:
                 raise errors.BackendError('The process ended while it was at work',
                                           got=f'{stored.unfinished} times')
-            known = _known_trial(stored)
-            refusal, when = self._refusal(known, settings), 'known from a trial'
+            known = _known_validation(stored)
+            refusal, when = self._refusal(known, settings), 'known from a validation'
             if known is None or not refusal:
-                with stored.watched() if stored else contextlib.ExitStack():
+                with stored.attempt() if stored else contextlib.ExitStack():
                     backend.open()
                     if known is None:
-                        known, when = self._try(other.get(), backend, model), 'in a trial'
+                        known, when = self._try(other.get(), backend, model), 'in a validation'
                         refusal = self._refusal(known, settings)
                         if stored is not None:
                             stored.keep(known.to_json())
@@ -144,17 +142,18 @@ class OpenvinoChoice:
         return None
 
     def _try(self, other: OpenNetwork, backend: ov_backend.OpenvinoBackend,
-             model: OptimizedModel) -> Trial:
+             model: OptimizedModel) -> base_validation.Validation:
         if other.spec != model.spec:
             raise errors.BackendError('No network to compare with', got=other.why)
         frames = [convert_frame(frame, self._graphs.original.spec, model.spec)
                   for frame in self._bundled_frames()]
-        return try_beside(other.backend, backend, model.spec, frames)
+        return base_validation.validate(other.backend, backend, model.spec, frames)
 
-    def _refusal(self, trial: Optional[Trial], settings: ov_backend.DeviceSettings) -> str:
-        if trial is None or (self._is_named and trial.check.passed):
+    def _refusal(self, validation: Optional[base_validation.Validation],
+                 settings: ov_backend.DeviceSettings) -> str:
+        if validation is None or (self._is_named and validation.check.passed):
             return ''
-        return trial.refusal(settings.device == 'CPU')
+        return validation.refusal(settings.device == 'CPU')
 
     def _candidates(self) -> List[ov_backend.DeviceSettings]:
         """Return the settings to try: those asked for, then float32 in place of less."""
@@ -167,11 +166,11 @@ class OpenvinoChoice:
         return [wanted] if wanted == exact else [wanted, exact]
 
     def _stored(self, model: OptimizedModel, settings: ov_backend.DeviceSettings,
-                reference: Any) -> Optional[StoredTrial]:
+                reference: Any) -> Optional[StoredValidation]:
         if self._cache is None:
             return None
         threads = settings.threads or default_threads()
-        return self._cache.trial(model.path, [
+        return self._cache.validation(model.path, [
             ov_backend.runtime_version(), list(settings), threads, reference])
 
     def _tell(self, what: str, reason: str) -> None:
@@ -202,11 +201,11 @@ class _Lazily:
             self._network = None
 
 
-def _known_trial(stored: Optional[StoredTrial]) -> Optional[Trial]:
+def _known_validation(stored: Optional[StoredValidation]) -> Optional[base_validation.Validation]:
     if stored is None or stored.outcome is None:
         return None
     try:
-        return trial_from_json(dict(stored.outcome))
+        return base_validation.validation_from_json(dict(stored.outcome))
     except (TypeError, ValueError) as error:
-        _LOGGER.warning('Outcome of a trial is not used, it is tried again: %s', error)
+        _LOGGER.warning('Outcome of a validation is not used, it is tried again: %s', error)
         return None

@@ -159,7 +159,7 @@ class BackendSelector:
             engine=self._engines.serving, preparing=preparing)
 
     def close(self) -> None:
-        """End what is being prepared or built, close the backend; twice is allowed."""
+        """End what is being optimized or built, close the backend; twice is allowed."""
         self._graphs.close()
         serving, self._serving = self._serving, None
         if serving is not None:
@@ -195,7 +195,7 @@ class BackendSelector:
         """Open what serves without an engine: OpenVINO or onnxruntime."""
         _request_optimized(self._graphs, self._settings, self._engines.has_gpu)
         if self._engines.can_build:
-            # It serves only until the engine is there: no trial for that.
+            # It serves only until the engine is there: no validation for that.
             self._graphs.wait(timeout)
             return self._open_onnxruntime()
         self._openvino.request()
@@ -241,15 +241,15 @@ def _open_onnxruntime(graphs: OptimizeJobs, settings: selection_status.Selection
     """
     plans = _plans(settings, has_gpu)
     targets = sorted({_target(plan) for plan in plans})
-    prepared = [each for each in map(graphs.find, targets) if each is not None]
-    if len(prepared) < len(targets):
+    optimized = [each for each in map(graphs.find, targets) if each is not None]
+    if len(optimized) < len(targets):
         last = plans[-1]
         return OpenNetwork(last.open(graphs.original.path), graphs.original.spec,
-                           'the model as it is, until its graph is prepared', is_final=False)
-    spec = prepared[0].spec
-    if any(each.spec != spec for each in prepared) or prepared[0].changes == UNCHANGED:
-        return _open_original(graphs, plans, bundled_frames, prepared[0].detail)
-    paths = {target: each.path for target, each in zip(targets, prepared)}
+                           'the model as it is, until its graph is optimized', is_final=False)
+    spec = optimized[0].spec
+    if any(each.spec != spec for each in optimized) or optimized[0].changes == UNCHANGED:
+        return _open_original(graphs, plans, bundled_frames, optimized[0].detail)
+    paths = {target: each.path for target, each in zip(targets, optimized)}
     try:
         choice = providers.open_fastest(plans, lambda plan: paths[_target(plan)], spec, [
             convert_frame(frame, graphs.original.spec, spec)
@@ -258,7 +258,7 @@ def _open_onnxruntime(graphs: OptimizeJobs, settings: selection_status.Selection
         # What was exported always works, or tells better why not.
         return _open_original(graphs, plans, bundled_frames,
                               f'its graph cannot be opened: {error}')
-    return OpenNetwork(choice.backend, spec, f'{choice.why}; graph {prepared[0].changes}')
+    return OpenNetwork(choice.backend, spec, f'{choice.why}; graph {optimized[0].changes}')
 
 
 def _open_original(graphs: OptimizeJobs, plans: Sequence[providers.ProviderPlan],

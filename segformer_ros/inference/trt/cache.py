@@ -98,7 +98,7 @@ def parse_record(name: str, content: bytes) -> EngineRecord:
     if values.pop('format', None) != FORMAT:
         raise ValueError('unknown format')
     if values.get('name') != name:
-        raise ValueError('named {!r} inside'.format(values.get('name')))
+        raise ValueError(f"named {values.get('name')!r} inside")
     for field, kinds in _FIELDS.items():
         if field not in values:
             raise TypeError(f'{field} is missing')

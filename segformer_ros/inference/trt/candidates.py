@@ -201,5 +201,5 @@ def optimized_engine_model(model_path: str, spec: ModelSpec, api: TensorrtApi) -
 
     :raises ModelError: the model file is missing
     """
-    prepared = optimize_in_child(model_path, spec, engine_target(api))
-    return EngineModel(prepared.path, prepared.spec)
+    optimized = optimize_in_child(model_path, spec, engine_target(api))
+    return EngineModel(optimized.path, optimized.spec)

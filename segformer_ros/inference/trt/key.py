@@ -99,7 +99,7 @@ def entry_name(model_name: str, key: EngineKey) -> str:
     :param model_name: any text; only letters, digits, ``-`` and ``_`` are kept
     """
     safe = re.sub(r'[^A-Za-z0-9_-]+', '_', model_name)[:64]
-    return '{}-{}-{}'.format(safe, key.precision.replace('+', '_'), key.digest()[:16])
+    return f"{safe}-{key.precision.replace('+', '_')}-{key.digest()[:16]}"
 
 
 def wanted_precisions(wish: str) -> Tuple[str, ...]:

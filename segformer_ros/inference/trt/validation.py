@@ -53,7 +53,7 @@ def engine_file(cache: EngineCache, record: EngineRecord) -> trt_backend.EngineF
     built = record.built
     details = {'engine': record.name}
     if built.get('fp32_parts'):
-        details['fp32_parts'] = '{} of {}'.format(built['fp32_parts'], built['parts'])
+        details['fp32_parts'] = f"{built['fp32_parts']} of {built['parts']}"
     return trt_backend.EngineFile(
         path=cache.path(record.name, '.plan'), precision=str(built['precision']),
         read=lambda: cache.read_plan(record), details=details)

@@ -69,7 +69,7 @@ def kind_of(header: OnnxHeader, output: model_spec.TensorSpec, layout: str) -> O
                 raise ModelError(
                     f'Output {output.name!r} holds labels as {output.dtype}',
                     got=f'{output} after {step.op}',
-                    expected='labels of {}'.format(' or '.join(model_spec.LABEL_DTYPES)),
+                    expected=f"labels of {' or '.join(model_spec.LABEL_DTYPES)}",
                     remedy=EXPORT_LOGITS)
             return model_spec.LABELS
         if step.op in ('Softmax', 'LogSoftmax'):

@@ -140,7 +140,7 @@ def spec_to_yaml(draft: Draft) -> str:
     lines += [f'# Assumed, please check: {text}.' for text in draft.assumptions]
     for key, value in spec._asdict().items():
         if isinstance(value, tuple):
-            lines.append('{}: [{}]'.format(key, ', '.join(str(number) for number in value)))
+            lines.append(f"{key}: [{', '.join(str(number) for number in value)}]")
         elif value is not None:
             lines.append(yaml.safe_dump({key: value}, default_flow_style=False,
                                         width=WIDEST_LINE).rstrip())
@@ -245,8 +245,8 @@ def _logits(header: OnnxHeader, wanted: Optional[str],
             assumptions: List[str]) -> model_spec.TensorSpec:
     scores = [spec for spec in header.outputs if spec.dtype == 'float32' and len(spec.shape) == 4]
     fitting = scores or [spec for spec in header.outputs if _may_be_labels(spec)]
-    expected = ('float32 [1, classes, height, width], or labels {} [1, height, width]'.format(
-        ', '.join(model_spec.LABEL_DTYPES)))
+    expected = ('float32 [1, classes, height, width], or labels '
+                f"{', '.join(model_spec.LABEL_DTYPES)} [1, height, width]")
     if wanted is not None:
         fitting = [spec for spec in scores + [spec for spec in header.outputs
                                               if _may_be_labels(spec)] if spec.name == wanted]
@@ -266,11 +266,11 @@ def _logits(header: OnnxHeader, wanted: Optional[str],
         raise ModelError('Which output holds the logits?',
                          got=model_spec.tensors_text(header.outputs),
                          expected='one output ' + expected,
-                         remedy='Name it: {}.'.format(
-                             ' or '.join(f'--output {spec.name}' for spec in fitting)))
+                         remedy='Name it: '
+                                f"{' or '.join(f'--output {spec.name}' for spec in fitting)}.")
     if len(fitting) > 1:
-        assumptions.append('output_name: {} of {}'.format(
-            named[0].name, ', '.join(spec.name for spec in fitting)))
+        assumptions.append(f'output_name: {named[0].name} of '
+                           f"{', '.join(spec.name for spec in fitting)}")
     return named[0]
 
 

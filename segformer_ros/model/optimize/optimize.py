@@ -14,16 +14,13 @@ import os
 import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
-
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model import spec as model_spec
-from segformer_ros.model.onnx_file.header import model_digest
-from segformer_ros.model.onnx_file.header import OnnxHeader
-from segformer_ros.model.onnx_file.header import read_onnx_header
+from segformer_ros.model.onnx_file import header as onnx_header
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import tail
@@ -133,7 +130,7 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedMode
     # processor it computes otherwise: a graph that was copied is compared there first.
     machine = machine_identity()
     key = hashlib.sha256(json.dumps(
-        [REVISION, model_digest(onnx_path), spec, target, _runtime_version(), machine],
+        [REVISION, onnx_header.model_digest(onnx_path), spec, target, _runtime_version(), machine],
         sort_keys=True).encode('utf-8')).hexdigest()
     return OptimizedModelCache(onnx_path, target.name,
                                hashlib.sha256(machine.encode('utf-8')).hexdigest(), key)
@@ -179,7 +176,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     try:
         _check_ends(spec)
         model = _load(onnx_path)
-        native = native_spec(read_onnx_header(onnx_path), spec)
+        native = native_spec(onnx_header.read_onnx_header(onnx_path), spec)
     except ModelError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
     if native.input_size_wh != spec.input_size_wh:
@@ -211,7 +208,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     return {'changes': UNCHANGED, 'detail': '; '.join(refusals), FAILURES: failures}, None
 
 
-def native_spec(header: OnnxHeader, spec: ModelSpec) -> ModelSpec:
+def native_spec(header: onnx_header.OnnxHeader, spec: ModelSpec) -> ModelSpec:
     """Return a specification with the sizes that the file itself has, where it fixes them."""
     height_axis = 2 if spec.input_layout == 'nchw' else 1
     return spec._replace(

@@ -45,8 +45,8 @@ class OptimizeProcess(child_process.WorkerProcess):
         if self.status == 0 and details:
             return details[0]
         lines = self.last_words.splitlines()
-        return 'the child process {}: {}'.format(
-            self.ending, lines[-1][-_LAST_WORDS:] if lines else 'without a word')
+        return (f'the child process {self.ending}: '
+                f"{lines[-1][-_LAST_WORDS:] if lines else 'without a word'}")
 
 
 def optimize_in_child(onnx_path: str, spec: ModelSpec,
@@ -77,12 +77,12 @@ def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
     fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
                               for key, value in request['spec'].items()}
     try:
-        prepared = optimize.optimize(request['onnx_path'], ModelSpec(**fields),
-                                     Target(**request['target']))
+        optimized = optimize.optimize(request['onnx_path'], ModelSpec(**fields),
+                                      Target(**request['target']))
     except SegformerRosError as error:
         sys.stderr.write(f'{error}\n')
         return 1
-    send(changes=prepared.changes, detail=prepared.detail)
+    send(changes=optimized.changes, detail=optimized.detail)
     return 0
 
 

@@ -67,7 +67,7 @@ class Download(NamedTuple):
         wanted = self.default if variant is None else variant
         if wanted not in self.files:
             raise ModelError(f'Model {self.model} has no such variant', got=wanted,
-                             expected='one of {}'.format(', '.join(sorted(self.files))))
+                             expected=f"one of {', '.join(sorted(self.files))}")
         return self.files[wanted]
 
     def url_of(self, remote: RemoteFile, environ: Optional[Mapping[str, str]] = None) -> str:
@@ -93,7 +93,7 @@ def spec_path(name: str) -> str:
     if name not in known:
         raise ModelError(
             'Unknown model', got=repr(name),
-            expected='one of {}, or the path of an .onnx file'.format(', '.join(known)),
+            expected=f"one of {', '.join(known)}, or the path of an .onnx file",
             remedy=strict_yaml.nearest_text(name, known))
     return resources.find(f'config/models/{name}.yaml')
 
@@ -136,7 +136,7 @@ def parse_download(name: str, block: Any, where: str) -> Download:
     if result.default not in result.files:
         raise ConfigurationError(
             f"Wrong value of 'default' in {where}", got=repr(result.default),
-            expected='one of {}'.format(', '.join(sorted(result.files))))
+            expected=f"one of {', '.join(sorted(result.files))}")
     if sorted(re.findall('{(.*?)}', result.url)) != ['endpoint', 'path', 'revision']:
         raise ConfigurationError(
             f"Wrong value of 'url' in {where}", got=repr(result.url),

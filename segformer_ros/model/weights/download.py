@@ -238,7 +238,7 @@ def _check_total(url: str, total: Optional[int], size: Optional[int], have: int,
     if total is not None and (total != size if size is not None else total > limit):
         raise ModelError(
             f'Wrong size offered by {shown(url)}', got=f'{total} bytes',
-            expected='{} bytes'.format(f'at most {limit}' if size is None else size),
+            expected=f"{f'at most {limit}' if size is None else size} bytes",
             remedy='A mirror (HF_ENDPOINT), proxy or captive portal answers with another file.')
     free = shutil.disk_usage(os.path.dirname(part)).free
     if total is not None and total - have > free:

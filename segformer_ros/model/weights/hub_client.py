@@ -93,8 +93,7 @@ def describe(name: HubName, revision: str,
     :raises ModelError: no such repository or revision, no access, no connection, or an answer
         without sense
     """
-    url = '{}/api/models/{}/revision/{}?blobs=true'.format(endpoint(), name.repo_id,
-                                                           quote(revision, safe=''))
+    url = f"{endpoint()}/api/models/{name.repo_id}/revision/{quote(revision, safe='')}?blobs=true"
     answer = _json(url, _read(url, sleep))
     commit = answer.get('sha')
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):

@@ -5,11 +5,7 @@
 import array
 from typing import Optional, Sequence, Tuple
 
-from geometry_msgs.msg import Point
-from geometry_msgs.msg import Pose
-from geometry_msgs.msg import PoseStamped
-from geometry_msgs.msg import Quaternion
-from geometry_msgs.msg import Vector3
+from geometry_msgs import msg as geometry_msgs
 from nav_msgs.msg import MapMetaData
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
@@ -42,9 +38,9 @@ def occupancy_grid(header: Header, values: arrays.Int8,
         header=header, data=data,
         info=MapMetaData(
             map_load_time=header.stamp, resolution=geometry.resolution, width=geometry.width,
-            height=geometry.height, origin=Pose(
-                position=Point(x=geometry.origin_x, y=geometry.origin_y),
-                orientation=Quaternion(w=1.0))))
+            height=geometry.height, origin=geometry_msgs.Pose(
+                position=geometry_msgs.Point(x=geometry.origin_x, y=geometry.origin_y),
+                orientation=geometry_msgs.Quaternion(w=1.0))))
 
 
 def point_cloud(header: Header, cloud: arrays.Structured) -> PointCloud2:
@@ -88,7 +84,7 @@ def _cloud(header: Header, data: arrays.UInt8, shape: Tuple[int, ...], step: int
 
 
 def landing_messages(header: Header, site: Optional[LandingSite]
-                     ) -> Tuple[Optional[PoseStamped], Marker]:
+                     ) -> Tuple[Optional[geometry_msgs.PoseStamped], Marker]:
     """
     Return a landing site as pose and marker.
 
@@ -98,10 +94,11 @@ def landing_messages(header: Header, site: Optional[LandingSite]
     if site is None:
         marker.action = Marker.DELETE
         return None, marker
-    pose = Pose(position=Point(x=site.x, y=site.y, z=site.z), orientation=Quaternion(w=1.0))
+    pose = geometry_msgs.Pose(position=geometry_msgs.Point(x=site.x, y=site.y, z=site.z),
+                              orientation=geometry_msgs.Quaternion(w=1.0))
     diameter = 2.0 * site.radius
     marker.action = Marker.ADD
     marker.pose = pose
-    marker.scale = Vector3(x=diameter, y=diameter, z=LANDING_THICKNESS)
+    marker.scale = geometry_msgs.Vector3(x=diameter, y=diameter, z=LANDING_THICKNESS)
     marker.color = LANDING_COLOR
-    return PoseStamped(header=header, pose=pose), marker
+    return geometry_msgs.PoseStamped(header=header, pose=pose), marker

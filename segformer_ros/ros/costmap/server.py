@@ -10,24 +10,22 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 import numpy as np
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from segformer_ros.capture.frame import Measured
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.cost_table import UNKNOWN
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap.camera_input import Located
+from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
-from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import Grouping
-from segformer_ros.model.classes import load_grouping
+from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
-from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import endpoints
@@ -39,8 +37,6 @@ from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
-from segformer_ros.ros.parameters.costmap import CostmapParameters
-from segformer_ros.ros.parameters.costmap import RANGE
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
@@ -56,24 +52,28 @@ LEAST_TICKS = 5
 OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraInfo]], None]
 
 
+OfferView = Callable[[str, costmap_camera.PublishedMask, Measured], None]
+
+
 class Tables(NamedTuple):
     """What is made of the classes of a network; None where there is no costmap."""
 
-    groups: Optional[Grouping]
-    costs: Optional[CostTable]
+    groups: Optional[model_classes.Grouping]
+    costs: Optional[cost_table.CostTable]
 
 
 class _Setup(NamedTuple):
     """What one configure makes and release gives back."""
 
-    classes: ClassTable
-    groups: Grouping
+    classes: model_classes.ClassTable
+    groups: model_classes.Grouping
     pipeline: CostmapPipeline
     cameras: Dict[str, costmap_camera.CostmapCamera]
-    poses: CameraPoses
+    poses: camera_poses.CameraPoses
     outputs: GridOutputs
     thread: 'CostmapThread[costmap_camera.PublishedMask]'
     range_input: Optional[Subscription]
+    imu: Optional[ImuTilt]
 
 
 class CostmapServer:
@@ -100,9 +100,12 @@ class CostmapServer:
         self._clock = NodeClock(node)
         self._clock_fault = ''
         self._ticks = CameraStatistics(time.monotonic())
+        self.on_view: Optional[OfferView] = None
+        """Takes each view that has a depth image, and returns at once."""
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
-    def configure(self, parameters: NodeParameters, classes: ClassTable) -> Optional[OfferMask]:
+    def configure(self, parameters: NodeParameters,
+                  classes: model_classes.ClassTable) -> Optional[OfferMask]:
         """
         Make the costmap that the parameters ask for.
 
@@ -114,11 +117,12 @@ class CostmapServer:
             return None
         cameras: Dict[str, costmap_camera.CostmapCamera] = {}
         try:
-            groups = load_grouping(parameters.costmap.groups, classes)
-            pipeline = CostmapPipeline(parameters.costmap.settings, load_cost_table(
+            groups = model_classes.load_grouping(parameters.costmap.groups, classes)
+            pipeline = CostmapPipeline(parameters.costmap.settings, cost_table.load_cost_table(
                 parameters.costmap.cost_profile, classes))
             for camera in parameters.cameras:
-                cameras[camera.name] = costmap_camera.CostmapCamera(self._node, camera)
+                cameras[camera.name] = costmap_camera.CostmapCamera(
+                    self._node, camera, parameters.costmap)
         except SegformerRosError as error:
             for made in cameras.values():
                 made.destroy()
@@ -127,26 +131,32 @@ class CostmapServer:
                 f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
             return None
         range_input = None
-        if parameters.costmap.height_source == RANGE:
+        if parameters.costmap.height_source == camera_poses.RANGE:
             range_input = endpoints.subscribe(
                 self._node, Range, topics.RANGE_IN.name, self._on_range,
                 topics.RANGE_IN.profile())
+        imu = None
+        if parameters.costmap.imu_topic:
+            imu = ImuTilt(self._node, parameters.costmap.imu_topic,
+                          parameters.costmap.imu_slope_time)
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
         self._clock = NodeClock(self._node)
         self._setup = _Setup(
             classes, groups, pipeline, cameras,
-            CameraPoses(make_transforms(self._node), self._node.get_logger().warning,
-                        self._node.resolve_topic_name(topics.RANGE_IN.name)),
+            camera_poses.CameraPoses(
+                make_transforms(self._node), self._node.get_logger().warning,
+                self._node.resolve_topic_name(topics.RANGE_IN.name),
+                None if imu is None else imu.tip),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
-            range_input)
+            range_input, imu)
         self._set_pace(self._setup)
         self._setup.thread.start()
         self._log_mounts()
         return self._offer
 
-    def load_tables(self, parameters: NodeParameters, classes: ClassTable) -> Tables:
+    def load_tables(self, parameters: NodeParameters, classes: model_classes.ClassTable) -> Tables:
         """
         Return what the parameters make of the classes of another network.
 
@@ -154,10 +164,10 @@ class CostmapServer:
         """
         if self._setup is None:
             return Tables(None, None)
-        return Tables(load_grouping(parameters.costmap.groups, classes),
-                      load_cost_table(parameters.costmap.cost_profile, classes))
+        return Tables(model_classes.load_grouping(parameters.costmap.groups, classes),
+                      cost_table.load_cost_table(parameters.costmap.cost_profile, classes))
 
-    def exchange(self, classes: ClassTable, tables: Tables) -> None:
+    def exchange(self, classes: model_classes.ClassTable, tables: Tables) -> None:
         """
         Read masks by other classes from now on; those on their way are left out.
 
@@ -173,6 +183,30 @@ class CostmapServer:
             self._setup = setup = setup._replace(classes=classes, groups=tables.groups)
             if self._open:
                 self._publish_label_infos(setup)
+
+    @property
+    def groups(self) -> Optional[model_classes.Grouping]:
+        """Return the groups of classes, None where there is no costmap."""
+        return None if self._setup is None else self._setup.groups
+
+    def pose_of(self, name: str, frame_id: str, stamp_ns: int) -> Optional[arrays.Float64]:
+        """
+        Return where an image was taken: odom_frame from its optical frame, (4, 4).
+
+        :param name: of the camera
+        :param frame_id: of the image's header
+        :return: None where there is no costmap, which reads the transforms
+        :raises TransformError: a transform is not known, or not yet
+        :raises InvalidInputError: an image without a frame, or a range finder without an echo
+        """
+        setup = self._setup
+        if setup is None:
+            return None
+        frames = self._parameters.costmap.frames
+        pose = setup.poses.pose_of(
+            setup.cameras[name].parameters.mount, frame_id, stamp_ns,
+            frames._replace(ground_frame=setup.poses.ground_frame(frames)))
+        return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
         """Publish the names of the groups and let grids and clouds out."""
@@ -207,7 +241,7 @@ class CostmapServer:
                 camera.outputs.publish_nothing_seen(Header(
                     stamp=self._clock.stamp(),
                     frame_id=camera.cloud_frame
-                    or setup.poses.ground_frame(self._parameters.costmap)))
+                    or setup.poses.ground_frame(self._parameters.costmap.frames)))
 
     def stop(self) -> None:
         """Say that nothing is seen and nothing is known; then nothing more goes out."""
@@ -234,6 +268,8 @@ class CostmapServer:
                 'is left behind.')
         if setup.range_input is not None:
             self._node.destroy_subscription(setup.range_input)
+        if setup.imu is not None:
+            setup.imu.destroy()
         for camera in setup.cameras.values():
             camera.destroy()
         setup.outputs.destroy()
@@ -247,7 +283,7 @@ class CostmapServer:
         """
         profile = parameters.costmap.cost_profile
         if self._setup is not None and profile != self._parameters.costmap.cost_profile:
-            load_cost_table(profile, self._setup.classes)
+            cost_table.load_cost_table(profile, self._setup.classes)
 
     def apply(self, parameters: NodeParameters) -> None:
         """Use changed parameters, which were examined, from the next mask on."""
@@ -257,8 +293,8 @@ class CostmapServer:
         with self._lock:
             before, self._parameters = self._parameters, parameters
             if parameters.costmap.cost_profile != before.costmap.cost_profile:
-                setup.pipeline.costs = load_cost_table(parameters.costmap.cost_profile,
-                                                       setup.classes)
+                setup.pipeline.costs = cost_table.load_cost_table(
+                    parameters.costmap.cost_profile, setup.classes)
             if parameters.costmap.settings != before.costmap.settings:
                 setup.pipeline.apply(parameters.costmap.settings)
             if parameters.threshold != before.threshold and self._open:
@@ -277,15 +313,22 @@ class CostmapServer:
             values = setup.pipeline.occupancy(clock, standing).values
             oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
+        watchers = [camera.watcher for camera in setup.cameras.values()
+                    if camera.watcher is not None]
         return CostmapState(
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
-            known=float(np.mean(values != UNKNOWN)),
+            known=float(np.mean(values != cost_table.UNKNOWN)),
             oldest=oldest, jumps=self._jumps, transforms=setup.poses.source,
             profile=setup.pipeline.costs.name,
-            ground_frame=setup.poses.ground_frame(self._parameters.costmap),
+            ground_frame=setup.poses.ground_frame(self._parameters.costmap.frames),
             clock_fault=self._clock.fault(),
+            imu_fault='' if setup.imu is None else setup.imu.fault,
+            imu=() if setup.imu is None else tuple(setup.imu.figures()),
+            mount_faults=tuple(fault for watcher in watchers for fault in [watcher.fault()]
+                               if fault),
+            mounts=tuple(figure for watcher in watchers for figure in watcher.figures()),
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
@@ -297,7 +340,7 @@ class CostmapServer:
             return
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session, image if setup.cameras[name].has_depth else None)
+            self._session, image if setup.cameras[name].needs_images else None)
         statistics = setup.cameras[name].statistics
         clock = self._clock.seconds()
         statistics.record_arrival(message.arrived, message.stamp_ns,
@@ -319,9 +362,9 @@ class CostmapServer:
             # Before the pose: where clocks disagree, that is why there is none.
             setup.pipeline.check_stamp(message.stamp_ns / NANOSECONDS, self._clock.seconds())
             try:
-                parameters = setup.poses.with_known_ground(camera.parameters,
-                                                           self._parameters.costmap)
-                pose, depth = camera.locate(message, setup.poses, parameters)
+                located = camera.input.locate(
+                    message.header.frame_id, message.stamp_ns, setup.poses,
+                    self._parameters.costmap.frames, is_last)
             except TransformError:
                 if is_last:
                     raise
@@ -330,8 +373,12 @@ class CostmapServer:
                 if not self._open or message.session != self._session:
                     camera.statistics.record_drop()
                     return True
-                view = camera.make_view(message, pose, depth, setup.pipeline)
-                self._process(setup, camera, message, view, parameters, started)
+                corrected = camera.corrected(located)
+                view = camera.input.view(message.mask, message.confidence, message.info,
+                                         message.stamp_ns, corrected, setup.pipeline)
+                self._process(setup, camera, message, view, corrected, started)
+            camera.watch_mount(message, located, view.camera,
+                               setup.pipeline.costs.kinds == cost_table.GROUND)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -341,24 +388,30 @@ class CostmapServer:
 
     def _process(self, setup: _Setup, camera: costmap_camera.CostmapCamera,
                  message: costmap_camera.PublishedMask, view: CameraView,
-                 parameters: CostmapParameters, started: float) -> None:
+                 located: Located, started: float) -> None:
         name = camera.parameters.name
         # First, so that a clock and its stamps that go back together count as one jump.
         clock_went_back = self._check_clock(setup)
         result = setup.pipeline.process(name, view, self._clock.seconds(),
-                                        parameters.has_odometry)
+                                        located.frames.has_odometry)
         if result.cleared and not clock_went_back:
             self._record_jump(f'Stamps of {camera.topic} went back')
-        camera.publish(message, view.pose, result, parameters)
+        camera.publish(message, located, result)
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
-        if message.image is not None and camera.outputs.labelled_points_wanted():
+        if camera.has_depth and message.image is not None and \
+                camera.outputs.labelled_points_wanted():
             points = setup.pipeline.labelled_points(name, view, message.image)
             if points is not None:
                 camera.outputs.publish_labelled_points(message.header, points)
         camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
+        if self.on_view is not None and view.depth is not None:
+            settings = setup.pipeline.settings
+            self.on_view(name, message, Measured(
+                view, setup.pipeline.costs, settings.depth, settings.projection.max_range,
+                setup.pipeline.ego_mask(name)))
 
     def _tick(self) -> None:
         try:
@@ -384,6 +437,11 @@ class CostmapServer:
         went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
         if went_back:
             setup.poses.clear()
+            if setup.imu is not None:
+                setup.imu.clear()
+            for camera in setup.cameras.values():
+                if camera.watcher is not None:
+                    camera.watcher.forget()
             self._record_jump('The clock went back')
         return went_back
 
@@ -414,15 +472,15 @@ class CostmapServer:
         for camera in parameters.cameras:
             if camera.mount_height > 0.0:
                 self._node.get_logger().info(
-                    '{}mount from parameters, {} m high; TF of the camera is not used.'.format(
-                        camera.name + ': ' if camera.name else '', camera.mount_height))
+                    f"{camera.name + ': ' if camera.name else ''}mount from parameters, "
+                    f'{camera.mount_height} m high; TF of the camera is not used.')
         if not parameters.costmap.has_odometry:
             self._node.get_logger().info(
                 f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')
 
     def _on_range(self, message: Range) -> None:
         if self._setup is not None:
-            self._setup.poses.add_range(RangeReading(
+            self._setup.poses.add_range(camera_poses.RangeReading(
                 message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
                 (message.min_range, message.max_range)))
 

@@ -17,17 +17,12 @@ from rosgraph_msgs.msg import Clock
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
-from segformer_ros.ros.doctor.topic_counter import BEST_EFFORT
-from segformer_ros.ros.doctor.topic_counter import LATCHED
-from segformer_ros.ros.doctor.topic_counter import TopicCounter
-from segformer_ros.ros.doctor.topic_counter import TopicObservation
+from segformer_ros.ros.doctor import topic_counter
 from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io.status import entries_of
 from segformer_ros.ros.io.topics import type_name_of
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
+from sensor_msgs import msg as sensor_msgs
 from tf2_msgs.msg import TFMessage
 
 DISCOVERY = 5.0
@@ -35,8 +30,9 @@ DISCOVERY = 5.0
 ANSWER = 5.0
 """Seconds that a service may take."""
 ASKED = 2
-IMAGE, COMPRESSED, CAMERA_INFO = (Image, image_types.RAW), (
-    CompressedImage, image_types.ENCODED), (CameraInfo, type_name_of(CameraInfo))
+IMAGE, COMPRESSED, CAMERA_INFO = (sensor_msgs.Image, image_types.RAW), (
+    sensor_msgs.CompressedImage, image_types.ENCODED), (
+        sensor_msgs.CameraInfo, type_name_of(sensor_msgs.CameraInfo))
 """Types with their names."""
 TRANSFORMS = type_name_of(TFMessage)
 TF, TF_STATIC, CLOCK, DIAGNOSTICS = '/tf', '/tf_static', '/clock', '/diagnostics'
@@ -70,8 +66,8 @@ class SubscriptionObservation(NamedTuple):
 class CameraObservation(NamedTuple):
     """The inputs of one camera."""
 
-    image: TopicObservation
-    info: TopicObservation
+    image: topic_counter.TopicObservation
+    info: topic_counter.TopicObservation
 
 
 class GraphObservation(NamedTuple):
@@ -124,6 +120,7 @@ class GraphObserver(StandaloneNode):
         self._faults: Dict[str, None] = {}
         self._raw: List[str] = []
         self._compressed: List[str] = []
+        self._packets: List[str] = []
         self._parents: Dict[str, str] = {}
         self._diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
 
@@ -148,16 +145,17 @@ class GraphObserver(StandaloneNode):
         transform_topics = self._own_topics(running, TRANSFORMS) or (TF, TF_STATIC)
         for topic in transform_topics:
             if topic.endswith(TF_STATIC):
-                for qos in (QoSProfile(depth=100), LATCHED):
+                for qos in (QoSProfile(depth=100), topic_counter.LATCHED):
                     self._node.create_subscription(TFMessage, topic, self._on_static, qos)
             else:
-                self._node.create_subscription(TFMessage, topic, self._on_dynamic, BEST_EFFORT)
+                self._node.create_subscription(TFMessage, topic, self._on_dynamic,
+                                               topic_counter.BEST_EFFORT)
         diagnostics = self._own_topics(running, type_name_of(DiagnosticArray), True)
         for topic in diagnostics or (DIAGNOSTICS,):
             self._node.create_subscription(DiagnosticArray, topic, self._on_diagnostics, 10)
         simulated = bool(parameters.get('use_sim_time'))
         if simulated:
-            self._node.create_subscription(Clock, CLOCK, self._on_clock, BEST_EFFORT)
+            self._node.create_subscription(Clock, CLOCK, self._on_clock, topic_counter.BEST_EFFORT)
         self.spin(seconds)
         asked = [info for _, info in counters if info.ask_for_history()]
         self.spin_until(lambda: all(each.received for each in asked), HISTORY)
@@ -175,7 +173,7 @@ class GraphObserver(StandaloneNode):
             len(self._times) if simulated else None, transform_topics)
 
     def _node_names(self) -> List[str]:
-        return ['{}/{}'.format(space.rstrip('/'), name)
+        return [f"{space.rstrip('/')}/{name}"
                 for name, space in self._node.get_node_names_and_namespaces()]
 
     def _sees_target(self) -> bool:
@@ -279,20 +277,25 @@ class GraphObserver(StandaloneNode):
                       if name.endswith(DEPTH_TRANSPORT)] if parameters.get('costmap') else []
         self._raw = by_type.get(IMAGE[1], [])
         self._compressed = by_type.get(COMPRESSED[1], [])
+        self._packets = by_type.get(image_types.PACKET, [])
         images = \
             pictures(self._raw, transports.count('raw')) + \
             pictures(self._compressed,
-                     transports.count('compressed'))
+                     transports.count('compressed')) + self._packets
         infos = by_type.get(CAMERA_INFO[1], [])
         # Inactive nodes read nothing.
         return [(topic, _beside(topic, infos) or camera_info) for topic in images or [image]]
 
-    def _counter(self, topic: str, kind: Optional[Tuple[Any, str]] = None) -> TopicCounter:
+    def _counter(self, topic: str,
+                 kind: Optional[Tuple[Any, str]] = None) -> topic_counter.TopicCounter:
         name = self._node.resolve_topic_name(topic)
+        packet = image_types.packet_type() if name in self._packets else None
+        if kind is None and packet is not None:
+            kind = packet, image_types.PACKET
         if kind is None:
             kind = COMPRESSED if name in self._compressed or (
                 name.endswith('/compressed') and name not in self._raw) else IMAGE
-        return TopicCounter(self._node, name, *kind)
+        return topic_counter.TopicCounter(self._node, name, *kind)
 
     def _on_clock(self, message: Clock) -> None:
         self._times.add(stamp_to_nanoseconds(message.clock))
@@ -320,10 +323,10 @@ class GraphObserver(StandaloneNode):
 
 
 def _endpoint(info: Any) -> Endpoint:
-    qos = info.qos_profile
-    return Endpoint('{}/{}'.format(info.node_namespace.rstrip('/'), info.node_name),
-                    info.topic_type, qos.reliability == ReliabilityPolicy.RELIABLE,
-                    qos.durability == DurabilityPolicy.TRANSIENT_LOCAL)
+    profile = info.qos_profile
+    return Endpoint(f"{info.node_namespace.rstrip('/')}/{info.node_name}",
+                    info.topic_type, profile.reliability == ReliabilityPolicy.RELIABLE,
+                    profile.durability == DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def pictures(topics: Sequence[str], depths: int) -> List[str]:

@@ -5,18 +5,16 @@
 import time
 from typing import Any, List, NamedTuple, Optional, Tuple
 
+from rclpy import qos
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.io.image_types import video_topic
 
-BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+BEST_EFFORT = qos.QoSProfile(depth=20, reliability=qos.ReliabilityPolicy.BEST_EFFORT)
 # Latched publishers give what they sent before.
-LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = qos.QoSProfile(depth=100, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
 ENOUGH = 5
 """Messages with one stamp that are a frozen stamp, as in the node's own statistics."""
 
@@ -74,7 +72,7 @@ class TopicCounter:
 
         :return: whether there is such a publisher
         """
-        latching = any(info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        latching = any(info.qos_profile.durability == qos.DurabilityPolicy.TRANSIENT_LOCAL
                        for info in self._node.get_publishers_info_by_topic(self._name))
         if self.received or self._history or not latching:
             return False
@@ -107,7 +105,7 @@ class TopicCounter:
         return TopicObservation(self._name, self._type_name, publishers, len(times), rate,
                                 newest, age, video, frozen, self._history)
 
-    def _subscribe(self, profile: QoSProfile) -> None:
+    def _subscribe(self, profile: qos.QoSProfile) -> None:
         self._node.create_subscription(self._type, self._name, self._on_message, profile,
                                        raw=True)
 

@@ -9,6 +9,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.text import plain
 from segformer_ros.costmap import stopping
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry.camera_poses import STAND_INS
 from segformer_ros.costmap.settings import SETTINGS
 from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.check_result import CheckResult
@@ -16,7 +17,6 @@ from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.doctor.topic_counter import TopicObservation
 from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import status
-from segformer_ros.ros.parameters.costmap import STAND_INS
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.video import VideoDecoder
@@ -81,7 +81,7 @@ def _check_state(observed: graph.GraphObservation) -> List[CheckResult]:
         transition = 'activate' if observed.state == 'inactive' else 'configure'
         results = [CheckResult(
             status.WARN, 'node',
-            '{} is {}, so it gives no masks'.format(node, observed.state or 'in no state'),
+            f"{node} is {observed.state or 'in no state'}, so it gives no masks",
             f'ros2 lifecycle set {node} {transition}')]
     for task, (level, message, _) in sorted(observed.diagnostics.items()):
         # STALE, which is 3, is as bad.
@@ -101,14 +101,14 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
     results = []
     for topic, subscriptions, publishers in observed.subscriptions:
         types = sorted({each.type_name for each in subscriptions})
-        images = any(name.endswith('Image') for name in types)
+        images = any(name.endswith('Image') or name == image_types.PACKET for name in types)
         level = status.ERROR if images else status.WARN
         for publisher in publishers:
             fitting = [each for each in subscriptions if each.type_name == publisher.type_name]
             if subscriptions and not fitting:
                 results.append(CheckResult(
-                    level, 'topics', '{}: {} publishes {}; the node listens to {}'.format(
-                        topic, publisher.node, publisher.type_name, ', '.join(types)),
+                    level, 'topics', f'{topic}: {publisher.node} publishes {publisher.type_name}; '
+                                     f"the node listens to {', '.join(types)}",
                     image_types.remedy_for(topic, [publisher.type_name])
                     if publisher.type_name in image_types.VIDEO else
                     'Remap one of them, or set image_transport or depth_transport to what the '
@@ -148,8 +148,8 @@ def _matches(publisher: graph.Endpoint, subscription: graph.Endpoint) -> bool:
 
 
 def _qos(endpoint: graph.Endpoint) -> str:
-    return '{}, {}'.format('reliable' if endpoint.reliable else 'best effort',
-                           'transient local' if endpoint.latched else 'volatile')
+    return (f"{'reliable' if endpoint.reliable else 'best effort'}, "
+            f"{'transient local' if endpoint.latched else 'volatile'}")
 
 
 def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckResult]:
@@ -169,15 +169,18 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
     image = topic.newest
     if image is None:
         return results
-    raw = topic.wanted_type == image_types.RAW
+    raw, packets = (topic.wanted_type == each for each in (image_types.RAW, image_types.PACKET))
     if not raw and VideoDecoder().takes(image):
         # One packet alone is no picture.
-        return [*results, CheckResult(status.OK, 'image', 'H.264, decoded by PyAV'),
+        name = plain(image.encoding if packets else image.format, LONGEST_ENCODING)
+        return [*results, CheckResult(status.OK, 'image', f'{name}, decoded by PyAV'),
                 *_check_age(topic, simulated_time)]
     try:
-        height, width = (image_to_rgb(image) if raw else compressed_to_rgb(image)).shape[:2]
+        height, width = (
+            image_to_rgb(image) if raw else VideoDecoder().decode(image)
+            if packets else compressed_to_rgb(image)).shape[:2]
         encoding, frame = (plain(text, LONGEST_ENCODING) for text in (
-            image.encoding if raw else image.format, image.header.frame_id))
+            image.format if hasattr(image, 'format') else image.encoding, image.header.frame_id))
         results.append(CheckResult(
             status.OK, 'image', f'{width} x {height} {encoding} in frame {frame!r}'))
     except SegformerRosError as error:
@@ -324,7 +327,7 @@ def _check_silence(topic: TopicObservation, level: int, remedy: str) -> List[Che
     if others:
         return [CheckResult(
             level, subject,
-            '{} carries {}; expected {}'.format(topic.name, ', '.join(others), topic.wanted_type),
+            f"{topic.name} carries {', '.join(others)}; expected {topic.wanted_type}",
             image_types.remedy_for(topic.name, others) if subject == 'image' else 'Remap it.')]
     if topic.received:
         return []
@@ -351,7 +354,7 @@ def _check_age(topic: TopicObservation, simulated_time: bool) -> List[CheckResul
                             'Let the driver stamp images: the costmap looks poses up by them.')]
     if topic.age > OLD or topic.age < -AHEAD:
         return [CheckResult(
-            status.WARN, 'stamp', '{}: images are {:.2f} s {}'.format(
-                topic.name, abs(topic.age), 'old' if topic.age > 0 else 'ahead of this clock'),
+            status.WARN, 'stamp', f'{topic.name}: images are {abs(topic.age):.2f} s '
+                                  f"{'old' if topic.age > 0 else 'ahead of this clock'}",
             'Synchronise the clocks of both computers (chrony); for a bag set use_sim_time.')]
     return [CheckResult(status.OK, 'stamp', f'{topic.name}: {1e3 * topic.age:.0f} ms old')]

@@ -8,14 +8,11 @@ from typing import Tuple
 
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import camera_model
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
-from sensor_msgs.msg import RegionOfInterest
+from sensor_msgs import msg as sensor_msgs
 from std_msgs.msg import Header
 
 
-def mono8_image(header: Header, values: arrays.UInt8) -> Image:
+def mono8_image(header: Header, values: arrays.UInt8) -> sensor_msgs.Image:
     """
     Return a mono8 image with ``step == width``.
 
@@ -25,7 +22,7 @@ def mono8_image(header: Header, values: arrays.UInt8) -> Image:
     return _image(header, values, 'mono8', 1)
 
 
-def rgb8_image(header: Header, pixels: arrays.UInt8) -> Image:
+def rgb8_image(header: Header, pixels: arrays.UInt8) -> sensor_msgs.Image:
     """
     Return an rgb8 image with ``step == 3 * width``.
 
@@ -36,7 +33,7 @@ def rgb8_image(header: Header, pixels: arrays.UInt8) -> Image:
 
 
 def compressed_image(header: Header, encoded: arrays.UInt8,
-                     suffix: str) -> CompressedImage:
+                     suffix: str) -> sensor_msgs.CompressedImage:
     """
     Return an encoded rgb8 picture.
 
@@ -45,11 +42,12 @@ def compressed_image(header: Header, encoded: arrays.UInt8,
     :param suffix: ``jpeg`` or ``png``
     """
     # The form of image_transport's compressed plugin; viewers look for the words in it.
-    return CompressedImage(header=header, format=f'rgb8; {suffix} compressed bgr8',
-                           data=byte_array(encoded))
+    return sensor_msgs.CompressedImage(header=header, format=f'rgb8; {suffix} compressed bgr8',
+                                       data=byte_array(encoded))
 
 
-def camera_info_like(info: CameraInfo, header: Header, size_wh: Tuple[int, int]) -> CameraInfo:
+def camera_info_like(info: sensor_msgs.CameraInfo, header: Header,
+                     size_wh: Tuple[int, int]) -> sensor_msgs.CameraInfo:
     """
     Return a camera's intrinsics for the pixels of a mask.
 
@@ -65,7 +63,7 @@ def camera_info_like(info: CameraInfo, header: Header, size_wh: Tuple[int, int])
         result.width, result.height = scaled.width, scaled.height
         result.k, result.p = list(scaled.k), list(scaled.p)
         result.binning_x = result.binning_y = 0
-        result.roi = RegionOfInterest()
+        result.roi = sensor_msgs.RegionOfInterest()
     return result
 
 
@@ -81,7 +79,7 @@ def byte_array(values: arrays.Array) -> 'array.array[int]':
 
 
 def _image(header: Header, values: arrays.UInt8, encoding: str,
-           channels: int) -> Image:
+           channels: int) -> sensor_msgs.Image:
     height, width = values.shape[:2]
-    return Image(header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
-                 step=width * channels, data=byte_array(values))
+    return sensor_msgs.Image(header=header, height=height, width=width, encoding=encoding,
+                             is_bigendian=0, step=width * channels, data=byte_array(values))

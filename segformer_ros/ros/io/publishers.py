@@ -5,9 +5,7 @@
 import socket
 from typing import Any, Callable, Dict, Sequence
 
-from diagnostic_msgs.msg import DiagnosticArray
-from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_msgs.msg import KeyValue
+from diagnostic_msgs import msg as diagnostic_msgs
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid
 from rclpy.node import Node
@@ -17,15 +15,14 @@ from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.label_info import label_info_type
 from segformer_ros.ros.io.status import Status
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs import msg as sensor_msgs
 from visualization_msgs.msg import Marker
 
 TYPES = {
-    'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage,
-    'sensor_msgs/msg/CameraInfo': CameraInfo, 'sensor_msgs/msg/PointCloud2': PointCloud2,
+    'sensor_msgs/msg/Image': sensor_msgs.Image,
+    'sensor_msgs/msg/CompressedImage': sensor_msgs.CompressedImage,
+    'sensor_msgs/msg/CameraInfo': sensor_msgs.CameraInfo,
+    'sensor_msgs/msg/PointCloud2': sensor_msgs.PointCloud2,
     'nav_msgs/msg/OccupancyGrid': OccupancyGrid, 'geometry_msgs/msg/PoseStamped': PoseStamped,
     'visualization_msgs/msg/Marker': Marker}
 """Of all outputs but LabelInfo, which not every installation has."""
@@ -56,12 +53,12 @@ class DiagnosticsPublisher:
         self._statuses = statuses
         self._host = socket.gethostname()
         self._publisher = create_output(
-            node, DiagnosticArray, topics.DIAGNOSTICS.name, topics.DIAGNOSTICS)
+            node, diagnostic_msgs.DiagnosticArray, topics.DIAGNOSTICS.name, topics.DIAGNOSTICS)
         self._timer = create_steady_timer(node, PERIOD, self.publish)
 
     def publish(self) -> None:
         """Publish the statuses of this moment."""
-        message = DiagnosticArray()
+        message = diagnostic_msgs.DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [self._entry(status) for status in self._statuses()]
         self._publisher.publish(message)
@@ -72,13 +69,14 @@ class DiagnosticsPublisher:
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
-    def _entry(self, status: Status) -> DiagnosticStatus:
+    def _entry(self, status: Status) -> diagnostic_msgs.DiagnosticStatus:
         # The form of diagnostic_updater, by which aggregators group: "node: task".
         name = f'{self._node.get_fully_qualified_name()}: {status.name}'.lstrip('/')
-        return DiagnosticStatus(
+        return diagnostic_msgs.DiagnosticStatus(
             level=bytes([status.level]), name=name, message=status.message,
             hardware_id=self._host,
-            values=[KeyValue(key=key, value=value) for key, value in status.values])
+            values=[diagnostic_msgs.KeyValue(key=key, value=value)
+                    for key, value in status.values])
 
 
 class Publishers:

@@ -6,6 +6,7 @@ import collections
 import threading
 from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
+from segformer_ros.common.text import plain
 from segformer_ros.common.time import percentile
 
 RATE_WINDOW = 5.0
@@ -107,6 +108,11 @@ class CameraStatistics:
             return back
 
     @property
+    def received(self) -> int:
+        """Return how many images came."""
+        return self._counts['received']
+
+    @property
     def frozen(self) -> str:
         """Return that the stamps of the images stand still, or nothing."""
         return '' if self._same_stamps < FROZEN_AFTER else (
@@ -159,7 +165,7 @@ class CameraStatistics:
                 since_served=now - max(self._active_since, self._last_served),
                 latency=latency, stages=stages, input_age=self._input_age,
                 last_error=self._last_error, erring=self._erring,
-                encoding=self._encoding, size_wh=self._size_wh,
+                encoding=plain(self._encoding), size_wh=self._size_wh,
                 frozen=self.frozen)
 
 

@@ -14,8 +14,10 @@ from segformer_ros.common import errors
 from segformer_ros.common import time as stamps
 from segformer_ros.common.text import plain
 from segformer_ros.model.classes import ClassTable
+from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.latched import LatchedSubscription
 from segformer_ros.ros.io.logging import Throttle
@@ -31,12 +33,10 @@ from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from segformer_ros.segmentation import segmenter as segmentation_api
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from segformer_ros.segmentation.images.encodings import ENCODINGS
 from segformer_ros.segmentation.images.video import VideoDecoder
 from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 
@@ -118,7 +118,7 @@ class FrameJob:
 
     def _set_up(self, segmenter: segmentation_api.Segmenter) -> None:
         # Another backend may run the file as it is, of which the labels come alone.
-        check_confidence(self._parameters, segmenter.spec.has_confidence)
+        check_confidence(self._parameters, segmenter.has_confidence)
         settings = settings_of(self._parameters)
         if segmenter.settings != settings:
             segmenter.settings = settings
@@ -135,6 +135,9 @@ def settings_of(parameters: NodeParameters) -> segmentation_api.SegmenterSetting
         parameters.resize, parameters.postprocess, parameters.threshold)
 
 
+IMAGE_INPUTS = {'raw': topics.IMAGE, 'compressed': topics.IMAGE_COMPRESSED,
+                'ffmpeg': topics.IMAGE_PACKETS}
+"""By the value of ``image_transport``."""
 LONGEST_TRACE = 6000
 """Characters."""
 LONGEST_ENCODING = 60
@@ -154,11 +157,13 @@ class Camera:
     :param outputs: its publishers
     :param offer: takes the newest frame, tells whether an older one made way
     :param on_mask: takes each published mask and returns at once, for the costmap
+    :param capture: takes each frame and returns at once
     """
 
     def __init__(self, node: Node, name: str, settings: ParameterServer, outputs: Outputs,
                  offer: Callable[[str, FrameJob], bool],
-                 on_mask: Optional[OfferMask] = None) -> None:
+                 on_mask: Optional[OfferMask] = None,
+                 capture: Optional[CaptureServer] = None) -> None:
         self.name = name
         self.settings = settings
         self.statistics = CameraStatistics(time.monotonic())
@@ -166,20 +171,21 @@ class Camera:
         self._outputs = outputs
         self._offer = offer
         self._on_mask = on_mask
+        self._capture = capture
         self.on_served: Optional[Callable[[ServedFrame], None]] = None
         """Is given what was published, while another network is checked on it."""
         parameters = next(each for each in settings.current.cameras if each.name == name)
-        self._compressed = parameters.image_transport == 'compressed'
+        self._transport = parameters.image_transport
+        self._type = image_types.message_type_of(self._transport)
+        self._input = IMAGE_INPUTS[self._transport]
         self._topic = node.resolve_topic_name(
             topics.input_name(name, topics.IMAGE, parameters.image_topic))
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # As image_transport: who remaps image means image/compressed too.
-            self._topic = topics.transported_name(self._topic, topics.IMAGE_COMPRESSED)
+            self._topic = topics.transported_name(self._topic, self._input)
         self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
                                              parameters.camera_info_topic)
-        self._watch = InputWatch(
-            node, name, self._topic,
-            (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
+        self._watch = InputWatch(node, name, self._topic, self._input.type_name)
         self._images: Optional[Subscription] = None
         self._infos: Optional[LatchedSubscription] = None
         self._camera_info: Optional[CameraInfo] = None
@@ -198,14 +204,15 @@ class Camera:
             self._outputs.publish_label_info(self.settings.current.threshold)
         if self._images is None:
             self._subscribe()
-            self._watch.begin(time.monotonic())
+            self._watch.begin(time.monotonic(), self.statistics.received)
 
     def check(self) -> None:
         """Warn where images are expected and stay away; look who publishes CameraInfo."""
         if self._infos is not None:
             self._infos.look()
         if self._images is not None:
-            self._watch.check(time.monotonic(), self.settings.current.error_after)
+            self._watch.check(time.monotonic(), self.settings.current.error_after,
+                              self.statistics.received)
 
     def stop(self) -> None:
         """Take no more images; when this returns no further result goes out."""
@@ -246,7 +253,8 @@ class Camera:
     def needs_confidence(self) -> bool:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._outputs.has_confidence and (
-            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE))
+            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
+            or (self._capture is not None and self._capture.needs_confidence))
 
     def decode(self, message: Any) -> arrays.UInt8:
         """
@@ -254,15 +262,16 @@ class Camera:
 
         :raises InvalidInputError: it cannot be used
         """
-        if not self._compressed:
+        if self._input == topics.IMAGE:
             return image_to_rgb(message, self._bridge.to_rgb)
-        if self._video.takes(message):
+        if self._input == topics.IMAGE_PACKETS or self._video.takes(message):
             return self._video.decode(message)
         return compressed_to_rgb(message)
 
     def encoding_of(self, message: Any) -> str:
-        """Return how a message says that its picture is encoded."""
-        return plain(message.format if self._compressed else message.encoding, LONGEST_ENCODING)
+        """Return how a message says that its picture is encoded; a stranger's text, but cut."""
+        said: str = message.format if self._input == topics.IMAGE_COMPRESSED else message.encoding
+        return said[:LONGEST_ENCODING]
 
     def publish(self, header: Header, image: arrays.UInt8,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
@@ -282,6 +291,9 @@ class Camera:
                                 + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, image, segmentation, self._camera_info)
+        if self._capture is not None:
+            self._capture.offer(self.name, header, image, segmentation, self._camera_info,
+                                rotate_of(parameters, self.name))
         on_served = self.on_served
         if on_served is not None:
             on_served(ServedFrame(
@@ -300,18 +312,15 @@ class Camera:
         self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
     def _subscribe(self) -> None:
-        image, image_type = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else \
-            (topics.IMAGE, Image)
-        self._images = endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
-                                           image.profile())
+        self._images = endpoints.subscribe(self._node, self._type, self._topic, self._on_image,
+                                           self._input.profile())
         self._infos = LatchedSubscription(
             self._node, CameraInfo, self._info_topic, self._on_camera_info,
             topics.CAMERA_INFO_IN, topics.CAMERA_INFO_LATCHED)
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
-        self._watch.record_arrival()
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # Also those whose frames make way: a picture of a video needs all before it.
             self._video.add(message)
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.segmentation.images.encodings import Encoding
+from segformer_ros.segmentation.images.decoding import Encoding
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -48,27 +48,28 @@ class InputWatch:
         self._silence = 0.0
         self._tell_at = 0.0
         self._told = False
+        self._received = 0
         self.reason = ''
         """Why no image comes, while that is so; for diagnostics."""
 
-    def begin(self, now: float) -> None:
-        """Wait for images from now on; seconds of a clock that never goes back."""
-        self._looked_at, self._silence, self._told = now, 0.0, False
-        self.reason = ''
-
-    def record_arrival(self) -> None:
-        """Take note of an image."""
-        if self._told:
-            self._node.get_logger().info(f'{self._prefix}Images come on {self._topic}.')
+    def begin(self, now: float, received: int) -> None:
+        """Wait for images from now on; parameters as of :meth:`check`."""
+        self._looked_at, self._received = now, received
         self._silence, self._told, self.reason = 0.0, False, ''
 
-    def check(self, now: float, limit: float) -> None:
+    def check(self, now: float, limit: float, received: int) -> None:
         """
         Warn where there was no image for too long.
 
-        :param now: seconds, as for :meth:`begin`
+        :param now: seconds of a clock that never goes back
         :param limit: seconds without an image that are worth a line
+        :param received: images that came so far
         """
+        if received != self._received:
+            if self._told:
+                self._node.get_logger().info(f'{self._prefix}Images come on {self._topic}.')
+            self.begin(now, received)
+            return
         self._silence += min(now - self._looked_at, LONGEST_STEP)
         self._looked_at = now
         if self._silence <= limit:
@@ -90,8 +91,8 @@ class InputWatch:
                 return 'nobody publishes it. ' + image_types.remedy_for(beside, videos)
             return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or remap '
                     f'image or set {self._parameter} to its topic.')
-        found = '{} publisher{}: {}. '.format(len(publishers), 's' if len(publishers) > 1 else '',
-                                              _listed([str(each) for each in publishers]))
+        found = (f"{len(publishers)} publisher{'s' if len(publishers) > 1 else ''}: "
+                 f'{_listed([str(each) for each in publishers])}. ')
         if any(each.type_name == self._type_name for each in publishers):
             return found + ('Look whether the driver is triggered and which network it uses; '
                             'large images over Fast DDS need config/fastdds.xml on both sides.')
@@ -120,4 +121,4 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _full_name(info: Any) -> str:
-    return '{}/{}'.format(info.node_namespace.rstrip('/'), info.node_name)
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"

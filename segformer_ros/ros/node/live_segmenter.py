@@ -210,8 +210,10 @@ class LiveSegmenter:
         level = logging.INFO if serving.status.level == selection_status.OK else logging.WARNING
         _LOGGER.log(level, '%s %s %s on %s runs %s: %s.', info.name, info.version, info.precision,
                     info.device, info.model_path, serving.status.why)
+        # Frames are kept for the check of what is being built, and for nothing else.
         return Segmenter(self._selector.spec, serving.backend,
-                         on_input=self._selector.offer_frame, threads=self._threads)
+                         on_input=self._selector.offer_frame if self.is_improving else None,
+                         threads=self._threads)
 
     def _tell_progress(self, status: selection_status.SelectionStatus) -> None:
         job = status.job

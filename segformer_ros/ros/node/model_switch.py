@@ -17,8 +17,8 @@ from segformer_ros.ros.io import topics
 from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.inference_thread import InferenceThread
-from segformer_ros.ros.node.model_trial import Candidate
-from segformer_ros.ros.node.model_trial import ModelTrial
+from segformer_ros.ros.node.model_validation import Candidate
+from segformer_ros.ros.node.model_validation import ModelValidation
 from segformer_ros.ros.node.supervisor import AbandonedThreads
 from segformer_ros.ros.node.supervisor import Supervisor
 from segformer_ros.ros.parameters.node import NodeParameters
@@ -69,7 +69,7 @@ class ModelSwitch:
         self._settings = settings
         self._serving = serving
         self._abandoned = abandoned
-        self._trial: Optional[ModelTrial] = None
+        self._validation: Optional[ModelValidation] = None
         self._draining: Optional[InferenceThread] = None
         # Of its own, or nothing else of the node would run while a request waits.
         node.create_service(Trigger, topics.LOAD_MODEL_SERVICE, self._on_request,
@@ -77,11 +77,11 @@ class ModelSwitch:
 
     def cancel(self) -> None:
         """Give up what is being loaded; called before what serves is stopped."""
-        trial, self._trial = self._trial, None
+        validation, self._validation = self._validation, None
         draining, self._draining = self._draining, None
-        if trial is not None:
-            trial.close()
-            self._leave(trial.hanging)
+        if validation is not None:
+            validation.close()
+            self._leave(validation.hanging)
         if draining is not None and not draining.stop(DRAIN_TIMEOUT):
             self._leave(draining)
 
@@ -97,7 +97,7 @@ class ModelSwitch:
         return response
 
     async def _load(self) -> str:
-        if self._trial is not None:
+        if self._validation is not None:
             raise BackendError('Another network is being loaded', remedy='Wait for its answer.')
         serving = self._serving()
         if serving is None:
@@ -107,38 +107,38 @@ class ModelSwitch:
                 remedy='Activate it; or set the parameter model while it is unconfigured.')
         parameters = self._wanted()
         done = Future()
-        trial = self._trial = ModelTrial(
+        validation = self._validation = ModelValidation(
             lambda: self._make(serving, parameters),
             lambda candidate: live_segmenter.check_confidence(
                 self._settings.current, candidate.thread.live.has_confidence),
             list(serving.model.classes.names), parameters.open_timeout,
             lambda: self._finish(done))
         for camera in serving.cameras:
-            camera.on_served = trial.offer
-        trial.start()
+            camera.on_served = validation.offer
+        validation.start()
         try:
             await done
         finally:
             for camera in serving.cameras:
                 camera.on_served = None
-        if self._trial is not trial:
+        if self._validation is not validation:
             raise BackendError('The network was not loaded', got='a node that stopped meanwhile')
-        if trial.error is not None or trial.candidate is None:
-            self._trial = None
-            self._leave(trial.hanging)
-            raise trial.error or BackendError('The network was not loaded')
-        return await self._exchange(serving, trial, trial.candidate, parameters)
+        if validation.error is not None or validation.candidate is None:
+            self._validation = None
+            self._leave(validation.hanging)
+            raise validation.error or BackendError('The network was not loaded')
+        return await self._exchange(serving, validation, validation.candidate, parameters)
 
-    async def _exchange(self, serving: Serving, trial: ModelTrial, candidate: Candidate,
+    async def _exchange(self, serving: Serving, validation: ModelValidation, candidate: Candidate,
                         parameters: NodeParameters) -> str:
         before = self._draining = serving.supervisor.hand_over(candidate.thread)
         drained = Future()
         threading.Thread(target=lambda: self._drain(before, drained), daemon=True,
                          name='network drain').start()
         await drained
-        if self._trial is not trial:
+        if self._validation is not validation:
             raise BackendError('The network was not loaded', got='a node that stopped meanwhile')
-        self._trial = self._draining = None
+        self._validation = self._draining = None
         if not drained.result():
             for camera in before.abandon():
                 self._node.get_logger().error(
@@ -151,7 +151,7 @@ class ModelSwitch:
             'category_groups': parameters.costmap.category_groups,
             **dict.fromkeys(NEXT.values(), '')})
         candidate.thread.resume()
-        return f'{candidate.model.path} serves: {trial.summary}.'
+        return f'{candidate.model.path} serves: {validation.summary}.'
 
     def _leave(self, thread: Optional[InferenceThread]) -> None:
         if thread is not None:
@@ -162,8 +162,8 @@ class ModelSwitch:
         if not current.next_model:
             raise ConfigurationError(
                 'No network is named', got='an empty parameter next_model',
-                expected='one of {}, or the path of an ONNX file'.format(
-                    ', '.join(catalogue.model_names())),
+                expected=f"one of {', '.join(catalogue.model_names())}, or the path of an ONNX "
+                         'file',
                 remedy='Set it first: ros2 param set '
                        f'{self._node.get_fully_qualified_name()} next_model ...')
         costmap = current.costmap

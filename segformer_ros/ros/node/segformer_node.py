@@ -8,14 +8,14 @@ from typing import Any, Callable, Dict, List, Optional
 
 import cv2
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import LifecycleNode
-from rclpy.lifecycle import State
-from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy import lifecycle
 from rclpy.parameter import Parameter
+from segformer_ros.capture.frame import Network
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
+from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import CostmapServer
 from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
@@ -35,7 +35,7 @@ from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
 from segformer_ros.ros.node.model_switch import ModelSwitch
 from segformer_ros.ros.node.model_switch import Serving
-from segformer_ros.ros.node.model_trial import Candidate
+from segformer_ros.ros.node.model_validation import Candidate
 from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
@@ -53,7 +53,7 @@ STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
 
-class SegformerNode(LifecycleNode):
+class SegformerNode(lifecycle.LifecycleNode):
     """
     Camera images in, semantic masks out.
 
@@ -86,6 +86,8 @@ class SegformerNode(LifecycleNode):
             self.get_logger().warning(f'{trouble}. {shared_memory.REMEDY}')
         self.create_service(SetBool, topics.ENABLE_SERVICE, self._on_enable)
         self._costmap = CostmapServer(self)
+        self._capture = CaptureServer(self, lambda: self._settings.current, self._is_serving,
+                                      self._costmap)
         self._model: Optional[live_segmenter.Model] = None
         self._switch = ModelSwitch(self, self._settings, self._serving, self._abandoned)
         self._settings.examine = self._examine
@@ -137,7 +139,7 @@ class SegformerNode(LifecycleNode):
         self._diagnostics.destroy()
         self._log_bridge.remove()
 
-    def on_configure(self, state: State) -> TransitionCallbackReturn:
+    def on_configure(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """
         Load the network, open the backend, create the publishers.
 
@@ -152,9 +154,9 @@ class SegformerNode(LifecycleNode):
             else:
                 self.get_logger().error(self._trouble)
             self._release()
-            return TransitionCallbackReturn.FAILURE
+            return lifecycle.TransitionCallbackReturn.FAILURE
 
-    def on_activate(self, state: State) -> TransitionCallbackReturn:
+    def on_activate(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """
         Publish the class names and take images.
 
@@ -166,26 +168,27 @@ class SegformerNode(LifecycleNode):
             self._trouble = f'Cannot activate: {error}'
             self.get_logger().error(self._trouble)
             self._stop()
-            return TransitionCallbackReturn.FAILURE
+            return lifecycle.TransitionCallbackReturn.FAILURE
 
-    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+    def on_deactivate(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Take no images, publish nothing; the backend stays open."""
         return self._attempt('deactivate', self._stop)
 
-    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+    def on_cleanup(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Close the backend and destroy what configure made."""
         return self._attempt('cleanup', self._release)
 
-    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+    def on_shutdown(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Finish the frame in work, then release everything."""
         return self._attempt('shutdown', self._release)
 
-    def on_error(self, state: State) -> TransitionCallbackReturn:
+    def on_error(self, state: lifecycle.State) -> lifecycle.TransitionCallbackReturn:
         """Release everything after a fault; the node can be configured again."""
         self._release()
-        return TransitionCallbackReturn.SUCCESS
+        return lifecycle.TransitionCallbackReturn.SUCCESS
 
-    def _attempt(self, name: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
+    def _attempt(self, name: str,
+                 transition: Callable[[], None]) -> lifecycle.TransitionCallbackReturn:
         self._trouble = ''
         try:
             transition()
@@ -195,20 +198,20 @@ class SegformerNode(LifecycleNode):
             # rclpy turns an exception into ERROR without a word, so it is told here.
             self._trouble = f'Fault in {name}: {type(error).__name__}: {error}'
             self.get_logger().fatal(f'{self._trouble}\n{traceback.format_exc()}')
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
+            return lifecycle.TransitionCallbackReturn.ERROR
+        return lifecycle.TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
         parameters = self._settings.current
         model = self._model = live_segmenter.find_model(parameters)
         self._settings.locked = True
-        watched = self._supervisor = supervisor.Supervisor(
+        supervised = self._supervisor = supervisor.Supervisor(
             self._settings,
             self._make_successor,
             self._on_lost, self._on_trouble, self._abandoned)
-        watched.start(self._is_stopping)
+        supervised.start(self._is_stopping)
         # Of what serves: where the labels' own network can be cut, it has a confidence.
-        has_confidence = watched.thread.live.has_confidence
+        has_confidence = supervised.thread.live.has_confidence
         live_segmenter.check_confidence(parameters, has_confidence)
         self._has_confidence = has_confidence
         if not has_confidence:
@@ -216,11 +219,20 @@ class SegformerNode(LifecycleNode):
                 f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._warn_of_idle_remaps(parameters)
         on_mask = self._costmap.configure(parameters, model.classes)
+        self._capture.configure(self._network(model))
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
                                 Outputs(self, camera.name, model.classes, self._has_confidence),
-                                watched.offer, on_mask)
+                                supervised.offer, on_mask, self._capture)
             for camera in parameters.cameras}
+
+    def _network(self, model: live_segmenter.Model) -> Network:
+        # Of the file as it was named, not of one that was made from it for another size.
+        path = model.path if model.source is None else model.source[0]
+        return Network(model.spec.name, path, model.classes, self._costmap.groups)
+
+    def _is_serving(self) -> bool:
+        return self._enabled and self.lifecycle_state == 'active'
 
     def _make_successor(self, fallback: bool,
                         predecessor: Optional[InferenceThread]) -> InferenceThread:
@@ -241,8 +253,7 @@ class SegformerNode(LifecycleNode):
 
     def _serving(self) -> Optional[Serving]:
         """Return what may be exchanged for another network, None where nothing serves."""
-        if self._supervisor is None or self._model is None or not self._enabled \
-                or self.lifecycle_state != 'active':
+        if self._supervisor is None or self._model is None or not self._is_serving():
             return None
         return Serving(
             self._model, self._supervisor, list(self._cameras.values()), self._make_thread,
@@ -255,6 +266,7 @@ class SegformerNode(LifecycleNode):
         for camera in self._cameras.values():
             camera.replace_classes(candidate.model.classes, self._has_confidence)
         self._costmap.exchange(candidate.model.classes, candidate.tables)
+        self._capture.exchange(self._network(candidate.model))
 
     def _on_lost(self, name: str, why: str) -> None:
         if name in self._cameras:
@@ -270,6 +282,7 @@ class SegformerNode(LifecycleNode):
             self._supervisor.check()
         for camera in self._cameras.values():
             camera.check()
+        self._capture.check()
 
     def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
         # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
@@ -294,7 +307,7 @@ class SegformerNode(LifecycleNode):
     def _log_inputs(self) -> None:
         names = sorted({f'{each.topic_name} ({topics.type_name_of(each.msg_type)})'
                         for each in self.subscriptions})
-        self.get_logger().info('Listens to {}.'.format(', '.join(names)))
+        self.get_logger().info(f"Listens to {', '.join(names)}.")
 
     def _on_look(self) -> None:
         self._neighbours.look(self._settings.current.costmap.costmap)
@@ -323,6 +336,7 @@ class SegformerNode(LifecycleNode):
 
     def _release(self) -> None:
         self._switch.cancel()
+        self._capture.release()
         self._stop()
         if self._supervisor is not None and not self._supervisor.stop(STOP_TIMEOUT):
             # The cameras are stopped, so it cannot publish through what is destroyed now.
@@ -347,11 +361,13 @@ class SegformerNode(LifecycleNode):
     def _examine(self, parameters: NodeParameters) -> None:
         live_segmenter.check_confidence(parameters, self._has_confidence)
         self._costmap.examine(parameters)
+        self._capture.examine(parameters)
 
     def _on_parameters(self, before: NodeParameters, now: NodeParameters) -> None:
         if self._supervisor is not None:
             self._supervisor.thread.set_max_rate(now.max_rate)
         self._costmap.apply(now)
+        self._capture.apply(before, now)
         if before.threshold != now.threshold:
             for camera in self._cameras.values():
                 camera.publish_label_info()
@@ -382,4 +398,5 @@ class SegformerNode(LifecycleNode):
             diagnostics.node_status(state), diagnostics.backend_status(serving),
             diagnostics.watchdog_status(watchdog),
             *(camera.status(state) for camera in self._cameras.values()),
-            self._costmap.status(state, self._settings.current)]
+            self._costmap.status(state, self._settings.current),
+            self._capture.status(self._has_confidence)]

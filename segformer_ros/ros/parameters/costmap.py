@@ -9,11 +9,8 @@ What the costmap itself uses has its rows in costmap/settings.py; those of the n
 from typing import Any, Mapping, NamedTuple
 
 from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.ros.parameters import row as rows
-
-TF, RANGE = 'tf', 'range'
-STAND_INS = {'base_footprint': 'base_link'}
-"""What the default of ``ground_frame`` gives way to on robots that have only the latter."""
 
 
 def _setting_row(name: str) -> rows.Row:
@@ -53,9 +50,26 @@ class CostmapParameters(NamedTuple):
         0.2, rows.LIVE,
         'Seconds that an image may wait for its pose and its depth image.', range=(0.0, 5.0))
     height_source: str = rows.parameter(
-        TF, rows.CONFIGURE,
+        camera_poses.TF, rows.CONFIGURE,
         'Height above ground in projection.mode overhead: tf is z of the camera in odom_frame, '
-        'range the topic range.', choices=(TF, RANGE))
+        'range the topic range.', choices=(camera_poses.TF, camera_poses.RANGE))
+    imu_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of a sensor_msgs/Imu that tells how far the body is tipped against the ground, '
+        'where TF has neither roll nor pitch; empty: no IMU is used.')
+    imu_slope_time: float = rows.parameter(
+        4.0, rows.CONFIGURE,
+        'Seconds over which the median of the tilt is taken for the slope of the ground and an '
+        'error of the IMU, so that only what lasts for less than half of that tips the body; 0: '
+        'the ground is level.', range=(0.0, 60.0))
+    mount_watch_enabled: bool = rows.parameter(
+        False, rows.CONFIGURE,
+        'Watch the pitch and the height of each camera while the robot drives, and warn in '
+        'diagnostics where they cost a cell at projection.max_range.')
+    mount_watch_apply: bool = rows.parameter(
+        False, rows.CONFIGURE,
+        'Correct pitch and height by what the watch finds, 3 degrees and a tenth of the height at '
+        'most.')
     keepout_cost: int = rows.parameter(
         50, rows.LIVE, 'Least cost that ~/keepout_mask forbids.', range=(1, 100))
     slowest_speed: float = rows.parameter(
@@ -71,10 +85,31 @@ class CostmapParameters(NamedTuple):
     @property
     def has_odometry(self) -> bool:
         """Return whether images are joined by the robot's motion."""
-        return self.odom_frame != self.ground_frame
+        return self.frames.has_odometry
+
+    @property
+    def frames(self) -> camera_poses.Frames:
+        """Return between which frames poses are looked for."""
+        return camera_poses.Frames(
+            self.odom_frame, self.ground_frame, self.transform_tolerance, self.height_source,
+            self.settings.projection.mode == costmap_settings.NADIR)
 
 
-OWN_ROWS = rows.rows_of(CostmapParameters)
+DOTTED = ('imu_', 'mount_watch_')
+"""Beginnings of fields that are groups: ``imu_topic`` is the parameter ``imu.topic``."""
+
+
+def _row_name(field: str) -> str:
+    for beginning in DOTTED:
+        if field.startswith(beginning):
+            return beginning[:-1] + '.' + field[len(beginning):]
+    return field
+
+
+OWN_FIELDS = {_row_name(row.name): row.name for row in rows.rows_of(CostmapParameters)}
+"""Fields of :class:`CostmapParameters` by the full names of their rows."""
+OWN_ROWS = tuple(row._replace(name=_row_name(row.name))
+                 for row in rows.rows_of(CostmapParameters))
 COSTMAP_ROWS = OWN_ROWS + tuple(
     _setting_row(name) for name in costmap_settings.SETTINGS if '.' in name)
 
@@ -85,10 +120,8 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
 
     :param values: by full name, one for every row of :data:`COSTMAP_ROWS`
     """
-    own = {row.name: row.kind(values[row.name]) for row in OWN_ROWS}
+    own = {OWN_FIELDS[row.name]: row.kind(values[row.name]) for row in OWN_ROWS}
     settings = costmap_settings.settings_from(values)
     if own['odom_frame'] == own['ground_frame']:
-        # Nothing can add up over several images: one sighting has to be enough for a mark.
-        settings = settings._replace(fusion=settings.fusion._replace(
-            mark_threshold=costmap_settings.bounds_of('fusion.mark_threshold')[0]))
+        settings = costmap_settings.of_single_images(settings)
     return CostmapParameters(settings=settings, **own)

@@ -4,20 +4,16 @@
 
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange
-from rcl_interfaces.msg import IntegerRange
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces import msg as rcl_interfaces
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.ros.io.endpoints import overrides_of
-from segformer_ros.ros.parameters.row import fault
-from segformer_ros.ros.parameters.row import Row
-from segformer_ros.ros.parameters.row import START
+from segformer_ros.ros.parameters import row as parameter_row
 
 
-def declare(node: Node, row: Row) -> Any:
+def declare(node: Node, row: parameter_row.Row) -> Any:
     """
     Declare a parameter and return its value.
 
@@ -27,29 +23,31 @@ def declare(node: Node, row: Row) -> Any:
         value = node.declare_parameter(row.name, row.default, _descriptor(row)).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         override = overrides_of(node).get(row.name)
-        wrong = fault(row, None if override is None else override.value) or str(error)
+        given = None if override is None else override.value
+        wrong = parameter_row.fault(row, given) or str(error)
     else:
-        wrong = fault(row, value) or ''
+        wrong = parameter_row.fault(row, value) or ''
     if wrong:
         raise ConfigurationError(wrong.rstrip('.'),
                                  remedy='Correct the parameter file or the command line.')
     return list(value) if row.kind is list else value
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=row.description)
-    descriptor.read_only = row.when == START
+def _descriptor(row: parameter_row.Row) -> rcl_interfaces.ParameterDescriptor:
+    descriptor = rcl_interfaces.ParameterDescriptor(description=row.description)
+    descriptor.read_only = row.when == parameter_row.START
     # rclpy would refuse 10 where 10.0 is declared; the row's own check takes both.
     descriptor.dynamic_typing = row.kind is float
-    constraints = [f'Changed {row.when}.'] if row.when != START else []
+    constraints = [f'Changed {row.when}.'] if row.when != parameter_row.START else []
     if row.choices is not None:
         choices = ', '.join(str(each) for each in row.choices)
         constraints.append(f'One of {choices}.')
     descriptor.additional_constraints = ' '.join(constraints)
     if row.range is not None and row.kind is float:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=row.range[0], to_value=row.range[1])]
+            rcl_interfaces.FloatingPointRange(from_value=row.range[0], to_value=row.range[1])]
     elif row.range is not None:
         descriptor.integer_range = [
-            IntegerRange(from_value=int(row.range[0]), to_value=int(row.range[1]), step=1)]
+            rcl_interfaces.IntegerRange(from_value=int(row.range[0]), to_value=int(row.range[1]),
+                                        step=1)]
     return descriptor

@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one field each, with all that is known about it."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import difflib
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.settings import check as check_settings
 from segformer_ros.inference.ov.backend import DEVICES
 from segformer_ros.inference.ov.backend import PRECISIONS
 from segformer_ros.inference.selection.status import BACKENDS
+from segformer_ros.ros.parameters import capture as parameters_capture
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
 
 TRANSPORTS = ('raw', 'compressed')
+FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+"""Declared by rclpy itself, and names that launch files share between nodes."""
 
 
 class CameraParameters(NamedTuple):
@@ -21,7 +26,8 @@ class CameraParameters(NamedTuple):
     name: str
     image_transport: str = rows.parameter(
         'raw', rows.CONFIGURE,
-        'raw subscribes to image, compressed to image/compressed.', choices=TRANSPORTS)
+        'raw subscribes to image, compressed to image/compressed, ffmpeg to image/ffmpeg.',
+        choices=TRANSPORTS + ('ffmpeg',))
     rotate: int = rows.parameter(
         0, rows.LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
@@ -36,8 +42,8 @@ class CameraParameters(NamedTuple):
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS)
     image_topic: str = rows.parameter(
         '', rows.CONFIGURE,
-        'Topic of the images, without /compressed; empty: the topic image, which can be '
-        'remapped.')
+        'Topic of the images, without /compressed or /ffmpeg; empty: the topic image, which can '
+        'be remapped.')
     camera_info_topic: str = rows.parameter(
         '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
     depth_topic: str = rows.parameter(
@@ -67,11 +73,18 @@ class CameraParameters(NamedTuple):
         0.0, rows.CONFIGURE,
         'Metres to the left of it.', range=(-50.0, 50.0))
 
+    @property
+    def mount(self) -> Mount:
+        """Return how the camera is mounted."""
+        return Mount(self.mount_height, self.mount_pitch, self.mount_roll, self.mount_yaw,
+                     self.mount_x, self.mount_y)
+
 
 class NodeParameters(NamedTuple):
     """The values of all rows at one moment, checked; ``cameras`` in given order."""
 
     costmap: parameters_costmap.CostmapParameters
+    capture: parameters_capture.CaptureParameters
     autostart: bool = rows.parameter(
         True, rows.START,
         'Configure and activate at start, without a lifecycle manager.')
@@ -143,7 +156,7 @@ class NodeParameters(NamedTuple):
         'refuses it.')
     deployment_graph: bool = rows.parameter(
         True, rows.CONFIGURE,
-        'Run the graph that is prepared from the model for its runtime, 1.5 to 2 times as fast; '
+        'Run the graph that is optimized from the model for its runtime, 1.5 to 2 times as fast; '
         'false runs the file as it is.')
     threads: int = rows.parameter(
         0, rows.CONFIGURE,
@@ -196,7 +209,7 @@ CAMERA_ROWS = tuple(row._replace(name=row.name.replace('mount_', 'mount.'))
 
 def node_rows() -> Tuple[rows.Row, ...]:
     """Return the rows that do not belong to one camera."""
-    return NODE_ROWS + parameters_costmap.COSTMAP_ROWS
+    return NODE_ROWS + parameters_costmap.COSTMAP_ROWS + parameters_capture.CAPTURE_ROWS
 
 
 def camera_rows(cameras: Sequence[str]) -> List[rows.Row]:
@@ -209,6 +222,32 @@ def camera_rows(cameras: Sequence[str]) -> List[rows.Row]:
     for camera in cameras:
         found += [row._replace(name=prefixed(camera, row.name)) for row in CAMERA_ROWS if camera]
     return found
+
+
+def with_general_default(row: rows.Row, values: Mapping[str, Any]) -> rows.Row:
+    """
+    Return a row of :func:`camera_rows` that starts from the row without a prefix.
+
+    :param values: by full name, of the rows before it
+    """
+    return row._replace(default=values.get(row.name.split('.', 1)[-1], row.default))
+
+
+def unknown_names(given: Iterable[str], known: Mapping[str, rows.Row]) -> List[str]:
+    """
+    Return a sentence for each parameter that the node does not have.
+
+    :param given: full names
+    :param known: rows by full name
+    """
+    sentences = []
+    for name in given:
+        if name in known or name.startswith(FOREIGN):
+            continue
+        near = ' or '.join(difflib.get_close_matches(name, list(known), 3))
+        sentences.append(f'Unknown parameter {name!r} is ignored.'
+                         + (f' Meant: {near}?' if near else ''))
+    return sentences
 
 
 def prefixed(camera: str, name: str) -> str:
@@ -231,6 +270,7 @@ def snapshot(values: Mapping[str, Any]) -> NodeParameters:
     width, height = fields['input_size']
     fields['input_size'] = (width, height)
     fields['costmap'] = parameters_costmap.costmap_parameters(values)
+    fields['capture'] = parameters_capture.capture_parameters(values)
     return NodeParameters(**fields)
 
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Declare the rows on a node, refuse wrong changes, hand out frozen snapshots."""
 
-import difflib
 from typing import Any, Callable, Dict, List
 
 from rcl_interfaces.msg import SetParametersResult
@@ -14,9 +13,6 @@ from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters import row as parameters_row
 from segformer_ros.ros.parameters.declaration import declare
-
-# Declared by rclpy itself, and names that launch files share between nodes.
-FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
 
 
 class ParameterServer:
@@ -43,9 +39,7 @@ class ParameterServer:
         for row in parameters.node_rows():
             self._declare(row)
         for row in parameters.camera_rows(self._values['cameras']):
-            # A camera's own row starts from the row without a prefix, which comes first.
-            general = self._values.get(row.name.split('.', 1)[-1], row.default)
-            self._declare(row._replace(default=general))
+            self._declare(parameters.with_general_default(row, self._values))
         wrong = parameters.combined_fault(self._values)
         if wrong is not None:
             raise ConfigurationError(wrong.rstrip('.'))
@@ -60,12 +54,8 @@ class ParameterServer:
         self._values[row.name] = declare(self._node, row)
 
     def _warn_of_unknown_names(self) -> None:
-        for name in endpoints.overrides_of(self._node):
-            if name in self._rows or name.startswith(FOREIGN):
-                continue
-            near = ' or '.join(difflib.get_close_matches(name, list(self._rows), 3))
-            self._node.get_logger().warning(
-                f'Unknown parameter {name!r} is ignored.' + (f' Meant: {near}?' if near else ''))
+        for sentence in parameters.unknown_names(endpoints.overrides_of(self._node), self._rows):
+            self._node.get_logger().warning(sentence)
 
     def changes_of(self, asked: List[Parameter]) -> List[Parameter]:
         """

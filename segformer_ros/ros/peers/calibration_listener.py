@@ -7,28 +7,22 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nav_msgs.msg import Odometry
 import numpy as np
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
+from rclpy import qos
 from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.common import arrays
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import transforms
-from segformer_ros.ros.io.transforms import DYNAMIC_QOS
-from segformer_ros.ros.io.transforms import STATIC_QOS
-from segformer_ros.ros.io.transforms import VOLATILE_QOS
+from segformer_ros.ros.io import transforms as ros_transforms
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
-from sensor_msgs.msg import CameraInfo
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
+from sensor_msgs import msg as sensor_msgs
 from tf2_msgs.msg import TFMessage
 
 MOST_IMAGES = 300
 """Of one camera that are kept: 280 MB of 640 x 480 pixels."""
 # Between two images that are kept: shorter than any step that a calibration takes.
 _LEAST_WAY, _LEAST_TURN = 0.03, 0.02
-_ODOMETRY_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+_ODOMETRY_QOS = qos.QoSProfile(depth=100, reliability=qos.ReliabilityPolicy.BEST_EFFORT)
 
 
 class CalibrationListener(StandaloneNode):
@@ -50,25 +44,27 @@ class CalibrationListener(StandaloneNode):
         self._last: Dict[str, Optional[arrays.Float64]] = dict.fromkeys(self.images)
         node = self._node
         node.create_subscription(TFMessage, '/tf', functools.partial(
-            log.add_transforms, static=False), DYNAMIC_QOS)
-        for profile in (STATIC_QOS, VOLATILE_QOS):
+            log.add_transforms, static=False), ros_transforms.DYNAMIC_QOS)
+        for profile in (ros_transforms.STATIC_QOS, ros_transforms.VOLATILE_QOS):
             node.create_subscription(TFMessage, '/tf_static', functools.partial(
                 log.add_transforms, static=True), profile)
         if odometry:
             node.create_subscription(Odometry, odometry, log.add_odometry, _ODOMETRY_QOS)
         for image, info in cameras:
             node.create_subscription(
-                CompressedImage if image.endswith('/compressed') else Image, image,
-                functools.partial(self._on_image, image), qos_profile_sensor_data)
+                sensor_msgs.CompressedImage if image.endswith('/compressed') else
+                sensor_msgs.Image, image,
+                functools.partial(self._on_image, image), qos.qos_profile_sensor_data)
             node.create_subscription(
-                CameraInfo, info, functools.partial(self._on_info, info), qos_profile_sensor_data)
+                sensor_msgs.CameraInfo, info, functools.partial(self._on_info, info),
+                qos.qos_profile_sensor_data)
 
     @property
     def kept(self) -> int:
         """Return how many images of the camera with the fewest are kept."""
         return min(len(images) for images in self.images.values())
 
-    def _on_info(self, topic: str, message: CameraInfo) -> None:
+    def _on_info(self, topic: str, message: sensor_msgs.CameraInfo) -> None:
         self.log.camera_infos[topic] = message
 
     def _on_image(self, topic: str, message: Any) -> None:

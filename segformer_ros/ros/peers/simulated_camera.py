@@ -5,10 +5,7 @@
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Quaternion
-from geometry_msgs.msg import Transform
-from geometry_msgs.msg import TransformStamped
-from geometry_msgs.msg import Vector3
+from geometry_msgs import msg as geometry_msgs
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -17,6 +14,7 @@ from rclpy.qos import QoSProfile
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import quaternion_of
 from segformer_ros.ros.io import images as io_images
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
@@ -133,8 +131,9 @@ class SimulatedCameraNode(Node):
             self._world.personal_space = 0.0
             self._motion = simulated_robot.motion_of(self, values, self._world, self._trajectory)
             self._timer = create_steady_timer(self, self._motion.period, self._on_step)
-        self.get_logger().info('{} world, seed {}, {} x {} pixels, {} Hz.'.format(
-            values['world'], values['seed'], values['width'], values['height'], values['rate']))
+        self.get_logger().info(f"{values['world']} world, seed {values['seed']}, "
+                               f"{values['width']} x {values['height']} pixels, {values['rate']} "
+                               'Hz.')
 
     @property
     def done(self) -> bool:
@@ -253,11 +252,11 @@ class TransformPublisher:
         self._dynamic = node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
         self._static = node.create_publisher(TFMessage, '/tf_static', STATIC_QOS)
 
-    def send(self, transforms: Sequence[TransformStamped]) -> None:
+    def send(self, transforms: Sequence[geometry_msgs.TransformStamped]) -> None:
         """Publish transforms that hold at their stamps."""
         self._dynamic.publish(TFMessage(transforms=list(transforms)))
 
-    def send_static(self, transforms: Sequence[TransformStamped]) -> None:
+    def send_static(self, transforms: Sequence[geometry_msgs.TransformStamped]) -> None:
         """Publish all transforms that always hold; a second call replaces them."""
         self._static.publish(TFMessage(transforms=list(transforms)))
 
@@ -268,7 +267,7 @@ class TransformPublisher:
 
 
 def transform_message(stamp: Time, parent: str, child: str,
-                      parent_from_child: arrays.Float64) -> TransformStamped:
+                      parent_from_child: arrays.Float64) -> geometry_msgs.TransformStamped:
     """
     Return a pose as a message.
 
@@ -276,33 +275,8 @@ def transform_message(stamp: Time, parent: str, child: str,
     """
     x, y, z = (float(value) for value in parent_from_child[:3, 3])
     qx, qy, qz, qw = quaternion_of(parent_from_child[:3, :3])
-    return TransformStamped(
+    return geometry_msgs.TransformStamped(
         header=Header(stamp=stamp, frame_id=parent), child_frame_id=child,
-        transform=Transform(translation=Vector3(x=x, y=y, z=z),
-                            rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)))
-
-
-def quaternion_of(rotation: arrays.Float64) -> Tuple[float, float, float, float]:
-    """
-    Return a rotation matrix as a unit quaternion x, y, z, w with w >= 0.
-
-    The largest of the four components is found first and the others follow from it, which is
-    exact to rounding for every rotation (S. W. Shepperd, Journal of Guidance and Control 1(3),
-    1978).
-
-    :param rotation: (3, 3)
-    """
-    r = rotation
-    trace = float(np.trace(r))
-    # Four times the squares of x, y, z, w.
-    squares = np.array([1.0 + 2.0 * r[0, 0] - trace, 1.0 + 2.0 * r[1, 1] - trace,
-                        1.0 + 2.0 * r[2, 2] - trace, 1.0 + trace])
-    largest = int(np.argmax(squares))
-    x, y, z, w = {
-        0: (squares[0], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]),
-        1: (r[0, 1] + r[1, 0], squares[1], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]),
-        2: (r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[2], r[1, 0] - r[0, 1]),
-        3: (r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], squares[3]),
-    }[largest]
-    scale = (1.0 if w >= 0.0 else -1.0) * 0.5 / float(np.sqrt(squares[largest]))
-    return float(x * scale), float(y * scale), float(z * scale), float(w * scale)
+        transform=geometry_msgs.Transform(
+            translation=geometry_msgs.Vector3(x=x, y=y, z=z),
+            rotation=geometry_msgs.Quaternion(x=qx, y=qy, z=qz, w=qw)))

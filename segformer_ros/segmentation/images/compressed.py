@@ -9,7 +9,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.segmentation.images import encodings
+from segformer_ros.segmentation.images import decoding
 from segformer_ros.segmentation.images.decoding import samples_to_rgb
 
 JPEG_SCAN = b'\xff\xda'
@@ -36,16 +36,16 @@ def compressed_to_rgb(message: Any) -> arrays.UInt8:
     """
     data = bytes(message.data)
     name, _, codec = (part.strip() for part in message.format.partition(';'))
-    if name.startswith(encodings.MEASUREMENTS):
-        encodings.find_encoding(name)  # raises with the remedy
+    if name.startswith(decoding.MEASUREMENTS):
+        decoding.find_encoding(name)  # raises with the remedy
     _check_no_video(data, message.format)
     _check_complete(data, message.format)
     # Before a decoder takes memory for what the header says.
     header = image_header.png_header(data) if data.startswith(
         image_header.PNG_START) else image_header.jpeg_header(data)
-    mosaic = encodings.ENCODINGS.get(name) if name.startswith('bayer_') else None
-    # As they are stored, without orientation: colour would be three copies of the mosaic.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if mosaic is None else \
+    bayer = decoding.ENCODINGS.get(name) if name.startswith('bayer_') else None
+    # As they are stored, without orientation: colour would be three copies of the Bayer samples.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if bayer is None else \
         cv2.IMREAD_UNCHANGED
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8, header.length), flags)
     if bgr is None:
@@ -53,13 +53,13 @@ def compressed_to_rgb(message: Any) -> arrays.UInt8:
             'Compressed image cannot be decoded',
             got=f'{len(data)} bytes, format {message.format!r}',
             expected='an undamaged JPEG or PNG', remedy=REMEDY)
-    if mosaic is not None and bgr.ndim == 2:
-        if min(bgr.shape) < mosaic.smallest:
+    if bayer is not None and bgr.ndim == 2:
+        if min(bgr.shape) < bayer.smallest:
             raise InvalidInputError(
                 'Image too small', got='{1} x {0}'.format(*bgr.shape),
-                expected=f'at least {mosaic.smallest} x {mosaic.smallest} pixels')
-        return samples_to_rgb(bgr, mosaic)
-    if mosaic is not None and (bgr.dtype != np.uint8 or bgr.shape[2] != 3):
+                expected=f'at least {bayer.smallest} x {bayer.smallest} pixels')
+        return samples_to_rgb(bgr, bayer)
+    if bayer is not None and (bgr.dtype != np.uint8 or bgr.shape[2] != 3):
         raise InvalidInputError(
             'Compressed image is not what its format says', got=f'{bgr.dtype} {bgr.shape}',
             expected=f'one channel for {name}, or three of 8 bit where it was demosaiced')

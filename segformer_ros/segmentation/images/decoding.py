@@ -1,27 +1,115 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Turn an Image message into an RGB array: encoding, row step and byte order honoured."""
+"""The image encodings that a camera may send, and how a message of each becomes RGB."""
 
-from typing import Any, Callable, Optional, TYPE_CHECKING
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.segmentation.images import encodings
-
-if TYPE_CHECKING:
-    Fallback = Callable[[Any, encodings.Encoding], Optional[arrays.UInt8]]
 
 _MOST_HEADER = 1 << 18
 """Bytes of a JPEG before its picture; EXIF and colour profiles take some 64 KiB each."""
 TO_8_BIT = 255.0 / 65535.0
 """16 bit samples are scaled, not cut, as cv_bridge does."""
+PLAIN = 'plain'
+"""Interleaved channels; 8 bit ones are read where they lie."""
+BAYER_OR_YUV422 = 'bayer or yuv 4:2:2'
+"""One colour filter value per pixel, or one chroma pair per two pixels."""
+MEASUREMENTS = ('16UC', '16SC', '32FC', '32SC', '64FC')
+"""How the names of encodings begin that hold depth or ranges."""
+PLANAR = 'planar'
+"""A luma plane, then a half-height plane of interleaved chroma (nv12, nv21)."""
 
 
-def image_to_rgb(message: Any,
-                 fallback: 'Optional[Fallback]' = None) -> arrays.UInt8:
+class Encoding(NamedTuple):
+    """
+    The memory layout of one ``sensor_msgs/Image`` encoding.
+
+    ``to_rgb`` is the name of OpenCV's conversion, None where the bytes are RGB already.
+    Width and height must be multiples of ``width_multiple`` and ``height_multiple`` and at least
+    ``smallest``.
+    """
+
+    family: str
+    channels: int
+    sample_bytes: int
+    to_rgb: Optional[str]
+    width_multiple: int = 1
+    height_multiple: int = 1
+    smallest: int = 1
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Return the bytes of one pixel in a row (of the luma plane for planar images)."""
+        return self.channels * self.sample_bytes
+
+
+def _bayer(opencv_pattern: str, sample_bytes: int) -> Encoding:
+    # OpenCV interpolates a 3 x 3 neighbourhood and returns black where there is none.
+    return Encoding(BAYER_OR_YUV422, 1, sample_bytes, f'COLOR_Bayer{opencv_pattern}2RGB',
+                    smallest=3)
+
+
+_UYVY = Encoding(BAYER_OR_YUV422, 2, 1, 'COLOR_YUV2RGB_UYVY', 2)
+_YUYV = Encoding(BAYER_OR_YUV422, 2, 1, 'COLOR_YUV2RGB_YUYV', 2)
+
+# ROS names a bayer pattern by its first row from pixel (0, 0); OpenCV by the second row from
+# pixel (1, 1): ROS rggb is OpenCV BG.
+ENCODINGS: Dict[str, Encoding] = {
+    'rgb8': Encoding(PLAIN, 3, 1, None),
+    'bgr8': Encoding(PLAIN, 3, 1, 'COLOR_BGR2RGB'),
+    'rgba8': Encoding(PLAIN, 4, 1, 'COLOR_RGBA2RGB'),
+    'bgra8': Encoding(PLAIN, 4, 1, 'COLOR_BGRA2RGB'),
+    'mono8': Encoding(PLAIN, 1, 1, 'COLOR_GRAY2RGB'),
+    # OpenCV users fill generic types in OpenCV's channel order.
+    '8UC1': Encoding(PLAIN, 1, 1, 'COLOR_GRAY2RGB'),
+    '8UC3': Encoding(PLAIN, 3, 1, 'COLOR_BGR2RGB'),
+    '8UC4': Encoding(PLAIN, 4, 1, 'COLOR_BGRA2RGB'),
+    'rgb16': Encoding(PLAIN, 3, 2, None),
+    'bgr16': Encoding(PLAIN, 3, 2, 'COLOR_BGR2RGB'),
+    'rgba16': Encoding(PLAIN, 4, 2, 'COLOR_RGBA2RGB'),
+    'bgra16': Encoding(PLAIN, 4, 2, 'COLOR_BGRA2RGB'),
+    'mono16': Encoding(PLAIN, 1, 2, 'COLOR_GRAY2RGB'),
+    'bayer_rggb8': _bayer('BG', 1),
+    'bayer_bggr8': _bayer('RG', 1),
+    'bayer_gbrg8': _bayer('GR', 1),
+    'bayer_grbg8': _bayer('GB', 1),
+    'bayer_rggb16': _bayer('BG', 2),
+    'bayer_bggr16': _bayer('RG', 2),
+    'bayer_gbrg16': _bayer('GR', 2),
+    'bayer_grbg16': _bayer('GB', 2),
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
+    'nv12': Encoding(PLANAR, 1, 1, 'COLOR_YUV2RGB_NV12', 2, 2),
+    'nv21': Encoding(PLANAR, 1, 1, 'COLOR_YUV2RGB_NV21', 2, 2),
+}
+
+
+def find_encoding(name: str) -> Encoding:
+    """
+    Return the layout of an encoding.
+
+    :raises InvalidInputError: no picture can be made of that encoding
+    """
+    encoding = ENCODINGS.get(name)
+    if encoding is not None:
+        return encoding
+    if name.startswith(MEASUREMENTS):
+        remedy = (f'{name} holds measurements (depth, range), not a picture: remap `image` to the '
+                  "camera's colour or mono topic.")
+    else:
+        remedy = "Set the camera driver's pixel format, or convert with image_proc."
+    raise InvalidInputError('Unsupported image encoding', got=repr(name),
+                            expected='one of ' + ', '.join(ENCODINGS), remedy=remedy)
+
+
+def image_to_rgb(message: Any, fallback: 'Optional[Callable[[Any, Encoding], '
+                                         'Optional[arrays.UInt8]]]' = None) -> arrays.UInt8:
     """
     Return the picture of a ``sensor_msgs/Image``.
 
@@ -35,18 +123,18 @@ def image_to_rgb(message: Any,
     :return: (H, W, 3) uint8 RGB
     :raises InvalidInputError: size, step, length or encoding cannot be a picture
     """
-    encoding = encodings.find_encoding(message.encoding)
+    encoding = find_encoding(message.encoding)
     _check_not_compressed(message)
     _check_layout(message, encoding)
-    if encoding.family == encodings.BAYER_OR_YUV422 and fallback is not None:
+    if encoding.family == BAYER_OR_YUV422 and fallback is not None:
         rgb = fallback(message, encoding)
         if rgb is not None:
             return rgb
-    rows = message.height * 3 // 2 if encoding.family == encodings.PLANAR else message.height
+    rows = message.height * 3 // 2 if encoding.family == PLANAR else message.height
     return samples_to_rgb(_samples(message, encoding, rows), encoding)
 
 
-def samples_to_rgb(samples: arrays.Array, encoding: encodings.Encoding
+def samples_to_rgb(samples: arrays.Array, encoding: Encoding
                    ) -> arrays.UInt8:
     """
     Return samples of an encoding as (H, W, 3) uint8 RGB.
@@ -60,7 +148,7 @@ def samples_to_rgb(samples: arrays.Array, encoding: encodings.Encoding
     return samples
 
 
-def _samples(message: Any, encoding: encodings.Encoding, rows: int) -> arrays.Array:
+def _samples(message: Any, encoding: Encoding, rows: int) -> arrays.Array:
     """View the message's bytes as (rows, W[, channels]) samples in this machine's byte order."""
     order = '>' if message.is_bigendian else '<'
     dtype = np.dtype(np.uint8) if encoding.sample_bytes == 1 else np.dtype(order + 'u2')
@@ -95,7 +183,7 @@ def _check_not_compressed(message: Any) -> None:
         'image_transport: compressed, or decode it in the camera driver.')
 
 
-def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
+def _check_layout(message: Any, encoding: Encoding) -> None:
     width, height, step = message.width, message.height, message.step
     if width < encoding.smallest or height < encoding.smallest:
         raise InvalidInputError(
@@ -116,7 +204,7 @@ def _check_layout(message: Any, encoding: encodings.Encoding) -> None:
             expected=f'at least {row_bytes} for {width} pixels of {message.encoding}',
             remedy='Check encoding, width and step in the camera driver.')
     length = step * height
-    if encoding.family == encodings.PLANAR:
+    if encoding.family == PLANAR:
         length += step * (height // 2)
     if len(message.data) != length:
         problem = 'Image data too short' if len(message.data) < length else 'Image data too long'

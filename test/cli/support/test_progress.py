@@ -108,17 +108,24 @@ def test_nothing_is_drawn_without_tqdm(monkeypatch):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 1 << 50)), max_size=8),
-       st.one_of(st.none(), st.integers(0, 1 << 50)))
-def test_no_sequence_of_updates_breaks_the_line(samples, total):
+       st.one_of(st.none(), st.integers(0, 1 << 50)), st.integers(100, 200))
+def test_no_sequence_of_updates_breaks_the_line(samples, total, width):
     pytest.importorskip('tqdm')
     with pytest.MonkeyPatch.context() as patch:
+        # Where a stream has no terminal to ask, the shell's word holds.
+        patch.setenv('COLUMNS', str(width))
+        patch.setenv('LINES', '24')
         now = [100.0]
         patch.setattr('tqdm.std.time', lambda: now[0])
-        line = ProgressLine('model', stream=Terminal())
+        stream = Terminal()
+        line = ProgressLine('model', stream=stream)
         for seconds, done in samples:
             now[0] += seconds
             line.update(done, total)
         line.finish()
+    drawn = stream.getvalue().split('\r')
+    assert all(len(text.rstrip('\n')) <= width for text in drawn)
+    assert [text for text in drawn[:-1] if '\n' in text] == []
 
 
 @pytest.mark.parametrize('amount, text', [

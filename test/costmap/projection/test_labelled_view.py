@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
+import pytest
 
+from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.model.classes import UNLABELED
 
@@ -22,3 +24,12 @@ def test_prepared_labels_hide_exactly_what_is_unsure_or_the_robot(pixels, least)
     found = prepared_labels(mask, confidence, body, least)
     assert found.tolist() == expected + [UNLABELED]
     assert mask.reshape(-1).tolist() == [pixel[0] for pixel in pixels]
+
+
+@pytest.mark.parametrize('levels, expected', [
+    (np.array([0, 51, 255], np.uint8), [0.0, 0.2, 1.0]), (None, [1.0, 1.0, 1.0])])
+def test_confidence_of_a_pixel_is_its_share_of_255(levels, expected):
+    # Neither camera nor pose has a part in it.
+    view = LabelledView(np.zeros(4, np.uint8), levels, None, None)
+    found = view.confidence_at(np.array([0, 1, 2]))
+    assert found.dtype == np.float32 and found == pytest.approx(expected, abs=1e-6)

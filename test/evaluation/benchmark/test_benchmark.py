@@ -19,9 +19,9 @@ def test_costmap_variant_goes_through_all_its_stages(mount):
         assert set(variant.run().stages) == {'project', 'fuse', 'fill'}
 
 
-def others(path, deployed):
+def others(path, ours):
     with contextlib.ExitStack() as opened:
-        found = list(benchmark._open_others(path, color_spec(), deployed, color_spec(), 1, opened))
+        found = list(benchmark._open_others(path, color_spec(), ours, color_spec(), 1, opened))
         return {each.name: (each.backend is not None, benchmark.runtime_text(each.backend)
                             if each.backend else each.problem) for each in found}
 
@@ -30,7 +30,7 @@ def test_openvino_is_a_peer_where_it_is_installed(tmp_path):
     pytest.importorskip('onnxruntime')
     found = others(write_color_network(tmp_path / 'a.onnx'),
                    write_color_network(tmp_path / 'b.onnx'))
-    names = {benchmark.OPENVINO_ORIGINAL, benchmark.OPENVINO_DEPLOYED}
+    names = {benchmark.OPENVINO_ORIGINAL, benchmark.OPENVINO_OPTIMIZED}
     if importlib.util.find_spec('openvino') is None:
         assert not names & set(found)
         return
@@ -45,5 +45,5 @@ def test_runtime_that_does_not_run_is_a_line(tmp_path):
     broken.write_bytes(b'no model')
     found = others(write_color_network(tmp_path / 'a.onnx'), str(broken))
     assert found[benchmark.OPENVINO_ORIGINAL][0]
-    assert found[benchmark.OPENVINO_DEPLOYED] == (False, found[benchmark.OPENVINO_DEPLOYED][1])
-    assert found[benchmark.OPENVINO_DEPLOYED][1].startswith('not run: ')
+    assert found[benchmark.OPENVINO_OPTIMIZED] == (False, found[benchmark.OPENVINO_OPTIMIZED][1])
+    assert found[benchmark.OPENVINO_OPTIMIZED][1].startswith('not run: ')

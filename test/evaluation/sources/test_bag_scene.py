@@ -9,8 +9,8 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.projection.depth_image import depth_of_message
 from segformer_ros.evaluation.run.bag_costmap import sampled_grid
-from segformer_ros.evaluation.sources.bag_scene import depth_of_message
 
 
 class Fields:

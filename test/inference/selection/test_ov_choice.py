@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from segformer_ros.common import telemetry
 from segformer_ros.common.errors import BackendError
-from segformer_ros.inference.base import trial as base_trial
+from segformer_ros.inference.base import validation as base_validation
 from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.ov.cache import CompiledModels
@@ -54,10 +54,10 @@ class Machine:
         self.selectors.append(made)
         return made
 
-    def trials(self):
+    def validations(self):
         folder = os.path.join(self.cache, 'openvino')
         return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
-                if '-trial-' in name]
+                if '-validation-' in name]
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def machine(tmp_path):
 @pytest.fixture
 def any_speed(monkeypatch):
     """Let agreement alone decide: which runtime is faster here is not what is tested."""
-    monkeypatch.setattr(base_trial, 'WORTHWHILE', float('inf'))
-    monkeypatch.setattr(base_trial, 'MOST_LATENCY', float('inf'))
+    monkeypatch.setattr(base_validation, 'WORTHWHILE', float('inf'))
+    monkeypatch.setattr(base_validation, 'MOST_LATENCY', float('inf'))
 
 
 @pytest.fixture
 def no_speed(monkeypatch):
     """Let no speed be enough."""
-    monkeypatch.setattr(base_trial, 'WORTHWHILE', 0.0)
+    monkeypatch.setattr(base_validation, 'WORTHWHILE', 0.0)
 
 
 def masks(backend, frames):
@@ -96,7 +96,7 @@ def test_it_serves_where_it_agrees_and_is_faster_and_says_so(machine, any_speed)
         assert np.array_equal(masks(backend, machine.frames), masks(reference, machine.frames))
 
 
-def test_the_outcome_of_a_trial_is_remembered(machine, any_speed):
+def test_the_outcome_of_a_validation_is_remembered(machine, any_speed):
     first = machine.selector()
     first.open()
     assert machine.asked == 1
@@ -106,7 +106,7 @@ def test_the_outcome_of_a_trial_is_remembered(machine, any_speed):
     assert backend.info.name == 'openvino'
     assert backend.info.details['compiled'] == 'from the cache'
     assert machine.asked == 1
-    assert 'known from a trial' in second.status.why
+    assert 'known from a validation' in second.status.why
 
 
 def test_onnxruntime_serves_where_openvino_is_not_faster_and_the_reason_is_told(machine, no_speed):
@@ -194,7 +194,7 @@ def test_what_ended_the_process_twice_is_not_begun_again(machine, any_speed):
     first = machine.selector()
     first.open()
     first.close()
-    path, = machine.trials()
+    path, = machine.validations()
     with open(path) as stream:
         facts = json.load(stream)
     assert facts['unfinished'] == 0
@@ -210,7 +210,7 @@ def test_what_ended_the_process_twice_is_not_begun_again(machine, any_speed):
 @pytest.mark.parametrize('content', ['', '[]', '{', '{"outcome": 1}', None])
 def test_damaged_outcome_is_tried_again(machine, any_speed, content):
     machine.selector().open()
-    path, = machine.trials()
+    path, = machine.validations()
     with open(path) as stream:
         facts = json.load(stream)
     if content is None:
@@ -250,24 +250,24 @@ def test_graph_that_is_prepared_is_what_it_runs(tiny_model, tiny_spec, frames, m
         selector.close()
 
 
-def trial(cpu, wall, agree=True):
+def validation(cpu, wall, agree=True):
     mask = np.arange(16).reshape(1, 4, 4) % 2
     check = compare_masks([mask], [mask if agree else 1 - mask], True, 0, 1)
-    return base_trial.Trial(check, cpu, wall, 9)
+    return base_validation.Validation(check, cpu, wall, 9)
 
 
 def test_processor_time_decides_on_the_cpu_and_time_elsewhere():
-    assert trial(0.94, 1.04).refusal(on_cpu=True) == ''
-    assert '0.96' in trial(0.96, 0.5).refusal(on_cpu=True)
-    assert 'times as long' in trial(0.5, 1.06).refusal(on_cpu=True)
-    assert trial(1.5, 0.94).refusal(on_cpu=False) == ''
-    assert '0.96' in trial(0.1, 0.96).refusal(on_cpu=False)
-    assert 'agreement' in trial(0.1, 0.1, agree=False).refusal(on_cpu=True)
+    assert validation(0.94, 1.04).refusal(on_cpu=True) == ''
+    assert '0.96' in validation(0.96, 0.5).refusal(on_cpu=True)
+    assert 'times as long' in validation(0.5, 1.06).refusal(on_cpu=True)
+    assert validation(1.5, 0.94).refusal(on_cpu=False) == ''
+    assert '0.96' in validation(0.1, 0.96).refusal(on_cpu=False)
+    assert 'agreement' in validation(0.1, 0.1, agree=False).refusal(on_cpu=True)
 
 
-def test_trial_comes_back_from_json():
-    made = trial(0.5, 0.75)
-    assert base_trial.trial_from_json(json.loads(json.dumps(made.to_json()))) == made
+def test_validation_comes_back_from_json():
+    made = validation(0.5, 0.75)
+    assert base_validation.validation_from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
 class Slowed(OnnxruntimeBackend):
@@ -279,23 +279,23 @@ class Slowed(OnnxruntimeBackend):
         return super()._infer(inputs)
 
 
-def test_trial_finds_the_slower_one_and_other_masks(machine, tmp_path):
+def test_validation_finds_the_slower_one_and_other_masks(machine, tmp_path):
     frames = [{'pixel_values': np.random.RandomState(1).rand(1, 3, 1024, 1024).astype(np.float32)}]
     path = write_color_network(tmp_path / 'large.onnx', size=1024)
     spec = color_spec(1024)
     with OnnxruntimeBackend(path, threads=1) as plain, Slowed(path, threads=1) as slow:
-        found = base_trial.try_beside(plain, slow, spec, frames)
-        assert found.check.passed and found.pairs == base_trial.MOST_PASSES
+        found = base_validation.validate(plain, slow, spec, frames)
+        assert found.check.passed and found.pairs == base_validation.MOST_PASSES
         assert found.cpu_ratio > 1.5
-        assert base_trial.try_beside(slow, plain, spec, frames).cpu_ratio < 0.67
+        assert base_validation.validate(slow, plain, spec, frames).cpu_ratio < 0.67
     nans = write_color_network(tmp_path / 'nans.onnx', scale=float('inf'), size=1024)
     with OnnxruntimeBackend(path) as plain, OnnxruntimeBackend(nans) as broken:
-        found = base_trial.try_beside(plain, broken, spec, frames)
+        found = base_validation.validate(plain, broken, spec, frames)
         assert not found.check.passed and not found.check.finite
 
 
-def test_trials_are_kept_apart_by_reference(machine):
+def test_validations_are_kept_apart_by_reference(machine):
     cache = CompiledModels(machine.cache)
-    cache.trial(machine.model, ['one']).keep({'a': 1})
-    assert cache.trial(machine.model, ['one']).outcome == {'a': 1}
-    assert cache.trial(machine.model, ['other']).outcome is None
+    cache.validation(machine.model, ['one']).keep({'a': 1})
+    assert cache.validation(machine.model, ['one']).outcome == {'a': 1}
+    assert cache.validation(machine.model, ['other']).outcome is None

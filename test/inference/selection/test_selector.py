@@ -317,7 +317,7 @@ def test_model_serves_as_it_is_until_its_graph_is_there(robot, tiny_model, tiny_
     backend = selector.open()
     assert (selector.spec, backend.info.model_path) == (tiny_spec, path)
     assert selector.status.preparing == 'onnxruntime'
-    assert 'until its graph is prepared' in selector.status.why
+    assert 'until its graph is optimized' in selector.status.why
     picture = convert_frame(frames[0], tiny_spec, graph_target.ONNXRUNTIME.optimized_spec(
         tiny_spec))
     masks = []

@@ -9,10 +9,10 @@ from scipy.spatial.transform import Rotation
 from scipy.spatial.transform import Slerp
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry.camera_poses import CameraPoses
+from segformer_ros.costmap.geometry.camera_poses import RangeReading
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
-from segformer_ros.ros.costmap.camera_poses import CameraPoses
-from segformer_ros.ros.costmap.camera_poses import RangeReading
 from segformer_ros.ros.io.transforms import BufferedTransforms
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
@@ -115,23 +115,23 @@ class Table:
 
 def setup(**changes):
     values = dict({row.name: row.default for row in node_rows() + CAMERA_ROWS}, **changes)
-    return snapshot(values).cameras[0], costmap_parameters(values)
+    return snapshot(values).cameras[0].mount, costmap_parameters(values).frames
 
 
 def test_the_cameras_pose_is_that_of_transforms_or_of_the_mount():
     robot = planar_pose(4.0, 5.0, 1.0)
     poses = CameraPoses(Table(odom_base_footprint=robot, base_footprint_eye=MOUNT))
-    camera, costmap = setup()
-    found = poses.pose_of(camera, 'eye', SECOND, costmap)
+    mount, frames = setup()
+    found = poses.pose_of(mount, 'eye', SECOND, frames)
     assert np.array_equal(found.odom_from_ground, robot)
     assert np.array_equal(found.ground_from_camera, MOUNT)
     with pytest.raises(InvalidInputError, match='no frame_id'):
-        poses.pose_of(camera, '', SECOND, costmap)
-    camera, costmap = setup(**{'mount.height': 1.2, 'mount.pitch': 0.1, 'mount.y': -0.3})
-    found = poses.pose_of(camera, '', SECOND, costmap)
+        poses.pose_of(mount, '', SECOND, frames)
+    mount, frames = setup(**{'mount.height': 1.2, 'mount.pitch': 0.1, 'mount.y': -0.3})
+    found = poses.pose_of(mount, '', SECOND, frames)
     assert np.allclose(found.ground_from_camera, mount_pose(1.2, 0.1, y=-0.3))
-    camera, costmap = setup(odom_frame='base_footprint')
-    found = poses.pose_of(camera, 'eye', SECOND, costmap)
+    mount, frames = setup(odom_frame='base_footprint')
+    found = poses.pose_of(mount, 'eye', SECOND, frames)
     assert np.array_equal(found.odom_from_ground, np.eye(4))
 
 
@@ -144,21 +144,21 @@ def test_the_height_of_a_drone_is_that_of_odometry_or_of_its_range_finder():
     beam[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
     beam[:3, 3] = 1.0, 2.0, 29.75
     poses = CameraPoses(Table(odom_eye=camera_at, odom_beam=beam))
-    camera, costmap = setup(**{'projection.mode': 'overhead'})
-    assert poses.pose_of(camera, 'eye', SECOND, costmap).ground_from_camera[2, 3] == 30.0
-    camera, costmap = setup(**{'projection.mode': 'overhead', 'height_source': 'range'})
+    mount, frames = setup(**{'projection.mode': 'overhead'})
+    assert poses.pose_of(mount, 'eye', SECOND, frames).ground_from_camera[2, 3] == 30.0
+    mount, frames = setup(**{'projection.mode': 'overhead', 'height_source': 'range'})
     with pytest.raises(TransformError, match='No range was received'):
-        poses.pose_of(camera, 'eye', SECOND, costmap)
+        poses.pose_of(mount, 'eye', SECOND, frames)
     poses.add_range(RangeReading(6.0, 'beam', SECOND))
-    found = poses.pose_of(camera, 'eye', SECOND, costmap)
+    found = poses.pose_of(mount, 'eye', SECOND, frames)
     assert found.ground_from_camera[2, 3] == pytest.approx(6.25)
     assert found.odom_from_ground[:3, 3] == pytest.approx([1.0, 2.0, 23.75])
     # One after the image: its pose may not be known yet, and one before is at hand.
     poses.add_range(RangeReading(9.0, 'later', SECOND + 20000000))
-    found = poses.pose_of(camera, 'eye', SECOND, costmap)
+    found = poses.pose_of(mount, 'eye', SECOND, frames)
     assert found.ground_from_camera[2, 3] == pytest.approx(6.25)
     with pytest.raises(TransformError, match='too far apart'):
-        poses.pose_of(camera, 'eye', 3 * SECOND, costmap)
+        poses.pose_of(mount, 'eye', 3 * SECOND, frames)
     poses.add_range(RangeReading(float('inf'), 'beam', SECOND))
     with pytest.raises(InvalidInputError, match='no echo'):
-        poses.pose_of(camera, 'eye', SECOND, costmap)
+        poses.pose_of(mount, 'eye', SECOND, frames)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 from segformer_ros.ros.node.cv_bridge_decoder import CvBridgeDecoder
+from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from segformer_ros.segmentation.images.encodings import ENCODINGS
 from sensor_msgs.msg import Image
 
 # Stands for cv_bridge in a wheel environment: it decodes by rows, and as the real one

@@ -46,9 +46,9 @@ class Graph:
 def silent_watch(graph, topic, type_name=image_types.RAW, seconds=3.0):
     """Return the watch of a topic on which nothing came for some seconds."""
     watch = InputWatch(graph, '', topic, type_name)
-    watch.begin(0.0)
+    watch.begin(0.0, 0)
     for step in range(1, int(seconds / 0.5) + 1):
-        watch.check(0.5 * step, LIMIT)
+        watch.check(0.5 * step, LIMIT, 0)
     return watch
 
 
@@ -64,7 +64,9 @@ def test_packets_of_a_video_name_the_republisher_once(types, topic, type_name, s
     assert line.endswith(watch.reason)
     assert 'packets of a video' in line
     assert 'image_transport republish' in line and f'in/ffmpeg:={source} ' in line
-    watch.record_arrival()
+    # Of the packets of image_transport the node has a decoder.
+    assert ('Set image_transport: ffmpeg, with PyAV' in line) == ([FFMPEG] in types.values())
+    watch.check(3.5, LIMIT, 1)
     assert watch.reason == ''
 
 
@@ -101,11 +103,11 @@ def test_nothing_is_told_within_the_limit_and_one_line_a_minute_behind_it():
 def test_a_topic_of_another_type_is_told_over_real_dds(domain):
     with Peer(domain) as looking, Peer(domain, 'talker') as sending:
         watch = InputWatch(looking.node, '', '/image', image_types.RAW)
-        watch.begin(0.0)
+        watch.begin(0.0, 0)
         clock = iter(range(1, 10 ** 6))
 
         def reason():
-            watch.check(next(clock), LIMIT)
+            watch.check(next(clock), LIMIT, 0)
             return watch.reason
         wait_until(lambda: 'nobody publishes it' in reason(), 'the silence')
         publisher = sending.node.create_publisher(String, '/image', 1)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.ros.parameters.capture import CAPTURE_ROWS
 from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.ros.parameters.costmap import COSTMAP_ROWS
 from segformer_ros.ros.parameters.costmap import CostmapParameters
@@ -42,8 +43,9 @@ def test_every_default_passes_its_own_check(row):
 
 
 def test_snapshots_have_a_field_for_every_row_and_no_other():
-    assert NodeParameters._fields == ('costmap',) + tuple(row.name for row in NODE_ROWS)
-    assert CostmapParameters._fields == tuple(row.name for row in OWN_ROWS) + ('settings',)
+    assert NodeParameters._fields == ('costmap', 'capture') + tuple(row.name for row in NODE_ROWS)
+    assert CostmapParameters._fields == tuple(
+        row.name.replace('.', '_') for row in OWN_ROWS) + ('settings',)
     assert CameraParameters._fields == ('name',) + tuple(
         row.name.replace('.', '_') for row in CAMERA_ROWS)
 
@@ -155,5 +157,5 @@ def test_parameter_file_names_every_parameter_with_its_default(project_root):
 
 def test_documentation_repeats_the_rows(project_root):
     text = read(project_root, 'docs', 'parameters.md')
-    for rows in (NODE_ROWS, COSTMAP_ROWS, CAMERA_ROWS):
+    for rows in (NODE_ROWS, COSTMAP_ROWS, CAPTURE_ROWS, CAMERA_ROWS):
         assert tables.parameter_table(rows) in text

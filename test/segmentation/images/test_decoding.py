@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
-from segformer_ros.segmentation.images.encodings import ENCODINGS
 from support.image_messages import image_message
 from support.image_messages import without_padding
 

@@ -13,7 +13,7 @@ def report(network, frame, name='net', other='original'):
     return {'models': [{
         'name': name,
         'network': {'rows': [{'name': 'original', 'cpu_ratio': {other: 1.0}},
-                             {'name': 'deployed', 'cpu_ratio': {other: network}}]},
+                             {'name': 'optimized', 'cpu_ratio': {other: network}}]},
         'frames': {'640x480': {'rows': [
             {'name': 'ours, pillow resize', 'cpu_ratio': {'opencv + numpy': frame}},
             {'name': 'opencv + numpy', 'cpu_ratio': {'opencv + numpy': 1.0}}]}}}]}

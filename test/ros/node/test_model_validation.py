@@ -10,7 +10,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.ros.costmap.server import Tables
-from segformer_ros.ros.node import model_trial
+from segformer_ros.ros.node import model_validation
 from segformer_ros.ros.node.camera import ServedFrame
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.live_segmenter import LiveSegmenter
@@ -49,90 +49,90 @@ def served(below=3, shape=(16, 16)):
     return ServedFrame('a', image, 0, SegmenterSettings(), mask(below)[:shape[0], :shape[1]])
 
 
-class Trial:
-    """A trial of one backend, with what it takes to drive it."""
+class Validation:
+    """A validation of one backend, with what it takes to drive it."""
 
     def __init__(self, backend, examine=lambda candidate: None, open_timeout=10.0, classes=None):
         self.backend = backend
         self.ended = threading.Event()
         self.thread = InferenceThread(['a'], LiveSegmenter(ListSelector(backend)), 0.0)
-        candidate = model_trial.Candidate(
+        candidate = model_validation.Candidate(
             Model('other.onnx', SPEC, CLASSES), Tables(None, None), self.thread)
-        self.trial = model_trial.ModelTrial(
+        self.validation = model_validation.ModelValidation(
             lambda: candidate, examine, classes or list(CLASSES.names), open_timeout,
             self.ended.set)
-        self.trial.start()
+        self.validation.start()
 
     def feed(self, frame):
         """Offer frames until it has ended."""
         def has_ended():
-            self.trial.offer(frame)
+            self.validation.offer(frame)
             return self.ended.is_set()
-        wait_until(has_ended, 'the end of the trial', 20.0)
-        return self.trial
+        wait_until(has_ended, 'the end of the validation', 20.0)
+        return self.validation
 
 
 def test_network_that_passes_stays_open_and_tells_how_it_compares():
-    found = Trial(Halves())
-    trial = found.feed(served())
-    assert trial.error is None
-    assert trial.summary == 'checked on 3 live frames, 2 classes seen, ' \
+    found = Validation(Halves())
+    validation = found.feed(served())
+    assert validation.error is None
+    assert validation.summary == 'checked on 3 live frames, 2 classes seen, ' \
         '100.0% of the pixels as before'
     assert found.thread.successes == 3 and found.backend.closed == 0
-    trial.offer(served())  # no more than enough
-    trial.close()
+    validation.offer(served())  # no more than enough
+    validation.close()
     assert found.thread.successes == 3 and found.backend.closed == 1
 
 
 def test_share_of_equal_pixels_is_told_only_where_the_classes_are_the_same():
-    trial = Trial(Halves(5)).feed(served(3))
-    assert trial.summary.endswith('50.0% of the pixels as before')
-    trial.close()
-    trial = Trial(Halves(5), classes=['other']).feed(served(3))
-    assert trial.summary.endswith('2 classes seen')
-    trial.close()
+    validation = Validation(Halves(5)).feed(served(3))
+    assert validation.summary.endswith('50.0% of the pixels as before')
+    validation.close()
+    validation = Validation(Halves(5), classes=['other']).feed(served(3))
+    assert validation.summary.endswith('2 classes seen')
+    validation.close()
 
 
 @pytest.mark.parametrize('below, shown, refused', [
     (0, 3, True), (0, 0, False), (3, 0, False)])
 def test_network_that_sees_one_class_where_the_other_sees_several_is_refused(
         below, shown, refused):
-    found = Trial(Halves(below))
-    trial = found.feed(served(shown))
-    assert (trial.error is not None) == refused
+    found = Validation(Halves(below))
+    validation = found.feed(served(shown))
+    assert (validation.error is not None) == refused
     if refused:
-        assert 'sees one class everywhere' in str(trial.error)
-        assert repr(CLASSES.names[0]) in str(trial.error)
+        assert 'sees one class everywhere' in str(validation.error)
+        assert repr(CLASSES.names[0]) in str(validation.error)
         assert found.backend.closed == 1
-    trial.close()
+    validation.close()
 
 
 def test_failing_run_is_the_refusal_and_the_backend_is_closed():
-    found = Trial(Halves(failures=[None, 'the device is lost']))
-    trial = found.feed(served())
-    assert 'the device is lost' in str(trial.error)
-    assert found.backend.closed == 1 and not found.thread.is_alive and trial.hanging is None
+    found = Validation(Halves(failures=[None, 'the device is lost']))
+    validation = found.feed(served())
+    assert 'the device is lost' in str(validation.error)
+    assert found.backend.closed == 1 and not found.thread.is_alive and validation.hanging is None
 
 
 def test_what_the_parameters_refuse_is_refused_before_any_frame():
     def examine(candidate):
         raise ConfigurationError('Parameter threshold needs a confidence')
-    found = Trial(Halves(), examine)
-    trial = found.feed(served())
-    assert 'needs a confidence' in str(trial.error)
+    found = Validation(Halves(), examine)
+    validation = found.feed(served())
+    assert 'needs a confidence' in str(validation.error)
     assert found.thread.successes == 0 and found.backend.closed == 1
 
 
 def test_no_frames_within_the_time_is_a_refusal(monkeypatch):
-    monkeypatch.setattr(model_trial, 'FRAMES_TIMEOUT', 0.3)
-    found = Trial(Halves())
+    monkeypatch.setattr(model_validation, 'FRAMES_TIMEOUT', 0.3)
+    found = Validation(Halves())
     assert found.ended.wait(10.0)
-    assert 'No mask of enough live frames: got 0 masks' in str(found.trial.error)
+    assert 'No mask of enough live frames: got 0 masks' in str(found.validation.error)
     assert found.backend.closed == 1
 
 
 def test_backend_that_does_not_open_in_time_is_left_and_named(monkeypatch):
-    monkeypatch.setattr(model_trial, 'CLOSE_TIMEOUT', 0.2)
+    monkeypatch.setattr(model_validation, 'CLOSE_TIMEOUT', 0.2)
     gate = threading.Event()
 
     class Slow(Halves):
@@ -140,21 +140,21 @@ def test_backend_that_does_not_open_in_time_is_left_and_named(monkeypatch):
             assert gate.wait(30.0)
             return super()._open()
 
-    found = Trial(Slow(), open_timeout=0.3)
+    found = Validation(Slow(), open_timeout=0.3)
     try:
         assert found.ended.wait(10.0)
-        assert 'not open in time' in str(found.trial.error)
-        assert found.trial.hanging is found.thread
+        assert 'not open in time' in str(found.validation.error)
+        assert found.validation.hanging is found.thread
     finally:
         gate.set()
     wait_until(lambda: not found.thread.is_alive, 'the end of the thread')
 
 
-def test_cancelled_trial_ends_at_once_and_closes_its_backend():
-    found = Trial(Halves())
+def test_cancelled_validation_ends_at_once_and_closes_its_backend():
+    found = Validation(Halves())
     wait_until(lambda: found.thread.is_open, 'the backend')
-    found.trial.close()
-    assert found.ended.is_set() and isinstance(found.trial.error, BackendError)
+    found.validation.close()
+    assert found.ended.is_set() and isinstance(found.validation.error, BackendError)
     assert found.backend.closed == 1
 
 
@@ -163,8 +163,8 @@ def test_fault_in_making_it_is_an_error_and_no_lost_thread():
 
     def make():
         raise RuntimeError('unforeseen')
-    trial = model_trial.ModelTrial(make, lambda candidate: None, [], 1.0, ended.set)
-    trial.start()
+    validation = model_validation.ModelValidation(make, lambda candidate: None, [], 1.0, ended.set)
+    validation.start()
     assert ended.wait(10.0)
-    assert str(trial.error) == 'unforeseen'
-    trial.close()
+    assert str(validation.error) == 'unforeseen'
+    validation.close()

@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
     thread: InferenceThread
 
 
-class ModelTrial:
+class ModelValidation:
     """
     Make and check a candidate in a thread of its own, while another network serves.
 
@@ -68,7 +68,7 @@ class ModelTrial:
         self.hanging: Optional[InferenceThread] = None
         """The thread of a refused candidate, where it does not end."""
         # Daemon: a runtime that hangs for ever must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name='model trial', daemon=True)
+        self._thread = threading.Thread(target=self._run, name='model validation', daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -81,7 +81,7 @@ class ModelTrial:
                 return
             self._offered += 1
             thread = self.candidate.thread
-        if thread.offer(frame.camera, _TrialJob(frame, self._record)):
+        if thread.offer(frame.camera, _ValidationJob(frame, self._record)):
             with self._changed:
                 self._offered -= 1  # an older one of this camera had to make way
 
@@ -192,7 +192,7 @@ class _Result(NamedTuple):
     served: arrays.UInt8
 
 
-class _TrialJob(FrameJob):
+class _ValidationJob(FrameJob):
     """
     A frame on its way through the candidate; what comes of it is not published.
 
@@ -210,13 +210,13 @@ class _TrialJob(FrameJob):
         """Make the network's input of it."""
         segmenter.settings = self._frame.settings
         return segmenter.prepare(self._frame.image, self._frame.rotate,
-                                 segmenter.spec.has_confidence)
+                                 segmenter.has_confidence)
 
     def segment(self, segmenter: segmentation_api.Segmenter) -> segmentation_api.Segmentation:
         """Return the result of another backend, after the first one failed."""
         segmenter.settings = self._frame.settings
         return segmenter.segment(self._frame.image, self._frame.rotate,
-                                 segmenter.spec.has_confidence)
+                                 segmenter.has_confidence)
 
     def publish(self, segmentation: segmentation_api.Segmentation) -> None:
         """Keep the mask."""

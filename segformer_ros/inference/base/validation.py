@@ -22,7 +22,7 @@ MOST_PASSES = 3
 LONGEST_S = 5.0
 
 
-class Trial(NamedTuple):
+class Validation(NamedTuple):
     """
     What came of it.
 
@@ -56,13 +56,13 @@ class Trial(NamedTuple):
                 f'time in {self.pairs} pairs of runs, {self.check}')
 
     def to_json(self) -> Dict[str, Any]:
-        """Return what :func:`trial_from_json` reads."""
+        """Return what :func:`validation_from_json` reads."""
         return dict(self._asdict(), check=self.check._asdict())
 
 
-def trial_from_json(values: Dict[str, Any]) -> Trial:
+def validation_from_json(values: Dict[str, Any]) -> Validation:
     """
-    Return what :meth:`Trial.to_json` wrote.
+    Return what :meth:`Validation.to_json` wrote.
 
     :raises TypeError: a field is missing, unknown, or of the wrong kind
     """
@@ -70,12 +70,12 @@ def trial_from_json(values: Dict[str, Any]) -> Trial:
     check = fields.pop('check', None)
     if not isinstance(check, dict) or not all(
             isinstance(value, (int, float)) for value in fields.values()):
-        raise TypeError('a field of the trial is of the wrong kind')
-    return Trial(check=mask_check.self_check_from_json(check), **fields)
+        raise TypeError('a field of the validation is of the wrong kind')
+    return Validation(check=mask_check.self_check_from_json(check), **fields)
 
 
-def try_beside(reference: Backend, candidate: Backend, spec: ModelSpec,
-               frames: Sequence[Frame]) -> Trial:
+def validate(reference: Backend, candidate: Backend, spec: ModelSpec,
+             frames: Sequence[Frame]) -> Validation:
     """
     Run both on every frame, in turn, and compare.
 
@@ -105,7 +105,7 @@ def try_beside(reference: Backend, candidate: Backend, spec: ModelSpec,
                 got.append(_mask(other_values, spec))
     check = mask_check.compare_masks(expected, got, finite, 0, len(frames))
     cpu_ratio, wall_ratio = np.median(ratios, axis=0).tolist()
-    return Trial(check, round(cpu_ratio, 4), round(wall_ratio, 4), len(ratios))
+    return Validation(check, round(cpu_ratio, 4), round(wall_ratio, 4), len(ratios))
 
 
 def _timed(backend: Backend, frame: Frame,

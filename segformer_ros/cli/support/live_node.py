@@ -1,0 +1,168 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What ``evaluate`` takes from the parameter file of a live node, for the same grid."""
+
+import argparse
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.geometry import camera_poses
+from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
+from segformer_ros.evaluation.run.network import GRAPHS
+from segformer_ros.ros.parameters.file import NodeFile
+from segformer_ros.ros.parameters.file import read_node_file
+from segformer_ros.ros.parameters.node import CameraParameters
+
+NODE = '/segformer'
+STAMPS, RECORDED = 'stamps', 'recorded'
+"""Clocks: the images' own stamps, or the time at which each was recorded."""
+# What stands in files of live nodes and concerns how fast, not what.
+_PACE = {'max_rate': 'every image is evaluated'}
+
+
+class LiveNode(NamedTuple):
+    """
+    A node as its file describes it, and one of its cameras.
+
+    ``remaps`` are names by the resolved name that they stand for.
+    """
+
+    file: NodeFile
+    camera: CameraParameters
+    namespace: str
+    remaps: Dict[str, str]
+
+    def topic(self, name: str, given: str = '', suffix: str = '') -> str:
+        """
+        Return the topic that an input of the camera reads.
+
+        :param name: of the input, such as ``image``
+        :param given: by a parameter, instead
+        :param suffix: of its transport, such as ``/compressed``
+        """
+        own = f'{self.camera.name}/{name}' if self.camera.name and name != 'range' else name
+        found = resolved(given or own, self.namespace)
+        found = self.remaps.get(found, found)
+        if suffix and not found.endswith(suffix):
+            found += suffix
+            found = self.remaps.get(found, found)
+        return found
+
+    def defaults(self) -> Dict[str, Any]:
+        """Return the options of ``evaluate`` that follow from the file, by name."""
+        node, camera = self.file.parameters, self.camera
+        costmap = node.costmap
+        found: Dict[str, Any] = {
+            'model': node.model, 'spec': node.model_spec or None, 'resize': node.resize,
+            'postprocess': node.postprocess, 'threshold': node.threshold,
+            'rotate': camera.rotate, 'graph': GRAPHS[0 if node.deployment_graph else 1],
+            'odom_frame': costmap.odom_frame, 'ground_frame': costmap.ground_frame,
+            'projection': costmap.settings.projection.mode, 'clock': RECORDED}
+        if costmap.costmap:
+            found['costmap'] = costmap.cost_profile
+        if self._names('camera_info', camera.camera_info_topic):
+            found['camera_info'] = self.topic('camera_info', camera.camera_info_topic)
+        return found
+
+    def image_topics(self) -> List[str]:
+        """Return the topic of the images where the file or a remapping names it, else nothing."""
+        suffix = '/compressed' if self.camera.image_transport == 'compressed' else ''
+        if not self._names('image', self.camera.image_topic, suffix):
+            return []
+        return [self.topic('image', self.camera.image_topic, suffix)]
+
+    def costmap(self, options: CostmapOptions) -> CostmapOptions:
+        """Return the options of the costmap with what only the file says."""
+        camera, costmap = self.camera, self.file.parameters.costmap
+        settings = costmap_settings.settings_from(self.file.values)
+        settings = settings._replace(projection=settings.projection._replace(
+            mode=options.settings.projection.mode))
+        if not options.frames.has_odometry:
+            settings = costmap_settings.of_single_images(settings)
+        depth_in = ''
+        if camera.depth_transport != 'none':
+            depth_in = self.topic('depth', camera.depth_topic, '/compressedDepth' * (
+                camera.depth_transport == 'compressed'))
+        return options._replace(
+            settings=settings, mount=camera.mount, rectified=camera.rectified,
+            self_mask=camera.self_mask, depth_in=depth_in,
+            frames=options.frames._replace(transform_tolerance=costmap.transform_tolerance,
+                                           height_source=costmap.height_source),
+            range=self.topic('range') if costmap.height_source == camera_poses.RANGE else '')
+
+    def notes(self) -> List[str]:
+        """Return remarks on what of the file is not used."""
+        rows = [f'{name} of the parameter file is not used: {reason}.'
+                for name, reason in _PACE.items() if name in self.file.given
+                and self.file.values[name]]
+        others = [each.name for each in self.file.parameters.cameras
+                  if each.name != self.camera.name]
+        if others:
+            rows.append(f'The grid is of camera {self.camera.name} alone; the live node also '
+                        f'fuses {", ".join(others)}.')
+        return self.file.unknown + rows
+
+    def _names(self, name: str, given: str, suffix: str = '') -> bool:
+        own = f'{self.camera.name}/{name}' if self.camera.name else name
+        plain = resolved(own, self.namespace)
+        return bool(given) or plain in self.remaps or plain + suffix in self.remaps
+
+
+def add_arguments(group: Any) -> None:
+    """Add the options of a live node to a parser or a group of one."""
+    group.add_argument('--params-file', metavar='FILE',
+                       help='parameter file of the live node: the same masks and the same grid; '
+                            'options that are given here count more')
+    group.add_argument('--node', default=NODE, help='its name with its namespace')
+    group.add_argument('--camera', default=None,
+                       help='which of its cameras, where it has several')
+    group.add_argument('--remap', action='append', default=[], metavar='FROM:=TO',
+                       help='as of the live node, such as image:=/camera/image_raw; of image, '
+                            'camera_info, depth and range')
+    group.add_argument('--clock', choices=(STAMPS, RECORDED), default=STAMPS,
+                       help='by which images are too old and cells fade; with --params-file the '
+                            'time of recording, as in the live node')
+
+
+def read(options: argparse.Namespace) -> Optional[LiveNode]:
+    """
+    Return what the options of :func:`add_arguments` describe, None without a file.
+
+    :raises ConfigurationError: the file, the camera or a remapping cannot be used
+    """
+    if not options.params_file:
+        for name in ('camera', 'remap'):
+            if getattr(options, name):
+                raise ConfigurationError(f'--{name} does nothing alone',
+                                         got=getattr(options, name),
+                                         expected='--params-file FILE beside it')
+        return None
+    node = '/' + options.node.lstrip('/')
+    file = read_node_file(options.params_file, node)
+    namespace = node.rpartition('/')[0]
+    return LiveNode(file, _camera_of(file.parameters.cameras, options.camera), namespace,
+                    dict(_remap(text, namespace) for text in options.remap))
+
+
+def resolved(name: str, namespace: str) -> str:
+    """Return the full name of a topic in a namespace, which is empty or starts with a slash."""
+    return name if name.startswith('/') else f'{namespace}/{name}'
+
+
+def _camera_of(cameras: Sequence[CameraParameters], name: Optional[str]) -> CameraParameters:
+    names = [camera.name for camera in cameras]
+    if name is None and len(cameras) == 1:
+        return cameras[0]
+    if name not in names:
+        raise ConfigurationError('No such camera' if name else 'Which camera?', got=name,
+                                 expected='--camera with one of ' + ', '.join(names))
+    return cameras[names.index(name)]
+
+
+def _remap(text: str, namespace: str) -> Tuple[str, str]:
+    name, sign, target = text.partition(':=')
+    if not sign or not name or not target:
+        raise ConfigurationError('Not a remapping', got=repr(text),
+                                 expected='FROM:=TO, such as image:=/camera/image_raw')
+    return resolved(name, namespace), resolved(target, namespace)
