@@ -18,7 +18,7 @@ BLOCKED = ('rclpy', 'sensor_msgs', 'std_msgs', 'std_srvs', 'nav_msgs', 'geometry
            'cv_bridge', 'ament_index_python', 'launch', 'launch_ros', 'onnxruntime', 'onnx',
            'openvino', 'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba',
            'torch', 'dask', 'distributed', 'scipy', 'skimage', 'huggingface_hub',
-           'av')
+           'av', 'ffmpeg_image_transport_msgs')
 SCRIPT = '''
 import importlib
 import sys
@@ -41,8 +41,8 @@ ROOMS = {
     'capture': {'common', 'model', 'costmap'},
     'calibration': {'common', 'model', 'costmap'},
     'simulation': {'common', 'model', 'costmap'},
-    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'calibration',
-                   'simulation'},
+    'evaluation': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture',
+                   'calibration', 'simulation'},
     'ros': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',
             'simulation', 'evaluation'},
     'cli': {'common', 'model', 'inference', 'segmentation', 'costmap', 'capture', 'calibration',

@@ -16,10 +16,8 @@ import re
 import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
+from segformer_ros.common import errors
 from segformer_ros.common import private_files
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import ModelError
-from segformer_ros.common.errors import SegformerRosError
 
 MANIFEST, CLASSES, LOCK = 'manifest.jsonl', 'classes.json', '.lock'
 PARTS = {'image': 'images', 'mask': 'masks', 'confidence': 'confidence'}
@@ -32,7 +30,7 @@ _IDENTITY = re.compile(r'-?\d{8}T\d{6}_\d{9}(_[A-Za-z0-9_]+)?(-\d+)?')
 _OWN_FILE = re.compile(_IDENTITY.pattern + r'\.png(\.tmp)?')
 
 
-class StoreError(SegformerRosError):
+class StoreError(errors.SegformerRosError):
     """The folder takes no frame now; it may again later."""
 
 
@@ -137,8 +135,8 @@ class Store:
         try:
             for part in PARTS.values():
                 private_files.private_folder(self.folder, part)
-        except ModelError as error:
-            raise ConfigurationError(
+        except errors.ModelError as error:
+            raise errors.ConfigurationError(
                 'Folder of captured frames cannot be used', got=f'{error.problem}: {error.got}',
                 expected=error.expected or 'a folder that can be written to',
                 remedy='Make it writable for this user alone (chmod go-w), or set '
@@ -148,7 +146,7 @@ class Store:
         try:
             self._closing.enter_context(private_files.exclusive_lock(
                 os.path.join(self.folder, LOCK), timeout_s=0.0))
-        except ModelError as error:
+        except errors.ModelError as error:
             raise StoreError('Folder of captured frames is not to be had', got=str(error.got),
                              expected='one that no other process writes',
                              remedy='Give each node its own capture.folder.') from error
@@ -160,14 +158,14 @@ class Store:
             found = json.loads(private_files.read_no_follow(path).decode('utf-8'))
         except FileNotFoundError:
             found = None
-        except (ValueError, ModelError) as error:
-            raise ConfigurationError(f'Class names of captured frames cannot be read: {path}',
-                                     got=error, remedy='Set capture.folder to another folder.'
-                                     ) from error
+        except (ValueError, errors.ModelError) as error:
+            raise errors.ConfigurationError(
+                f'Class names of captured frames cannot be read: {path}', got=error,
+                remedy='Set capture.folder to another folder.') from error
         if found is None:
             self._write(path, (json.dumps(classes, indent=1) + '\n').encode('ascii'))
         elif found != classes:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 'Folder holds frames of another network', got=f'classes {found}',
                 expected=f'classes {classes}',
                 remedy='Set capture.folder to another folder for this network.')
@@ -178,11 +176,12 @@ class Store:
             status = private_files.check_private_file(path)
         except FileNotFoundError:
             return
-        except ModelError as error:
-            raise ConfigurationError('Manifest of captured frames cannot be used', got=error,
-                                     remedy='Set capture.folder to another folder.') from error
+        except errors.ModelError as error:
+            raise errors.ConfigurationError(
+                'Manifest of captured frames cannot be used', got=error,
+                remedy='Set capture.folder to another folder.') from error
         if status.st_size > LARGEST_MANIFEST:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 'Manifest of captured frames is too large', got=f'{status.st_size} bytes',
                 expected=f'at most {LARGEST_MANIFEST}',
                 remedy='Set capture.folder to another folder.')

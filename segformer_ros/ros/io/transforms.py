@@ -15,9 +15,7 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
-from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
-from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
-from segformer_ros.costmap.geometry.transform_buffer import Transforms
+from segformer_ros.costmap.geometry import transform_buffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
@@ -37,7 +35,7 @@ def subscribe_to_volatile_static(node: Node, callback: Callable[[TFMessage], Non
     return endpoints.subscribe(node, TFMessage, '/tf_static', callback, VOLATILE_QOS, 'volatile')
 
 
-class BufferedTransforms(Transforms):
+class BufferedTransforms(transform_buffer.Transforms):
     """
     /tf and /tf_static in a buffer of our own.
 
@@ -49,7 +47,7 @@ class BufferedTransforms(Transforms):
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._buffer = TransformBuffer()
+        self._buffer = transform_buffer.TransformBuffer()
         self._newest: Dict[str, float] = {}
         self._log = Throttle(node.get_logger(), time.monotonic)
         self._subscriptions = [
@@ -103,12 +101,12 @@ class BufferedTransforms(Transforms):
                     continue
                 if not static:
                     self._newest[child] = max(stamp, self._newest.get(child, stamp))
-                    if len(self._newest) > MOST_FRAMES:
+                    if len(self._newest) > transform_buffer.MOST_FRAMES:
                         self._newest = {each: seconds for each, seconds in self._newest.items()
                                         if each.lstrip('/') in self._buffer}
 
 
-class Tf2Transforms(Transforms):
+class Tf2Transforms(transform_buffer.Transforms):
     """
     tf2_ros's own buffer and listener.
 
@@ -158,7 +156,7 @@ class Tf2Transforms(Transforms):
             self._buffer.set_transform_static(entry, self._node.get_name())
 
 
-def make_transforms(node: Node) -> Transforms:
+def make_transforms(node: Node) -> transform_buffer.Transforms:
     """Return the best source of transforms that is installed."""
     try:
         import tf2_ros
