@@ -193,7 +193,7 @@ def follow_ground(drive: Drive, camera: CameraModel, mount: Mount, is_warped: bo
         tracks = tracking.track(
             greys[index], greys[index + 1], frames[index].ground & usable,
             frames[index + 1].ground, predict, drive.settings.corners,
-            _whole_image(camera, predict) if is_warped else None)
+            tracking.whole_image(camera.size_wh, predict, 4) if is_warped else None)
         found.append(tracks)
         indices.append(np.full(len(tracks.first), len(stamps)))
         stamps.append([frames[index].stamp, frames[index + 1].stamp])
@@ -213,17 +213,3 @@ def _predict(camera: CameraModel, ground_from_camera: arrays.Float64,
     return ground_motion.predict(
         camera, camera.unproject(pixels[:, 0], pixels[:, 1]), ground_from_camera,
         np.broadcast_to(second_from_first, (len(pixels), 4, 4)), np.zeros((len(pixels), 3)))
-
-
-def _whole_image(camera: CameraModel, predict: tracking.Predict) -> arrays.Float32:
-    """Return where each pixel is expected, (H, W, 2), computed for one in four each way."""
-    width, height = camera.size_wh
-    coarse_wh = (max(2, width // 4), max(2, height // 4))
-    # Edges keep their places, as in cv2.resize.
-    u = (np.arange(coarse_wh[0]) + 0.5) * width / coarse_wh[0] - 0.5
-    v = (np.arange(coarse_wh[1]) + 0.5) * height / coarse_wh[1] - 0.5
-    columns, rows = np.meshgrid(u, v)
-    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
-    coarse = predict(pixels).reshape(coarse_wh[1], coarse_wh[0], 2).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR),
-                      np.float32)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corners of the ground, followed from one image to the next."""
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -121,6 +121,24 @@ def track(first: arrays.UInt8, second: arrays.UInt8, first_ground: arrays.Bool,
     place = np.rint(np.where(good[:, None], found, 0.0)).astype(int)
     good &= inner_ground(second_ground)[place[:, 1], place[:, 0]] > 0
     return Tracks(corners[good], found[good], looked_for, float(first_ground.mean()))
+
+
+def whole_image(size_wh: Tuple[int, int], predict: Predict, every: int) -> arrays.Float32:
+    """
+    Return where each pixel of an image is expected, (H, W, 2).
+
+    :param every: computed for one in so many pixels each way, and interpolated
+    """
+    width, height = size_wh
+    coarse_wh = (max(2, width // every), max(2, height // every))
+    # Edges keep their places, as in cv2.resize.
+    u = (np.arange(coarse_wh[0]) + 0.5) * width / coarse_wh[0] - 0.5
+    v = (np.arange(coarse_wh[1]) + 0.5) * height / coarse_wh[1] - 0.5
+    columns, rows = np.meshgrid(u, v)
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
+    coarse = predict(pixels).reshape(coarse_wh[1], coarse_wh[0], 2).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR),
+                      np.float32)
 
 
 def _inside(pixels: arrays.Float64, width: int, height: int) -> arrays.Bool:

@@ -8,9 +8,10 @@ import time
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import cv2
+
 from segformer_ros.capture import blur
 from segformer_ros.capture import frame as frames
-from segformer_ros.capture import judge as capture_judge
+from segformer_ros.capture import judge as judges
 from segformer_ros.capture import store as stores
 from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ConfigurationError
@@ -34,7 +35,7 @@ class RecorderSettings(NamedTuple):
     max_rate: float = 0.5
     blur: Tuple[str, ...] = ()
     limits: stores.Limits = stores.Limits()
-    thresholds: capture_judge.Thresholds = capture_judge.Thresholds()
+    thresholds: judges.Thresholds = judges.Thresholds()
 
 
 class Surroundings(NamedTuple):
@@ -75,7 +76,7 @@ class Recorder:
                  surroundings: Callable[[frames.Frame], Surroundings]) -> None:
         self.settings = settings
         self._surroundings = surroundings
-        self._judge = capture_judge.Judge()
+        self._judge = judges.Judge()
         self._store: Optional[stores.Store] = None
         self._store_key: Optional[Tuple[Any, ...]] = None
         self._digest: Tuple[str, str] = ('', '')
@@ -138,7 +139,7 @@ class Recorder:
         """Say nothing of what failed under other settings."""
         self._count(trouble='')
 
-    def _keep(self, frame: frames.Frame, verdict: capture_judge.Verdict,
+    def _keep(self, frame: frames.Frame, verdict: judges.Verdict,
               settings: RecorderSettings) -> str:
         store = self._open_store(settings, frame.network)
         blurred = blur.blurred_classes(settings.blur, frame.network)

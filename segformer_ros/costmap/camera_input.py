@@ -117,7 +117,7 @@ class CameraInput:
         :raises InvalidInputError: the depth image cannot be read, or lies elsewhere
         """
         frames = poses.with_known_ground(self._mount, frames)
-        pose = poses.pose_of(self._mount, frame_id, stamp_ns, frames)
+        pose = poses.pose_of(self._mount, frame_id, stamp_ns, frames, is_last)
         if self._depth is None:
             return Located(frames, pose, None)
         message = self._depth.at(stamp_ns, is_last)

@@ -4,14 +4,15 @@
 
 import datetime
 import time
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 from segformer_ros.evaluation.report import document
-from segformer_ros.evaluation.run.job import find_label_map
-from segformer_ros.evaluation.run.job import Job
+from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
+from segformer_ros.evaluation.sources.frames import FrameSource
 from segformer_ros.evaluation.sources.inputs import find_inputs
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.model.classes import load_class_table
@@ -31,7 +32,7 @@ class Request(NamedTuple):
 
     paths: Tuple[str, ...]
     inputs: InputOptions
-    job: Job
+    job: run_job.Job
     parallel: Parallel
     against: str
     notes: Tuple[str, ...] = ()
@@ -54,7 +55,7 @@ def evaluate(request: Request, folder: str,
     job = request.job
     # Mistakes that concern every frame are told before the first one is read.
     spec = resolve_model(job.network.model, job.network.spec_path).spec
-    label_map = find_label_map(job.mapping, load_class_table(spec.classes))
+    label_map = run_job.find_label_map(job.mapping, load_class_table(spec.classes))
     inputs = find_inputs(request.paths, request.inputs)
     if not inputs.sources:
         raise InvalidInputError(
@@ -79,13 +80,23 @@ def evaluate(request: Request, folder: str,
         first = left_out['listed'][0]['message'] if left_out['listed'] else 'no images at all'
         raise InvalidInputError('No frame could be evaluated',
                                 got=f"{left_out['frames']} left out", remedy=f'The first: {first}')
-    if job.costmap and job.costmap.compares and not report.document['costmap']['compared']:
-        found = report.document['costmap']
-        raise InvalidInputError(
-            'No grid could be compared with its reference',
-            got=f"{found['grids']} grids, {found['without']} frames without one",
-            remedy=f"The first: {found['first_gap'] or found['first_problem'] or 'no frame'}")
+    if job.costmap and job.costmap.compares:
+        _refuse_empty_comparisons(inputs.sources, outcomes)
     return report
+
+
+def _refuse_empty_comparisons(sources: Sequence[FrameSource],
+                              outcomes: Sequence[run_job.Outcome]) -> None:
+    """Raise where no grid of a recording could be compared, whatever the others gave."""
+    recordings: Dict[str, GridCounts] = {}
+    for source, outcome in zip(sources, outcomes):
+        recordings.setdefault(source.group, GridCounts()).merge(outcome.result.totals.grids)
+    for name, found in recordings.items():
+        if not found.compared:
+            raise InvalidInputError(
+                f'No grid of {name} could be compared with its reference',
+                got=f'{found.grids} grids, {found.missing} frames without one',
+                remedy=f"The first: {found.first_gap or found.first_problem or 'no frame'}")
 
 
 def comparison_of(has_labels: bool, is_reference: bool) -> str:

@@ -9,8 +9,8 @@ import sys
 
 from PIL import Image
 import pytest
-from segformer_ros.evaluation.demo.grid_pictures import FREE_COLOR
-from segformer_ros.evaluation.demo.grid_pictures import ROBOT_COLOR
+from segformer_ros.evaluation.run.grid_pictures import FREE_COLOR
+from segformer_ros.evaluation.run.grid_pictures import ROBOT_COLOR
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 

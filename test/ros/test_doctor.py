@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters
 from support.doctor_command import doctor
+from support.doctor_command import doctor_process
 from support.doctor_command import of
 from support.doctor_command import results_of
 from support.ros_graph import NodeProcess
@@ -54,7 +55,7 @@ def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_mo
                         arguments=['-r', 'image_raw:=image']), SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
         peer.masks.wait()
-        status, results = doctor(domain, '--seconds', '10')
+        status, results = doctor_process(domain, '--seconds', '5')
     graph = [result for result in results if result.subject in (
         'node', 'model', 'image', 'camera_info', 'tf', 'time')]
     assert [result for result in graph if result.level != OK] == []
@@ -74,7 +75,7 @@ def test_running_node_with_a_simulated_camera_is_well(domain, tmp_path, color_mo
 
 
 def test_nothing_running_is_told_with_remedies(domain):
-    status, results = doctor(domain, '--seconds', '0.2', '--model', 'no_such_model')
+    status, results = doctor_process(domain, '--seconds', '0.2', '--model', 'no_such_model')
     assert status == 2
     node, = of(results, 'node')
     assert (node.level, 'does not run' in node.text) == (WARN, True)
@@ -105,7 +106,7 @@ def test_wrong_camera_info_looping_frames_and_a_depth_image_are_told(domain):
                 edges.append(edge)
             frames.publish(TFMessage(transforms=edges))
         peer.node.create_timer(0.1, tick)
-        status, results = doctor(domain, '--seconds', '10', '--model', 'segformer_sim')
+        status, results = doctor(domain, '--seconds', '5', '--model', 'segformer_sim')
     assert status == 2
     assert any(result.level == ERROR and "got '32FC1'" in result.text
                and 'holds measurements' in result.remedy for result in of(results, 'image'))
@@ -142,7 +143,7 @@ def test_names_with_depth_in_a_driver_are_pictures_and_no_costmap_needs_no_place
         peer.wait_for_state('active')
         image = peer.publisher(Image, '/oak_depthai/rgb/image_raw', 5)
         peer.node.create_timer(0.1, lambda: image.publish(rgb_message(color_image(['red']))))
-        _, results = doctor(domain, '--seconds', '10')
+        _, results = doctor(domain, '--seconds', '5')
     assert all(result.level == OK for result in of(results, 'image')), results
     assert of(results, 'image')[0].text.startswith('/oak_depthai/rgb/image_raw: ')
     info, = of(results, 'camera_info')

@@ -22,6 +22,9 @@ from support.ros_graph import private_domain
 from support.segformer_peer import pixels
 from support.segformer_peer import SegformerPeer
 
+# Ninety frames of 512 x 512 pixels: more than a minute of processor time.
+pytestmark = pytest.mark.slow
+
 MODEL = 'models/ade20k_mobilenetv2_segformer_io.onnx'
 RAW, COMPRESSED = '/camera/image_raw', '/camera/image_raw/compressed'
 

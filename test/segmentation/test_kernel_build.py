@@ -231,6 +231,7 @@ FATAL = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name, when', [
     ('SIGILL', 'loaded'), ('SIGSEGV', 'loaded'), ('SIGBUS', 'loaded'), ('SIGILL', 'used')])
 def test_kernels_that_end_their_process_end_none_of_ours_and_are_not_tried_again(

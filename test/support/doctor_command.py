@@ -1,12 +1,15 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``doctor`` in a process of its own."""
+"""The command ``doctor``, in a process of its own or in this one."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 
+from segformer_ros.cli.doctor import main
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
 
@@ -18,7 +21,27 @@ def results_of(output):
 
 
 def doctor(domain, *arguments):
-    """Run the command; return its exit status and its results."""
+    """
+    Run the command in this process; return its exit status and its results.
+
+    It has a context of its own, so its topics are those of any other process. A process of its
+    own would import everything once more, three seconds of processor time.
+    """
+    output = io.StringIO()
+    kept = os.environ.get('ROS_DOMAIN_ID')
+    os.environ['ROS_DOMAIN_ID'] = str(domain)
+    try:
+        with contextlib.redirect_stdout(output):
+            status = main(['--json'] + list(arguments))
+    finally:
+        del os.environ['ROS_DOMAIN_ID']
+        if kept is not None:
+            os.environ['ROS_DOMAIN_ID'] = kept
+    return status, results_of(output.getvalue())
+
+
+def doctor_process(domain, *arguments):
+    """Run the command as users do; return its exit status and its results."""
     done = subprocess.run(
         [sys.executable, '-m', 'segformer_ros.cli.doctor', '--json'] + list(arguments),
         env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,

@@ -32,13 +32,13 @@ from segformer_ros.costmap.pipeline import CostmapPipeline  # noqa: E402
 from segformer_ros.costmap.points import POINT_FIELDS  # noqa: E402
 from segformer_ros.costmap.points import POINT_STEP  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
-from segformer_ros.evaluation.demo.grid_pictures import grid_picture  # noqa: E402
-from segformer_ros.evaluation.demo.grid_pictures import GridPose  # noqa: E402
-from segformer_ros.evaluation.demo.grid_pictures import LEGEND  # noqa: E402
 from segformer_ros.evaluation.demo.panels import compose  # noqa: E402
 from segformer_ros.evaluation.demo.panels import Panel  # noqa: E402
 from segformer_ros.evaluation.demo.panels import Sheet  # noqa: E402
+from segformer_ros.evaluation.demo.true_grid import LEGEND  # noqa: E402
 from segformer_ros.evaluation.drive import nav2_rules  # noqa: E402
+from segformer_ros.evaluation.run.grid_pictures import grid_picture  # noqa: E402
+from segformer_ros.evaluation.run.grid_pictures import GridPose  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.model.classes import load_grouping  # noqa: E402
 from segformer_ros.ros.parameters.costmap import costmap_parameters  # noqa: E402

@@ -20,6 +20,12 @@ TF, RANGE = 'tf', 'range'
 """Sources of the height in a nadir view."""
 STAND_INS = {'base_footprint': 'base_link'}
 """What the default of ``ground_frame`` gives way to on robots that have only the latter."""
+Tip = Callable[[geometry_transforms.CameraPose, int, Callable[[str], arrays.Float64], bool],
+               geometry_transforms.CameraPose]
+"""
+From a pose, a stamp in nanoseconds, the pose of a frame in the ground's at that stamp, and
+whether nothing is waited for, to the pose on a body that is tipped.
+"""
 RANGE_MAX_AGE = 1.0
 """Seconds between a range and an image beyond which the range says nothing about it."""
 RANGE_READINGS = 256
@@ -81,13 +87,15 @@ class CameraPoses:
     :param transforms: of the robot; destroyed with this
     :param tell: takes a sentence for the log when another frame is taken for the ground
     :param range_topic: resolved name, for errors
+    :param tip: that tips the body as an IMU says, where one is used
     """
 
     def __init__(self, transforms: Transforms, tell: Callable[[str], None] = lambda text: None,
-                 range_topic: str = 'range') -> None:
+                 range_topic: str = 'range', tip: Optional[Tip] = None) -> None:
         self._transforms = transforms
         self._tell = tell
         self._range_topic = range_topic
+        self._tip = tip
         self._lock = threading.Lock()
         self._missing_since: Optional[float] = None
         self._stands_in = False
@@ -151,12 +159,13 @@ class CameraPoses:
                        f'Where {other} is not on the ground, publish {name} or set ground_frame.')
         return frames._replace(ground_frame=other)
 
-    def pose_of(self, mount: Mount, frame_id: str, stamp_ns: int, frames: Frames
-                ) -> geometry_transforms.CameraPose:
+    def pose_of(self, mount: Mount, frame_id: str, stamp_ns: int, frames: Frames,
+                is_last: bool = True) -> geometry_transforms.CameraPose:
         """
         Return the pose of one image.
 
         :param frame_id: of the image's header
+        :param is_last: do not wait for an IMU that may still come
         :raises TransformError: a transform is not known, or not yet
         :raises InvalidInputError: an image without a frame, or a range finder without an echo
         """
@@ -171,8 +180,12 @@ class CameraPoses:
         if ground_from_camera is None:
             ground_from_camera = self._lookup('ground_frame', frames.ground_frame, frame_id,
                                               stamp_ns, frames)
-        return geometry_transforms.CameraPose(self._odometry(stamp_ns, frames),
+        pose = geometry_transforms.CameraPose(self._odometry(stamp_ns, frames),
                                               ground_from_camera)
+        return pose if self._tip is None else self._tip(
+            pose, stamp_ns, lambda frame: self._lookup(
+                'ground_frame', frames.ground_frame, frame, stamp_ns, frames,
+                'frame_id of the IMU'), is_last)
 
     def check_same_place(self, image_frame: str, depth_frame: str, stamp_ns: int) -> None:
         """

@@ -31,6 +31,9 @@ _BLOCK = 32768
 _FULL_TURN = 8.0
 # Cosine to straight down from which the image's up direction serves as heading.
 _STEEP = 0.98
+# Heights of the camera to the nearest ground in view, above which the mount is doubted: a view
+# that begins there looks 6 degrees down at most.
+_PLAUSIBLE_REACH = 10.0
 
 
 class ScanTable(NamedTuple):
@@ -197,7 +200,7 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
             'Camera sees no ground', got='nearest ground in view {}'.format(
                 f'{reach.min():.1f} m away' if len(reach) else 'above the horizon'),
             expected=f'some within max_range {settings.max_range:.1f} m',
-            remedy='Check the pitch of the mount and that the frame is an optical one.')
+            remedy=_remedy(reach, height))
     start, step, bins = _bins(camera, rotation, heading, rays[in_range])
     ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
@@ -241,6 +244,14 @@ def lay_samples(camera: CameraModel, lines: arrays.Float32, ranges: arrays.Float
     return Samples(pixels,
                    np.where(any_view, in_view.argmax(axis=1), len(ranges)).astype(np.int32),
                    np.where(any_view, ranges[last], np.float32(0.0)))
+
+
+def _remedy(reach: arrays.Float64, height: float) -> str:
+    """Return what to do where no ground is within range; ``reach``: metres to all in view."""
+    if len(reach) and reach.min() <= _PLAUSIBLE_REACH * height:
+        return (f'Raise projection.max_range well above {reach.min():.1f} m, and grid.size with '
+                'it; or pitch the camera down more.')
+    return 'Check the pitch of the mount and that the frame is an optical one.'
 
 
 def _heading(rotation: arrays.Float64) -> arrays.Float64:

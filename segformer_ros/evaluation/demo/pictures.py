@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.evaluation.demo import grid_pictures
 from segformer_ros.evaluation.demo import panels as pictures
 from segformer_ros.evaluation.demo.report import DemoFrame
+from segformer_ros.evaluation.demo.true_grid import LEGEND
+from segformer_ros.evaluation.run import grid_pictures
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.segmentation.images.palette import overlay
 
@@ -72,7 +73,7 @@ class DemoPictures:
             paths.append(path)
         path = os.path.join(folder, ANIMATION)
         kept = list(_KEPT) + [entry.color for legend in self._legends.values()
-                              for entry in legend + grid_pictures.LEGEND]
+                              for entry in legend + LEGEND]
         write_gif(path, self.animation_frames(), seconds, kept)
         return paths + [path]
 
@@ -95,7 +96,7 @@ class DemoPictures:
         height, width = frame.image.shape[:2]
         panel_wh = (panel_width, round(panel_width * height / float(width)))
         if self._with_grids:
-            return pictures.Sheet(panel_wh, 2, (self._legends[world], grid_pictures.LEGEND))
+            return pictures.Sheet(panel_wh, 2, (self._legends[world], LEGEND))
         return pictures.Sheet(panel_wh, 3, (self._legends[world],))
 
     def _draw(self, world: str, frame: DemoFrame, sheet: pictures.Sheet) -> arrays.UInt8:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.evaluation.demo.grid_pictures import GridPair
+from segformer_ros.evaluation.demo.true_grid import GridPair
 from segformer_ros.evaluation.metrics.confusion import ConfusionMatrix
 from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.grid_agreement import compare_grids

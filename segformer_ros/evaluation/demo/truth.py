@@ -8,8 +8,8 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.evaluation.demo.grid_pictures import GridPair
-from segformer_ros.evaluation.demo.grid_pictures import GridPose
+from segformer_ros.evaluation.demo.true_grid import GridPair
+from segformer_ros.evaluation.run.grid_pictures import GridPose
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import occupancy
 from segformer_ros.simulation.world.world import World

@@ -7,9 +7,9 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.evaluation.demo import grid_pictures
 from segformer_ros.evaluation.demo import panels
 from segformer_ros.evaluation.drive import nav2_rules
+from segformer_ros.evaluation.run import grid_pictures
 
 PATH_COLOR: panels.Color = (30, 90, 220)
 WAY_COLOR: panels.Color = (120, 120, 130)

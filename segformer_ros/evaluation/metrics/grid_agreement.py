@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement of two occupancy grids: a costmap against a reference grid or one from depth."""
 
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -61,12 +61,29 @@ class GridAgreement(NamedTuple):
         return float(ratio(self.justified, self.lethal_grid))
 
 
+class GridPicture(NamedTuple):
+    """
+    One frame beside its grid, as encoded pictures.
+
+    ``image`` is a JPEG with the classes over it, ``grid`` a PNG. ``found`` of ``contacts`` true
+    contacts are marked within two cells, None where heights are not known.
+    """
+
+    source: str
+    name: str
+    image: bytes
+    grid: bytes
+    contacts: Optional[int]
+    found: Optional[int]
+
+
 class GridCounts:
     """
     Frames with and without a grid, and the cells that were compared.
 
     ``first_gap`` says why the first grid that was not compared was not. ``heights`` has an entry
-    for each range, or none where the reference is a grid.
+    for each range, or none where the reference is a grid. ``pictures`` of some of the grids are
+    not counted: the report takes those of each source.
     """
 
     def __init__(self) -> None:
@@ -76,6 +93,7 @@ class GridCounts:
         self.compared = 0
         self.first_gap = ''
         self.heights: List[HeightAgreement] = []
+        self.pictures: List[GridPicture] = []
         self.agreement = GridAgreement(*[0] * len(GridAgreement._fields))
 
     def merge(self, other: 'GridCounts') -> None:

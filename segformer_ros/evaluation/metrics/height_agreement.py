@@ -141,6 +141,18 @@ def compare_with_heights(values: arrays.Int8, geometry: GridGeometry, view: Heig
     return found
 
 
+def split_contacts(values: arrays.Int8, contacts: arrays.Index, reach: int = 2
+                   ) -> Tuple[arrays.Index, arrays.Index]:
+    """
+    Return the contacts that a grid marks within some cells, and those that it misses.
+
+    :param values: (height, width) int8 of the costmap
+    :param contacts: (M,) cells, from :func:`height_grid`
+    """
+    marked = _apart(values == LETHAL).reshape(-1)[contacts] <= reach
+    return contacts[marked], contacts[~marked]
+
+
 def _apart(flags: arrays.Bool) -> arrays.Float32:
     """Return each cell's distance to the nearest flagged one, in king's moves."""
     if not flags.any():

@@ -14,6 +14,7 @@ from segformer_ros.common import errors
 from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.metrics.confusion import mean_of_known
 from segformer_ros.evaluation.metrics.confusion import score
+from segformer_ros.evaluation.metrics.grid_agreement import GridPicture
 from segformer_ros.evaluation.metrics.height_agreement import RANGES
 from segformer_ros.evaluation.metrics.label_map import LabelMap
 from segformer_ros.evaluation.metrics.label_map import SAME
@@ -42,7 +43,7 @@ class Report(NamedTuple):
 
     ``document`` holds plain values. ``records_paths`` has the records of each source's frames,
     ``timings`` their (F, 4) seconds and ``quality`` (F,) the share of right pixels, or the mean
-    confidence without labels. ``worst`` are the pictures.
+    confidence without labels. ``worst`` and ``grids`` are the pictures.
     """
 
     document: Dict[str, Any]
@@ -50,6 +51,7 @@ class Report(NamedTuple):
     timings: arrays.Float64
     quality: arrays.Float64
     worst: List[WorstFrame]
+    grids: Sequence[GridPicture] = ()
 
 
 def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_map: LabelMap,
@@ -89,7 +91,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
         'rotate': job.run.rotate,
         'frames': total.frames,
         'labelled_frames': total.labelled_frames,
-        'inputs': [_input(outcome) for outcome in outcomes],
+        'inputs': [_input(outcome, bool(job.costmap)) for outcome in outcomes],
         'left_out': _left_out(total),
         'ignored_share': records.rounded(_ignored_share(total)) if compared else None,
         'notes': list(inputs.notes) + _notes_on_labels(total, label_map, compared, against),
@@ -102,7 +104,9 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
                    'score': records.rounded(frame.score)} for frame in worst],
         'performance': _performance(outcomes, timings, wall_seconds, workers, date),
     }
-    return Report(document, paths, timings, quality, worst)
+    grids = [picture for outcome in outcomes
+             for picture in outcome.result.totals.grids.pictures]
+    return Report(document, paths, timings, quality, worst, grids)
 
 
 def _ignored_share(total: Totals) -> float:
@@ -133,14 +137,15 @@ def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]
     return facts and {key: value for key, value in facts.items() if key != 'details'}
 
 
-def _input(outcome: Outcome) -> Dict[str, Any]:
+def _input(outcome: Outcome, with_costmap: bool) -> Dict[str, Any]:
     result = outcome.result
     figures = score(result.totals.confusion.class_counts())
     return {'name': result.name, 'consecutive': result.consecutive,
             'frames': result.totals.frames, 'labelled_frames': result.totals.labelled_frames,
             'left_out': sum(result.totals.left_out_frames.values()),
             'pixel_accuracy': records.rounded(figures.pixel_accuracy),
-            'mean_iou': records.rounded(figures.mean_iou)}
+            'mean_iou': records.rounded(figures.mean_iou),
+            'costmap': _costmap(result.totals) if with_costmap else None}
 
 
 def _left_out(total: Totals) -> Dict[str, Any]:
@@ -211,6 +216,7 @@ def _costmap(total: Totals) -> Dict[str, Any]:
     return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
             'first_problem': grids.first_problem, 'first_gap': grids.first_gap,
             'cells': grids.agreement._asdict(),
+            'agreement': records.rounded(grids.agreement.agreement()),
             'heights': [dict(counts._asdict(), range=limit, shares={
                 name: records.rounded(share) for name, share in counts.shares().items()})
                 for limit, counts in zip(RANGES, grids.heights)]}

@@ -59,6 +59,44 @@ def height_rows(heights: Sequence[Dict[str, Any]]) -> List[List[str]]:
             for entry in heights]
 
 
+RECORDING_COLUMNS = ('costmap of', 'grids', 'without', 'compared', 'obstacles found',
+                     'marks justified', 'ground known free', 'ground blocked',
+                     'obstacles shown free', 'cells that agree')
+
+
+def recording_rows(inputs: Sequence[Dict[str, Any]]) -> List[List[str]]:
+    """Return the rows of a table with :data:`RECORDING_COLUMNS`, one for each with a grid."""
+    rows = []
+    for entry in inputs:
+        costmap = entry['costmap']
+        if costmap is None:
+            continue
+        # Of the widest range, which holds the others; nothing without heights.
+        shares = costmap['heights'][-1]['shares'] if costmap['heights'] else {}
+        rows.append([entry['name']] + [f'{costmap[key]:,}' for key in (
+            'grids', 'without', 'compared')] + [figure(shares.get(key)) for key in (
+                'marked_2', 'justified_2', 'ground_free', 'ground_blocked', 'standing_free')]
+            + [figure(costmap['agreement'])])
+    return rows
+
+
+def obstacles_text(facts: Dict[str, Any]) -> str:
+    """Return a sentence on the obstacles that the grids found, empty without heights."""
+    if not facts['heights']:
+        return ''
+    widest = facts['heights'][-1]
+    shares = widest['shares']
+    return ('Obstacles found: {} of {:,} true contacts within {:g} m, to within two cells; marks '
+            'justified: {}.'.format(*[
+                percent(shares['marked_2']), widest['contacts'], widest['range'],
+                percent(shares['justified_2'])]))
+
+
+def percent(value: Optional[float]) -> str:
+    """Return a share in per cent, or a dash."""
+    return NONE if value is None or math.isnan(value) else f'{100 * value:.1f} %'
+
+
 def costmap_text(facts: Dict[str, Any]) -> str:
     """Return a sentence on the grids that were made, plain text."""
     compared = f"{facts['compared']:,} of them compared" if facts['compared'] else \

@@ -13,6 +13,8 @@ from segformer_ros.evaluation.metrics import performance
 from segformer_ros.evaluation.report import charts
 from segformer_ros.evaluation.report import format
 from segformer_ros.evaluation.report.document import Report
+from segformer_ros.evaluation.run import grid_frames
+from segformer_ros.evaluation.run import grid_pictures
 from segformer_ros.evaluation.run.worst_frames import OTHER_COLOR
 
 TEMPLATE = 'config/report.html'
@@ -28,13 +30,13 @@ MATRIX_CLASSES = 16
 OTHER_NAME = 'none of these'
 
 # (key of a figure, its name, its name where masks are compared with masks, shown larger)
-HEADLINES = (('mean_iou', 'mean IoU', 'mean IoU of the two', True),
+HEADLINES = (('grid_obstacles_found', 'obstacles found in the costmap', '', True),
+             ('mean_iou', 'mean IoU', 'mean IoU of the two', True),
              ('pixel_accuracy', 'pixels right', 'pixels that agree', True),
              ('mean_boundary_iou', 'mean boundary IoU', '', False),
              ('frequency_weighted_iou', 'frequency weighted IoU', '', False),
              ('calibration_error', 'calibration error', '', False),
              ('flicker', 'flicker', '', False),
-             ('grid_obstacles_found', 'true contacts in the costmap', '', True),
              ('grid_agreement', 'costmap cells that agree', '', False))
 
 DEFINITIONS = (
@@ -93,6 +95,11 @@ def render_html(report: Report) -> str:
         latency=summary and {
             'columns': list(performance.LATENCY_COLUMNS),
             'rows': format.latency_rows(summary, performance.STAGES + (performance.TOTAL,))},
+        heights={'columns': format.HEIGHT_COLUMNS, 'rows': format.height_rows(
+            document['costmap']['heights'] if document['costmap'] else [])},
+        recordings={'columns': format.RECORDING_COLUMNS,
+                    'rows': format.recording_rows(document['inputs'])},
+        grids=_grids(report), grid_legend=_grid_legend(report),
         worst=_worst(report), legend=_legend(document), run=_run(document['performance']),
         inputs=[[entry['name'], f"{entry['frames']:,}", f"{entry['left_out']:,}",
                  format.figure(entry['pixel_accuracy']), format.figure(entry['mean_iou'])]
@@ -207,6 +214,27 @@ def _worst(report: Report) -> List[Dict[str, Optional[str]]]:
             'image': _data('jpeg', frame.image), 'prediction': _data('png', frame.prediction),
             'truth': None if frame.truth is None else _data('png', frame.truth)})
     return frames
+
+
+def _grids(report: Report) -> List[Dict[str, str]]:
+    frames = []
+    for picture in report.grids:
+        score = '' if picture.contacts is None else \
+            f'{picture.found:,} of {picture.contacts:,} true contacts marked: '
+        frames.append({'title': f'{score}{picture.source}, {picture.name}',
+                       'image': _data('jpeg', picture.image),
+                       'grid': _data('png', picture.grid)})
+    return frames
+
+
+def _grid_legend(report: Report) -> List[Tuple[str, Tuple[int, int, int]]]:
+    legend = [('free', grid_pictures.FREE_COLOR), ('costly', grid_pictures.COSTLY_COLOR),
+              ('obstacle', grid_pictures.LETHAL_COLOR), ('not seen', grid_pictures.UNKNOWN_COLOR),
+              ('robot', grid_pictures.ROBOT_COLOR)]
+    if any(picture.contacts for picture in report.grids):
+        legend += [('true contact, marked', grid_frames.FOUND_COLOR),
+                   ('true contact, missed', grid_frames.MISSED_COLOR)]
+    return legend
 
 
 def _data(kind: str, content: bytes) -> str:

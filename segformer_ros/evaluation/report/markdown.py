@@ -29,18 +29,24 @@ NAMES = (('mean_iou', 'mean IoU'), ('pixel_accuracy', 'pixel accuracy'),
 def render_markdown(report: Report) -> str:
     """Return the page; figures of speed stand under the last heading."""
     document = report.document
-    lines = ['# ' + escaped(document['network']['model']), '',
-             f"{format.plural(document['frames'], 'frame')}, "
-             f"{format.plural(len(document['inputs']), 'input')}. "
-             '{backend} {backend_version}, {precision}, {graph} graph, {resize} resize, '
-             '{postprocess} postprocessing.'.format(**document['network']), '',
-             _against(document), '']
+    found = document['costmap'] and format.obstacles_text(document['costmap'])
+    lines = ['# ' + escaped(document['network']['model']), '']
+    lines += [f'**{found}**', ''] if found else []
+    lines += [f"{format.plural(document['frames'], 'frame')}, "
+              f"{format.plural(len(document['inputs']), 'input')}. "
+              '{backend} {backend_version}, {precision}, {graph} graph, {resize} resize, '
+              '{postprocess} postprocessing.'.format(**document['network']), '',
+              _against(document), '']
     lines += _left_out(document)
     if document['costmap']:
         lines += ['Costmap: ' + format.costmap_text(document['costmap']), '']
         if document['costmap']['heights']:
             lines += table(format.HEIGHT_COLUMNS, format.height_rows(
                 document['costmap']['heights']))
+        if len(document['inputs']) > 1:
+            lines += table(format.RECORDING_COLUMNS, [
+                [escaped(cell) for cell in row]
+                for row in format.recording_rows(document['inputs'])])
     rows = [[name, format.figure(document['figures'][key])] for key, name in NAMES
             if document['figures'].get(key) is not None]
     if rows:

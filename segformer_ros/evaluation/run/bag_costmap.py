@@ -25,6 +25,8 @@ from segformer_ros.evaluation.metrics import grid_agreement
 from segformer_ros.evaluation.metrics import height_agreement
 from segformer_ros.evaluation.metrics.totals import Totals
 from segformer_ros.evaluation.run.annotated_bag import AnnotatedBag
+from segformer_ros.evaluation.run.grid_frames import Contacts
+from segformer_ros.evaluation.run.grid_frames import GridFrames
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_scene
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -82,11 +84,12 @@ class BagCostmap(FrameSink):
     :param all_parts: of the recording
     :param topic: of the camera's images
     :param classes: of the masks
+    :param name: of the source, for the report
     :raises ConfigurationError: no such cost profile, or classes that it does not know
     """
 
     def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
-                 topic: str, classes: ClassTable) -> None:
+                 topic: str, classes: ClassTable, name: str) -> None:
         self.options = options
         self.bag: Optional[AnnotatedBag] = None
         self.counts = grid_agreement.GridCounts()
@@ -105,6 +108,7 @@ class BagCostmap(FrameSink):
             CAMERA, options.mount, is_rectified(options.rectified, topic), options.self_mask,
             self._scene.depth_in if options.depth_in else None, topics.camera_info)
         self._last_time = -math.inf
+        self._frames_kept = GridFrames(name, classes.palette())
 
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take one frame."""
@@ -130,11 +134,13 @@ class BagCostmap(FrameSink):
             self.counts.first_problem = self.counts.first_problem or f'{frame.name}: {causes}'
             return None
         self.counts.grids += 1
+        contacts = None
         if self.options.compares:
             try:
-                self._compare(told, frame, occupancy)
+                contacts = self._compare(told, frame, occupancy)
             except (InvalidInputError, TransformError) as error:
                 self.counts.first_gap = self.counts.first_gap or f'{frame.name}: {error}'
+        self._frames_kept.offer(frame.name, frame.image, told, occupancy, contacts)
         return occupancy
 
     def _process(self, frame: Frame, segmentation: Segmentation
@@ -163,26 +169,29 @@ class BagCostmap(FrameSink):
         return view, self._pipeline.occupancy(now)
 
     def count(self, totals: Totals) -> None:
-        """Add the cells that were compared."""
+        """Add the cells that were compared, and the pictures."""
         totals.grids.merge(self.counts)
+        totals.grids.pictures = self._frames_kept.pictures()
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
         self._scene.close()
 
     def _compare(self, told: costmap_pipeline.CameraView, frame: Frame,
-                 occupancy: costmap_pipeline.Occupancy) -> None:
+                 occupancy: costmap_pipeline.Occupancy) -> Optional[Contacts]:
         """
-        Count the cells that agree with the reference.
+        Count the cells that agree with the reference; return its contacts where it has heights.
 
         :raises InvalidInputError: there is none for this frame, or it cannot be used
         :raises TransformError: it lies in a frame that is not known
         """
+        contacts = None
         if self.options.depth or self.options.cloud:
             view = self._heights(told, frame)
             depth, max_range = self._settings.depth, self._settings.projection.max_range
-            reference, _ = height_agreement.height_grid(view, occupancy.geometry, depth,
-                                                        max_range)
+            reference, cells = height_agreement.height_grid(view, occupancy.geometry, depth,
+                                                            max_range)
+            contacts = Contacts(*height_agreement.split_contacts(occupancy.values, cells))
             self.counts.add_heights(height_agreement.compare_with_heights(
                 occupancy.values, occupancy.geometry, view, depth, max_range))
             # Heights know no costs: ground is ground.
@@ -198,6 +207,7 @@ class BagCostmap(FrameSink):
         self.counts.compared += 1
         self.counts.agreement = self.counts.agreement.merge(
             grid_agreement.compare_grids(values, reference))
+        return contacts
 
     def _heights(self, told: costmap_pipeline.CameraView, frame: Frame
                  ) -> height_agreement.HeightView:

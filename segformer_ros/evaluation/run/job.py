@@ -136,7 +136,7 @@ def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[Frame
         return sinks
     # The costmap comes first: no recording is begun for a profile that cannot be used.
     costmap = job.costmap and bag_costmap.BagCostmap(
-        job.costmap, source.part, source.all_parts, source.topic, classes)
+        job.costmap, source.part, source.all_parts, source.topic, classes, source.name)
     if job.write_bag is not None:
         bag = AnnotatedBag(job.write_bag, source, classes.palette())
         sinks.append(bag)

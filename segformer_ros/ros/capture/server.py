@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
-from segformer_ros.capture import frame as capture_frame
+from segformer_ros.capture import frame as frames
 from segformer_ros.capture.blur import blurred_classes
 from segformer_ros.capture.recorder import Recorder
 from segformer_ros.capture.recorder import Surroundings
@@ -81,14 +81,14 @@ class CaptureServer:
         self._lock = threading.Lock()
         self._requests: List[_Request] = []
         self._setup: Optional[_Setup] = None
-        self._network: capture_frame.Network
+        self._network: frames.Network
         self._busy = 0
         self._in_trouble = False
         # Of its own, or nothing else of the node would run while a request waits.
         node.create_service(Trigger, topics.CAPTURE_SERVICE, self._on_request,
                             callback_group=ReentrantCallbackGroup())
 
-    def configure(self, network: capture_frame.Network) -> None:
+    def configure(self, network: frames.Network) -> None:
         """Take frames from now on."""
         parameters = self._parameters()
         self._network = network
@@ -105,7 +105,7 @@ class CaptureServer:
         except SegformerRosError as error:
             self._node.get_logger().error(f'No frames are captured: {error}')
 
-    def exchange(self, network: capture_frame.Network) -> None:
+    def exchange(self, network: frames.Network) -> None:
         """Take frames of another network, whose masks come next."""
         self._network = network
 
@@ -158,7 +158,7 @@ class CaptureServer:
         """Take a frame whose mask was published; return at once."""
         asked = self._is_asked(name)
         if self._setup is not None and (asked or self._parameters().capture.enabled):
-            self._leave(capture_frame.Frame(
+            self._leave(frames.Frame(
                 name, header.frame_id, stamp_to_nanoseconds(header.stamp), image,
                 segmentation.mask, segmentation.confidence, rotate, self._network, info,
                 asked=asked))
@@ -190,19 +190,18 @@ class CaptureServer:
             setup.recorder.state, setup.recorder.settings.folder, self._busy, blind),
             parameters.capture)
 
-    def _offer_view(self, name: str, message: PublishedMask,
-                    measured: capture_frame.Measured) -> None:
+    def _offer_view(self, name: str, message: PublishedMask, measured: frames.Measured) -> None:
         """Take a frame that is in the costmap, with its depth; return at once."""
         parameters = self._parameters()
         if self._setup is None or message.image is None or not parameters.capture.enabled \
                 or parameters.capture.depth_share <= 0.0:
             return
         rotate = next(each.rotate for each in parameters.cameras if each.name == name)
-        self._leave(capture_frame.Frame(
+        self._leave(frames.Frame(
             name, message.header.frame_id, message.stamp_ns, message.image, message.mask,
             message.confidence, rotate, self._network, message.info, measured))
 
-    def _leave(self, frame: capture_frame.Frame) -> None:
+    def _leave(self, frame: frames.Frame) -> None:
         setup = self._setup
         if setup is not None and not setup.thread.offer(frame):
             self._busy += 1
@@ -211,7 +210,7 @@ class CaptureServer:
         with self._lock:
             return any(name in request.waiting for request in self._requests)
 
-    def _handle(self, frame: capture_frame.Frame) -> None:
+    def _handle(self, frame: frames.Frame) -> None:
         setup = self._setup
         if setup is None:
             return
@@ -238,13 +237,13 @@ class CaptureServer:
             self._in_trouble = False
             self._log.info('capture goes on', 'Frames are captured again.')
 
-    def _surroundings(self, frame: capture_frame.Frame) -> Surroundings:
+    def _surroundings(self, frame: frames.Frame) -> Surroundings:
         height, width = frame.mask.shape
         info = frame.info if isinstance(frame.info, CameraInfo) else None
         return Surroundings(camera_info_entry(info, (width, height), frame.rotate),
                             self._pose(frame))
 
-    def _pose(self, frame: capture_frame.Frame) -> Optional[Dict[str, Any]]:
+    def _pose(self, frame: frames.Frame) -> Optional[Dict[str, Any]]:
         parameters = self._parameters().costmap
         if frame.measured is not None:
             pose = frame.measured.view.pose

@@ -5,24 +5,34 @@
 import time
 from typing import NamedTuple, Optional
 
+import numpy as np
 from rclpy.node import Node
+from segformer_ros.calibration.verdict import MountVerdict
+from segformer_ros.calibration.watch import WatchedFrame
 from segformer_ros.common import arrays
+from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import camera_input
 from segformer_ros.costmap import pipeline as costmap_pipeline
+from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
+from segformer_ros.model.classes import UNLABELED
+from segformer_ros.ros.costmap.mount_watcher import MountWatcher
 from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
+from segformer_ros.ros.parameters.costmap import CostmapParameters
 from segformer_ros.ros.parameters.node import CameraParameters
 from sensor_msgs import msg as sensor_msgs
 from std_msgs.msg import Header
 
 _CHECK_SIZE = (640, 480)
+# Seconds; a pair of images takes some hundredths.
+_STOP_TIMEOUT = 2.0
 
 
 class PublishedMask(NamedTuple):
@@ -31,7 +41,8 @@ class PublishedMask(NamedTuple):
 
     ``header`` is that of the image; ``info`` the newest CameraInfo, None where there was none.
     ``arrived``: seconds of ``time.monotonic``. A mask of an older ``session`` than the server's
-    came before the cameras were stopped. ``image`` (H, W, 3) uint8 RGB, None without depth.
+    came before the cameras were stopped. ``image`` (H, W, 3) uint8 RGB, None where nothing wants
+    it.
     """
 
     header: Header
@@ -82,10 +93,12 @@ class CostmapCamera:
 
     :param node: owns publishers and subscriptions
     :param parameters: of this camera when it was configured
+    :param costmap: of the node then
     :raises ConfigurationError: ``self_mask`` cannot be used
     """
 
-    def __init__(self, node: Node, parameters: CameraParameters) -> None:
+    def __init__(self, node: Node, parameters: CameraParameters,
+                 costmap: CostmapParameters) -> None:
         if parameters.self_mask:
             ego_mask_from(parameters.self_mask, _CHECK_SIZE)
         self.parameters = parameters
@@ -107,11 +120,47 @@ class CostmapCamera:
             node.resolve_topic_name(topics.input_name(
                 parameters.name, topics.CAMERA_INFO_IN, parameters.camera_info_topic)))
         self.outputs = CloudOutputs(node, parameters.name)
+        self._ego: Optional[arrays.UInt8] = None
+        self.watcher: Optional[MountWatcher] = None
+        if costmap.mount_watch_enabled and not costmap.frames.is_nadir:
+            self.watcher = MountWatcher(
+                parameters.name, node.get_logger().warning, MountVerdict(
+                    costmap.settings.projection.max_range, costmap.settings.grid.resolution,
+                    costmap.mount_watch_apply))
+            self.watcher.start()
 
     @property
     def has_depth(self) -> bool:
         """Return whether depth images come with the images."""
         return self._depth is not None
+
+    @property
+    def needs_images(self) -> bool:
+        """Return whether images are of use beside their masks."""
+        return self._depth is not None or self.watcher is not None
+
+    def corrected(self, located: camera_input.Located) -> camera_input.Located:
+        """Return what belongs to an image with the pose that the watch on the mount corrects."""
+        return located if self.watcher is None else located._replace(
+            pose=self.watcher.corrected(located.pose))
+
+    def watch_mount(self, message: PublishedMask, located: camera_input.Located,
+                    model: CameraModel, is_ground: arrays.Bool) -> None:
+        """
+        Leave an image for the watch on the mount, where there is one.
+
+        :param located: without the watch's own correction
+        :param is_ground: (256,) whether a label is ground
+        """
+        if self.watcher is None or message.image is None:
+            return
+        mask = message.mask
+        if self.parameters.self_mask:
+            if self._ego is None or self._ego.shape != mask.shape:
+                self._ego = ego_mask_from(self.parameters.self_mask, model.size_wh)
+            mask = np.where(self._ego > 0, np.uint8(UNLABELED), mask)
+        self.watcher.offer(WatchedFrame(message.stamp_ns / NANOSECONDS, message.image, mask,
+                                        located.pose), model, is_ground)
 
     def publish(self, message: PublishedMask, located: camera_input.Located,
                 result: costmap_pipeline.FrameResult) -> None:
@@ -166,4 +215,6 @@ class CostmapCamera:
         """Destroy publishers and subscriptions; no other thread uses them any more."""
         if self._depth is not None:
             self._depth.destroy()
+        if self.watcher is not None:
+            self.watcher.stop(_STOP_TIMEOUT)
         self.outputs.destroy()

@@ -22,7 +22,9 @@ class CostmapState(NamedTuple):
     be told. ``known``: share of the cells, 0..1. ``oldest``: seconds, age of the stalest known
     cell. ``jumps``: times that the clock went back. ``ground_frame``: the one in use.
     ``clock_fault``: what is wrong with simulated time, or nothing. ``depth_refusals`` by camera:
-    why its newest depth image was not used.
+    why its newest depth image was not used. ``imu_fault``: why the IMU was not used for the newest
+    image, or nothing. ``imu``: what is told of it. ``mount_faults`` and ``mounts``: likewise of
+    the watch on mounts.
     """
 
     reports: Dict[str, CameraReport]
@@ -35,6 +37,10 @@ class CostmapState(NamedTuple):
     ground_frame: str
     clock_fault: str = ''
     depth_refusals: Mapping[str, str] = MappingProxyType({})
+    imu_fault: str = ''
+    imu: Tuple[Tuple[str, str], ...] = ()
+    mount_faults: Tuple[str, ...] = ()
+    mounts: Tuple[Tuple[str, str], ...] = ()
 
 
 def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.NodeState,
@@ -61,6 +67,10 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
         faults.insert(0, (status.WARN, costmap.clock_fault))
     faults += [(status.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
                for camera, reason in costmap.depth_refusals.items()]
+    if costmap.imu_fault:
+        faults.append((status.WARN, 'the IMU is not used, and the ground is taken to be level '
+                       f'with the robot: {costmap.imu_fault}'))
+    faults += [(status.WARN, fault) for fault in costmap.mount_faults]
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
         faults.append(
@@ -104,6 +114,7 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
         ('frames', f'{costmap.ground_frame} in {parameters.costmap.odom_frame}'),
         ('cost profile', costmap.profile),
     ]
+    values += costmap.imu + costmap.mounts
     for camera, report in costmap.reports.items():
         prefix = camera + ': ' if camera else ''
         values += [

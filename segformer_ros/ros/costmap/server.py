@@ -25,6 +25,7 @@ from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import endpoints
@@ -72,6 +73,7 @@ class _Setup(NamedTuple):
     outputs: GridOutputs
     thread: 'CostmapThread[costmap_camera.PublishedMask]'
     range_input: Optional[Subscription]
+    imu: Optional[ImuTilt]
 
 
 class CostmapServer:
@@ -119,7 +121,8 @@ class CostmapServer:
             pipeline = CostmapPipeline(parameters.costmap.settings, cost_table.load_cost_table(
                 parameters.costmap.cost_profile, classes))
             for camera in parameters.cameras:
-                cameras[camera.name] = costmap_camera.CostmapCamera(self._node, camera)
+                cameras[camera.name] = costmap_camera.CostmapCamera(
+                    self._node, camera, parameters.costmap)
         except SegformerRosError as error:
             for made in cameras.values():
                 made.destroy()
@@ -132,6 +135,10 @@ class CostmapServer:
             range_input = endpoints.subscribe(
                 self._node, Range, topics.RANGE_IN.name, self._on_range,
                 topics.RANGE_IN.profile())
+        imu = None
+        if parameters.costmap.imu_topic:
+            imu = ImuTilt(self._node, parameters.costmap.imu_topic,
+                          parameters.costmap.imu_slope_time)
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
@@ -140,9 +147,10 @@ class CostmapServer:
             classes, groups, pipeline, cameras,
             camera_poses.CameraPoses(
                 make_transforms(self._node), self._node.get_logger().warning,
-                self._node.resolve_topic_name(topics.RANGE_IN.name)),
+                self._node.resolve_topic_name(topics.RANGE_IN.name),
+                None if imu is None else imu.tip),
             GridOutputs(self._node), CostmapThread(list(cameras), self._attempt, self._tick),
-            range_input)
+            range_input, imu)
         self._set_pace(self._setup)
         self._setup.thread.start()
         self._log_mounts()
@@ -260,6 +268,8 @@ class CostmapServer:
                 'is left behind.')
         if setup.range_input is not None:
             self._node.destroy_subscription(setup.range_input)
+        if setup.imu is not None:
+            setup.imu.destroy()
         for camera in setup.cameras.values():
             camera.destroy()
         setup.outputs.destroy()
@@ -303,6 +313,8 @@ class CostmapServer:
             values = setup.pipeline.occupancy(clock, standing).values
             oldest = setup.pipeline.oldest_age(clock, standing)
             ticks = self._ticks.report(now)
+        watchers = [camera.watcher for camera in setup.cameras.values()
+                    if camera.watcher is not None]
         return CostmapState(
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
@@ -312,6 +324,11 @@ class CostmapServer:
             profile=setup.pipeline.costs.name,
             ground_frame=setup.poses.ground_frame(self._parameters.costmap.frames),
             clock_fault=self._clock.fault(),
+            imu_fault='' if setup.imu is None else setup.imu.fault,
+            imu=() if setup.imu is None else tuple(setup.imu.figures()),
+            mount_faults=tuple(fault for watcher in watchers for fault in [watcher.fault()]
+                               if fault),
+            mounts=tuple(figure for watcher in watchers for figure in watcher.figures()),
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
@@ -323,7 +340,7 @@ class CostmapServer:
             return
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session, image if setup.cameras[name].has_depth else None)
+            self._session, image if setup.cameras[name].needs_images else None)
         statistics = setup.cameras[name].statistics
         clock = self._clock.seconds()
         statistics.record_arrival(message.arrived, message.stamp_ns,
@@ -356,9 +373,12 @@ class CostmapServer:
                 if not self._open or message.session != self._session:
                     camera.statistics.record_drop()
                     return True
+                corrected = camera.corrected(located)
                 view = camera.input.view(message.mask, message.confidence, message.info,
-                                         message.stamp_ns, located, setup.pipeline)
-                self._process(setup, camera, message, view, located, started)
+                                         message.stamp_ns, corrected, setup.pipeline)
+                self._process(setup, camera, message, view, corrected, started)
+            camera.watch_mount(message, located, view.camera,
+                               setup.pipeline.costs.kinds == cost_table.GROUND)
         except SegformerRosError as error:
             camera.record_failed(error.problem, str(error))
         except Exception as error:  # a fault of ours; the next mask may be of use, so go on
@@ -380,7 +400,8 @@ class CostmapServer:
         if camera.outputs.bundle_wanted():
             camera.outputs.publish_bundle(message.header, setup.pipeline.semantic_layer(
                 name, view, setup.groups.lookup))
-        if message.image is not None and camera.outputs.labelled_points_wanted():
+        if camera.has_depth and message.image is not None and \
+                camera.outputs.labelled_points_wanted():
             points = setup.pipeline.labelled_points(name, view, message.image)
             if points is not None:
                 camera.outputs.publish_labelled_points(message.header, points)
@@ -416,6 +437,11 @@ class CostmapServer:
         went_back = self._clock.went_back(self._parameters.costmap.settings.time.jump_back)
         if went_back:
             setup.poses.clear()
+            if setup.imu is not None:
+                setup.imu.clear()
+            for camera in setup.cameras.values():
+                if camera.watcher is not None:
+                    camera.watcher.forget()
             self._record_jump('The clock went back')
         return went_back
 

@@ -53,6 +53,23 @@ class CostmapParameters(NamedTuple):
         camera_poses.TF, rows.CONFIGURE,
         'Height above ground in projection.mode overhead: tf is z of the camera in odom_frame, '
         'range the topic range.', choices=(camera_poses.TF, camera_poses.RANGE))
+    imu_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of a sensor_msgs/Imu that tells how far the body is tipped against the ground, '
+        'where TF has neither roll nor pitch; empty: no IMU is used.')
+    imu_slope_time: float = rows.parameter(
+        4.0, rows.CONFIGURE,
+        'Seconds over which the median of the tilt is taken for the slope of the ground and an '
+        'error of the IMU, so that only what lasts for less than half of that tips the body; 0: '
+        'the ground is level.', range=(0.0, 60.0))
+    mount_watch_enabled: bool = rows.parameter(
+        False, rows.CONFIGURE,
+        'Watch the pitch and the height of each camera while the robot drives, and warn in '
+        'diagnostics where they cost a cell at projection.max_range.')
+    mount_watch_apply: bool = rows.parameter(
+        False, rows.CONFIGURE,
+        'Correct pitch and height by what the watch finds, 3 degrees and a tenth of the height at '
+        'most.')
     keepout_cost: int = rows.parameter(
         50, rows.LIVE, 'Least cost that ~/keepout_mask forbids.', range=(1, 100))
     slowest_speed: float = rows.parameter(
@@ -78,7 +95,21 @@ class CostmapParameters(NamedTuple):
             self.settings.projection.mode == costmap_settings.NADIR)
 
 
-OWN_ROWS = rows.rows_of(CostmapParameters)
+DOTTED = ('imu_', 'mount_watch_')
+"""Beginnings of fields that are groups: ``imu_topic`` is the parameter ``imu.topic``."""
+
+
+def _row_name(field: str) -> str:
+    for beginning in DOTTED:
+        if field.startswith(beginning):
+            return beginning[:-1] + '.' + field[len(beginning):]
+    return field
+
+
+OWN_FIELDS = {_row_name(row.name): row.name for row in rows.rows_of(CostmapParameters)}
+"""Fields of :class:`CostmapParameters` by the full names of their rows."""
+OWN_ROWS = tuple(row._replace(name=_row_name(row.name))
+                 for row in rows.rows_of(CostmapParameters))
 COSTMAP_ROWS = OWN_ROWS + tuple(
     _setting_row(name) for name in costmap_settings.SETTINGS if '.' in name)
 
@@ -89,7 +120,7 @@ def costmap_parameters(values: Mapping[str, Any]) -> CostmapParameters:
 
     :param values: by full name, one for every row of :data:`COSTMAP_ROWS`
     """
-    own = {row.name: row.kind(values[row.name]) for row in OWN_ROWS}
+    own = {OWN_FIELDS[row.name]: row.kind(values[row.name]) for row in OWN_ROWS}
     settings = costmap_settings.settings_from(values)
     if own['odom_frame'] == own['ground_frame']:
         settings = costmap_settings.of_single_images(settings)

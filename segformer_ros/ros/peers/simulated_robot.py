@@ -22,10 +22,13 @@ from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
+from segformer_ros.simulation.robot import imu
 from segformer_ros.simulation.robot import robot
 from segformer_ros.simulation.robot.surroundings import Surroundings
+from segformer_ros.simulation.robot.uneven import Unevenness
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import World
+from sensor_msgs.msg import Imu
 from std_msgs.msg import Bool
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -67,6 +70,21 @@ ROWS = (
         'a metre, in metres, and after a radian, in radians.', range=(0.0, 1.0)),
     Row('pitch_on_braking', float, 0.0, START, 'Degrees by which the robot tips forward at '
         '1 m/s^2 of braking; transforms do not tell it.', range=(0.0, 20.0)),
+    Row('kerb_height', float, 0.0, START, 'Metres; above 0 the robot rolls over a kerb of 0.5 m '
+        'every 3 m, which tips it and is not drawn.', range=(0.0, 0.3)),
+    Row('ramp_height', float, 0.0, START, 'Metres; above 0 it rolls over a ramp every 7 m: 0.8 m '
+        'up, 0.6 m on top, 0.8 m down; not drawn.', range=(0.0, 0.3)),
+    Row('slope', float, 0.0, START, 'Degrees; other than 0 all the ground rises by as much for 8 '
+        'of every 24 m, which the IMU alone tells.', range=(-20.0, 20.0)),
+    Row('imu', str, 'none', START, 'What imu tells with pose_source cmd_vel, odometry_rate times '
+        'a second: nothing, turn rates and acceleration alone, or orientation as well.',
+        choices=('none', 'raw', 'orientation')),
+    Row('imu_noise', float, 0.1, START, 'Standard deviation of the orientation in degrees, and of '
+        'turn rates in degrees per second.', range=(0.0, 10.0)),
+    Row('imu_bias', float, 0.2, START, 'Of each axis of the gyroscope, degrees per second.',
+        range=(-10.0, 10.0)),
+    Row('imu_offset', float, 0.0, START, 'Degrees by which the IMU sits tipped forward on the '
+        'robot; transforms do not tell it.', range=(-30.0, 30.0)),
     Row('robot_radius', float, _DEFAULT.radius, START, 'Of the robot, which is round; metres.',
         range=(0.05, 2.0)),
 )
@@ -79,7 +97,10 @@ CONTACT = Topic('contact', 'std_msgs/msg/Bool', True, True, 1,
                 'Whether the robot touches something; on change.')
 DESCRIPTION = Topic('robot_description', 'std_msgs/msg/String', True, True, 1,
                     'URDF for RViz: one body without joints.')
+IMU = Topic('imu', 'sensor_msgs/msg/Imu', True, False, 10,
+            'In base_frame; with pose_source cmd_vel and the parameter imu.')
 OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT, DESCRIPTION)
+"""Those that are always there; :data:`IMU` is not."""
 TYPES = {CONTACT.name: Bool, DESCRIPTION.name: String}
 """Types of those that are no Odometry."""
 RESET_SERVICE = 'reset'
@@ -126,6 +147,12 @@ class CommandedRobot:
             TYPES.get(topic.name, Odometry), topic.name, topic.profile()) for topic in OUTPUTS}
         self._outputs[DESCRIPTION.name].publish(String(data=urdf(
             values['base_frame'], values['robot_radius'])))
+        self._imu = imu.SimulatedImu(imu.ImuErrors(
+            orientation=math.radians(values['imu_noise']),
+            turn_rate=math.radians(values['imu_noise']), bias=math.radians(values['imu_bias']),
+            offset=math.radians(values['imu_offset'])), values['seed'])
+        self._imu_output = None if values['imu'] == 'none' else node.create_publisher(
+            Imu, IMU.name, IMU.profile())
         self._clock = node.create_publisher(Clock, '/clock', 10) \
             if values['publish_clock'] else None
         self._diagnostics = node.create_publisher(diagnostic_msgs.DiagnosticArray,
@@ -176,6 +203,10 @@ class CommandedRobot:
             message.twist.twist.linear.x = one.speed
             message.twist.twist.angular.z = one.turn_rate
             self._outputs[topic.name].publish(message)
+        if self._imu_output is not None:
+            self._imu_output.publish(imu_message(
+                stamp, values['base_frame'], self._imu.measure(one.motion()),
+                values['imu'] == 'orientation'))
         if one.in_contact != self._told_contact:
             self._told_contact = one.in_contact
             self._outputs[CONTACT.name].publish(Bool(data=one.in_contact))
@@ -249,7 +280,28 @@ def drive_of(values: Dict[str, Any]) -> robot.Drive:
         deceleration=values['deceleration'], turn_acceleration=values['turn_acceleration'],
         latency=values['command_latency'], timeout=values['command_timeout'],
         noise=values['odometry_noise'],
-        pitch=float(np.radians(values['pitch_on_braking'])), radius=values['robot_radius'])
+        pitch=float(np.radians(values['pitch_on_braking'])), radius=values['robot_radius'],
+        uneven=Unevenness(values['kerb_height'], values['ramp_height'],
+                          float(np.radians(values['slope']))))
+
+
+def imu_message(stamp: Time, frame: str, measured: imu.Measured, with_orientation: bool) -> Imu:
+    """
+    Return a sample as a message.
+
+    :param with_orientation: False marks it as not measured (REP-145)
+    """
+    message = Imu()
+    message.header.stamp, message.header.frame_id = stamp, frame
+    for vector, numbers in ((message.angular_velocity, measured.turn_rate),
+                            (message.linear_acceleration, measured.acceleration)):
+        vector.x, vector.y, vector.z = (float(number) for number in numbers)
+    if with_orientation:
+        q = message.orientation
+        q.x, q.y, q.z, q.w = measured.orientation
+    else:
+        message.orientation_covariance[0] = -1.0
+    return message
 
 
 def urdf(base_frame: str, radius: float) -> str:

@@ -8,7 +8,10 @@ from typing import Deque, NamedTuple, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.simulation.robot.imu import Motion
 from segformer_ros.simulation.robot.surroundings import Surroundings
+from segformer_ros.simulation.robot.uneven import FLAT
+from segformer_ros.simulation.robot.uneven import Unevenness
 
 STEP = 0.02
 """Seconds of one step of the motion."""
@@ -29,7 +32,7 @@ class Drive(NamedTuple):
     per second squared; ``latency`` seconds until a command acts; ``timeout`` seconds after the
     last command until the robot brakes by itself; ``noise`` standard deviation of the odometry
     after a metre, metres, and after a radian, radians; ``pitch`` radians by which the body tips
-    forward at 1 m/s^2 of braking; ``radius`` of the body, metres.
+    forward at 1 m/s^2 of braking; ``radius`` of the body, metres; ``uneven`` what it rolls over.
     """
 
     speed: float = 0.6
@@ -43,6 +46,7 @@ class Drive(NamedTuple):
     noise: float = 0.0
     pitch: float = 0.0
     radius: float = 0.25
+    uneven: Unevenness = FLAT
 
 
 class Place(NamedTuple):
@@ -87,7 +91,11 @@ class Robot:
         self.speed = 0.0
         self.turn_rate = 0.0
         self.tilt = 0.0
-        """How far the body has tipped forward, radians."""
+        """How far braking has tipped the body forward, radians."""
+        self.way = 0.0
+        """Metres driven, those backwards taken off."""
+        self._acceleration = 0.0
+        self._pitch_rate = 0.0
         self.in_contact = False
         self.contacts = 0
         """Times at which it ran into something."""
@@ -118,7 +126,17 @@ class Robot:
 
     def pose(self) -> arrays.Float64:
         """Return where the base truly is, tilted as it is: world_from_base, (4, 4)."""
-        return pose_of(self.place, self.tilt)
+        tilt, lift = self._drive.uneven.tilt_and_lift(self.way)
+        return pose_of(self.place, self.tilt + tilt, lift)
+
+    def motion(self) -> Motion:
+        """Return how the body moves against gravity, as an IMU feels it."""
+        return Motion(self._pitch(), self.place.yaw, self._pitch_rate, self.turn_rate,
+                      self._acceleration, self.speed)
+
+    def _pitch(self) -> float:
+        uneven = self._drive.uneven
+        return (self.tilt + uneven.tilt_and_lift(self.way)[0] - uneven.inclination(self.way))
 
     def _step(self, passed: float) -> None:
         drive = self._drive
@@ -130,7 +148,7 @@ class Robot:
         if not self.time - stamp - drive.latency <= drive.timeout or not (
                 math.isfinite(speed) and math.isfinite(turn_rate)):
             speed = turn_rate = 0.0
-        before = self.speed
+        before, pitch = self.speed, self._pitch()
         self.speed = _towards(self.speed, min(max(speed, -drive.reverse), drive.speed), passed,
                               drive.acceleration, drive.deceleration)
         self.turn_rate = _towards(
@@ -142,6 +160,9 @@ class Robot:
         self.odometry = _along(self.odometry, self._measured(moved), self._measured(turned))
         tilt = -drive.pitch * (self.speed - before) / passed
         self.tilt += (tilt - self.tilt) * min(1.0, passed / _PITCH_TIME)
+        self.way += moved
+        self._acceleration = (self.speed - before) / passed
+        self._pitch_rate = (self._pitch() - pitch) / passed
 
     def _moved(self, moved: float, turned: float) -> float:
         """Return how far the robot gets of a step, and take note of what it touches."""
@@ -168,15 +189,16 @@ class Robot:
         return step + noise * math.sqrt(abs(step)) * self._random.randn() if noise else step
 
 
-def pose_of(place: Place, tilt: float = 0.0) -> arrays.Float64:
+def pose_of(place: Place, tilt: float = 0.0, lift: float = 0.0) -> arrays.Float64:
     """
     Return a place as world_from_base, (4, 4).
 
     :param tilt: radians by which the base tips forward about its own y axis
+    :param lift: metres above the ground
     """
     c, s, ct, st = math.cos(place.yaw), math.sin(place.yaw), math.cos(tilt), math.sin(tilt)
     return np.array([[c * ct, -s, c * st, place.x], [s * ct, c, s * st, place.y],
-                     [-st, 0.0, ct, 0.0], [0.0, 0.0, 0.0, 1.0]])
+                     [-st, 0.0, ct, lift], [0.0, 0.0, 0.0, 1.0]])
 
 
 def _towards(now: float, wanted: float, passed: float, faster: float, slower: float) -> float:

@@ -15,10 +15,10 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.demo import pictures
-from segformer_ros.evaluation.demo.grid_pictures import GridPair
-from segformer_ros.evaluation.demo.grid_pictures import GridPose
-from segformer_ros.evaluation.demo.grid_pictures import LETHAL_COLOR
 from segformer_ros.evaluation.demo.report import DemoFrame
+from segformer_ros.evaluation.demo.true_grid import GridPair
+from segformer_ros.evaluation.run.grid_pictures import GridPose
+from segformer_ros.evaluation.run.grid_pictures import LETHAL_COLOR
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.segmentation.images.palette import overlay
 

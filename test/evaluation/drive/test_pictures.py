@@ -3,11 +3,11 @@
 """Maps of a drive: what lies where in them, by the colours of single pixels."""
 
 import numpy as np
-from segformer_ros.evaluation.demo import grid_pictures
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive import pictures
 from segformer_ros.evaluation.drive import report
 from segformer_ros.evaluation.drive.judge import GoalFigures
+from segformer_ros.evaluation.run import grid_pictures
 
 
 def test_a_map_shows_things_where_they_are_from_the_robot():

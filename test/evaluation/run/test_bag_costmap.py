@@ -5,6 +5,7 @@
 import math
 import os
 
+import cv2
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from segformer_ros.evaluation.report.document import NOTHING
 from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run import annotated_bag
+from segformer_ros.evaluation.run import grid_frames
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Parallel
@@ -290,19 +292,21 @@ def test_depth_is_of_an_image_within_20_ms_as_in_the_node(run, tmp_path, late_ms
 
 
 def test_depth_later_than_20_ms_is_no_reference_and_that_is_an_error(run, tmp_path):
-    with pytest.raises(InvalidInputError, match='No grid could be compared.*got 3 grids.*No depth '
-                                                'image for the image: expected one on .* 20 ms'):
+    with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*got 3 grids.*'
+                                                'No depth image for the image: expected one on .* '
+                                                '20 ms'):
         run(write_scene(tmp_path / 'scene', depth_late_ms=21), depth=DEPTH)
 
 
 def test_depth_of_another_frame_is_refused_though_its_size_fits(run, tmp_path):
-    with pytest.raises(InvalidInputError, match='No grid could be compared.*Depth is not '
+    with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*Depth is not '
                                                 "registered.*depth in 'depth_optical_frame'"):
         run(write_scene(tmp_path / 'scene', depth_frame='depth_optical_frame'), depth=DEPTH)
 
 
 def test_a_reference_grid_that_never_comes_is_an_error(run, tmp_path):
-    with pytest.raises(InvalidInputError, match='No grid could be compared.*No reference grid'):
+    with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*No reference '
+                                                'grid'):
         run(write_scene(tmp_path / 'scene'), reference='/map')
 
 
@@ -340,3 +344,62 @@ def test_a_lidar_tells_the_same_as_depth(run, tmp_path):
         assert shares['cloud'][key] == pytest.approx(shares['depth'][key], abs=0.05), key
     with pytest.raises(InvalidInputError, match='No cloud for the image: expected one on /none'):
         run(write_scene(tmp_path / 'other'), cloud='/none')
+
+
+def test_several_recordings_are_each_named_with_their_figures_and_pictures(color_case, tmp_path):
+    profile = tmp_path / 'costs.yaml'
+    profile.write_text(PROFILE)
+    paths = (write_scene(tmp_path / 'office', 3),
+             write_scene(tmp_path / 'blue_floor', 3, ground_color='blue'))
+
+    def report_of(*paths):
+        folder = tmp_path / 'work'
+        folder.mkdir(exist_ok=True)
+        return evaluate(Request(paths, InputOptions(topics=(bags.CAMERA,)), Job(
+            color_case.choice, costmap=CostmapOptions(str(profile), depth=DEPTH)), Parallel(),
+            NOTHING), str(folder))
+    report = report_of(*paths)
+    inputs = {entry['name']: entry['costmap'] for entry in report.document['inputs']}
+    assert set(inputs) == {'office', 'blue_floor'}
+    for name, path in zip(inputs, paths):
+        alone = report_of(path).document
+        assert inputs[name] == alone['costmap'], name
+    free = {name: entry['heights'][0]['shares']['ground_free'] for name, entry in inputs.items()}
+    assert free['office'] > 0.9 and free['blue_floor'] == 0.0
+    page, html = render_markdown(report), render_html(report)
+    lines = [line for line in page.splitlines() if line.startswith(('| office', '| blue_floor'))]
+    assert len(lines) == 4 and '| costmap of | grids |' in page
+    # The first words below the title.
+    assert page.splitlines()[2].startswith('**Obstacles found: ')
+    assert html.index('obstacles found in the costmap') < html.index('cells that agree')
+    assert [picture.source for picture in report.grids] == ['office'] * 3 + ['blue_floor'] * 3
+    assert html.count('alt="costmap in its frame') == 6 and 'true contact, missed' in html
+    with pytest.raises(InvalidInputError, match='No grid of late could be compared.*3 grids'):
+        report_of(paths[0], write_scene(tmp_path / 'late', depth_late_ms=30))
+
+
+def test_pictures_show_the_wall_where_it_stands(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', 12), depth=DEPTH)
+    assert len(report.grids) == grid_frames.ROOM
+    # Those that miss most: the first grids have the least evidence of the far wall.
+    missed = [picture.contacts - picture.found for picture in report.grids]
+    assert missed[0] == max(missed) > 0
+    picture = cv2.imdecode(np.frombuffer(report.grids[0].grid, np.uint8), cv2.IMREAD_COLOR)
+    pixels = grid_frames.WIDTH // 200
+    assert picture.shape == (200 * pixels, 200 * pixels, 3)
+    for color, flag in ((grid_frames.FOUND_COLOR, report.grids[0].found),
+                        (grid_frames.MISSED_COLOR, report.grids[0].contacts
+                         - report.grids[0].found)):
+        rows, columns = np.nonzero((picture[..., ::-1] == color).all(axis=-1))
+        assert len(rows) in (pixels ** 2 * flag, len(rows) if flag else 0)
+        if len(rows):
+            # The grid begins at -5 m; x is to the right, and y = 0 in the middle.
+            assert np.abs(columns / pixels * 0.05 - 5.0 - WALL).max() < 0.2
+            assert abs(rows.mean() - 100 * pixels) < 0.1 * 200 * pixels
+
+
+def test_without_a_reference_pictures_are_spread_over_the_drive(run, tmp_path):
+    names = [picture.name for picture in run(write_scene(tmp_path / 'scene', 20)).grids]
+    steps = np.diff([float(name) for name in names])
+    assert 4 <= len(names) <= grid_frames.ROOM and np.allclose(steps, steps[0], atol=1e-3)
+    assert float(names[-1]) - float(names[0]) > 1.0

@@ -44,7 +44,8 @@ def test_every_default_passes_its_own_check(row):
 
 def test_snapshots_have_a_field_for_every_row_and_no_other():
     assert NodeParameters._fields == ('costmap', 'capture') + tuple(row.name for row in NODE_ROWS)
-    assert CostmapParameters._fields == tuple(row.name for row in OWN_ROWS) + ('settings',)
+    assert CostmapParameters._fields == tuple(
+        row.name.replace('.', '_') for row in OWN_ROWS) + ('settings',)
     assert CameraParameters._fields == ('name',) + tuple(
         row.name.replace('.', '_') for row in CAMERA_ROWS)
 

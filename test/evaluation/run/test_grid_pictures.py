@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 
-from segformer_ros.evaluation.demo import grid_pictures
-from segformer_ros.evaluation.demo.grid_pictures import grid_picture
-from segformer_ros.evaluation.demo.grid_pictures import GridPair
-from segformer_ros.evaluation.demo.grid_pictures import GridPose
-from segformer_ros.evaluation.demo.grid_pictures import occupancy_palette
+from segformer_ros.evaluation.demo.true_grid import GridPair
+from segformer_ros.evaluation.run import grid_pictures
+from segformer_ros.evaluation.run.grid_pictures import grid_picture
+from segformer_ros.evaluation.run.grid_pictures import GridPose
+from segformer_ros.evaluation.run.grid_pictures import occupancy_palette
 
 
 def test_palette_tells_free_costly_obstacle_and_unknown_apart():

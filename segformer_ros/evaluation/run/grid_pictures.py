@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from segformer_ros.common import arrays
-from segformer_ros.evaluation.demo.panels import Color
-from segformer_ros.evaluation.demo.panels import LegendEntry
 from segformer_ros.evaluation.metrics.grid_agreement import LETHAL
 from segformer_ros.evaluation.metrics.grid_agreement import UNKNOWN
+
+Color = Tuple[int, int, int]
 
 UNKNOWN_COLOR: Color = (58, 63, 72)
 FREE_COLOR: Color = (228, 238, 228)
@@ -19,10 +19,6 @@ COSTLY_COLOR: Color = (240, 150, 60)
 LETHAL_COLOR: Color = (190, 30, 60)
 ROBOT_COLOR: Color = (20, 110, 230)
 ROBOT_OUTLINE: Color = (255, 255, 255)
-
-LEGEND = (LegendEntry('free', FREE_COLOR), LegendEntry('costly', COSTLY_COLOR),
-          LegendEntry('obstacle', LETHAL_COLOR), LegendEntry('not seen', UNKNOWN_COLOR),
-          LegendEntry('robot', ROBOT_COLOR))
 
 # Nose, left wing, notch, right wing, in pixels ahead and to the left.
 _ARROW = np.array([(14.0, 0.0), (-10.0, 8.5), (-5.0, 0.0), (-10.0, -8.5)])
@@ -34,26 +30,6 @@ class GridPose(NamedTuple):
     x: float
     y: float
     yaw: float
-
-
-class GridPair(NamedTuple):
-    """
-    A costmap and the true one of the same cells.
-
-    Both (rows, columns) int8 as in nav_msgs/OccupancyGrid: -1, 0..100, row 0 at the smallest y.
-    """
-
-    costmap: arrays.Int8
-    truth: arrays.Int8
-    robot: GridPose
-
-    def seen_truth(self) -> arrays.Int8:
-        """
-        Return the truth where the costmap knows something, unknown elsewhere.
-
-        What no camera has looked at cannot be compared, and hides the differences.
-        """
-        return np.where(self.costmap == UNKNOWN, UNKNOWN, self.truth).astype(np.int8)
 
 
 def occupancy_palette() -> arrays.UInt8:
@@ -95,11 +71,19 @@ def grid_picture(occupancy: arrays.Int8, robot: GridPose, size_wh: Tuple[int, in
     x = (robot.x - left) * pixels_per_cell
     y = (rows - (robot.y - bottom)) * pixels_per_cell
     picture = np.ascontiguousarray(large[:size_wh[1], :size_wh[0]])
-    _draw_robot(picture, x, y, robot.yaw)
+    draw_robot(picture, x, y, robot.yaw)
     return picture
 
 
-def _draw_robot(picture: arrays.UInt8, x: float, y: float, yaw: float) -> None:
+def draw_robot(picture: arrays.UInt8, x: float, y: float, yaw: float) -> None:
+    """
+    Draw the arrow of the robot.
+
+    :param picture: RGB, drawn into
+    :param x: of the robot, pixels to the right
+    :param y: pixels down
+    :param yaw: radians, to the left of the right
+    """
     turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
     ahead_left = _ARROW.dot(turn.T)
     # y counts down in a picture.

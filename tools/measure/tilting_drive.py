@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""
+Measure what an IMU is worth on a robot that brakes and rolls over kerbs, ramps and slopes.
+
+One drive through each world, with the same masks for every row: without an IMU, with its
+orientation, with gyroscope and accelerometer alone, and with the tilt that is true. Odometry lies
+in the plane, as that of wheels does. Prints a Markdown table.
+
+usage: tilting_drive.py [--labels true,network] [--worlds indoor:0,outdoor:0] [--length 20]
+                        [--slope 3] [--slope-time 4]
+"""
+
+import argparse
+import math
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.dirname(TOOLS), os.path.join(TOOLS, 'worlds'),
+                os.path.join(TOOLS, 'measure')]
+
+import costmap_drive  # noqa: E402, I100
+from segformer_ros.common.errors import TransformError  # noqa: E402
+from segformer_ros.costmap import cost_table  # noqa: E402
+from segformer_ros.costmap import pipeline as costmap_pipeline  # noqa: E402
+from segformer_ros.costmap.geometry import tilt  # noqa: E402
+from segformer_ros.costmap.geometry import transforms  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
+from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
+from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
+from segformer_ros.model.classes import load_class_table  # noqa: E402
+from segformer_ros.simulation.render import renderer  # noqa: E402
+from segformer_ros.simulation.robot import imu as simulated_imu  # noqa: E402
+from segformer_ros.simulation.robot.uneven import Unevenness  # noqa: E402
+from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
+from segformer_ros.simulation.world.world import World  # noqa: E402
+
+# Metres a second, and per second squared; every so many seconds it brakes to a stand.
+SPEED, BRAKE, EVERY = 0.8, 1.5, 6.0
+# Degrees of a soft body at 1 m/s^2, and seconds in which it follows.
+SOFTNESS, BODY_TIME = math.radians(2.0), 0.15
+STEP, FRAME = 0.01, 0.25
+KERB, RAMP = 0.03, 0.06
+VARIANTS = ('none', 'orientation', 'gyroscope and accelerometer', 'true tilt')
+COLUMNS = ('world', 'labels', 'IMU', 'feet compared', 'range off, median', 'range off, 95 %',
+           'contacts marked within 1 cell', 'marks', 'beyond 3 cells', 'right cost')
+
+
+class Moment(NamedTuple):
+    """Seconds, pose in the plane, true pose, and the motion that an IMU feels."""
+
+    time: float
+    planar: Any
+    true: Any
+    motion: simulated_imu.Motion
+
+
+def motion_of(way: Trajectory, uneven: Unevenness, length: float) -> List[Moment]:
+    """Return a drive in steps of :data:`STEP`, after two seconds at a stand."""
+    driven, speed, body, time, moments = 0.0, 0.0, 0.0, 0.0, []
+    pitch_before, yaw_before = 0.0, None
+    while driven < length:
+        before = speed
+        # Stands for a moment after each brake.
+        wanted = 0.0 if time < 2.0 or (time - 2.0) % EVERY > EVERY - 1.2 else SPEED
+        speed += max(-BRAKE * STEP, min(BRAKE * STEP, wanted - speed))
+        driven += speed * STEP
+        acceleration = (speed - before) / STEP
+        body += (-SOFTNESS * acceleration - body) * STEP / BODY_TIME
+        tipped, lift = uneven.tilt_and_lift(driven)
+        planar = way.place_at(driven)
+        yaw = math.atan2(planar[1, 0], planar[0, 0])
+        turn_rate = 0.0 if yaw_before is None else math.remainder(yaw - yaw_before,
+                                                                  2.0 * math.pi) / STEP
+        true = planar.copy()
+        true[:3, :3] = planar[:3, :3].dot(transforms.turn(0.0, body + tipped, 0.0))
+        true[2, 3] = lift
+        pitch = body + tipped - uneven.inclination(driven)
+        moments.append(Moment(time, planar, true, simulated_imu.Motion(
+            pitch, yaw, (pitch - pitch_before) / STEP, turn_rate, acceleration, speed)))
+        pitch_before, yaw_before = pitch, yaw
+        time += STEP
+    return moments
+
+
+def feet_off(clouds: Any, planar: Any, contacts: Any, camera: Any) -> Any:
+    """
+    Return how far the range of each true foot is off by the nearest point in its direction.
+
+    :param clouds: obstacle points in the ground frame
+    :param contacts: (N, 2) metres in the world
+    :param camera: (2,) where the camera truly is
+    """
+    if not len(clouds) or not len(contacts):
+        return np.zeros(0)
+    points = np.stack([clouds['x'], clouds['y']], axis=1).astype(float)
+    points = points.dot(planar[:2, :2].T) + planar[:2, 3] - camera
+    true = contacts - camera
+    bearing = np.arctan2(points[:, 1], points[:, 0])
+    wanted = np.arctan2(true[:, 1], true[:, 0])
+    apart = np.abs((wanted[:, None] - bearing + np.pi) % (2.0 * np.pi) - np.pi)
+    # The nearest of those within a third of a degree: what stands behind is another foot.
+    ranges = np.where(apart < 0.006, np.hypot(points[:, 0], points[:, 1]), np.inf)
+    nearest = ranges.min(axis=1)
+    seen = np.isfinite(nearest)
+    return np.abs(nearest - np.hypot(true[:, 0], true[:, 1]))[seen]
+
+
+def measure(kind: str, seed: int, labels: str, network: Any,
+            options: argparse.Namespace) -> List[Tuple[Any, ...]]:
+    """Return a row for each of :data:`VARIANTS`."""
+    costs = cost_table.load_cost_table(kind, load_class_table('ade20k'))
+    world = World(kind, seed)
+    world.walkers = []
+    mount = Trajectory(world, SPEED, costmap_drive.CAMERA_HEIGHT, costmap_drive.CAMERA_PITCH)
+    moments = motion_of(mount, Unevenness(KERB, RAMP, math.radians(options.slope)),
+                        options.length)
+    width, height, focal = costmap_drive.WIDTH, costmap_drive.HEIGHT, costmap_drive.FOCAL
+    center = (0.5 * (width - 1), 0.5 * (height - 1))
+    rays = renderer.Renderer(renderer.pinhole_rays(width, height, focal, focal, *center))
+    camera = CameraModel(Calibration(width, height, 'none', (), (
+        focal, 0.0, center[0], 0.0, focal, center[1], 0.0, 0.0, 1.0)))
+    pipelines = {name: costmap_pipeline.CostmapPipeline(CostmapSettings(), costs)
+                 for name in VARIANTS}
+    buffers = {name: tilt.TiltBuffer(options.slope_time) for name in VARIANTS[1:3]}
+    imu = simulated_imu.SimulatedImu(simulated_imu.ImuErrors(offset=math.radians(0.5)), seed)
+    off: Dict[str, List[Any]] = {name: [] for name in VARIANTS}
+    totals = {name: np.zeros(len(costmap_drive.DriveFigures._fields), np.int64)
+              for name in VARIANTS}
+    contacts, looked, frames, refused = np.zeros((0, 2)), -1.0, 0, 0
+    for moment in moments:
+        stamp = 1.0 + moment.time
+        measured = imu.measure(moment.motion)
+        buffers['orientation'].add(tilt.ImuSample(stamp, measured.orientation))
+        buffers[VARIANTS[2]].add(tilt.ImuSample(stamp, None, tuple(measured.turn_rate),
+                                                tuple(measured.acceleration)))
+        if moment.time - looked < FRAME - 1e-6 or moment.time < 2.0:
+            continue
+        looked = moment.time
+        frames += 1
+        picture = rays.render(world, moment.true.dot(mount.base_from_optical), moment.time)
+        seen = costmap_drive.seen_contacts(world, picture, costs)
+        contacts = np.concatenate([contacts, seen])
+        mask = picture.labels if labels == 'true' else network.segmenter.segment(
+            picture.image, with_confidence=False).mask
+        for name, pipeline in pipelines.items():
+            pose = transforms.CameraPose(moment.planar, mount.base_from_optical)
+            if name in buffers:
+                try:
+                    pose = tilt.tipped(pose, buffers[name].tilt_at(stamp, np.eye(3)))
+                except TransformError:
+                    refused += 1
+            elif name == 'true tilt':
+                pose = pose._replace(ground_from_camera=transforms.inverse(moment.planar).dot(
+                    moment.true).dot(mount.base_from_optical))
+            result = pipeline.process('front', costmap_pipeline.CameraView(
+                mask, None, camera, pose, stamp))
+            off[name].append(feet_off(result.obstacle_points, moment.planar, seen,
+                                      picture.camera_to_world[:2, 3]))
+            grid = pipeline.occupancy(stamp)
+            contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]
+            if frames % costmap_drive.EVERY == 0:
+                totals[name] += costmap_drive.count(grid, world, contacts, costs)
+    if refused:
+        print(f'{refused} images without a tilt', file=sys.stderr)
+    rows = []
+    for name in VARIANTS:
+        figures = costmap_drive.DriveFigures(*[int(value) for value in totals[name]])
+        shares = figures.shares()
+        ranges = np.concatenate(off[name])
+        rows.append((f'{kind} {seed}', labels, name, len(ranges),
+                     f'{np.median(ranges):.3f} m', f'{np.percentile(ranges, 95):.3f} m',
+                     f"{100.0 * shares['marked']:.1f} %", figures.lethal,
+                     f"{100.0 * shares['far_off']:.1f} %", f"{100.0 * shares['graded']:.1f} %"))
+    return rows
+
+
+def main() -> None:
+    """Measure every world with every kind of labels and print the table."""
+    from segformer_ros.evaluation.run.network import Network
+    from segformer_ros.evaluation.run.network import NetworkChoice
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument('--model', default='segformer_sim', help='name or path')
+    parser.add_argument('--labels', default='true,network', help='true, network or both')
+    parser.add_argument('--worlds', default='indoor:0,outdoor:0', help='kind:seed,...')
+    parser.add_argument('--length', type=float, default=20.0, help='metres')
+    parser.add_argument('--slope', type=float, default=0.0, help='degrees of long slopes')
+    parser.add_argument('--slope-time', type=float, default=4.0, help='seconds, imu.slope_time')
+    options = parser.parse_args()
+    print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
+    with Network(NetworkChoice(options.model), lambda spec: []) as network:
+        for labels in options.labels.split(','):
+            for world in options.worlds.split(','):
+                kind, seed = world.split(':')
+                for row in measure(kind, int(seed), labels, network, options):
+                    print('| {} |'.format(' | '.join(str(value) for value in row)), flush=True)
+
+
+if __name__ == '__main__':
+    main()
