@@ -35,9 +35,10 @@ def in_config(name):
 ARGUMENTS = [
     DeclareLaunchArgument('image', default_value='image',
                           description='Topic of the images; compressed ones are expected on '
-                          '<image>/compressed.'),
-    DeclareLaunchArgument('image_transport', default_value='', choices=['', 'raw', 'compressed'],
-                          description='Which of the two is taken; empty: as in params_file.'),
+                          '<image>/compressed, packets of a video on <image>/ffmpeg.'),
+    DeclareLaunchArgument('image_transport', default_value='',
+                          choices=['', 'raw', 'compressed', 'ffmpeg'],
+                          description='Which of these is taken; empty: as in params_file.'),
     DeclareLaunchArgument('camera_info', default_value='camera_info',
                           description='Topic of the CameraInfo; masks do not need it.'),
     DeclareLaunchArgument('depth', default_value='depth',

@@ -18,7 +18,7 @@ BLOCKED = ('rclpy', 'sensor_msgs', 'std_msgs', 'std_srvs', 'nav_msgs', 'geometry
            'cv_bridge', 'ament_index_python', 'launch', 'launch_ros', 'onnxruntime', 'onnx',
            'openvino', 'onnxconverter_common', 'tensorrt', 'pycuda', 'cuda', 'rosbags', 'numba',
            'torch', 'dask', 'distributed', 'scipy', 'skimage', 'huggingface_hub',
-           'av')
+           'av', 'ffmpeg_image_transport_msgs')
 SCRIPT = '''
 import importlib
 import sys

@@ -22,8 +22,8 @@ ROSDEP_KEYS = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'PIL': 'python
                'yaml': 'python3-yaml', 'jinja2': 'python3-jinja2', 'tqdm': 'python3-tqdm'}
 # Imported late and optional, with an error that says how to get them; no rosdep key. google is
 # protobuf, which onnx brings.
-OPTIONAL = {'av', 'google', 'huggingface_hub', 'onnx', 'onnxruntime', 'openvino', 'pycuda',
-            'rosbags', 'scipy', 'skimage', 'torch'}
+OPTIONAL = {'av', 'ffmpeg_image_transport_msgs', 'google', 'huggingface_hub', 'onnx',
+            'onnxruntime', 'openvino', 'pycuda', 'rosbags', 'scipy', 'skimage', 'torch'}
 
 
 def tracked(project_root, ending):

@@ -212,6 +212,22 @@ def test_a_video_in_the_place_of_pictures_is_told_with_the_republisher():
     assert result.level == ERROR and 'image_transport republish' in result.remedy
 
 
+@pytest.mark.skipif(not HAS_PYAV, reason='PyAV is not installed')
+def test_packets_that_the_node_decodes_are_told_with_their_rate(domain, tmp_path, color_model):
+    messages = pytest.importorskip('ffmpeg_image_transport_msgs.msg',
+                                   reason='ffmpeg_image_transport_msgs is not installed')
+    parameters = {'model': color_model, 'image_transport': 'ffmpeg'}
+    with NodeProcess(domain, tmp_path, parameters), SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        publisher = peer.publisher(messages.FFMPEGPacket, '/image/ffmpeg', QoSProfile(depth=30))
+        packet = messages.FFMPEGPacket(encoding='libx264', data=b'\0\0\0\1' + bytes(64))
+        timer = peer.node.create_timer(0.1, lambda: publisher.publish(packet))
+        _, results = doctor(domain, '--seconds', '3')
+        timer.cancel()
+    assert told(results, 'image', 'libx264, decoded by PyAV').level == OK
+    assert told(results, 'image', '/image/ffmpeg: ').level == OK
+
+
 def test_monitor_of_the_node_s_namespace_is_the_one_that_is_judged(domain, tmp_path, color_model):
     with NodeProcess(domain, tmp_path, {'model': color_model, 'autostart': 'false'},
                      ['-r', '__ns:=/robot1']), Peer(domain, 'collision_monitor') as peer:

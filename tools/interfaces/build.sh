@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Generate and install vision_msgs and tf2_msgs into a virtual environment made of ROS wheels.
+# Generate and install packages of messages that have no wheels into a virtual environment of those.
 # Usage: build.sh VENV [PACKAGE ...]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=$(cd "$1" && pwd)
 shift
 packages=("$@")
-[ $# -gt 0 ] || packages=(vision_msgs tf2_msgs)
+[ $# -gt 0 ] || packages=(vision_msgs tf2_msgs ffmpeg_image_transport_msgs)
 export PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv"
 
 # The wheels' CMake files name the include folders of the machine that built them.

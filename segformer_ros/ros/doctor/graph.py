@@ -120,6 +120,7 @@ class GraphObserver(StandaloneNode):
         self._faults: Dict[str, None] = {}
         self._raw: List[str] = []
         self._compressed: List[str] = []
+        self._packets: List[str] = []
         self._parents: Dict[str, str] = {}
         self._diagnostics: Dict[str, Tuple[int, str, Dict[str, str]]] = {}
 
@@ -276,10 +277,11 @@ class GraphObserver(StandaloneNode):
                       if name.endswith(DEPTH_TRANSPORT)] if parameters.get('costmap') else []
         self._raw = by_type.get(IMAGE[1], [])
         self._compressed = by_type.get(COMPRESSED[1], [])
+        self._packets = by_type.get(image_types.PACKET, [])
         images = \
             pictures(self._raw, transports.count('raw')) + \
             pictures(self._compressed,
-                     transports.count('compressed'))
+                     transports.count('compressed')) + self._packets
         infos = by_type.get(CAMERA_INFO[1], [])
         # Inactive nodes read nothing.
         return [(topic, _beside(topic, infos) or camera_info) for topic in images or [image]]
@@ -287,6 +289,9 @@ class GraphObserver(StandaloneNode):
     def _counter(self, topic: str,
                  kind: Optional[Tuple[Any, str]] = None) -> topic_counter.TopicCounter:
         name = self._node.resolve_topic_name(topic)
+        packet = image_types.packet_type() if name in self._packets else None
+        if kind is None and packet is not None:
+            kind = packet, image_types.PACKET
         if kind is None:
             kind = COMPRESSED if name in self._compressed or (
                 name.endswith('/compressed') and name not in self._raw) else IMAGE

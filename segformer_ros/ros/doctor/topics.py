@@ -101,7 +101,7 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
     results = []
     for topic, subscriptions, publishers in observed.subscriptions:
         types = sorted({each.type_name for each in subscriptions})
-        images = any(name.endswith('Image') for name in types)
+        images = any(name.endswith('Image') or name == image_types.PACKET for name in types)
         level = status.ERROR if images else status.WARN
         for publisher in publishers:
             fitting = [each for each in subscriptions if each.type_name == publisher.type_name]
@@ -169,15 +169,18 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
     image = topic.newest
     if image is None:
         return results
-    raw = topic.wanted_type == image_types.RAW
+    raw, packets = (topic.wanted_type == each for each in (image_types.RAW, image_types.PACKET))
     if not raw and VideoDecoder().takes(image):
         # One packet alone is no picture.
-        return [*results, CheckResult(status.OK, 'image', 'H.264, decoded by PyAV'),
+        name = plain(image.encoding if packets else image.format, LONGEST_ENCODING)
+        return [*results, CheckResult(status.OK, 'image', f'{name}, decoded by PyAV'),
                 *_check_age(topic, simulated_time)]
     try:
-        height, width = (image_to_rgb(image) if raw else compressed_to_rgb(image)).shape[:2]
+        height, width = (
+            image_to_rgb(image) if raw else VideoDecoder().decode(image)
+            if packets else compressed_to_rgb(image)).shape[:2]
         encoding, frame = (plain(text, LONGEST_ENCODING) for text in (
-            image.encoding if raw else image.format, image.header.frame_id))
+            image.format if hasattr(image, 'format') else image.encoding, image.header.frame_id))
         results.append(CheckResult(
             status.OK, 'image', f'{width} x {height} {encoding} in frame {frame!r}'))
     except SegformerRosError as error:

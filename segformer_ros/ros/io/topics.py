@@ -32,11 +32,14 @@ IMAGE = Topic('image', 'sensor_msgs/msg/Image', False, False, 1,
               'With `image_transport: raw`.')
 IMAGE_COMPRESSED = Topic('image/compressed', 'sensor_msgs/msg/CompressedImage', False, False, 1,
                          'With `image_transport: compressed`: JPEG or PNG.')
+# Best effort too, but each packet counts: a second of them, in which the node may be busy.
+IMAGE_PACKETS = Topic('image/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket', False,
+                      False, 30, 'With `image_transport: ffmpeg`: packets of a video.')
 CAMERA_INFO_IN = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', False, False, 1,
                        'Never required for masks.')
 CAMERA_INFO_LATCHED = Topic('camera_info', 'sensor_msgs/msg/CameraInfo', True, True, 1,
                             'The same, while a publisher latches it: made once there is one.')
-INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
+INPUTS = (IMAGE, IMAGE_COMPRESSED, IMAGE_PACKETS, CAMERA_INFO_IN, CAMERA_INFO_LATCHED)
 
 # Some frames: depth may come before or after its image.
 DEPTH_IN = Topic('depth', 'sensor_msgs/msg/Image', False, False, 5,

@@ -17,6 +17,7 @@ from segformer_ros.model.classes import ClassTable
 from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import OfferMask
 from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.latched import LatchedSubscription
 from segformer_ros.ros.io.logging import Throttle
@@ -35,7 +36,7 @@ from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.video import VideoDecoder
-from sensor_msgs import msg as sensor_msgs
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 
@@ -134,6 +135,9 @@ def settings_of(parameters: NodeParameters) -> segmentation_api.SegmenterSetting
         parameters.resize, parameters.postprocess, parameters.threshold)
 
 
+IMAGE_INPUTS = {'raw': topics.IMAGE, 'compressed': topics.IMAGE_COMPRESSED,
+                'ffmpeg': topics.IMAGE_PACKETS}
+"""By the value of ``image_transport``."""
 LONGEST_TRACE = 6000
 """Characters."""
 LONGEST_ENCODING = 60
@@ -171,20 +175,20 @@ class Camera:
         self.on_served: Optional[Callable[[ServedFrame], None]] = None
         """Is given what was published, while another network is checked on it."""
         parameters = next(each for each in settings.current.cameras if each.name == name)
-        self._compressed = parameters.image_transport == 'compressed'
+        self._transport = parameters.image_transport
+        self._type = image_types.message_type_of(self._transport)
+        self._input = IMAGE_INPUTS[self._transport]
         self._topic = node.resolve_topic_name(
             topics.input_name(name, topics.IMAGE, parameters.image_topic))
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # As image_transport: who remaps image means image/compressed too.
-            self._topic = topics.transported_name(self._topic, topics.IMAGE_COMPRESSED)
+            self._topic = topics.transported_name(self._topic, self._input)
         self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
                                              parameters.camera_info_topic)
-        self._watch = InputWatch(
-            node, name, self._topic,
-            (topics.IMAGE_COMPRESSED if self._compressed else topics.IMAGE).type_name)
+        self._watch = InputWatch(node, name, self._topic, self._input.type_name)
         self._images: Optional[Subscription] = None
         self._infos: Optional[LatchedSubscription] = None
-        self._camera_info: Optional[sensor_msgs.CameraInfo] = None
+        self._camera_info: Optional[CameraInfo] = None
         self._bridge = CvBridgeDecoder()
         self._video = VideoDecoder()
         self._log = Throttle(node.get_logger(), time.monotonic)
@@ -258,15 +262,15 @@ class Camera:
 
         :raises InvalidInputError: it cannot be used
         """
-        if not self._compressed:
+        if self._input == topics.IMAGE:
             return image_to_rgb(message, self._bridge.to_rgb)
-        if self._video.takes(message):
+        if self._input == topics.IMAGE_PACKETS or self._video.takes(message):
             return self._video.decode(message)
         return compressed_to_rgb(message)
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded; a stranger's text, but cut."""
-        said: str = message.format if self._compressed else message.encoding
+        said: str = message.format if self._input == topics.IMAGE_COMPRESSED else message.encoding
         return said[:LONGEST_ENCODING]
 
     def publish(self, header: Header, image: arrays.UInt8,
@@ -308,18 +312,15 @@ class Camera:
         self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
     def _subscribe(self) -> None:
-        image, image_type = (
-            (topics.IMAGE_COMPRESSED, sensor_msgs.CompressedImage) if self._compressed else
-            (topics.IMAGE, sensor_msgs.Image))
-        self._images = endpoints.subscribe(self._node, image_type, self._topic, self._on_image,
-                                           image.profile())
+        self._images = endpoints.subscribe(self._node, self._type, self._topic, self._on_image,
+                                           self._input.profile())
         self._infos = LatchedSubscription(
-            self._node, sensor_msgs.CameraInfo, self._info_topic, self._on_camera_info,
+            self._node, CameraInfo, self._info_topic, self._on_camera_info,
             topics.CAMERA_INFO_IN, topics.CAMERA_INFO_LATCHED)
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
-        if self._compressed:
+        if self._input != topics.IMAGE:
             # Also those whose frames make way: a picture of a video needs all before it.
             self._video.add(message)
         stamp = stamps.stamp_to_nanoseconds(message.header.stamp)
@@ -332,7 +333,7 @@ class Camera:
         if self._offer(self.name, FrameJob(self, message, now)):
             self.statistics.record_drop()
 
-    def _on_camera_info(self, message: sensor_msgs.CameraInfo) -> None:
+    def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera_info = message
 
     def _age(self, stamp: int) -> Optional[float]:

@@ -26,7 +26,8 @@ class CameraParameters(NamedTuple):
     name: str
     image_transport: str = rows.parameter(
         'raw', rows.CONFIGURE,
-        'raw subscribes to image, compressed to image/compressed.', choices=TRANSPORTS)
+        'raw subscribes to image, compressed to image/compressed, ffmpeg to image/ffmpeg.',
+        choices=TRANSPORTS + ('ffmpeg',))
     rotate: int = rows.parameter(
         0, rows.LIVE,
         'Degrees clockwise that turn the image upright; 180 for a camera mounted upside down. '
@@ -41,8 +42,8 @@ class CameraParameters(NamedTuple):
         'compressed to depth/compressedDepth.', choices=('none',) + TRANSPORTS)
     image_topic: str = rows.parameter(
         '', rows.CONFIGURE,
-        'Topic of the images, without /compressed; empty: the topic image, which can be '
-        'remapped.')
+        'Topic of the images, without /compressed or /ffmpeg; empty: the topic image, which can '
+        'be remapped.')
     camera_info_topic: str = rows.parameter(
         '', rows.CONFIGURE, 'Topic of the CameraInfo; empty: the topic camera_info.')
     depth_topic: str = rows.parameter(

@@ -1,11 +1,11 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Decode packets of H.264 in CompressedImage messages, where PyAV is installed."""
+"""Decode packets of a video in messages, where PyAV is installed."""
 
 import collections
 import importlib.util
 import threading
-from typing import Any, Deque, List
+from typing import Any, Deque, List, Optional
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
@@ -13,10 +13,18 @@ from segformer_ros.common.image_header import check_size
 from segformer_ros.common.image_header import MOST_PIXELS
 from segformer_ros.segmentation.images.h264 import FrameNumbers
 
-NAMES = ('h264', 'avc1')
-"""What ``format`` may say, without dots. Of no other codec a loss can be seen here."""
+H264 = 'h264'
+CODECS = (('264', H264), ('avc', H264), ('265', 'hevc'), ('hevc', 'hevc'), ('av1', 'libdav1d'),
+          ('vp9', 'vp9'), ('vp8', 'vp8'), ('libvpx', 'vp8'))
+"""What names of codecs and encoders have in them, without dots, and FFmpeg's decoder for each."""
+KEY = 1
+"""Bit of ``flags`` that marks a key frame."""
+LONGEST_NAME = 80
+"""Characters that are read of the name of a codec."""
 MOST_PACKETS, MOST_BYTES = 300, 1 << 25
 """Ten seconds at 30 Hz, 32 MiB: with more in wait the decoder begins anew."""
+REMEDY = ('Decode it outside: ros2 run image_transport republish --ros-args '
+          '-p in_transport:=ffmpeg -p out_transport:=raw (Humble: republish ffmpeg raw).')
 
 
 class VideoDecoder:
@@ -28,19 +36,19 @@ class VideoDecoder:
     """
 
     def __init__(self) -> None:
-        self._installed = importlib.util.find_spec('av') is not None
+        self._installed = is_installed()
         self._lock = threading.Lock()
         self._waiting: Deque[Any] = collections.deque()
         self._bytes = 0
         self._broken = False
         self._count = 0
+        self._codec = ''
         self._context: Any = None
-        self._numbers = FrameNumbers()
+        self._numbers: Any = None
 
     def takes(self, message: Any) -> bool:
         """Return whether a message is a packet that can be decoded here."""
-        plain = message.format[:80].lower().replace('.', '')
-        return self._installed and any(name in plain for name in NAMES)
+        return self._installed and codec_of(message) is not None
 
     def add(self, message: Any) -> None:
         """Keep a packet until a picture is asked for; nothing where it is another message."""
@@ -58,14 +66,25 @@ class VideoDecoder:
         """
         Return the picture of a packet that was added.
 
+        :param message: ``sensor_msgs/CompressedImage`` of H.264, or
+            ``ffmpeg_image_transport_msgs/FFMPEGPacket``
         :return: (H, W, 3) uint8 RGB
         :raises InvalidInputError: it cannot be decoded; after a loss, until the next key frame
         """
+        if not self.takes(message):
+            raise InvalidInputError(
+                'Packet of a video of an unknown codec', got=repr(_name_of(message)),
+                expected='H.264, H.265, AV1, VP8 or VP9', remedy=REMEDY)
         import av
         picture, trouble = None, 'the decoder gave none'
         for each in self._packets_until(message):
+            codec = codec_of(each)
+            if codec != self._codec or self._numbers is None:
+                self._forget()
+                self._codec = codec or ''
+                self._numbers = FrameNumbers() if codec == H264 else _PacketNumbers()
             data = bytes(each.data)
-            if not self._numbers.follows(data):
+            if not (self._numbers.follows(data) if codec == H264 else self._numbers.follows(each)):
                 picture, trouble = None, 'packets before it were lost'
                 continue
             packet = av.Packet(data)
@@ -76,13 +95,16 @@ class VideoDecoder:
                 picture = next((
                     frame for frame in self._open_context(av).decode(packet)
                     if frame.pts == self._count), None)
+                if picture is not None and (picture.is_corrupt or (
+                        self._numbers.is_first and not picture.key_frame)):
+                    raise ValueError('made of other pictures that did not come')
             except (av.error.FFmpegError, ValueError, MemoryError) as error:
                 # What follows would be guessed from what is damaged, up to the next key frame.
                 self._forget()
                 picture, trouble = None, str(error)
         if picture is None:
             raise InvalidInputError(
-                'Packet of a video gives no picture', got=f'{message.format[:40]!r}: {trouble}',
+                'Packet of a video gives no picture', got=f'{_name_of(message)!r}: {trouble}',
                 expected='a key frame, or what follows one without loss',
                 remedy='Send key frames more often (gop_size of the encoder), without B-frames.')
         check_size(picture.width, picture.height)
@@ -103,13 +125,50 @@ class VideoDecoder:
         return taken
 
     def _forget(self) -> None:
-        self._context, self._numbers = None, FrameNumbers()
+        self._context = self._numbers = None
 
     def _open_context(self, av: Any) -> Any:
         if self._context is None:
-            self._context = av.CodecContext.create('h264', 'r')
+            self._context = av.CodecContext.create(self._codec, 'r')
             # One picture for each packet, at once.
             self._context.thread_type = 'NONE'
             self._context.thread_count = 1
             self._context.options = {'flags': 'low_delay', 'max_pixels': str(MOST_PIXELS)}
         return self._context
+
+
+class _PacketNumbers:
+    """Follows the numbers that ffmpeg_image_transport gives to its packets, one after another."""
+
+    def __init__(self) -> None:
+        self._last: Optional[int] = None
+        self.is_first = False
+
+    def follows(self, message: Any) -> bool:
+        """Return whether a packet is marked as a key frame, or follows the last one."""
+        self.is_first = bool(message.flags & KEY)
+        good = self.is_first or (self._last is not None and message.pts == self._last + 1)
+        self._last = message.pts if good else None
+        return good
+
+
+def is_installed() -> bool:
+    """Return whether PyAV is there."""
+    return importlib.util.find_spec('av') is not None
+
+
+def codec_of(message: Any) -> Optional[str]:
+    """
+    Return FFmpeg's name of the codec of a packet; None of another message.
+
+    In a CompressedImage that is H.264 alone: its packets have no numbers, by which a loss of any
+    other codec could be seen.
+    """
+    plain = _name_of(message).split(';')[0].lower().replace('.', '')
+    codec = next((codec for part, codec in CODECS if part in plain), None)
+    return codec if hasattr(message, 'pts') or codec == H264 else None
+
+
+def _name_of(message: Any) -> str:
+    text: str = message.encoding if hasattr(message, 'pts') else message.format
+    return text[:LONGEST_NAME]

@@ -64,6 +64,8 @@ def test_packets_of_a_video_name_the_republisher_once(types, topic, type_name, s
     assert line.endswith(watch.reason)
     assert 'packets of a video' in line
     assert 'image_transport republish' in line and f'in/ffmpeg:={source} ' in line
+    # Of the packets of image_transport the node has a decoder.
+    assert ('Set image_transport: ffmpeg, with PyAV' in line) == ([FFMPEG] in types.values())
     watch.check(3.5, LIMIT, 1)
     assert watch.reason == ''
 

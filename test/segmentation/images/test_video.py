@@ -1,7 +1,8 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""H.264 in CompressedImage: every picture is that of its packet, or refused."""
+"""Packets of a video: every picture is that of its packet, or refused."""
 
+import contextlib
 import fractions
 from types import SimpleNamespace
 
@@ -145,3 +146,97 @@ def test_pictures_are_not_taken_for_a_video():
     for text in ('jpeg', 'png', 'rgb8; jpeg compressed bgr8', '16UC1; png compressed ',
                  'H.265'):
         assert not decoder.takes(SimpleNamespace(format=text, data=b''))
+
+
+ENCODERS = {'libx264': {'tune': 'zerolatency'},
+            'libx265': {'x265-params': 'log-level=none:bframes=0'},
+            'libsvtav1': {'preset': '10'},
+            'libvpx': {'deadline': 'realtime'}, 'libvpx-vp9': {'deadline': 'realtime'}}
+"""Encoders of ffmpeg_image_transport, by the names that it gives them, with their options."""
+
+
+def transported(encoder, count, gop=GOP):
+    """Return the packets that ffmpeg_image_transport makes of some pictures."""
+    context = av.CodecContext.create(encoder, 'w')
+    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+    context.time_base, context.gop_size = fractions.Fraction(1, 30), gop
+    context.max_b_frames, context.bit_rate = 0, 4000000
+    context.options = ENCODERS[encoder]
+    packets = []
+    for number in range(count):
+        frame = av.VideoFrame.from_ndarray(picture(number), format='rgb24')
+        frame.pts = number
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    assert [each.pts for each in packets] == list(range(count))
+    return [SimpleNamespace(encoding=encoder, pts=each.pts, flags=int(each.is_keyframe),
+                            width=WIDTH, height=HEIGHT, data=bytes(each)) for each in packets]
+
+
+def numbers_shown(messages):
+    """Return the number of each packet whose picture is given, after looking at the picture."""
+    decoder, found = video.VideoDecoder(), []
+    for message in messages:
+        assert decoder.takes(message)
+        decoder.add(message)
+        try:
+            rgb = decoder.decode(message)
+        except InvalidInputError:
+            continue
+        assert shows(rgb, message.pts), message.pts
+        found.append(message.pts)
+    return found
+
+
+@pytest.mark.parametrize('encoder', sorted(ENCODERS))
+def test_each_packet_of_the_transport_gives_its_own_picture_and_none_after_a_loss(encoder):
+    messages = transported(encoder, 30)
+    assert numbers_shown(messages) == list(range(30))
+    newer = [SimpleNamespace(**dict(vars(each), encoding=encoder + ';yuv420p;bgr8;bgr8'))
+             for each in messages]
+    assert numbers_shown(newer[:3]) == [0, 1, 2]
+    lost = [each for each in messages if each.pts not in (5, GOP + 3)]
+    assert numbers_shown(lost) == list(range(5)) + list(range(GOP, GOP + 3)) + list(
+        range(2 * GOP, 30))
+    # One that is marked as a key frame and is none would be made of what did not come.
+    messages[5].flags = 1
+    assert numbers_shown(messages[5:]) == list(range(GOP, 30))
+
+
+@pytest.mark.parametrize('encoder', sorted(ENCODERS))
+def test_damage_in_the_transport_gives_errors_of_the_package_and_ends_with_a_key_frame(encoder):
+    messages = transported(encoder, 30)
+    random = np.random.RandomState(3)
+    for message in messages[3:9]:
+        message.data = random.bytes(200)
+    decoder = video.VideoDecoder()
+    for number, message in enumerate(messages):
+        decoder.add(message)
+        if 3 <= number < GOP:
+            # Of AV1 other bytes may be a picture, since it has no checksums.
+            with contextlib.suppress(InvalidInputError):
+                assert decoder.decode(message).shape == (HEIGHT, WIDTH, 3)
+        else:
+            assert shows(decoder.decode(message), number), number
+
+
+@pytest.mark.parametrize('encoder', sorted(ENCODERS))
+def test_pictures_of_the_transport_are_bounded_in_size(encoder, monkeypatch):
+    message = transported(encoder, 1)[0]
+    monkeypatch.setattr(video, 'MOST_PIXELS', WIDTH * HEIGHT // 4)
+    assert numbers_shown([message]) == []
+    monkeypatch.setattr(video, 'MOST_PIXELS', 2 * WIDTH * HEIGHT)
+    assert numbers_shown([message]) == [0]
+
+
+def test_another_codec_in_the_middle_begins_with_its_key_frame():
+    messages = transported('libx264', 6) + transported('libx265', 6)[2:] + transported('libvpx', 6)
+    assert numbers_shown(messages) == list(range(6)) * 2
+
+
+def test_a_codec_that_nobody_knows_names_the_republisher():
+    decoder = video.VideoDecoder()
+    message = SimpleNamespace(encoding='wavelets;yuv420p', pts=0, flags=1, data=b'0' * 99)
+    decoder.add(message)
+    with pytest.raises(InvalidInputError, match="'wavelets.*expected H.264.*republish"):
+        decoder.decode(message)
