@@ -20,14 +20,14 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make drive      a simulated robot drives by the costmap; drive_output/drive.gif"
 	@echo "make drive-bench WORLDS=indoor:0-4   such drives in many worlds; a table"
-	@echo "make test       every test and linter (about half an hour on two cores)"
-	@echo "make test-slow  the long ones: soak, long recordings, engine builds"
+	@echo "make test       nearly every test, and the linters (a quarter of an hour on two cores)"
+	@echo "make test-slow  the long ones, the newest Python, runtimes of their own"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make bench-check  whether the ratios of docs/performance.md still hold"
@@ -112,8 +112,8 @@ drive-bench: $(VENV)/.drive
 # Four lanes on two cores, since tests of nodes wait most of their time (docs/testing.md). What is
 # long comes first, so that both cores have work to the end.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-core test-cli test-colcon \
-		test-openvino test-lint
+	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-core-oldest test-cli \
+		test-colcon test-lint
 	echo "make test: all green"
 
 else
@@ -150,7 +150,7 @@ test-lint: $(VENV)/.test
 # Two lanes again: nodes wait most of their time. Processor time is compared when both are done.
 SLOW_NODES := test/faults test/soak test/ros test/cli
 test-slow: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j2 test-slow-nodes test-slow-core
+	@$(MAKE) --no-print-directory -j2 test-slow-nodes test-slow-core test-core-newest test-openvino
 	$(MAKE) --no-print-directory bench-check
 	echo "make test-slow: all green"
 
@@ -250,10 +250,17 @@ test-openvino:
 
 # The core again on the oldest and newest Python; the oldest has numpy 1 and OpenCV 4, too.
 # CPython 3.14 is that of a Debian of its own where this machine has none; 3.13 stands in for it.
+# The oldest is a part of make test, the newest of test-slow.
 test-core:
+	@$(MAKE) --no-print-directory test-core-oldest
+	$(MAKE) --no-print-directory test-core-newest
+
+test-core-oldest: CORE_PYTHONS := 3.6:core36
+test-core-newest: CORE_PYTHONS := 3.14:core314 3.13:core313
+test-core-oldest test-core-newest:
 	@tests="$(CORE_TESTS)"
 	has_newest=
-	for row in 3.6:core36 3.14:core314 3.13:core313; do
+	for row in $(CORE_PYTHONS); do
 		version=$${row%%:*}; name=$${row##*:}
 		[ -z "$$has_newest" ] || break
 		python=$$(tools/environment/find_python.sh $$version)

@@ -37,7 +37,8 @@ setup(
     name=PACKAGE_NAME,
     version='0.1.0',
     packages=find_packages(include=[PACKAGE_NAME, PACKAGE_NAME + '.*']),
-    package_data={PACKAGE_NAME: ['py.typed', 'segmentation/kernels.c']},
+    package_data={PACKAGE_NAME: ['py.typed', 'segmentation/kernels.c',
+                                 'costmap/projection/projection.c']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + PACKAGE_NAME]),
         (SHARE, ['package.xml']),

@@ -20,6 +20,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--minutes', type=float, default=60.0)
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--without-capture', action='store_true',
+                        help='keep no frames, to compare the latency')
     parser.add_argument('--output', default='soak_output', help='folder of soak.json, soak.png')
     options = parser.parse_args()
     sys.path.insert(0, os.path.join(ROOT, 'test'))
@@ -30,7 +32,8 @@ def main():
     use_own_transport()
     os.makedirs(options.output, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        report = soak.Soak(folder, options.minutes, options.seed).run()
+        report = soak.Soak(folder, options.minutes, options.seed,
+                           not options.without_capture).run()
     report['wrong'] = soak.faults_of(report)
     report['date'] = time.strftime('%Y-%m-%d', time.gmtime())
     report['commit'] = commit()
@@ -41,7 +44,7 @@ def main():
         stream.write('\n')
     soak_plot.write(report, os.path.join(options.output, 'soak.png'))
     print(json.dumps({key: report[key] for key in (
-        'cameras', 'memory', 'longest_silence_s', 'wrong')}, indent=1))
+        'cameras', 'memory', 'capture', 'longest_silence_s', 'wrong')}, indent=1))
     return 1 if report['wrong'] else 0
 
 

@@ -50,7 +50,7 @@ class Thresholds(NamedTuple):
     """
 
     low_confidence: float = 0.5
-    unsure_share: float = 0.3
+    unsure_share: float = 0.15
     flicker_share: float = 0.05
     depth_share: float = 0.15
     trickle_period: float = 60.0

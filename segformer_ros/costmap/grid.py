@@ -118,10 +118,15 @@ class CostGrid:
             return
         threshold = self.fusion.mark_threshold
         for evidence, times, decay_time in self._layers():
-            step = passed * threshold / decay_time
-            fading = np.where(evidence < threshold, np.clip(evidence, -step, step), 0)
+            step = np.float32(passed * threshold / decay_time)
+            marked = np.flatnonzero(evidence >= threshold)
+            kept = evidence[marked]
+            # All but the marks fade: those are put back.
+            fading = np.minimum(evidence, step)
+            np.maximum(fading, -step, out=fading)
             np.subtract(evidence, fading, out=evidence)
-            evidence[(evidence >= threshold) & (times < stamp - decay_time)] = 0.0
+            kept[times[marked] < stamp - decay_time] = 0.0
+            evidence[marked] = kept
 
     def _layers(self) -> 'Tuple[_Layer, _Layer]':
         return ((self._static, self._static_time, self.fusion.static_decay_time),
@@ -188,12 +193,16 @@ class CostGrid:
         standing = self._static >= self.fusion.mark_threshold
         return self.lethal_cells() & standing.reshape(self.geometry.height, self.geometry.width)
 
-    def ground_cells(self) -> arrays.Bool:
-        """Return (height, width), true where ground was seen and is not forgotten."""
+    def shows_ground(self, cells: arrays.Index) -> arrays.Bool:
+        """
+        Return in which cells ground was seen and is not forgotten.
+
+        :param cells: indices, any shape
+        """
+        times = self._ground_time[cells]
         # Before the first image the time itself is minus infinity.
-        known = ((self._ground_time >= self._time - self.fusion.forget_time)
-                 & (self._ground_time > _NEVER))
-        return np.asarray(known.reshape(self.geometry.height, self.geometry.width), np.bool_)
+        return np.asarray((times >= self._time - self.fusion.forget_time) & (times > _NEVER),
+                          np.bool_)
 
     def stands_within(self, x: arrays.Float64, y: arrays.Float64) -> bool:
         """

@@ -112,6 +112,18 @@ def without_ground(projection: Projection) -> Projection:
         ground_points=GroundPoints(none, none, np.zeros(0, np.uint8), none))
 
 
+def first_of_each(numbers: arrays.Index, count: int) -> arrays.Index:
+    """
+    Return where each number stands first, by rising number.
+
+    :param numbers: (N,) 0 to ``count`` - 1
+    """
+    first = np.full(count, -1, np.intp)
+    # Of equal indices the last assignment stays: backwards, that is the first number.
+    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+    return first[first >= 0]
+
+
 def strongest(cells: arrays.Index, weights: arrays.Float32) -> Evidence:
     """
     Return each cell once, with its greatest weight.

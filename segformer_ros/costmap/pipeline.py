@@ -28,6 +28,8 @@ from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.depth_scale import DepthScaler
 from segformer_ros.costmap.projection.depth_scale import UnscaledDepthError
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.kernel_build import load_kernels
+from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_points import labelled_points
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
@@ -91,11 +93,14 @@ class CostmapPipeline:
 
     :param settings: may be replaced later by :meth:`apply`
     :param costs: may be replaced at any time; the grid keeps what it holds
+    :param compiled: use the compiled kernels where there are some; results are the same
     :raises ConfigurationError: settings out of bounds
     """
 
-    def __init__(self, settings: costmap_settings.CostmapSettings, costs: CostTable) -> None:
+    def __init__(self, settings: costmap_settings.CostmapSettings, costs: CostTable,
+                 compiled: bool = True) -> None:
         costmap_settings.check(settings)
+        self._kernels = load_kernels().kernels if compiled else None
         self.costs = costs
         self.settings = settings
         self._grid_settings = settings.grid
@@ -277,7 +282,7 @@ class CostmapPipeline:
                                         remedy='Make the camera model for the size of the mask.')
         check_camera_pose(view.pose)
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.settings, ego_mask)
+            self._cameras[name] = _Camera(self.settings, ego_mask, self._kernels)
         return self._cameras[name], LabelledView(
             prepared_labels(view.mask, view.confidence, ego_mask,
                             self.settings.projection.min_confidence),
@@ -301,12 +306,13 @@ class _Camera:
     """The projectors of one camera, each with its own tables."""
 
     def __init__(self, settings: costmap_settings.CostmapSettings,
-                 ego_mask: Optional[arrays.UInt8]) -> None:
-        ground = GroundProjector(settings.projection, ego_mask)
+                 ego_mask: Optional[arrays.UInt8],
+                 kernels: Optional[ProjectionKernels]) -> None:
+        ground = GroundProjector(settings.projection, ego_mask, kernels)
         is_nadir = settings.projection.mode == costmap_settings.NADIR
         self._flat: Union[GroundProjector, NadirProjector] = (
             NadirProjector(settings.projection) if is_nadir else ground)
-        self._depth = DepthProjector(settings.projection, settings.depth, ego_mask)
+        self._depth = DepthProjector(settings.projection, settings.depth, ego_mask, kernels)
         self.semantic_layer = SemanticLayerProjector(settings, ground)
         self._scaler: Optional[DepthScaler] = None
         if settings.depth.kind != costmap_settings.METRIC:

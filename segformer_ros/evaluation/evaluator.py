@@ -9,9 +9,7 @@ from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 from segformer_ros.evaluation.report import document
-from segformer_ros.evaluation.run.job import find_label_map
-from segformer_ros.evaluation.run.job import Job
-from segformer_ros.evaluation.run.job import Outcome
+from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
 from segformer_ros.evaluation.sources.frames import FrameSource
@@ -34,7 +32,7 @@ class Request(NamedTuple):
 
     paths: Tuple[str, ...]
     inputs: InputOptions
-    job: Job
+    job: run_job.Job
     parallel: Parallel
     against: str
     notes: Tuple[str, ...] = ()
@@ -57,7 +55,7 @@ def evaluate(request: Request, folder: str,
     job = request.job
     # Mistakes that concern every frame are told before the first one is read.
     spec = resolve_model(job.network.model, job.network.spec_path).spec
-    label_map = find_label_map(job.mapping, load_class_table(spec.classes))
+    label_map = run_job.find_label_map(job.mapping, load_class_table(spec.classes))
     inputs = find_inputs(request.paths, request.inputs)
     if not inputs.sources:
         raise InvalidInputError(
@@ -88,7 +86,7 @@ def evaluate(request: Request, folder: str,
 
 
 def _refuse_empty_comparisons(sources: Sequence[FrameSource],
-                              outcomes: Sequence[Outcome]) -> None:
+                              outcomes: Sequence[run_job.Outcome]) -> None:
     """Raise where no grid of a recording could be compared, whatever the others gave."""
     recordings: Dict[str, GridCounts] = {}
     for source, outcome in zip(sources, outcomes):

@@ -1,27 +1,27 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""
-Load compiled kernels and compare them with their twins: ``python -m`` this module.
+"""Compare the compiled kernels of images with their twins."""
 
-A library that the machine cannot run ends the process that loads it. So the first one to load it
-is a process of its own.
-"""
-
-import ctypes
-import sys
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
-from segformer_ros.common import child_process
 from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation.kernels import Kernels
 from segformer_ros.segmentation.postprocessing import Postprocessor
 from segformer_ros.segmentation.preprocessing import Preprocessor
 
-# numpy and OpenCV take five seconds to import on a slow board, which is busy at its start.
-TIMEOUT_S = 120.0
+
+def open_kernels(library: Any) -> Kernels:
+    """
+    Return the kernels of a loaded library; see :mod:`segformer_ros.common.compiled.validation`.
+
+    :raises AttributeError: a function is missing
+    :raises BackendError: results differ
+    """
+    kernels = Kernels(library)
+    check(kernels)
+    return kernels
 
 
 def check(kernels: Kernels) -> None:
@@ -49,38 +49,3 @@ def check(kernels: Kernels) -> None:
         if not same or not np.array_equal(tensor, plain):
             raise BackendError('The compiled kernels give other results than numpy',
                                remedy='Please report the compiler and the processor.')
-
-
-def try_in_child(path: str) -> str:
-    """
-    Try a library in a process of its own.
-
-    :return: what is wrong with it, or nothing
-    :raises OSError: the process does not start
-    :raises BackendError: it was ended from outside, for want of memory say
-    """
-    with child_process.WorkerProcess(__name__, {'path': path}, TIMEOUT_S) as child:
-        child.wait()
-        messages = list(child.messages())
-        if child.status == 0 and messages:
-            return str(messages[0]['fault'])
-        if child.was_killed:
-            raise BackendError('The compiled kernels could not be tried',
-                               got=f'the process that loaded them {child.ending}',
-                               remedy='The next start tries again.')
-        lines = child.last_words.splitlines()
-        return f'the process that loaded them {child.ending}' + (f': {lines[-1]}' if lines else '')
-
-
-def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:
-    fault = ''
-    try:
-        check(Kernels(ctypes.CDLL(request['path'])))
-    except (OSError, AttributeError, SegformerRosError) as error:
-        fault = str(error)
-    send(fault=fault)
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(child_process.serve(_answer, in_background=False))

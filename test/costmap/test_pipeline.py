@@ -321,6 +321,11 @@ def test_the_bundle_is_never_larger_than_the_mask():
     ({'stamp': 0.0}, InvalidInputError, 'no time stamp'),
     ({'pose': CameraPose(np.eye(4), mount_pose(-0.1, 0.3))}, TransformError, 'not above'),
     ({'pose': CameraPose(np.eye(4), mount_pose(0.8, -0.7))}, TransformError, 'sees no ground'),
+    # Half the view is 0.45 rad high: the ground begins at 4 m / tan(0.55), and at 21 heights.
+    ({'pose': CameraPose(np.eye(4), mount_pose(4.0, 0.1))}, TransformError,
+     r'nearest ground in view 6\.\d m.*Raise projection.max_range well above 6\.\d m'),
+    ({'pose': CameraPose(np.eye(4), mount_pose(0.8, -0.4))}, TransformError,
+     'nearest ground in view 1[5-9].*Check the pitch of the mount'),
     ({'pose': CameraPose(np.eye(4), mount_pose(0.8, -1.2))}, TransformError, 'looks up'),
     ({'depth': np.zeros((2, 2), np.float32)}, InvalidInputError, 'Depth image and mask differ')])
 def test_bad_frames_are_refused_by_name_and_leave_the_grid_alone(change, error, words):

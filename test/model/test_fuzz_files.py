@@ -57,6 +57,7 @@ def changed(draw, seed):
     return bytes(data)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name', sorted(fuzz_targets.TARGETS))
 def test_files_of_any_content_give_the_package_s_own_errors(name):
     @settings(deadline=None, max_examples=60, database=None,

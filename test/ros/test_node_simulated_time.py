@@ -94,8 +94,7 @@ def test_without_a_clock_the_grid_stays_unknown_and_one_line_says_why(domain, tm
                 time.sleep(0.1)
                 assert time.monotonic() < deadline
             node.wait_for_log('/clock runs: the costmap is shown')
-            wait_until(lambda: newest_known(robot) == 0, 'the grid to fade by the clock',
-                       timeout=10.0)
+            wait_until(lambda: newest_known(robot) == 0, 'the grid to fade by the clock')
 
 
 def test_a_clock_that_stops_hides_the_grid_in_forget_time_and_brings_it_back(domain, tmp_path):
@@ -122,9 +121,8 @@ def test_a_clock_that_stops_hides_the_grid_in_forget_time_and_brings_it_back(dom
         paused_at = clock.seconds
         with SimulatedClock(robot) as again:
             again.seconds = paused_at
-            robot.grids.wait(lambda each: GridView(each).known() > 500, after=count, timeout=20.0)
-            wait_until(lambda: newest_known(robot) == 0, 'the grid to fade by the clock',
-                       timeout=20.0)
+            robot.grids.wait(lambda each: GridView(each).known() > 500, after=count)
+            wait_until(lambda: newest_known(robot) == 0, 'the grid to fade by the clock')
             assert again.seconds - paused_at < 8.0
         assert node.log().count('stands still') == 1
 

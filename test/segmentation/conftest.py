@@ -3,7 +3,7 @@
 """Every kernel is tested both ways: in numpy, and compiled where there is a compiler."""
 
 import pytest
-from segformer_ros.segmentation import compiler
+from segformer_ros.common.compiled import compiler
 from segformer_ros.segmentation import kernel_build
 
 

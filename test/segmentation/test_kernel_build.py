@@ -12,10 +12,12 @@ import subprocess
 import sys
 
 import pytest
+from segformer_ros.common.compiled import compiler
+from segformer_ros.common.compiled import library as library_module
+from segformer_ros.common.compiled import validation as validation_module
+from segformer_ros.common.compiled.library import OFF_VARIABLE
 from segformer_ros.common.private_files import CACHE_VARIABLE
-from segformer_ros.segmentation import compiler
 from segformer_ros.segmentation import kernel_build as module
-from segformer_ros.segmentation.kernel_build import OFF_VARIABLE
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def load(tmp_path, monkeypatch, compiled_kernels):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / 'cache'))
     monkeypatch.delenv(OFF_VARIABLE, raising=False)
     # Optimising takes most of the time, and other tests have optimised kernels.
-    monkeypatch.setattr(module, 'FLAGS', tuple(
-        '-O0' if flag == '-O3' else flag for flag in module.FLAGS))
+    monkeypatch.setattr(library_module, 'FLAGS', tuple(
+        '-O0' if flag == '-O3' else flag for flag in library_module.FLAGS))
     # The function below the cache that makes later calls free.
     return module.load_kernels.__wrapped__
 
@@ -121,9 +123,10 @@ import logging
 import sys
 logging.basicConfig(stream=sys.stdout, format='%(levelname)s %(message)s')
 import numpy as np
+from segformer_ros.common.compiled import library
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import kernel_build
-kernel_build.FLAGS = tuple(sys.argv[1].split())
+library.FLAGS = tuple(sys.argv[1].split())
 kernel_build.SOURCE = sys.argv[2]
 from segformer_ros.segmentation.postprocessing import Postprocessor
 compiled = kernel_build.load_kernels()
@@ -144,7 +147,8 @@ def start(load, tmp_path, project_root, monkeypatch):
         if path is not None:
             environment['PATH'] = path
         done = subprocess.run(
-            [sys.executable, '-c', START, ' '.join(module.FLAGS), source or module.SOURCE],
+            [sys.executable, '-c', START, ' '.join(library_module.FLAGS),
+             source or module.SOURCE],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
             timeout=120, env=environment)
         return done.returncode, done.stdout
@@ -227,6 +231,7 @@ FATAL = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name, when', [
     ('SIGILL', 'loaded'), ('SIGSEGV', 'loaded'), ('SIGBUS', 'loaded'), ('SIGILL', 'used')])
 def test_kernels_that_end_their_process_end_none_of_ours_and_are_not_tried_again(
@@ -307,9 +312,9 @@ def test_kernels_are_loaded_after_a_validation_where_no_mark_can_be_written(load
                                                                             monkeypatch):
     assert load().kernels is not None
     tried = []
-    validation = module.kernel_validation.try_in_child
-    monkeypatch.setattr(module.kernel_validation, 'try_in_child',
-                        lambda path: tried.append(path) or validation(path))
+    validation = validation_module.try_in_child
+    monkeypatch.setattr(validation_module, 'try_in_child',
+                        lambda path, opener: tried.append(path) or validation(path, opener))
     assert load().kernels is not None
     assert tried == []
     # Root may write anywhere, so modes would not do.
@@ -321,8 +326,8 @@ def test_kernels_are_loaded_after_a_validation_where_no_mark_can_be_written(load
 @pytest.mark.once
 @pytest.mark.parametrize('flag', ['-fsigned-char', '-funsigned-char'])
 def test_kernels_do_not_depend_on_the_sign_of_char(load, monkeypatch, flag):
-    monkeypatch.setattr(module, 'FLAGS', tuple(
-        flag if each == '-fsigned-char' else each for each in module.FLAGS))
+    monkeypatch.setattr(library_module, 'FLAGS', tuple(
+        flag if each == '-fsigned-char' else each for each in library_module.FLAGS))
     assert load().kernels is not None
 
 

@@ -244,6 +244,7 @@ def independent(reference_network, shared):
     return results
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name', PHOTOS)
 def test_masks_of_photos_equal_an_independent_computation(reference_network, independent,
                                                           compiled, name):

@@ -26,6 +26,9 @@ def test_two_minutes_of_disturbances_lose_nothing_and_leave_no_memory_behind(tmp
     spoilt = copy.deepcopy(report)
     spoilt['cameras']['front']['lost_by_node'] = 1
     spoilt['cameras']['rear']['wrong'] = 2
-    assert soak.faults_of(spoilt) == ['front: 1 lost_by_node', 'rear: 2 wrong']
+    spoilt['capture']['frames'] = 101
+    assert soak.faults_of(spoilt) == [
+        'front: 1 lost_by_node', 'rear: 2 wrong',
+        'captured: 101 frames, {} MiB'.format(spoilt['capture']['largest_mib'])]
     soak_plot.write(report, str(tmp_path / 'soak.png'))
     assert Image.open(str(tmp_path / 'soak.png')).size[0] == soak_plot.WIDTH

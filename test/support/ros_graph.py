@@ -21,8 +21,8 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-TIMEOUT = 60.0
-"""Seconds; ten times what discovery and start take on a busy machine."""
+TIMEOUT = 120.0
+"""Seconds; ten times what discovery and start take on a machine with four times too much to do."""
 ASK_AGAIN = 5.0
 READING = (GetState, GetParameters)
 _NUMBERS = itertools.count()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the node for a long time under random disturbances, and keep the books."""
 
+import os
 import random
 import statistics
 import threading
@@ -9,6 +10,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
+from support import captured
 from support import soak_robot
 from support.ros_graph import NodeProcess
 from support.ros_graph import private_domain
@@ -33,6 +35,11 @@ COUNTED = {'received': 'received', 'published': 'published',
            'failed': 'failed'}
 BACK_WITHIN = 15.0
 """Seconds without any mask that are too many even after the longest disturbance."""
+CAPTURED_FRAMES, CAPTURED_MIB = 100, 1
+CAPTURE = {'capture.enabled': 'true', 'capture.trickle_period': 0.1, 'capture.max_rate': 2.0,
+           'capture.max_frames': CAPTURED_FRAMES, 'capture.max_mib': CAPTURED_MIB,
+           'capture.min_free_mib': 0}
+"""Full after a minute, so that frames make way for the rest of the run."""
 
 
 class Soak:
@@ -42,9 +49,11 @@ class Soak:
     :param folder: for the model and the node's logs
     :param minutes: how long
     :param seed: of the disturbances
+    :param capture: keep frames all the while
     """
 
-    def __init__(self, folder, minutes, seed=1):
+    def __init__(self, folder, minutes, seed=1, capture=True):
+        self.captures = os.path.join(folder, 'captures') if capture else None
         self._folder = folder
         self._minutes = minutes
         self.random = random.Random(seed)
@@ -66,6 +75,8 @@ class Soak:
         parameters = dict(write_color_costs(self._folder), **soak_robot.PARAMETERS)
         parameters.update({'model': write_color_model(self._folder), 'threads': 1,
                            'cameras': '[{}]'.format(', '.join(CAMERAS))})
+        if self.captures:
+            parameters.update(CAPTURE, **{'capture.folder': self.captures})
         with private_domain() as domain, \
                 NodeProcess(domain, self._folder, parameters) as node, \
                 SegformerPeer(domain, CAMERAS[0]) as first, \
@@ -151,6 +162,7 @@ class Soak:
                 'cpu': round((cpu - before) / SAMPLE_EVERY, 3), 'masks': len(latencies),
                 'latency_ms': round(1e3 * statistics.median(latencies), 2) if latencies
                 else None, 'known_cells': self.robot.known,
+                'captured_mib': folder_mib(self.captures),
                 'wrong': sum(camera.counts['wrong'] for camera in self.cameras.values())})
 
     def _on_diagnostics(self, message):
@@ -186,7 +198,28 @@ class Soak:
                 'longest_silence_s': round(max(
                     camera.longest_gap for camera in self.cameras.values()), 2),
                 'memory': memory_growth(self.samples), 'complaints': self.complaints,
+                'capture': captured_report(self.captures, self.samples),
                 'tracebacks': log.count('Traceback'), 'running': running}
+
+
+def folder_mib(folder):
+    """Return the size of a folder that is being written, MiB."""
+    total = 0
+    for parent, _, names in os.walk(folder or ''):
+        for name in names:
+            try:
+                total += os.path.getsize(os.path.join(parent, name))
+            except FileNotFoundError:
+                pass  # it made way
+    return round(total / 2.0 ** 20, 3)
+
+
+def captured_report(folder, samples):
+    """Return what capture left behind, None without it."""
+    if not folder:
+        return None
+    return {'frames': len(captured.check_whole(folder)),
+            'largest_mib': max([each['captured_mib'] for each in samples] + [folder_mib(folder)])}
 
 
 def memory_growth(samples):
@@ -224,6 +257,10 @@ def faults_of(report):
         if camera['right'] < 0.5 * camera['sent']:
             wrong.append('{}: {} right masks of {} images'.format(
                 name, camera['right'], camera['sent']))
+    kept = report['capture']
+    if kept and not (0 < kept['frames'] <= CAPTURED_FRAMES
+                     and kept['largest_mib'] < 1.1 * CAPTURED_MIB):
+        wrong.append('captured: {frames} frames, {largest_mib} MiB'.format(**kept))
     wrong += soak_robot.faults_of(report['costmap'], len(report['cameras']) * sum(
         fault['fault'] in SWITCHING for fault in report['faults']))
     if report['longest_silence_s'] > BACK_WITHIN:

@@ -25,11 +25,11 @@ class StillGrid(NamedTuple):
         """Return the same: everything that is held here stays."""
         return self.lethal_cells()
 
-    def ground_cells(self):
-        """Return (height, width), true where ground was seen; nowhere by default."""
+    def shows_ground(self, cells):
+        """Return in which cells ground was seen; nowhere by default."""
         if self.ground is None:
-            return np.zeros((self.geometry.height, self.geometry.width), np.bool_)
-        return self.ground
+            return np.zeros(cells.shape, np.bool_)
+        return self.ground.reshape(-1)[cells]
 
     def stands_within(self, x, y):
         """Return whether any obstacle is held, near or far."""

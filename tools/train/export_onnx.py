@@ -64,6 +64,19 @@ def export(checkpoint: str, out: str, outputs: int,
     network.load_state_dict(state['average'])
     network = widened(network, classes, outputs).eval()
     width, height = size_wh or state['size_wh']
+    return write_onnx(network, (width, height), out)
+
+
+def write_onnx(network: nn.Module, size_wh: Tuple[int, int], out: str) -> float:
+    """
+    Write a network that takes normalised pictures and returns logits; compare with onnxruntime.
+
+    :param network: in evaluation mode
+    :param size_wh: of its input, pixels
+    :param out: ONNX file to write
+    :return: largest difference of logits between PyTorch and onnxruntime
+    """
+    width, height = size_wh
     example = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     torch.onnx.export(network, (example,), out, opset_version=_OPSET, dynamo=False,
                       input_names=['pixel_values'], output_names=['logits'],

@@ -17,8 +17,11 @@ from segformer_ros.ros.parameters.node import CameraParameters
 NODE = '/segformer'
 STAMPS, RECORDED = 'stamps', 'recorded'
 """Clocks: the images' own stamps, or the time at which each was recorded."""
-# What stands in files of live nodes and concerns how fast, not what.
-_PACE = {'max_rate': 'every image is evaluated'}
+# Parameters of which the live node makes something that is not done here, with what follows.
+_NOT_USED = {'max_rate': 'every image is evaluated',
+             'imu.topic': 'no IMU tips the body, so that grids may differ from the node\'s',
+             'mount_watch.apply': 'mounts are not corrected, so that grids may differ from the '
+                                  'node\'s'}
 
 
 class LiveNode(NamedTuple):
@@ -94,7 +97,7 @@ class LiveNode(NamedTuple):
     def notes(self) -> List[str]:
         """Return remarks on what of the file is not used."""
         rows = [f'{name} of the parameter file is not used: {reason}.'
-                for name, reason in _PACE.items() if name in self.file.given
+                for name, reason in _NOT_USED.items() if name in self.file.given
                 and self.file.values[name]]
         others = [each.name for each in self.file.parameters.cameras
                   if each.name != self.camera.name]

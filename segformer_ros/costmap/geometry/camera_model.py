@@ -77,6 +77,19 @@ class CameraModel:
                                    self.size_wh[1] / float(image_wh[1]))
         self._rays: Optional[arrays.Float32] = None
 
+    @property
+    def polynomial(self) -> Optional[distortion.Polynomial]:
+        """Return the numbers of the distortion, None where it is not a polynomial."""
+        lens = self._distortion
+        return lens.polynomial if isinstance(lens, distortion.PolynomialDistortion) else None
+
+    @property
+    def lens_turn(self) -> Optional[arrays.Float64]:
+        """Return the (3, 3) rotation from the optical frame to the lens, None for none."""
+        if self.rectified or np.array_equal(self._rotation, np.eye(3)):
+            return None
+        return self._rotation.T
+
     def project(self, x: arrays.Array, y: arrays.Array, z: arrays.Array
                 ) -> Tuple[arrays.Array, arrays.Array]:
         """
@@ -88,9 +101,9 @@ class CameraModel:
         :return: u and v in mask pixels, same shape and dtype; NaN where the lens does not see
             the point. They may lie outside the mask
         """
-        if not self.rectified and not np.array_equal(self._rotation, np.eye(3)):
-            turn = [[float(value) for value in row] for row in self._rotation.T]
-            x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in turn)
+        turn = self.lens_turn
+        if turn is not None:
+            x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in turn.tolist())
         xd, yd = self._distortion.distort(x, y, z)
         return xd * self.fx + self.cx, yd * self.fy + self.cy
 

@@ -11,7 +11,7 @@ function stops growing.
 """
 
 import abc
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -67,6 +67,21 @@ class Distortion(abc.ABC):
         """
 
 
+class Polynomial(NamedTuple):
+    """
+    The numbers of a polynomial distortion.
+
+    ``over`` and ``under`` (4,) are polynomials in r^2, highest power first, whose quotient is the
+    radial gain; ``tangential`` is p1 p2, ``prism`` s1 s2 s3 s4; ``limit`` the largest r^2 seen.
+    """
+
+    over: Tuple[float, ...]
+    under: Tuple[float, ...]
+    tangential: Tuple[float, float]
+    prism: Tuple[float, ...]
+    limit: float
+
+
 class PolynomialDistortion(Distortion):
     """
     No distortion, plumb_bob and rational_polynomial.
@@ -88,6 +103,13 @@ class PolynomialDistortion(Distortion):
         radii = np.linspace(0.0, self.largest_tangent, _TABLE_LENGTH)
         self._radii = radii
         self._distorted_radii = radii * self._gain(radii * radii)
+
+    @property
+    def polynomial(self) -> Polynomial:
+        """Return the numbers that :meth:`distort` computes with."""
+        return Polynomial(tuple(self._over.tolist()), tuple(self._under.tolist()),
+                          (self._p1, self._p2), tuple(self._prism.tolist()),
+                          self.largest_tangent * self.largest_tangent)
 
     def _gain(self, s: Any) -> Any:
         return np.polyval(self._over, s) / np.polyval(self._under, s)

@@ -134,14 +134,16 @@ def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: Camera
     chosen = blind & (seen.moving | ~np.isfinite(remembered))
     speakers = np.flatnonzero(chosen)
     speakers = speakers[np.argsort(~seen.moving[speakers], kind='stable')]
-    speakers = speakers[np.unique(line[speakers], return_index=True)[1]]
+    speakers = speakers[observation.first_of_each(line[speakers], len(middle))]
     owners, steps = np.nonzero(inside[line[speakers]] & (ranges < strip.edge[speakers, None]))
     bins = speakers[owners]
     filled = places[line[bins], steps]
-    may_stand = seen.moving[bins] | ~grid.ground_cells().reshape(-1)[filled]
-    placed = np.isfinite(remembered) | (chosen & np.isin(line, line[bins[may_stand]]))
+    may_stand = seen.moving[bins] | ~grid.shows_ground(filled)
+    stands = np.zeros(len(middle), np.bool_)
+    stands[line[bins[may_stand]]] = True
+    placed = np.isfinite(remembered) | (chosen & stands[line])
     # One point for each cell: near the camera many lines share one.
-    once = np.unique(filled, return_index=True)[1]
+    once = observation.first_of_each(filled, grid.geometry.width * grid.geometry.height)
     bins, steps, may_stand = bins[once], steps[once], may_stand[once]
     return Strip(remembered, observation.Obstacles(
         x[line[bins], steps], y[line[bins], steps], seen.labels[bins], seen.sure[bins],

@@ -12,6 +12,23 @@ from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.transforms import CameraPose
 
 
+class CellRectangle(NamedTuple):
+    """
+    A rectangle of cells of a grid, axis-aligned in odom.
+
+    ``corner`` is its first cell and ``width`` the cells in a row of the grid. Cell (column, row)
+    lies at ``column_x[column] + row_x[row]`` and ``column_y[column] + row_y[row]``: float32 metres
+    relative to the camera's foot point, along the ground frame's axes.
+    """
+
+    corner: int
+    width: int
+    column_x: arrays.Float32
+    row_x: arrays.Float32
+    column_y: arrays.Float32
+    row_y: arrays.Float32
+
+
 class GroundCells(NamedTuple):
     """
     Cells of a grid near a camera, seen from its ground frame.
@@ -25,10 +42,10 @@ class GroundCells(NamedTuple):
     y: arrays.Float32
 
 
-def cells_between(geometry: observation.GridGeometry, odom_from_ground: arrays.Float64,
-                  foot: Tuple[float, float], outline: arrays.Float64) -> GroundCells:
+def rectangle_between(geometry: observation.GridGeometry, odom_from_ground: arrays.Float64,
+                      foot: Tuple[float, float], outline: arrays.Float64) -> CellRectangle:
     """
-    Return the cells of the rectangle around a part of the ground.
+    Return the rectangle of cells around a part of the ground.
 
     The rectangle is axis-aligned in odom, so the work grows with what is in view, not with the
     grid. A ground frame that is tilted against odom is projected along odom's z.
@@ -43,15 +60,29 @@ def cells_between(geometry: observation.GridGeometry, odom_from_ground: arrays.F
     low_x, high_x = _window(x, geometry.origin_x, geometry.resolution, geometry.width)
     low_y, high_y = _window(y, geometry.origin_y, geometry.resolution, geometry.height)
     centers_x, centers_y = geometry.centers()
-    dx = (centers_x[low_x:high_x] - middle[0])[None, :]
-    dy = (centers_y[low_y:high_y] - middle[1])[:, None]
-    back = np.linalg.inv(turn)
-    cells = (np.arange(low_y, high_y)[:, None] * geometry.width
-             + np.arange(low_x, high_x)[None, :])
-    return GroundCells(
-        cells.reshape(-1),
-        ((back[0, 0] * dx).astype(np.float32) + (back[0, 1] * dy).astype(np.float32)).reshape(-1),
-        ((back[1, 0] * dx).astype(np.float32) + (back[1, 1] * dy).astype(np.float32)).reshape(-1))
+    dx = centers_x[low_x:high_x] - middle[0]
+    dy = centers_y[low_y:high_y] - middle[1]
+    back = np.array([[turn[1, 1], -turn[0, 1]], [-turn[1, 0], turn[0, 0]]]) / (
+        turn[0, 0] * turn[1, 1] - turn[0, 1] * turn[1, 0])
+    return CellRectangle(
+        low_y * geometry.width + low_x, geometry.width,
+        (back[0, 0] * dx).astype(np.float32), (back[0, 1] * dy).astype(np.float32),
+        (back[1, 0] * dx).astype(np.float32), (back[1, 1] * dy).astype(np.float32))
+
+
+def cells_of(rectangle: CellRectangle) -> GroundCells:
+    """Return the cells of a rectangle, row by row."""
+    cells = (rectangle.corner + rectangle.width * np.arange(len(rectangle.row_x))[:, None]
+             + np.arange(len(rectangle.column_x)))
+    return GroundCells(cells.reshape(-1),
+                       (rectangle.column_x + rectangle.row_x[:, None]).reshape(-1),
+                       (rectangle.column_y + rectangle.row_y[:, None]).reshape(-1))
+
+
+def cells_between(geometry: observation.GridGeometry, odom_from_ground: arrays.Float64,
+                  foot: Tuple[float, float], outline: arrays.Float64) -> GroundCells:
+    """Return the cells of :func:`rectangle_between`."""
+    return cells_of(rectangle_between(geometry, odom_from_ground, foot, outline))
 
 
 def obstacle_evidence(
@@ -95,7 +126,9 @@ def held_before(lethal: arrays.Bool, geometry: observation.GridGeometry, pose: C
 
 def to_odom(odom_from_ground: arrays.Float64, x: Any, y: Any
             ) -> Tuple[arrays.Float64, arrays.Float64]:
-    """Return points of the ground plane in odom, seen along odom's z; metres."""
+    """Return points of the ground plane in odom, seen along odom's z; metres in float64."""
+    # Else numpy before 2 would stay with float32.
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     m = odom_from_ground
     return m[0, 0] * x + m[0, 1] * y + m[0, 3], m[1, 0] * x + m[1, 1] * y + m[1, 3]
 

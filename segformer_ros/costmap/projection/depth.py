@@ -11,7 +11,7 @@ the mean of the ground in the image. Classes that are neither ground nor obstacl
 pixels without a class stand up by their height alone.
 """
 
-from typing import Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -21,6 +21,8 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection.cells import obstacle_evidence
 from segformer_ros.costmap.projection.cells import to_odom
+from segformer_ros.costmap.projection.kernels import Measured
+from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.measured_height import ground_costs
 from segformer_ros.costmap.projection.measured_height import sort_by_height
@@ -42,15 +44,18 @@ class DepthProjector:
     :param projection: ``max_range`` is used
     :param settings: height gates and counts
     :param ego_mask: (H, W) uint8, 255 where the camera sees its own robot
+    :param kernels: do the same faster
     """
 
     def __init__(self, projection: ProjectionSettings, settings: DepthSettings,
-                 ego_mask: Optional[arrays.UInt8] = None) -> None:
+                 ego_mask: Optional[arrays.UInt8] = None,
+                 kernels: Optional[ProjectionKernels] = None) -> None:
+        self._kernels = kernels
         self.projection = projection
         self.settings = settings
         self.ego_mask = ego_mask
         self._camera: Optional[CameraModel] = None
-        self._pixels: arrays.Index = np.zeros(0, np.intp)
+        self._pixels: arrays.Int32 = np.zeros(0, np.int32)
         self._directions: arrays.Float32 = np.zeros((3, 0), np.float32)
 
     def project(self, view: LabelledView, costs: cost_table.CostTable, grid: CostGrid
@@ -61,32 +66,15 @@ class DepthProjector:
         :raises InvalidInputError: depth and mask differ in size
         """
         geometry = grid.geometry
-        depth = view.flat_depth()
+        depth = view.flat_depth().astype(np.float32, copy=False)
         self._prepare(view.camera)
-        distance = depth[self._pixels]
-        with np.errstate(invalid='ignore'):
-            valid = (distance > _NEAREST) & (distance < np.inf)
-        pixels, distance = self._pixels[valid], distance[valid].astype(np.float32)
-        rows = view.pose.ground_from_camera[:3].tolist()
-        local = self._directions[:, valid] * distance
-        x, y, z = (row[0] * local[0] + row[1] * local[1] + row[2] * local[2] + row[3]
-                   for row in rows)
-        out = np.hypot(x - np.float32(rows[0][3]), y - np.float32(rows[1][3]))
-        cells, inside = geometry.indices(*to_odom(view.pose.odom_from_ground, x, y))
-        shown = view.labels[pixels]
-        kinds = sort_by_height(z, out, shown, costs, self.settings)
-        inside &= out <= self.projection.max_range
-        sure = view.confidence_at(pixels)
-        blocked = _blocked_cells(np.flatnonzero(kinds.obstacle & inside), cells, x, y, shown, sure,
-                                 costs, geometry, self.settings.min_points)
-        seen = np.flatnonzero(kinds.ground & inside)
-        labels = np.where(kinds.misnamed[seen], np.uint8(UNLABELED), shown[seen])
-        clear = _clear_points(cells[seen], x[seen], y[seen], labels, sure[seen],
-                              blocked, view, geometry, self.projection.max_range)
+        ground, obstacles = (sort_points if self._kernels is None else self._kernels.sort_points)(
+            self._directions, self._pixels, depth, view, costs, geometry, _NEAREST,
+            self.projection.max_range, self.settings)
+        blocked = _blocked_cells(obstacles, costs, geometry, self.settings.min_points)
         return observation.Projection(
-            _observation(cells[seen], ground_costs(shown[seen], kinds.misnamed[seen], costs),
-                         sure[seen], blocked, view, costs, geometry),
-            blocked, clear)
+            _observation(ground, blocked, view, costs, geometry), blocked,
+            _clear_points(ground, blocked, view, geometry, self.projection.max_range))
 
     def _prepare(self, camera: CameraModel) -> None:
         if camera is self._camera:
@@ -101,39 +89,68 @@ class DepthProjector:
         usable = rays[:, 2] > 0.0
         if self.ego_mask is not None:
             usable &= self.ego_mask.reshape(-1)[index] == 0
-        self._pixels = index[usable]
+        self._pixels = index[usable].astype(np.int32)
         self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T)
         self._camera = camera
 
 
-def _blocked_cells(points: arrays.Index, cells: arrays.Index, x: arrays.Float32, y: arrays.Float32,
-                   shown: arrays.UInt8, sure: arrays.Float32, costs: cost_table.CostTable,
+def sort_points(directions: arrays.Float32, pixels: arrays.Int32, depth: arrays.Float32,
+                view: LabelledView, costs: cost_table.CostTable,
+                geometry: observation.GridGeometry, nearest: float, max_range: float,
+                settings: DepthSettings) -> Tuple[Measured, Measured]:
+    """Return the ground and the obstacles of a view; see :meth:`ProjectionKernels.sort_points`."""
+    distance = depth[pixels]
+    with np.errstate(invalid='ignore'):
+        valid = (distance > nearest) & (distance < np.inf)
+    pixels, distance = pixels[valid], distance[valid]
+    rows = view.pose.ground_from_camera[:3].tolist()
+    local = directions[:, valid] * distance
+    # What is too far for float32 is far out of range.
+    with np.errstate(over='ignore', invalid='ignore'):
+        x, y, z = (row[0] * local[0] + row[1] * local[1] + row[2] * local[2] + row[3]
+                   for row in rows)
+        aside_x, aside_y = x - np.float32(rows[0][3]), y - np.float32(rows[1][3])
+        out = np.sqrt(aside_x * aside_x + aside_y * aside_y)
+        cells, inside = geometry.indices(*to_odom(view.pose.odom_from_ground, x, y))
+        inside &= out <= max_range
+    shown = view.labels[pixels]
+    sorted_points = sort_by_height(z, out, shown, costs, settings)
+    sure = view.confidence_at(pixels)
+    points: List[Any] = [cells, x, y, sure, shown, sorted_points.misnamed]
+    ground, obstacles = (
+        Measured(*[each[chosen] for each in points])
+        for chosen in (np.flatnonzero(sorted_points.ground & inside),
+                       np.flatnonzero(sorted_points.obstacle & inside)))
+    return ground, obstacles
+
+
+def _blocked_cells(points: Measured, costs: cost_table.CostTable,
                    geometry: observation.GridGeometry, min_points: int) -> observation.Obstacles:
     """Return one obstacle point per cell that holds enough of them."""
     count = geometry.width * geometry.height
-    cells, x, y, sure = cells[points], x[points], y[points], sure[points]
-    hits = np.bincount(cells, minlength=count)
+    hits = np.bincount(points.cells, minlength=count)
     places = np.flatnonzero(hits >= min_points)
     number = np.maximum(hits[places], 1)
     # Any of a cell's points may name it; one that moves is preferred, since it fades sooner.
     name = np.zeros(count, np.uint8)
-    name[cells] = shown[points]
-    moving = costs.dynamic[shown[points]]
-    name[cells[moving]] = shown[points][moving]
-    means = [(np.bincount(cells, weights=values, minlength=count)[places] / number).astype(
-        np.float32) for values in (x, y, sure)]
+    name[points.cells] = points.labels
+    moving = costs.dynamic[points.labels]
+    name[points.cells[moving]] = points.labels[moving]
+    means = [(np.bincount(points.cells, weights=values, minlength=count)[places] / number).astype(
+        np.float32) for values in (points.x, points.y, points.sure)]
     return observation.Obstacles(means[0], means[1], name[places], means[2], means[2],
                                  np.ones(len(places), np.bool_))
 
 
-def _observation(cells: arrays.Index, values: arrays.Float32, sure: arrays.Float32,
-                 blocked: observation.Obstacles, view: LabelledView, costs: cost_table.CostTable,
-                 geometry: observation.GridGeometry) -> observation.Observation:
+def _observation(ground: Measured, blocked: observation.Obstacles, view: LabelledView,
+                 costs: cost_table.CostTable, geometry: observation.GridGeometry
+                 ) -> observation.Observation:
     count = geometry.width * geometry.height
-    number = np.bincount(cells, minlength=count)
+    values = ground_costs(ground.labels, ground.misnamed, costs)
+    number = np.bincount(ground.cells, minlength=count)
     places = np.flatnonzero(number)
-    mean_cost = np.bincount(cells, weights=values, minlength=count)[places]
-    mean_sure = np.bincount(cells, weights=sure, minlength=count)[places]
+    mean_cost = np.bincount(ground.cells, weights=values, minlength=count)[places]
+    mean_sure = np.bincount(ground.cells, weights=ground.sure, minlength=count)[places]
     number = number[places]
     return observation.Observation(
         observation.Evidence(places, (mean_sure / number).astype(np.float32)),
@@ -141,13 +158,13 @@ def _observation(cells: arrays.Index, values: arrays.Float32, sure: arrays.Float
         *obstacle_evidence(blocked, view.pose, costs, geometry))
 
 
-def _clear_points(cells: arrays.Index, x: arrays.Float32, y: arrays.Float32, shown: arrays.UInt8,
-                  sure: arrays.Float32, blocked: observation.Obstacles, view: LabelledView,
+def _clear_points(ground: Measured, blocked: observation.Obstacles, view: LabelledView,
                   geometry: observation.GridGeometry,
                   max_range: float) -> observation.GroundPoints:
     """Return the farthest unbroken ground of every bin of azimuth, as wide as a far cell is."""
-    first = np.unique(cells, return_index=True)[1]
-    x, y, shown, sure = x[first], y[first], shown[first], sure[first]
+    first = observation.first_of_each(ground.cells, geometry.width * geometry.height)
+    x, y, sure = ground.x[first], ground.y[first], ground.sure[first]
+    shown = np.where(ground.misnamed[first], np.uint8(UNLABELED), ground.labels[first])
     foot = np.array(view.foot, np.float32)
     step = geometry.resolution / max_range
     bins, out = _polar(x - foot[0], y - foot[1], step)

@@ -80,6 +80,8 @@ class DepthScaler:
         self._camera: Optional[CameraModel] = None
         self._pixels: arrays.Index = np.zeros((0, 0), np.intp)
         self._directions: arrays.Float32 = np.zeros((0, 0, 3), np.float32)
+        self._mount: Optional[arrays.Float64] = None
+        self._plane: arrays.Float64 = np.zeros((0, 0))
 
     def to_meters(self, view: LabelledView, costs: cost_table.CostTable) -> ScaledDepth:
         """
@@ -129,16 +131,21 @@ class DepthScaler:
         rays = camera.rays().reshape(-1, 3)[self._pixels]
         with np.errstate(invalid='ignore', divide='ignore'):
             self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)
-        self._camera = camera
+        self._camera, self._mount = camera, None
 
     def _plane_depth(self, view: LabelledView) -> arrays.Float64:
         """Return the depth of the plane at the samples, NaN where it is not or too far."""
         mount = view.pose.ground_from_camera
+        if self._mount is not None and np.array_equal(mount, self._mount):
+            return self._plane
         local = self._directions.dot(mount[:3, :3].T.astype(np.float32)).astype(np.float64)
         with np.errstate(invalid='ignore', divide='ignore'):
             depth = -view.height / local[..., 2]
             out = depth * np.hypot(local[..., 0], local[..., 1])
-            return np.where((local[..., 2] < 0.0) & (out <= 2.0 * self._max_range), depth, np.nan)
+            self._plane = np.where((local[..., 2] < 0.0) & (out <= 2.0 * self._max_range), depth,
+                                   np.nan)
+        self._mount = mount.copy()
+        return self._plane
 
     def _metric(self, values: arrays.Float32, scale: float, shift: float) -> arrays.Float32:
         metric = np.float32(scale) * values + np.float32(shift)

@@ -8,7 +8,7 @@ pixels lie several cells apart. Obstacles go the other way: the foot of each is 
 the mask and projected, so that a thin one is not missed between two cell centres.
 """
 
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -23,6 +23,7 @@ from segformer_ros.costmap.projection import cells
 from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.contact_scan import Scan
 from segformer_ros.costmap.projection.contact_scan import scan
+from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
@@ -52,12 +53,14 @@ class GroundProjector:
 
     :param settings: ranges and thresholds
     :param ego_mask: (H, W) uint8, 255 where the camera sees its own robot
+    :param kernels: do the same faster
     """
 
-    def __init__(self, settings: ProjectionSettings,
-                 ego_mask: Optional[arrays.UInt8] = None) -> None:
+    def __init__(self, settings: ProjectionSettings, ego_mask: Optional[arrays.UInt8] = None,
+                 kernels: Optional[ProjectionKernels] = None) -> None:
         self.settings = settings
         self.ego_mask = ego_mask
+        self._kernels = kernels
         self._camera: Optional[CameraModel] = None
         self._outline: Optional[scan_table.ViewRays] = None
         self._mount: Optional[arrays.Float64] = None
@@ -72,7 +75,8 @@ class GroundProjector:
         if (self._table is None or self._mount is None
                 or np.abs(ground_from_camera - self._mount).max() > _SAME_POSE):
             self._table = scan_table.build_scan_table(
-                camera, self._outline, ground_from_camera, self.settings, self.ego_mask)
+                camera, self._outline, ground_from_camera, self.settings, self.ego_mask,
+                self._kernels)
             self._mount = ground_from_camera.copy()
             self._strip = None
         return self._table
@@ -80,7 +84,7 @@ class GroundProjector:
     def scan(self, view: LabelledView, costs: CostTable) -> Scan:
         """Return the first obstacle in every direction; see :func:`contact_scan.scan`."""
         return scan(self.table(view.camera, view.pose.ground_from_camera), view.labels,
-                    costs.kinds, self.settings)
+                    costs.kinds, self.settings, self._kernels)
 
     def project(self, view: LabelledView, costs: CostTable, grid: CostGrid
                 ) -> observation.Projection:
@@ -90,7 +94,7 @@ class GroundProjector:
         obstacles = _obstacles(found, view, geometry.resolution)
         bins = np.flatnonzero(np.isfinite(found.contact))
         edge, strip = self._strip_of(found, view, costs, grid, obstacles)
-        ground, ground_costs = _ground(found, view, costs, geometry)
+        ground = _ground(found, view, costs, geometry, self._kernels)
         new = obstacles.foot_seen.copy()
         blind = (found.blind & (edge > 0.0))[bins]
         # Where the strip has no place for it, it stands where the view begins.
@@ -105,14 +109,17 @@ class GroundProjector:
         if strip is not None:
             # Guesses: they fade as fast as what moves, once it is no longer seen, and no later
             # image takes them for a foot.
-            for guess in (strip.fill.only(strip.may_stand), obstacles.only(new & at_edge)):
-                guessed, inside = geometry.indices(*cells.to_odom(
-                    view.pose.odom_from_ground, guess.x, guess.y))
-                dynamic = observation.strongest(
-                    np.append(dynamic.cells, guessed[inside]),
-                    np.append(dynamic.weights, guess.weights[inside]).astype(np.float32))
+            rest = new & at_edge
+            guessed, inside = geometry.indices(*cells.to_odom(
+                view.pose.odom_from_ground,
+                np.append(strip.fill.x[strip.may_stand], obstacles.x[rest]),
+                np.append(strip.fill.y[strip.may_stand], obstacles.y[rest])))
+            weights = np.append(strip.fill.weights[strip.may_stand], obstacles.weights[rest])
+            dynamic = observation.strongest(np.append(dynamic.cells, guessed[inside]),
+                                            np.append(dynamic.weights, weights[inside]))
         return observation.Projection(
-            observation.Observation(ground, ground_costs, static, dynamic),
+            observation.Observation(observation.Evidence(ground.cells, ground.weights),
+                                    ground.costs, static, dynamic),
             obstacles if strip is None else _with_strip(obstacles, found, strip, edge),
             _clear_points(found, strip, view, geometry.resolution))
 
@@ -172,15 +179,44 @@ def _obstacles(found: Scan, view: LabelledView, resolution: float) -> observatio
                                  view.labels[deep], sure, weights, found.foot_seen[bins])
 
 
-def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observation.GridGeometry
-            ) -> Tuple[observation.Evidence, arrays.Float32]:
+class GroundCosts(NamedTuple):
+    """Cells that show ground: (N,) intp, and float32 weights 0..1 and costs 0..98."""
+
+    cells: arrays.Index
+    weights: arrays.Float32
+    costs: arrays.Float32
+
+
+def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observation.GridGeometry,
+            kernels: Optional[ProjectionKernels]) -> GroundCosts:
     table = found.table
     # The foot point, and the farthest points seen: 0 where a bin sees nothing.
     edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
-    near = cells.cells_between(geometry, view.pose.odom_from_ground, table.foot,
-                               edge + np.array(table.foot))
+    near = cells.rectangle_between(geometry, view.pose.odom_from_ground, table.foot,
+                                   edge + np.array(table.foot))
+    if kernels is not None:
+        ahead_x, ahead_y = table.heading.tolist()
+        shown = kernels.ground_cells(
+            view.camera, (ahead_x, ahead_y, table.start, 1.0 / table.step), found.seen, near,
+            table.foot, inverse(view.pose.ground_from_camera), table.height, geometry.resolution,
+            view.labels, costs.kinds, costs.costs, view.confidences)
+        if shown is not None:
+            return GroundCosts(*shown)
+    return ground_cells(found.table, found.seen, cells.cells_of(near), view, costs,
+                        geometry.resolution)
+
+
+def ground_cells(table: scan_table.ScanTable, seen: arrays.Float32, near: cells.GroundCells,
+                 view: LabelledView, costs: CostTable, resolution: float) -> GroundCosts:
+    """
+    Return the cells that show ground, up to where each bin of a table ends.
+
+    :param seen: (A,) range up to which each bin is looked at, metres
+    :param near: the cells that are asked
+    :param resolution: cell size, metres
+    """
     bins, inside = table.bins_of(near.x, near.y)
-    limit = found.seen[bins]
+    limit = seen[bins]
     squared = near.x * near.x + near.y * near.y
     before = np.flatnonzero(inside & (squared < limit * limit))
     pixels = scan_table.pixel_indices(
@@ -189,9 +225,9 @@ def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observa
     shown = view.labels[pixels]
     ground = np.flatnonzero(costs.kinds[shown] == GROUND)
     weights = range_weights(np.sqrt(squared[before[ground]]), table.height, view.camera,
-                            geometry.resolution) * view.confidence_at(pixels[ground])
-    return (observation.Evidence(near.cells[before[ground]], weights),
-            costs.costs[shown[ground]].astype(np.float32))
+                            resolution) * view.confidence_at(pixels[ground])
+    return GroundCosts(near.cells[before[ground]], weights,
+                       costs.costs[shown[ground]].astype(np.float32))
 
 
 def _clear_points(found: Scan, strip: Optional[blind_strip.Strip], view: LabelledView,

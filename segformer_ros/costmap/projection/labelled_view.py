@@ -44,7 +44,7 @@ class LabelledView(NamedTuple):
         """Return the height of the camera above the ground, metres."""
         return float(self.pose.ground_from_camera[2, 3])
 
-    def confidence_at(self, pixels: arrays.Index) -> arrays.Float32:
+    def confidence_at(self, pixels: arrays.Array) -> arrays.Float32:
         """Return (N,) float32 0..1 at in-view pixels; 1 where no confidence is known."""
         if self.confidences is None:
             return np.ones(len(pixels), np.float32)

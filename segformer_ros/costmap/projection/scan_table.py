@@ -15,6 +15,8 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
+from segformer_ros.costmap.projection.kernels import ProjectionKernels
+from segformer_ros.costmap.projection.kernels import Samples
 from segformer_ros.costmap.settings import ProjectionSettings
 
 # Pixels between the rays that only find out which part of the ground is in view.
@@ -29,6 +31,9 @@ _BLOCK = 32768
 _FULL_TURN = 8.0
 # Cosine to straight down from which the image's up direction serves as heading.
 _STEEP = 0.98
+# Heights of the camera to the nearest ground in view, above which the mount is doubted: a view
+# that begins there looks 6 degrees down at most.
+_PLAUSIBLE_REACH = 10.0
 
 
 class ScanTable(NamedTuple):
@@ -39,10 +44,9 @@ class ScanTable(NamedTuple):
 
     ``heading`` (2,) is the unit vector that azimuth 0 points to. Bin b covers azimuths from
     ``start + b * step``. ``directions`` (A, 2) are unit vectors of the bins' middles, ``ranges``
-    (R,) the samples' distances, rising. ``pixels`` (A, R) intp index the flattened mask; the
-    value H * W stands for "not in view". ``begun`` (A, R) is true from each bin's first sample
-    in view on, ``first`` (A,) intp is that sample, R if there is none; ``end`` (A,) float32 is
-    the range of its last one, 0 if there is none.
+    (R,) the samples' distances, rising. ``pixels`` (A, R) int32 index the flattened mask; the
+    value H * W stands for "not in view". ``first`` (A,) int32 is each bin's first sample in view,
+    R if there is none; ``end`` (A,) float32 is the range of its last one, 0 if there is none.
     """
 
     foot: Tuple[float, float]
@@ -52,9 +56,8 @@ class ScanTable(NamedTuple):
     step: float
     directions: arrays.Float32
     ranges: arrays.Float32
-    pixels: arrays.Index
-    begun: arrays.Bool
-    first: arrays.Index
+    pixels: arrays.Int32
+    first: arrays.Int32
     end: arrays.Float32
 
     def bins_of(self, x: arrays.Float32, y: arrays.Float32) -> Tuple[arrays.Index, arrays.Bool]:
@@ -76,15 +79,16 @@ class ScanTable(NamedTuple):
 
 class ViewRays(NamedTuple):
     """
-    Directions that outline what a camera sees: (N, 3) unit vectors in the optical frame.
+    Directions that outline what a camera sees.
 
-    ``coarse`` covers the image up to its edges, ``column`` and ``row`` are the pixels through
-    the principal point. They depend on the camera alone, so they outlast a moving mount.
+    ``coarse`` (N, 3) unit vectors in the optical frame cover the image up to its edges.
+    ``column_step`` and ``row_step`` are small angles between pixels, radians, of those through the
+    principal point. All depend on the camera alone, so they outlast a moving mount.
     """
 
     coarse: arrays.Float64
-    column: arrays.Float64
-    row: arrays.Float64
+    column_step: float
+    row_step: float
 
 
 def azimuth(x: arrays.Float32, y: arrays.Float32) -> arrays.Float32:
@@ -155,21 +159,33 @@ def view_rays(camera: CameraModel) -> ViewRays:
     # The outermost rays leave through the pixels' outer edges.
     u, v = np.meshgrid(np.linspace(-0.5, width - 0.5, max(2, width // _COARSE)),
                        np.linspace(-0.5, height - 0.5, max(2, height // _COARSE)))
-    bundles = (camera.unproject(u, v).reshape(-1, 3),
-               camera.unproject(np.full(height, camera.cx), np.arange(height)),
-               camera.unproject(np.arange(width), np.full(width, camera.cy)))
-    return ViewRays(*[rays[np.isfinite(rays[:, 0])] for rays in bundles])
+    coarse, column, row = (rays[np.isfinite(rays[:, 0])] for rays in (
+        camera.unproject(u, v).reshape(-1, 3),
+        camera.unproject(np.full(height, camera.cx), np.arange(height)),
+        camera.unproject(np.arange(width), np.full(width, camera.cy))))
+    return ViewRays(coarse, _small_step(column, 1.0 / camera.fy),
+                    _small_step(row, 1.0 / camera.fx))
+
+
+def _small_step(line: arrays.Float64, on_axis: float) -> float:
+    if len(line) < 2:
+        # The principal point lies where the lens has no rays.
+        return on_axis
+    # Of the angles between pixels a small one: they shrink towards the image's edge.
+    return float(np.percentile(np.linalg.norm(np.diff(line, axis=0), axis=1), _FINE_STEPS))
 
 
 def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera: arrays.Float64,
                      settings: ProjectionSettings,
-                     ego_mask: Optional[arrays.UInt8] = None) -> ScanTable:
+                     ego_mask: Optional[arrays.UInt8] = None,
+                     kernels: Optional[ProjectionKernels] = None) -> ScanTable:
     """
     Lay the samples for a camera at a pose.
 
     :param outline: from :func:`view_rays` of the same camera
     :param ground_from_camera: (4, 4) float64
     :param ego_mask: (H, W) non-zero where the robot sees itself
+    :param kernels: do the same faster
     :raises TransformError: no part of the ground within range is in view
     """
     rotation = ground_from_camera[:3, :3]
@@ -186,7 +202,7 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
             'Camera sees no ground', got='nearest ground in view {}'.format(
                 f'{reach.min():.1f} m away' if len(reach) else 'above the horizon'),
             expected=f'some within max_range {settings.max_range:.1f} m',
-            remedy='Check the pitch of the mount and that the frame is an optical one.')
+            remedy=_remedy(reach, height))
     start, step, bins = _bins(camera, rotation, heading, rays[in_range])
     ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
@@ -194,11 +210,29 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
     # The optical frame sees a bin's samples on a line that starts at the foot point.
     camera_from_ground = inverse(ground_from_camera)
-    start_x, start_y, start_z = (camera_from_ground[:3, :2].dot(foot)
-                                 + camera_from_ground[:3, 3]).tolist()
+    begin = camera_from_ground[:3, :2].dot(foot) + camera_from_ground[:3, 3]
     lines = directions.dot(camera_from_ground[:3, :2].T.astype(np.float32))
-    pixels = np.empty((bins, len(ranges)), np.intp)
+    samples = None if kernels is None else kernels.lay_samples(camera, lines, ranges, begin,
+                                                               ego_mask)
+    if samples is None:
+        samples = lay_samples(camera, lines, ranges, begin, ego_mask)
+    return ScanTable(foot, height, heading, start, step, directions, ranges, *samples)
+
+
+def lay_samples(camera: CameraModel, lines: arrays.Float32, ranges: arrays.Float32,
+                begin: arrays.Float64, ego_mask: Optional[arrays.UInt8]) -> Samples:
+    """
+    Return the pixels of every bin's samples.
+
+    :param lines: (A, 3) directions of the bins in the optical frame
+    :param ranges: (R,) float32 metres along them
+    :param begin: (3,) the foot point in the optical frame
+    :param ego_mask: (H, W) non-zero where the robot sees itself, or None
+    """
+    bins = len(lines)
+    pixels = np.empty((bins, len(ranges)), np.int32)
     block = max(1, _BLOCK // len(ranges))
+    start_x, start_y, start_z = begin.tolist()
     for part in (slice(low, low + block) for low in range(0, bins, block)):
         pixels[part] = _pixels_in_view(camera, lines[part, :1] * ranges + start_x,
                                        lines[part, 1:2] * ranges + start_y,
@@ -208,11 +242,18 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
         outside = np.concatenate([ego_mask.reshape(-1) != 0, [True]])
         in_view &= ~outside[pixels]
     any_view = in_view.any(axis=1)
-    begun = np.logical_or.accumulate(in_view, axis=1)
     last = len(ranges) - 1 - in_view[:, ::-1].argmax(axis=1)
-    return ScanTable(foot, height, heading, start, step, directions, ranges, pixels, begun,
-                     np.where(any_view, in_view.argmax(axis=1), len(ranges)),
-                     np.where(any_view, ranges[last], np.float32(0.0)))
+    return Samples(pixels,
+                   np.where(any_view, in_view.argmax(axis=1), len(ranges)).astype(np.int32),
+                   np.where(any_view, ranges[last], np.float32(0.0)))
+
+
+def _remedy(reach: arrays.Float64, height: float) -> str:
+    """Return what to do where no ground is within range; ``reach``: metres to all in view."""
+    if len(reach) and reach.min() <= _PLAUSIBLE_REACH * height:
+        return (f'Raise projection.max_range well above {reach.min():.1f} m, and grid.size with '
+                'it; or pitch the camera down more.')
+    return 'Check the pitch of the mount and that the frame is an optical one.'
 
 
 def _heading(rotation: arrays.Float64) -> arrays.Float64:
@@ -240,9 +281,7 @@ def _ranges(outline: ViewRays, rotation: arrays.Float64, height: float,
             nearest: float, farthest: float) -> arrays.Float32:
     """Return sample ranges at equal steps of depression, about one for each image row."""
     upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])
-    line = outline.column if upright else outline.row
-    # Of the angles between pixels a small one: they shrink towards the image's edge.
-    step = np.percentile(np.linalg.norm(np.diff(line, axis=0), axis=1), _FINE_STEPS)
+    step = outline.column_step if upright else outline.row_step
     low, high = np.arctan2(height, farthest), np.arctan2(height, nearest)
     angles = np.arange(low, min(high + step, 0.5 * np.pi - 1e-3), step)
     return (height / np.tan(angles[::-1])).astype(np.float32)

@@ -51,7 +51,7 @@ class Report(NamedTuple):
     timings: arrays.Float64
     quality: arrays.Float64
     worst: List[WorstFrame]
-    grids: List[GridPicture]
+    grids: Sequence[GridPicture] = ()
 
 
 def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_map: LabelMap,

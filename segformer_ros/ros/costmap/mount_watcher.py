@@ -27,7 +27,8 @@ class MountWatcher(StoppableThread):
     :param verdict: by which it is judged
     """
 
-    def __init__(self, name: str, tell: Callable[[str], None], verdict: mount_verdict.MountVerdict) -> None:
+    def __init__(self, name: str, tell: Callable[[str], None],
+                 verdict: mount_verdict.MountVerdict) -> None:
         super().__init__('mount watch')
         self._prefix = name + ': ' if name else ''
         self._tell = tell
@@ -44,7 +45,8 @@ class MountWatcher(StoppableThread):
         """Return a pose with the correction that is applied, if any."""
         return self._verdict.correction.corrected(pose)
 
-    def offer(self, frame: mount_watch.WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
+    def offer(self, frame: mount_watch.WatchedFrame, camera: CameraModel,
+              is_ground: arrays.Bool) -> None:
         """
         Leave an image if it is wanted and nothing is in work; return at once.
 
@@ -110,7 +112,8 @@ class MountWatcher(StoppableThread):
             with self._changed:
                 self._busy = False
 
-    def _work(self, frame: mount_watch.WatchedFrame, camera: CameraModel, is_ground: arrays.Bool) -> None:
+    def _work(self, frame: mount_watch.WatchedFrame, camera: CameraModel,
+              is_ground: arrays.Bool) -> None:
         watch = self._watch
         if watch is None or watch.camera is not camera:
             watch = self._watch = mount_watch.MountWatch(camera, is_ground)

@@ -9,9 +9,9 @@ import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
 from segformer_ros.common import install
+from segformer_ros.common.compiled import compiler
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.io import status
-from segformer_ros.segmentation import compiler
 
 TIMEOUT = 120.0
 """Seconds; importing everything takes five on a slow board."""

@@ -170,7 +170,7 @@ def test_an_obstacle_that_fills_the_view_stands_at_the_nearest_ground_in_view():
     table = table_of(mount)
     found = scan_of(np.full((240, 320), WALL, np.uint8), table)
     in_view = (table.pixels < 320 * 240).sum(axis=1) >= SETTINGS.min_run
-    first = table.ranges[table.begun.argmax(axis=1)]
+    first = table.ranges[np.minimum(table.first, len(table.ranges) - 1)]
     np.testing.assert_allclose(found.contact[in_view], first[in_view])
     assert not found.foot_seen[in_view].any()
     assert (found.clear == 0).all()

@@ -14,11 +14,14 @@ import pytest
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.grid_agreement import GridAgreement
+from segformer_ros.evaluation.metrics.grid_agreement import GridPicture
 from segformer_ros.evaluation.metrics.performance import latency_table
 from segformer_ros.evaluation.report.document import Report
 from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.run.worst_frames import WorstFrames
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.segmentation.images.compressed import encode_jpeg
+from segformer_ros.segmentation.images.compressed import encode_png
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 
@@ -88,6 +91,15 @@ def report():
     listed = [{'name': f'runs/2026-03-01/a_rather_long_recording_name_{number}.mcap #31',
                'reason': 'no labels', 'message': 'no labels for the image of 1700000000.25',
                'frames': 1} for number in range(12)]
+    heights = [{'range': limit, 'contacts': 10 ** 5, 'shares': dict.fromkeys(
+        ('marked_1', 'marked_2', 'marked_3', 'justified_1', 'justified_2', 'justified_3',
+         'ground_free', 'ground_blocked', 'standing_free'), 0.5)} for limit in (4.0, 8.0, 15.0)]
+    costmap = {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
+               'first_gap': '', 'heights': heights, 'agreement': 0.97,
+               'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)}
+    picture = random.randint(0, 255, (480, 480, 3)).astype(np.uint8)
+    grids = [GridPicture('warehouse', str(position), encode_jpeg(picture, 80).tobytes(),
+                         encode_png(picture).tobytes(), 40, 30) for position in range(2)]
     document = {
         'network': {'model': 'segformer_b0_ade20k', 'backend': 'onnxruntime', 'device': 'cpu',
                     'backend_version': '1.32.0', 'precision': 'fp32', 'graph': 'original',
@@ -97,20 +109,21 @@ def report():
         'colors': table.colors.tolist(), 'rotate': 180, 'frames': frames,
         'inputs': [{'name': f'runs/{day}/warehouse_with_a_long_name.mcap',
                     'frames': frames // 2, 'left_out': 6, 'pixel_accuracy': 0.7,
-                    'mean_iou': None} for day in ('monday', 'tuesday')],
+                    'mean_iou': None, 'costmap': costmap} for day in ('monday', 'tuesday')],
         'left_out': {'frames': 17, 'inputs_of_unknown_loss': 1, 'by_reason': reasons,
                      'listed': listed},
         'notes': ['runs/monday: metadata.yaml is missing'],
         'figures': {'mean_iou': 0.41, 'pixel_accuracy': 0.8, 'mean_boundary_iou': 0.3,
                     'frequency_weighted_iou': 0.7, 'calibration_error': 0.1, 'flicker': 0.2,
-                    'grid_agreement': 0.97, 'grid_recall': 0.9, 'grid_precision': 0.8},
+                    'grid_obstacles_found': 0.5, 'grid_marks_justified': 0.5,
+                    'grid_ground_free': 0.5, 'grid_ground_blocked': 0.5,
+                    'grid_obstacles_free': 0.5, 'grid_agreement': 0.97, 'grid_recall': 0.9,
+                    'grid_precision': 0.8},
         'by_class': [{'name': name, 'iou': float(iou[i]), 'boundary_iou': float(iou[i]) / 2,
                       'accuracy': 0.5, 'precision': 0.5, 'truth_pixels': int(truth[i])}
                      for i, name in enumerate(table.names)],
         'confusion': confusion.tolist(),
-        'costmap': {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
-                    'first_gap': '', 'heights': [],
-                    'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)},
+        'costmap': costmap,
         'calibration': {'pixels': list(range(15)),
                         'confidence': [None] + [(i + 0.5) / 15 for i in range(1, 15)],
                         'accuracy': [None] + [(i / 15.0) ** 2 for i in range(1, 15)]},
@@ -118,7 +131,7 @@ def report():
                         'backend': {'threads': '2'}, 'workers': 1, 'wall_seconds': 12.0,
                         'latency_ms': latency_table(timings), 'frames_per_second': 13.9,
                         'cpu_seconds': 20.0, 'peak_memory_mb': 530.0}}
-    return Report(document, [], timings, random.rand(frames), worst.frames())
+    return Report(document, [], timings, random.rand(frames), worst.frames(), grids)
 
 
 def measure(browser, folder, page, width):
@@ -161,7 +174,7 @@ def test_every_section_and_every_mark_is_drawn(found):
 
 
 def test_pictures_are_decoded_and_large_enough_to_see(found):
-    assert len(found['pictures']) == 9
+    assert len(found['pictures']) == 13
     smallest = 150 if found['width'] == 390 else 330
     for natural_width, width, _, _ in found['pictures']:
         assert natural_width == 480
@@ -173,7 +186,8 @@ def test_text_keeps_its_size(found):
 
 
 def test_layout_follows_the_width(found):
-    first, second, third = found['pictures'][:3]
+    # Behind two grids beside their images.
+    first, second, third = found['pictures'][4:7]
     is_phone = found['width'] == 390
     # On a phone the image takes the full width above its two masks.
     assert (first[3] < second[3]) == is_phone

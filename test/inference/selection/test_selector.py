@@ -38,6 +38,7 @@ def reference(tiny_model, frames):
         return [network.infer(frame)['logits'].argmax(axis=1).copy() for frame in frames]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('version', [
     pytest.param('8.2.1', marks=pytest.mark.real_process), '8.6.1'])
 def test_serves_at_once_and_swaps_without_losing_a_frame(robot, reference, fake_cuda, version):
@@ -261,6 +262,7 @@ def test_offered_frames_are_copies_and_cost_nothing_when_idle(robot, frames):
     assert [float(entry['pixel_values'].max()) for entry in kept] == list(range(2, 10))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('version', ['8.2.1', '8.6.1'])
 def test_each_runtime_gets_the_graph_made_for_it(
         robot, tiny_model, tiny_spec, nano, frames, fake_tensorrt, version, monkeypatch,

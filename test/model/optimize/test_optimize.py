@@ -305,6 +305,7 @@ def assert_exact_on_photos(path, spec, target, pictures):
     return optimized
 
 
+@pytest.mark.once
 def test_shipped_network_is_folded_exactly(tmp_path, photos):
     path = str(tmp_path / 'segformer_sim.onnx')
     shutil.copy(resources.find('models/segformer_sim.onnx'), path)

@@ -269,6 +269,7 @@ def test_names_that_could_leave_the_folder_are_not_there(hub, path):
         fetch()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('entry', [
     {'size': -1}, {'size': 'x'}, {'size': True}, {'lfs': {'sha256': 5, 'size': 'y'}},
     {'lfs': 'z'}, {'blobId': 'short'}, {'blobId': None, 'lfs': None}])

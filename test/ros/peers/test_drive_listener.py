@@ -63,7 +63,7 @@ def test_a_robot_that_is_driven_past_is_calibrated_at_ctrl_c(domain, tmp_path):
                     place += 1
                 fixed.publish(TFMessage(transforms=[transform_message(
                     Time(), BASE, OPTICAL, TOLD.matrix())]))
-                assert moving.wait_for_all_acked(Duration(seconds=10))
+                assert moving.wait_for_all_acked(Duration(seconds=TIMEOUT))
                 # A callback of its own takes the pose in before the image.
                 time.sleep(0.1)
                 header = Header(stamp=stamp_of(stamp), frame_id=OPTICAL)

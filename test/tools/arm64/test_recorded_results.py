@@ -17,7 +17,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 sys.path.insert(0, os.path.join(os.path.dirname(TESTS), 'tools', 'arm64'))
 
 import recorded_results  # noqa: E402
-from segformer_ros.segmentation import compiler  # noqa: E402
+from segformer_ros.common.compiled import compiler  # noqa: E402
 from segformer_ros.segmentation import kernel_build  # noqa: E402
 
 

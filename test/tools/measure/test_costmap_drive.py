@@ -72,6 +72,7 @@ def test_a_perfect_grid_counts_as_perfect_and_a_shifted_one_does_not(room):
     assert empty.marked == 0 and empty.ground == 0 and empty.lethal == 0
 
 
+@pytest.mark.once
 def test_the_trail_of_a_person_who_walks_through_a_room_is_gone_within_the_decay_time():
     world = World('indoor', 0)
     way = Trajectory(world, 1.0, costmap_drive.CAMERA_HEIGHT, costmap_drive.CAMERA_PITCH)

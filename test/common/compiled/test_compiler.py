@@ -5,8 +5,8 @@
 import os
 
 import pytest
+from segformer_ros.common.compiled import compiler
 from segformer_ros.common.errors import BackendError
-from segformer_ros.segmentation import compiler
 from support.other_user import skip_unless_root
 
 

@@ -1,0 +1,201 @@
+# Copyright 2026 segformer_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled projections give the bits of their numpy twins, or are not used."""
+
+import logging
+
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from segformer_ros.common.compiled import library
+from segformer_ros.common.errors import TransformError
+from segformer_ros.common.private_files import CACHE_VARIABLE
+from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.geometry import transforms
+from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.pipeline import CameraView
+from segformer_ros.costmap.pipeline import CostmapPipeline
+from segformer_ros.costmap.projection import kernel_build
+from segformer_ros.costmap.projection.depth import DepthProjector
+from segformer_ros.costmap.projection.flat_ground import GroundProjector
+from segformer_ros.costmap.projection.labelled_view import LabelledView
+from segformer_ros.costmap.projection.labelled_view import prepared_labels
+from segformer_ros.model.classes import load_class_table
+
+ADE20K = load_class_table('ade20k')
+COSTS = load_cost_table('indoor', ADE20K)
+FLOOR, WALL, PERSON, SKY = (ADE20K.id_of(name) for name in ('floor', 'wall', 'person', 'sky'))
+LENSES = {
+    'none': ('none', ()),
+    'plumb_bob': ('plumb_bob', (-0.28, 0.07, 1e-3, -2e-3, 0.0)),
+    'radial alone': ('plumb_bob', (-0.3, 0.1, 0.0, 0.0, 0.02)),
+    'rational': ('rational_polynomial', (0.5, 0.1, 1e-3, 2e-3, 0.01, 0.8, 0.2, 0.02)),
+    'prism': ('rational_polynomial', (-0.1, 0.02, 0.0, 1e-3, 0.0, 0.0, 0.0, 0.0,
+                                      2e-3, -1e-3, 1e-3, 3e-3)),
+    'equidistant': ('equidistant', (0.02, -0.01, 1e-3, 0.0))}
+
+
+def camera_of(lens, width=83, height=61, turned=False):
+    model, coefficients = LENSES[lens]
+    turn = transforms.turn(0.02, -0.01, 0.03).reshape(-1).tolist() if turned else ()
+    return CameraModel(Calibration(width, height, model, coefficients,
+                                   (55.0, 0.0, 40.3, 0.0, 56.5, 31.1, 0.0, 0.0, 1.0), turn))
+
+
+def picture(random, width=83, height=61):
+    """Return a mask of floor below a ragged edge, walls and people above it, and holes."""
+    edge = np.clip(np.cumsum(random.normal(0, 2, width)) + 0.4 * height, 0, height)
+    rows = np.arange(height)[:, None]
+    mask = np.where(rows < edge, WALL, FLOOR).astype(np.uint8)
+    mask[rows < 0.5 * edge] = SKY
+    for _ in range(4):
+        x, y = random.randint(0, width), random.randint(0, height)
+        mask[y:y + 14, x:x + 8] = random.choice([WALL, PERSON, FLOOR])
+    mask[random.random_sample(mask.shape) < 0.03] = 255
+    return mask
+
+
+def bits(projector, view, grid):
+    """Return all that a projection gives, as bytes."""
+    table = projector.table(view.camera, view.pose.ground_from_camera)
+    projection = projector.project(view, COSTS, grid)
+    seen = projection.observation
+    return [np.asarray(each).tobytes() for part in (
+        table[7:], projector.scan(view, COSTS)[1:], seen.ground, (seen.ground_costs,),
+        seen.static, seen.dynamic, projection.obstacles, projection.ground_points)
+        for each in part]
+
+
+@settings(deadline=None, max_examples=60,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lens=st.sampled_from(sorted(LENSES)), turned=st.booleans(), seed=st.integers(0, 2**31),
+       height=st.floats(0.15, 3.0), pitch=st.floats(0.0, 1.4), roll=st.floats(-0.5, 0.5),
+       yaw=st.floats(-3.2, 3.2), min_run=st.integers(1, 6), max_gap=st.integers(0, 6),
+       sure=st.booleans(), ego=st.booleans())
+def test_every_lens_and_pose_gives_the_bits_of_numpy(
+        projection_kernels, lens, turned, seed, height, pitch, roll, yaw, min_run, max_gap, sure,
+        ego):
+    random = np.random.RandomState(seed)
+    camera, mask = camera_of(lens, turned=turned), picture(random)
+    confidence = None if sure else random.randint(0, 256, mask.shape).astype(np.uint8)
+    ego_mask = None
+    if ego:
+        ego_mask = np.zeros_like(mask)
+        ego_mask[-9:, 20:50] = 255
+    limits = costmap_settings.ProjectionSettings(min_run=min_run, max_gap=max_gap)
+    view = LabelledView(
+        prepared_labels(mask, confidence, ego_mask, 30),
+        None if confidence is None else confidence.reshape(-1), camera,
+        transforms.CameraPose(transforms.planar_pose(0.4, -1.1, yaw),
+                              transforms.mount_pose(height, pitch, roll, 0.2, -0.1)))
+    grid = CostGrid(costmap_settings.GridSettings(6.0, 0.05, 1.0),
+                    costmap_settings.FusionSettings())
+    try:
+        expected = bits(GroundProjector(limits, ego_mask), view, grid)
+    except TransformError:
+        with pytest.raises(TransformError):
+            bits(GroundProjector(limits, ego_mask, projection_kernels), view, grid)
+        return
+    assert bits(GroundProjector(limits, ego_mask, projection_kernels), view, grid) == expected
+
+
+@settings(deadline=None, max_examples=30,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lens=st.sampled_from(sorted(LENSES)), seed=st.integers(0, 2**31),
+       kind=st.sampled_from(['metric', 'inverse']), height=st.floats(0.2, 2.0),
+       pitch=st.floats(0.0, 1.4), yaw=st.floats(-3.2, 3.2), sure=st.booleans(),
+       max_points=st.sampled_from([100, 1000, 80000]))
+def test_depth_gives_the_bits_of_numpy(
+        projection_kernels, lens, seed, kind, height, pitch, yaw, sure, max_points):
+    random = np.random.RandomState(seed)
+    mask = picture(random)
+    confidence = None if sure else random.randint(0, 256, mask.size).astype(np.uint8)
+    depth = random.uniform(0.0, 8.0, mask.shape).astype(np.float32)
+    for value in (np.nan, np.inf, -np.inf, 0.0, -1.0, 3e38, 1e-30):
+        depth[random.random_sample(mask.shape) < 0.02] = value
+    # As level as the ground itself, so that the tolerance decides.
+    mount = transforms.mount_pose(height, pitch, 0.02)
+    camera = camera_of(lens)
+    rays = camera.rays()
+    with np.errstate(invalid='ignore', divide='ignore'):
+        plane = -height * rays[..., 2] / rays.dot(mount[2, :3].astype(np.float32))
+    level = np.isfinite(plane) & (plane > 0) & (random.random_sample(mask.shape) < 0.5)
+    depth[level] = plane[level] * random.uniform(0.97, 1.03, mask.shape)[level]
+    view = LabelledView(prepared_labels(mask, None, None, 0), confidence, camera,
+                        transforms.CameraPose(transforms.planar_pose(0.4, -1.1, yaw), mount),
+                        depth)
+    grid = CostGrid(costmap_settings.GridSettings(6.0, 0.05, 1.0),
+                    costmap_settings.FusionSettings())
+    limits = costmap_settings.DepthSettings(kind=kind, min_points=1, max_points=max_points)
+    found, expected = ([np.asarray(each).tobytes() for part in (
+        seen.observation.ground, (seen.observation.ground_costs,), seen.observation.static,
+        seen.observation.dynamic, seen.obstacles, seen.ground_points) for each in part]
+        for seen in (DepthProjector(costmap_settings.ProjectionSettings(), limits, None,
+                                    kernels).project(view, COSTS, grid)
+                     for kernels in (projection_kernels, None)))
+    assert found == expected
+
+
+@pytest.mark.parametrize('lens', sorted(LENSES))
+def test_a_drive_fills_the_same_grid_with_and_without_kernels(projection_kernels, lens):
+    random = np.random.RandomState(4)
+    camera = camera_of(lens)
+    stages = [CostmapPipeline(costmap_settings.CostmapSettings(), COSTS, compiled)
+              for compiled in (True, False)]
+    known = 0
+    for step in range(6):
+        mask = picture(random)
+        confidence = random.randint(100, 256, mask.shape).astype(np.uint8)
+        pose = transforms.CameraPose(
+            transforms.planar_pose(0.1 * step, 0.02 * step, 0.1 * step),
+            transforms.mount_pose(0.5, 0.4 + 0.02 * (step % 3), 0.01 * step))
+        view = CameraView(mask, confidence, camera, pose, 1.0 + 0.2 * step)
+        found, expected = (stage.process('front', view) for stage in stages)
+        assert found.obstacle_points.tobytes() == expected.obstacle_points.tobytes()
+        assert found.ground_points.tobytes() == expected.ground_points.tobytes()
+        grids = [stage.occupancy(view.stamp).values for stage in stages]
+        assert np.array_equal(*grids)
+        known = int((grids[0] >= 0).sum())
+    # The drive marks something, or this would compare nothing with nothing.
+    assert known > 500
+    assert (grids[0] == 100).sum() > 5
+
+
+def test_a_fisheye_lens_is_left_to_numpy(projection_kernels):
+    fisheye, webcam = camera_of('equidistant'), camera_of('plumb_bob')
+    arguments = (np.ones((2, 3), np.float32), np.ones(4, np.float32), np.zeros(3), None)
+    assert projection_kernels.lay_samples(fisheye, *arguments) is None
+    assert projection_kernels.lay_samples(webcam, *arguments) is not None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize('right, wrong', [
+    ('float u = rintf(xd * lens->fx + lens->cx)', 'float u = floorf(xd * lens->fx + lens->cx)'),
+    ('beside[b] ? 0.5f *', 'beside[b] ? 0.6f *'),
+    ('weights[found] = weight * sure', 'weights[found] = weight * sure * 1.0000002f'),
+    ('ground < min_run;', 'ground < 0;'),
+    ('(hidden != NULL && hidden[row[near]])', '0'),
+    ('view.tolerance + view.slope * out[i]', 'view.tolerance')])
+def test_kernels_that_compute_something_else_are_not_used(
+        projection_kernels, monkeypatch, tmp_path, caplog, right, wrong):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / 'cache'))
+    monkeypatch.delenv(library.OFF_VARIABLE, raising=False)
+    monkeypatch.setattr(library, 'FLAGS', tuple(
+        '-O1' if flag == '-O3' else flag for flag in library.FLAGS))
+    with open(kernel_build.SOURCE) as stream:
+        source = stream.read()
+    assert source.count(right) == 1
+    path = tmp_path / 'projection.c'
+    path.write_text(source.replace(right, wrong))
+    monkeypatch.setattr(kernel_build, 'SOURCE', str(path))
+    caplog.set_level(logging.INFO)
+    kernels, origin = kernel_build.load_kernels.__wrapped__()
+    assert kernels is None
+    assert 'give other results than numpy' in origin
+    assert caplog.records[-1].getMessage().startswith('Costmap kernels: numpy: ')
