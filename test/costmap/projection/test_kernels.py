@@ -35,6 +35,8 @@ LENSES = {
     'none': ('none', ()),
     'plumb_bob': ('plumb_bob', (-0.28, 0.07, 1e-3, -2e-3, 0.0)),
     'radial alone': ('plumb_bob', (-0.3, 0.1, 0.0, 0.0, 0.02)),
+    # Its polynomial turns back inside the picture's corners.
+    'turning back': ('plumb_bob', (-0.5, 0.0, 0.0, 0.0, 0.0)),
     'rational': ('rational_polynomial', (0.5, 0.1, 1e-3, 2e-3, 0.01, 0.8, 0.2, 0.02)),
     'prism': ('rational_polynomial', (-0.1, 0.02, 0.0, 1e-3, 0.0, 0.0, 0.0, 0.0,
                                       2e-3, -1e-3, 1e-3, 3e-3)),
