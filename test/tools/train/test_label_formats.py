@@ -22,6 +22,7 @@ if TOOLS not in sys.path:
 import capture_folder  # noqa: E402, I100
 import cvat  # noqa: E402, I100
 import label_studio  # noqa: E402, I100
+from segformer_ros.capture import store as stores  # noqa: E402
 from segformer_ros.common.errors import ConfigurationError  # noqa: E402
 from segformer_ros.common.errors import InvalidInputError  # noqa: E402
 
@@ -106,6 +107,28 @@ def test_frames_are_read_by_stamp_and_reason(folder):
     assert [frame.id for frame in some.frames] == ['c']
     with pytest.raises(ConfigurationError, match='depth'):
         capture_folder.read_capture(folder, ['depth'])
+
+
+def test_what_the_node_stores_is_read(tmp_path):
+    stream = io.BytesIO()
+    Image.fromarray(mask_of(1)).save(stream, 'PNG')
+    store = stores.Store(str(tmp_path / 'captures'), NAMES)
+    try:
+        for camera in ('front', ''):
+            row = row_of(f'20261129T184700_000000007_{camera}', 7, camera=camera,
+                         classes='classes.json')
+            for key in ('image', 'mask', 'confidence'):
+                del row[key]
+            store.add(row, {'image': stream.getvalue(), 'mask': stream.getvalue()},
+                      stores.Limits(min_free_bytes=0))
+    finally:
+        store.close()
+    capture = capture_folder.read_capture(str(tmp_path / 'captures'))
+    assert capture.classes == tuple(NAMES)
+    assert sorted(frame.camera for frame in capture.frames) == ['', 'front']
+    for frame in capture.frames:
+        assert (capture.mask(frame) == mask_of(1)).all()
+        assert os.path.isfile(frame.image)
 
 
 def test_line_that_was_cut_off_is_left_out_and_a_broken_one_is_named(folder):
