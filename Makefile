@@ -172,9 +172,9 @@ test-arm64: $(VENV)/.test
 	$(BIN)/python -m pytest test/tools/arm64
 
 # The first page of the README, typed by a new user with the versions of each Ubuntu, up to a
-# costmap; prints how long it takes from git clone to the first grid.
+# costmap; prints how long it takes from git clone to the first grid. Part of test-slow.
 test-readme: $(VENV)/.test
-	FOLLOW_README=1 $(BIN)/python -m pytest -s test/install/test_readme.py
+	$(BIN)/python -m pytest -s test/install/test_readme.py
 
 # Property tests with other examples each time; those that failed are kept and tried first.
 EXAMPLES ?= 1000

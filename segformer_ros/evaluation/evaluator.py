@@ -12,6 +12,7 @@ from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
+from segformer_ros.evaluation.sources.bag_source import BagSource
 from segformer_ros.evaluation.sources.frames import FrameSource
 from segformer_ros.evaluation.sources.inputs import find_inputs
 from segformer_ros.evaluation.sources.inputs import InputOptions
@@ -90,6 +91,9 @@ def _refuse_empty_comparisons(sources: Sequence[FrameSource],
     """Raise where no grid of a recording could be compared, whatever the others gave."""
     recordings: Dict[str, GridCounts] = {}
     for source, outcome in zip(sources, outcomes):
+        # Photos have no grids.
+        if not isinstance(source, BagSource):
+            continue
         recordings.setdefault(source.group, GridCounts()).merge(outcome.result.totals.grids)
     for name, found in recordings.items():
         if not found.compared:

@@ -4,63 +4,26 @@
 
 import math
 
-import cv2
 import mount_watch
 import numpy as np
 import pytest
 from segformer_ros.calibration import watch as calibration_watch
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.costmap.geometry import transforms
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.segmentation.load_model import load_model
-
-DEGREE = math.radians(1.0)
-WIDTH, HEIGHT, FOCAL = 320, 240, 208.0
-FLOOR, WALL = 1, 2
-IS_GROUND = np.arange(256) == FLOOR
-TOLD = Mount(0.8, 22.0 * DEGREE, 0.0, 0.0, 0.2)
-# Metres of a pixel of the floor's picture.
-TEXEL = 0.01
-
-
-def floor_picture():
-    random = np.random.RandomState(4)
-    fine = random.randint(0, 255, (1500, 1500)).astype(np.float32)
-    coarse = cv2.resize(random.randint(0, 255, (150, 150)).astype(np.float32), (1500, 1500))
-    return np.clip(0.4 * cv2.GaussianBlur(fine, (0, 0), 1.5) + 0.6 * coarse, 0, 255).astype(
-        np.uint8)
-
-
-def seen(floor, world_from_base, mount):
-    """Return image and mask of a pinhole, each pixel's ray met with the plane one by one."""
-    c, s = math.cos(mount.pitch), math.sin(mount.pitch)
-    v, u = np.mgrid[0:HEIGHT, 0:WIDTH]
-    right = (u - 0.5 * (WIDTH - 1)) / FOCAL
-    down = (v - 0.5 * (HEIGHT - 1)) / FOCAL
-    # Ahead and up of a ray from a camera that looks below the horizon.
-    ahead, up = c - s * down, -s - c * down
-    with np.errstate(divide='ignore'):
-        scale = np.where(up < -0.02, -mount.height / up, np.nan)
-    x, y = mount.x + scale * ahead, -scale * right
-    wx = world_from_base[0, 0] * x + world_from_base[0, 1] * y + world_from_base[0, 3]
-    wy = world_from_base[1, 0] * x + world_from_base[1, 1] * y + world_from_base[1, 3]
-    image = cv2.remap(floor, (wx / TEXEL + 300).astype(np.float32),
-                      (wy / TEXEL + 750).astype(np.float32), cv2.INTER_LINEAR)
-    mask = np.where(np.isfinite(scale) & (scale * ahead < 6.0), FLOOR, WALL).astype(np.uint8)
-    return np.repeat(image[:, :, None], 3, axis=2), mask
+from support import noise_floor
+from support.noise_floor import DEGREE
+from support.noise_floor import TOLD
 
 
 def watched(true, told=TOLD, pairs=10, noise=0.0, bumped=None):
     """Return the watch after a drive of so many pairs of images, and its last estimate."""
-    camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
-        FOCAL, 0.0, 0.5 * (WIDTH - 1), 0.0, FOCAL, 0.5 * (HEIGHT - 1), 0.0, 0.0, 1.0)))
-    watch = calibration_watch.MountWatch(camera, IS_GROUND)
-    floor = floor_picture()
+    watch = calibration_watch.MountWatch(noise_floor.camera(), noise_floor.IS_GROUND)
+    floor = noise_floor.floor_picture()
     random = np.random.RandomState(2)
     place = says = np.eye(4)
     for index in range(pairs + 1):
-        image, mask = seen(floor, place, true if bumped is None or index < 8 else bumped)
+        is_bumped = bumped is not None and index >= 8
+        image, mask = noise_floor.seen(floor, place, bumped if is_bumped else true)
         pose = transforms.CameraPose(says, told.matrix())
         assert watch.wants(10.0 + 0.4 * index, pose)
         watch.add(calibration_watch.WatchedFrame(10.0 + 0.4 * index, image, mask, pose))
@@ -100,10 +63,8 @@ def test_too_few_pairs_say_nothing():
 
 
 def test_a_robot_that_stands_is_not_looked_at():
-    camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
-        FOCAL, 0.0, 0.5 * (WIDTH - 1), 0.0, FOCAL, 0.5 * (HEIGHT - 1), 0.0, 0.0, 1.0)))
-    watch = calibration_watch.MountWatch(camera, IS_GROUND)
-    image, mask = seen(floor_picture(), np.eye(4), TOLD)
+    watch = calibration_watch.MountWatch(noise_floor.camera(), noise_floor.IS_GROUND)
+    image, mask = noise_floor.seen(noise_floor.floor_picture(), np.eye(4), TOLD)
     pose = transforms.CameraPose(np.eye(4), TOLD.matrix())
     watch.add(calibration_watch.WatchedFrame(10.0, image, mask, pose))
     moved = pose._replace(odom_from_ground=transforms.planar_pose(0.15, 0.0, 0.0))

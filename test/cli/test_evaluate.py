@@ -162,7 +162,7 @@ def test_costmap_without_poses_is_told_and_its_bound_does_not_hold(case, tmp_pat
     printed = capsys.readouterr()
     assert 'Costmap: 0 grids, compared with nothing. 4 frames without a grid; the first: ' in \
         printed.out
-    assert 'No CameraInfo' in printed.out
+    assert 'Unknown frame' in printed.out
     assert 'FAILED: grid_agreement has no value' in printed.err
 
 

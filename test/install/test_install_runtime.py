@@ -14,6 +14,8 @@ import re
 import shutil
 
 import pytest
+from support.ubuntu_python import debian_root
+from support.ubuntu_python import environment_tool
 from support.ubuntu_python import PINS
 from support.ubuntu_python import run
 from support.ubuntu_python import system_python
@@ -89,19 +91,10 @@ def test_a_damaged_runtime_is_made_anew(project_root, script, tmp_path):
     assert 'nothing to do' in run(command, SEGFORMER_ROS_RUNTIME=str(runtime)).stdout
 
 
-def tool(project_root, name):
-    return os.path.join(project_root, 'tools', 'environment', name)
-
-
 @pytest.fixture(params=sorted(SUITES))
 def debian(request, project_root):
     """Return a suite and the folder of that Debian, whose packages come by apt; kept."""
-    folder = os.path.join(project_root, '.venv-debian-' + request.param)
-    done = run([tool(project_root, 'debian_root.sh'), request.param, folder], check=False)
-    if done.returncode == 2:
-        pytest.skip(done.stdout[-500:])
-    assert done.returncode == 0, done.stdout
-    return request.param, folder
+    return request.param, debian_root(project_root, request.param)
 
 
 @pytest.mark.slow
@@ -109,7 +102,8 @@ def test_on_a_real_debian(project_root, debian):
     suite, folder = debian
 
     def inside(*command):
-        return run([tool(project_root, 'in_root.sh'), folder] + list(command), check=False)
+        return run([environment_tool(project_root, 'in_root.sh'), folder] + list(command),
+                   check=False)
 
     script = '/checkout/executables/install_runtime'
     inside(script, '--undo')

@@ -74,6 +74,7 @@ def test_the_seeds_are_good_so_that_their_changes_get_somewhere(name):
     assert all(fuzz_targets.TARGETS[name](seed) for seed in SEEDS[name])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('name', sorted(KNOWN))
 def test_what_broke_once_is_refused(name):
     for data in KNOWN[name]:

@@ -33,15 +33,15 @@ NOD = math.radians(4.0)
 PLACE = planar_pose(0.4, 0.1, 0.1)
 # Metres: half of the error that the nod makes at the box, and that of the test network.
 NEAR, FAR = 0.2, 0.3
-IMU_STEP = NANOSECONDS // 100
+IMU_STEP = NANOSECONDS // 50
 
 
 class TippedRobot(CostmapRobot):
-    """A robot that nods all the time, with an IMU of 100 samples a second."""
+    """A robot that nods all the time, with an IMU of 50 samples a second."""
 
     def __init__(self, domain, has_orientation=True):
         super().__init__(domain)
-        self.imu = self.publisher(Imu, '/imu', QoSProfile(depth=100))
+        self.imu = self.publisher(Imu, '/imu', QoSProfile(depth=50))
         self.grids = self.subscribe(OccupancyGrid, '/segformer/costmap', LATCHED)
         self.diagnostics = self.subscribe(DiagnosticArray, '/diagnostics')
         self._has_orientation = has_orientation
@@ -50,8 +50,8 @@ class TippedRobot(CostmapRobot):
         self.frame = 'base_link'
 
     def measure(self, until_ns, change=lambda message: message):
-        """Send the samples up to a time; not more than a second of them."""
-        self._sent_ns = max(self._sent_ns, until_ns - NANOSECONDS // 4)
+        """Send the samples up to a time; not more than the node's queue holds."""
+        self._sent_ns = max(self._sent_ns, until_ns - 45 * IMU_STEP)
         while self._sent_ns < until_ns:
             self._sent_ns += IMU_STEP
             self.imu.publish(change(imu_message(

@@ -31,6 +31,7 @@ def table(tmp_path_factory):
     return table
 
 
+@pytest.mark.slow
 def test_shipped_network_is_above_0_75_on_held_out_worlds(table):
     # models/segformer_sim.md has the measured figures.
     assert table.mean_iou() > 0.75

@@ -174,6 +174,7 @@ def test_camera_that_runs_free_loses_no_image_while_an_engine_is_loaded_for_two_
         assert counts['dropped for newer ones'] == before['dropped for newer ones']
 
 
+@pytest.mark.slow
 def test_engine_that_fails_its_self_check_leaves_onnxruntime_and_a_warning_with_the_figures(
         robot, domain):
     with robot.node('wrong') as node, SegformerPeer(domain) as peer:
@@ -214,6 +215,7 @@ def test_engine_that_fails_in_a_run_gives_way_within_the_same_frame(robot, domai
         assert watcher.wait('camera', lambda status: True)[1]['failed'] == '0'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('is_built', [False, True], ids=['no engine yet', 'good engine'])
 def test_full_disk_leaves_onnxruntime_and_a_warning_with_the_remedy(robot, domain, is_built):
     if is_built:

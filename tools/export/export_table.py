@@ -5,12 +5,15 @@
 Try kinds of export of SegFormers with random weights, and print what becomes of them as Markdown.
 
 usage: export_table.py [--quick] [--only NETWORK] [--tensorrt PYTHON]
-The files are written by test/support/exported_segformer.py in the manner of PyTorch's exporters.
-Masks and confidence are compared with float64 oracles of the logits before whatever follows
-them. --quick takes one small architecture. PYTHON is an interpreter that has TensorRT for RTX.
+Rows with PyTorch in their name are written by PyTorch's exporters, where it is installed, and
+compared with PyTorch. The others are written by test/support/exported_segformer.py in their
+manner. Masks and confidence are compared with float64 oracles of the logits before whatever
+follows them. --quick takes one small architecture. PYTHON is an interpreter that has TensorRT
+for RTX.
 """
 
 import argparse
+import importlib.util
 import os
 import re
 import subprocess
@@ -23,6 +26,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
 import numpy as np  # noqa: E402, I100
 import onnx  # noqa: E402
+from segformer_ros.common.errors import ModelError  # noqa: E402
 from segformer_ros.common.telemetry import import_onnxruntime  # noqa: E402
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend  # noqa: E402
 from segformer_ros.model.onnx_file import inspection  # noqa: E402
@@ -72,6 +76,37 @@ class Export:
         self.logits = logits
 
 
+def by_pytorch(arch, size_wh, kind, folder):
+    """Export a network with PyTorch; ``kind`` is a value of :func:`pytorch_kinds`."""
+    import pytorch_exports
+    path = os.path.join(folder, 'export.onnx')
+    options = dict(kind)
+    half = options.pop('half', None)
+    network = pytorch_exports.random_network(arch, options.pop('attention', 'eager'))
+    logits = pytorch_exports.export(network, size_wh, path, **options)
+    if half is not None:
+        pytorch_exports.to_half(path, half == 'io kept')
+    return Export(path, logits)
+
+
+def pytorch_kinds():
+    """Return (text, options) of each row that PyTorch writes; none where it is not installed."""
+    if importlib.util.find_spec('torch') is None or \
+            importlib.util.find_spec('transformers') is None:
+        return []
+    rows = [(f'TorchScript, opset {opset}', {'opset': opset}) for opset in (11, 13, 17)]
+    rows += [('TorchScript, opset 13, dynamic', {'opset': 13, 'dynamic': True}),
+             ('TorchScript, opset 17, scaled dot product', {'opset': 17, 'attention': 'sdpa'}),
+             ('TorchScript, opset 13, external data', {'opset': 13, 'external': True}),
+             ('TorchScript, opset 13, float16, io kept', {'opset': 13, 'half': 'io kept'}),
+             ('TorchScript, opset 13, float16', {'opset': 13, 'half': 'all'})]
+    if importlib.util.find_spec('onnxscript') is not None:
+        rows += [('dynamo, opset 18', {'opset': 18, 'dynamo': True}),
+                 ('dynamo, opset 18, not optimized',
+                  {'opset': 18, 'dynamo': True, 'optimize': False})]
+    return rows
+
+
 def by_hand(arch, size_wh, style, tail, folder):
     """Write a network in the manner of an exporter."""
     plain = os.path.join(folder, 'plain.onnx')
@@ -107,7 +142,11 @@ def append(model, tail, classes, size_wh):
 
 
 def plans(quick):
-    """Return (export, network, architecture, size, style, tail) of each row."""
+    """
+    Return (export, network, architecture, size, style, tail) of each row.
+
+    A tail of None: the style is a kind that PyTorch writes.
+    """
     base, size, name = (TINY, (64, 64), 'tiny') if quick else (
         architecture('B0'), (256, 192), 'B0')
     rows = [(text, name, base, size, style, '') for text, style in (
@@ -118,6 +157,8 @@ def plans(quick):
              for text, tail in (('logits upsampled', 'logits'), ('upsampled, softmax', 'softmax'),
                                 ('upsampled, argmax', 'argmax'))
              for kind, style in (('TorchScript', 'torchscript'), ('dynamo', 'dynamo'))]
+    rows += [(f'PyTorch: {text}', name, base, size, kind, None)
+             for text, kind in pytorch_kinds()]
     if not quick:
         rows += [('TorchScript, opset 13, dynamic', each, architecture(each), (128, 96),
                   'torchscript', '') for each in ('B1', 'B2', 'B3', 'B4', 'B5')]
@@ -208,8 +249,12 @@ def main(arguments=None):
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    export = by_hand(arch, size_wh, style, tail, folder)
+                    export = by_pytorch(arch, size_wh, style, folder) if tail is None \
+                        else by_hand(arch, size_wh, style, tail, folder)
                     cells = judge(export, arch, size_wh, folder, options.tensorrt)
+                except ModelError as error:
+                    # Right or refused: the test knows which ones are.
+                    cells = [f'refused: {error.problem}'.replace('|', '/')] + [''] * 5
                 except Exception as error:  # a row that fails is a row of the table
                     status = 1
                     text = ' '.join(f'{type(error).__name__}: {error}'.split())[:160]

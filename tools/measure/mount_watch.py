@@ -64,14 +64,15 @@ class DriveResult(NamedTuple):
 
 
 def drive(kind: str, seed: int, seconds: float, mount: Mount, bump: float = math.inf,
-          degrees: float = 1.0, labels_of: Optional[LabelsOf] = None, apply: bool = False
-          ) -> DriveResult:
+          degrees: float = 1.0, labels_of: Optional[LabelsOf] = None, apply: bool = False,
+          tell: Callable[[Watched], None] = lambda estimate: None) -> DriveResult:
     """
     Return what the watch says in a drive.
 
     :param mount: as it is told; true until the bump
     :param bump: seconds after which the camera looks lower by ``degrees``
     :param labels_of: rendered image to mask; None takes the true labels
+    :param tell: takes each estimate at once
     """
     world = World(kind, seed)
     world.walkers = []
@@ -105,7 +106,16 @@ def drive(kind: str, seed: int, seconds: float, mount: Mount, bump: float = math
         images += 1
         if error is not None:
             estimates.append(Watched(now, error, verdict.is_off, verdict.correction))
+            tell(estimates[-1])
     return DriveResult(estimates, images, 1e3 * spent / max(1, images))
+
+
+def print_estimate(estimate: Watched) -> None:
+    """Print one estimate."""
+    error = estimate.error
+    print(f'{estimate.time:.1f} pitch {math.degrees(error.pitch):+.2f} +- '
+          f'{math.degrees(error.pitch_deviation):.2f} height {error.height:+.3f} +- '
+          f'{error.height_deviation:.3f} {error.points} {estimate.is_off}', flush=True)
 
 
 def noisy(step: Any, random: np.random.RandomState) -> Any:
@@ -143,14 +153,8 @@ def main() -> None:
         for world in options.worlds.split(','):
             kind, seed = world.split(':')
             result = drive(kind, int(seed), options.seconds, mount, options.bump,
-                           options.degrees, labels_of)
-            if options.each:
-                for each in result.estimates:
-                    error = each.error
-                    print(f'{each.time:.1f} pitch {math.degrees(error.pitch):+.2f} +- '
-                          f'{math.degrees(error.pitch_deviation):.2f} height '
-                          f'{error.height:+.3f} +- {error.height_deviation:.3f} '
-                          f'{error.points} {each.is_off}')
+                           options.degrees, labels_of,
+                           tell=print_estimate if options.each else lambda estimate: None)
             off = [abs(math.degrees(each.error.pitch) - options.degrees
                        * (each.time > options.bump)) for each in result.estimates
                    if not 0.0 < each.time - options.bump < 4.0]

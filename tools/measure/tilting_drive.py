@@ -9,7 +9,8 @@ orientation, with gyroscope and accelerometer alone, and with the tilt that is t
 in the plane, as that of wheels does. Prints a Markdown table.
 
 usage: tilting_drive.py [--labels true,network] [--worlds indoor:0,outdoor:0] [--length 20]
-                        [--slope 3] [--slope-time 4]
+                        [--slope 3] [--slope-time 8]
+       tilting_drive.py --tilt [--length 40]
 """
 
 import argparse
@@ -86,6 +87,31 @@ def motion_of(way: Trajectory, uneven: Unevenness, length: float) -> List[Moment
         pitch_before, yaw_before = pitch, yaw
         time += STEP
     return moments
+
+
+def tilt_rows(world: World, length: float) -> List[Tuple[Any, ...]]:
+    """Return how far the pitch is off by slope_time, without and with long slopes."""
+    way = Trajectory(world, SPEED)
+    rows: List[Tuple[Any, ...]] = []
+    for slope_time in (None, 0.0, 2.0, 4.0, 8.0, 15.0, 30.0):
+        found: List[str] = []
+        for slope in (0.0, 3.0):
+            imu = simulated_imu.SimulatedImu(simulated_imu.ImuErrors(offset=math.radians(0.5)), 0)
+            buffer = tilt.TiltBuffer(slope_time or 0.0)
+            off: List[float] = []
+            moments = motion_of(way, Unevenness(KERB, RAMP, math.radians(slope)), length)
+            for number, moment in enumerate(moments):
+                stamp = 1.0 + moment.time
+                buffer.add(tilt.ImuSample(stamp, imu.measure(moment.motion).orientation))
+                if moment.time < 4.0 or number % 10:
+                    continue
+                told = 0.0 if slope_time is None else math.asin(
+                    -buffer.tilt_at(stamp, np.eye(3))[2, 0])
+                off.append(abs(math.degrees(told + math.asin(float(
+                    transforms.inverse(moment.planar).dot(moment.true)[2, 0])))))
+            found += [f'{np.mean(off):.2f}', f'{100.0 * np.mean(np.array(off) > 0.5):.0f} %']
+        rows.append(('no IMU' if slope_time is None else f'{slope_time:g} s', *found))
+    return rows
 
 
 def feet_off(clouds: Any, planar: Any, contacts: Any, camera: Any) -> Any:
@@ -190,8 +216,14 @@ def main() -> None:
     parser.add_argument('--worlds', default='indoor:0,outdoor:0', help='kind:seed,...')
     parser.add_argument('--length', type=float, default=20.0, help='metres')
     parser.add_argument('--slope', type=float, default=0.0, help='degrees of long slopes')
-    parser.add_argument('--slope-time', type=float, default=4.0, help='seconds, imu.slope_time')
+    parser.add_argument('--slope-time', type=float, default=8.0, help='seconds, imu.slope_time')
+    parser.add_argument('--tilt', action='store_true', help='the pitch alone, by slope_time')
     options = parser.parse_args()
+    if options.tilt:
+        kind, seed = options.worlds.split(',')[0].split(':')
+        for row in tilt_rows(World(kind, int(seed)), options.length):
+            print('| {} |'.format(' | '.join(row)), flush=True)
+        return
     print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
     with Network(NetworkChoice(options.model), lambda spec: []) as network:
         for labels in options.labels.split(','):

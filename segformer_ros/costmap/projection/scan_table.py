@@ -116,12 +116,10 @@ def direction_of(around: arrays.Float64) -> arrays.Float64:
     """
     side = np.floor((around + 1.0) / 2.0)
     along = around - 2.0 * side
-    vectors = np.stack([np.ones_like(along), along], axis=1)
     # Each side is the front one turned by quarter turns: (x, y) becomes (-y, x).
-    for turns in (1, 2, 3):
-        turned = (side % 4) == turns
-        for _ in range(turns):
-            vectors[turned] = np.stack([-vectors[turned, 1], vectors[turned, 0]], axis=1)
+    turns, one = side.astype(np.intp) % 4, np.ones_like(along)
+    vectors = np.stack([np.choose(turns, [one, -along, -one, along]),
+                        np.choose(turns, [along, one, -along, -one])], axis=1)
     return vectors / np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
 
 

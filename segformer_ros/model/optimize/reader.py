@@ -85,11 +85,17 @@ class GraphReader:
             return None
         if node.op_type == 'Constant':
             return self._constant_node(node)
-        if node.op_type not in ('Identity', 'Transpose', 'Cast'):
+        if node.op_type not in ('Identity', 'Transpose', 'Cast', 'CastLike', 'Shape', 'Expand'):
             return None
         value = self.constant(node.input[0])
-        if value is None or node.op_type == 'Identity':
+        # CastLike takes the type of the image's tensors, which is float32 as the weights are.
+        if value is None or node.op_type in ('Identity', 'CastLike'):
             return value
+        if node.op_type == 'Shape':
+            return np.array(value.shape[attribute(node, 'start', 0):attribute(node, 'end', None)],
+                            np.int64)
+        if node.op_type == 'Expand':
+            return _expanded(value, self.constant(node.input[1]))
         if node.op_type == 'Transpose':
             return np.transpose(value, attribute(node, 'perm', None))
         # 1 is TensorProto.FLOAT; no other type is met on the way of a float32 network.
@@ -102,6 +108,17 @@ class GraphReader:
             value = attribute(node, name, None)
             if value is not None:
                 return np.asarray(convert(value))
+        return None
+
+
+def _expanded(value: arrays.Array, shape: Optional[arrays.Array]) -> Optional[arrays.Array]:
+    """Return a view of another shape, which takes no memory; None where it is not known."""
+    if shape is None:
+        return None
+    try:
+        wanted = np.broadcast_to(value.dtype.type(0), [int(size) for size in shape.reshape(-1)])
+        return np.broadcast_to(value, np.broadcast(value, wanted).shape)
+    except ValueError:
         return None
 
 

@@ -41,6 +41,12 @@ class MountWatcher(StoppableThread):
         self._offered = 0
         self._spent = 0.0
 
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no image waits or is in work."""
+        with self._changed:
+            return self._waiting is None and not self._busy
+
     def corrected(self, pose: CameraPose) -> CameraPose:
         """Return a pose with the correction that is applied, if any."""
         return self._verdict.correction.corrected(pose)

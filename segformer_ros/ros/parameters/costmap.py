@@ -58,7 +58,7 @@ class CostmapParameters(NamedTuple):
         'Topic of a sensor_msgs/Imu that tells how far the body is tipped against the ground, '
         'where TF has neither roll nor pitch; empty: no IMU is used.')
     imu_slope_time: float = rows.parameter(
-        4.0, rows.CONFIGURE,
+        8.0, rows.CONFIGURE,
         'Seconds over which the median of the tilt is taken for the slope of the ground and an '
         'error of the IMU, so that only what lasts for less than half of that tips the body; 0: '
         'the ground is level.', range=(0.0, 60.0))

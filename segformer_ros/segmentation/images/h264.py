@@ -53,8 +53,6 @@ class FrameNumbers:
         self._bits = 0
         self._separate = False
         self._last: Optional[int] = None
-        self.is_first = False
-        """Whether the last packet was a key picture."""
 
     def follows(self, packet: bytes) -> bool:
         """
@@ -102,8 +100,7 @@ class FrameNumbers:
         if self._separate:
             bits.number(2)
         number = bits.number(self._bits)
-        self.is_first = kind == KEY_SLICE
-        good = self.is_first or (
+        good = kind == KEY_SLICE or (
             self._last is not None and number == (self._last + 1) % (1 << self._bits))
         if not good:
             self._last = None

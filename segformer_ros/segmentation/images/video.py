@@ -95,9 +95,6 @@ class VideoDecoder:
                 picture = next((
                     frame for frame in self._open_context(av).decode(packet)
                     if frame.pts == self._count), None)
-                if picture is not None and (picture.is_corrupt or (
-                        self._numbers.is_first and not picture.key_frame)):
-                    raise ValueError('made of other pictures that did not come')
             except (av.error.FFmpegError, ValueError, MemoryError) as error:
                 # What follows would be guessed from what is damaged, up to the next key frame.
                 self._forget()
@@ -142,12 +139,12 @@ class _PacketNumbers:
 
     def __init__(self) -> None:
         self._last: Optional[int] = None
-        self.is_first = False
 
     def follows(self, message: Any) -> bool:
         """Return whether a packet is marked as a key frame, or follows the last one."""
-        self.is_first = bool(message.flags & KEY)
-        good = self.is_first or (self._last is not None and message.pts == self._last + 1)
+        # Where the mark is wrong the decoder has nothing to begin with, and refuses.
+        good = bool(message.flags & KEY) or (
+            self._last is not None and message.pts == self._last + 1)
         self._last = message.pts if good else None
         return good
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks on flat ground, compared with the scene that they show."""
 
+import re
+
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -417,3 +419,30 @@ def test_the_error_formula_predicts_a_tilted_plane(distance):
     # Ground 1 cm higher there: the ray meets it earlier.
     assert distance - (height - 0.01) / np.tan(down) == pytest.approx(
         range_error(distance, height, ground_step=0.01), rel=1e-6)
+
+
+def ground_of(pixel_from_axis, height, down, focal=500.0):
+    """Return how far ahead a pixel below the axis of a camera sees the ground."""
+    return height / np.tan(down + np.arctan(pixel_from_axis / focal))
+
+
+def test_the_advice_on_range_and_size_is_that_of_rays(project_root):
+    with open(f'{project_root}/docs/nav2.md', encoding='utf-8') as stream:
+        text = stream.read()
+    section = text[text.index('### How far, and how fine'):text.index('## Puddles and mud')]
+    rows = [[float(word) for word in re.findall(r'[0-9.]+', line)]
+            for line in section.splitlines() if re.match(r'[|] [0-9]', line)]
+    assert [row[0] for row in rows] == [0.3, 0.5, 0.8, 1.2, 1.6]
+    label, degree = 4 * 640 / 384, np.radians(1.0)
+    for height, farthest, along, across, half_along, half_across, size in rows:
+        # A degree, half of it to each side, moves the ground by half a metre.
+        down = np.arctan2(height, farthest)
+        moved = height / np.tan(down - degree / 2) - height / np.tan(down + degree / 2)
+        assert moved == pytest.approx(0.5, rel=0.06)
+        for distance, length, width in ((farthest, along, across),
+                                        (farthest / 2, half_along, half_across)):
+            axis = np.arctan2(height, distance)
+            assert length == pytest.approx(ground_of(-label / 2, height, axis)
+                                           - ground_of(label / 2, height, axis), rel=0.08)
+            assert width == pytest.approx(np.hypot(height, distance) * label / 500.0, abs=0.006)
+        assert 0.0 <= size - 2 * (farthest + 0.75) < 0.2

@@ -89,6 +89,44 @@ def test_names_do_not_matter():
         np.testing.assert_array_equal(one, other)
 
 
+def without_bias(model):
+    """Return the fusing convolution, whose bias is taken away."""
+    names = {output for node in model.graph.node if node.op_type == 'BatchNormalization'
+             for output in node.input[:1]}
+    conv, = (node for node in model.graph.node if names & set(node.output))
+    del conv.input[2:]
+    return conv
+
+
+def with_computed_bias(model, shape):
+    """Give the fusing convolution the bias of zeros that dynamo writes without optimizing."""
+    helper = onnx.helper
+    conv = without_bias(model)
+    nodes = [helper.make_node('Constant', [], ['zero'], value_float=0.0),
+             helper.make_node('CastLike', ['zero', conv.input[0]], ['cast']),
+             helper.make_node('Shape', [conv.input[1]], ['channels'], start=0, end=1),
+             helper.make_node('Constant', [], ['given'], value_ints=shape or [1]),
+             helper.make_node('Expand', ['cast', 'given' if shape else 'channels'], ['bias'])]
+    model.graph.node.extend(nodes)
+    conv.input.append('bias')
+    return model
+
+
+def test_bias_that_the_graph_computes_is_known():
+    model = export()
+    without_bias(model)
+    plain = parse_segformer(model, 'pixel_values', 'logits')
+    found = parse_segformer(with_computed_bias(export(), []), 'pixel_values', 'logits')
+    for one, other in zip(arrays_of(plain), arrays_of(found)):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('shape', [[-1], [10 ** 18, 10 ** 18]])
+def test_expansion_that_is_impossible_is_refused(shape):
+    with pytest.raises(UnsupportedGraphError, match='fusing convolution'):
+        parse_segformer(with_computed_bias(export(), shape), 'pixel_values', 'logits')
+
+
 @pytest.mark.parametrize('spoil, where', [
     ('relu', 'projection in the head'), ('tanh', 'GELU')])
 def test_other_layers_are_refused_with_the_place(spoil, where):

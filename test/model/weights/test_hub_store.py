@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models from the Hugging Face hub: what is taken, what is refused, what goes over the wire."""
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -28,13 +29,19 @@ NAME = parse_hub_name('hf:' + REPO)
 PATH = 'onnx/model.onnx'
 
 
+@functools.lru_cache(maxsize=None)
 def network():
     with open(resources.find('models/segformer_sim.onnx'), 'rb') as stream:
         return stream.read()
 
 
+@functools.lru_cache(maxsize=None)
+def ade20k_names():
+    return load_class_table('ade20k').names
+
+
 def configuration(names=None):
-    names = names or load_class_table('ade20k').names
+    names = names or ade20k_names()
     return json.dumps({'id2label': dict(enumerate(names))}).encode()
 
 

@@ -94,3 +94,18 @@ def test_what_is_off_says_why():
     for state in (ACTIVE._replace(lifecycle='inactive'), ACTIVE._replace(enabled=False)):
         found = status({'': used(10.0)}, 100.0, state)
         assert (found.level, found.message) == (OK, 'not serving')
+
+
+def test_an_imu_and_a_mount_that_are_off_are_told():
+    costmap = CostmapState(
+        {'': used(10.0).report(10.0)}, 5.0, 0.42, 3.25, 1, 'tf2_ros', 'indoor', 'base_footprint')
+    found = costmap_status(costmap._replace(
+        imu_fault='IMU is late.', imu=(('IMU', '/imu'),),
+        mount_faults=('the mount is off: pitch +1.00 +- 0.15 degrees',),
+        mounts=(('mount is off by', 'pitch +1.00'),)), '', ACTIVE, parameters())
+    assert found.level == WARN
+    assert 'the IMU is not used, and the ground is taken to be level' in found.message
+    assert 'IMU is late.; the mount is off: pitch +1.00' in found.message
+    values = dict(found.values)
+    assert (values['IMU'], values['mount is off by']) == ('/imu', 'pitch +1.00')
+    assert costmap_status(costmap, '', ACTIVE, parameters()).level == OK
