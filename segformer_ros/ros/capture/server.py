@@ -38,6 +38,8 @@ ANSWER_TIMEOUT = 10.0
 """Seconds that ~/capture waits for a frame of each camera."""
 STOP_TIMEOUT = 5.0
 """Seconds that a frame in work may take before the thread is given up."""
+BEGUN_BEFORE = 2
+"""Frames that may be in work when the confidence becomes of use."""
 RETRY = 0.01
 """Seconds between two looks for a pose that has not come yet."""
 
@@ -83,6 +85,7 @@ class CaptureServer:
         self._setup: Optional[_Setup] = None
         self._network: frames.Network
         self._busy = 0
+        self._half: Dict[str, int] = {}
         self._in_trouble = False
         # Of its own, or nothing else of the node would run while a request waits.
         node.create_service(Trigger, topics.CAPTURE_SERVICE, self._on_request,
@@ -157,11 +160,21 @@ class CaptureServer:
               info: Optional[CameraInfo], rotate: int) -> None:
         """Take a frame whose mask was published; return at once."""
         asked = self._is_asked(name)
-        if self._setup is not None and (asked or self._parameters().capture.enabled):
+        if self._setup is not None and not self._is_half(name, segmentation) and (
+                asked or self._parameters().capture.enabled):
             self._leave(frames.Frame(
                 name, header.frame_id, stamp_to_nanoseconds(header.stamp), image,
                 segmentation.mask, segmentation.confidence, rotate, self._network, info,
                 asked=asked))
+
+    def _is_half(self, name: str, segmentation: Segmentation) -> bool:
+        """Return whether a frame was begun before anybody wanted its confidence."""
+        if segmentation.confidence is not None or not self.needs_confidence:
+            self._half[name] = 0
+            return False
+        # Later ones have none because the network gives none.
+        self._half[name] = self._half.get(name, 0) + 1
+        return self._half[name] <= BEGUN_BEFORE
 
     def check(self) -> None:
         """Answer requests that wait for too long."""
