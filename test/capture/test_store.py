@@ -183,14 +183,14 @@ def test_disk_that_is_full_at_any_point_leaves_what_was_there_and_takes_more_lat
 
 
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0,
-                    reason='needs root to mount a small disk')
+                    reason='mounting a tiny disk is not permitted here')
 def test_small_disk_fills_up_and_is_used_again_once_there_is_room(tmp_path):
     disk = tmp_path / 'disk'
     disk.mkdir(mode=0o700)
     done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tmpfs', str(disk)],
                           stderr=subprocess.PIPE, universal_newlines=True, check=False)
     if done.returncode:
-        pytest.skip('no mount is allowed here')
+        pytest.skip('mounting a tiny disk is not permitted here')
     try:
         with contextlib.closing(stores.Store(str(disk / 'captures'), CLASSES)) as store:
             ballast = disk / 'ballast'
