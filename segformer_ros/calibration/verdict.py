@@ -9,7 +9,7 @@ from segformer_ros.calibration import ground_motion
 from segformer_ros.calibration.watch import MountError
 from segformer_ros.costmap.geometry.transforms import CameraPose
 
-HOLD = 1.0
+HOLD = 0.6
 """Seconds for which an error has to last, beyond the three over which it is estimated."""
 SURE = 3.0
 """Standard deviations beyond what costs a cell."""

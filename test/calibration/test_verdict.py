@@ -54,9 +54,9 @@ def test_a_height_that_is_off_is_told_as_well():
 
 
 def test_a_moment_is_not_told():
-    results = told(judge(), [error(1.0)] * 4 + [error()] + [error(1.0)] * 4)
+    results = told(judge(), [error(1.0)] * 2 + [error()] + [error(1.0)] * 2)
     assert not any(results)
-    assert told(judge(), [error(1.0)] * 5) == [False] * 4 + [True]
+    assert told(judge(), [error(1.0)] * 3) == [False] * 2 + [True]
 
 
 def test_a_verdict_ends_when_the_estimate_is_well_within():
@@ -76,7 +76,7 @@ def test_nothing_is_corrected_unless_it_is_asked_for():
 
 def test_a_correction_is_bounded_and_goes_with_its_cause():
     one = judge(apply=True)
-    told(one, [error(1.0, 0.02)] * 3)
+    told(one, [error(1.0, 0.02)] * 2)
     assert one.correction == calibration_verdict.NONE
     told(one, [error(1.0, 0.02)] * 6, 1.0)
     pose = CameraPose(np.eye(4), Mount(HEIGHT, 0.3, 0.02, 0.1, 0.2, 0.05).matrix())
