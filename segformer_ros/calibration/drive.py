@@ -10,11 +10,11 @@ import numpy as np
 from segformer_ros.calibration import ground_motion
 from segformer_ros.calibration import solver
 from segformer_ros.calibration import tracking
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 # A turn of 4 degrees moves the ground through the image as well as a step does.
 _TURN = 0.07

@@ -10,8 +10,8 @@ from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import solver
 from segformer_ros.calibration.drive import Calibration
 from segformer_ros.calibration.drive import Drive
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.common import arrays
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 LIMITS = {'height': 0.08, 'pitch': math.radians(1.0), 'roll': math.radians(1.0),
           'yaw': math.radians(1.5), 'delay': 0.03}

@@ -3,39 +3,18 @@
 """Where a point of the ground appears in the next image, by mount and odometry."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 # Sine of the angle below the horizon that a ray is bent down to at least: what a tried mount
 # lifts above the horizon stays finite, and far off.
 _LEAST_DESCENT = 1e-3
 # Pixels that stand for a point which the lens cannot see.
 _UNSEEN = 1e4
-
-
-class Mount(NamedTuple):
-    """
-    How a camera sits on a robot, as the parameters ``mount.*`` say it.
-
-    ``height`` of the lens above the ground, ``x`` ahead and ``y`` left of the ground frame's
-    origin in metres; ``pitch`` downwards, ``roll`` right side down and ``yaw`` to the left in
-    radians.
-    """
-
-    height: float
-    pitch: float
-    roll: float = 0.0
-    yaw: float = 0.0
-    x: float = 0.0
-    y: float = 0.0
-
-    def matrix(self) -> arrays.Float64:
-        """Return ground_from_camera (4, 4)."""
-        return transforms.mount_pose(self.height, self.pitch, self.roll, self.x, self.y, self.yaw)
 
 
 def mount_of(ground_from_camera: arrays.Float64) -> Mount:

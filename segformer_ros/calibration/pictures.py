@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from segformer_ros.calibration import ground_motion
 from segformer_ros.calibration.drive import Drive
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.solver import Observations
 from segformer_ros.calibration.solver import Solution
 from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 # Residuals are a fraction of a pixel; drawn so many times as long.
 _STRETCH = 40.0

@@ -6,9 +6,9 @@ import math
 from typing import List, Tuple
 
 from segformer_ros.calibration.findings import Findings
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.motion_log import Joint
 from segformer_ros.common import arrays
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 _UNITS = {'height': ('m', 3), 'delay': ('s', 3)}
 _DEGREES = ('deg', 2)

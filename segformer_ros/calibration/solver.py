@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.calibration import ground_motion
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.trajectory import import_scipy
 from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 NAMES = ('height', 'pitch', 'roll', 'yaw', 'delay')
 """What is solved for; height as its share, angles in radians, delay in seconds."""

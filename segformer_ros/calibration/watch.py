@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from segformer_ros.calibration import ground_motion
 from segformer_ros.calibration import tracking
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 MOST_WIDTH = 320
 """Pixels; larger images are shrunk to a whole part of their size."""

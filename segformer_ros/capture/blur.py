@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 import cv2
 import numpy as np
 
-from segformer_ros.capture.frame import Network
+from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import nearest_text
@@ -31,7 +31,7 @@ class BlurredClasses(NamedTuple):
     names: Tuple[str, ...] = ()
 
 
-def blurred_classes(wanted: Sequence[str], network: Network) -> BlurredClasses:
+def blurred_classes(wanted: Sequence[str], network: NetworkIdentity) -> BlurredClasses:
     """
     Find the classes that are meant.
 
@@ -82,7 +82,7 @@ def blur(image: arrays.UInt8, mask: arrays.UInt8, classes: BlurredClasses) -> ar
     return result
 
 
-def _ids_of(name: str, network: Network) -> List[int]:
+def _ids_of(name: str, network: NetworkIdentity) -> List[int]:
     names = network.classes.names
     found = [names.index(each) for each in KINDS.get(name, (name,)) if each in names]
     if not found and network.groups is not None and name in network.groups.table.names:

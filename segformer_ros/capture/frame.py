@@ -19,7 +19,7 @@ REASONS = (SERVICE, DEPTH, FLICKER, UNSURE, TRICKLE)
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
-class Network(NamedTuple):
+class NetworkIdentity(NamedTuple):
     """
     The network that made a mask.
 
@@ -33,7 +33,7 @@ class Network(NamedTuple):
     groups: Optional[Grouping] = None
 
 
-class Measured(NamedTuple):
+class MeasuredView(NamedTuple):
     """
     What the costmap knows of a frame with a depth image.
 
@@ -48,7 +48,7 @@ class Measured(NamedTuple):
     ego_mask: Optional[arrays.UInt8] = None
 
 
-class Frame(NamedTuple):
+class CandidateFrame(NamedTuple):
     """
     One image with what the network made of it, all as the camera is mounted.
 
@@ -64,9 +64,9 @@ class Frame(NamedTuple):
     mask: arrays.UInt8
     confidence: Optional[arrays.UInt8]
     rotate: int
-    network: Network
+    network: NetworkIdentity
     info: object = None
-    measured: Optional[Measured] = None
+    measured: Optional[MeasuredView] = None
     asked: bool = False
     """Whether ``~/capture`` asked for it."""
 

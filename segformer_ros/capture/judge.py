@@ -76,7 +76,7 @@ class CoarseView(NamedTuple):
     inside: arrays.Bool
 
 
-class Judge:
+class CaptureJudge:
     """Decides on the frames of all cameras, one after the other."""
 
     def __init__(self) -> None:
@@ -85,7 +85,8 @@ class Judge:
         self._latest: Optional[CoarseView] = None
         self._trickled: Dict[str, float] = {}
 
-    def judge(self, frame: frames.Frame, thresholds: Thresholds, now: float) -> Optional[Verdict]:
+    def judge(self, frame: frames.CandidateFrame, thresholds: Thresholds,
+              now: float) -> Optional[Verdict]:
         """
         Return why a frame is to be kept, None where it is not.
 
@@ -119,13 +120,13 @@ class Judge:
             return Verdict(frames.TRICKLE, 0.0)
         return None
 
-    def record_kept(self, frame: frames.Frame, verdict: Verdict, now: float) -> None:
+    def record_kept(self, frame: frames.CandidateFrame, verdict: Verdict, now: float) -> None:
         """Remember that the frame that was judged last is in the folder."""
         if self._latest is not None:
             self._kept[frame.camera, verdict.reason] = self._latest
         self._trickled[frame.camera] = now
 
-    def _verdict(self, frame: frames.Frame, view: CoarseView, reason: str,
+    def _verdict(self, frame: frames.CandidateFrame, view: CoarseView, reason: str,
                  score: Optional[float], threshold: float) -> Optional[Verdict]:
         if score is None or score < threshold:
             return None
@@ -135,7 +136,7 @@ class Judge:
         return Verdict(reason, round(score, 4))
 
 
-def coarse_view(frame: frames.Frame) -> CoarseView:
+def coarse_view(frame: frames.CandidateFrame) -> CoarseView:
     """Return the few cells of a frame that are compared with those of others."""
     height, width = frame.mask.shape
     columns = min(COLUMNS, width)
@@ -193,7 +194,7 @@ def unsure_share(confidence: arrays.UInt8, low_confidence: float) -> float:
     return float((confidence[::THINNED, ::THINNED] < 255.0 * low_confidence).mean())
 
 
-def contradicted_share(measured: frames.Measured) -> Optional[float]:
+def contradicted_share(measured: frames.MeasuredView) -> Optional[float]:
     """
     Return the share of the measured pixels whose class the depth image contradicts.
 

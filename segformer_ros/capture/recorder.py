@@ -38,7 +38,7 @@ class RecorderSettings(NamedTuple):
     thresholds: judges.Thresholds = judges.Thresholds()
 
 
-class Surroundings(NamedTuple):
+class FrameContext(NamedTuple):
     """CameraInfo and pose of a frame as the manifest holds them, None where they are not known."""
 
     camera_info: Optional[Dict[str, Any]] = None
@@ -63,7 +63,7 @@ class RecorderState(NamedTuple):
     bytes: Optional[int]
 
 
-class Recorder:
+class CaptureRecorder:
     """
     Keeps frames; :meth:`handle` is called by one thread.
 
@@ -73,10 +73,10 @@ class Recorder:
     """
 
     def __init__(self, settings: RecorderSettings,
-                 surroundings: Callable[[frames.Frame], Surroundings]) -> None:
+                 surroundings: Callable[[frames.CandidateFrame], FrameContext]) -> None:
         self.settings = settings
         self._surroundings = surroundings
-        self._judge = judges.Judge()
+        self._judge = judges.CaptureJudge()
         self._store: Optional[stores.Store] = None
         self._store_key: Optional[Tuple[Any, ...]] = None
         self._digest: Tuple[str, str] = ('', '')
@@ -91,7 +91,7 @@ class Recorder:
         with self._lock:
             return self._state
 
-    def handle(self, frame: frames.Frame) -> str:
+    def handle(self, frame: frames.CandidateFrame) -> str:
         """
         Keep a frame if it is worth it.
 
@@ -139,7 +139,7 @@ class Recorder:
         """Say nothing of what failed under other settings."""
         self._count(trouble='')
 
-    def _keep(self, frame: frames.Frame, verdict: judges.Verdict,
+    def _keep(self, frame: frames.CandidateFrame, verdict: judges.Verdict,
               settings: RecorderSettings) -> str:
         store = self._open_store(settings, frame.network)
         blurred = blur.blurred_classes(settings.blur, frame.network)
@@ -158,7 +158,8 @@ class Recorder:
         self._count(reason=verdict.reason, made_way=made_way, trouble='', last=identity)
         return identity
 
-    def _open_store(self, settings: RecorderSettings, network: frames.Network) -> stores.Store:
+    def _open_store(self, settings: RecorderSettings,
+                    network: frames.NetworkIdentity) -> stores.Store:
         key = settings.folder, network.classes.names
         if self._store is None or key != self._store_key:
             self.close()
@@ -197,7 +198,7 @@ def identity_of(stamp_ns: int, camera: str) -> str:
     return f'{moment}_{rest:09d}' + (f'_{camera}' if camera else '')
 
 
-def pictures_of(frame: frames.Frame, blurred: blur.BlurredClasses) -> Dict[str, bytes]:
+def pictures_of(frame: frames.CandidateFrame, blurred: blur.BlurredClasses) -> Dict[str, bytes]:
     """
     Return the PNG files of a frame by key of :data:`segformer_ros.capture.store.PARTS`.
 

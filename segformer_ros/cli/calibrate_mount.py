@@ -13,7 +13,6 @@ from segformer_ros.calibration import findings as calibration_findings
 from segformer_ros.calibration import pictures
 from segformer_ros.calibration import report
 from segformer_ros.calibration import solver
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.ground_motion import mount_of
 from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.calibration.trajectory import import_scipy
@@ -24,6 +23,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.evaluation.sources import bag_drive
 from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.bag_source import decode_image_message

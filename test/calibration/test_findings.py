@@ -10,9 +10,9 @@ from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import findings
 from segformer_ros.calibration import report
 from segformer_ros.calibration import solver
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.motion_log import Joint
 from segformer_ros.calibration.trajectory import Trajectory
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from support.mount_drives import camera_of
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import findings
-from segformer_ros.calibration.ground_motion import Mount
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.segmentation.load_model import load_model
 from support import mount_drives
 

@@ -9,8 +9,8 @@ import pytest
 from segformer_ros.calibration import findings
 from segformer_ros.calibration import ground_motion
 from segformer_ros.calibration import solver
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.trajectory import Trajectory
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from support.mount_drives import camera_of
 from support.mount_drives import LENSES
 from support.mount_drives import noisy_poses

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 from segformer_ros.calibration import verdict as calibration_verdict
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.ground_motion import mount_of
 from segformer_ros.calibration.watch import MountError
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.geometry.transforms import CameraPose
 
 DEGREE = math.radians(1.0)

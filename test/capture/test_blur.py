@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from segformer_ros.capture.blur import blur
 from segformer_ros.capture.blur import blurred_classes
-from segformer_ros.capture.frame import Network
+from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
@@ -14,8 +14,8 @@ from segformer_ros.model.classes import load_grouping
 
 def network(table, groups=None):
     classes = load_class_table(table)
-    return Network('net', '/nowhere', classes,
-                   None if groups is None else load_grouping(groups, classes))
+    return NetworkIdentity('net', '/nowhere', classes,
+                           None if groups is None else load_grouping(groups, classes))
 
 
 @pytest.mark.parametrize('table, wanted, names', [

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 from segformer_ros.capture import judge as judges
-from segformer_ros.capture.frame import Frame
-from segformer_ros.capture.frame import Measured
-from segformer_ros.capture.frame import Network
+from segformer_ros.capture.frame import CandidateFrame
+from segformer_ros.capture.frame import MeasuredView
+from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
@@ -22,7 +22,7 @@ from segformer_ros.model.classes import ClassTable
 SIZE = (120, 160)
 CLASSES = ClassTable('two', ['floor', 'wall', 'sky'], [[0, 0, 0], [9, 9, 9], [99, 99, 99]],
                      [False] * 3)
-NETWORK = Network('net', '/nowhere.onnx', CLASSES)
+NETWORK = NetworkIdentity('net', '/nowhere.onnx', CLASSES)
 FLOOR, WALL, SKY = range(3)
 OFF = judges.Thresholds(0.5, 0.0, 0.0, 0.0, 0.0)
 NOISE = np.random.RandomState(1)
@@ -47,8 +47,8 @@ def labels(changed=0.0):
 
 
 def frame(image, mask, stamp=0.0, confidence=None, **changes):
-    return Frame('', 'optical', int(stamp * 1e9), image, mask, confidence, 0,
-                 NETWORK)._replace(**changes)
+    return CandidateFrame('', 'optical', int(stamp * 1e9), image, mask, confidence, 0,
+                          NETWORK)._replace(**changes)
 
 
 def verdicts(judge, sequence, thresholds):
@@ -73,7 +73,7 @@ def test_unsure_share_is_that_of_the_pixels_below_the_confidence(share):
 def test_unsure_frame_is_kept_once_until_the_view_changes():
     unsure = np.full(SIZE, 60, np.uint8)
     sure = np.full(SIZE, 250, np.uint8)
-    found = verdicts(judges.Judge(), [
+    found = verdicts(judges.CaptureJudge(), [
         frame(scene(), labels(), 0.0, sure), frame(scene(), labels(), 0.2, unsure),
         frame(scene(), labels(), 0.4, unsure), frame(scene(exposure=15), labels(), 0.6, unsure),
         frame(scene(shift=30), labels(), 0.8, unsure),
@@ -84,7 +84,7 @@ def test_unsure_frame_is_kept_once_until_the_view_changes():
 
 
 def test_network_without_a_confidence_is_never_unsure():
-    found = verdicts(judges.Judge(), [frame(scene(), labels())],
+    found = verdicts(judges.CaptureJudge(), [frame(scene(), labels())],
                      OFF._replace(unsure_share=0.0001))
     assert found == [None]
 
@@ -139,7 +139,7 @@ def test_views_of_different_sizes_are_not_compared():
 def test_trickle_comes_after_a_pause_and_one_frame_has_one_reason():
     thresholds = OFF._replace(unsure_share=0.3, trickle_period=3.0)
     unsure = np.full(SIZE, 60, np.uint8)
-    found = verdicts(judges.Judge(), [
+    found = verdicts(judges.CaptureJudge(), [
         frame(scene(), labels(), 0.0), frame(scene(), labels(), 0.2),
         frame(scene(shift=20), labels(), 0.4, unsure), frame(scene(), labels(), 0.6),
         frame(scene(), labels(), 0.8), frame(scene(), labels(), 1.0),
@@ -149,7 +149,7 @@ def test_trickle_comes_after_a_pause_and_one_frame_has_one_reason():
 
 
 def test_cameras_are_judged_apart():
-    judge = judges.Judge()
+    judge = judges.CaptureJudge()
     found = verdicts(judge, itertools.chain.from_iterable(
         (frame(scene(), labels(0.4 * number), 0.2 * number, camera='left'),
          frame(scene(), labels(), 0.2 * number, camera='right')) for number in range(2)),
@@ -181,8 +181,8 @@ def measured(wall_at=2.0):
 
 
 def view(depth, mask, kind='metric', ego_mask=None):
-    return Measured(CameraView(mask, None, CAMERA, CameraPose(np.eye(4), MOUNT), 1.0, depth),
-                    COSTS, DepthSettings(kind=kind), 5.0, ego_mask)
+    return MeasuredView(CameraView(mask, None, CAMERA, CameraPose(np.eye(4), MOUNT), 1.0, depth),
+                        COSTS, DepthSettings(kind=kind), 5.0, ego_mask)
 
 
 DEPTH, TRUE = measured()
@@ -226,6 +226,6 @@ def test_contradicted_frame_is_kept_with_its_share():
     wrong = np.full(SIZE, FLOOR, np.uint8)
     sequence = [frame(scene(), mask, number / 5.0, measured=view(DEPTH, mask))
                 for number, mask in enumerate([TRUE, wrong, wrong])]
-    found = verdicts(judges.Judge(), sequence, OFF._replace(depth_share=0.15))
+    found = verdicts(judges.CaptureJudge(), sequence, OFF._replace(depth_share=0.15))
     assert [each and each.reason for each in found] == [None, 'depth', None]
     assert 0.3 < found[1].score < 0.7

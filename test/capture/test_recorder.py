@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from segformer_ros.capture import recorder as recorders
 from segformer_ros.capture import store as stores
-from segformer_ros.capture.frame import Frame
-from segformer_ros.capture.frame import Network
+from segformer_ros.capture.frame import CandidateFrame
+from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.capture.judge import Thresholds
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import ClassTable
@@ -29,7 +29,7 @@ RANDOM = np.random.RandomState(4)
 def network(tmp_path):
     path = tmp_path / 'net.onnx'
     path.write_bytes(b'weights')
-    return Network('net', str(path), CLASSES)
+    return NetworkIdentity('net', str(path), CLASSES)
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def make():
     """Return a function that makes recorders, which are closed at the end."""
     with contextlib.ExitStack() as closing:
         def made(settings):
-            found = recorders.Recorder(settings, lambda frame: recorders.Surroundings(None, POSE))
+            found = recorders.CaptureRecorder(
+                settings, lambda frame: recorders.FrameContext(None, POSE))
             closing.callback(found.close)
             return found
         yield made
@@ -55,8 +56,8 @@ def frame(network, stamp_ns, confidence=50, **changes):
     coarse = RANDOM.randint(0, 255, (6, 8, 3)).astype(np.uint8)
     image = np.ascontiguousarray(coarse.repeat(8, 0).repeat(8, 1))
     mask = RANDOM.randint(0, 3, (48, 64)).astype(np.uint8)
-    return Frame('front', 'front_optical', stamp_ns, image, mask,
-                 np.full((48, 64), confidence, np.uint8), 0, network)._replace(**changes)
+    return CandidateFrame('front', 'front_optical', stamp_ns, image, mask,
+                          np.full((48, 64), confidence, np.uint8), 0, network)._replace(**changes)
 
 
 def test_record_is_what_the_frame_was(make, settings, network):

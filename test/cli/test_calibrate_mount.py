@@ -11,11 +11,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.calibration.ground_motion import mount_of
 from segformer_ros.calibration.pictures import MOSAIC_GAP
 from segformer_ros.cli import calibrate_mount
 from segformer_ros.costmap.geometry import transforms
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from support import mount_drives
 import yaml
 

@@ -69,7 +69,7 @@ def simulate(kind, seed, mount, lens='none', frames=40, step=0.15, noise=0.02, s
     """
     Return a drive along a world's route, or another way.
 
-    :param mount: ``ground_motion.Mount`` that is true
+    :param mount: ``camera_poses.Mount`` that is true
     :param step: metres between images
     :param noise: of the odometry, as a share of each step
     :param pose_at: gives world_from_base at a time in seconds, instead of the route

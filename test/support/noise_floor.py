@@ -6,9 +6,9 @@ import math
 
 import cv2
 import numpy as np
-from segformer_ros.calibration.ground_motion import Mount
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.camera_poses import Mount
 
 DEGREE = math.radians(1.0)
 WIDTH, HEIGHT, FOCAL = 320, 240, 208.0

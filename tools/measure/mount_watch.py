@@ -27,12 +27,12 @@ sys.path[:0] = [os.path.dirname(TOOLS)]
 
 from segformer_ros.calibration import verdict as calibration_verdict  # noqa: E402, I100
 from segformer_ros.calibration import watch as calibration_watch  # noqa: E402
-from segformer_ros.calibration.ground_motion import Mount  # noqa: E402
 from segformer_ros.costmap.cost_table import GROUND  # noqa: E402
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
 from segformer_ros.costmap.geometry import transforms  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
+from segformer_ros.costmap.geometry.camera_poses import Mount  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.simulation.render.renderer import RenderedImage  # noqa: E402
 from segformer_ros.simulation.render.renderer import Renderer  # noqa: E402

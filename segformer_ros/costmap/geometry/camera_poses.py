@@ -34,9 +34,11 @@ RANGE_READINGS = 256
 
 class Mount(NamedTuple):
     """
-    How a camera is mounted, as :func:`mount_pose` takes it; height 0: transforms tell.
+    How a camera sits on a robot, as the parameters ``mount.*`` say it; height 0: transforms tell.
 
-    Metres and radians.
+    ``height`` of the lens above the ground, ``x`` ahead and ``y`` left of the ground frame's
+    origin in metres; ``pitch`` downwards, ``roll`` right side down and ``yaw`` to the left in
+    radians.
     """
 
     height: float = 0.0
@@ -45,6 +47,11 @@ class Mount(NamedTuple):
     yaw: float = 0.0
     x: float = 0.0
     y: float = 0.0
+
+    def matrix(self) -> arrays.Float64:
+        """Return ground_from_camera (4, 4)."""
+        return geometry_transforms.mount_pose(self.height, self.pitch, self.roll, self.x, self.y,
+                                              self.yaw)
 
 
 class Frames(NamedTuple):
@@ -173,8 +180,7 @@ class CameraPoses:
         if not frame_id and not mounted:
             raise InvalidInputError('Image has no frame_id', expected="the camera's optical frame",
                                     remedy='Set it in the camera driver, or set mount.height.')
-        ground_from_camera = None if not mounted else geometry_transforms.mount_pose(
-            mount.height, mount.pitch, mount.roll, mount.x, mount.y, mount.yaw)
+        ground_from_camera = mount.matrix() if mounted else None
         if frames.is_nadir:
             return self._nadir(ground_from_camera, frame_id, stamp_ns, frames)
         if ground_from_camera is None:

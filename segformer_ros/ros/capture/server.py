@@ -12,8 +12,8 @@ from rclpy.node import Node
 from rclpy.task import Future
 from segformer_ros.capture import frame as frames
 from segformer_ros.capture.blur import blurred_classes
-from segformer_ros.capture.recorder import Recorder
-from segformer_ros.capture.recorder import Surroundings
+from segformer_ros.capture.recorder import CaptureRecorder
+from segformer_ros.capture.recorder import FrameContext
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
@@ -57,7 +57,7 @@ class _Request:
 
 class _Setup(NamedTuple):
     cameras: Sequence[str]
-    recorder: Recorder
+    recorder: CaptureRecorder
     thread: CaptureThread
 
 
@@ -83,7 +83,7 @@ class CaptureServer:
         self._lock = threading.Lock()
         self._requests: List[_Request] = []
         self._setup: Optional[_Setup] = None
-        self._network: frames.Network
+        self._network: frames.NetworkIdentity
         self._busy = 0
         self._half: Dict[str, int] = {}
         self._in_trouble = False
@@ -91,14 +91,14 @@ class CaptureServer:
         node.create_service(Trigger, topics.CAPTURE_SERVICE, self._on_request,
                             callback_group=ReentrantCallbackGroup())
 
-    def configure(self, network: frames.Network) -> None:
+    def configure(self, network: frames.NetworkIdentity) -> None:
         """Take frames from now on."""
         parameters = self._parameters()
         self._network = network
         self._busy = 0
         self._setup = _Setup(
             [camera.name for camera in parameters.cameras],
-            Recorder(parameters.capture.recorder_settings(), self._surroundings),
+            CaptureRecorder(parameters.capture.recorder_settings(), self._surroundings),
             CaptureThread(self._handle))
         self._setup.thread.start()
         self._costmap.on_view = self._offer_view
@@ -108,7 +108,7 @@ class CaptureServer:
         except SegformerRosError as error:
             self._node.get_logger().error(f'No frames are captured: {error}')
 
-    def exchange(self, network: frames.Network) -> None:
+    def exchange(self, network: frames.NetworkIdentity) -> None:
         """Take frames of another network, whose masks come next."""
         self._network = network
 
@@ -162,7 +162,7 @@ class CaptureServer:
         asked = self._is_asked(name)
         if self._setup is not None and not self._is_half(name, segmentation) and (
                 asked or self._parameters().capture.enabled):
-            self._leave(frames.Frame(
+            self._leave(frames.CandidateFrame(
                 name, header.frame_id, stamp_to_nanoseconds(header.stamp), image,
                 segmentation.mask, segmentation.confidence, rotate, self._network, info,
                 asked=asked))
@@ -203,18 +203,19 @@ class CaptureServer:
             setup.recorder.state, setup.recorder.settings.folder, self._busy, blind),
             parameters.capture)
 
-    def _offer_view(self, name: str, message: PublishedMask, measured: frames.Measured) -> None:
+    def _offer_view(self, name: str, message: PublishedMask,
+                    measured: frames.MeasuredView) -> None:
         """Take a frame that is in the costmap, with its depth; return at once."""
         parameters = self._parameters()
         if self._setup is None or message.image is None or not parameters.capture.enabled \
                 or parameters.capture.depth_share <= 0.0:
             return
         rotate = next(each.rotate for each in parameters.cameras if each.name == name)
-        self._leave(frames.Frame(
+        self._leave(frames.CandidateFrame(
             name, message.header.frame_id, message.stamp_ns, message.image, message.mask,
             message.confidence, rotate, self._network, message.info, measured))
 
-    def _leave(self, frame: frames.Frame) -> None:
+    def _leave(self, frame: frames.CandidateFrame) -> None:
         setup = self._setup
         if setup is not None and not setup.thread.offer(frame):
             self._busy += 1
@@ -223,7 +224,7 @@ class CaptureServer:
         with self._lock:
             return any(name in request.waiting for request in self._requests)
 
-    def _handle(self, frame: frames.Frame) -> None:
+    def _handle(self, frame: frames.CandidateFrame) -> None:
         setup = self._setup
         if setup is None:
             return
@@ -250,13 +251,13 @@ class CaptureServer:
             self._in_trouble = False
             self._log.info('capture goes on', 'Frames are captured again.')
 
-    def _surroundings(self, frame: frames.Frame) -> Surroundings:
+    def _surroundings(self, frame: frames.CandidateFrame) -> FrameContext:
         height, width = frame.mask.shape
         info = frame.info if isinstance(frame.info, CameraInfo) else None
-        return Surroundings(camera_info_entry(info, (width, height), frame.rotate),
+        return FrameContext(camera_info_entry(info, (width, height), frame.rotate),
                             self._pose(frame))
 
-    def _pose(self, frame: frames.Frame) -> Optional[Dict[str, Any]]:
+    def _pose(self, frame: frames.CandidateFrame) -> Optional[Dict[str, Any]]:
         parameters = self._parameters().costmap
         if frame.measured is not None:
             pose = frame.measured.view.pose

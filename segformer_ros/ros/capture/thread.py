@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import Callable, Optional
 
-from segformer_ros.capture.frame import Frame
+from segformer_ros.capture.frame import CandidateFrame
 from segformer_ros.ros.io.stoppable_thread import StoppableThread
 
 NICENESS = 10
@@ -20,12 +20,12 @@ class CaptureThread(StoppableThread):
     :param handle: called with each frame that is taken; must not raise
     """
 
-    def __init__(self, handle: Callable[[Frame], None]) -> None:
+    def __init__(self, handle: Callable[[CandidateFrame], None]) -> None:
         super().__init__('capture')
         self._handle = handle
-        self._waiting: Optional[Frame] = None
+        self._waiting: Optional[CandidateFrame] = None
 
-    def offer(self, frame: Frame) -> bool:
+    def offer(self, frame: CandidateFrame) -> bool:
         """
         Leave a frame, unless another one waits; what was asked for takes another's place.
 

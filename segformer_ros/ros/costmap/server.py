@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 import numpy as np
 from rclpy.node import Node
 from rclpy.subscription import Subscription
-from segformer_ros.capture.frame import Measured
+from segformer_ros.capture.frame import MeasuredView
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
@@ -52,7 +52,7 @@ LEAST_TICKS = 5
 OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraInfo]], None]
 
 
-OfferView = Callable[[str, costmap_camera.PublishedMask, Measured], None]
+OfferView = Callable[[str, costmap_camera.PublishedMask, MeasuredView], None]
 
 
 class Tables(NamedTuple):
@@ -409,7 +409,7 @@ class CostmapServer:
         camera.record_used(message, started, result.timings)
         if self.on_view is not None and view.depth is not None:
             settings = setup.pipeline.settings
-            self.on_view(name, message, Measured(
+            self.on_view(name, message, MeasuredView(
                 view, setup.pipeline.costs, settings.depth, settings.projection.max_range,
                 setup.pipeline.ego_mask(name)))
 

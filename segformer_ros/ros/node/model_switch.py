@@ -32,7 +32,7 @@ NEXT = {'model': 'next_model', 'model_spec': 'next_model_spec',
 """Parameters that are exchanged, and those that say for what."""
 
 
-class Serving(NamedTuple):
+class ActiveNode(NamedTuple):
     """
     What serves while the node is active.
 
@@ -64,7 +64,7 @@ class ModelSwitch:
     """
 
     def __init__(self, node: Node, settings: ParameterServer,
-                 serving: Callable[[], Optional[Serving]], abandoned: AbandonedThreads) -> None:
+                 serving: Callable[[], Optional[ActiveNode]], abandoned: AbandonedThreads) -> None:
         self._node = node
         self._settings = settings
         self._serving = serving
@@ -129,8 +129,8 @@ class ModelSwitch:
             raise validation.error or BackendError('The network was not loaded')
         return await self._exchange(serving, validation, validation.candidate, parameters)
 
-    async def _exchange(self, serving: Serving, validation: ModelValidation, candidate: Candidate,
-                        parameters: NodeParameters) -> str:
+    async def _exchange(self, serving: ActiveNode, validation: ModelValidation,
+                        candidate: Candidate, parameters: NodeParameters) -> str:
         before = self._draining = serving.supervisor.hand_over(candidate.thread)
         drained = Future()
         threading.Thread(target=lambda: self._drain(before, drained), daemon=True,
@@ -174,7 +174,7 @@ class ModelSwitch:
                 category_groups=current.next_category_groups or (
                     '' if current.next_cost_profile else costmap.category_groups)))
 
-    def _make(self, serving: Serving, parameters: NodeParameters) -> Candidate:
+    def _make(self, serving: ActiveNode, parameters: NodeParameters) -> Candidate:
         model = live_segmenter.find_model(parameters)
         tables = serving.load_tables(parameters, model)
         return Candidate(model, tables, serving.make_thread(model, parameters))

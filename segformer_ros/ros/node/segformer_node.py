@@ -10,7 +10,7 @@ import cv2
 from rcl_interfaces.msg import SetParametersResult
 from rclpy import lifecycle
 from rclpy.parameter import Parameter
-from segformer_ros.capture.frame import Network
+from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
 from segformer_ros.common.errors import SegformerRosError
@@ -33,8 +33,8 @@ from segformer_ros.ros.node.camera import Camera
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.lifecycle import answer_impossible_transitions
 from segformer_ros.ros.node.lifecycle import start_by_itself
+from segformer_ros.ros.node.model_switch import ActiveNode
 from segformer_ros.ros.node.model_switch import ModelSwitch
-from segformer_ros.ros.node.model_switch import Serving
 from segformer_ros.ros.node.model_validation import Candidate
 from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
@@ -226,10 +226,10 @@ class SegformerNode(lifecycle.LifecycleNode):
                                 supervised.offer, on_mask, self._capture)
             for camera in parameters.cameras}
 
-    def _network(self, model: live_segmenter.Model) -> Network:
+    def _network(self, model: live_segmenter.Model) -> NetworkIdentity:
         # Of the file as it was named, not of one that was made from it for another size.
         path = model.path if model.source is None else model.source[0]
-        return Network(model.spec.name, path, model.classes, self._costmap.groups)
+        return NetworkIdentity(model.spec.name, path, model.classes, self._costmap.groups)
 
     def _is_serving(self) -> bool:
         return self._enabled and self.lifecycle_state == 'active'
@@ -251,11 +251,11 @@ class SegformerNode(lifecycle.LifecycleNode):
         return InferenceThread([camera.name for camera in parameters.cameras], live,
                                parameters.max_rate, predecessor)
 
-    def _serving(self) -> Optional[Serving]:
+    def _serving(self) -> Optional[ActiveNode]:
         """Return what may be exchanged for another network, None where nothing serves."""
         if self._supervisor is None or self._model is None or not self._is_serving():
             return None
-        return Serving(
+        return ActiveNode(
             self._model, self._supervisor, list(self._cameras.values()), self._make_thread,
             lambda parameters, model: self._costmap.load_tables(parameters, model.classes),
             self._take_over)

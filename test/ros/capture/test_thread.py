@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 from segformer_ros.capture.blur import BlurredClasses
-from segformer_ros.capture.frame import Frame
+from segformer_ros.capture.frame import CandidateFrame
 from segformer_ros.capture.recorder import pictures_of
 from segformer_ros.ros.capture.thread import CaptureThread
 from segformer_ros.ros.capture.thread import NICENESS
@@ -18,7 +18,7 @@ IMAGE, MASK = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
 
 
 def frame(number, asked=False):
-    return Frame('', '', number, IMAGE, MASK, None, 0, None, asked=asked)
+    return CandidateFrame('', '', number, IMAGE, MASK, None, 0, None, asked=asked)
 
 
 def test_one_frame_is_in_work_one_waits_and_others_are_left_out():

@@ -12,7 +12,7 @@ import time
 from builtin_interfaces.msg import Time
 import pytest
 from rclpy.duration import Duration
-from segformer_ros.calibration.ground_motion import Mount
+from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.ros.io.images import rgb8_image
 from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
 from segformer_ros.ros.peers.simulated_camera import transform_message
