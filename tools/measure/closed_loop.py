@@ -34,7 +34,6 @@ from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.evaluation.drive import judge as drive_judge  # noqa: E402
 from segformer_ros.evaluation.drive import nav2_rules  # noqa: E402
 from segformer_ros.evaluation.drive import navigator as drive_navigator  # noqa: E402
-from segformer_ros.evaluation.drive.planner import Pose  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.simulation.render import ground_truth  # noqa: E402
 from segformer_ros.simulation.render import renderer  # noqa: E402
@@ -93,8 +92,8 @@ class Loop:
         around = Surroundings(self.world)
         self.robot = simulated.Robot(
             around, simulated.Drive(speed=settings.pursuit.speed, radius=self.radius),
-            simulated.Place(float(start[0, 3]), float(start[1, 3]),
-                            float(np.arctan2(start[1, 0], start[0, 0]))))
+            simulated.Pose2D(float(start[0, 3]), float(start[1, 3]),
+                             float(np.arctan2(start[1, 0], start[0, 0]))))
         self.judge = drive_judge.Judge(around, self.radius)
         self.navigator = drive_navigator.Navigator(settings, GRID_SIZE - 2.0 * BLOCK)
         width, height = SIZE_WH
@@ -128,7 +127,7 @@ class Loop:
                 if not (self._fault == 'stall' and STALL_FROM <= now - began < STALL_FROM + STALL):
                     self._look(now)
             self._take_in(now)
-            place = Pose(*self.robot.odometry)
+            place = self.robot.odometry
             if now >= self._next_grid - 1e-9:
                 self._next_grid = now + GRIDS
                 occupancy = self._pipeline.occupancy(FIRST_STAMP + now)

@@ -8,6 +8,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from segformer_ros.common import arrays
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive import planner
+from segformer_ros.simulation.robot.robot import Pose2D
 
 STOP = (0.0, 0.0)
 # The values of config/nav2_local_costmap.yaml that the rules ask for; a test compares.
@@ -67,7 +68,7 @@ class Navigator:
         self.goal, self.path = goal, None
         self._began, self._planned = now, -math.inf
 
-    def on_grid(self, grid: nav2_rules.Grid, robot: planner.Pose) -> None:
+    def on_grid(self, grid: nav2_rules.Grid, robot: Pose2D) -> None:
         """
         Take a grid into the rolling costmap.
 
@@ -82,7 +83,7 @@ class Navigator:
         """Take note that a cloud of ground points came."""
         self._watchdog.receive('sem_ground', (), (0.0, 0.0, 0.0), now)
 
-    def has_arrived(self, robot: planner.Pose) -> bool:
+    def has_arrived(self, robot: Pose2D) -> bool:
         """Return whether the robot is at its goal."""
         return self.goal is not None and math.hypot(
             self.goal[0] - robot.x, self.goal[1] - robot.y) < self.settings.reached
@@ -91,7 +92,7 @@ class Navigator:
         """Return whether the goal has taken too long."""
         return now - self._began > self.settings.patience
 
-    def command(self, robot: planner.Pose, now: float) -> Tuple[float, float]:
+    def command(self, robot: Pose2D, now: float) -> Tuple[float, float]:
         """
         Return speeds ahead and to the left, metres and radians per second.
 

@@ -11,6 +11,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.drive import nav2_rules
+from segformer_ros.simulation.robot.robot import Pose2D
 
 # What a cell costs beyond its length, where it has the highest cost that may be crossed.
 _COST_WEIGHT = 3.0
@@ -24,14 +25,6 @@ class Inflation(NamedTuple):
     radius: float = 0.25
     reach: float = 0.55
     scaling: float = 3.0
-
-
-class Pose(NamedTuple):
-    """A robot in the costmap's frame: metres, and radians from the x axis."""
-
-    x: float
-    y: float
-    yaw: float
 
 
 class Pursuit(NamedTuple):
@@ -150,7 +143,7 @@ def smoothed(path: arrays.Float64, reach: int = 5) -> arrays.Float64:
                       / (2 * near + 1)[:, None], np.float64)
 
 
-def follow(path: arrays.Float64, robot: Pose, costmap: nav2_rules.Costmap, pursuit: Pursuit
+def follow(path: arrays.Float64, robot: Pose2D, costmap: nav2_rules.Costmap, pursuit: Pursuit
            ) -> Tuple[float, float]:
     """
     Return the next command: speed ahead and to the left, metres and radians per second.
@@ -189,7 +182,7 @@ def follow(path: arrays.Float64, robot: Pose, costmap: nav2_rules.Costmap, pursu
     return speed, turn
 
 
-def blocked(costmap: nav2_rules.Costmap, robot: Pose, speed: float, turn_rate: float,
+def blocked(costmap: nav2_rules.Costmap, robot: Pose2D, speed: float, turn_rate: float,
             seconds: float) -> bool:
     """
     Return whether a robot that goes on so comes to a place where it touches something.

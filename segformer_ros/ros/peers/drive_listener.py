@@ -15,12 +15,12 @@ from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive.judge import Sample
 from segformer_ros.evaluation.drive.navigator import Navigator
-from segformer_ros.evaluation.drive.planner import Pose
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.peers import simulated_camera
 from segformer_ros.ros.peers import simulated_robot
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
 from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.simulation.robot.robot import Pose2D
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Bool
@@ -45,7 +45,7 @@ class DriveListener(StandaloneNode):
         self._on_sample = on_sample
         self.now = 0.0
         """Simulated time of the newest odometry, seconds."""
-        self.robot: Optional[Pose] = None
+        self.robot: Optional[Pose2D] = None
         """By the odometry."""
         self.truth: Optional[Sample] = None
         self.latencies: List[float] = []
@@ -123,7 +123,7 @@ def _seconds(stamp: Any) -> float:
     return stamp_to_nanoseconds(stamp) / NANOSECONDS
 
 
-def _pose(message: Odometry) -> Pose:
+def _pose(message: Odometry) -> Pose2D:
     pose = message.pose.pose
-    return Pose(pose.position.x, pose.position.y,
-                2.0 * math.atan2(pose.orientation.z, pose.orientation.w))
+    return Pose2D(pose.position.x, pose.position.y,
+                  2.0 * math.atan2(pose.orientation.z, pose.orientation.w))

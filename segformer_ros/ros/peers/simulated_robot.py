@@ -139,8 +139,8 @@ class CommandedRobot:
         start = trajectory.place_at(values['start_at'])
         self._robot = robot.Robot(
             Surroundings(world), drive_of(values),
-            robot.Place(float(start[0, 3]), float(start[1, 3]),
-                        math.atan2(start[1, 0], start[0, 0])), values['seed'])
+            robot.Pose2D(float(start[0, 3]), float(start[1, 3]),
+                         math.atan2(start[1, 0], start[0, 0])), values['seed'])
         kind = TwistStamped if values['enable_stamped_cmd_vel'] else Twist
         node.create_subscription(kind, 'cmd_vel', self._on_command, 1)
         self._outputs = {topic.name: node.create_publisher(

@@ -49,7 +49,7 @@ class Drive(NamedTuple):
     uneven: Unevenness = FLAT
 
 
-class Place(NamedTuple):
+class Pose2D(NamedTuple):
     """A pose on the ground: metres, and radians from the x axis."""
 
     x: float
@@ -69,7 +69,7 @@ class Robot:
     :param seed: of the odometry's noise
     """
 
-    def __init__(self, surroundings: Surroundings, drive: Drive, start: Place,
+    def __init__(self, surroundings: Surroundings, drive: Drive, start: Pose2D,
                  seed: int = 0) -> None:
         self._surroundings = surroundings
         self._drive = drive
@@ -189,7 +189,7 @@ class Robot:
         return step + noise * math.sqrt(abs(step)) * self._random.randn() if noise else step
 
 
-def pose_of(place: Place, tilt: float = 0.0, lift: float = 0.0) -> arrays.Float64:
+def pose_of(place: Pose2D, tilt: float = 0.0, lift: float = 0.0) -> arrays.Float64:
     """
     Return a place as world_from_base, (4, 4).
 
@@ -207,8 +207,8 @@ def _towards(now: float, wanted: float, passed: float, faster: float, slower: fl
     return min(max(wanted, now - rate * passed), now + rate * passed)
 
 
-def _along(place: Place, moved: float, turned: float) -> Place:
+def _along(place: Pose2D, moved: float, turned: float) -> Pose2D:
     """Return a place after a short arc, which is taken as its chord."""
     middle = place.yaw + 0.5 * turned
-    return Place(place.x + moved * math.cos(middle), place.y + moved * math.sin(middle),
-                 (place.yaw + turned + math.pi) % (2.0 * math.pi) - math.pi)
+    return Pose2D(place.x + moved * math.cos(middle), place.y + moved * math.sin(middle),
+                  (place.yaw + turned + math.pi) % (2.0 * math.pi) - math.pi)

@@ -10,10 +10,10 @@ import pytest
 from segformer_ros.evaluation.drive import judge
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive import navigator
-from segformer_ros.evaluation.drive.planner import Pose
+from segformer_ros.simulation.robot.robot import Pose2D
 import yaml
 
-ROBOT = Pose(0.0, 0.0, 0.0)
+ROBOT = Pose2D(0.0, 0.0, 0.0)
 
 
 def free_grid(size=12.0):
@@ -47,12 +47,12 @@ def test_its_layer_and_watchdog_are_those_of_the_snippet(project_root):
 
 def test_it_drives_to_the_goal():
     found, (x, y, yaw), now = ready(), ROBOT, 10.0
-    while not found.has_arrived(Pose(x, y, yaw)) and now < 40.0:
+    while not found.has_arrived(Pose2D(x, y, yaw)) and now < 40.0:
         found.on_cloud(now)
-        speed, turn = found.command(Pose(x, y, yaw), now)
+        speed, turn = found.command(Pose2D(x, y, yaw), now)
         yaw += 0.05 * turn
         x, y, now = x + 0.05 * speed * math.cos(yaw), y + 0.05 * speed * math.sin(yaw), now + 0.05
-    assert found.has_arrived(Pose(x, y, yaw)) and 16.0 < now < 25.0
+    assert found.has_arrived(Pose2D(x, y, yaw)) and 16.0 < now < 25.0
     assert found.overdue == 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive import planner
+from segformer_ros.simulation.robot.robot import Pose2D
 
 INFLATION = planner.Inflation(0.25, 0.55, 3.0)
 
@@ -87,7 +88,7 @@ def simulate(path, costmap, start, pursuit, seconds):
     x, y, yaw = start
     places, commands = [], []
     for _ in range(int(seconds / 0.05)):
-        speed, turn = planner.follow(path, planner.Pose(x, y, yaw), costmap, pursuit)
+        speed, turn = planner.follow(path, Pose2D(x, y, yaw), costmap, pursuit)
         yaw += 0.05 * turn
         x += 0.05 * speed * math.cos(yaw)
         y += 0.05 * speed * math.sin(yaw)
@@ -114,7 +115,7 @@ def test_following_stays_near_the_path_and_within_its_limits():
 
 def test_it_turns_on_the_spot_towards_a_path_behind_it():
     path = np.stack([-np.linspace(0.0, 2.0, 41), np.zeros(41)], 1)
-    speed, turn = planner.follow(path, planner.Pose(0.0, 0.0, 0.3), costmap_with(),
+    speed, turn = planner.follow(path, Pose2D(0.0, 0.0, 0.3), costmap_with(),
                                  planner.Pursuit())
     assert speed == 0.0 and turn == pytest.approx(1.0)
 
@@ -122,7 +123,7 @@ def test_it_turns_on_the_spot_towards_a_path_behind_it():
 def test_it_stands_where_the_way_ahead_is_blocked_and_only_there():
     path = np.stack([np.linspace(-2.0, 2.0, 81), np.full(81, -1.0)], 1)
     costmap = costmap_with(WALL)
-    assert planner.follow(path, planner.Pose(-0.45, -1.0, 0.0), costmap,
+    assert planner.follow(path, Pose2D(-0.45, -1.0, 0.0), costmap,
                           planner.Pursuit()) == (0.0, 0.0)
-    speed, _ = planner.follow(path, planner.Pose(-1.5, -1.0, 0.0), costmap, planner.Pursuit())
+    speed, _ = planner.follow(path, Pose2D(-1.5, -1.0, 0.0), costmap, planner.Pursuit())
     assert speed > 0.2

@@ -37,7 +37,7 @@ def driven(robot, speed, turn_rate, seconds, every=0.1):
     return robot
 
 
-def robot_at(surroundings, start=simulated.Place(0.0, 0.0, 0.0), **changes):
+def robot_at(surroundings, start=simulated.Pose2D(0.0, 0.0, 0.0), **changes):
     return simulated.Robot(surroundings, DRIVE._replace(**changes), start)
 
 
@@ -100,7 +100,7 @@ def test_odometry_drifts_by_the_noise_and_not_without():
     ends = []
     for seed in range(60):
         robot = simulated.Robot(Nothing(), DRIVE._replace(noise=0.05),
-                                simulated.Place(0.0, 0.0, 0.0), seed)
+                                simulated.Pose2D(0.0, 0.0, 0.0), seed)
         driven(robot, 0.5, 0.0, 4.0)
         ends.append(robot.odometry.x - robot.place.x)
     # 5 % of a metre after one metre, and as its root.
@@ -124,5 +124,5 @@ def test_it_tips_forward_while_it_brakes_and_backward_while_it_speeds_up():
 def test_a_reset_brings_it_back_to_the_start():
     robot = driven(robot_at(Wall(), noise=0.1), 0.5, 0.1, 8.0)
     robot.reset(robot.time)
-    assert robot.place == robot.odometry == simulated.Place(0.0, 0.0, 0.0)
+    assert robot.place == robot.odometry == simulated.Pose2D(0.0, 0.0, 0.0)
     assert not robot.in_contact and robot.contacts == 0 and robot.speed == 0.0

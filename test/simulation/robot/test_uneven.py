@@ -39,7 +39,7 @@ class Nowhere:
 
 def test_the_robot_s_pose_and_its_imu_agree_on_a_kerb():
     drive = simulated.Drive(uneven=Unevenness(kerb_height=0.03), pitch=0.03)
-    robot = simulated.Robot(Nowhere(), drive, simulated.Place(0.0, 0.0, 0.4))
+    robot = simulated.Robot(Nowhere(), drive, simulated.Pose2D(0.0, 0.0, 0.4))
     imu = simulated_imu.SimulatedImu(EXACT)
     turned, most = 0.0, 0.0
     for step in range(200):
