@@ -80,7 +80,7 @@ class CaptureJudge:
     """Decides on the frames of all cameras, one after the other."""
 
     def __init__(self) -> None:
-        self._before: Dict[str, CoarseView] = {}
+        self._before: Dict[str, Tuple[frames.NetworkIdentity, CoarseView]] = {}
         self._kept: Dict[Tuple[str, str], CoarseView] = {}
         self._latest: Optional[CoarseView] = None
         self._trickled: Dict[str, float] = {}
@@ -99,8 +99,11 @@ class CaptureJudge:
             view = self._latest = coarse_view(frame)
             score = contradicted_share(frame.measured) if thresholds.depth_share > 0.0 else None
             return self._verdict(frame, view, frames.DEPTH, score, thresholds.depth_share)
-        before = self._before.get(frame.camera)
-        view = self._latest = self._before[frame.camera] = coarse_view(frame)
+        network, before = self._before.get(frame.camera, (None, None))
+        if network is not frame.network:
+            before = None  # where two networks differ, neither of them flickers
+        view = self._latest = coarse_view(frame)
+        self._before[frame.camera] = frame.network, view
         if frame.asked:
             return Verdict(frames.SERVICE, 0.0)
         if thresholds.flicker_share > 0.0 and before is not None:

@@ -79,9 +79,9 @@ class CaptureRecorder:
         self._judge = judges.CaptureJudge()
         self._store: Optional[stores.Store] = None
         self._store_key: Optional[Tuple[Any, ...]] = None
-        self._digest: Tuple[str, str] = ('', '')
+        self._digest: 'Tuple[Optional[frames.NetworkIdentity], str]' = (None, '')
         self._tried = -math.inf
-        self._known: 'Dict[Tuple[str, int], str]' = {}
+        self._known: 'Dict[Tuple[str, str, int], str]' = {}
         self._lock = threading.Lock()
         self._state = RecorderState(dict.fromkeys(frames.REASONS, 0), 0, 0, 0, '', '', None, None)
 
@@ -105,8 +105,10 @@ class CaptureRecorder:
         verdict = self._judge.judge(frame, settings.thresholds, now)
         if verdict is None:
             return ''
-        known = self._known.get((frame.camera, frame.stamp_ns))
-        if known is not None:
+        # Some drivers do not stamp: of their frames none is known.
+        known = self._known.get((settings.folder, frame.camera, frame.stamp_ns)) \
+            if frame.stamp_ns else None
+        if known is not None and (self._store is None or self._store.has(known)):
             return known  # its depth, or a service, comes after the same frame was kept
         if not frame.asked:
             if now - self._tried < 1.0 / settings.max_rate:
@@ -136,8 +138,9 @@ class CaptureRecorder:
         self._count(failed=1, trouble=fault)
 
     def forget_trouble(self) -> None:
-        """Say nothing of what failed under other settings."""
-        self._count(trouble='')
+        """Say nothing of what failed under other settings; for any thread."""
+        with self._lock:
+            self._state = self._state._replace(trouble='')
 
     def _keep(self, frame: frames.CandidateFrame, verdict: judges.Verdict,
               settings: RecorderSettings) -> str:
@@ -149,12 +152,12 @@ class CaptureRecorder:
             'id': identity, 'stamp_ns': frame.stamp_ns, 'camera': frame.camera,
             'frame_id': frame.frame_id, 'reason': verdict.reason, 'score': verdict.score,
             'camera_info': found.camera_info, 'pose': found.pose,
-            'model': {'name': frame.network.name, 'digest': self._digest_of(frame.network.path)},
+            'model': {'name': frame.network.name, 'digest': self._digest_of(frame.network)},
             'classes': stores.CLASSES, 'blurred': list(blurred.names)}
         made_way = store.add(record, pictures_of(frame, blurred), settings.limits)
         if len(self._known) >= STAMPS_KEPT:
             self._known.clear()
-        self._known[frame.camera, frame.stamp_ns] = identity
+        self._known[settings.folder, frame.camera, frame.stamp_ns] = identity
         self._count(reason=verdict.reason, made_way=made_way, trouble='', last=identity)
         return identity
 
@@ -167,13 +170,15 @@ class CaptureRecorder:
             self._store_key = key
         return self._store
 
-    def _digest_of(self, path: str) -> str:
-        if self._digest[0] != path:
+    def _digest_of(self, network: frames.NetworkIdentity) -> str:
+        # A network that was trained further may have the name of the one before.
+        if self._digest[0] is not network:
             try:
-                self._digest = path, sha256_of(path)
+                self._digest = network, sha256_of(network.path)
             except OSError as error:
-                raise ConfigurationError('Network cannot be read', got=f'{path}: {error.strerror}',
-                                         remedy='Put the file back.') from error
+                raise ConfigurationError(
+                    'Network cannot be read', got=f'{network.path}: {error.strerror}',
+                    remedy='Put the file back.') from error
         return self._digest[1]
 
     def _count(self, reason: str = '', held_back: int = 0, failed: int = 0, made_way: int = 0,

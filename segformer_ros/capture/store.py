@@ -51,7 +51,11 @@ class Limits(NamedTuple):
 class _Record(NamedTuple):
     line: bytes
     paths: Sequence[str]
-    size: int
+    pictures: int
+
+    @property
+    def bytes(self) -> int:
+        return self.pictures + len(self.line)
 
 
 class Store:
@@ -68,6 +72,7 @@ class Store:
     def __init__(self, folder: str, classes: Sequence[str]) -> None:
         self.folder = os.path.abspath(folder)
         self._records: 'Dict[str, _Record]' = {}
+        self._size = 0
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as failing:
             failing.callback(self._closing.close)
@@ -87,7 +92,11 @@ class Store:
     @property
     def size(self) -> int:
         """Return the bytes of all pictures and of the manifest."""
-        return sum(record.size + len(record.line) for record in self._records.values())
+        return self._size
+
+    def has(self, identity: str) -> bool:
+        """Return whether there is such a record."""
+        return identity in self._records
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -125,6 +134,7 @@ class Store:
                     self._write(os.path.join(self.folder, str(names[key])), content)
                 self._records[identity] = _Record(line, paths, size)
                 self._write_manifest()
+                self._size += size + len(line)
             except BaseException:
                 self._records.pop(identity, None)
                 _remove(paths)
@@ -209,8 +219,13 @@ class Store:
         except FileNotFoundError:
             return
         if paths and all(stat.S_ISREG(status.st_mode) for status in statuses):
-            self._records[identity] = _Record(line.rstrip(b'\n') + b'\n', paths,
-                                              sum(status.st_size for status in statuses))
+            record = _Record(line.rstrip(b'\n') + b'\n', paths,
+                             sum(status.st_size for status in statuses))
+            before = self._records.get(identity)
+            if before is not None:
+                self._size -= before.bytes
+            self._records[identity] = record
+            self._size += record.bytes
 
     def _clear_leftovers(self) -> None:
         known = {path for record in self._records.values() for path in record.paths}
@@ -247,7 +262,7 @@ class Store:
             if excess <= 0 and surplus <= 0:
                 break
             gone.append(kept.pop(identity))
-            excess -= record.size + len(record.line)
+            excess -= record.bytes
             surplus -= 1
         before, self._records = self._records, kept
         try:
@@ -256,6 +271,7 @@ class Store:
         except BaseException:
             self._records = before
             raise
+        self._size -= sum(record.bytes for record in gone)
         _remove([path for record in gone for path in record.paths])
         return len(gone)
 

@@ -97,6 +97,20 @@ def test_flicker_is_the_share_of_changed_labels_where_the_view_stands_still(chan
     assert judges.flicker_share(before, now) == pytest.approx(true, rel=0.1, abs=0.001)
 
 
+def test_two_networks_that_differ_do_not_flicker():
+    thresholds, other = OFF._replace(flicker_share=0.05), NETWORK._replace(name='other')
+    sequence = [frame(scene(), labels()), frame(scene(), labels(0.4), 0.2),
+                frame(scene(), labels(), 0.4, network=other)]
+    found = verdicts(judges.CaptureJudge(), sequence, thresholds)
+    assert [each and each.reason for each in found] == [None, 'flicker', None]
+    changed = [sequence[0], frame(scene(), labels(0.4), 0.2, network=other)]
+    assert verdicts(judges.CaptureJudge(), changed, thresholds) == [None, None]
+    # Of one network the same pictures do.
+    found = verdicts(judges.CaptureJudge(), sequence[:1] + [
+        frame(scene(), labels(0.4), 0.4)], thresholds)
+    assert [each and each.reason for each in found] == [None, 'flicker']
+
+
 @pytest.mark.parametrize('shift', [4, 10, 40])
 def test_labels_that_change_with_the_view_are_no_flicker(shift):
     before, now = (judges.coarse_view(each) for each in (

@@ -114,6 +114,35 @@ def test_one_image_is_one_record_however_often_it_is_worth_it(make, settings, ne
     assert again.handle(frame(network, 7)) == first + '-2'
 
 
+def test_frames_without_a_stamp_are_all_kept(make, settings, network):
+    recorder = make(settings)
+    kept = [recorder.handle(frame(network, 0)) for _ in range(3)]
+    assert len(set(kept)) == len(captured.check_whole(settings.folder)) == 3
+
+
+def test_frame_that_is_not_in_the_folder_any_more_is_kept_again(make, settings, network, tmp_path):
+    recorder = make(settings._replace(limits=settings.limits._replace(max_frames=1)))
+    first = frame(network, 7)
+    identity = recorder.handle(first)
+    assert recorder.handle(frame(network, 8)) != identity
+    assert recorder.handle(frame(network, 7)) == identity
+    other = str(tmp_path / 'other')
+    recorder.settings = settings._replace(folder=other)
+    assert recorder.handle(frame(network, 7, asked=True)) == identity
+    assert [each['id'] for each in captured.check_whole(other)] == [identity]
+
+
+def test_digest_is_that_of_the_network_that_serves_now(make, settings, network):
+    recorder = make(settings)
+    recorder.handle(frame(network, 1))
+    with open(network.path, 'wb') as stream:
+        stream.write(b'trained further')
+    # Exchanged: the same file by another identity.
+    recorder.handle(frame(network._replace(name='net'), 2))
+    assert [each['model']['digest'] for each in captured.check_whole(settings.folder)] == [
+        hashlib.sha256(content).hexdigest() for content in (b'weights', b'trained further')]
+
+
 def test_fault_is_told_costs_no_record_and_ends_by_itself(make, settings, network):
     recorder = make(settings)
     recorder.handle(frame(network, 1))

@@ -180,6 +180,25 @@ def test_network_takes_over_between_two_frames_and_none_is_lost_or_mixed(node, t
     assert node.parameter('model') == node.model
 
 
+def test_network_takes_over_whose_classes_cannot_be_blurred(tmp_path):
+    model, turned = write_color_model(tmp_path), write_turned_model(tmp_path)
+    parameters = {'model': model, 'costmap': False, 'capture.blur': True}
+    with private_domain() as domain, NodeProcess(domain, tmp_path, parameters), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        stream = Stream(peer)
+        try:
+            stream.wait_for_masks(3)
+            answer = load(peer, next_model=turned)
+            assert answer.success, answer.message
+            stream.wait_for_masks(3)
+            # Nothing that was wrong before keeps another parameter from being changed.
+            assert peer.set_parameters(overlay_alpha=0.3) == ''
+        finally:
+            stream.stop()
+    assert not stream.late
+
+
 REFUSED = {
     'blind': 'sees one class everywhere.*white.*sees 4 in the same 3 frames',
     'broken': 'not finite|cannot be run|no mask', 'gone': 'Model file not found',

@@ -85,6 +85,10 @@ def read_capture(folder: str, reasons: Optional[Iterable[str]] = None) -> Captur
         if not line.strip():
             continue
         frame = _frame(line, f'line {number} of {path}', folder)
+        if not (os.path.isfile(frame.image) and os.path.isfile(frame.mask)):
+            # It may have made way for a newer one while the folder was copied.
+            print(f'{frame.id} is left out: a picture is missing', file=sys.stderr)
+            continue
         if wanted is None or frame.reason in wanted:
             frames[frame.id] = frame
     if not frames:

@@ -54,7 +54,8 @@ def write(capture: Capture, path: str) -> List[str]:
         if ':' in name or name.startswith('#') or '\n' in name or name == BACKGROUND:
             raise ConfigurationError('Class name does not go into a label map of CVAT',
                                      got=repr(name), expected=f'no colon, no # in front, and not '
-                                     f'{BACKGROUND!r}, which means no label')
+                                     f'{BACKGROUND!r}, which means no label',
+                                     remedy='Take --format label_studio.')
     colors = colormap()
     # Class 0 is not black: that is CVAT's background.
     by_id = np.zeros((256, 3), np.uint8)
@@ -62,7 +63,7 @@ def write(capture: Capture, path: str) -> List[str]:
     rows = ['# label:color_rgb:parts:actions', f'{BACKGROUND}:0,0,0::']
     rows += ['{}:{},{},{}::'.format(name, *by_id[index])
              for index, name in enumerate(capture.classes)]
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         archive.writestr(LABEL_MAP, '\n'.join(rows) + '\n')
         archive.writestr('ImageSets/Segmentation/default.txt',
                          ''.join(frame.id + '\n' for frame in capture.frames))

@@ -10,6 +10,7 @@ on where it stopped. docs/training.md has the whole way.
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -143,7 +144,13 @@ def run(options: argparse.Namespace) -> Dict[str, object]:
         write_model(former.network, former.spec, names, former, before)
     networks.with_classes(former.network, names, names, shown)
     learnt = sorted(set(shown) | set(networks.awake_classes(former.network)))
-    training = training_loop.Training(former.network, spec, learnt, options)
+    mark = hashlib.sha256(repr((
+        names, learnt, size_wh, options.batch, options.simulated, options.seed,
+        [f'{float(each.double().sum()):.6g}'
+         for each in former.network.parameters()])).encode())
+    for frame in kept:
+        mark.update(frame.id.encode() + np.ascontiguousarray(frame.labels).tobytes())
+    training = training_loop.Training(former.network, spec, learnt, options, mark.hexdigest())
     keep_wh = size_wh
     sets = [(load(data[TRAIN], keep_wh), options.batch)]
     if simulated:

@@ -28,6 +28,8 @@ from torch import nn  # noqa: E402
 # A class whose output no picture can raise: it was never learnt.
 SILENT = -20.0
 _NEVER = -50.0
+# Of the weights of classes where none can be had from the former network.
+_SPREAD = 0.01
 # Of logits, between the file and the network that was read from it, as a share of the largest.
 _TOLERANCE = 1e-3
 
@@ -122,8 +124,11 @@ def with_classes(network: nn.Module, old: Sequence[str], new: Sequence[str],
     replaced = nn.Conv2d(layer.in_channels, len(new), 1)
     awake = layer.bias > SILENT
     with torch.no_grad():
-        nn.init.normal_(replaced.weight, 0.0, float(layer.weight[awake].std()) * 0.1)
-        replaced.bias.fill_(float(layer.bias[awake].mean()))
+        # None is where no class of the former network is among the new ones.
+        some = bool(awake.any())
+        nn.init.normal_(replaced.weight, 0.0,
+                        float(layer.weight[awake].std()) * 0.1 if some else _SPREAD)
+        replaced.bias.fill_(float(layer.bias[awake].mean()) if some else 0.0)
         for row, label in enumerate(new):
             source = known.get(label)
             if source is not None and (awake[source] or row not in shown):

@@ -29,7 +29,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         capture = read_capture(options.capture, options.reason)
         written = cvat.write(capture, options.out) if options.format == CVAT else \
             label_studio.write(capture, options.out, options.image_root)
-    except SegformerRosError as error:
+    except (SegformerRosError, OSError) as error:
         print(f'prelabel: {error}', file=sys.stderr)
         return 1
     print(f'{len(capture.frames)} frames; written: ' + ', '.join(written))

@@ -50,11 +50,13 @@ class Training:
     :param spec: what it takes
     :param learnt: ids of the outputs that the loss compares
     :param options: the command line
+    :param mark: tells this run from others: only one of the same is gone on with
     """
 
     def __init__(self, network: torch.nn.Module, spec: model_spec.ModelSpec,
-                 learnt: Sequence[int], options: argparse.Namespace) -> None:
+                 learnt: Sequence[int], options: argparse.Namespace, mark: str) -> None:
         self.network = network
+        self._mark = mark
         self.options = options
         self._adapter = Adapter(network, spec)
         self._learnt = torch.tensor(sorted(learnt))
@@ -77,10 +79,10 @@ class Training:
 
     def _resume(self) -> None:
         state = torch.load(self._path, weights_only=False)
-        if state['steps'] != self.options.steps or state['learnt'] != self._learnt.tolist():
+        if state['steps'] != self.options.steps or state.get('mark') != self._mark:
             raise ConfigurationError(
                 'Checkpoint is of another run', got=self._path,
-                expected=f'{self.options.steps} steps and the same classes',
+                expected=f'{self.options.steps} steps, the same labels, network and options',
                 remedy='Delete the folder, or choose another one.')
         self.network.load_state_dict(state['network'])
         self._optimizer.load_state_dict(state['optimizer'])
@@ -93,7 +95,7 @@ class Training:
         torch.save({'network': self.network.state_dict(), 'average': self.average,
                     'optimizer': self._optimizer.state_dict(), 'step': self.step,
                     'steps': self.options.steps, 'seconds': self.seconds,
-                    'losses': self.losses, 'learnt': self._learnt.tolist()}, self._path + '.part')
+                    'losses': self.losses, 'mark': self._mark}, self._path + '.part')
         os.replace(self._path + '.part', self._path)
 
     def one_step(self, images: np.ndarray, labels: np.ndarray) -> float:

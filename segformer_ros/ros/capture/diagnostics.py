@@ -50,8 +50,9 @@ def capture_status(capture: Optional[CaptureState], parameters: CaptureParameter
     if recorder.last:
         values.append(('last', recorder.last))
     values += [('not judged', text) for text in capture.blind_to]
-    if recorder.trouble:
+    if recorder.trouble and parameters.enabled:
         return status.Status(status.WARN, NAME, 'nothing is kept: ' + recorder.trouble, values)
     if not parameters.enabled:
+        values += [('last fault', recorder.trouble)] * bool(recorder.trouble)
         return status.Status(status.OK, NAME, off, values)
     return status.Status(status.OK, NAME, f'{sum(recorder.kept.values())} frames kept', values)

@@ -96,15 +96,15 @@ class CaptureServer:
         parameters = self._parameters()
         self._network = network
         self._busy = 0
-        self._setup = _Setup(
-            [camera.name for camera in parameters.cameras],
-            CaptureRecorder(parameters.capture.recorder_settings(), self._surroundings),
-            CaptureThread(self._handle))
+        recorder = CaptureRecorder(parameters.capture.recorder_settings(), self._surroundings)
+        self._setup = _Setup([camera.name for camera in parameters.cameras], recorder,
+                             CaptureThread(self._handle, recorder.close))
         self._setup.thread.start()
         self._costmap.on_view = self._offer_view
         self._tell_folder(parameters)
         try:
-            self.examine(parameters)
+            if parameters.capture.blur:
+                blurred_classes(parameters.capture.blur_classes, network)
         except SegformerRosError as error:
             self._node.get_logger().error(f'No frames are captured: {error}')
 
@@ -123,9 +123,7 @@ class CaptureServer:
             self._finish(request)
         if setup is None:
             return
-        if setup.thread.stop(STOP_TIMEOUT):
-            setup.recorder.close()
-        else:
+        if not setup.thread.stop(STOP_TIMEOUT):
             self._node.get_logger().error(
                 f'The folder of captured frames has not answered for {STOP_TIMEOUT:.0f} s; its '
                 'thread is left behind.')
@@ -136,8 +134,11 @@ class CaptureServer:
 
         :raises ConfigurationError: classes are to be blurred that the network does not have
         """
-        if self._setup is not None and parameters.capture.blur:
-            blurred_classes(parameters.capture.blur_classes, self._network)
+        now, before = parameters.capture, self._parameters().capture
+        # What does not change is no reason to refuse what does, such as another network.
+        if self._setup is not None and now.blur and (now.blur, now.blur_classes) != (
+                before.blur, before.blur_classes):
+            blurred_classes(now.blur_classes, self._network)
 
     def apply(self, before: NodeParameters, now: NodeParameters) -> None:
         """Use changed parameters, which were examined, from the next frame on."""
@@ -266,10 +267,12 @@ class CaptureServer:
         give_up_at = time.monotonic() + parameters.transform_tolerance
         while True:
             try:
-                matrix = self._costmap.pose_of(frame.camera, frame.frame_id, frame.stamp_ns)
+                is_last = time.monotonic() >= give_up_at
+                matrix = self._costmap.pose_of(frame.camera, frame.frame_id, frame.stamp_ns,
+                                               is_last)
             except TransformError:
                 # Often the transform at an image's stamp comes after the image.
-                if time.monotonic() >= give_up_at:
+                if is_last or self._setup is None:
                     return None
                 time.sleep(RETRY)
             except SegformerRosError:

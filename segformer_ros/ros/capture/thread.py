@@ -18,11 +18,14 @@ class CaptureThread(StoppableThread):
     Handle one frame at a time; one more may wait.
 
     :param handle: called with each frame that is taken; must not raise
+    :param on_end: called by the thread when it ends, also long after somebody waited for that
     """
 
-    def __init__(self, handle: Callable[[CandidateFrame], None]) -> None:
+    def __init__(self, handle: Callable[[CandidateFrame], None],
+                 on_end: Callable[[], None]) -> None:
         super().__init__('capture')
         self._handle = handle
+        self._on_end = on_end
         self._waiting: Optional[CandidateFrame] = None
 
     def offer(self, frame: CandidateFrame) -> bool:
@@ -42,6 +45,12 @@ class CaptureThread(StoppableThread):
         # On Linux this is the thread's own, not the process's.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        try:
+            self._work()
+        finally:
+            self._on_end()
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 while self._waiting is None and not self._stopping:

@@ -100,8 +100,8 @@ class CostmapServer:
         self._clock = NodeClock(node)
         self._clock_fault = ''
         self._ticks = CameraStatistics(time.monotonic())
+        # Takes each view that has a depth image, and returns at once.
         self.on_view: Optional[OfferView] = None
-        """Takes each view that has a depth image, and returns at once."""
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
     def configure(self, parameters: NodeParameters,
@@ -189,12 +189,12 @@ class CostmapServer:
         """Return the groups of classes, None where there is no costmap."""
         return None if self._setup is None else self._setup.groups
 
-    def pose_of(self, name: str, frame_id: str, stamp_ns: int) -> Optional[arrays.Float64]:
+    def pose_of(self, name: str, frame_id: str, stamp_ns: int,
+                is_last: bool) -> Optional[arrays.Float64]:
         """
-        Return where an image was taken: odom_frame from its optical frame, (4, 4).
+        Return where a camera took an image: odom_frame from its optical frame, (4, 4).
 
-        :param name: of the camera
-        :param frame_id: of the image's header
+        :param is_last: whether nobody will ask again
         :return: None where there is no costmap, which reads the transforms
         :raises TransformError: a transform is not known, or not yet
         :raises InvalidInputError: an image without a frame, or a range finder without an echo
@@ -205,7 +205,7 @@ class CostmapServer:
         frames = self._parameters.costmap.frames
         pose = setup.poses.pose_of(
             setup.cameras[name].parameters.mount, frame_id, stamp_ns,
-            frames._replace(ground_frame=setup.poses.ground_frame(frames)))
+            frames._replace(ground_frame=setup.poses.ground_frame(frames)), is_last)
         return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
@@ -407,9 +407,10 @@ class CostmapServer:
                 camera.outputs.publish_labelled_points(message.header, points)
         camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
-        if self.on_view is not None and view.depth is not None:
+        on_view = self.on_view
+        if on_view is not None and view.depth is not None:
             settings = setup.pipeline.settings
-            self.on_view(name, message, MeasuredView(
+            on_view(name, message, MeasuredView(
                 view, setup.pipeline.costs, settings.depth, settings.projection.max_range,
                 setup.pipeline.ego_mask(name)))
 

@@ -145,12 +145,15 @@ class ModelSwitch:
                     f'{camera}: A frame is lost with the network before, which hangs.')
             self._leave(before)
         serving.take_over(candidate)
-        self._settings.put({
-            'model': parameters.model, 'model_spec': parameters.model_spec,
-            'cost_profile': parameters.costmap.cost_profile,
-            'category_groups': parameters.costmap.category_groups,
-            **dict.fromkeys(NEXT.values(), '')})
-        candidate.thread.resume()
+        try:
+            self._settings.put({
+                'model': parameters.model, 'model_spec': parameters.model_spec,
+                'cost_profile': parameters.costmap.cost_profile,
+                'category_groups': parameters.costmap.category_groups,
+                **dict.fromkeys(NEXT.values(), '')})
+        finally:
+            # It has taken over, whatever the parameters say: masks go on.
+            candidate.thread.resume()
         return f'{candidate.model.path} serves: {validation.summary}.'
 
     def _leave(self, thread: Optional[InferenceThread]) -> None:

@@ -30,7 +30,7 @@ def test_one_frame_is_in_work_one_waits_and_others_are_left_out():
         began.set()
         assert free.wait(60.0)
 
-    thread = CaptureThread(handle)
+    thread = CaptureThread(handle, lambda: None)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     thread.start()
     try:
@@ -60,16 +60,19 @@ def test_frame_that_waits_is_left_when_the_thread_is_stopped():
         began.set()
         assert free.wait(60.0)
 
-    thread = CaptureThread(handle)
+    ended = threading.Event()
+    thread = CaptureThread(handle, ended.set)
     thread.start()
     thread.offer(frame(0))
     assert began.wait(60.0)
     thread.offer(frame(1))
+    # Whoever gave up waiting is told later.
+    assert not thread.stop(0.0) and not ended.is_set()
     stopper = threading.Thread(target=thread.stop, args=(60.0,))
     stopper.start()
     free.set()
     stopper.join(60.0)
-    assert not thread.is_alive
+    assert not thread.is_alive and ended.is_set()
     assert handled in ([0], [0, 1])
 
 
@@ -78,7 +81,7 @@ def test_offering_costs_a_hundredth_of_what_is_done_with_a_frame_at_most():
     image = np.random.RandomState(1).randint(0, 255, (480, 640, 3)).astype(np.uint8)
     full = frame(0)._replace(image=image, mask=image[:, :, 0].copy(),
                              confidence=image[:, :, 1].copy())
-    thread = CaptureThread(lambda each: None)
+    thread = CaptureThread(lambda each: None, lambda: None)
     thread.start()
     try:
         started = time.thread_time()
