@@ -286,8 +286,8 @@ class CostmapPipeline:
         return self._cameras[name], LabelledView(
             prepared_labels(view.mask, view.confidence, ego_mask,
                             self.settings.projection.min_confidence),
-            None if view.confidence is None else view.confidence.reshape(-1), view.camera,
-            view.pose, view.depth)
+            None if view.confidence is None else np.ascontiguousarray(view.confidence).reshape(-1),
+            view.camera, view.pose, view.depth)
 
     def _follow(self, pose: CameraPose) -> None:
         odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)

@@ -23,7 +23,7 @@ from segformer_ros.common.machine import machine_identity
 FOLDER = 'kernels'
 _FORMAT = 1
 _MARK = '.loading'
-_KEPT = 8
+_KEPT = 16
 _SHORT_KEY = 16
 # Of what a killed process left behind: no compiler takes that long.
 _STALE_S = 24 * 3600.0

@@ -13,9 +13,9 @@ import contextlib
 import logging
 import os
 import platform
-import subprocess
 from typing import Any, List, NamedTuple
 
+import numpy as np
 from segformer_ros.common import errors
 from segformer_ros.common import private_files
 from segformer_ros.common.compiled import compiler
@@ -69,11 +69,12 @@ def load(library: Library) -> Compiled:
         return _without(library, f'numpy: turned off by {OFF_VARIABLE}=0', logging.INFO)
     try:
         cache = kernel_cache.open_cache()
-        entry = cache.name_of(library.source, FLAGS)
+        # What was given up for another numpy's answers is tried again with a new one.
+        entry = cache.name_of(library.source, FLAGS + ('numpy ' + np.__version__,))
         with private_files.exclusive_lock(cache.path(entry, '.lock'),
                                           timeout_s=compiler.TIMEOUT_S):
             return _load(library, cache, entry)
-    except (OSError, subprocess.SubprocessError, errors.SegformerRosError) as error:
+    except Exception as error:  # told, and numpy does the same: never a reason not to start
         return _without(library, f'numpy: the compiled kernels cannot be used ({error})',
                         logging.WARNING)
 

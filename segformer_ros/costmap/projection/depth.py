@@ -66,7 +66,7 @@ class DepthProjector:
         :raises InvalidInputError: depth and mask differ in size
         """
         geometry = grid.geometry
-        depth = view.flat_depth().astype(np.float32, copy=False)
+        depth = view.flat_depth()
         self._prepare(view.camera)
         ground, obstacles = (sort_points if self._kernels is None else self._kernels.sort_points)(
             self._directions, self._pixels, depth, view, costs, geometry, _NEAREST,

@@ -263,4 +263,9 @@ def _empty(number: int, *dtypes: Any) -> List[Any]:
 
 
 def _address(array: Optional[arrays.Array]) -> Optional[int]:
-    return None if array is None else array.ctypes.data
+    if array is None:
+        return None
+    if not array.flags.c_contiguous:
+        raise ValueError(f'kernels take an address: got strides {array.strides}, expected rows in '
+                         'a row')
+    return array.ctypes.data

@@ -52,7 +52,7 @@ class LabelledView(NamedTuple):
 
     def flat_depth(self) -> arrays.Float32:
         """
-        Return the depth image as (H * W,).
+        Return the depth image as (H * W,) float32, contiguous.
 
         :raises InvalidInputError: there is none, or one of another size than the mask's
         """
@@ -63,7 +63,8 @@ class LabelledView(NamedTuple):
                 got='none' if self.depth is None else '{1} x {0}'.format(*self.depth.shape),
                 expected=f'{width} x {height}',
                 remedy='Use depth registered to the colour camera (depth_image_proc register).')
-        return self.depth.reshape(-1)
+        # A view of another array stays one when it is flattened; kernels take an address.
+        return np.ascontiguousarray(self.depth, np.float32).reshape(-1)
 
 
 def thinned_pixels(size_wh: Tuple[int, int], columns: int) -> arrays.Index:

@@ -24,6 +24,10 @@ _COARSE = 8
 # A bin is this many pixels wide: half of what a network's logits resolve (1/4 of the input).
 _BIN_PIXELS = 1.5
 _MOST_BINS = 4096
+# More rows than any picture has, so that few samples are left out, and no gigabytes are laid.
+_MOST_SAMPLES = 32768
+# Pixels up to here have a number that float32 holds.
+_EXACT = 1 << 24
 _FINE_STEPS = 20
 # Samples that are projected at once: their arrays stay in a core's cache, which halves the time.
 _BLOCK = 32768
@@ -143,12 +147,14 @@ def _pixels_in_view(camera: CameraModel, x: arrays.Float32, y: arrays.Float32,
     width, height = camera.size_wh
     np.rint(u, out=u)
     np.rint(v, out=v)
-    # Comparisons with NaN are false, which is what is wanted; float32 is exact to 16 million.
+    # Comparisons with NaN are false, which is what is wanted; float32 is exact up to _EXACT.
     with np.errstate(invalid='ignore'):
         seen = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        if width * height > _EXACT:
+            u, v = u.astype(np.float64), v.astype(np.float64)
         v *= width
         v += u
-        return np.where(seen, v, np.float32(width * height)).astype(np.intp)
+        return np.where(seen, v, v.dtype.type(width * height)).astype(np.intp)
 
 
 def view_rays(camera: CameraModel) -> ViewRays:
@@ -203,6 +209,11 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
             remedy=_remedy(reach, height))
     start, step, bins = _bins(camera, rotation, heading, rays[in_range])
     ranges = _ranges(outline, rotation, height, float(reach.min()), farthest)
+    if not len(ranges):
+        raise TransformError(
+            'Camera sees no ground', got=f'{farthest:.1f} m around its foot, {height:.0f} m below',
+            expected='a camera less than 1000 times max_range high',
+            remedy='Check the height of the mount, in metres, and projection.max_range.')
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
     directions = (middles[:, :1] * heading
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
@@ -280,6 +291,8 @@ def _ranges(outline: ViewRays, rotation: arrays.Float64, height: float,
     """Return sample ranges at equal steps of depression, about one for each image row."""
     upright = abs(rotation[2, 1]) >= abs(rotation[2, 0])
     step = outline.column_step if upright else outline.row_step
+    # CameraInfo may claim any focal length.
+    step = max(step, 0.5 * np.pi / _MOST_SAMPLES)
     low, high = np.arctan2(height, farthest), np.arctan2(height, nearest)
     angles = np.arange(low, min(high + step, 0.5 * np.pi - 1e-3), step)
     return (height / np.tan(angles[::-1])).astype(np.float32)

@@ -22,6 +22,7 @@ from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.projection import kernel_build
+from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.labelled_view import LabelledView
@@ -167,6 +168,70 @@ def test_a_drive_fills_the_same_grid_with_and_without_kernels(projection_kernels
     # The drive marks something, or this would compare nothing with nothing.
     assert known > 500
     assert (grids[0] == 100).sum() > 5
+
+
+@pytest.mark.parametrize('view_of', [
+    lambda values: np.rot90(np.rot90(values, 2).copy(), 2),
+    lambda values: np.stack([values, values[::-1]], axis=2)[..., 0],
+    lambda values: np.repeat(values, 2, axis=1)[:, ::2]],
+    ids=['upside down', 'channel', 'every other'])
+def test_views_of_other_arrays_count_as_what_they_show(projection_kernels, view_of):
+    """Of an array that is turned or has gaps the first address says nothing of the rest."""
+    random = np.random.RandomState(6)
+    mask, camera = picture(random), camera_of('plumb_bob')
+    confidence = random.randint(0, 256, mask.shape).astype(np.uint8)
+    depth = random.uniform(0.3, 4.0, mask.shape).astype(np.float32)
+    pose = transforms.CameraPose(np.eye(4), transforms.mount_pose(0.6, 0.5))
+    assert projection_kernels is not None
+    assert not view_of(depth).flags.c_contiguous
+    for has_depth in (False, True):
+        found = [CostmapPipeline(costmap_settings.CostmapSettings(), COSTS, compiled).process(
+            'front', CameraView(change(mask), change(confidence), camera, pose, 1.0,
+                                change(depth) if has_depth else None))
+                 for compiled in (True, False) for change in (np.copy, view_of)]
+        assert len(found[0].obstacle_points) > 10
+        assert len({each.obstacle_points.tobytes() for each in found}) == 1
+        assert len({each.ground_points.tobytes() for each in found}) == 1
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_a_camera_a_thousand_times_max_range_high_sees_no_ground(compiled):
+    camera = CameraModel(Calibration(640, 480, 'none', (), (
+        500.0, 0.0, 319.5, 0.0, 500.0, 239.5, 0.0, 0.0, 1.0), ()))
+    stage = CostmapPipeline(costmap_settings.CostmapSettings(), COSTS, compiled)
+    mask = np.full((480, 640), FLOOR, np.uint8)
+    for height in (4.0, 4000.0, 6000.0):
+        mount = transforms.mount_pose(height, 0.5 * np.pi)
+        view = CameraView(mask, None, camera, transforms.CameraPose(np.eye(4), mount), 1.0)
+        if height < 1000.0:
+            stage.process('front', view)
+        else:
+            with pytest.raises(TransformError, match='Camera sees no ground'):
+                stage.process('front', view)
+
+
+@pytest.mark.parametrize('focal_length', [6e4, 1e6, 1e9])
+def test_no_focal_length_lays_more_samples_than_a_picture_has_rows(focal_length):
+    camera = CameraModel(Calibration(24, 18, 'none', (), (
+        focal_length, 0.0, 11.5, 0.0, focal_length, 8.5, 0.0, 0.0, 1.0), ()))
+    projector = GroundProjector(costmap_settings.ProjectionSettings(), None)
+    try:
+        table = projector.table(camera, transforms.mount_pose(1.0, 1.4))
+    except TransformError:
+        return  # between two samples lies nothing that is told
+    assert table.pixels.shape[1] <= 32768
+
+
+def test_what_is_not_in_view_lies_behind_the_labels_of_huge_masks():
+    # Their number is odd, and above what float32 counts.
+    width, height = 5793, 5795
+    camera = CameraModel(Calibration(width, height, 'none', (), (
+        5000.0, 0.0, 2896.0, 0.0, 5000.0, 2897.0, 0.0, 0.0, 1.0), ()))
+    points = np.array([0.0, 9.0], np.float32)
+    found = scan_table.pixel_indices(camera, transforms.inverse(
+        transforms.mount_pose(1.0, 0.5 * np.pi)), points, np.zeros(2, np.float32))
+    assert found[1] == width * height
+    assert 0 <= found[0] < width * height
 
 
 def test_a_fisheye_lens_is_left_to_numpy(projection_kernels):
