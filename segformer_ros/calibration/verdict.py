@@ -49,11 +49,19 @@ class MountVerdict:
 
     def __init__(self, max_range: float, resolution: float, apply: bool) -> None:
         self._max_range, self._resolution, self._apply = max_range, resolution, apply
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, without a verdict."""
         self._since = math.inf
         self.is_off = False
         """Whether the mount is off, for longer than :data:`HOLD`."""
         self.correction = NONE
         """What is added to the mount; :data:`NONE` without ``apply``."""
+
+    def measure_by(self, max_range: float, resolution: float) -> None:
+        """Count errors by another range and cell; parameters as of the class."""
+        self._max_range, self._resolution = max_range, resolution
 
     def limits(self, height: float) -> Correction:
         """

@@ -32,7 +32,9 @@ WINDOW = 8
 """Newest pairs of images that count: some three seconds."""
 LEAST_PAIRS = 4
 PACE = 0.3
-"""Seconds between two images that are used, at least."""
+"""Seconds between two images that are used, at least; of a fast robot half of _MOST_WAY."""
+# Metres between two images that are compared, at most: beyond it they share too little ground.
+_MOST_WAY = 1.0
 # Of what is unknown, standard deviations: height as its share, then pitch, roll, yaw. A bump moves
 # all of them; a load or a tyre the first two.
 _PRIOR = np.array([0.10, math.radians(4.0), math.radians(2.0), math.radians(2.0)])
@@ -106,7 +108,7 @@ class MountWatch:
 
     def __init__(self, camera: CameraModel, is_ground: arrays.Bool) -> None:
         self.camera = camera
-        self._is_ground = is_ground
+        self.is_ground = is_ground
         shrink = -(-camera.size_wh[0] // MOST_WIDTH)
         self._size_wh = (camera.size_wh[0] // shrink, camera.size_wh[1] // shrink)
         self._small = CameraModel(camera.calibration, self._size_wh, camera.rectified)
@@ -124,11 +126,11 @@ class MountWatch:
         last = self._last
         if last is None or not 0.0 <= stamp - last.stamp <= _MOST_TIME:
             return True
-        if stamp - last.stamp < PACE:
+        way = float(np.hypot(*(pose.odom_from_ground[:2, 3] - last.odom_from_ground[:2, 3])))
+        # Of a fast robot sooner: two images too far apart have nothing in common.
+        if stamp - last.stamp < PACE and way < 0.5 * _MOST_WAY:
             return False
-        way = pose.odom_from_ground[:2, 3] - last.odom_from_ground[:2, 3]
-        step = min(0.15, max(0.05, 0.2 * float(pose.ground_from_camera[2, 3])))
-        return float(way.dot(way)) >= (0.7 * step) ** 2
+        return way >= 0.7 * min(0.15, max(0.05, 0.2 * float(pose.ground_from_camera[2, 3])))
 
     def forget(self) -> None:
         """Begin anew: time or the place has jumped."""
@@ -145,7 +147,7 @@ class MountWatch:
         size = self._size_wh
         grey = cv2.resize(np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)), size,
                           interpolation=cv2.INTER_AREA)
-        ground = self._is_ground[cv2.resize(frame.mask, size, interpolation=cv2.INTER_NEAREST)]
+        ground = self.is_ground[cv2.resize(frame.mask, size, interpolation=cv2.INTER_NEAREST)]
         kept = _Kept(frame.stamp, np.asarray(grey, np.uint8), ground,
                      frame.pose.odom_from_ground,
                      ground_motion.mount_of(frame.pose.ground_from_camera))
@@ -199,7 +201,7 @@ class MountWatch:
         motion = transforms.inverse(second.odom_from_ground).dot(first.odom_from_ground)
         way = float(np.hypot(motion[0, 3], motion[1, 3]))
         turned = abs(math.atan2(motion[1, 0], motion[0, 0]))
-        if way > 1.0 or way < 0.02 or turned > _MOST_TURN:
+        if way > _MOST_WAY or way < 0.02 or turned > _MOST_TURN:
             return None
         pair = _Pair(self._small, first.mount, second.mount, motion)
         usable = self._small.rays().dot(first.mount.matrix()[2, :3].astype(np.float32))

@@ -90,3 +90,11 @@ def test_a_correction_is_bounded_and_goes_with_its_cause():
     assert one.correction.height == pytest.approx(0.1 * HEIGHT)
     told(one, [error()], 3.6)
     assert one.correction == calibration_verdict.NONE
+
+
+def test_errors_count_by_the_range_of_the_moment():
+    one = judge()
+    off = [error(0.9)] * 4
+    assert told(one, off) == [False, False, True, True]
+    one.measure_by(1.0, 0.2)
+    assert told(one, off, 10.0)[-1] is False

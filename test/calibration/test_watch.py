@@ -62,6 +62,21 @@ def test_too_few_pairs_say_nothing():
     assert watched(TOLD, pairs=4) is not None
 
 
+@pytest.mark.parametrize('speed', [0.3, 1.0, 3.5, 6.0])
+def test_images_that_are_used_share_ground_at_every_speed(speed):
+    watch = calibration_watch.MountWatch(noise_floor.camera(), noise_floor.IS_GROUND)
+    image, mask = noise_floor.seen(noise_floor.floor_picture(), np.eye(4), TOLD)
+    used = []
+    for index in range(60):
+        stamp, x = 10.0 + 0.05 * index, 0.05 * index * speed
+        pose = transforms.CameraPose(transforms.planar_pose(x, 0.0, 0.0), TOLD.matrix())
+        if watch.wants(stamp, pose):
+            watch.add(calibration_watch.WatchedFrame(stamp, image, mask, pose))
+            used.append(x)
+    steps = np.diff(used)
+    assert len(steps) > 3 and steps.max() < 1.0
+
+
 def test_a_robot_that_stands_is_not_looked_at():
     watch = calibration_watch.MountWatch(noise_floor.camera(), noise_floor.IS_GROUND)
     image, mask = noise_floor.seen(noise_floor.floor_picture(), np.eye(4), TOLD)

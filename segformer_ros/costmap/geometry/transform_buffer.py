@@ -34,6 +34,8 @@ MOST_TRANSFORMS = 200000
 """In all: 100 MB. Above it the frames that nobody asks for make way."""
 MOST_WANTED = 64
 """Names that count as asked for; images name some of them."""
+MOST_DEPTH = 64
+"""Frames above one that is asked for that are kept with it; robots have some ten."""
 
 
 class Transforms(abc.ABC):
@@ -240,7 +242,9 @@ class TransformBuffer:
         needed = set()
         for wanted in self._wanted:
             child = wanted
-            while child in self._edges and child not in needed:
+            for _ in range(MOST_DEPTH):
+                if child not in self._edges or child in needed:
+                    break
                 needed.add(child)
                 child = self._edges[child].parent
         others = sorted(set(self._edges) - needed, key=lambda child: self._edges[child].arrived)
@@ -255,15 +259,16 @@ class TransformBuffer:
     def _chain(self, frame: str) -> List[str]:
         if not self.knows(frame):
             raise self._unknown(frame)
-        chain = [frame]
+        chain, passed = [frame], {frame}
         while chain[-1] in self._edges:
             parent = self._edges[chain[-1]].parent
-            if parent in chain:
+            if parent in passed:
                 if self._forget_stale(chain[chain.index(parent):]):
                     return self._chain(frame)
                 raise TransformError('Transforms form a loop', got=' -> '.join(chain + [parent]),
                                      remedy='Give each frame one parent.')
             chain.append(parent)
+            passed.add(parent)
         return chain
 
     def _forget_stale(self, loop: List[str]) -> bool:

@@ -140,7 +140,8 @@ class BagCostmap(FrameSink):
                 contacts = self._compare(told, frame, occupancy)
             except (InvalidInputError, TransformError) as error:
                 self.counts.first_gap = self.counts.first_gap or f'{frame.name}: {error}'
-        self._frames_kept.offer(frame.name, frame.image, told, occupancy, contacts)
+        if contacts is not None or not self.options.compares:
+            self._frames_kept.offer(frame.name, frame.image, told, occupancy, contacts)
         return occupancy
 
     def _process(self, frame: Frame, segmentation: Segmentation

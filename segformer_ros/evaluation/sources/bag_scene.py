@@ -4,6 +4,7 @@
 
 import collections
 import contextlib
+import math
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -100,10 +101,12 @@ class BagScene:
         self.problem: Optional[str] = None
         self._stack = contextlib.ExitStack()
         self._look_ahead_ns = int(look_ahead * NANOSECONDS)
+        # As many for each half second that is read ahead.
+        self._times = max(1, math.ceil(look_ahead / LOOK_AHEAD))
         self.poses = TransformBuffer()
         self.camera_poses = CameraPoses(RecordedTransforms(self.poses),
                                         range_topic=topics.range)
-        self.depth_in = DepthImages(topics.depth_in, KEPT_DEPTHS)
+        self.depth_in = DepthImages(topics.depth_in, self._times * KEPT_DEPTHS)
         self.camera_info: Optional[Any] = None
         self.grid: Optional[Any] = None
         self._depths: Dict[int, Any] = collections.OrderedDict()
@@ -180,7 +183,11 @@ class BagScene:
     def _take(self, topic: str, message: Any) -> None:
         if topic in (TF, TF_STATIC):
             for entry in message.transforms:
-                self.poses.insert_message(entry, topic == TF_STATIC)
+                try:
+                    self.poses.insert_message(entry, topic == TF_STATIC)
+                except InvalidInputError as error:
+                    # As the live node: the other entries are still taken.
+                    self.problem = self.problem or str(error)
             return
         if topic == self._topics.depth_in:
             self.depth_in.add(message)
@@ -194,11 +201,11 @@ class BagScene:
             self.grid = message
         elif topic == self._topics.depth:
             self._depths[stamp_to_nanoseconds(message.header.stamp)] = message
-            if len(self._depths) > KEPT_DEPTHS:
+            if len(self._depths) > self._times * KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
         elif topic == self._topics.cloud:
             self._clouds[stamp_to_nanoseconds(message.header.stamp)] = message
-            if len(self._clouds) > KEPT_CLOUDS:
+            if len(self._clouds) > self._times * KEPT_CLOUDS:
                 self._clouds.pop(next(iter(self._clouds)))
 
 

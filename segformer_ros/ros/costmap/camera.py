@@ -15,9 +15,11 @@ from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import camera_input
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.points import moved_cloud
 from segformer_ros.costmap.projection.ego_mask import ego_mask_from
+from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.ros.costmap.mount_watcher import MountWatcher
 from segformer_ros.ros.costmap.outputs import CloudOutputs
@@ -141,8 +143,16 @@ class CostmapCamera:
 
     def corrected(self, located: camera_input.Located) -> camera_input.Located:
         """Return what belongs to an image with the pose that the watch on the mount corrects."""
-        return located if self.watcher is None else located._replace(
-            pose=self.watcher.corrected(located.pose))
+        return located._replace(pose=self.corrected_pose(located.pose))
+
+    def corrected_pose(self, pose: CameraPose) -> CameraPose:
+        """Return a pose as the watch on the mount corrects it."""
+        return pose if self.watcher is None else self.watcher.corrected(pose)
+
+    def measure_by(self, settings: CostmapSettings) -> None:
+        """Use changed settings for the watch on the mount."""
+        if self.watcher is not None:
+            self.watcher.measure_by(settings.projection.max_range, settings.grid.resolution)
 
     def watch_mount(self, message: PublishedMask, located: camera_input.Located,
                     model: CameraModel, is_ground: arrays.Bool) -> None:

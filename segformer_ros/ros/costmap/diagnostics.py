@@ -130,3 +130,18 @@ def _figures(costmap: CostmapState, parameters: NodeParameters) -> List[Tuple[st
         if report.last_error:
             values.append((prefix + 'last error', report.last_error))
     return values
+
+
+def notes(parameters: NodeParameters) -> List[str]:
+    """Return what the log says at the start of what else would be found out late."""
+    costmap = parameters.costmap
+    found = [f"{camera.name + ': ' if camera.name else ''}mount from parameters, "
+             f'{camera.mount_height} m high; TF of the camera is not used.'
+             for camera in parameters.cameras if camera.mount_height > 0.0]
+    if not costmap.has_odometry:
+        found.append(f'No odometry: each image stands for itself in {costmap.odom_frame}.')
+    if costmap.frames.is_nadir and (costmap.imu_topic or costmap.mount_watch_enabled):
+        found.append('imu.topic and mount_watch do nothing with projection.mode: overhead.')
+    if costmap.mount_watch_apply and not costmap.mount_watch_enabled:
+        found.append('mount_watch.apply does nothing without mount_watch.enabled: true.')
+    return found

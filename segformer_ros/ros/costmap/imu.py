@@ -169,11 +169,14 @@ def sample_of(message: Imu) -> tilt.ImuSample:
     """Return a message as plain numbers; what REP-145 marks as not measured is None."""
     q, rate, force = (message.orientation, message.angular_velocity, message.linear_acceleration)
     quaternion = (q.x, q.y, q.z, q.w)
-    has_orientation = message.orientation_covariance[0] != -1.0 and not (
-        max(abs(part) for part in quaternion) < _UNSET)
-    return tilt.ImuSample(
-        stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
-        quaternion if has_orientation else None,
-        None if message.angular_velocity_covariance[0] == -1.0 else (rate.x, rate.y, rate.z),
-        None if message.linear_acceleration_covariance[0] == -1.0
-        else (force.x, force.y, force.z))
+    turning = None if message.angular_velocity_covariance[0] == -1.0 else (
+        rate.x, rate.y, rate.z)
+    pushed = None if message.linear_acceleration_covariance[0] == -1.0 else (
+        force.x, force.y, force.z)
+    # Zeros in ROS 1; in ROS 2 no turn at all, to which the rest of the message has more to say.
+    unset = max(abs(part) for part in quaternion) < _UNSET or (
+        quaternion == (0.0, 0.0, 0.0, 1.0) and turning is not None
+        and pushed not in (None, (0.0, 0.0, 0.0)))
+    has_orientation = message.orientation_covariance[0] != -1.0 and not unset
+    return tilt.ImuSample(stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+                          quaternion if has_orientation else None, turning, pushed)

@@ -7,6 +7,7 @@ import time
 import traceback
 from typing import Callable, List, Optional, Tuple
 
+import numpy as np
 from segformer_ros.calibration import verdict as mount_verdict
 from segformer_ros.calibration import watch as mount_watch
 from segformer_ros.common import arrays
@@ -69,6 +70,10 @@ class MountWatcher(StoppableThread):
             self._waiting = (frame, camera, is_ground)
             self._changed.notify()
 
+    def measure_by(self, max_range: float, resolution: float) -> None:
+        """Take other parameters for what an error costs."""
+        self._verdict.measure_by(max_range, resolution)
+
     def forget(self) -> None:
         """Begin anew: time has jumped."""
         with self._changed:
@@ -121,8 +126,12 @@ class MountWatcher(StoppableThread):
     def _work(self, frame: mount_watch.WatchedFrame, camera: CameraModel,
               is_ground: arrays.Bool) -> None:
         watch = self._watch
-        if watch is None or watch.camera is not camera:
+        if watch is None or watch.camera is not camera or \
+                not np.array_equal(watch.is_ground, is_ground):
             watch = self._watch = mount_watch.MountWatch(camera, is_ground)
+            # What was found by another camera, other classes or another time is nobody's.
+            self._error = None
+            self._verdict.forget()
         if not watch.add(frame):
             return
         error = self._error = watch.error()

@@ -23,8 +23,7 @@ from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.model import classes as model_classes
 from segformer_ros.ros.costmap import camera as costmap_camera
-from segformer_ros.ros.costmap.diagnostics import costmap_status
-from segformer_ros.ros.costmap.diagnostics import CostmapState
+from segformer_ros.ros.costmap import diagnostics as costmap_diagnostics
 from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
 from segformer_ros.ros.costmap.thread import CostmapThread
@@ -124,21 +123,23 @@ class CostmapServer:
                 cameras[camera.name] = costmap_camera.CostmapCamera(
                     self._node, camera, parameters.costmap)
         except SegformerRosError as error:
-            for made in cameras.values():
-                made.destroy()
+            self._destroy(cameras, None, None)
             self._trouble = str(error)
             self._node.get_logger().error(
                 f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
             return None
-        range_input = None
-        if parameters.costmap.height_source == camera_poses.RANGE:
-            range_input = endpoints.subscribe(
-                self._node, Range, topics.RANGE_IN.name, self._on_range,
-                topics.RANGE_IN.profile())
-        imu = None
-        if parameters.costmap.imu_topic:
-            imu = ImuTilt(self._node, parameters.costmap.imu_topic,
-                          parameters.costmap.imu_slope_time)
+        range_input, imu = None, None
+        try:
+            if parameters.costmap.height_source == camera_poses.RANGE:
+                range_input = endpoints.subscribe(
+                    self._node, Range, topics.RANGE_IN.name, self._on_range,
+                    topics.RANGE_IN.profile())
+            if parameters.costmap.imu_topic:
+                imu = ImuTilt(self._node, parameters.costmap.imu_topic,
+                              parameters.costmap.imu_slope_time)
+        except Exception:
+            self._destroy(cameras, range_input, None)
+            raise
         self._parameters = parameters
         self._jumps = 0
         # A new one: what the clock did before does not count.
@@ -153,7 +154,8 @@ class CostmapServer:
             range_input, imu)
         self._set_pace(self._setup)
         self._setup.thread.start()
-        self._log_mounts()
+        for note in costmap_diagnostics.notes(parameters):
+            self._node.get_logger().info(note)
         return self._offer
 
     def load_tables(self, parameters: NodeParameters, classes: model_classes.ClassTable) -> Tables:
@@ -206,6 +208,7 @@ class CostmapServer:
         pose = setup.poses.pose_of(
             setup.cameras[name].parameters.mount, frame_id, stamp_ns,
             frames._replace(ground_frame=setup.poses.ground_frame(frames)), is_last)
+        pose = setup.cameras[name].corrected_pose(pose)
         return np.asarray(pose.odom_from_ground.dot(pose.ground_from_camera), np.float64)
 
     def start(self) -> None:
@@ -266,14 +269,18 @@ class CostmapServer:
             self._node.get_logger().error(
                 f'The costmap has not answered for {STOP_TIMEOUT:.0f} s; its thread '
                 'is left behind.')
-        if setup.range_input is not None:
-            self._node.destroy_subscription(setup.range_input)
-        if setup.imu is not None:
-            setup.imu.destroy()
-        for camera in setup.cameras.values():
-            camera.destroy()
+        self._destroy(setup.cameras, setup.range_input, setup.imu)
         setup.outputs.destroy()
         setup.poses.destroy()
+
+    def _destroy(self, cameras: Dict[str, costmap_camera.CostmapCamera],
+                 range_input: Optional[Subscription], imu: Optional[ImuTilt]) -> None:
+        if range_input is not None:
+            self._node.destroy_subscription(range_input)
+        if imu is not None:
+            imu.destroy()
+        for camera in cameras.values():
+            camera.destroy()
 
     def examine(self, parameters: NodeParameters) -> None:
         """
@@ -297,6 +304,8 @@ class CostmapServer:
                     parameters.costmap.cost_profile, setup.classes)
             if parameters.costmap.settings != before.costmap.settings:
                 setup.pipeline.apply(parameters.costmap.settings)
+                for camera in setup.cameras.values():
+                    camera.measure_by(parameters.costmap.settings)
             if parameters.threshold != before.threshold and self._open:
                 self._publish_label_infos(setup)
         self._set_pace(setup)
@@ -304,9 +313,9 @@ class CostmapServer:
     def status(self, state: NodeState, parameters: NodeParameters) -> Status:
         """Return the costmap's entry of diagnostics."""
         found = None if self._setup is None else self._state(self._setup)
-        return costmap_status(found, self._trouble, state, parameters)
+        return costmap_diagnostics.costmap_status(found, self._trouble, state, parameters)
 
-    def _state(self, setup: _Setup) -> CostmapState:
+    def _state(self, setup: _Setup) -> costmap_diagnostics.CostmapState:
         now = time.monotonic()
         with self._lock:
             clock, standing = self._clock.seconds(), self._clock.standing()
@@ -315,7 +324,7 @@ class CostmapServer:
             ticks = self._ticks.report(now)
         watchers = [camera.watcher for camera in setup.cameras.values()
                     if camera.watcher is not None]
-        return CostmapState(
+        return costmap_diagnostics.CostmapState(
             reports={name: camera.statistics.report(now)
                      for name, camera in setup.cameras.items()},
             grid_rate=ticks.output_rate if ticks.published >= LEAST_TICKS else None,
@@ -467,17 +476,6 @@ class CostmapServer:
     def _set_pace(self, setup: _Setup) -> None:
         costmap = self._parameters.costmap
         setup.thread.set_pace(costmap.costmap_rate, costmap.transform_tolerance)
-
-    def _log_mounts(self) -> None:
-        parameters = self._parameters
-        for camera in parameters.cameras:
-            if camera.mount_height > 0.0:
-                self._node.get_logger().info(
-                    f"{camera.name + ': ' if camera.name else ''}mount from parameters, "
-                    f'{camera.mount_height} m high; TF of the camera is not used.')
-        if not parameters.costmap.has_odometry:
-            self._node.get_logger().info(
-                f'No odometry: each image stands for itself in {parameters.costmap.odom_frame}.')
 
     def _on_range(self, message: Range) -> None:
         if self._setup is not None:

@@ -17,6 +17,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import CostmapServer
+from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
@@ -203,6 +204,9 @@ class SegformerNode(lifecycle.LifecycleNode):
 
     def _configure(self) -> None:
         parameters = self._settings.current
+        for camera in parameters.cameras:
+            # What is not installed is told before a backend is opened, which may take minutes.
+            image_types.message_type_of(camera.image_transport)
         model = self._model = live_segmenter.find_model(parameters)
         self._settings.locked = True
         supervised = self._supervisor = supervisor.Supervisor(

@@ -77,7 +77,7 @@ def fault(row: Row, value: Any) -> Optional[str]:
         return _size_fault(row, list(value))
     if row.name == 'cameras':
         return _cameras_fault(row, value)
-    if row.name.endswith('_topic') and value:
+    if row.name.endswith(('_topic', '.topic')) and value:
         return _topic_fault(row, value)
     return None
 

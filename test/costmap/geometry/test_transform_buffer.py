@@ -186,6 +186,18 @@ def invent(buffer, count, static=False):
         buffer.insert('odom', f'frame_{number}', STAMP, (0, 0, 0), NO_TURN, static)
 
 
+def test_who_invents_ancestors_fills_no_memory():
+    buffer = tree()
+    buffer.lookup('odom', 'camera', STAMP + 0.5)
+    child = 'odom'
+    for number in range(MOST_FRAMES + 500):
+        buffer.insert(f'above_{number}', child, STAMP, (0, 0, 0), NO_TURN)
+        child = f'above_{number}'
+    kept = sum(f'above_{number}' in buffer for number in range(MOST_FRAMES + 500))
+    assert kept <= MOST_FRAMES
+    buffer.lookup('odom', 'camera', STAMP + 0.5)
+
+
 @pytest.mark.parametrize('static', [False, True])
 def test_who_invents_frames_fills_no_memory_and_locks_nobody_out(static):
     buffer = tree()

@@ -91,7 +91,7 @@ def product(a, b):
 
 
 def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=0,
-                depth_frame='camera_optical_frame', ground_color='red'):
+                depth_frame='camera_optical_frame', ground_color='red', is_poisoned=False):
     """Write a recording of a robot that stands before the wall."""
     image, depth = view()
     image[np.arange(HEIGHT) > BORDER] = tiny_model.COLORS[ground_color]
@@ -117,8 +117,10 @@ def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=
             if with_odom:
                 # The transform of an image is received after it.
                 moved = transform(number, 'odom', 'base_footprint', 0.0, (0.0, 0.0, 0.0, 1.0))
-                bag.write('/tf', bag.make('tf2_msgs/TFMessage', transforms=[moved]), number,
-                          2 * 10 ** 7)
+                broken = transform(number, 'odom', 'arm', math.nan, (0.0, 0.0, 0.0, 1.0))
+                bag.write('/tf', bag.make(
+                    'tf2_msgs/TFMessage', transforms=[broken] * is_poisoned + [moved]), number,
+                    2 * 10 ** 7)
             k = np.array([FOCAL, 0, (WIDTH - 1) / 2.0, 0, FOCAL, (HEIGHT - 1) / 2.0, 0, 0, 1])
             bag.write('/camera/camera_info', bag.make(
                 'sensor_msgs/CameraInfo', header=bag.header(number), height=HEIGHT, width=WIDTH,
@@ -256,6 +258,11 @@ def test_messages_that_cannot_be_read_are_told_and_the_others_taken(run, tmp_pat
     assert (facts['grids'], facts['without']) == (0, 3)
     assert 'Message cannot be read: got 5 bytes' in facts['first_problem']
     facts = run(path, **ALONE).document['costmap']
+    assert (facts['grids'], facts['without']) == (3, 0)
+
+
+def test_a_transform_that_is_not_finite_costs_no_grid(run, tmp_path):
+    facts = run(write_scene(tmp_path / 'scene', is_poisoned=True)).document['costmap']
     assert (facts['grids'], facts['without']) == (3, 0)
 
 

@@ -17,14 +17,14 @@ from support.noise_floor import TOLD
 from support.ros_graph import wait_until
 
 
-def drive(watcher, true, images=14):
+def drive(watcher, true, images=14, is_ground=noise_floor.IS_GROUND, start=10.0):
     """Show the watcher a drive, each image when the one before is done."""
     camera, floor, place = noise_floor.camera(), noise_floor.floor_picture(), np.eye(4)
     for index in range(images):
         image, mask = noise_floor.seen(floor, place, true)
-        frame = WatchedFrame(10.0 + 0.4 * index, image, mask,
+        frame = WatchedFrame(start + 0.4 * index, image, mask,
                              transforms.CameraPose(place, TOLD.matrix()))
-        watcher.offer(frame, camera, noise_floor.IS_GROUND)
+        watcher.offer(frame, camera, is_ground)
         wait_until(lambda: watcher.is_idle, 'the image to be done')
         place = place.dot(transforms.planar_pose(0.15, 0.0, 0.02))
     return frame
@@ -64,6 +64,23 @@ def test_a_mount_as_it_is_told_is_left_alone():
     assert (watcher.fault(), said) == ('', [])
     assert watcher.corrected(frame.pose) is frame.pose
     assert dict(watcher.figures())['mount is off by'] != 'unknown'
+
+
+def test_other_classes_and_another_range_count_from_the_next_image_on():
+    watcher = MountWatcher('', print, MountVerdict(5.0, 0.05, False))
+    watcher.start()
+    try:
+        drive(watcher, TOLD._replace(pitch=TOLD.pitch + 0.5 * DEGREE))
+        assert watcher.fault() == ''
+        # Farther out the same error costs more than a cell.
+        watcher.measure_by(5.0, 0.001)
+        drive(watcher, TOLD._replace(pitch=TOLD.pitch + 1.0 * DEGREE), start=20.0)
+        assert watcher.fault() != ''
+        # By the names of another network there is no ground in view.
+        drive(watcher, TOLD, is_ground=np.zeros(256, bool), start=30.0)
+        assert dict(watcher.figures())['mount is off by'] == 'unknown'
+    finally:
+        assert watcher.stop(10.0)
 
 
 def test_images_beyond_one_that_waits_are_left_out():

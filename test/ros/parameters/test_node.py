@@ -36,6 +36,14 @@ def read(*path):
         return stream.read()
 
 
+def test_every_name_of_a_topic_is_checked():
+    rows = [row for row in ALL_ROWS if row.name.endswith('topic')]
+    assert 'imu.topic' in ROWS and len(rows) > 3
+    for row in rows:
+        assert 'imu data' in fault(row, 'imu data')
+        assert fault(row, '/imu/data') is None
+
+
 @pytest.mark.parametrize('row', ALL_ROWS, ids=lambda row: row.name)
 def test_every_default_passes_its_own_check(row):
     assert fault(row, row.default) is None
