@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SegFormers with random weights as PyTorch's own exporters write them; needs transformers."""
 
+import importlib
 import os
 import warnings
 
 import numpy as np
 import onnx
+from segformer_ros.common.telemetry import import_onnxruntime
 import torch
 
 
@@ -77,5 +79,6 @@ def export(network, size_wh, path, opset, dynamo=False, dynamic=False, external=
 
 def to_half(path, keep_io):
     """Make the weights of a file float16, and its input and output, too, unless kept."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=keep_io), path)
+    import_onnxruntime()
+    float16 = importlib.import_module('onnxruntime.transformers.float16')
+    onnx.save(float16.convert_float_to_float16(onnx.load(path), keep_io_types=keep_io), path)
