@@ -82,6 +82,9 @@ class CaptureServer:
         self._log = Throttle(node.get_logger(), time.monotonic)
         self._lock = threading.Lock()
         self._requests: List[_Request] = []
+        self._enabled = False
+        self.is_wanted = False
+        """Whether the next frame, and its confidence, may be of use; most of the time none is."""
         self._setup: Optional[_Setup] = None
         self._network: frames.NetworkIdentity
         self._busy = 0
@@ -100,6 +103,8 @@ class CaptureServer:
         self._setup = _Setup([camera.name for camera in parameters.cameras], recorder,
                              CaptureThread(self._handle, recorder.close))
         self._setup.thread.start()
+        self._enabled = parameters.capture.enabled
+        self._look()
         self._costmap.on_view = self._offer_view
         self._tell_folder(parameters)
         try:
@@ -118,6 +123,7 @@ class CaptureServer:
         self._costmap.on_view = None
         with self._lock:
             requests, self._requests = self._requests, []
+        self._look()
         for request in requests:
             request.faults.append('the node was stopped meanwhile')
             self._finish(request)
@@ -145,17 +151,16 @@ class CaptureServer:
         setup = self._setup
         if setup is None or before.capture == now.capture:
             return
+        self._enabled = now.capture.enabled
+        self._look()
         setup.recorder.settings = now.capture.recorder_settings()
         setup.recorder.forget_trouble()
         if (before.capture.enabled, before.capture.folder) != (
                 now.capture.enabled, now.capture.folder):
             self._tell_folder(now)
 
-    @property
-    def needs_confidence(self) -> bool:
-        """Return whether the confidence of the next frame may be of use."""
-        return self._setup is not None and (
-            self._parameters().capture.enabled or bool(self._requests))
+    def _look(self) -> None:
+        self.is_wanted = self._setup is not None and (self._enabled or bool(self._requests))
 
     def offer(self, name: str, header: Header, image: arrays.UInt8, segmentation: Segmentation,
               info: Optional[CameraInfo], rotate: int) -> None:
@@ -170,7 +175,7 @@ class CaptureServer:
 
     def _is_half(self, name: str, segmentation: Segmentation) -> bool:
         """Return whether a frame was begun before anybody wanted its confidence."""
-        if segmentation.confidence is not None or not self.needs_confidence:
+        if segmentation.confidence is not None or not self.is_wanted:
             self._half[name] = 0
             return False
         # Later ones have none because the network gives none.
@@ -183,6 +188,7 @@ class CaptureServer:
         with self._lock:
             overdue = [each for each in self._requests if each.asked < late]
             self._requests = [each for each in self._requests if each.asked >= late]
+        self._look()
         for request in overdue:
             request.faults += [
                 '{}no frame within {:.0f} s'.format(name + ': ' if name else '', ANSWER_TIMEOUT)
@@ -292,6 +298,7 @@ class CaptureServer:
                     request.faults.append((camera + ': ' if camera else '') + fault)
             done = [each for each in served if not each.waiting]
             self._requests = [each for each in self._requests if each.waiting]
+        self._look()
         for request in done:
             self._finish(request)
 
@@ -312,6 +319,7 @@ class CaptureServer:
         waiting = _Request(setup.cameras)
         with self._lock:
             self._requests.append(waiting)
+        self._look()
         await waiting.done
         response.success = not waiting.faults
         parts = [f'{identity} in {setup.recorder.settings.folder}' for identity in waiting.kept]

@@ -254,7 +254,7 @@ class Camera:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._outputs.has_confidence and (
             self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
-            or (self._capture is not None and self._capture.needs_confidence))
+            or (self._capture is not None and self._capture.is_wanted))
 
     def decode(self, message: Any) -> arrays.UInt8:
         """
@@ -291,7 +291,7 @@ class Camera:
                                 + f'Not published: ~/camera_info: {trouble}')
             if self._on_mask is not None:
                 self._on_mask(self.name, header, image, segmentation, self._camera_info)
-        if self._capture is not None:
+        if self._capture is not None and self._capture.is_wanted:
             self._capture.offer(self.name, header, image, segmentation, self._camera_info,
                                 rotate_of(parameters, self.name))
         on_served = self.on_served

@@ -121,4 +121,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _full_name(info: Any) -> str:
+    # An endpoint may be discovered before its node is.
+    if info.node_name == '_NODE_NAME_UNKNOWN_':
+        return 'a node not known yet'
     return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
