@@ -149,12 +149,13 @@ class Peer:
         """Wait until somebody publishes a topic."""
         wait_until(lambda: self.node.count_publishers(topic), 'a publisher of ' + topic)
 
-    def call(self, service_type, name, request, timeout=TIMEOUT):
+    def call(self, service_type, name, request, timeout=TIMEOUT, changes=True):
         """
         Return the answer of a service.
 
-        What only reads is asked again: an answer is lost for good where the server does not
-        know the client's reader yet (rmw waits 100 ms for it, then drops the answer).
+        What only reads, or is known to change nothing, is asked again: an answer is lost for
+        good where the server does not know the client's reader yet (rmw waits 100 ms for it, then
+        drops the answer).
         """
         client = self.node.create_client(service_type, name)
         deadline = time.monotonic() + timeout
@@ -167,7 +168,8 @@ class Peer:
                 assert left > 0.0, f'no answer of {name} within {timeout:.0f} s'
                 futures.append(client.call_async(request))
                 futures[-1].add_done_callback(lambda _: done.set())
-                done.wait(min(left, ASK_AGAIN) if service_type in READING else left)
+                done.wait(min(left, ASK_AGAIN) if service_type in READING or not changes
+                          else left)
             return next(future for future in futures if future.done()).result()
         finally:
             self.node.destroy_client(client)

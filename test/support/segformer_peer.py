@@ -50,11 +50,16 @@ class SegformerPeer(Peer):
         return self.call(GetState, '/segformer/get_state',
                          GetState.Request()).current_state.label
 
-    def change_state(self, transition):
-        """Ask for a transition and tell whether it succeeded."""
+    def change_state(self, transition, changes=True):
+        """
+        Ask for a transition and tell whether it succeeded.
+
+        :param changes: False for one that has to be refused, which may be asked for again
+        """
         request = ChangeState.Request()
         request.transition.id = TRANSITIONS[transition]
-        return self.call(ChangeState, '/segformer/change_state', request).success
+        return self.call(ChangeState, '/segformer/change_state', request,
+                         changes=changes).success
 
     def set_parameters(self, **values):
         """Set parameters in one go (``__`` stands for a dot); return the refusal or ''."""
