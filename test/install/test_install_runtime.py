@@ -164,6 +164,23 @@ def test_a_python_without_tested_packages_is_refused(script, tmp_path):
     assert 'no tested set of packages for Python 3.8' in done.stdout
 
 
+def test_a_new_environment_that_does_not_work_leaves_the_old_one(script, tmp_path):
+    # Its environments have no other Python than itself.
+    python, runtime = tmp_path / 'python3', tmp_path / 'runtime'
+    python.write_text('#!/bin/sh\ncase "$*" in *"-m venv"*) for new; do :; done; '
+                      'mkdir -p "$new/bin"; cp "$0" "$new/bin/python3";; '
+                      '*version_info*) echo 3.12;; *InferenceSession*) echo wrong sum; exit 1;; '
+                      '*numpy*) echo numpy 1 /usr;; esac\n')
+    python.chmod(0o755)
+    runtime.mkdir()
+    (runtime / 'segformer_ros_runtime.txt').write_text('older')
+    done = run([script, '--python', str(python)], check=False, SEGFORMER_ROS_RUNTIME=str(runtime))
+    assert done.returncode == 1
+    assert 'does not work; nothing was changed.\n  wrong sum' in done.stdout
+    assert (runtime / 'segformer_ros_runtime.txt').read_text() == 'older'
+    assert sorted(os.listdir(str(tmp_path))) == ['python3', 'runtime']
+
+
 def test_undo_twice_and_help(script, tmp_path):
     runtime = str(tmp_path / 'runtime')
     assert 'nothing to undo' in run([script, '--undo'], SEGFORMER_ROS_RUNTIME=runtime).stdout

@@ -244,6 +244,7 @@ def test_named_cameras_get_their_topics(project_root, names):
     ('segformer', ['front.imgae:=/x'], {'cameras': '[front]'}, 'front.imgae does nothing'),
     ('drone', ['heigth:=3'], {}, 'Argument heigth does nothing'),
     ('demo', ['frame:=3'], {}, r'Argument frame does nothing.*Meant: frames\?'),
+    ('nav2_demo', ['sead:=3'], {}, r'Argument sead does nothing.*Meant: seed\?'),
     ('replay_evaluation', ['backends:=auto'], {'bag': 'b'}, r'Meant: backend\?'),
 ])
 def test_arguments_that_do_nothing_and_files_that_are_missing_are_refused(

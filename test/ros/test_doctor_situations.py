@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from segformer_ros.ros.doctor import topics
 from segformer_ros.ros.doctor.check_result import CheckResult
+from segformer_ros.ros.doctor.graph import CameraObservation
 from segformer_ros.ros.doctor.graph import Endpoint
 from segformer_ros.ros.doctor.graph import GraphObservation
 from segformer_ros.ros.doctor.graph import SubscriptionObservation
@@ -210,6 +211,19 @@ def test_a_video_in_the_place_of_pictures_is_told_with_the_republisher():
                                 {}, (SubscriptionObservation('/cam', (reader,), (packets,)),))
     result, = topics.check_subscriptions(observed)
     assert result.level == ERROR and 'image_transport republish' in result.remedy
+
+
+@pytest.mark.parametrize('images, words', [
+    ([(0.0, None)], 'images 0.5 s old and 0.2 s apart'),
+    ([(10.0, 0.1)], 'images 0.5 s old and 0.1 s apart'),
+    ([(10.0, 0.1), (2.0, 1.5)], 'images 1.5 s old and 0.5 s apart')])
+def test_a_stop_polygon_is_judged_by_the_oldest_and_the_rarest_images(images, words):
+    cameras = tuple(CameraObservation(TopicObservation(
+        '/image', image_types.RAW, (), 9, rate, None, age), None) for rate, age in images)
+    observed = GraphObservation('/segformer', True, True, 'active', {}, cameras, {}, None, 0, (),
+                                0, {'stop': '[[1, 1], [1, -1], [-1, 0]]'})
+    result, = topics.check_stop_polygons(observed, 0.5)
+    assert words in result.text
 
 
 @pytest.mark.skipif(not HAS_PYAV, reason='PyAV is not installed')

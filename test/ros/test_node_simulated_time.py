@@ -17,6 +17,7 @@ from support.costmap_robot import LATCHED
 from support.costmap_robot import RELIABLE_50
 from support.ros_graph import NodeProcess
 from support.ros_graph import wait_until
+from visualization_msgs.msg import Marker
 
 WARN = b'\x01'
 NO_TIME = 'use_sim_time is set and no time comes on /clock'
@@ -99,12 +100,14 @@ def test_without_a_clock_the_grid_stays_unknown_and_one_line_says_why(domain, tm
 
 def test_a_clock_that_stops_hides_the_grid_in_forget_time_and_brings_it_back(domain, tmp_path):
     parameters = color_parameters(tmp_path, use_sim_time='true', **{
-        'fusion.forget_time': 4.0})
+        'fusion.forget_time': 4.0, 'landing.min_radius': 0.2, 'landing.clearance': 0.0})
     with NodeProcess(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
         watch(robot)
+        sites = robot.subscribe(Marker, '/segformer/landing_site/marker', 10)
         with SimulatedClock(robot) as clock:
             deadline = time.monotonic() + 60.0
-            while newest_known(robot) < 500:
+            while newest_known(robot) < 500 or not any(
+                    each.action == Marker.ADD for each in sites.messages):
                 robot.look(stamp=clock.stamp())
                 time.sleep(0.1)
                 assert time.monotonic() < deadline
@@ -112,6 +115,8 @@ def test_a_clock_that_stops_hides_the_grid_in_forget_time_and_brings_it_back(dom
         assert newest_known(robot) > 500
         wait_until(lambda: newest_known(robot) == 0, 'the grid to be hidden', timeout=20.0)
         assert 2.0 < time.monotonic() - stopped < 7.0
+        wait_until(lambda: sites.messages[-1].action == Marker.DELETE, 'the landing site to go',
+                   timeout=20.0)
         node.wait_for_log(r'/clock stands still for \d')
         status = costmap_entry(robot.diagnostics.wait(
             lambda each: '/clock stands still' in costmap_entry(each).message))

@@ -36,6 +36,7 @@ def test_depth_of_the_same_place_is_taken(image, depth, lookup):
 @pytest.mark.parametrize('image, depth, lookup, words', [
     ('color', 'depth', refuse, "depth in 'depth', which has no transform to the image"),
     ('color', '', lambda: np.eye(4), "depth in '', which has no transform"),
+    ('color', 'depth', lambda: planar_pose(0.002, 0.0, 0.0), '2.0 mm and 0.00 degrees away'),
     ('color', 'depth', lambda: planar_pose(0.05, 0.0, 0.0), '50.0 mm and 0.00 degrees away'),
     ('color', 'depth', lambda: planar_pose(0.0, 0.0, np.radians(3.0)), '0.0 mm and 3.00 degr')])
 def test_depth_of_another_place_is_refused_with_its_distance(image, depth, lookup, words):

@@ -3,6 +3,7 @@
 """Depth images are known by their names."""
 
 import pytest
+from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor.graph import pictures
 
 
@@ -20,3 +21,9 @@ from segformer_ros.ros.doctor.graph import pictures
     (['/depth', '/front/image', '/rear/image'], 2, ['/front/image', '/rear/image'])])
 def test_depth_images_are_told_by_whole_words(topics, depths, expected):
     assert pictures(topics, depths) == expected
+
+
+def test_an_image_goes_with_the_camera_info_of_its_own_camera():
+    infos = ['/front/camera_info', '/left/camera_info']
+    assert [graph._beside(f'/{camera}/image_raw/compressed', infos)
+            for camera in ('front', 'left')] == infos

@@ -90,6 +90,14 @@ def test_domain_of_words_and_a_log_folder_that_cannot_be_made_are_told(tmp_path)
     assert any(each['subject'] == 'node' for each in found)
 
 
+def test_log_folder_lies_in_ros_home(monkeypatch, tmp_path):
+    monkeypatch.delenv('ROS_LOG_DIR', raising=False)
+    monkeypatch.setenv('ROS_HOME', '/proc/none')
+    assert 'the log folder /proc/none/log cannot' in parts.check_log_folder().text
+    monkeypatch.setenv('ROS_HOME', str(tmp_path))
+    assert parts.check_log_folder() is None
+
+
 def test_defaults_are_those_of_the_node():
     rows = {row.name: row.default for row in NODE_ROWS}
     assert {name: rows[name] for name in MODEL_PARAMETERS} == MODEL_PARAMETERS

@@ -81,6 +81,18 @@ def test_another_type_is_told_with_what_makes_it_fit(found, wanted, remedy):
     assert f'/driver ({found}, reliable, volatile)' in line and remedy in line
 
 
+@pytest.mark.parametrize('found, remedy', [
+    (image_types.ENCODED, 'set front.image_transport: compressed.'),
+    ('std_msgs/msg/String', 'set front.image_topic to')])
+def test_the_remedy_names_the_parameters_of_the_camera(found, remedy):
+    graph = Graph(cam=[found])
+    watch = InputWatch(graph, 'front', '/cam', image_types.RAW)
+    watch.begin(0.0, 0)
+    watch.check(1.0, 0.5, 0)
+    line, = graph.lines
+    assert line.startswith('front: No image') and remedy in line
+
+
 def test_right_type_beside_a_video_is_not_blamed_on_its_type():
     graph = Graph(cam=[image_types.RAW], cam__ffmpeg=[FFMPEG])
     silent_watch(graph, '/cam')
@@ -98,6 +110,13 @@ def test_nothing_is_told_within_the_limit_and_one_line_a_minute_behind_it():
     graph.lines = []
     silent_watch(graph, '/cam', seconds=62.0)
     assert len(graph.lines) == 2
+
+
+def test_time_in_which_the_process_itself_stood_still_is_no_silence_of_the_camera():
+    graph = Graph(cam=[image_types.RAW])
+    watch = silent_watch(graph, '/cam', seconds=0.5)
+    watch.check(3600.0, 5.0, 0)
+    assert (watch.reason, graph.lines) == ('', [])
 
 
 def test_a_topic_of_another_type_is_told_over_real_dds(domain):

@@ -119,6 +119,8 @@ def test_snapshot_of_named_cameras_takes_each_ones_own_values():
     ('resize', 'nearest', "got 'nearest'; expected one of pillow, opencv."),
     ('rotate', 45, 'got 45; expected one of 0, 90, 180, 270.'),
     ('model', 3, 'expected text'),
+    ('input_size', [512, 0], 'got [512, 0]; expected [width, height] from'),
+    ('input_size', [512], 'expected [width, height] from'),
     ('cameras', 'front', "got 'front'; expected a list of texts"),
     ('cameras', [], 'at least one name'),
     ('cameras', ['front', 'front'], 'each once'),
@@ -131,7 +133,8 @@ def test_wrong_values_are_told_with_got_and_expected(name, value, text):
 
 
 @pytest.mark.parametrize('name, value', [
-    ('threshold', 1), ('max_rate', 10), ('cameras', ('front', 'left_2')), ('rotate', 270)])
+    ('threshold', 1), ('max_rate', 10), ('cameras', ('front', 'left_2')), ('rotate', 270),
+    ('input_size', [0, 0]), ('input_size', (512, 256))])
 def test_good_values_pass(name, value):
     assert fault(ROWS[name], value) is None
 

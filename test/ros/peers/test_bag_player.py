@@ -12,8 +12,12 @@ import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
+from segformer_ros.evaluation.replay.recording import Stored
+from segformer_ros.ros.peers.bag_player import BagPlayer
 from segformer_ros.ros.peers.bag_player import message_class
+from segformer_ros.ros.peers.bag_player import Pace
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support import bags
@@ -88,6 +92,18 @@ def test_relative_times_are_kept_and_scaled(domain, tmp_path):
     for number, least in ((0, 0.0), (1, 2.0), (2, 2.4), (3, 8.0)):
         assert heard[number] - started > 3.0 + least
     assert heard[3] - started < 3.0 + 3 * 8.0
+
+
+def test_the_largest_delay_is_told_though_later_messages_were_in_time(domain):
+    def stored():
+        for time_s, pause in ((0.0, 0.0), (0.1, 0.6), (2.0, 0.0)):
+            time.sleep(pause)
+            yield Stored('/image', 'sensor_msgs/msg/Image', int(time_s * 1e9),
+                         serialize_message(Image()))
+    with Peer(domain) as peer:
+        played = BagPlayer(peer.node, Pace(clock_hz=0.0)).play(stored())
+    assert played.messages == 3
+    assert played.late > 0.4
 
 
 def test_topic_that_was_latched_is_latched_again(domain, tmp_path):

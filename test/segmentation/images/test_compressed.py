@@ -95,6 +95,14 @@ def test_a_file_cut_anywhere_is_refused(cut, kind):
         compressed.compressed_to_rgb(message(data[:max(0, len(data) - cut)]))
 
 
+def test_a_whole_thumbnail_does_not_make_a_cut_picture_whole():
+    thumbnail = encoded('JPEG', smooth_image()[::4, ::4])
+    data = encoded('JPEG', exif=b'Exif\0\0' + thumbnail)
+    assert compressed.compressed_to_rgb(message(data)).shape == (40, 56, 3)
+    with pytest.raises(InvalidInputError, match='truncated'):
+        compressed.compressed_to_rgb(message(data[:-50]))
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused_or_decoded_never_anything_else(data):

@@ -41,6 +41,16 @@ def test_nothing_follows_a_loss_until_a_key_picture(kept):
     assert followed(*kept) == expected
 
 
+def test_a_picture_that_no_other_refers_to_has_the_number_of_the_next_one():
+    # As in streams of several temporal layers.
+    alone = PACKETS[2][:3] + b'\x01' + PACKETS[2][4:]
+    for packets, last in ((PACKETS[:2] + [alone] + PACKETS[2:4], True),
+                          (PACKETS[:2] + [alone] + PACKETS[3:4], False)):
+        frames = FrameNumbers()
+        assert all(frames.follows(each) for each in packets[:-1])
+        assert frames.follows(packets[-1]) == last
+
+
 @pytest.mark.parametrize('packet', [
     b'', b'no start code', b'\0\0\1', b'\0\0\1\x41', PACKETS[0][:12], b'\0\0\1\x67' + bytes(60),
     b'\0\0\1\x09' * 10 ** 5 + PACKETS[1]])

@@ -141,6 +141,15 @@ def test_what_waits_is_bounded_and_begins_anew_at_a_key_frame(monkeypatch):
     assert shows(decoder.decode(messages[26]), 26)
 
 
+def test_packets_that_were_decoded_wait_no_more(monkeypatch):
+    messages = stream(30)
+    monkeypatch.setattr(video, 'MOST_BYTES', 2 * max(len(each.data) for each in messages))
+    decoder = video.VideoDecoder()
+    for number, message in enumerate(messages):
+        decoder.add(message)
+        assert shows(decoder.decode(message), number)
+
+
 def test_pictures_are_not_taken_for_a_video():
     decoder = video.VideoDecoder()
     for text in ('jpeg', 'png', 'rgb8; jpeg compressed bgr8', '16UC1; png compressed ',
