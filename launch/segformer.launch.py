@@ -59,7 +59,7 @@ ARGUMENTS = [
     DeclareLaunchArgument('model', default_value='',
                           description='Name or path of the model; empty: as in params_file.'),
     DeclareLaunchArgument('backend', default_value='',
-                          choices=['', 'auto', 'tensorrt', 'onnxruntime'],
+                          choices=['', 'auto', 'tensorrt', 'onnxruntime', 'openvino'],
                           description='Runtime of the network; empty: as in params_file.'),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
     DeclareLaunchArgument('relative_tf', default_value='false', choices=['true', 'false'],

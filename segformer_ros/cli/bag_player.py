@@ -3,11 +3,12 @@
 """The command ``bag_player``: what ``ros2 bag play`` does, without rosbag2."""
 
 import argparse
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.strict_yaml import nearest_text
 from segformer_ros.ros.node.stop_signal import StopRequest
 
 
@@ -64,7 +65,7 @@ def play(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             'Impossible speed',
             got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
-            expected='a rate above 0')
+            expected='--rate above 0, --clock and --delay of 0 or more')
     remaps = parse_remaps(options.remap)
     bags = find_bags(options.bag)
     if len(bags) != 1:
@@ -77,6 +78,8 @@ def play(options: argparse.Namespace) -> int:
         player = BagPlayer(peer.node, Pace(options.rate, options.clock), remaps,
                            lambda: stop.requested)
         with BagPartReader(parts[0]) as reader:
+            _check_topics([*options.topics, *remaps],
+                          {each.topic for each in reader.connections()})
             for connection in reader.connections():
                 if connection.msgcount and (not options.topics
                                             or connection.topic in options.topics):
@@ -99,6 +102,14 @@ def play(options: argparse.Namespace) -> int:
     if stop.requested:
         raise KeyboardInterrupt
     return command.DONE
+
+
+def _check_topics(wanted: List[str], recorded: Set[str]) -> None:
+    for name in wanted:
+        if name not in recorded:
+            raise ConfigurationError('No such topic in the recording', got=name,
+                                     expected='one of ' + ', '.join(sorted(recorded)),
+                                     remedy=nearest_text(name, recorded))
 
 
 def parse_remaps(words: List[str]) -> Dict[str, str]:

@@ -107,7 +107,8 @@ def _observe_graph(options: argparse.Namespace
         from segformer_ros.ros.doctor.topics import check_graph
     except ImportError as error:
         return faults + [check_result.CheckResult(
-            status.ERROR, 'ros', f'cannot be used: {error}', parts.ROS_REMEDY)], {}, False
+            status.ERROR, 'ros', f'cannot be used: {error}',
+            'Mend what is named above. ' + parts.ROS_REMEDY)], {}, False
     try:
         with GraphObserver(options.node or DEFAULT_NODE, options.node is None) as observer:
             observed = observer.observe(options.seconds, options.image, options.camera_info)

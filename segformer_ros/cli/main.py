@@ -116,7 +116,8 @@ def _remedy(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError) and top in APT_PACKAGES:
         return (f'Install it: sudo apt install {APT_PACKAGES[top]} (without ROS: '
                 f'pip install "segformer_ros[standalone]").')
-    if isinstance(error, ModuleNotFoundError) and top == 'rclpy':
+    if isinstance(error, ModuleNotFoundError) and (
+            top == 'rclpy' or top.endswith(('_msgs', '_srvs', '_interfaces'))):
         return 'Source the setup file of ROS 2 and of the workspace.'
     if 'numpy' in str(error):
         return ('OpenCV does not fit the numpy that is found first. Where pip put a numpy before '

@@ -101,10 +101,12 @@ def test_a_runtime_of_another_user_is_not_run(monkeypatch, tmp_path):
     assert [call for call in calls if str(tmp_path) in call[0]] == [] or owner == 0
 
 
-@pytest.mark.parametrize('missing, remedy', [
-    ('cv2', 'sudo apt install python3-opencv'), ('PIL', 'sudo apt install python3-pil'),
-    ('numpy', 'sudo apt install python3-numpy'), ('yaml', 'sudo apt install python3-yaml')])
-@pytest.mark.parametrize('command', ['segformer', 'evaluate'])
+@pytest.mark.parametrize('command, missing, remedy', [
+    (command, missing, remedy) for command in ('segformer', 'evaluate') for missing, remedy in (
+        ('cv2', 'sudo apt install python3-opencv'), ('PIL', 'sudo apt install python3-pil'),
+        ('numpy', 'sudo apt install python3-numpy'), ('yaml', 'sudo apt install python3-yaml'))]
+    # Evaluations need no ROS.
+    + [('segformer', 'sensor_msgs', 'Source the setup file of ROS 2')])
 def test_a_missing_package_is_told_without_a_traceback(project_root, missing, remedy, command):
     code = (f'import sys; sys.modules[{missing!r}] = None\n'
             f'from segformer_ros.cli.main import main; raise SystemExit(main([{command!r}]))')

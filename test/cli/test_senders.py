@@ -3,6 +3,8 @@
 """Commands that send images use a transport that carries them, and end quietly when told to."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from segformer_ros.cli import bag_player
@@ -66,3 +68,20 @@ def test_what_libraries_write_to_stdout_goes_to_stderr_while_json_is_made(capfd)
         os.write(1, b'noise of a library')
     os.write(1, b'{}')
     assert capfd.readouterr() == ('{}', 'noise of a library')
+
+
+@pytest.mark.parametrize('arguments, variables, words', [
+    (['--topics', '/nope'], {}, 'No such topic in the recording: got /nope; expected one of '),
+    (['--remap', '/nope:=/b'], {}, 'No such topic in the recording: got /nope; expected one of '),
+    (['--clock', '-1'], {}, '--clock and --delay of 0 or more'),
+    ([], {'ROS_DOMAIN_ID': 'robot'}, 'ROS_DOMAIN_ID (0 to 232)')])
+def test_bag_player_refuses_what_would_do_nothing_without_a_traceback(
+        shared, arguments, variables, words):
+    bag = str(shared('bags/camvid_sqlite3'))
+    done = subprocess.run(
+        [sys.executable, '-m', 'segformer_ros.cli.bag_player', bag] + arguments,
+        env={**os.environ, 'ROS_DOMAIN_ID': '81', **variables},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+    assert done.returncode != 0
+    assert words in done.stdout and 'Traceback' not in done.stdout
+    assert 'deprecated' not in done.stdout

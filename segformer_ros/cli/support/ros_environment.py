@@ -54,7 +54,9 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     given = sys.argv[1:] if args is None else args
     try:
         from rclpy.utilities import remove_ros_args
-        remove_ros_args([''] + given)
+        # Options such as --remap that stand before it are the command's own.
+        start = given.index('--ros-args') if '--ros-args' in given else len(given)
+        remove_ros_args([''] + given[start:])
     except ImportError:
         pass  # without ROS nothing adds any; the command says later that ROS is missing
     except RuntimeError as error:  # all errors of rclpy's C++ part

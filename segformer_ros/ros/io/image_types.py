@@ -58,15 +58,15 @@ def video_topic(topic: str) -> str:
     return (topic[:-len(suffix)] if topic.endswith(suffix) else topic) + '/ffmpeg'
 
 
-def remedy_for(topic: str, types: Sequence[str], image_topic: str = 'image_topic',
+def remedy_for(topic: str, types: Sequence[str], way: str = 'remap image or set image_topic',
                image_transport: str = 'image_transport') -> str:
     """
     Return a sentence on what to do.
 
     :param topic: full name
     :param types: that it carries, none of them the one that the node reads
-    :param image_topic: name of that parameter of the camera
-    :param image_transport: likewise
+    :param way: to name another topic for the camera
+    :param image_transport: name of that parameter of the camera
     """
     packets = sorted(set(types) & set(VIDEO))
     if packets:
@@ -79,5 +79,4 @@ def remedy_for(topic: str, types: Sequence[str], image_topic: str = 'image_topic
     for known, transport in TRANSPORTS.items():
         if known in types:
             return f'That is another type: set {image_transport}: {transport}.'
-    return (f'That is another type: remap image or set {image_topic} to a topic of images '
-            f'({RAW} or {ENCODED}).')
+    return f'That is another type: {way} to a topic of images ({RAW} or {ENCODED}).'

@@ -119,7 +119,8 @@ GRID_OUTPUTS = (COSTMAP, KEEPOUT_MASK, SPEED_MASK, LANDING_SITE, LANDING_SITE_MA
 """One for all cameras, with ``costmap: true``."""
 
 DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True, False, 10,
-                    'Once a second in every lifecycle state.')
+                    'Once a second in every lifecycle state, but not while a transition runs: '
+                    'the first configure with a model may take some ten seconds.')
 
 ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'

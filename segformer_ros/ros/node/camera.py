@@ -185,7 +185,8 @@ class Camera:
             self._topic = topics.transported_name(self._topic, self._input)
         self._info_topic = topics.input_name(name, topics.CAMERA_INFO_IN,
                                              parameters.camera_info_topic)
-        self._watch = InputWatch(node, name, self._topic, self._input.type_name)
+        self._watch = InputWatch(node, name, self._topic, self._input.type_name,
+                                 bool(parameters.image_topic))
         self._images: Optional[Subscription] = None
         self._infos: Optional[LatchedSubscription] = None
         self._camera_info: Optional[CameraInfo] = None

@@ -5,6 +5,8 @@
 from typing import Any, List, NamedTuple, Sequence
 
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import ReliabilityPolicy
 from segformer_ros.ros.io import image_types
 
 REPEAT = 60.0
@@ -35,12 +37,16 @@ class InputWatch:
     :param camera: name, empty for the only one
     :param topic: resolved name
     :param type_name: such as ``sensor_msgs/msg/Image``
+    :param is_named: whether the camera's parameter ``image_topic`` names the topic
     """
 
-    def __init__(self, node: Node, camera: str, topic: str, type_name: str) -> None:
+    def __init__(self, node: Node, camera: str, topic: str, type_name: str,
+                 is_named: bool = False) -> None:
         self._node = node
         self._prefix = f'{camera}: ' if camera else ''
-        self._parameter = f'{camera}.image_topic' if camera else 'image_topic'
+        # A remapping does nothing where the parameter names the topic.
+        self._way = ('' if is_named else f"remap {camera + '/' if camera else ''}image or ") + (
+            f'set {camera}.image_topic' if camera else 'set image_topic')
         self._transport = f'{camera}.image_transport' if camera else 'image_transport'
         self._topic = topic
         self._type_name = type_name
@@ -89,22 +95,40 @@ class InputWatch:
             videos = [each.type_name for each in self._publishers(beside)]
             if videos:
                 return 'nobody publishes it. ' + image_types.remedy_for(beside, videos)
-            return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or remap '
-                    f'image or set {self._parameter} to its topic.')
+            return (f'nobody publishes it. {self._elsewhere()}Start the camera driver, or '
+                    f'{self._way} to its topic.')
         found = (f"{len(publishers)} publisher{'s' if len(publishers) > 1 else ''}: "
                  f'{_listed([str(each) for each in publishers])}. ')
         if any(each.type_name == self._type_name for each in publishers):
+            wanted = self._unmet()
+            if wanted:
+                return found + (f'The node wants {wanted}, which none of them offers: change '
+                                f'qos_overrides.{self._topic}.subscription of the node.')
             return found + ('Look whether the driver is triggered and which network it uses; '
                             'large images over Fast DDS need config/fastdds.xml on both sides.')
         return found + image_types.remedy_for(
-            self._topic, [each.type_name for each in publishers], self._parameter,
-            self._transport)
+            self._topic, [each.type_name for each in publishers], self._way, self._transport)
 
     def _publishers(self, topic: str) -> List[Publisher]:
         return [Publisher(_full_name(info), info.topic_type, '{}, {}'.format(
             *(policy.name.lower().replace('_', ' ') for policy in (
                 info.qos_profile.reliability, info.qos_profile.durability))))
                 for info in self._node.get_publishers_info_by_topic(topic)]
+
+    def _unmet(self) -> str:
+        """Return what the node's subscription asks for and no publisher of its type offers."""
+        own = [info.qos_profile for info in
+               self._node.get_subscriptions_info_by_topic(self._topic)
+               if _full_name(info) == self._node.get_fully_qualified_name()]
+        offered = [info.qos_profile for info in
+                   self._node.get_publishers_info_by_topic(self._topic)
+                   if info.topic_type == self._type_name]
+        for policy, value in (('reliability', ReliabilityPolicy.RELIABLE),
+                              ('durability', DurabilityPolicy.TRANSIENT_LOCAL)):
+            if own and all(getattr(each, policy) == value for each in own) and all(
+                    getattr(each, policy) != value for each in offered):
+                return value.name.lower().replace('_', ' ')
+        return ''
 
     def _elsewhere(self) -> str:
         """Return which topics carry images of the wanted type, but for the node's own."""

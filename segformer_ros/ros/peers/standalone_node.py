@@ -8,7 +8,11 @@ from typing import Any, Callable, List, Optional, TypeVar
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from segformer_ros.common.errors import ConfigurationError
+
+RCLError = rclpy_implementation.RCLError
 
 # Conditions that no callback changes, such as discovery, are looked at this often; seconds.
 STEP_S = 0.1
@@ -23,11 +27,18 @@ class StandaloneNode:
     :param name: of the node
     :param args: for ROS; None takes those of the process
     :param options: of ``rclpy.node.Node``
+    :raises ConfigurationError: ROS does not start, such as with a ROS_DOMAIN_ID that is no number
     """
 
     def __init__(self, name: str, args: Optional[List[str]] = None, **options: Any) -> None:
         self._context = Context()
-        rclpy.init(args=args, context=self._context)
+        try:
+            rclpy.init(args=args, context=self._context)
+        except RCLError as error:
+            raise ConfigurationError(
+                'ROS does not start', got=error,
+                remedy='Correct the ROS variables of the environment, such as ROS_DOMAIN_ID (0 '
+                'to 232) and ROS_LOG_DIR.') from error
         self._node = Node(name, context=self._context, **options)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The image encodings that a camera may send, and how a message of each becomes RGB."""
 
+import re
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import cv2
@@ -10,6 +11,10 @@ from segformer_ros.common import arrays
 from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
 
+# How files of pictures begin, where no row of pixels does but by intent.
+_FILES = {'PNG': re.compile(re.escape(image_header.PNG_START)),
+          'JPEG': re.compile(re.escape(image_header.JPEG_START) + b'\xff'),
+          'WebP': re.compile(b'RIFF.{4}WEBP', re.DOTALL), 'GIF': re.compile(b'GIF8[79]a')}
 _MOST_HEADER = 1 << 18
 """Bytes of a JPEG before its picture; EXIF and colour profiles take some 64 KiB each."""
 TO_8_BIT = 255.0 / 65535.0
@@ -167,20 +172,19 @@ def _samples(message: Any, encoding: Encoding, rows: int) -> arrays.Array:
 
 
 def _check_not_compressed(message: Any) -> None:
-    start = bytes(message.data[:len(image_header.PNG_START)])
-    if start.startswith(image_header.JPEG_START + b'\xff'):
+    start = bytes(message.data[:12])
+    name = next((name for name, begins in _FILES.items() if begins.match(start)), '')
+    if name == 'JPEG':
         # Pixels may begin so: white and pink. The segments up to the frame header cannot.
         try:
             image_header.jpeg_header(bytes(message.data[:_MOST_HEADER]))
         except InvalidInputError:
             return
-    elif start != image_header.PNG_START:
-        return
-    name = 'PNG' if start == image_header.PNG_START else 'JPEG'
-    raise InvalidInputError(
-        f'{name} file inside an Image message', got=f'encoding {message.encoding!r}',
-        expected='pixels', remedy='Publish it as sensor_msgs/CompressedImage and set '
-        'image_transport: compressed, or decode it in the camera driver.')
+    if name:
+        raise InvalidInputError(
+            f'{name} file inside an Image message', got=f'encoding {message.encoding!r}',
+            expected='pixels', remedy='Publish it as sensor_msgs/CompressedImage and set '
+            'image_transport: compressed, or decode it in the camera driver.')
 
 
 def _check_layout(message: Any, encoding: Encoding) -> None:

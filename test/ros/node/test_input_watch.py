@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 from rclpy.qos import DurabilityPolicy
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from segformer_ros.ros.io import image_types
 from segformer_ros.ros.node.input_watch import InputWatch
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
@@ -29,6 +32,9 @@ class Graph:
                               durability=DurabilityPolicy.VOLATILE)
         return [SimpleNamespace(node_name='driver', node_namespace='/', topic_type=kind,
                                 qos_profile=qos) for kind in self.types.get(topic, ())]
+
+    def get_subscriptions_info_by_topic(self, topic):
+        return []
 
     def get_topic_names_and_types(self):
         return [(topic, kinds) for topic, kinds in self.types.items()]
@@ -83,7 +89,7 @@ def test_another_type_is_told_with_what_makes_it_fit(found, wanted, remedy):
 
 @pytest.mark.parametrize('found, remedy', [
     (image_types.ENCODED, 'set front.image_transport: compressed.'),
-    ('std_msgs/msg/String', 'set front.image_topic to')])
+    ('std_msgs/msg/String', 'remap front/image or set front.image_topic to')])
 def test_the_remedy_names_the_parameters_of_the_camera(found, remedy):
     graph = Graph(cam=[found])
     watch = InputWatch(graph, 'front', '/cam', image_types.RAW)
@@ -91,6 +97,35 @@ def test_the_remedy_names_the_parameters_of_the_camera(found, remedy):
     watch.check(1.0, 0.5, 0)
     line, = graph.lines
     assert line.startswith('front: No image') and remedy in line
+
+
+def test_no_remapping_is_advised_where_the_parameter_names_the_topic():
+    graph = Graph()
+    watch = InputWatch(graph, 'front', '/cam', image_types.RAW, is_named=True)
+    watch.begin(0.0, 0)
+    watch.check(1.0, 0.5, 0)
+    line, = graph.lines
+    assert 'or set front.image_topic to its topic' in line and 'remap' not in line
+
+
+@pytest.mark.parametrize('wanted, offered, words', [
+    (QoSProfile(depth=1), qos_profile_sensor_data, 'The node wants reliable, which none'),
+    (QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL), QoSProfile(depth=1),
+     'The node wants transient local, which none'),
+    (qos_profile_sensor_data, QoSProfile(depth=1), 'Look whether the driver is triggered')])
+def test_a_quality_of_service_that_nobody_offers_is_named_over_real_dds(
+        domain, wanted, offered, words):
+    with Peer(domain, 'looking') as looking, Peer(domain, 'driver') as sending:
+        looking.node.create_subscription(Image, '/image', print, wanted)
+        sending.node.create_publisher(Image, '/image', offered)
+        watch = InputWatch(looking.node, '', '/image', image_types.RAW)
+        watch.begin(0.0, 0)
+        clock = iter(range(1, 10 ** 6))
+
+        def reason():
+            watch.check(next(clock), LIMIT, 0)
+            return watch.reason
+        wait_until(lambda: words in reason(), lambda: watch.reason)
 
 
 def test_right_type_beside_a_video_is_not_blamed_on_its_type():

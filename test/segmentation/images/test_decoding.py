@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages become the right RGB pixels, whatever their layout."""
 
+import io
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
+import PIL.Image
 import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.segmentation.images.decoding import ENCODINGS
@@ -189,6 +192,20 @@ def test_a_compressed_file_in_the_place_of_pixels_is_named_whatever_its_length(
         with pytest.raises(InvalidInputError,
                            match=f'{name} file inside an Image message.*CompressedImage'):
             image_to_rgb(message)
+
+
+@pytest.mark.parametrize('kind, name', [('WEBP', 'WebP'), ('GIF', 'GIF')])
+def test_other_files_of_pictures_are_named_too(kind, name):
+    file = io.BytesIO()
+    picture = np.random.RandomState(1).randint(0, 256, (48, 64, 3), np.uint8)
+    PIL.Image.fromarray(picture).save(file, kind)
+    message = image_message(np.zeros((480, 192), np.uint8), 64, 'rgb8', height=480)
+    message.data = file.getvalue() + bytes(480 * 192 - len(file.getvalue()))
+    with pytest.raises(InvalidInputError, match=f'{name} file inside an Image message'):
+        image_to_rgb(message)
+    # A RIFF file of something else is no picture, and so pixels.
+    message.data = b'RIFF\0\0\0\0WAVE' + bytes(480 * 192 - 12)
+    assert image_to_rgb(message).shape == (480, 64, 3)
 
 
 def test_pixels_that_begin_like_a_jpeg_are_pixels():
