@@ -27,7 +27,7 @@ class StandaloneNode:
     :param name: of the node
     :param args: for ROS; None takes those of the process
     :param options: of ``rclpy.node.Node``
-    :raises ConfigurationError: ROS does not start, such as with a ROS_DOMAIN_ID that is no number
+    :raises ConfigurationError: ROS does not start, such as with a ROS_DOMAIN_ID of words
     """
 
     def __init__(self, name: str, args: Optional[List[str]] = None, **options: Any) -> None:
