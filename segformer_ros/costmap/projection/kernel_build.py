@@ -62,7 +62,7 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
                                           np.zeros((4, 3)), np.zeros(4, np.bool_)),
                       (3, 100, -1, 40))
     settings = costmap_settings.ProjectionSettings()
-    gates = costmap_settings.DepthSettings(min_points=1)
+    limits = costmap_settings.DepthSettings(min_points=1)
     turn = transforms.turn(0.01, -0.02, 0.03)
     for distortion in ((), (-0.2, 0.05, 1e-3, -2e-3, 0.01),
                        (0.1, 0.02, 1e-3, 2e-3, 0.01, 0.12, 0.03, 0.01, 1e-3, 0.0, -1e-3, 0.0)):
@@ -80,7 +80,7 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
         depth[random.rand(height, width) < 0.1] = np.nan
         found, expected = (
             _values(GroundProjector(settings, ego_mask, each), view, costs, grid)
-            + _bits(DepthProjector(settings, gates, ego_mask, each).project(
+            + _bits(DepthProjector(settings, limits, ego_mask, each).project(
                 view._replace(depth=depth), costs, grid)) for each in (kernels, None))
         if found != expected:
             raise BackendError('The compiled kernels give other results than numpy',
