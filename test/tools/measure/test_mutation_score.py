@@ -189,6 +189,15 @@ def test_tests_that_are_red_without_a_fault_end_the_run(tiny, tmp_path):
     assert session.mutants() == []
 
 
+def test_a_package_that_is_gone_ends_the_run_and_kills_nothing(tiny, tmp_path):
+    (tmp_path / 'test_tiny.py').write_text('import not_installed\n')
+    session = mutation_score.Session('session', tiny, 1)
+    session.fill()
+    with pytest.raises(SystemExit, match="No module named 'not_installed'"):
+        mutation_score.run([session], sys.executable, None, False, trust=True)
+    assert session.mutants() == []
+
+
 def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch):
     (tmp_path / 'test_tiny.py').write_text('def test():\n    while True:\n        pass\n')
     monkeypatch.setattr(mutation_score, 'CPU_SECONDS', 1)
