@@ -23,7 +23,6 @@ from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
 from support.tiny_model import color_image
 from support.tiny_model import COLORS
-from support.tiny_model import write_color_costs
 from support.tiny_model import write_color_model
 from vision_msgs.msg import LabelInfo
 
@@ -118,22 +117,18 @@ class FreeStream:
     """
     Sends images at a fixed rate, whatever comes back, and judges every picture on its own.
 
-    In every state of the node ``color_mask`` shows the stripes' colours and ``category_mask``
-    their groups, since colours and groups go by the names of the classes: only a frame whose ids
-    are of one network and whose names are of another shows anything else.
+    In every state of the node ``color_mask`` shows the stripes' colours, since colours go by the
+    names of the classes: only a frame whose ids are of one network and whose names are of another
+    shows anything else.
     """
-
-    GROUPS = [2, 1, 255, 0]
-    """Of STRIPES: obstacle, caution, none, free."""
 
     def __init__(self, peer, rate):
         self._peer, self._rate = peer, rate
         self._stop = threading.Event()
-        self.counts = dict.fromkeys(('mask', 'color_mask', 'category_mask'), 0)
+        self.counts = {'mask': 0, 'color_mask': 0}
         self.wrong = []
         publisher = peer.connect()
-        for topic, judge in (('mask', self._any), ('color_mask', self._colors),
-                             ('category_mask', self._groups)):
+        for topic, judge in (('mask', self._any), ('color_mask', self._colors)):
             peer.node.create_subscription(
                 Image, peer.output(topic), self._judged(topic, judge), 50)
         self._thread = threading.Thread(target=self._run, args=(publisher,))
@@ -163,10 +158,6 @@ class FreeStream:
     def _colors(self, message):
         found = [tuple(int(each) for each in color) for color in _centres(pixels(message))]
         return None if found == [COLORS[name] for name in STRIPES] else found
-
-    def _groups(self, message):
-        found = [int(each) for each in _centres(pixels(message))]
-        return None if found == self.GROUPS else found
 
     def wait(self, count):
         """Wait for so many more pictures of each kind."""
@@ -305,7 +296,7 @@ def test_network_that_is_refused_leaves_the_other_one_serving(node, tmp_path):
 def test_no_frame_of_a_stream_is_of_a_mixed_state_however_often_networks_change(tmp_path):
     model, turned = write_color_model(tmp_path), write_turned_model(tmp_path)
     blind = write_turned_model(tmp_path, 'blind', 'blind')
-    parameters = dict(write_color_costs(tmp_path), model=model)
+    parameters = {'model': model, 'costmap': False}
     with private_domain() as domain, NodeProcess(domain, tmp_path, parameters) as process, \
             SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
