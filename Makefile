@@ -259,7 +259,7 @@ test-openvino:
 	touch $@
 
 mutants: $(VENV)/.test .venv-mutants/.installed
-	@.venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
+	@nice -n 19 .venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
 		--docs docs/testing.md $(MUTANTS_OPTIONS)
 
 test-mutants: .venv-mutants/.installed
