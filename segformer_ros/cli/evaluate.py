@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
     grid = parser.add_argument_group('costmap of bags')
     frames = Frames()
     grid.add_argument('--costmap', metavar='PROFILE',
-                      help='make the costmap: indoor, outdoor, landing, or a YAML file')
+                      help='make the costmap: indoor, outdoor, landing, street, or a YAML file')
     grid.add_argument('--projection', default=costmap_settings.CONTACT,
                       choices=(costmap_settings.CONTACT, costmap_settings.NADIR),
                       help='for a camera that looks ahead, or down')

@@ -59,6 +59,8 @@ OUTPUT_KINDS = (LOGITS, PROBABILITIES) + BINARY + (LABELS,)
 # Of labels; a dimension of channels may be missing.
 LABEL_DTYPES = ('int64', 'int32', 'uint8')
 LABEL_LAYOUT = 'nhw'
+CATALOGUE_KEYS = ('download', 'about')
+"""Of a specification's file, but none of the network's."""
 OUTPUT_LAYOUTS = LAYOUTS + (LABEL_LAYOUT,)
 
 
@@ -177,15 +179,16 @@ def load_model_spec(path: str) -> ModelSpec:
     Return the specification that a YAML file holds.
 
     Keys are the fields of :class:`ModelSpec`; a relative path of ``classes`` starts at the
-    folder of this file. A ``download`` mapping is left to the model store.
+    folder of this file. ``download`` and ``about`` are left to the catalogue.
 
     :raises ConfigurationError: unreadable, unknown or missing keys, wrong values, or a class
         table of another length
     """
     content = strict_yaml.read_mapping(path)
-    content.pop('download', None)
+    for key in CATALOGUE_KEYS:
+        content.pop(key, None)
     required = [field for field in ModelSpec._fields if field not in _DEFAULTS]
-    strict_yaml.check_keys(content, path, required, list(_DEFAULTS) + ['download'])
+    strict_yaml.check_keys(content, path, required, [*_DEFAULTS, *CATALOGUE_KEYS])
     values = {key: _value(content, key, path) for key in content}
     if values['classes'].endswith(('.yaml', '.yml')):
         folder = os.path.dirname(os.path.abspath(path))

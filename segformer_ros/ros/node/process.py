@@ -68,6 +68,12 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         except SegformerRosError as error:
             get_logger('segformer').fatal(f'Cannot start: {error}')
             return WRONG_START
+        except RCLError as error:
+            # The first participant is made here, and with it SROS2 begins.
+            print(f"Cannot start: the node cannot be made: {' '.join(str(error).split())}. "
+                  'Correct its name and namespace, or the ROS variables of the environment '
+                  '(ROS_SECURITY_..., RMW_IMPLEMENTATION).', file=sys.stderr)
+            return WRONG_START
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
