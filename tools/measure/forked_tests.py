@@ -64,10 +64,9 @@ class ForkedTests:
         return Result(**json.loads(answer))
 
     def close(self) -> None:
-        """End the process."""
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        """End the process, and the tests that it runs."""
+        self._process.terminate()
+        self._process.communicate()
 
 
 def _serve() -> None:
@@ -115,19 +114,28 @@ def _in_fork(marks: str, tests: List[str], cpu_s: int, wall_s: float) -> Result:
 
 
 def _status_of(child: int, end: float) -> int:
+    def stop(*_: object) -> None:
+        _kill_group(child)
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
     ended, status = os.waitpid(child, os.WNOHANG)
     while not ended and time.monotonic() < end:
         time.sleep(0.02)
         ended, status = os.waitpid(child, os.WNOHANG)
     # What the tests started goes as well.
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    _kill_group(child)
     if not ended:
         os.waitpid(child, 0)
         return -signal.SIGKILL
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+
+
+def _kill_group(child: int) -> None:
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
@@ -340,16 +341,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument('--survivors', action='store_true', help='run those that survived again')
     parser.add_argument('--docs', help='page that gets the table')
     given = parser.parse_args(arguments)
+    # So that the copy is deleted, and no test goes on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     output = os.path.abspath(given.output)
     docs = given.docs and os.path.abspath(given.docs)
     python = given.python if os.sep not in given.python else os.path.abspath(given.python)
     modules, reasons = load(given.table)
     os.makedirs(output, exist_ok=True)
     with checkout_copy() as copy:
-        # Kernels are built anew, tests find the package and the shared material, and no plugin
+        # Kernels are kept by their digest, tests find the package and the shared material, and no plugin
         # that they do not use is loaded: half of the time of many.
         os.environ.update(
-            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', XDG_CACHE_HOME=os.path.join(os.path.dirname(copy), 'cache'),
+            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', XDG_CACHE_HOME=os.path.join(output, 'cache'),
             SEGFORMER_ROS_SHARED=os.environ.get('SEGFORMER_ROS_SHARED')
             or os.path.join(ROOT, os.pardir, 'shared'))
         os.chdir(copy)
