@@ -367,3 +367,57 @@ def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
     assert (scaled.width, scaled.height) == (320, 240)
     with pytest.raises(InvalidInputError, match='disagree about the size'):
         scaled_calibration(calibration('mild'), (320, 320))
+
+
+@pytest.mark.parametrize('k, p', [((0.0,) * 9, P), (K, (0.0,) * 12), (K, ())])
+def test_of_an_uncalibrated_matrix_the_other_is_scaled_all_the_same(k, p):
+    scaled = scaled_calibration(calibration('mild', k=k, p=p), (320, 240))
+    for found, given in ((scaled.k, k), (scaled.p, p)):
+        if not any(given):
+            assert found == given
+            continue
+        half = np.array(given).reshape(3, -1) * [[0.5], [0.5], [1.0]]
+        # Sizes are converted between the edges of pixels: half a pixel is half as far away.
+        half[:2, 2] = 0.5 * (np.array(given).reshape(3, -1)[:2, 2] + 0.5) - 0.5
+        np.testing.assert_allclose(np.array(found).reshape(3, -1), half)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'roi_x': 240, 'roi_width': 400, 'roi_height': 480}, None),
+    ({'roi_x': 241, 'roi_width': 400, 'roi_height': 480}, 'Region of interest'),
+    ({'roi_y': 180, 'roi_width': 640, 'roi_height': 300}, None),
+    ({'roi_y': 181, 'roi_width': 640, 'roi_height': 300}, 'Region of interest'),
+    ({'roi_x': -1, 'roi_width': 400}, 'Region of interest'),
+    ({'roi_y': -1, 'roi_height': 300}, 'Region of interest'),
+    ({'binning_x': 640, 'binning_y': 480}, None),
+    ({'binning_x': 641}, 'Impossible binning'), ({'binning_y': 481}, 'Impossible binning'),
+    ({'binning_y': -1}, 'Impossible binning'),
+    ({'width': 1, 'height': 1}, None), ({'width': -1}, 'has no size'),
+    ({'height': 0}, 'has no size'),
+    ({'k': (500.0, 0, 310.0, 0, -510.0, 250.0, 0, 0, 1)}, 'fy -510'),
+    ({'k': (500.0, 0, 310.0, 0, 0.0, 250.0, 0, 0, 1)}, 'fy 0'),
+    ({'k': (500.0, 0, float('inf'), 0, 510.0, 250.0, 0, 0, 1)}, 'K of CameraInfo cannot'),
+    ({'r': (1.0004, 0, 0, 0, 1, 0, 0, 0, 1)}, None),
+    ({'r': (1.0006, 0, 0, 0, 1, 0, 0, 0, 1)}, 'not a rotation'),
+    ({'r': (1.0, 0, 0, 0, 1, 0, 0, 0)}, 'not a rotation')])
+def test_fields_of_camera_info_hold_up_to_their_bounds(changes, words):
+    given = calibration('none', **changes)
+    if words is None:
+        CameraModel(given)
+    else:
+        with pytest.raises(InvalidInputError, match=words):
+            CameraModel(given)
+
+
+@pytest.mark.parametrize('mask_wh, fits', [
+    # Of 640 x 480: a pixel of rounding in either direction.
+    ((320, 240), True), ((321, 240), True), ((319, 240), True), ((322, 240), False),
+    ((318, 240), False), ((320, 241), True), ((320, 242), False), ((0, 0), False),
+    ((1, 1), True)])
+def test_a_mask_has_the_shape_of_its_image_to_a_pixel(mask_wh, fits):
+    given = calibration('none')
+    if fits:
+        assert CameraModel(given, mask_wh).size_wh == mask_wh
+    else:
+        with pytest.raises(InvalidInputError, match='disagree about the size'):
+            CameraModel(given, mask_wh)
