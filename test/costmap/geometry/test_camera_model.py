@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera model against OpenCV, against itself backwards, and against bad CameraInfo."""
 
+import types
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
@@ -12,8 +14,10 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
 from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import MOST_NUMBERS
 from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
@@ -421,3 +425,31 @@ def test_a_mask_has_the_shape_of_its_image_to_a_pixel(mask_wh, fits):
     else:
         with pytest.raises(InvalidInputError, match='disagree about the size'):
             CameraModel(given, mask_wh)
+
+
+class Endless:
+    """A field that must not be read to its end."""
+
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        assert self.length <= MOST_NUMBERS
+        return iter([0.0] * self.length)
+
+
+@pytest.mark.parametrize('field', ['d', 'k', 'r', 'p'])
+@pytest.mark.parametrize('length', [MOST_NUMBERS, MOST_NUMBERS + 1, 10 ** 6])
+def test_a_field_of_a_million_numbers_is_refused_before_it_is_read(field, length):
+    values = dict({'d': (), 'k': K, 'r': (), 'p': ()}, **{field: Endless(length)})
+    info = types.SimpleNamespace(
+        width=640, height=480, distortion_model='plumb_bob', binning_x=0, binning_y=0,
+        roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0), **values)
+    if length <= MOST_NUMBERS:
+        assert getattr(calibration_of(info), field) == (0.0,) * length
+    else:
+        with pytest.raises(InvalidInputError, match=f'{field.upper()} of CameraInfo'):
+            calibration_of(info)
