@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera model against OpenCV, against itself backwards, and against bad CameraInfo."""
 
+import types
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
@@ -12,8 +14,10 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
 from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import MOST_NUMBERS
 from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
@@ -367,3 +371,85 @@ def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
     assert (scaled.width, scaled.height) == (320, 240)
     with pytest.raises(InvalidInputError, match='disagree about the size'):
         scaled_calibration(calibration('mild'), (320, 320))
+
+
+@pytest.mark.parametrize('k, p', [((0.0,) * 9, P), (K, (0.0,) * 12), (K, ())])
+def test_of_an_uncalibrated_matrix_the_other_is_scaled_all_the_same(k, p):
+    scaled = scaled_calibration(calibration('mild', k=k, p=p), (320, 240))
+    for found, before in ((scaled.k, k), (scaled.p, p)):
+        if not any(before):
+            assert found == before
+            continue
+        half = np.array(before).reshape(3, -1) * [[0.5], [0.5], [1.0]]
+        # Sizes are converted between the edges of pixels: half a pixel is half as far away.
+        half[:2, 2] = 0.5 * (np.array(before).reshape(3, -1)[:2, 2] + 0.5) - 0.5
+        np.testing.assert_allclose(np.array(found).reshape(3, -1), half)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'roi_x': 240, 'roi_width': 400, 'roi_height': 480}, None),
+    ({'roi_x': 241, 'roi_width': 400, 'roi_height': 480}, 'Region of interest'),
+    ({'roi_y': 180, 'roi_width': 640, 'roi_height': 300}, None),
+    ({'roi_y': 181, 'roi_width': 640, 'roi_height': 300}, 'Region of interest'),
+    ({'roi_x': -1, 'roi_width': 400}, 'Region of interest'),
+    ({'roi_y': -1, 'roi_height': 300}, 'Region of interest'),
+    ({'binning_x': 640, 'binning_y': 480}, None),
+    ({'binning_x': 641}, 'Impossible binning'), ({'binning_y': 481}, 'Impossible binning'),
+    ({'binning_y': -1}, 'Impossible binning'),
+    ({'width': 1, 'height': 1}, None), ({'width': -1}, 'has no size'),
+    ({'height': 0}, 'has no size'),
+    ({'k': (500.0, 0, 310.0, 0, -510.0, 250.0, 0, 0, 1)}, 'fy -510'),
+    ({'k': (500.0, 0, 310.0, 0, 0.0, 250.0, 0, 0, 1)}, 'fy 0'),
+    ({'k': (500.0, 0, float('inf'), 0, 510.0, 250.0, 0, 0, 1)}, 'K of CameraInfo cannot'),
+    ({'r': (1.0004, 0, 0, 0, 1, 0, 0, 0, 1)}, None),
+    ({'r': (1.0006, 0, 0, 0, 1, 0, 0, 0, 1)}, 'not a rotation'),
+    ({'r': (1.0, 0, 0, 0, 1, 0, 0, 0)}, 'not a rotation')])
+def test_fields_of_camera_info_hold_up_to_their_bounds(changes, words):
+    given = calibration('none', **changes)
+    if words is None:
+        CameraModel(given)
+    else:
+        with pytest.raises(InvalidInputError, match=words):
+            CameraModel(given)
+
+
+@pytest.mark.parametrize('mask_wh, fits', [
+    # Of 640 x 480: a pixel of rounding in either direction.
+    ((320, 240), True), ((321, 240), True), ((319, 240), True), ((322, 240), False),
+    ((318, 240), False), ((320, 241), True), ((320, 242), False), ((0, 0), False),
+    ((1, 1), True)])
+def test_a_mask_has_the_shape_of_its_image_to_a_pixel(mask_wh, fits):
+    given = calibration('none')
+    if fits:
+        assert CameraModel(given, mask_wh).size_wh == mask_wh
+    else:
+        with pytest.raises(InvalidInputError, match='disagree about the size'):
+            CameraModel(given, mask_wh)
+
+
+class Endless:
+    """A field that must not be read to its end."""
+
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        assert self.length <= MOST_NUMBERS
+        return iter([0.0] * self.length)
+
+
+@pytest.mark.parametrize('field', ['d', 'k', 'r', 'p'])
+@pytest.mark.parametrize('length', [MOST_NUMBERS, MOST_NUMBERS + 1, 10 ** 6])
+def test_a_field_of_a_million_numbers_is_refused_before_it_is_read(field, length):
+    values = dict({'d': (), 'k': K, 'r': (), 'p': ()}, **{field: Endless(length)})
+    info = types.SimpleNamespace(
+        width=640, height=480, distortion_model='plumb_bob', binning_x=0, binning_y=0,
+        roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0), **values)
+    if length <= MOST_NUMBERS:
+        assert getattr(calibration_of(info), field) == (0.0,) * length
+    else:
+        with pytest.raises(InvalidInputError, match=f'{field.upper()} of CameraInfo'):
+            calibration_of(info)
