@@ -254,7 +254,8 @@ def _make_resized(original: '_Original', native: ModelSpec, target: Target, fold
         reason = str(agreement)
         if agreement.is_exact:
             detail = '{} at {} x {} instead of {} x {}; there {}'.format(
-                resized.outline + original.note, *spec.input_size_wh, *native.input_size_wh, agreement)
+                resized.outline + original.note, *spec.input_size_wh, *native.input_size_wh,
+                agreement)
             return {'changes': FOLDED, 'detail': detail, FAILURES: failures,
                     'output_size_wh': list(resized.spec.output_size_wh),
                     'max_logit_difference': agreement.max_logit_difference,
