@@ -45,7 +45,7 @@ RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS
 	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
-# core36, core313, core314, torch, labels, tensorrt_rtx, openvino. Newer than some systems: core314.
+# core36, core313, core314, torch, labels, tensorrt_rtx, openvino, mutants. Newer than some systems: core314.
 MAY_MISS ?= core314
 # Tell that an environment cannot be built: $(call missing,NAME,WHY). Ends with 1 where CI asks.
 missing = { echo "$@: $(1) is left out: $(2)" >&2; \
@@ -224,19 +224,14 @@ test-openvino:
 
 # Which planted faults the tests notice; an hour or more, and it goes on where it was stopped.
 # MUTANTS_OPTIONS="--rooms scheduler worker" takes these alone, --survivors those that survived again.
-.venv-mutants/.installed: requirements/mutants.txt
-	@python=$$(tools/environment/find_python.sh 3.11)
-	"$${python:-$(PYTHON)}" -m venv --clear .venv-mutants
-	touch .venv-mutants/COLCON_IGNORE
-	.venv-mutants/bin/$(PIP_INSTALL) -r requirements/mutants.txt
-	touch $@
-
-mutants: $(VENV)/.test .venv-mutants/.installed
-	@.venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
+mutants: $(VENV)/.test
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	nice -n 19 .venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
 		--docs docs/testing.md $(MUTANTS_OPTIONS)
 
-test-mutants: .venv-mutants/.installed
-	@SEGFORMER_ROS_TEST_ENVIRONMENT=mutants .venv-mutants/bin/python -m pytest \
+test-mutants:
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	SEGFORMER_ROS_TEST_ENVIRONMENT=mutants .venv-mutants/bin/python -m pytest \
 		test/tools/measure/test_mutation_score.py
 
 # The core again on the oldest and newest Python; the oldest has numpy 1 and OpenCV 4, too.

@@ -12,12 +12,13 @@ notice them, and why some need not. The checkout is never changed: a copy is.
 
 import argparse
 import collections
+import contextlib
 import difflib
 import json
 import os
 import random
 import re
-import shlex
+import signal
 import subprocess
 import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
@@ -26,6 +27,7 @@ import uuid
 import c_mutants
 from checkout_copy import checkout_copy
 from checkout_copy import ROOT
+from forked_tests import ForkedTests
 import yaml
 
 TABLE = os.path.join(ROOT, 'test', 'data', 'mutation_rooms.yaml')
@@ -100,22 +102,6 @@ def load(path: str) -> Tuple[List[Module], List[Dict[str, Any]]]:
         content = yaml.safe_load(stream)
     return [Module(room, **row) for room, rows in content['rooms'].items() for row in rows], \
         content.get('survivors') or []
-
-
-def command(tests: List[str], python: str) -> str:
-    """
-    Return the command line that runs tests at the lowest priority, within the limits.
-
-    Those that are marked ``once``, the dear ones, run where the others see nothing.
-    """
-    parts = []
-    for marks in ('not slow and not linter and not once', 'not slow and not linter and once'):
-        run = ' '.join(shlex.quote(part) for part in [
-            'timeout', '--kill-after=5', str(WALL_SECONDS), 'nice', '-n', '19', python, '-m',
-            'pytest', '-q', '-x', '--tb=line', '-p', 'no:cacheprovider', '-m', marks] + tests)
-        # 5: no test has these marks.
-        parts.append(f'{run} || [ $? -eq 5 ] || exit 1')
-    return f'bash -c {shlex.quote(f"ulimit -t {CPU_SECONDS}; " + "; ".join(parts))}'
 
 
 def changed_lines(diff: str) -> Tuple[int, str, str]:
@@ -206,39 +192,50 @@ class Session:
                      if not result.is_killed]
         return sorted(items, key=lambda item: random.Random(str(_change(item))).random())
 
-    def run(self, item: Any, python: str) -> Mutant:
+    def run(self, item: Any, tests: ForkedTests) -> Mutant:
         """
         Plant one fault, run the tests, and keep what they said.
 
         :raises SystemExit: the tests cannot be run
         """
-        from cosmic_ray.mutating import mutate_and_test
-        tests = command(self.module.tests, python)
-        if self.module.path.endswith('.c'):
-            result = self._run_c(item, tests)
-        else:
-            result = mutate_and_test(item.mutations, tests, 2 * WALL_SECONDS + 60)
-        # No fault makes a package go; somebody has changed the environment.
-        gone = re.search("No module named '(?!segformer_ros).*", result.output or '')
-        if gone:
-            raise SystemExit(f'{gone.group()} in {python}')
+        from cosmic_ray.work_item import TestOutcome
+        from cosmic_ray.work_item import WorkerOutcome
+        from cosmic_ray.work_item import WorkResult
+        with self._planted(item) as changed:
+            if changed is None:
+                result = WorkResult(WorkerOutcome.NO_TEST)
+            else:
+                status, output = tests.run(self.module.tests)
+                # No fault makes a package go; somebody has changed the environment.
+                gone = re.search("No module named '(?!segformer_ros).*", output)
+                if gone:
+                    raise SystemExit(gone.group())
+                result = WorkResult(
+                    WorkerOutcome.NORMAL, output,
+                    TestOutcome.KILLED if status else TestOutcome.SURVIVED,
+                    '\n'.join(difflib.unified_diff(
+                        self._source.split('\n'), changed.split('\n'), lineterm='')))
         self._db.set_result(item.job_id, result)
         return _mutant(self.module, result)
 
-    def _run_c(self, item: Any, tests: str) -> Any:
-        from cosmic_ray.testing import run_tests
-        from cosmic_ray.work_item import WorkerOutcome
-        from cosmic_ray.work_item import WorkResult
-        changed = c_mutants.CMutant(**item.mutations[0].operator_args).applied(self._source)
+    @contextlib.contextmanager
+    def _planted(self, item: Any) -> Iterator[Optional[str]]:
+        from cosmic_ray import plugins
+        from cosmic_ray.mutating import use_mutation
+        mutation, = item.mutations
+        if mutation.operator_name != C_OPERATOR:
+            operator = plugins.get_operator(mutation.operator_name)()
+            with use_mutation(mutation.module_path, operator, mutation.occurrence) as (_, changed):
+                yield changed
+            return
+        changed = c_mutants.CMutant(**mutation.operator_args).applied(self._source)
         try:
             with open(self.module.path, 'w', encoding='utf-8') as stream:
                 stream.write(changed)
-            outcome, output = run_tests(tests, 2 * WALL_SECONDS + 60)
+            yield changed
         finally:
             with open(self.module.path, 'w', encoding='utf-8') as stream:
                 stream.write(self._source)
-        return WorkResult(WorkerOutcome.NORMAL, output, outcome, '\n'.join(difflib.unified_diff(
-            self._source.split('\n'), changed.split('\n'), lineterm='')))
 
     def mutants(self) -> List[Mutant]:
         """Return what was run, by line."""
@@ -306,11 +303,7 @@ def put_into(page: str, text: str) -> None:
         stream.write(head + BEGIN + '\n' + text + END + rest.split(END)[1])
 
 
-def _is_green(tests: List[str], python: str) -> bool:
-    return subprocess.run(shlex.split(command(tests, python)), check=False).returncode == 0
-
-
-def run(sessions: List[Session], python: str, most: Optional[int], again: bool,
+def run(sessions: List[Session], forked: ForkedTests, most: Optional[int], again: bool,
         trust: bool = False) -> None:
     """
     Run what waits, one of each module after another.
@@ -326,10 +319,10 @@ def run(sessions: List[Session], python: str, most: Optional[int], again: bool,
     green = set()
     for number, (_, _, session, item) in enumerate(waiting[:most]):
         tests = tuple(session.module.tests)
-        if not (trust or tests in green or _is_green(session.module.tests, python)):
+        if not (trust or tests in green) and forked.run(session.module.tests).status:
             raise SystemExit(f'red without a fault: {" ".join(tests)}')
         green.add(tests)
-        mutant = session.run(item, python)
+        mutant = session.run(item, forked)
         print(f'{number + 1}/{len(waiting[:most])} {mutant.outcome}: {mutant.path}:{mutant.line}: '
               f'{mutant.before}  ->  {mutant.after}  {mutant.why}', flush=True)
 
@@ -348,16 +341,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument('--survivors', action='store_true', help='run those that survived again')
     parser.add_argument('--docs', help='page that gets the table')
     given = parser.parse_args(arguments)
+    # So that the copy is deleted, and no test goes on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     output = os.path.abspath(given.output)
     docs = given.docs and os.path.abspath(given.docs)
     python = given.python if os.sep not in given.python else os.path.abspath(given.python)
     modules, reasons = load(given.table)
     os.makedirs(output, exist_ok=True)
     with checkout_copy() as copy:
-        # Kernels are built anew, tests find the package and the shared material, and no plugin
+        # Kernels are kept by their digest, tests find the package and the shared material, and no plugin
         # that they do not use is loaded: half of the time of many.
         os.environ.update(
-            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', XDG_CACHE_HOME=os.path.join(os.path.dirname(copy), 'cache'),
+            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', XDG_CACHE_HOME=os.path.join(output, 'cache'),
             SEGFORMER_ROS_SHARED=os.environ.get('SEGFORMER_ROS_SHARED')
             or os.path.join(ROOT, os.pardir, 'shared'))
         os.chdir(copy)
@@ -368,7 +363,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
                     if not given.rooms or module.room in given.rooms]
         for session in sessions:
             session.fill()
-        run(sessions, python, given.most, given.survivors, given.trust)
+        with contextlib.closing(ForkedTests(python, CPU_SECONDS, WALL_SECONDS)) as forked:
+            run(sessions, forked, given.most, given.survivors, given.trust)
         found = with_reasons([mutant for session in sessions for mutant in session.mutants()],
                              reasons)
     os.chdir(ROOT)

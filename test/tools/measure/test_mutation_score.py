@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Planted faults: which are drawn, what is planted, how they count, and how a run goes on."""
 
+import contextlib
 import os
-import subprocess
+import signal
 import sys
 
 import c_mutants
+from forked_tests import ForkedTests
 import mutation_score
 from mutation_score import Change
 from mutation_score import Module
@@ -150,13 +152,20 @@ def tiny(tmp_path, monkeypatch):
     return Module('a room', 'tiny.py', 4, ['test_tiny.py'])
 
 
-def test_a_run_that_was_stopped_goes_on_and_leaves_the_source_alone(tiny, tmp_path):
+@pytest.fixture
+def forked():
+    """Lend what runs tests with this interpreter."""
+    with contextlib.closing(ForkedTests(sys.executable, 60, 60.0)) as tests:
+        yield tests
+
+
+def test_a_run_that_was_stopped_goes_on_and_leaves_the_source_alone(tiny, forked, tmp_path):
     source = (tmp_path / 'tiny.py').read_text()
     found = []
     for most, done in ((2, 2), (None, 4), (None, 4)):
         session = mutation_score.Session('session', tiny, 1)
         session.fill()
-        mutation_score.run([session], sys.executable, most, False)
+        mutation_score.run([session], forked, most, False)
         assert set(session.mutants()) >= set(found)
         found = session.mutants()
         assert len(found) == done
@@ -168,41 +177,64 @@ def test_a_run_that_was_stopped_goes_on_and_leaves_the_source_alone(tiny, tmp_pa
     assert {each.outcome for each in found} == {'killed', 'survived'}
 
 
-def test_survivors_are_run_again_with_better_tests(tiny, tmp_path):
+def test_survivors_are_run_again_with_better_tests(tiny, forked, tmp_path):
     session = mutation_score.Session('session', tiny, 1)
     session.fill()
-    mutation_score.run([session], sys.executable, None, False)
+    mutation_score.run([session], forked, None, False)
     assert 'survived' in {each.outcome for each in session.mutants()}
     (tmp_path / 'test_tiny.py').write_text(
         'import tiny\n\n\ndef test():\n    assert [tiny.is_far(x) for x in (3, 3.5, 4, 5)] =='
         ' [False, True, True, True]\n    assert tiny.next_one(4) == 5\n')
-    mutation_score.run([session], sys.executable, None, True)
+    mutation_score.run([session], forked, None, True)
     assert {each.outcome for each in session.mutants()} == {'killed'}
 
 
-def test_tests_that_are_red_without_a_fault_end_the_run(tiny, tmp_path):
+def test_tests_that_are_red_without_a_fault_end_the_run(tiny, forked, tmp_path):
     (tmp_path / 'test_tiny.py').write_text('def test():\n    assert False\n')
     session = mutation_score.Session('session', tiny, 1)
     session.fill()
     with pytest.raises(SystemExit, match='red without a fault'):
-        mutation_score.run([session], sys.executable, None, False)
+        mutation_score.run([session], forked, None, False)
     assert session.mutants() == []
 
 
-def test_a_package_that_is_gone_ends_the_run_and_kills_nothing(tiny, tmp_path):
+def test_a_package_that_is_gone_ends_the_run_and_kills_nothing(tiny, forked, tmp_path):
     (tmp_path / 'test_tiny.py').write_text('import not_installed\n')
     session = mutation_score.Session('session', tiny, 1)
     session.fill()
     with pytest.raises(SystemExit, match="No module named 'not_installed'"):
-        mutation_score.run([session], sys.executable, None, False, trust=True)
+        mutation_score.run([session], forked, None, False, trust=True)
     assert session.mutants() == []
 
 
-def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch):
-    (tmp_path / 'test_tiny.py').write_text('def test():\n    while True:\n        pass\n')
-    monkeypatch.setattr(mutation_score, 'CPU_SECONDS', 1)
-    done = subprocess.run(mutation_score.command(['test_tiny.py'], sys.executable), shell=True,
-                          cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True, timeout=60)
-    assert done.returncode != 0
-    assert mutation_score.outcome_of('killed', done.stdout) == 'stopped'
+@pytest.mark.parametrize('body, limits, status', [
+    ('while True:\n        pass', (1, 60), -signal.SIGXCPU),
+    ('import time\n    time.sleep(600)', (60, 0.5), -signal.SIGKILL),
+    ('import os\n    os.kill(os.getpid(), 11)', (60, 60), -signal.SIGSEGV)])
+def test_loops_waits_and_crashes_end_within_the_limits(tmp_path, monkeypatch, body, limits, status):
+    (tmp_path / 'test_tiny.py').write_text(f'def test():\n    {body}\n')
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(ForkedTests(sys.executable, *limits)) as forked:
+        result = forked.run(['test_tiny.py'])
+    assert result.status == status
+    assert mutation_score.outcome_of('killed', result.output) == 'stopped'
+
+
+def test_each_run_sees_the_sources_as_they_are_and_the_dear_tests_come_last(tmp_path, monkeypatch):
+    (tmp_path / 'pytest.ini').write_text(
+        '[pytest]\nmarkers =\n    slow: s\n    once: o\n    linter: l\n')
+    (tmp_path / 'test_tiny.py').write_text(
+        'import pytest\nimport tiny\n\n\n@pytest.mark.once\ndef test_dear():\n'
+        '    assert tiny.VALUE < 3\n\n\ndef test_cheap():\n    assert tiny.VALUE < 2\n\n\n'
+        '@pytest.mark.slow\ndef test_slow():\n    assert False\n')
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(ForkedTests(sys.executable, 60, 60.0)) as forked:
+        for value, status, red in ((1, 0, ''), (3, 1, 'test_cheap'), (1, 0, ''), (2, 1, 'cheap')):
+            (tmp_path / 'tiny.py').write_text(f'VALUE = {value}\n')
+            result = forked.run(['test_tiny.py'])
+            assert result.status == status, result.output
+            assert red in result.output
+        (tmp_path / 'test_tiny.py').write_text(
+            'import pytest\nimport tiny\n\n\n@pytest.mark.once\ndef test_dear():\n'
+            '    assert tiny.VALUE < 2\n')
+        assert forked.run(['test_tiny.py']).status == 1
