@@ -145,12 +145,12 @@ def _print_list() -> int:
         if source is None:
             state = 'ships with the package' if store.shipped(name) else 'missing'
             print(f'{name}: {state}')
-            _print_about(name)
-            continue
-        print(f'{name}: {source.license.name}')
+        else:
+            print(f'{name}: {source.license.name}')
         _print_about(name)
-        for variant in source.files:
-            print(f'  {variant}: {_state(source, variant)}')
+        if source is not None:
+            for variant in source.files:
+                print(f'  {variant}: {_state(source, variant)}')
     print(f'Any other one of the hub: {hub_name.FORM}; docs/models.md names some.')
     return command.DONE
 

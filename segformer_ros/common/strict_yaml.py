@@ -6,8 +6,12 @@ import difflib
 from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 import yaml
+
+LONGEST_WORD = 200
+"""Characters of a slip of the pen; three million took 0.2 s for each word that is known."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -78,7 +82,7 @@ def _read(path: str, take: Callable[[Any], Any]) -> Any:
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
+            'Not valid YAML', got=f"{path}: {one_line(error)}",
             remedy='Correct the file at that line.') from error
 
 
@@ -123,6 +127,8 @@ def value_of(mapping: Dict[str, Any], key: str, where: str,
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> List[str]:
     """Return the known words most like this one, best first; possibly none."""
+    if len(word) > LONGEST_WORD:
+        return []
     return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
 
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera model against OpenCV, against itself backwards, and against bad CameraInfo."""
 
+import types
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
@@ -12,8 +14,10 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
 from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import MOST_NUMBERS
 from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
@@ -372,13 +376,13 @@ def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
 @pytest.mark.parametrize('k, p', [((0.0,) * 9, P), (K, (0.0,) * 12), (K, ())])
 def test_of_an_uncalibrated_matrix_the_other_is_scaled_all_the_same(k, p):
     scaled = scaled_calibration(calibration('mild', k=k, p=p), (320, 240))
-    for found, given in ((scaled.k, k), (scaled.p, p)):
-        if not any(given):
-            assert found == given
+    for found, before in ((scaled.k, k), (scaled.p, p)):
+        if not any(before):
+            assert found == before
             continue
-        half = np.array(given).reshape(3, -1) * [[0.5], [0.5], [1.0]]
+        half = np.array(before).reshape(3, -1) * [[0.5], [0.5], [1.0]]
         # Sizes are converted between the edges of pixels: half a pixel is half as far away.
-        half[:2, 2] = 0.5 * (np.array(given).reshape(3, -1)[:2, 2] + 0.5) - 0.5
+        half[:2, 2] = 0.5 * (np.array(before).reshape(3, -1)[:2, 2] + 0.5) - 0.5
         np.testing.assert_allclose(np.array(found).reshape(3, -1), half)
 
 
@@ -421,3 +425,31 @@ def test_a_mask_has_the_shape_of_its_image_to_a_pixel(mask_wh, fits):
     else:
         with pytest.raises(InvalidInputError, match='disagree about the size'):
             CameraModel(given, mask_wh)
+
+
+class Endless:
+    """A field that must not be read to its end."""
+
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        assert self.length <= MOST_NUMBERS
+        return iter([0.0] * self.length)
+
+
+@pytest.mark.parametrize('field', ['d', 'k', 'r', 'p'])
+@pytest.mark.parametrize('length', [MOST_NUMBERS, MOST_NUMBERS + 1, 10 ** 6])
+def test_a_field_of_a_million_numbers_is_refused_before_it_is_read(field, length):
+    values = dict({'d': (), 'k': K, 'r': (), 'p': ()}, **{field: Endless(length)})
+    info = types.SimpleNamespace(
+        width=640, height=480, distortion_model='plumb_bob', binning_x=0, binning_y=0,
+        roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0), **values)
+    if length <= MOST_NUMBERS:
+        assert getattr(calibration_of(info), field) == (0.0,) * length
+    else:
+        with pytest.raises(InvalidInputError, match=f'{field.upper()} of CameraInfo'):
+            calibration_of(info)
