@@ -8,6 +8,11 @@ import os
 import sys
 from typing import List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.cli.support.progress import ProgressLine
@@ -170,7 +175,3 @@ def _state(source: catalogue.Download, variant: str) -> str:
     if path is not None:
         return path
     return 'not fetched' + ('' if remote.size is None else f', {bytes_text(remote.size)}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -37,7 +37,7 @@ MOST_WANTED = 64
 MOST_DEPTH = 64
 """Frames above one that is asked for that are kept with it; robots have some ten."""
 MOST_CHAIN = 256
-"""Frames above one that are looked at: 4000 invented ones cost a lookup 0.1 s."""
+"""Frames above one that are looked at; each costs a lookup time, and some may be invented."""
 
 
 class Transforms(abc.ABC):
