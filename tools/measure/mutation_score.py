@@ -177,7 +177,7 @@ class Session:
             for node in nodes)
         for name in filter(is_telling, plugins.operator_names()):
             operator = plugins.get_operator(name)
-            if operator.arguments() or is_odd and name == 'core/ExceptionReplacer':
+            if operator.arguments() or (is_odd and name == 'core/ExceptionReplacer'):
                 continue
             places = [place for node in nodes for place in operator().mutation_positions(node)]
             for occurrence, (start, end) in enumerate(places):
@@ -349,10 +349,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     modules, reasons = load(given.table)
     os.makedirs(output, exist_ok=True)
     with checkout_copy() as copy:
-        # Kernels are kept by their digest, tests find the package and the shared material, and no plugin
-        # that they do not use is loaded: half of the time of many.
+        # Kernels are kept by their digest, tests find the package and the shared material, and
+        # no plugin that they do not use is loaded: half of the time of many.
         os.environ.update(
-            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', XDG_CACHE_HOME=os.path.join(output, 'cache'),
+            PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1',
+            XDG_CACHE_HOME=os.path.join(output, 'cache'),
             SEGFORMER_ROS_SHARED=os.environ.get('SEGFORMER_ROS_SHARED')
             or os.path.join(ROOT, os.pardir, 'shared'))
         os.chdir(copy)

@@ -211,7 +211,7 @@ def test_a_package_that_is_gone_ends_the_run_and_kills_nothing(tiny, forked, tmp
     ('while True:\n        pass', (1, 60), -signal.SIGXCPU),
     ('import time\n    time.sleep(600)', (60, 0.5), -signal.SIGKILL),
     ('import os\n    os.kill(os.getpid(), 11)', (60, 60), -signal.SIGSEGV)])
-def test_loops_waits_and_crashes_end_within_the_limits(tmp_path, monkeypatch, body, limits, status):
+def test_loops_waits_and_crashes_end_in_time(tmp_path, monkeypatch, body, limits, status):
     (tmp_path / 'test_tiny.py').write_text(f'def test():\n    {body}\n')
     monkeypatch.chdir(tmp_path)
     with contextlib.closing(ForkedTests(sys.executable, *limits)) as forked:
