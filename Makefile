@@ -20,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon test-mutants mutants bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make bench-check  whether the ratios of docs/performance.md still hold"
 	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
+	@echo "make mutants    plant 300 faults in a copy, and count what the tests notice; docs/testing.md"
 	@echo "make soak MINUTES=60   the node under random disturbances; soak_output/soak.png"
 	@echo "make clean      remove everything that make has built"
 
@@ -44,7 +45,7 @@ RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS
 	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
-# core36, core313, core314, torch, labels, tensorrt_rtx, openvino. Newer than some systems: core314.
+# core36, core313, core314, torch, labels, tensorrt_rtx, openvino, mutants. Newer than some systems: core314.
 MAY_MISS ?= core314
 # Tell that an environment cannot be built: $(call missing,NAME,WHY). Ends with 1 where CI asks.
 missing = { echo "$@: $(1) is left out: $(2)" >&2; \
@@ -221,6 +222,18 @@ test-openvino:
 		test/inference/ov test/inference/selection/test_ov_choice.py 2>&1 \
 		| sed -u "s/^/[openvino] /"
 
+# Which planted faults the tests notice; an hour or more, and it goes on where it was stopped.
+# MUTANTS_OPTIONS="--rooms scheduler worker" takes these alone, --survivors those that survived again.
+mutants: $(VENV)/.test
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	nice -n 19 .venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
+		--docs docs/testing.md $(MUTANTS_OPTIONS)
+
+test-mutants:
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	SEGFORMER_ROS_TEST_ENVIRONMENT=mutants .venv-mutants/bin/python -m pytest \
+		test/tools/measure/test_mutation_score.py
+
 # The core again on the oldest and newest Python; the oldest has numpy 1 and OpenCV 4, too.
 # CPython 3.14 is that of a Debian of its own where this machine has none; 3.13 stands in for it.
 # The oldest is a part of make test, the newest of test-slow.
@@ -332,5 +345,5 @@ soak: $(VENV)/.test
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --output soak_output
 
 clean:
-	rm -rf .venv .venv-* build install log demo_output drive_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* build install log demo_output mutants_output drive_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
