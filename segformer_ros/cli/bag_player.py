@@ -5,6 +5,11 @@
 import argparse
 from typing import Dict, List, Optional, Set
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import ConfigurationError
@@ -39,7 +44,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: 0 played to the end, 1 not, with a message; 130 interrupted
     """
-    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.own_arguments('bag_player', args))
     ros_environment.carry_images()
     return command.run('bag_player', lambda: play(options))
 
@@ -134,7 +139,3 @@ def parse_remaps(words: List[str]) -> Dict[str, str]:
             raise ConfigurationError('Topic remapped twice', got=old, expected='once')
         remaps[old] = new
     return remaps
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

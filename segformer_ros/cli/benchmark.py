@@ -11,6 +11,11 @@ import os
 import sys
 from typing import Any, Dict, Iterator, List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 import cv2
 import numpy as np
 
@@ -185,7 +190,3 @@ def _command(options: argparse.Namespace) -> str:
     return ' '.join(words + [option for option, given in (
         ('--node', options.node), ('--only-node', options.only_node),
         ('--append', options.append), ('--no-memory', options.no_memory)) if given])
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -8,6 +8,11 @@ import sys
 import time
 from typing import Callable, List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.common import errors
 from segformer_ros.inference.base.frames import Frames
@@ -255,7 +260,3 @@ def _verify_digests(cache: trt_cache.EngineCache) -> int:
             print(f'{record.name}: {error}')
     print(f'{len(records) - len(damaged)} of {len(records)} engine file(s) are what was stored')
     return 1 if damaged else 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

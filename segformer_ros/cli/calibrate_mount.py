@@ -8,6 +8,11 @@ import math
 import os
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import findings as calibration_findings
 from segformer_ros.calibration import pictures
@@ -260,7 +265,3 @@ def _write(camera: Camera, log: MotionLog, options: argparse.Namespace, frame: s
 
 def _file_name(topic: str) -> str:
     return topic_choice.without_transport(topic).strip('/').replace('/', '_')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -8,6 +8,11 @@ import os
 import time
 from typing import Any, List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import await_node
@@ -50,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
-    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.own_arguments('demo', args))
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     ros_environment.carry_images()
     ros_environment.keep_apart()
@@ -146,7 +151,3 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
         raise SegformerRosError(
             f'No mask came for the {world} world within {options.patience:g} s',
             remedy=f'The last words of the node:\n{node.last_words()}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

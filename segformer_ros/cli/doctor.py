@@ -8,6 +8,11 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
 from segformer_ros.ros.doctor import check_result
@@ -119,7 +124,3 @@ def _observe_graph(options: argparse.Namespace
             'ROS_* and *_PROFILES_FILE; the node reads the same ones.')], {}, False
     return faults + check_graph(observed,
                                 options.speed), observed.parameters, observed.state == 'active'
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

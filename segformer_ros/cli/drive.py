@@ -8,6 +8,11 @@ import os
 import time
 from typing import Any, List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import node_process
 from segformer_ros.cli.support import ros_environment
@@ -62,7 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(args: Optional[List[str]] = None) -> int:
     """Run the drive; the exit status is 0 if it came to its end, whatever was reached."""
-    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.own_arguments('drive', args))
     ros_environment.carry_images()
     ros_environment.keep_apart()
     return command.run('drive', lambda: run(options))
@@ -217,7 +222,3 @@ class _Drive:
         write_gif(path, [pictures.frame(scene, self._truth, title, self._radius)
                          for scene in self.frames], 0.3, pictures.kept_colors())
         return path
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

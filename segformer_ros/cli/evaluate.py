@@ -10,6 +10,11 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import live_node
 from segformer_ros.cli.support import progress
@@ -107,7 +112,7 @@ def make_parser() -> argparse.ArgumentParser:
     grid = parser.add_argument_group('costmap of bags')
     frames = Frames()
     grid.add_argument('--costmap', metavar='PROFILE',
-                      help='make the costmap: indoor, outdoor, landing, or a YAML file')
+                      help='make the costmap: indoor, outdoor, landing, street, or a YAML file')
     grid.add_argument('--projection', default=costmap_settings.CONTACT,
                       choices=(costmap_settings.CONTACT, costmap_settings.NADIR),
                       help='for a camera that looks ahead, or down')
@@ -353,7 +358,3 @@ def _bounds(options: argparse.Namespace) -> Tuple[List[thresholds.Bound], ...]:
     return ([thresholds.parse_bound(text) for text in options.fail_under],
             [thresholds.parse_bound(text) for text in options.fail_over],
             [thresholds.parse_bound(text, 'miou') for text in options.max_regression])
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

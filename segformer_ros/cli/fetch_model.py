@@ -8,6 +8,11 @@ import os
 import sys
 from typing import List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.cli.support.progress import ProgressLine
@@ -140,11 +145,25 @@ def _print_list() -> int:
         if source is None:
             state = 'ships with the package' if store.shipped(name) else 'missing'
             print(f'{name}: {state}')
-            continue
-        print(f'{name}: {source.license.name}')
-        for variant in source.files:
+        else:
+            print(f'{name}: {source.license.name}')
+        _print_about(name)
+        for variant in () if source is None else source.files:
             print(f'  {variant}: {_state(source, variant)}')
+    print(f'Any other one of the hub: {hub_name.FORM}; docs/models.md names some.')
     return command.DONE
+
+
+def _print_about(name: str) -> None:
+    spec = load_model_spec(catalogue.spec_path(name))
+    width, height = spec.input_size_wh
+    print(f'  {spec.num_classes} classes of {spec.classes}, input {width} x {height}')
+    about = catalogue.load_about(name)
+    if about is not None:
+        print(f'  {about.purpose}')
+        print(f'  {about.accuracy}')
+        if not about.is_tried:
+            print('  not tried with this package')
 
 
 def _state(source: catalogue.Download, variant: str) -> str:
@@ -156,7 +175,3 @@ def _state(source: catalogue.Download, variant: str) -> str:
     if path is not None:
         return path
     return 'not fetched' + ('' if remote.size is None else f', {bytes_text(remote.size)}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -8,6 +8,11 @@ import os
 import sys
 from typing import List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.evaluation.hardware import report as hardware_report
 from segformer_ros.evaluation.hardware.parts import all_parts
@@ -60,7 +65,3 @@ def _run(options: argparse.Namespace) -> int:
     print(page)
     print('Reports: ' + ', '.join(os.path.join(options.output, name) for name in FILES))
     return command.DONE
-
-
-if __name__ == '__main__':
-    sys.exit(main())

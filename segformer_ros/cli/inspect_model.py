@@ -9,6 +9,11 @@ import tempfile
 import textwrap
 from typing import List, Optional
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.common.errors import ModelError
@@ -167,7 +172,3 @@ def _print_row(label: str, text: str) -> None:
     print(textwrap.fill(
         text, WIDTH, initial_indent=label.ljust(LABEL_WIDTH), break_long_words=False,
         subsequent_indent=' ' * LABEL_WIDTH, break_on_hyphens=False))
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -61,6 +61,11 @@ def run_executable() -> int:
     return run(os.path.basename(sys.argv[0]), sys.argv[1:])
 
 
+def run_module() -> int:
+    """Run the command whose file was started, as ``python -m segformer_ros.cli.doctor`` does."""
+    return run(os.path.splitext(os.path.basename(sys.argv[0]))[0], sys.argv[1:])
+
+
 def run(name: str, arguments: List[str]) -> int:
     """
     Run a command; say which package is missing where an import fails.

@@ -12,6 +12,11 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())
+
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildCommand
@@ -141,7 +146,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(ros_environment.non_ros_arguments(args))
+    options = make_parser().parse_args(ros_environment.own_arguments('replay_evaluation', args))
     return command.run('replay_evaluation', lambda: _run(options), command.NO_REPORT)
 
 
@@ -279,7 +284,3 @@ def check(node: Optional[ChildProcess]) -> None:
     if node.has_ended:
         raise errors.BackendError('The node has ended',
                                   remedy=f'Its last words:\n{node.last_words()}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable ``segformer``: the node."""
 
+import sys
 from typing import List, Optional
 
 DESCRIPTION = """\
@@ -30,10 +31,12 @@ def main(args: Optional[List[str]] = None) -> int:
     node_arguments.check('segformer', DESCRIPTION, args, describe_parameters)
     from segformer_ros.ros.node.process import run_node
     from segformer_ros.ros.node.segformer_node import SegformerNode
-    return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested),
+    return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested,
+                                          command_line=sys.argv if args is None else args),
                     SegformerNode.close, args, is_unrecoverable=lambda node: node.is_unrecoverable,
                     stop=stop, leaves_threads=lambda node: node.leaves_threads)
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())

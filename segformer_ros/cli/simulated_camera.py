@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable ``simulated_camera``: a camera node in the simulated world."""
 
+import sys
 from typing import List, Optional
 
 DESCRIPTION = """\
@@ -28,9 +29,11 @@ def main(args: Optional[List[str]] = None) -> int:
     carry_images()
     from segformer_ros.ros.node.process import run_node
     from segformer_ros.ros.peers.simulated_camera import SimulatedCameraNode
-    return run_node(SimulatedCameraNode, SimulatedCameraNode.close, args,
-                    is_done=lambda node: node.done)
+    return run_node(lambda: SimulatedCameraNode(command_line=sys.argv if args is None else args),
+                    SimulatedCameraNode.close, args, is_done=lambda node: node.done,
+                    name='simulated_camera')
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    from segformer_ros.cli.main import run_module
+    raise SystemExit(run_module())

@@ -9,6 +9,9 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.text import plain
 import yaml
 
+LONGEST_WORD = 200
+"""Characters of a slip of the pen; three million took 0.2 s for each word that is known."""
+
 
 class _StrictLoader(yaml.SafeLoader):
     """
@@ -123,6 +126,8 @@ def value_of(mapping: Dict[str, Any], key: str, where: str,
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> List[str]:
     """Return the known words most like this one, best first; possibly none."""
+    if len(word) > LONGEST_WORD:
+        return []
     return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
 
 

@@ -106,7 +106,8 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     does not name every class, ``default`` for the rest. ``lethal_when_level`` lists the lethal
     classes that stay so where depth measures level ground; without it all of them do.
 
-    :param name_or_path: ``indoor``, ``outdoor``, ``landing``, or a path that ends in .yaml
+    :param name_or_path: ``indoor``, ``outdoor``, ``landing``, ``street``, or a path that ends in
+        .yaml
     :param classes: the classes of the mask
     :raises ConfigurationError: not found, an unknown class (the nearest names are listed), a
         value that cannot be used, or a class without one

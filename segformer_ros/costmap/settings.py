@@ -246,17 +246,20 @@ def _check_value(row: Setting, value: Any) -> None:
                                  expected=' or '.join(repr(each) for each in row.choices))
     # Comparing this way round refuses NaN too.
     if row.bounds is not None and not row.bounds[0] <= value <= row.bounds[1]:
-        raise ConfigurationError(f'Setting {row.name.rpartition(".")[2]!r} is out of bounds',
+        raise ConfigurationError(f'Setting {row.name!r} is out of bounds',
                                  got=value, expected='{} .. {}'.format(*row.bounds))
 
 
 def _check_grid(grid: GridSettings) -> None:
     if grid.size < 2.0 * grid.block:
-        raise ConfigurationError('Grid is smaller than two blocks', got=grid.size,
-                                 expected=f'a size of {2.0 * grid.block} m or more')
+        raise ConfigurationError(
+            'Grid is smaller than two blocks', got=f'grid.size {grid.size} m',
+            expected=f'at least {2.0 * grid.block} m with grid.block {grid.block} m',
+            remedy='Raise grid.size, or lower grid.block.')
     if grid.size > MOST_CELLS * grid.resolution:
         raise ConfigurationError(
-            'Grid has too many cells', got=f'{grid.size} m with cells of {grid.resolution} m',
+            'Grid has too many cells',
+            got=f'grid.size {grid.size} m with grid.resolution {grid.resolution} m',
             expected=f'at most {MOST_CELLS} cells a side',
             remedy='Lower grid.size, or raise grid.resolution.')
 
@@ -264,11 +267,14 @@ def _check_grid(grid: GridSettings) -> None:
 def _check_fusion(fusion: FusionSettings) -> None:
     if fusion.mark_threshold >= fusion.occupied_limit:
         raise ConfigurationError(
-            'No cell could ever be lethal', got=f'mark_threshold {fusion.mark_threshold}',
-            expected=f'less than occupied_limit {fusion.occupied_limit}')
-    longest = max(fusion.static_decay_time, fusion.dynamic_decay_time)
-    if longest > fusion.forget_time:
+            'No cell could ever be lethal', got=f'fusion.mark_threshold {fusion.mark_threshold}',
+            expected=f'less than fusion.occupied_limit {fusion.occupied_limit}',
+            remedy='Lower fusion.mark_threshold, or raise fusion.occupied_limit.')
+    longer = [f'fusion.{name} {value} s' for name, value in (
+        ('static_decay_time', fusion.static_decay_time),
+        ('dynamic_decay_time', fusion.dynamic_decay_time)) if value > fusion.forget_time]
+    if longer:
         raise ConfigurationError(
-            'Obstacles would outlive the memory', got=f'a decay time of {longest} s',
-            expected=f'at most forget_time {fusion.forget_time} s',
-            remedy='Raise forget_time, or lower the decay time.')
+            'Obstacles would outlive the memory', got=' and '.join(longer),
+            expected=f'at most fusion.forget_time {fusion.forget_time} s',
+            remedy='Raise fusion.forget_time, or lower the decay time.')

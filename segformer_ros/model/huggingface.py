@@ -117,7 +117,7 @@ def read_preprocessor(path: str) -> Preprocessor:
     # (level * factor - mean) / std, written for levels / 255.
     scale = 1.0 if abs(factor - _RESCALE) < 1e-6 else 255.0 * factor
     assumed: List[str] = []
-    if config.get('do_normalize', True):
+    if _normalizes(config):
         mean = _triple(config, 'image_mean', IMAGENET_MEAN, path, scale)
         std = _triple(config, 'image_std', IMAGENET_STD, path, scale)
         assumed += [f'{key}: those of ImageNet, as {name} is not in {os.path.basename(path)}'
@@ -125,8 +125,9 @@ def read_preprocessor(path: str) -> Preprocessor:
                     if name not in config]
     else:
         mean, std = (0.0, 0.0, 0.0), _scaled((1.0, 1.0, 1.0), 'rescale_factor', path, scale)
-    order = 'bgr' if config.get('do_flip_channel_order', False) else 'rgb'
-    return Preprocessor(_size(config, path), mean, std, order, tuple(assumed))
+    flips = config.get('do_flip_channel_order', _is_mobilevit(config))
+    order = 'bgr' if flips else 'rgb'
+    return Preprocessor(_size(config, path, assumed), mean, std, order, tuple(assumed))
 
 
 def distinct_colors(names: Sequence[str],
@@ -219,20 +220,46 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
         first[name] = class_id
 
 
-def _size(config: Dict[str, Any], path: str) -> Optional[Tuple[int, int]]:
+def _normalizes(config: Dict[str, Any]) -> bool:
+    """Return whether mean and std are taken out; files of MobileViT have neither."""
+    stated = 'image_mean' in config or 'image_std' in config
+    return bool(config.get('do_normalize', stated or not _is_mobilevit(config)))
+
+
+def _is_mobilevit(config: Dict[str, Any]) -> bool:
+    """Return whether a file is of MobileViT, the one kind that flips channels."""
+    kind = config.get('image_processor_type') or config.get('feature_extractor_type') or ''
+    return 'do_flip_channel_order' in config or str(kind).startswith('MobileViT')
+
+
+def _size(config: Dict[str, Any], path: str, assumed: List[str]) -> Optional[Tuple[int, int]]:
+    if config.get('do_center_crop', False) and 'crop_size' in config:
+        found = _width_height(config['crop_size'], path)
+        assumed.append(f'input_size_wh: crop_size {found[0]} x {found[1]}; here nothing is '
+                       'cropped, and the whole image is given that size')
+        return found
     size = config.get('size')
     if not config.get('do_resize', True) or size is None:
         return None
+    if isinstance(size, dict) and 'shortest_edge' in size:
+        assumed.append(f'input_size_wh: size is shortest_edge {size["shortest_edge"]!r:.20}, and '
+                       'the other edge the image\'s; here the network is given one size')
+        return None
+    return _width_height(size, path)
+
+
+def _width_height(size: Any, path: str) -> Tuple[int, int]:
+    found = size
     if isinstance(size, dict):
-        size = [size.get('width'), size.get('height')]
+        found = [size.get('width'), size.get('height')]
     elif isinstance(size, int):
-        size = [size, size]
-    if not isinstance(size, list) or len(size) != 2 \
-            or not all(type(n) is int and n > 0 for n in size):
+        found = [size, size]
+    if not isinstance(found, list) or len(found) != 2 \
+            or not all(type(n) is int and n > 0 for n in found):
         raise ConfigurationError(
-            f'Wrong size in {path}', got=config['size'],
+            f'Wrong size in {path}', got=size,
             expected='width and height: the network is given one size')
-    return size[0], size[1]
+    return found[0], found[1]
 
 
 def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float],

@@ -50,7 +50,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 LAYOUTS = ('nchw', 'nhwc')
 COLOR_ORDERS = ('rgb', 'bgr')
-INPUT_DTYPES = ('float32', 'uint8')
+INPUT_DTYPES = ('float32', 'uint8', 'float16')
+SCORE_DTYPES = ('float32', 'float16')
 LOGITS, PROBABILITIES, LABELS = 'logits', 'probabilities', 'labels'
 BINARY_LOGITS, BINARY_PROBABILITIES = 'binary_logits', 'binary_probabilities'
 BINARY = (BINARY_LOGITS, BINARY_PROBABILITIES)
@@ -59,6 +60,8 @@ OUTPUT_KINDS = (LOGITS, PROBABILITIES) + BINARY + (LABELS,)
 # Of labels; a dimension of channels may be missing.
 LABEL_DTYPES = ('int64', 'int32', 'uint8')
 LABEL_LAYOUT = 'nhw'
+CATALOGUE_KEYS = ('download', 'about')
+"""Of a specification's file, but none of the network's."""
 OUTPUT_LAYOUTS = LAYOUTS + (LABEL_LAYOUT,)
 
 
@@ -66,7 +69,8 @@ class ModelSpec(NamedTuple):
     """
     The contract of one network.
 
-    Sizes are (width, height) in pixels. ``classes`` is a name or path for
+    Sizes are (width, height) in pixels. ``input_dtype`` is one of ``INPUT_DTYPES``; scores come
+    out as float32 or float16. ``classes`` is a name or path for
     ``load_class_table``. ``mean`` and ``std`` are RGB, of values in 0..1; with a ``uint8``
     input the graph normalises and they are not used. ``color_order`` is that of the input's
     channels, ``rgb`` or ``bgr``. ``logsumexp_name`` is an extra output
@@ -160,7 +164,10 @@ class ModelSpec(NamedTuple):
             if spec.name != expected.name:
                 continue
             shape = tuple(size for size in expected.shape if size is not None)
-            dtypes = (expected.dtype,) if key == 'input' or self.has_confidence else LABEL_DTYPES
+            if key == 'input':
+                dtypes: Tuple[str, ...] = (expected.dtype,)
+            else:
+                dtypes = SCORE_DTYPES if self.has_confidence else LABEL_DTYPES
             if spec.dtype in dtypes and spec.accepts(shape):
                 return
             raise ModelError(f'{what} of the model does not fit specification {self.name!r}',
@@ -177,15 +184,16 @@ def load_model_spec(path: str) -> ModelSpec:
     Return the specification that a YAML file holds.
 
     Keys are the fields of :class:`ModelSpec`; a relative path of ``classes`` starts at the
-    folder of this file. A ``download`` mapping is left to the model store.
+    folder of this file. ``download`` and ``about`` are left to the catalogue.
 
     :raises ConfigurationError: unreadable, unknown or missing keys, wrong values, or a class
         table of another length
     """
     content = strict_yaml.read_mapping(path)
-    content.pop('download', None)
+    for key in CATALOGUE_KEYS:
+        content.pop(key, None)
     required = [field for field in ModelSpec._fields if field not in _DEFAULTS]
-    strict_yaml.check_keys(content, path, required, list(_DEFAULTS) + ['download'])
+    strict_yaml.check_keys(content, path, required, [*_DEFAULTS, *CATALOGUE_KEYS])
     values = {key: _value(content, key, path) for key in content}
     if values['classes'].endswith(('.yaml', '.yml')):
         folder = os.path.dirname(os.path.abspath(path))
@@ -266,7 +274,8 @@ def _shape(layout: str, channels: int, size_wh: Tuple[int, int]) -> Tuple[int, .
 
 
 def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) -> str:
-    if got.dtype != expected.dtype:
+    if got.dtype != expected.dtype and (key == 'input' or not (
+            spec.has_confidence and got.dtype in SCORE_DTYPES)):
         correct = f', or correct {key}_dtype' if key == 'input' else ''
         if key == 'output' and got.dtype in LABEL_DTYPES:
             correct = ', or write output_kind: labels if these are class ids'

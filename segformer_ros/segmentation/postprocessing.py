@@ -70,12 +70,12 @@ class Postprocessor:
         values = outputs[self._spec.output_name][0]
         if self._is_label:
             return self._from_labels(values, size_wh), None
-        logits = self._as_logits(values)
+        logits = self._as_logits(values.astype(np.float32, copy=False))
         log_threshold = math.log(threshold) if threshold > 0.0 else -math.inf
         needs_logsumexp = with_confidence or threshold > 0.0
         given = None
         if needs_logsumexp and self._spec.logsumexp_name:
-            given = np.ascontiguousarray(outputs[self._spec.logsumexp_name][0])
+            given = np.ascontiguousarray(outputs[self._spec.logsumexp_name][0], np.float32)
             if not np.isfinite(given).all():
                 raise exact_argmax.not_finite_error()
         elif needs_logsumexp and self._is_probability:

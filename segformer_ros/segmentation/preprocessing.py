@@ -37,8 +37,11 @@ class Preprocessor:
         self._table = np.stack([(levels - mean) / std for mean, std in zip(
             spec.mean[::order], spec.std[::order])]).astype(np.float32)
         width, height = spec.input_size_wh
-        self._tensor = np.empty((1, height, width, 3) if spec.input_layout == 'nhwc'
-                                else (1, 3, height, width), spec.input_dtype)
+        shape = (1, height, width, 3) if spec.input_layout == 'nhwc' else (1, 3, height, width)
+        # Neither the kernels nor OpenCV write float16.
+        is_half = spec.input_dtype == 'float16'
+        self._tensor = np.empty(shape, 'float32' if is_half else spec.input_dtype)
+        self._half = np.empty(shape, np.float16) if is_half else None
         # Where the network normalises, the resized image is its input.
         self._small = self._tensor[0] if spec.input_dtype == 'uint8' \
             and spec.input_layout == 'nhwc' else np.empty((height, width, 3), np.uint8)
@@ -66,7 +69,10 @@ class Preprocessor:
         else:
             for channel, table in enumerate(self._table):
                 cv2.LUT(self._small[:, :, channel].copy(), table, self._tensor[0, channel])
-        return self._tensor
+        if self._half is None:
+            return self._tensor
+        self._half[...] = self._tensor
+        return self._half
 
     def _resize(self, image: arrays.UInt8, resize: str) -> None:
         height, width, _ = self._small.shape

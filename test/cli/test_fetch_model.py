@@ -108,8 +108,11 @@ def test_list_tells_what_is_there(mirror, capfd):
     assert fetch_model.main(['--list']) == 0
     out = capfd.readouterr().out
     assert out.splitlines() == [
-        'own: missing', 'tiny: License of Tiny Weights', '  fp32: ' + path,
-        '  sized: not fetched, 102.4 kB']
+        'own: missing', '  150 classes of ade20k, input 512 x 512',
+        'tiny: License of Tiny Weights', '  150 classes of ade20k, input 512 x 512',
+        '  Nothing but tests.', '  12.5 mIoU on nothing', '  not tried with this package',
+        '  fp32: ' + path, '  sized: not fetched, 102.4 kB',
+        'Any other one of the hub: hf:ORG/REPO[@REVISION][:path.onnx]; docs/models.md names some.']
     with open(path, 'ab') as stream:
         stream.write(b'x')
     assert fetch_model.main(['--list']) == 0

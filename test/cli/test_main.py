@@ -118,6 +118,45 @@ def test_a_missing_package_is_told_without_a_traceback(project_root, missing, re
     assert remedy in done.stderr
 
 
+NODES = ('segformer', 'simulated_camera')
+WITHOUT_ROS = ('bag_player', 'demo', 'drive') + NODES
+"""Commands that need ROS before they look at what they are given."""
+
+
+@pytest.mark.parametrize('missing', ['numpy', 'cv2', 'PIL', 'yaml', 'rclpy'])
+@pytest.mark.parametrize('command', sorted(set(main_module.COMMANDS) - {'doctor'}))
+def test_a_missing_package_of_a_module_that_python_starts_is_told_in_a_sentence(
+        project_root, tmp_path, command, missing):
+    # As where it is not installed: for each process that finds this on its path.
+    (tmp_path / 'sitecustomize.py').write_text(
+        f'import sys; sys.modules[{missing!r}] = None\n')
+    done = subprocess.run(
+        [sys.executable, '-m', f'segformer_ros.cli.{command}',
+         *(['no_such_bag'] if command == 'bag_player' else [])],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), project_root])),
+        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True, timeout=60)
+    assert 'Traceback' not in done.stderr
+    if missing == 'rclpy' and command not in WITHOUT_ROS:
+        return
+    assert done.returncode == main_module.FAILED, done.stderr
+    sentence, remedy = done.stderr.splitlines()
+    assert sentence.startswith(f'{command}: a Python package cannot be imported: ')
+    assert missing in sentence
+    assert remedy.startswith('Source the setup file' if missing == 'rclpy'
+                             else 'Install it: sudo apt install python3-')
+
+
+@pytest.mark.parametrize('command', sorted(main_module.COMMANDS))
+def test_a_module_that_python_starts_is_its_command(project_root, command):
+    done = subprocess.run(
+        [sys.executable, '-m', f'segformer_ros.cli.{command}', '--help'], timeout=60,
+        env=dict(os.environ, PYTHONPATH=project_root), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith(f'usage: {command} ')
+
+
 def test_an_opencv_that_does_not_fit_numpy_is_told(monkeypatch, capsys):
     def fail(name):
         raise ImportError('numpy.core.multiarray failed to import')

@@ -36,3 +36,13 @@ def test_every_alias_is_refused(tmp_path, text):
 def test_anchor_that_nobody_uses_is_harmless(tmp_path):
     assert read(tmp_path, 'a: &x 1\n') == {'a': 1}
     assert read(tmp_path, "a: '*x'\nb: [1, {c: 2}]\n") == {'a': '*x', 'b': [1, {'c': 2}]}
+
+
+def test_a_word_of_three_megabytes_is_no_slip_of_the_pen():
+    known = [f'class {number}' for number in range(150)]
+    assert strict_yaml.nearest('clas 7', known)[0] == 'class 7'
+    longest = 'class 7'.ljust(strict_yaml.LONGEST_WORD, '7')
+    assert strict_yaml.nearest(longest, [longest + '7']) == [longest + '7']
+    started = time.process_time()
+    assert strict_yaml.nearest('class ' * 500000, known) == []
+    assert time.process_time() - started < 1.0

@@ -24,6 +24,9 @@ from segformer_ros.model.classes import load_grouping
 FOLDER = resources.find('config/costs')
 # Whoever adds a file there need not add it here.
 PROFILES = sorted(name[:-len('.yaml')] for name in os.listdir(FOLDER) if name.endswith('.yaml'))
+# What the profiles are of; those that are not named here are of ADE20K.
+CLASSES = {'street': 'cityscapes'}
+ADE20K_PROFILES = [name for name in PROFILES if name not in CLASSES]
 # Where the profiles part from the proposal in the reference, class by class; the reasons stand
 # in the profiles' comments.
 JUDGED_ANEW = {
@@ -35,6 +38,10 @@ JUDGED_ANEW = {
 @pytest.fixture(scope='module')
 def ade20k():
     return load_class_table('ade20k')
+
+
+def classes_of(profile):
+    return load_class_table(CLASSES.get(profile, 'ade20k'))
 
 
 def small_table():
@@ -50,16 +57,18 @@ def write(tmp_path, text):
 
 @pytest.mark.smoke
 @pytest.mark.parametrize('name', PROFILES)
-def test_shipped_profiles_hold_only_values_that_nav2_takes_as_meant(ade20k, name):
-    table = load_cost_table(name, ade20k)
-    values = [table.occupancy_of(class_name) for class_name in ade20k.names]
+def test_shipped_profiles_hold_only_values_that_nav2_takes_as_meant(name):
+    classes = classes_of(name)
+    count = len(classes)
+    table = load_cost_table(name, classes)
+    values = [table.occupancy_of(class_name) for class_name in classes.names]
     assert set(values) <= set(range(99)) | {UNKNOWN, LETHAL}
-    assert table.kinds[150:].tolist() == [NOTHING] * 106
-    assert table.dynamic[:150].tolist() == ade20k.dynamic.tolist()
+    assert table.kinds[count:].tolist() == [NOTHING] * (256 - count)
+    assert table.dynamic[:count].tolist() == classes.dynamic.tolist()
     assert table.occupancy_of('person') == LETHAL
 
 
-@pytest.mark.parametrize('name', PROFILES)
+@pytest.mark.parametrize('name', ADE20K_PROFILES)
 def test_shipped_profiles_follow_the_reference_but_for_what_was_judged_anew(ade20k, shared, name):
     table = load_cost_table(name, ade20k)
     with open(shared('reference/ade20k_costs.csv'), encoding='utf-8') as stream:
@@ -71,14 +80,28 @@ def test_shipped_profiles_follow_the_reference_but_for_what_was_judged_anew(ade2
 
 
 @pytest.mark.parametrize('name', PROFILES)
-def test_groups_and_costs_of_a_profile_agree_on_every_class(ade20k, name):
-    table = load_cost_table(name, ade20k)
-    grouping = load_grouping(name, ade20k)
+def test_groups_and_costs_of_a_profile_agree_on_every_class(name):
+    classes = classes_of(name)
+    table = load_cost_table(name, classes)
+    grouping = load_grouping(name, classes)
     names = grouping.table.names + ('',) * (256 - len(grouping.table.names))
-    for class_id, class_name in enumerate(ade20k.names):
+    for class_id, class_name in enumerate(classes.names):
         expected = {NOTHING: '', GROUND: 'free' if table.costs[class_id] <= 20 else 'caution',
                     OBSTACLE: 'moving' if table.dynamic[class_id] else 'obstacle'}
         assert names[grouping.lookup[class_id]] == expected[table.kinds[class_id]], class_name
+
+
+def test_street_judges_as_outdoor_does(ade20k):
+    street, outdoor = load_cost_table('street', classes_of('street')), load_cost_table(
+        'outdoor', ade20k)
+    same = {'sidewalk': 'sidewalk', 'road': 'road', 'terrain': 'grass', 'sky': 'sky',
+            'person': 'person', 'car': 'car', 'building': 'building', 'fence': 'fence',
+            'bicycle': 'bicycle', 'vegetation': 'tree', 'pole': 'pole', 'truck': 'truck'}
+    for name, ade in same.items():
+        assert street.occupancy_of(name) == outdoor.occupancy_of(ade), name
+    marks = street.lethal_when_level
+    assert [name for name in street.classes.names if marks[street.classes.id_of(name)]] == [
+        'person', 'rider']
 
 
 def test_every_shipped_cost_stands_under_a_comment(project_root):
@@ -117,7 +140,8 @@ def test_slips_of_the_pen_are_told(tmp_path, text, words):
 
 
 def test_unknown_profile_lists_the_shipped_ones(ade20k):
-    with pytest.raises(ConfigurationError, match="'indor'.*indoor, landing, outdoor.*'indoor'"):
+    with pytest.raises(ConfigurationError,
+                       match="'indor'.*indoor, landing, outdoor, street.*'indoor'"):
         load_cost_table('indor', ade20k)
 
 

@@ -331,3 +331,39 @@ def test_a_clock_that_stands_still_shows_what_one_that_runs_would_show(frames, s
     later, just_before = (runs.to_occupancy(now + standing + off) for off in (-1e-9, 1e-9))
     differ = later != just_before
     assert np.array_equal(still[~differ], later[~differ])
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(st.integers(0, 63), max_size=3), st.floats(-3.0, 3.0), st.floats(-3.0, 3.0),
+       st.floats(0.0, 2.5), st.floats(0.0, 2.5))
+def test_an_obstacle_that_stays_is_found_in_the_cells_that_a_rectangle_touches(
+        cells, x, y, wide, high):
+    grid = grid_with()
+    cells = sorted(set(cells))
+    if cells:
+        grid.fuse(seen(static=cells), 1.0)
+    geometry = grid.geometry
+    touched = False
+    for cell in cells:
+        left = geometry.origin_x + geometry.resolution * (cell % geometry.width)
+        low = geometry.origin_y + geometry.resolution * (cell // geometry.width)
+        # A cell holds its lower edges, not its upper ones.
+        touched |= (left <= x + wide and x < left + geometry.resolution
+                    and low <= y + high and y < low + geometry.resolution)
+    assert grid.stands_within(np.array([x, x + wide]), np.array([y + high, y])) == touched
+
+
+def test_what_moves_does_not_stand_and_what_stands_is_marked_from_the_threshold_on():
+    fusion = FUSION._replace(occupied_gain=0.5, mark_threshold=0.5)
+    everywhere = np.array([-9.0, 9.0])
+    grid = grid_with(fusion)
+    grid.fuse(seen(dynamic=[3]), 1.0)
+    assert grid.lethal_cells().any() and not grid.standing_cells().any()
+    assert not grid.stands_within(everywhere, everywhere)
+    # At the threshold itself, and just below it.
+    for weight, is_marked in ((1.0, True), (0.999, False)):
+        grid = grid_with(fusion)
+        grid.fuse(seen(static=[3], weight=weight), 1.0)
+        assert grid.stands_within(everywhere, everywhere) is is_marked
+        assert bool(grid.standing_cells()[0, 3]) is is_marked
+        assert bool(grid.lethal_cells()[0, 3]) is is_marked

@@ -126,7 +126,8 @@ def test_own_mean_and_deviation_are_taken(read):
     ({'rescale_factor': 0}, 'Wrong rescaling'), ({'rescale_factor': 2.0}, 'Wrong rescaling'),
     ({'image_std': [0, 1, 1]}, 'none 0'), ({'image_mean': [123.7, 116.3, 103.5]}, 'by 255'),
     ({'do_normalize': False, 'rescale_factor': 0.001}, 'Wrong rescale_factor'),
-    ({'size': {'shortest_edge': 512}}, 'Wrong size'), ({'size': [1, 2, 3]}, 'Wrong size'),
+    ({'size': [1, 2, 3]}, 'Wrong size'), ({'size': {'height': 5}}, 'Wrong size'),
+    ({'do_center_crop': True, 'crop_size': {'width': 5}}, 'Wrong size'),
     ({'size': 0}, 'Wrong size'), ({'image_mean': [123.7, 116.3, 103.5]}, 'Wrong image_mean'),
     ({'image_std': 0.5}, 'Wrong image_std'), ({'image_std': [0.5, 0.5]}, 'Wrong image_std')])
 def test_other_preprocessing_is_refused(read, config, message):
@@ -196,3 +197,31 @@ def test_flipped_channels_are_bgr_and_what_is_left_open_is_told(read):
     assert found.color_order == 'bgr'
     assert [text.split(':')[0] for text in found.assumed] == ['mean']
     assert read({'image_mean': [0, 0, 0], 'image_std': [1, 1, 1]})[3:] == ('rgb', ())
+
+
+def test_published_form_of_mobilevit_is_bgr_of_0_to_1_at_the_size_of_its_crop(read):
+    # As apple/deeplabv3-mobilevit-small writes it: neither do_normalize nor mean nor std.
+    config = {'crop_size': {'height': 512, 'width': 384}, 'do_center_crop': True,
+              'do_flip_channel_order': True, 'do_rescale': True, 'do_resize': True,
+              'feature_extractor_type': 'MobileViTFeatureExtractor', 'resample': 2,
+              'rescale_factor': 0.00392156862745098, 'size': {'shortest_edge': 544}}
+    found = read(config)
+    assert found[:4] == ((384, 512), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 'bgr')
+    assert [text.split(':')[0] for text in found.assumed] == ['input_size_wh']
+    assert 'nothing is cropped' in found.assumed[0]
+    # What is stated counts, whatever the kind.
+    assert read(dict(config, image_mean=[0.5, 0.5, 0.5])).mean == (0.5, 0.5, 0.5)
+    assert read(dict(config, do_normalize=True)).mean == IMAGENET_MEAN
+    # An older form, of the same processor.
+    old = read({'crop_size': 512, 'do_center_crop': True, 'do_flip_channels': True,
+                'do_resize': True, 'feature_extractor_type': 'MobileViTFeatureExtractor',
+                'resample': 2, 'size': 544})
+    assert old[:4] == ((512, 512), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 'bgr')
+
+
+def test_size_of_one_edge_leaves_the_size_open_and_says_so(read):
+    found = read({'size': {'shortest_edge': 512}, 'image_mean': [0, 0, 0],
+                  'image_std': [1, 1, 1]})
+    assert found.input_size_wh is None
+    assert 'shortest_edge 512' in found.assumed[0]
+    assert read({'size': {'shortest_edge': 512}, 'do_resize': False}).input_size_wh is None

@@ -70,7 +70,7 @@ def test_download_is_left_to_the_store_and_null_is_no_output(tmp_path):
     (BASE + 'input_size_wh: [512, 0]\n', 'whole numbers above 0'),
     (BASE + 'input_size_wh: [512, 1.5]\n', 'whole numbers above 0'),
     (BASE + 'input_layout: NCHW\n', "got 'NCHW'; expected nchw or nhwc"),
-    (BASE + 'input_dtype: float16\n', "got 'float16'; expected float32 or uint8"),
+    (BASE + 'input_dtype: float64\n', "got 'float64'; expected float32 or uint8 or float16"),
     (BASE + 'mean: [123.7, 116.3, 103.5]\n', 'Divide by 255'),
     (BASE + 'mean: [0.1, 0.2]\n', 'three numbers'),
     (BASE + 'mean: [0.1, 0.2, true]\n', 'three numbers'),

@@ -235,11 +235,25 @@ def test_remapping_that_does_nothing_is_told(domain, tmp_path, color_model):
         node.wait_for_log(r'Listens to .*/front/image \(sensor_msgs/msg/Image\)')
 
 
+def test_misspelt_remapping_is_told_with_the_nearest_name(domain, tmp_path, color_model):
+    rules = ['-r', '/camera/imge:=/x', '-r', 'range:=/sonar', '-r', 'imu:=/imu/data',
+             '-r', 'image/compressed:=/y', '-r', 'cmd_vel:=/cmd_vel_nav']
+    with NodeProcess(domain, tmp_path, {'model': color_model}, rules) as node, Peer(domain):
+        node.wait_for_log(
+            'WARN.*Remapping /camera/imge to /x does nothing: .*Meant: image[?]')
+        for text in ('range to /sonar does nothing: set height_source: range',
+                     'imu to /imu/data does nothing: set imu.topic',
+                     'image/compressed to /y does nothing: set image_transport: compressed'):
+            assert text in node.log()
+        assert 'cmd_vel' not in node.log()
+        assert node.log().count('does nothing') == 4
+
+
 def test_remapping_that_is_used_is_not_told(domain, tmp_path, color_model):
     with NodeProcess(domain, tmp_path, {'model': color_model}, [
             '-r', 'image:=/camera/image_raw', '-r', 'camera_info:=/camera/info']) as node:
         node.wait_for_log('Listens to /camera/image_raw|Listens to /camera/info')
-        assert 'does nothing' not in node.log()
+        assert 'does nothing' not in node.log() and 'Without effect' not in node.log()
 
 
 @pytest.mark.parametrize('parameters, text', [

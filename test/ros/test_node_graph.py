@@ -163,10 +163,46 @@ def test_qos_overrides_hold_for_subscriptions_and_publishers_of_every_kind(domai
 
 @pytest.mark.parametrize('name, value', [
     ('qos_overrides./segformer/mask.publisher.reliability', 'perhaps'),
-    ('qos_overrides./segformer/mask.publisher.speed', '3')])
+    ('qos_overrides./segformer/mask.publisher.speed', '3'),
+    ('qos_overrides./segformer/mask.publisher.Depth', '3')])
 def test_a_wrong_override_is_refused_with_its_name(domain, tmp_path, name, value):
     with NodeProcess(domain, tmp_path, color_parameters(tmp_path, **{name: value})) as node:
         node.wait_for_log('Cannot configure: .*' + name.replace('.', '[.]'))
+
+
+@pytest.mark.parametrize('name, meant', [
+    ('/imge.subscription.depth', 'Meant: qos_overrides./image.subscription?'),
+    ('/image.subscriber.depth', 'Meant: qos_overrides./image.subscription?'),
+    ('/image.publisher.depth', 'Meant: qos_overrides./image.subscription?'),
+    ('image.subscription.depth', 'Meant: qos_overrides./image.subscription?'),
+    ('/segformer/msk.publisher.depth', 'Meant: qos_overrides./segformer/mask.publisher?'),
+    ('/image.subscription_latched.depth', 'Meant: '),
+    ('/tf_static.subscription_latched.depth', 'Meant: '),
+    ('/depth.subscription.depth', 'The node takes overrides of the subscription of /camera_info')])
+def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(
+        domain, tmp_path, name, meant):
+    right = {f'qos_overrides.{each}.depth': '3' for each in (
+        '/image.subscription', '/camera_info.subscription_latched', '/tf.subscription',
+        '/tf_static.subscription_volatile', '/segformer/mask.publisher',
+        '/segformer/costmap.publisher', '/diagnostics.publisher',
+        # As nodes of rclcpp dump them: a file may be for all nodes.
+        '/parameter_events.publisher', '/clock.subscription', '/rosout.publisher')}
+    parameters = color_parameters(tmp_path, **dict(right, **{'qos_overrides.' + name: '3'}))
+    with NodeProcess(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
+        robot.wait_for_state('active')
+        line = node.wait_for_log(f'WARN.*Without effect: qos_overrides.{name}[.] .*').group()
+        assert meant in line
+        assert '/image' in line or 'publisher' in name
+        assert robot.change_state('deactivate') and robot.change_state('activate')
+        assert node.log().count('Without effect') == 1
+
+
+@pytest.mark.parametrize('policy', ['deepth', 'Depth'])
+def test_an_unknown_policy_of_a_subscription_that_may_come_is_told(domain, tmp_path, policy):
+    name = f'qos_overrides./camera_info.subscription_latched.{policy}'
+    with NodeProcess(domain, tmp_path, color_parameters(tmp_path, **{name: '3'})) as node:
+        line = node.wait_for_log(f'WARN.*Without effect: {name}[.].*').group()
+        assert 'one of durability,' in line and 'depth' in line and 'invalid' not in line
 
 
 def test_what_param_dump_wrote_is_loaded_again_without_a_refusal(domain, tmp_path):

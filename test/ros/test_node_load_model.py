@@ -113,6 +113,70 @@ def load(peer, **parameters):
     return peer.call(Trigger, '/segformer/load_model', Trigger.Request())
 
 
+class FreeStream:
+    """
+    Sends images at a fixed rate, whatever comes back, and judges every picture on its own.
+
+    In every state of the node ``color_mask`` shows the stripes' colours, since colours go by the
+    names of the classes: only a frame whose ids are of one network and whose names are of another
+    shows anything else.
+    """
+
+    def __init__(self, peer, rate):
+        self._peer, self._rate = peer, rate
+        self._stop = threading.Event()
+        self.counts = {'mask': 0, 'color_mask': 0}
+        self.wrong = []
+        publisher = peer.connect()
+        for topic, judge in (('mask', self._any), ('color_mask', self._colors)):
+            peer.node.create_subscription(
+                Image, peer.output(topic), self._judged(topic, judge), 50)
+        self._thread = threading.Thread(target=self._run, args=(publisher,))
+        self._thread.start()
+
+    def _judged(self, topic, judge):
+        def listen(message):
+            if message.header.frame_id == 'stream':
+                self.counts[topic] += 1
+                found = judge(message)
+                if found is not None:
+                    self.wrong.append((topic, message.header.stamp, found))
+        return listen
+
+    def _run(self, publisher):
+        stamp = 5000
+        while not self._stop.wait(1.0 / self._rate):
+            message = rgb_message(color_image(STRIPES), 'stream')
+            stamp += 1
+            message.header.stamp.sec = stamp
+            publisher.publish(message)
+
+    def _any(self, message):
+        ids = _centres(pixels(message))
+        return None if len(set(ids)) == len(STRIPES) else ids
+
+    def _colors(self, message):
+        found = [tuple(int(each) for each in color) for color in _centres(pixels(message))]
+        return None if found == [COLORS[name] for name in STRIPES] else found
+
+    def wait(self, count):
+        """Wait for so many more pictures of each kind."""
+        wanted = {topic: before + count for topic, before in self.counts.items()}
+        wait_until(lambda: all(self.counts[topic] >= wanted[topic] for topic in wanted),
+                   'pictures of each kind')
+
+    def stop(self):
+        """Send no more."""
+        self._stop.set()
+        self._thread.join()
+
+
+def _centres(values):
+    width = values.shape[1] // len(STRIPES)
+    return [values[values.shape[0] // 2, stripe * width + width // 2]
+            for stripe in range(len(STRIPES))]
+
+
 def labels_of(cloud):
     offset = next(field.offset for field in cloud.fields if field.name == 'label')
     data = np.frombuffer(bytes(cloud.data), np.uint8).reshape(cloud.width, cloud.point_step)
@@ -227,6 +291,28 @@ def test_network_that_is_refused_leaves_the_other_one_serving(node, tmp_path):
         events = stream.stop()
     assert not stream.late
     assert check_order(events, stream.sent) == 1
+
+
+def test_no_frame_of_a_stream_is_of_a_mixed_state_however_often_networks_change(tmp_path):
+    model, turned = write_color_model(tmp_path), write_turned_model(tmp_path)
+    blind = write_turned_model(tmp_path, 'blind', 'blind')
+    parameters = {'model': model, 'costmap': False}
+    with private_domain() as domain, NodeProcess(domain, tmp_path, parameters) as process, \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        stream = FreeStream(peer, 40.0)
+        try:
+            stream.wait(10)
+            for path, is_taken in ((turned, True), (blind, False), (model, True),
+                                   (blind, False), (turned, True), (model, True)):
+                answer = load(peer, next_model=path)
+                assert answer.success is is_taken, answer.message
+                stream.wait(5)
+        finally:
+            stream.stop()
+        assert not stream.wrong
+        assert min(stream.counts.values()) > 40
+        assert 'Traceback' not in process.log()
 
 
 def test_without_masks_there_is_nothing_to_check_on_and_the_request_is_refused(node, tmp_path):

@@ -242,3 +242,22 @@ def test_a_frame_converted_between_orders_is_the_frame_that_is_prepared(target):
               for spec in (source, wanted)]
     converted = convert_frame(frames[0], source, wanted)['pixel_values']
     assert np.abs(converted.astype(float) - frames[1]['pixel_values']).max() < 1e-5
+
+
+def test_network_of_float16_runs_as_it_is(tmp_path, compiled):
+    onnx = pytest.importorskip('onnx')
+    path = write_network(tmp_path, 5, [('Cast', {'to': 10})], ('FLOAT16', [1, 5, GRID, GRID]),
+                         'input_dtype: float16\n')
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    model.graph.node[0].input[0] = 'wide'
+    model.graph.node.insert(0, onnx.helper.make_node('Cast', ['pixel_values'], ['wide'], to=1))
+    onnx.save(model, path)
+    _, result = segment(path, compiled)
+    logits = logits_of(picture(), 5)
+    expected = oracles.upsampled_argmax(logits, result.mask.shape[::-1])
+    # Eleven bits of pixels and of logits up to some 15.
+    assert (expected.gap[result.mask != expected.mask] < 0.05).all()
+    assert len(np.unique(result.mask)) > 1
+    sure = np.exp(oracles.log_confidence(logits, expected.value))
+    assert np.abs(result.confidence - 255.0 * np.minimum(sure, 1.0)).max() < 4.0

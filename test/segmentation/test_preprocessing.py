@@ -200,3 +200,14 @@ def test_resize_weights_of_the_longest_side_take_no_time():
     started = time.process_time()
     resize_axis(MOST_SIDE, 511)
     assert time.process_time() - started < 0.05
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+def test_float16_input_is_the_nearest_to_the_float32_one(kernels, layout):
+    image = random_image((100, 80))
+    spec = SPEC._replace(input_size_wh=(100, 80), input_layout=layout)
+    half = Preprocessor(spec._replace(input_dtype='float16'), kernels).run(image, 'pillow')
+    single = Preprocessor(spec, kernels).run(image, 'pillow')
+    assert half.dtype == np.float16 and half.shape == single.shape
+    assert (half == single.astype(np.float16)).all()
+    assert len(np.unique(half)) > 200

@@ -12,16 +12,22 @@ Architecture = collections.namedtuple(
 TINY = Architecture(depths=(1, 2, 1, 1), widths=(8, 12, 20, 32), heads=(1, 2, 5, 4),
                     reductions=(8, 4, 2, 1), expansion=2, decoder=17, classes=9)
 
-Style = collections.namedtuple('Style', 'opset dynamic scale merged batch_norm gate')
+Style = collections.namedtuple('Style', 'opset dynamic scale merged batch_norm gate attention')
 STYLES = {
     # torch.onnx.export(dynamo=False) of transformers with dynamic axes, as optimum does.
-    'torchscript': Style(13, True, 'divide', False, True, 'late half'),
+    'torchscript': Style(13, True, 'divide', False, True, 'late half', ''),
     # The same with fixed shapes, opset 17 and scaled_dot_product_attention.
-    'scaled dot product': Style(17, False, 'both', False, False, 'late half'),
+    'scaled dot product': Style(17, False, 'both', False, False, 'late half', ''),
     # torch.onnx.export(dynamo=True).
-    'dynamo': Style(18, False, 'multiply', False, False, 'early half'),
+    'dynamo': Style(18, False, 'multiply', False, False, 'early half', ''),
     # What onnxsim and onnxruntime make of it: Gemm on matrices, merged projections.
-    'simplified': Style(13, False, 'multiply', True, False, 'late half'),
+    'simplified': Style(13, False, 'multiply', True, False, 'late half', ''),
+    # NVIDIA's own code and segmentation_models_pytorch: keys and values of one linear layer.
+    'pairs': Style(13, True, 'multiply', False, True, 'late half', 'pairs'),
+    # The operator of opset 23, which torch.onnx.export(dynamo=True) writes.
+    'whole attention': Style(23, False, 'whole', False, False, 'early half', 'whole'),
+    # scaled_dot_product_attention as of opset 18, with its guard for rows that are masked.
+    'guarded': Style(18, False, 'both', False, False, 'early half', 'guarded'),
 }
 
 
@@ -69,7 +75,7 @@ class _Exporter:
             self.weights)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid('', self.style.opset)])
-        model.ir_version = 7 if self.style.opset == 13 else 8
+        model.ir_version = 7 if self.style.opset == 13 else 8 if self.style.opset < 20 else 10
         self.onnx.checker.check_model(model)
         return model
 
@@ -95,16 +101,37 @@ class _Exporter:
             shrunk, short_size = self.conv(self.image(normed, width, size), width, width,
                                            reduction, reduction, 0, size)
             short = self.norm(self.tokens(shrunk, width, short_size), width)
-        if self.style.merged and short == normed:
+        each = width // heads
+        if self.style.attention == 'pairs':
+            query = self.linear(normed, width, width)
+            key, value = self.pair(short, width, heads, short_size)
+        elif self.style.merged and short == normed:
             whole = self.linear(normed, width, 3 * width)
             query, key, value = self.split(whole, width)
         else:
             query, key, value = (self.linear(tensor, width, width)
                                  for tensor in (normed, short, short))
-        each = width // heads
         query = self.heads(query, size, heads, each, (0, 2, 1, 3))
-        key = self.heads(key, short_size, heads, each, (0, 2, 3, 1))
-        value = self.heads(value, short_size, heads, each, (0, 2, 1, 3))
+        if self.style.attention != 'pairs':
+            key = self.heads(key, short_size, heads, each, (
+                0, 2, 1, 3) if self.style.attention == 'whole' else (0, 2, 3, 1))
+            value = self.heads(value, short_size, heads, each, (0, 2, 1, 3))
+        context = self.weighted(query, key, value, each)
+        context = self.node('Transpose', context, perm=[0, 2, 1, 3])
+        return self.linear(self.reshape(context, 1, size[0] * size[1], width), width, width)
+
+    def pair(self, short, width, heads, size):
+        """Return keys, turned, and values as the two parts of one linear layer."""
+        both = self.reshape(self.linear(short, width, 2 * width), 1, size[0] * size[1], 2, heads,
+                            width // heads)
+        both = self.node('Transpose', both, perm=[2, 0, 3, 1, 4])
+        key, value = (self.node('Gather', both, self.constant(part, np.int64), axis=0)
+                      for part in (0, 1))
+        return self.node('Transpose', key, perm=[0, 1, 3, 2]), value
+
+    def weighted(self, query, key, value, each):
+        if self.style.attention == 'whole':
+            return self.node('Attention', query, key, value, scale=each ** -0.5)
         if self.style.scale == 'both':
             root = self.constant(each ** -0.25)
             query, key = self.node('Mul', query, root), self.node('Mul', key, root)
@@ -115,8 +142,9 @@ class _Exporter:
             scores = self.node('Mul', scores, self.constant(each ** -0.5))
         weights = self.node('Softmax', scores, axis=-1)
         weights = self.node('Cast', weights, to=self.onnx.TensorProto.FLOAT)
-        context = self.node('Transpose', self.node('MatMul', weights, value), perm=[0, 2, 1, 3])
-        return self.linear(self.reshape(context, 1, size[0] * size[1], width), width, width)
+        if self.style.attention == 'guarded':
+            weights = self.node('Where', self.node('IsNaN', weights), self.constant(0.0), weights)
+        return self.node('MatMul', weights, value)
 
     def head(self, levels):
         arch, (height, width) = self.arch, levels[0][2]

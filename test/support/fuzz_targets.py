@@ -9,18 +9,15 @@ atheris in tools/fuzz.
 """
 
 import array
-import atexit
 import importlib.util
 import json
 import os
-import shutil
 import struct
 import tempfile
 import types
 import unittest.mock
 
 import numpy as np
-from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.private_files import CACHE_VARIABLE
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry.camera_model import calibration_of
@@ -57,90 +54,57 @@ from segformer_ros.segmentation.images.compressed import encode_png
 from segformer_ros.segmentation.images.decoding import ENCODINGS
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.h264 import FrameNumbers
+from support import fuzz_limits
 from support import onnx_writer
+from support.fuzz_input import accepts
+from support.fuzz_input import file_of
+from support.fuzz_input import FOLDER
+from support.fuzz_input import Numbers
 
 ENCODING_NAMES = sorted(ENCODINGS) + ['', '32FC1', 'jpeg', 'bayer_', 'mono8 ']
 LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'thin_prism', '', 'other')
-# In memory where that can be had: a disk is forty times slower at files that come and go.
-_FOLDER = tempfile.mkdtemp(prefix='segformer_ros_fuzz',
-                           dir='/dev/shm' if os.access('/dev/shm', os.W_OK) else None)
-atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 KEY = '0123456789abcdef' * 4
 ROWS = tuple(node_rows()) + tuple(camera_rows(['']))
 _ADE = load_class_table('ade20k')
 
 
-class Numbers:
-    """Takes numbers from bytes, zeros where they are used up."""
-
-    def __init__(self, data):
-        self._data = data
-        self._at = 0
-
-    def take(self, code):
-        """Return the next number of a struct code."""
-        size = struct.calcsize(code)
-        piece = self._data[self._at:self._at + size].ljust(size, b'\0')
-        self._at += size
-        return struct.unpack('<' + code, piece)[0]
-
-    def rest(self):
-        """Return the bytes that are left."""
-        return self._data[self._at:]
-
-
-def _file(data, suffix):
-    path = os.path.join(_FOLDER, 'input' + suffix)
-    with open(path, 'wb') as stream:
-        stream.write(data)
-    return path
-
-
-def _accepts(function, *arguments):
-    try:
-        function(*arguments)
-    except SegformerRosError:
-        return False
-    return True
-
-
 def onnx_header(data):
     """Read an ONNX file's header."""
-    return _accepts(read_onnx_header, _file(data, '.onnx'))
+    return accepts(read_onnx_header, file_of(data, '.onnx'))
 
 
 def model_yaml(data):
     """Read a model's specification."""
-    return _accepts(load_model_spec, _file(data, '.yaml'))
+    return accepts(load_model_spec, file_of(data, '.yaml'))
 
 
 def classes_yaml(data):
     """Read a class table, and the same as a grouping."""
-    path = _file(data, '.yaml')
-    return _accepts(load_class_table, path) | _accepts(load_grouping, path, _ADE)
+    path = file_of(data, '.yaml')
+    return accepts(load_class_table, path) | accepts(load_grouping, path, _ADE)
 
 
 def costs_yaml(data):
     """Read a cost profile."""
-    return _accepts(load_cost_table, _file(data, '.yaml'), _ADE)
+    return accepts(load_cost_table, file_of(data, '.yaml'), _ADE)
 
 
 def config_json(data):
     """Read the class names of a checkpoint."""
-    return _accepts(class_table_from_huggingface, _file(data, '.json'))
+    return accepts(class_table_from_huggingface, file_of(data, '.json'))
 
 
 def preprocessor_json(data):
     """Read the preprocessing of a checkpoint."""
-    return _accepts(read_preprocessor, _file(data, '.json'))
+    return accepts(read_preprocessor, file_of(data, '.json'))
 
 
 def engine_record(data):
     """Find the record of an engine: the cache deletes what it cannot read, and goes on."""
-    os.chmod(_FOLDER, 0o700)
-    path = _file(data, '-engine.json')
+    os.chmod(FOLDER, 0o700)
+    path = file_of(data, '-engine.json')
     os.chmod(path, 0o600)
-    return bool(EngineCache(_FOLDER).records())
+    return bool(EngineCache(FOLDER).records())
 
 
 def image(data):
@@ -153,7 +117,7 @@ def image(data):
     message = types.SimpleNamespace(
         height=height, width=width, step=step * (1 if wide else 4), encoding=encoding,
         is_bigendian=numbers.take('B') % 3, data=numbers.rest())
-    return _accepts(image_to_rgb, message)
+    return accepts(image_to_rgb, message)
 
 
 def depth_image(data):
@@ -164,13 +128,13 @@ def depth_image(data):
         height=numbers.take('B'), width=numbers.take('B'), step=numbers.take('H') % 600,
         is_bigendian=numbers.take('B') % 2, data=array.array('B', numbers.rest()))
     text = f'{message.encoding}; compressedDepth png'
-    return _accepts(depth_of_image, message) | _accepts(
+    return accepts(depth_of_image, message) | accepts(
         decode_compressed_depth, bytes(message.data), text)
 
 
 def compressed_image(data):
     """Read a sensor_msgs/CompressedImage."""
-    return _accepts(compressed_to_rgb, types.SimpleNamespace(format='jpeg', data=data))
+    return accepts(compressed_to_rgb, types.SimpleNamespace(format='jpeg', data=data))
 
 
 def camera_info(data):
@@ -192,7 +156,7 @@ def camera_info(data):
         for rectified in (False, True):
             CameraModel(calibration_of(info), rectified=rectified).unproject(
                 [0.0, 3.0, 1e9], [0.0, 2.0, -1e9])
-    return _accepts(use)
+    return accepts(use)
 
 
 def h264_packets(data):
@@ -214,12 +178,12 @@ def transforms(data):
                      [numbers.take('d') for _ in range(4)], bool(numbers.take('B') % 2))
         poses.lookup('a', 'c', stamp)
         poses.lookup('c', 'b')
-    return sum(_accepts(use) for _ in range(6)) > 0
+    return sum(accepts(use) for _ in range(6)) > 0
 
 
 def self_mask(data):
     """Read the robot's own body from a picture or a polygon."""
-    return _accepts(load_ego_mask, _file(data, '.png'), (32, 24)) | _accepts(
+    return accepts(load_ego_mask, file_of(data, '.png'), (32, 24)) | accepts(
         ego_mask_from, data.decode('utf-8', 'replace'), (32, 24))
 
 
@@ -234,37 +198,37 @@ def parameters(data):
 
 def mcap(data):
     """Find the sound part of a recording; with its new end it must be whole."""
-    path = _file(data, '.mcap')
+    path = file_of(data, '.mcap')
     truncation = find_truncation(path)
     if truncation is None:
         return data.startswith(MAGIC)
     with RepairedFile(path, truncation).open() as stream:
         repaired = stream.read()
     assert repaired == data[:truncation.sound_end] + TAIL
-    assert find_truncation(_file(repaired, '-repaired.mcap')) is None
+    assert find_truncation(file_of(repaired, '-repaired.mcap')) is None
     return True
 
 
 def mapping_yaml(data):
     """Read which classes of a network stand for which of the labels."""
-    return _accepts(load_label_map, _file(data, '.yaml'))
+    return accepts(load_label_map, file_of(data, '.yaml'))
 
 
 def graph_record(data):
     """Find the record of a deployment graph: what cannot be read is as if it were not there."""
-    folder = os.path.join(_FOLDER, 'graphs')
+    folder = os.path.join(FOLDER, 'graphs')
     os.makedirs(folder, mode=0o700, exist_ok=True)
     # The first twelve characters of the key.
     with open(os.path.join(folder, f'input-cpu-{KEY[:12]}.json'), 'wb') as stream:
         stream.write(data)
-    with unittest.mock.patch.dict(os.environ, {CACHE_VARIABLE: _FOLDER}):
-        return OptimizedModelCache(os.path.join(_FOLDER, 'input.onnx'), 'cpu', 'here',
+    with unittest.mock.patch.dict(os.environ, {CACHE_VARIABLE: FOLDER}):
+        return OptimizedModelCache(os.path.join(FOLDER, 'input.onnx'), 'cpu', 'here',
                                    KEY).read() is not None
 
 
 def bag_metadata(data):
     """Find the parts of a recording by its metadata.yaml, or without it."""
-    folder = os.path.join(_FOLDER, 'bag')
+    folder = os.path.join(FOLDER, 'bag')
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, 'metadata.yaml'), 'wb') as stream:
         stream.write(data)
@@ -278,14 +242,14 @@ def bag_file(data):
             reader.topics()
             for connection, _, message in reader.messages():
                 reader.deserialize(message, connection.msgtype)
-    accepted = [_accepts(read, BagPart(_file(data, suffix), storage)) for suffix, storage in (
+    accepted = [accepts(read, BagPart(file_of(data, suffix), storage)) for suffix, storage in (
         ('.db3', 'sqlite3'), ('.mcap', 'mcap'), ('.bag', 'ros1'))]
     return any(accepted)
 
 
 def report_json(data):
     """Read the report of an evaluation."""
-    return _accepts(read_json, _file(data, '.json'))
+    return accepts(read_json, file_of(data, '.json'))
 
 
 TARGETS = {function.__name__: function for function in (
@@ -294,6 +258,7 @@ TARGETS = {function.__name__: function for function in (
     self_mask, parameters, mcap, mapping_yaml, graph_record, bag_metadata, report_json)}
 if importlib.util.find_spec('rosbags') is not None:
     TARGETS['bag_file'] = bag_file
+TARGETS.update(fuzz_limits.TARGETS)
 METADATA = b'''rosbag2_bagfile_information:
   relative_file_paths: [small.mcap]
   topics_with_message_count:
@@ -368,4 +333,5 @@ def seeds(root):
         'report_json': [json.dumps({'format': FORMAT, 'inputs': [], 'per_frame': []}).encode()],
         'self_mask': [png, b'0.2 1.0 0.3 0.8 0.7 0.8 0.8 1.0']}
     found.update(_recordings())
+    found.update(fuzz_limits.seeds())
     return found

@@ -5,6 +5,7 @@
 FLOAT = 1
 UINT8 = 2
 INT64 = 7
+FLOAT16 = 10
 
 
 def varint(value):
@@ -86,11 +87,18 @@ def model(main, opset=13, ir_version=7, domains=()):
 
 
 def segmenter(input_shape=(1, 3, 64, 64), output_shape=(1, 150, 16, 16), opset=13,
-              input_dtype=FLOAT, output_dtype=FLOAT, op='Conv', domain=''):
-    """Encode a file that looks like a segmentation network with one convolution."""
+              input_dtype=FLOAT, output_dtype=FLOAT, op='Conv', domain='', tail=()):
+    """
+    Encode a file that looks like a segmentation network with one convolution.
+
+    :param tail: operators after it
+    """
+    names = [f't{number}' for number in range(len(tail))] + ['logits']
     channels = next((size for size in output_shape[1:2] if isinstance(size, int)), 150)
     return model(graph(
-        [node(op, ['pixel_values', 'w'], ['logits'], domain)],
+        [node(op, ['pixel_values', 'w'], names[:1], domain)] + [
+            node(step, names[number:number + 1], names[number + 1:number + 2])
+            for number, step in enumerate(tail)],
         [value_info('pixel_values', input_shape, input_dtype)],
         [value_info('logits', output_shape, output_dtype)],
         [tensor('w', (channels, 3, 4, 4), bytes(channels * 192))]), opset)

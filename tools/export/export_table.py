@@ -4,18 +4,17 @@
 """
 Try kinds of export of SegFormers with random weights, and print what becomes of them as Markdown.
 
-usage: export_table.py [--quick] [--only NETWORK] [--tensorrt PYTHON]
-Rows with PyTorch in their name are written by PyTorch's exporters, where it is installed, and
-compared with PyTorch. The others are written by test/support/exported_segformer.py in their
-manner. Masks and confidence are compared with float64 oracles of the logits before whatever
-follows them. --quick takes one small architecture. PYTHON is an interpreter that has TensorRT
-for RTX.
+usage: export_table.py [--quick] [--only TEXT] [--tensorrt PYTHON] [--write PAGE]
+Where PyTorch and transformers are installed its exporters write the files, and PyTorch in float64
+is the oracle. Elsewhere test/support/exported_segformer.py writes them in the exporters' manner,
+and onnxruntime is the oracle. Masks and confidence are compared with float64 oracles of the logits
+before whatever follows them. --quick takes one small architecture. PYTHON is an interpreter that
+has TensorRT for RTX. PAGE is a Markdown file whose part between the marks gets the table.
 """
 
 import argparse
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from segformer_ros.model.onnx_file.header import read_onnx_header  # noqa: E402
 from segformer_ros.model.optimize import optimize  # noqa: E402
 from segformer_ros.model.optimize import verify  # noqa: E402
 from segformer_ros.model.optimize.target import TENSORRT_8_6  # noqa: E402
+from segformer_ros.model.spec import BINARY  # noqa: E402
 from segformer_ros.segmentation.segmenter import Segmenter  # noqa: E402
 from support import oracles  # noqa: E402
 from support.exported_segformer import Architecture  # noqa: E402
@@ -41,8 +41,9 @@ from support.exported_segformer import export_segformer  # noqa: E402
 from support.exported_segformer import TINY  # noqa: E402
 
 HEAD = ('| export | network | becomes | logits differ by | equal labels | confidence | '
-        'processor time | TensorRT |\n|---|---|---|---|---|---|---|---|')
-RUNS = 7
+        'processor time | TensorRT for RTX |\n|---|---|---|---|---|---|---|---|')
+MARKS = ('<!-- exports: made by tools/export/export_table.py -->', '<!-- end of exports -->')
+RUNS = 5
 NARROW, WIDE = (32, 64, 160, 256), (64, 128, 320, 512)
 BLOCKS = {'B0': (2, 2, 2, 2), 'B1': (2, 2, 2, 2), 'B2': (3, 4, 6, 3), 'B3': (3, 4, 18, 3),
           'B4': (3, 8, 27, 3), 'B5': (3, 6, 40, 3)}
@@ -68,7 +69,8 @@ class Export:
     """
     One file and what is known of it.
 
-    ``logits`` returns the logits (classes, h, w) of a normalised (1, 3, H, W) tensor.
+    ``logits`` returns the logits (classes, h, w) of a normalised (1, 3, H, W) float64 tensor,
+    before whatever follows them in the file.
     """
 
     def __init__(self, path, logits):
@@ -81,29 +83,69 @@ def by_pytorch(arch, size_wh, kind, folder):
     import pytorch_exports
     path = os.path.join(folder, 'export.onnx')
     options = dict(kind)
-    half = options.pop('half', None)
-    network = pytorch_exports.random_network(arch, options.pop('attention', 'eager'))
+    converted = options.pop('converted', None)
+    attention = options.pop('attention', 'eager')
+    network = pytorch_exports.random_smp(arch.classes) if options.pop('smp', False) \
+        else pytorch_exports.random_network(arch, attention)
+    if converted is not None:
+        network = pytorch_exports.round_to_half(network)
     logits = pytorch_exports.export(network, size_wh, path, **options)
-    if half is not None:
-        pytorch_exports.to_half(path, half == 'io kept')
+    if converted is not None:
+        pytorch_exports.to_half(path, converted == 'io kept')
     return Export(path, logits)
 
 
-def pytorch_kinds():
-    """Return (text, options) of each row that PyTorch writes; none where it is not installed."""
-    if importlib.util.find_spec('torch') is None or \
-            importlib.util.find_spec('transformers') is None:
-        return []
-    rows = [(f'TorchScript, opset {opset}', {'opset': opset}) for opset in (11, 13, 17)]
-    rows += [('TorchScript, opset 13, dynamic', {'opset': 13, 'dynamic': True}),
-             ('TorchScript, opset 17, scaled dot product', {'opset': 17, 'attention': 'sdpa'}),
-             ('TorchScript, opset 13, external data', {'opset': 13, 'external': True}),
-             ('TorchScript, opset 13, float16, io kept', {'opset': 13, 'half': 'io kept'}),
-             ('TorchScript, opset 13, float16', {'opset': 13, 'half': 'all'})]
-    if importlib.util.find_spec('onnxscript') is not None:
-        rows += [('dynamo, opset 18', {'opset': 18, 'dynamo': True}),
-                 ('dynamo, opset 18, not optimized',
-                  {'opset': 18, 'dynamo': True, 'optimize': False})]
+def has_pytorch():
+    """Return whether PyTorch writes the rows."""
+    return all(importlib.util.find_spec(name) for name in ('torch', 'transformers', 'onnxscript'))
+
+
+def pytorch_kinds(quick):
+    """Return (text, options) of each kind of export that PyTorch writes."""
+    import torch
+    upsampled, labels = {'enlarge': True}, {'enlarge': True, 'step': 'argmax'}
+    script, new = {'opset': 13}, {'opset': 18, 'dynamo': True}
+    rows = [(f'TorchScript, opset {opset}', {'opset': opset})
+            for opset in ((11, 13, 20) if quick else (11, 12, 13, 14, 15, 16, 17, 18, 19, 20))]
+    rows += [
+        ('TorchScript, dynamic', dict(script, dynamic=True)),
+        ('TorchScript, opset 17, scaled dot product', {'opset': 17, 'attention': 'sdpa'}),
+        ('TorchScript, external data', dict(script, external=True)),
+        ('TorchScript, converted to float16, io kept', dict(script, converted='io kept')),
+        ('TorchScript, converted to float16', dict(script, converted='all')),
+        ('TorchScript, exported in float16', dict(script, half=True)),
+        ('TorchScript, upsampled', dict(script, tail=upsampled)),
+        ('TorchScript, upsampled, dynamic', dict(script, tail=upsampled, dynamic=True)),
+        ('TorchScript, upsampled, softmax', dict(script, tail=dict(upsampled, step='softmax'))),
+        ('TorchScript, upsampled, argmax', dict(script, tail=labels)),
+        ('TorchScript, upsampled, argmax, dynamic', dict(script, tail=labels, dynamic=True)),
+        ('TorchScript, upsampled, argmax as int32 with a channel', dict(
+            script, tail=dict(labels, dtype=torch.int32, channel=True))),
+        ('TorchScript, argmax as uint8', dict(script, tail={
+            'step': 'argmax', 'dtype': torch.uint8})),
+        ('TorchScript, training mode', dict(script, training=True))]
+    if quick:
+        rows += [('dynamo, opset 18', new), ('dynamo, opset 23, not optimized, scaled dot product',
+                 dict(new, opset=23, optimize=False, attention='sdpa')),
+                 ('dynamo, upsampled, argmax', dict(new, tail=labels))]
+    else:
+        rows += [(f'dynamo, opset {opset}', dict(new, opset=opset)) for opset in range(18, 24)]
+        rows += [(f'dynamo, opset {opset}, scaled dot product',
+                  dict(new, opset=opset, attention='sdpa')) for opset in (18, 23)]
+        rows += [
+            ('dynamo, not optimized', dict(new, optimize=False)),
+            ('dynamo, opset 23, not optimized, scaled dot product',
+             dict(new, opset=23, optimize=False, attention='sdpa')),
+            ('dynamo, dynamic', dict(new, dynamic=True)),
+            ('dynamo, external data', dict(new, external=True)),
+            ('dynamo, exported in float16', dict(new, half=True)),
+            ('dynamo, upsampled', dict(new, tail=upsampled)),
+            ('dynamo, upsampled, softmax', dict(new, tail=dict(upsampled, step='softmax'))),
+            ('dynamo, upsampled, argmax', dict(new, tail=labels))]
+    if importlib.util.find_spec('segmentation_models_pytorch'):
+        rows += [('TorchScript, segmentation_models_pytorch', dict(script, smp=True))]
+        if not quick:
+            rows += [('dynamo, segmentation_models_pytorch', dict(new, smp=True))]
     return rows
 
 
@@ -116,7 +158,8 @@ def by_hand(arch, size_wh, style, tail, folder):
     append(model, tail, arch.classes, size_wh)
     onnx.save(model, path)
     session = open_session(plain)
-    return Export(path, lambda tensor: session.run(None, {'pixel_values': tensor})[0][0])
+    return Export(path, lambda tensor: session.run(
+        None, {'pixel_values': tensor.astype(np.float32)})[0][0])
 
 
 def append(model, tail, classes, size_wh):
@@ -147,77 +190,89 @@ def plans(quick):
 
     A tail of None: the style is a kind that PyTorch writes.
     """
-    base, size, name = (TINY, (64, 64), 'tiny') if quick else (
+    base, size, name = (TINY, (96, 64), 'tiny') if quick else (
         architecture('B0'), (256, 192), 'B0')
-    rows = [(text, name, base, size, style, '') for text, style in (
-        ('TorchScript, opset 13, dynamic', 'torchscript'),
-        ('TorchScript, opset 17, scaled dot product', 'scaled dot product'),
-        ('dynamo, opset 18', 'dynamo'), ('simplified, opset 13', 'simplified'))]
-    rows += [(f'{text}, {kind}', name, base, size, style, tail)
-             for text, tail in (('logits upsampled', 'logits'), ('upsampled, softmax', 'softmax'),
-                                ('upsampled, argmax', 'argmax'))
-             for kind, style in (('TorchScript', 'torchscript'), ('dynamo', 'dynamo'))]
-    rows += [(f'PyTorch: {text}', name, base, size, kind, None)
-             for text, kind in pytorch_kinds()]
-    if not quick:
-        rows += [('TorchScript, opset 13, dynamic', each, architecture(each), (128, 96),
-                  'torchscript', '') for each in ('B1', 'B2', 'B3', 'B4', 'B5')]
-        rows += [('TorchScript, opset 13, dynamic', f'B0, {count} classes',
-                  architecture('B0', count), (128, 96), 'torchscript', '')
-                 for count in (2, 19, 255)]
+    if not has_pytorch():
+        return [(text, name, base, size, style, tail) for text, style, tail in HAND_WRITTEN]
+    rows = [(text, 'smp' if 'smp' in kind else name, base, size, kind, None)
+            for text, kind in pytorch_kinds(quick)]
+    plain = {'opset': 13}
+    if quick:
+        return rows + [('TorchScript, opset 13', f'tiny, classes: {count}', TINY._replace(
+            classes=count), size, plain, None) for count in (1, 255)]
+    rows += [('TorchScript, opset 13', each, architecture(each), (128, 96), plain, None)
+             for each in ('B1', 'B2', 'B3', 'B4', 'B5')]
+    rows += [('TorchScript, opset 13', f'B0, classes: {count}', architecture('B0', count),
+              (128, 96), plain, None) for count in (1, 2, 19, 255)]
+    rows += [(text, 'B0, 512 x 512', base, (512, 512), dict(plain, tail=tail), None)
+             for text, tail in (
+                 ('TorchScript, opset 13', {}), ('TorchScript, upsampled', {'enlarge': True}),
+                 ('TorchScript, upsampled, argmax', {'enlarge': True, 'step': 'argmax'}))]
     return rows
 
 
-def open_session(path):
-    """Return a session with one thread, for processor time."""
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+HAND_WRITTEN = tuple((text, style, '') for text, style in (
+    ('TorchScript, opset 13, dynamic', 'torchscript'),
+    ('TorchScript, opset 17, scaled dot product', 'scaled dot product'),
+    ('dynamo, opset 18', 'dynamo'), ('simplified, opset 13', 'simplified'))) + tuple(
+        (f'{text}, {kind}', style, tail)
+        for text, tail in (('logits upsampled', 'logits'), ('upsampled, softmax', 'softmax'),
+                           ('upsampled, argmax', 'argmax'))
+        for kind, style in (('TorchScript', 'torchscript'), ('dynamo', 'dynamo')))
+"""Export, style of test/support/exported_segformer.py and tail, where PyTorch is missing."""
 
 
-def seconds(session, feeds):
-    """Return the least processor time of a run."""
+def frame_seconds(segmenter, picture):
+    """Return the least processor time from a picture to mask and confidence."""
     best = float('inf')
     for _ in range(RUNS):
         began = time.process_time()
-        session.run(None, feeds)
+        segmenter.segment(picture)
         best = min(best, time.process_time() - began)
     return best
+
+
+def open_session(path):
+    """Return a session of the file itself."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
 
 
 def judge(export, arch, size_wh, folder, tensorrt):
     """Return the row's cells behind its first two."""
     header = read_onnx_header(export.path)
-    draft = inspection.draft_spec(header, 'export', inspection.Knowledge(
-        num_classes=arch.classes, input_size_wh=size_wh))
-    spec = draft.spec
-    if any(size is None for size in header.outputs[0].shape) and spec.output_kind == 'logits':
-        # The rows with dynamic sizes end in the logits themselves.
-        spec = spec._replace(output_size_wh=(-(-size_wh[0] // 4), -(-size_wh[1] // 4)))
+    spec = inspection.draft_spec(header, 'export', inspection.Knowledge(
+        num_classes=arch.classes, input_size_wh=size_wh)).spec
     made = optimize.optimize(export.path, spec)
-    labels, levels, ratio = [], [], 0.0
-    with OnnxruntimeBackend(made.path, threads=1) as backend:
-        segmenter = Segmenter(made.spec, backend)
+    labels, levels, distance, seen = [], [], 0.0, set()
+    with OnnxruntimeBackend(made.path, threads=1) as backend, \
+            OnnxruntimeBackend(export.path, threads=1) as file_backend:
+        segmenter = Segmenter(made.spec, backend, threads=1)
         for picture in verify.sample_pictures(size_wh):
-            tensor = ((picture / 255.0 - spec.mean) / spec.std).astype(np.float32)
-            tensor = np.ascontiguousarray(tensor.transpose(2, 0, 1)[np.newaxis])
-            logits = export.logits(tensor)
+            tensor = (picture / 255.0 - spec.mean) / spec.std
+            logits = export.logits(tensor.transpose(2, 0, 1)[np.newaxis])
+            if spec.output_kind in BINARY:
+                logits = np.concatenate([logits, np.zeros_like(logits)])
             expected = oracles.upsampled_argmax(logits, size_wh)
             got = segmenter.segment(picture)
+            seen.update(np.unique(expected[0]))
             labels.append(np.mean(got.mask == expected[0]))
+            if made.changes == optimize.FOLDED:
+                values = backend.infer({made.spec.input_name: picture[np.newaxis]})[
+                    made.spec.output_name][0].transpose(2, 0, 1)
+                distance = max(distance, np.abs(values - logits).max())
             if got.confidence is not None:
                 sure = np.exp(oracles.log_confidence(logits, expected[1]))
                 levels.append(np.abs(got.confidence - 255.0 * np.minimum(sure, 1.0)).max())
-        feeds = {spec.input_name: tensor}
-        ours = picture[np.newaxis] if made.spec.input_dtype == 'uint8' else tensor
-        ratio = seconds(open_session(made.path), {made.spec.input_name: ours}) \
-            / seconds(open_session(export.path), feeds)
-    found = re.search(r'largest logit difference (\S+),', made.detail)
-    return [made.changes, found.group(1) if found else '', f'{np.mean(labels):.3%}',
-            f'within {max(levels):.1f} of 255' if levels else 'none', f'{ratio:.2f}',
-            parsed(export.path, spec, folder, tensorrt)]
+        if len(seen) < min(3, made.spec.num_classes):
+            raise ValueError(f'the network sees {len(seen)} classes: its weights tell nothing')
+        ratio = frame_seconds(segmenter, picture) / frame_seconds(
+            Segmenter(spec, file_backend, threads=1), picture)
+    return [made.changes, f'{distance:.1e}' if made.changes == optimize.FOLDED else '',
+            f'{np.mean(labels):.3%}', f'within {max(levels):.1f} of 255' if levels else 'none',
+            f'{ratio:.2f}', parsed(export.path, spec, folder, tensorrt)]
 
 
 def parsed(path, spec, folder, tensorrt):
@@ -233,33 +288,61 @@ def parsed(path, spec, folder, tensorrt):
     return lines[-1] if lines else f'exit status {done.returncode}'
 
 
+def rows_of(options):
+    """Yield (row of the table, whether it could be made)."""
+    for kind, name, arch, size_wh, style, tail in plans(options.quick):
+        if options.only is not None and options.only not in f'{kind} | {name}':
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            failed = False
+            try:
+                export = by_pytorch(arch, size_wh, style, folder) if tail is None \
+                    else by_hand(arch, size_wh, style, tail, folder)
+                cells = judge(export, arch, size_wh, folder, options.tensorrt)
+            except ModelError as error:
+                # Right or refused: the test knows which ones are.
+                cells = [f'refused: {error.problem}'] + [''] * 5
+            except Exception as error:  # a row that fails is a row of the table
+                failed = True
+                text = ' '.join(f'{type(error).__name__}: {error}'.split())[:160]
+                cells = [text] + [''] * 5
+        yield '| ' + ' | '.join(
+            cell.replace('|', '/') for cell in [kind, name] + cells) + ' |', not failed
+
+
+def write_between_marks(page, text):
+    """
+    Replace what stands between the marks of a page.
+
+    :raises ValueError: the page has no marks
+    """
+    with open(page, encoding='utf-8') as stream:
+        before, begin, rest = stream.read().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not begin or not end:
+        raise ValueError(f'{page} has not the marks {MARKS[0]} and {MARKS[1]}')
+    with open(page, 'w', encoding='utf-8') as stream:
+        stream.write(f'{before}{MARKS[0]}\n{text}{MARKS[1]}{after}')
+
+
 def main(arguments=None):
     """Print the table; return 1 if a row could not be made."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('--quick', action='store_true', help='one small architecture')
-    parser.add_argument('--only', metavar='NETWORK', help='such as B0: its rows alone')
+    parser.add_argument('--only', metavar='TEXT', help='rows that have it in their first cells')
     parser.add_argument('--tensorrt', metavar='PYTHON', help='that has TensorRT for RTX')
+    parser.add_argument('--write', metavar='PAGE', help='put the table between the marks of it')
     options = parser.parse_args(arguments)
+    lines, status = [HEAD], 0
     print(HEAD)
-    status = 0
     with tempfile.TemporaryDirectory() as cache:
         os.environ['SEGFORMER_ROS_CACHE'] = cache
-        for kind, name, arch, size_wh, style, tail in plans(options.quick):
-            if options.only not in (None, name):
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    export = by_pytorch(arch, size_wh, style, folder) if tail is None \
-                        else by_hand(arch, size_wh, style, tail, folder)
-                    cells = judge(export, arch, size_wh, folder, options.tensorrt)
-                except ModelError as error:
-                    # Right or refused: the test knows which ones are.
-                    cells = [f'refused: {error.problem}'.replace('|', '/')] + [''] * 5
-                except Exception as error:  # a row that fails is a row of the table
-                    status = 1
-                    text = ' '.join(f'{type(error).__name__}: {error}'.split())[:160]
-                    cells = [text.replace('|', '/')] + [''] * 5
-            print('| ' + ' | '.join([kind, name] + cells) + ' |', flush=True)
+        for row, is_made in rows_of(options):
+            print(row, flush=True)
+            lines.append(row)
+            status = status if is_made else 1
+    if options.write and not status:
+        write_between_marks(options.write, '\n'.join(lines) + '\n')
     return status
 
 

@@ -30,8 +30,10 @@ def main():
     parser.add_argument('target')
     parser.add_argument('--seconds', type=int, default=60)
     parser.add_argument('--corpus', default=os.path.join(HERE, 'corpus'))
+    parser.add_argument('--seed', type=int, help='of what is changed at random, without atheris')
+    parser.add_argument('--random', action='store_true', help='leave atheris alone')
     options = parser.parse_args()
-    guided = importlib.util.find_spec('atheris') is not None
+    guided = not options.random and importlib.util.find_spec('atheris') is not None
     if guided:
         import atheris
         with atheris.instrument_imports(include=['segformer_ros', 'yaml']):
@@ -42,7 +44,7 @@ def main():
     kept = os.path.join(options.corpus, options.target)
     start = list(fuzz_targets.seeds(ROOT)[options.target]) + read_all(kept)
     if guided:
-        folder = os.path.join(fuzz_targets._FOLDER, 'seeds')
+        folder = os.path.join(fuzz_targets.FOLDER, 'seeds')
         os.makedirs(folder)
         for number, content in enumerate(start):
             with open(os.path.join(folder, str(number)), 'wb') as stream:
@@ -54,7 +56,7 @@ def main():
         os.makedirs(kept, exist_ok=True)
         atheris.Fuzz()
         return 0
-    return at_random(run, start, options.seconds, kept)
+    return at_random(run, start, options, kept)
 
 
 class Counted:
@@ -64,11 +66,14 @@ class Counted:
         self._target = target
         self._name = name
         self._count = 0
+        self.total = 0
+        """Executions of this process."""
         self._written = time.monotonic()
 
     def __call__(self, data):
         """Run it once."""
         self._count += 1
+        self.total += 1
         if time.monotonic() - self._written > 2.0:
             self.write()
         self._target(data)
@@ -95,10 +100,10 @@ def read_all(folder):
     return contents
 
 
-def at_random(run, start, seconds, kept):
+def at_random(run, start, options, kept):
     """Change the seeds at random; keep the first input that breaks something."""
-    chance = random.Random(time.time())
-    end = time.monotonic() + seconds
+    chance = random.Random(time.time() if options.seed is None else options.seed)
+    end = time.monotonic() + options.seconds
     while time.monotonic() < end:
         data = bytearray(chance.choice(start))
         for _ in range(chance.randint(1, 8)):
@@ -108,6 +113,7 @@ def at_random(run, start, seconds, kept):
         try:
             run(bytes(data))
         except Exception:
+            print(f'{run.total} executions until this one', file=sys.stderr)
             os.makedirs(kept, exist_ok=True)
             with open(os.path.join(kept, f'crash-{time.time_ns()}'), 'wb') as stream:
                 stream.write(data)

@@ -11,17 +11,15 @@ status 1 where a test stays green, or is red without its mutant.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from typing import Any, Dict, List, NamedTuple
 
+from checkout_copy import checkout_copy
+from checkout_copy import ROOT
 import yaml
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLE = os.path.join(ROOT, 'test', 'data', 'promise_mutants.yaml')
-LINKED = ('.venv', '.git', '.hypothesis', 'deployed')
 TIMEOUT = 900.0
 """Seconds; a mutant may make a test wait for all its deadlines."""
 
@@ -98,10 +96,7 @@ def main() -> int:
     parser.add_argument('numbers', nargs='*', type=int, help='of mutants, from 0')
     numbers = parser.parse_args().numbers
     survivors, green = 0, {}  # type: int, Dict[str, bool]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = os.path.join(folder, 'copy')
-        shutil.copytree(ROOT, copy, symlinks=True, ignore=lambda _, names: [
-            name for name in names if name in LINKED or name == '__pycache__'])
+    with checkout_copy() as copy:
         for number, mutant in enumerate(load()):
             if numbers and number not in numbers:
                 continue

@@ -4,7 +4,7 @@
 
 import difflib
 import os
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from segformer_ros.common.errors import ConfigurationError
 
@@ -55,15 +55,18 @@ def camera_topics(cameras: Sequence[str], given: Mapping[str, str]) -> Dict[str,
         if rest not in CAMERA_INPUTS + CAMERA_SETTINGS:
             continue
         if camera not in cameras:
+            near = difflib.get_close_matches(camera, cameras, 1)
             raise ConfigurationError(
                 f'Argument {name} does nothing', got=f'cameras {list(cameras)}',
-                expected=f'{camera} among cameras{ASSIGNMENT}[...]')
+                expected=f'{camera} among cameras{ASSIGNMENT}[...]',
+                remedy=f'Meant: {near[0]}.{rest}?' if near else None)
         parameters[f'{name}_topic' if rest in CAMERA_INPUTS else name] = value
     return parameters
 
 
 def check(command_line: Sequence[str], arguments: Sequence[str], folder: str,
-          files: Sequence[str], declared: Sequence[str]) -> None:
+          files: Sequence[str], declared: Sequence[str],
+          cameras: Optional[Sequence[str]] = None) -> None:
     """
     Refuse arguments that no launch file declares, where ros2 launch started one of ours.
 
@@ -74,18 +77,22 @@ def check(command_line: Sequence[str], arguments: Sequence[str], folder: str,
     :param arguments: those of launch, such as ``image:=/camera/image_raw``
     :param folder: of our launch files
     :param files: names of the launch files whose arguments are ``declared``
-    :param declared: names; those of :func:`camera_topics` are as good
+    :param declared: names
+    :param cameras: names, where those of :func:`camera_topics` are as good, else None
     :raises ConfigurationError: an argument does nothing
     """
     if not _is_started(command_line, folder, files):
         return
+    settings = () if cameras is None else CAMERA_INPUTS + CAMERA_SETTINGS
+    of_cameras = [f'{camera}.{rest}' for camera in cameras or () for rest in settings]
     for argument in arguments:
         name, _, _ = argument.partition(ASSIGNMENT)
-        if name in declared or name.partition('.')[2] in CAMERA_INPUTS + CAMERA_SETTINGS:
+        if name in declared or name.partition('.')[2] in settings:
             continue
-        near = difflib.get_close_matches(name, list(declared), 1)
+        known = of_cameras if '.' in name and of_cameras else sorted(declared)
+        near = difflib.get_close_matches(name, known, 1)
         raise ConfigurationError(
-            f'Argument {name} does nothing', expected='one of ' + ', '.join(sorted(declared)),
+            f'Argument {name} does nothing', expected='one of ' + ', '.join(known),
             remedy=f'Meant: {near[0]}?' if near else None)
 
 

@@ -5,12 +5,14 @@
 import contextlib
 import os
 import sys
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from segformer_ros.common import resources
 
 WRONG_ARGUMENTS = 2
 """Exit status, that of argparse."""
+SETTING_FLAGS = ('-p', '--param', '--params-file', '-r', '--remap')
+"""Those of ROS's own flags that would change what a command does."""
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
@@ -44,6 +46,27 @@ def keep_apart() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
 
 
+def own_arguments(name: str, args: Optional[List[str]]) -> List[str]:
+    """
+    Return the arguments of a command that takes none of ROS; say which of those do nothing.
+
+    They are no error: launch files give every process of a group some.
+
+    :param name: of the command
+    :param args: of the command line, without the program's name; None takes the process's own
+    :raises SystemExit: ROS cannot read its arguments; said on stderr
+    """
+    kept = non_ros_arguments(args)
+    _, of_ros = _split(sys.argv[1:] if args is None else args)
+    # Names of nodes, such as __node:=front, are launch's own business.
+    idle = [f'{flag} {word}' for flag, word in zip(of_ros, of_ros[1:])
+            if flag in SETTING_FLAGS and '__' not in word.partition(':=')[0]]
+    if idle:
+        print(f"{name}: nothing is done with {', '.join(idle)}: this command has options of its "
+              'own, see --help', file=sys.stderr)
+    return kept
+
+
 def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
     """
     Return the arguments without those for ROS, which launch files add.
@@ -63,14 +86,21 @@ def non_ros_arguments(args: Optional[List[str]]) -> List[str]:
         print(f'Cannot start: {error}. Correct what stands after --ros-args, or the parameter '
               'file that it names.', file=sys.stderr)
         raise SystemExit(WRONG_ARGUMENTS) from None
+    return _split(given)[0]
+
+
+def _split(given: List[str]) -> Tuple[List[str], List[str]]:
+    """Return the arguments of the command, and those of ROS."""
     kept: List[str] = []
+    of_ros: List[str] = []
     is_for_ros = False
     # Not what remove_ros_args returns: it also takes words such as a:=b that stand elsewhere.
     for word in given:
         if is_for_ros:
             is_for_ros = word != '--'
+            of_ros.append(word)
         elif word == '--ros-args':
             is_for_ros = True
         else:
             kept.append(word)
-    return kept
+    return kept, of_ros

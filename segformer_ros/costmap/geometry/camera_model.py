@@ -17,6 +17,8 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry import distortion
 
 _CALIBRATE = 'Calibrate the camera (ros2 run camera_calibration cameracalibrator).'
+MOST_NUMBERS = 64
+"""Of one field of CameraInfo; OpenCV's longest lens model has 14."""
 
 
 class Calibration(NamedTuple):
@@ -242,9 +244,15 @@ def calibration_of(info: Any) -> Calibration:
 
     :param info: any object with the fields of ``sensor_msgs/CameraInfo``, of ROS 2, or of ROS 1
         with its capital letters
+    :raises InvalidInputError: more numbers in a field than any lens has
     """
     def numbers(name: str) -> Tuple[float, ...]:
         values = getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())
+        # Before they are copied, with each image: D has no length of its own.
+        if len(values) > MOST_NUMBERS:
+            raise InvalidInputError(f'{name.upper()} of CameraInfo has a wrong length',
+                                    got=len(values), expected=f'at most {MOST_NUMBERS}',
+                                    remedy='Calibrate the camera again.')
         return tuple(float(value) for value in values)
 
     return Calibration(int(info.width), int(info.height), str(info.distortion_model), numbers('d'),

@@ -11,7 +11,9 @@ function stops growing.
 """
 
 import abc
-from typing import Any, List, NamedTuple, Sequence, Tuple
+import difflib
+import logging
+from typing import Any, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -28,16 +30,30 @@ _RESIDUAL = 1e-5
 _POLYNOMIAL_LENGTHS = {
     'none': (0,), 'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14),
     # The shape of the lens alone, as Kalibr says it: four coefficients may be radtan or equi.
-    'pinhole': (0, 5, 8, 12, 14)}
+    'pinhole': (0, 5, 8, 12, 14),
+    # Every length that OpenCV's own functions take means one thing there.
+    'opencv': (0, 4, 5, 8, 12, 14), 'thin_prism': (12,)}
 _EQUIDISTANT = 'equidistant'
-# As sensor_msgs, Kalibr, OpenCV and drivers spell them, in small letters with _ between words.
+# As sensor_msgs, Kalibr, OpenCV, COLMAP, DepthAI and drivers spell them, in small letters with
+# _ between words.
 _SPELLINGS = {
-    '': 'none', 'no_distortion': 'none', 'perspective': 'pinhole',
-    'plumbbob': 'plumb_bob', 'radtan': 'plumb_bob', 'radial_tangential': 'plumb_bob',
-    'brown_conrady': 'plumb_bob',
+    '': 'none', 'no_distortion': 'none', 'undistorted': 'none', 'perspective': 'pinhole',
+    'plumbbob': 'plumb_bob', 'radtan': 'plumb_bob', 'rad_tan': 'plumb_bob',
+    'radtan5': 'plumb_bob', 'radial_tangential': 'plumb_bob', 'radialtangential': 'plumb_bob',
+    'brown_conrady': 'plumb_bob', 'brownconrady': 'plumb_bob',
     'rational': 'rational_polynomial', 'rationalpolynomial': 'rational_polynomial',
-    'equi': _EQUIDISTANT, 'fisheye': _EQUIDISTANT, 'kannala_brandt': _EQUIDISTANT,
-    'kannala_brandt4': _EQUIDISTANT, 'kb4': _EQUIDISTANT}
+    'radtan8': 'rational_polynomial', 'full_opencv': 'rational_polynomial',
+    'thinprism': 'thin_prism',
+    'equi': _EQUIDISTANT, 'equidist': _EQUIDISTANT, 'fisheye': _EQUIDISTANT,
+    'opencv_fisheye': _EQUIDISTANT, 'kannala_brandt': _EQUIDISTANT,
+    'kannalabrandt': _EQUIDISTANT, 'kannala_brandt4': _EQUIDISTANT,
+    'kannalabrandt4': _EQUIDISTANT, 'kb4': _EQUIDISTANT}
+# Without distortion these still are no pinhole: their radius does not grow as the tangent.
+_BENT = ('fish', 'omni', 'equi', 'theta', 'kannala', 'kb', 'spher', 'stereo', 'ortho', 'cylind',
+         'panor', 'mei', 'ucm', 'cata', 'fov', 'atan')
+_TOLD_AT_MOST = 16
+"""Names that are logged, since strangers choose them."""
+_told: Set[str] = set()
 
 
 class Distortion(abc.ABC):
@@ -238,7 +254,8 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
 
     :param distortion_model: CameraInfo.distortion_model
         in any usual spelling
-    :param coefficients: CameraInfo.d; zeros behind the model's own coefficients do not count
+    :param coefficients: CameraInfo.d; zeros behind the model's own coefficients do not count.
+        With zeros alone, an unknown model is none
     :raises InvalidInputError: unknown model, wrong number of coefficients, one that is not
         finite, or a tilted sensor (the last two of 14)
     """
@@ -251,16 +268,35 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     if model == _EQUIDISTANT:
         return EquidistantDistortion(_padded(distortion_model, values, (4,)))
     if model not in _POLYNOMIAL_LENGTHS:
-        raise InvalidInputError(
-            'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),
-            expected='plumb_bob, rational_polynomial, equidistant or none',
-            remedy='Calibrate with one of them, or use the rectified image.')
+        if any(values) or any(part in plain for part in _BENT):
+            raise _unknown(distortion_model, plain)
+        _tell_once(distortion_model)
+        model = 'none'
     # No distortion, however many zeros say so.
     values = _padded(distortion_model, values, _POLYNOMIAL_LENGTHS[model]) if any(values) else []
     if any(values[12:]):
         raise InvalidInputError('A tilted sensor is not supported', got=f'tau {values[12:]}',
                                 remedy='Use the rectified image.')
     return PolynomialDistortion(values[:12])
+
+
+def _unknown(distortion_model: str, plain: str) -> InvalidInputError:
+    near = difflib.get_close_matches(plain, [*_POLYNOMIAL_LENGTHS, *_SPELLINGS, _EQUIDISTANT], 1,
+                                     0.75)
+    meant = f"Did you mean {near[0]!r}? " if near else ''
+    return InvalidInputError(
+        'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),
+        expected='plumb_bob, rational_polynomial, equidistant or none',
+        remedy=meant + 'Calibrate with one of them, or use the rectified image.')
+
+
+def _tell_once(distortion_model: str) -> None:
+    if distortion_model in _told or len(_told) >= _TOLD_AT_MOST:
+        return
+    _told.add(distortion_model)
+    logging.getLogger(__name__).warning(
+        'Unknown distortion model %r in CameraInfo is taken for none: its coefficients are all '
+        'zero.', distortion_model[:40])
 
 
 def _padded(model: str, values: List[float], lengths: Tuple[int, ...]) -> List[float]:

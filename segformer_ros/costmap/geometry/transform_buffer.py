@@ -13,7 +13,7 @@ import bisect
 import collections
 import math
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -36,6 +36,8 @@ MOST_WANTED = 64
 """Names that count as asked for; images name some of them."""
 MOST_DEPTH = 64
 """Frames above one that is asked for that are kept with it; robots have some ten."""
+MOST_CHAIN = 256
+"""Frames above one that are looked at; each costs a lookup time, and some may be invented."""
 
 
 class Transforms(abc.ABC):
@@ -72,6 +74,7 @@ class _Edge:
     def __init__(self, parent: str, static: bool) -> None:
         self.parent = parent
         self.static = static
+        self.since = time.monotonic()
         self.arrived = 0.0
         self.stamps: List[float] = []
         self.translations: List[arrays.Float64] = []
@@ -202,7 +205,8 @@ class TransformBuffer:
             return np.eye(4)
         self._want(target, source)
         up_target, up_source = self._chain(target), self._chain(source)
-        common = next((frame for frame in up_source if frame in up_target), None)
+        above_target = set(up_target)
+        common = next((frame for frame in up_source if frame in above_target), None)
         if common is None:
             raise TransformError(
                 'Frames are not connected',
@@ -238,6 +242,8 @@ class TransformBuffer:
         Forget frames that nobody asks for: those not seen for the cache time, else a quarter.
 
         A quarter at once, so that who invents frames does not make each of them a search.
+        Static ones come once and have no age: they go last, and the robot's own, which came
+        before a stranger's, after those.
         """
         needed = set()
         for wanted in self._wanted:
@@ -247,9 +253,15 @@ class TransformBuffer:
                     break
                 needed.add(child)
                 child = self._edges[child].parent
-        others = sorted(set(self._edges) - needed, key=lambda child: self._edges[child].arrived)
+
+        def worth(child: str) -> Tuple[bool, float]:
+            edge = self._edges[child]
+            return edge.static, -edge.since if edge.static else edge.arrived
+
+        others = sorted(set(self._edges) - needed, key=worth)
         seen_last = time.monotonic() - self.cache_time
-        stale = sum(self._edges[child].arrived < seen_last for child in others)
+        stale = sum(not self._edges[child].static and self._edges[child].arrived < seen_last
+                    for child in others)
         self._keep(list(needed) + others[max(stale, (len(others) + 3) // 4):])
 
     def _keep(self, children: List[str]) -> None:
@@ -260,7 +272,7 @@ class TransformBuffer:
         if not self.knows(frame):
             raise self._unknown(frame)
         chain, passed = [frame], {frame}
-        while chain[-1] in self._edges:
+        while chain[-1] in self._edges and len(chain) <= MOST_CHAIN:
             parent = self._edges[chain[-1]].parent
             if parent in passed:
                 if self._forget_stale(chain[chain.index(parent):]):

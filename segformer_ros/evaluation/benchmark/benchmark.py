@@ -181,7 +181,7 @@ def _bare(name: str, backend: Backend, spec: ModelSpec) -> paired_timing.Variant
     shape = [size or 1 for size in spec.input_tensor().shape]
     random = np.random.RandomState(0)
     tensor = random.randint(0, 256, shape).astype(np.uint8) if spec.input_dtype == 'uint8' \
-        else random.normal(size=shape).astype(np.float32)
+        else random.normal(size=shape).astype(spec.input_dtype)
 
     def run() -> paired_timing.Run:
         watch = pipelines.Watch()

@@ -56,7 +56,7 @@ def convert_frame(frame: Mapping[str, arrays.Array], source: ModelSpec,
     Return an input tensor in the form that another network takes of the same picture.
 
     Between a uint8 input and one that is normalised outside the graph no information is lost:
-    levels are whole numbers, and come back as such.
+    levels are whole numbers, and come back as such, from float16 too.
 
     :raises InvalidInputError: the networks take pictures of different size
     """
@@ -69,8 +69,9 @@ def convert_frame(frame: Mapping[str, arrays.Array], source: ModelSpec,
     if source.input_layout != target.input_layout:
         order = (0, 2, 3, 1) if target.input_layout == 'nhwc' else (0, 3, 1, 2)
         array = array.transpose(order)
-    if source.input_dtype != target.input_dtype:
-        spec, to_levels = (source, True) if target.input_dtype == 'uint8' else (target, False)
+    to_levels = target.input_dtype == 'uint8'
+    if to_levels != (source.input_dtype == 'uint8'):
+        spec = source if to_levels else target
         shape = (1, 1, 1, 3) if target.input_layout == 'nhwc' else (1, 3, 1, 1)
         mean = np.reshape(spec.mean, shape)
         std = np.reshape(spec.std, shape)

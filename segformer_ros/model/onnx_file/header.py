@@ -53,7 +53,8 @@ class OnnxHeader(NamedTuple):
     ``output_channels`` is the number of filters of the convolution that computes an output,
     for files whose shapes are dynamic. ``tails`` holds for an output the steps from it back to
     the first one of ``SCORE_OPS`` or ``COMPARISONS`` on the way, if there is one. ``random`` names
-    operators whose results differ from run to run, or that compute as in training.
+    operators whose results differ from run to run, or that compute as in training. ``enlarged``
+    names outputs that a resize near them gives their size.
     """
 
     ir_version: int
@@ -69,6 +70,7 @@ class OnnxHeader(NamedTuple):
     file_bytes: int
     tails: 'Mapping[str, Tuple[TailStep, ...]]' = {}
     random: Tuple[str, ...] = ()
+    enlarged: Tuple[str, ...] = ()
 
     @property
     def opset(self) -> int:
@@ -174,7 +176,7 @@ def _read_model(reader: WireReader) -> OnnxHeader:
         external_files=tuple(sorted(graph.external_files)),
         output_channels=graph.output_channels(),
         file_bytes=reader.size,
-        tails=graph.tails(), random=graph.random())
+        tails=graph.tails(), random=graph.random(), enlarged=graph.enlarged())
 
 
 class _Graph:
@@ -219,6 +221,9 @@ class _Graph:
         found = {spec.name: self._tail_of(spec.name) for spec in self.outputs}
         return {name: steps for name, steps in found.items() if steps}
 
+    def enlarged(self) -> Tuple[str, ...]:
+        return tuple(spec.name for spec in self.outputs if self._is_enlarged(spec.name))
+
     def random(self) -> Tuple[str, ...]:
         found = [op for op in _RANDOM_OPS if op in self.ops]
         if any(name in self._true for name in self._dropouts):
@@ -247,6 +252,16 @@ class _Graph:
                 return tuple(steps)
             name = node.inputs[0]
         return ()
+
+    def _is_enlarged(self, name: str) -> bool:
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or not node.inputs or node.op not in _TAIL_OPS:
+                return False
+            if node.op in ('Resize', 'Upsample'):
+                return True
+            name = node.inputs[0]
+        return False
 
     def output_channels(self) -> Dict[str, int]:
         found = {spec.name: self._channels_of(spec.name) for spec in self.outputs}

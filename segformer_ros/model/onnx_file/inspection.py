@@ -111,7 +111,10 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         assumptions.append(f'output_kind: {kind}, of class 0; class 1 is the rest')
     num_classes = _classes_of(header, logits, output_layout, kind, known.num_classes)
     output_size_wh = _size_of(logits, output_layout)
-    if output_size_wh is None:
+    if output_size_wh is None and logits.name in header.enlarged:
+        output_size_wh = size_wh
+        assumptions.append('output_size_wh: that of the input, as the network enlarges its output')
+    elif output_size_wh is None:
         width, height = size_wh
         output_size_wh = (-(-width // OUTPUT_STRIDE), -(-height // OUTPUT_STRIDE))
         assumptions.append('output_size_wh: a quarter of the input, as SegFormer has it')
@@ -227,7 +230,8 @@ def first_version_with(operator: str) -> Optional[str]:
 
 
 def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
-    expected = 'one input float32 or uint8 [1, 3, height, width] or [1, height, width, 3]'
+    expected = ('one input float32, float16 or uint8 [1, 3, height, width] or '
+                '[1, height, width, 3]')
     if len(header.inputs) != 1:
         raise ModelError('Model needs other inputs than one image',
                          got=model_spec.tensors_text(header.inputs), expected=expected,
@@ -243,9 +247,10 @@ def _only_image(header: OnnxHeader) -> model_spec.TensorSpec:
 
 def _logits(header: OnnxHeader, wanted: Optional[str],
             assumptions: List[str]) -> model_spec.TensorSpec:
-    scores = [spec for spec in header.outputs if spec.dtype == 'float32' and len(spec.shape) == 4]
+    scores = [spec for spec in header.outputs
+              if spec.dtype in model_spec.SCORE_DTYPES and len(spec.shape) == 4]
     fitting = scores or [spec for spec in header.outputs if _may_be_labels(spec)]
-    expected = ('float32 [1, classes, height, width], or labels '
+    expected = ('float32 or float16 [1, classes, height, width], or labels '
                 f"{', '.join(model_spec.LABEL_DTYPES)} [1, height, width]")
     if wanted is not None:
         fitting = [spec for spec in scores + [spec for spec in header.outputs

@@ -21,6 +21,7 @@ from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file import header as onnx_header
+from segformer_ros.model.optimize import half
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import tail
@@ -35,7 +36,7 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.spec import TensorSpec
 
 # Raised with every change of what is written, so that cached models are made again.
-REVISION = 4
+REVISION = 5
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
@@ -102,18 +103,17 @@ def write_rewritten(onnx_path: str, spec: ModelSpec, target: Target,
     """
     refusals = []
     try:
-        _check_ends(spec)
-        model = _load(onnx_path)
+        original = _read_original(onnx_path, spec)
     except UnsupportedGraphError as error:
         return UNCHANGED, str(error)
     for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         try:
-            made = rewrite(model, spec, target)
+            made = rewrite(original.model, original.spec, target)
             import_onnx().save(made.model, path)
         except (UnsupportedGraphError,) + _onnx_errors() as error:
             refusals.append(f'{changes}: {_short(error)}')
         else:
-            return changes, '; '.join([made.outline] + refusals)
+            return changes, '; '.join([made.outline + original.note] + refusals)
     return UNCHANGED, '; '.join(refusals)
 
 
@@ -174,20 +174,20 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
     refusals: List[str] = []
     failures = 0
     try:
-        _check_ends(spec)
-        model = _load(onnx_path)
-        native = native_spec(onnx_header.read_onnx_header(onnx_path), spec)
+        original = _read_original(onnx_path, spec, folder)
+        native = native_spec(onnx_header.read_onnx_header(onnx_path), original.spec)
     except ModelError as error:
         return {'changes': UNCHANGED, 'detail': str(error), FAILURES: 0}, None
+    model, spec = original.model, original.spec
     if native.input_size_wh != spec.input_size_wh:
-        return _make_resized(onnx_path, model, spec, native, target, folder, pictures)
+        return _make_resized(original, native, target, folder, pictures)
     for changes, rewrite in ((FOLDED, _fold), (ENDS_ONLY, _change_ends)):
         path = os.path.join(folder, changes.replace(' ', '_') + '.onnx')
         try:
             made = rewrite(model, spec, target)
             import_onnx().save(made.model, path)
-            agreement = verify.compare(onnx_path, spec, path, target.optimized_spec(made.spec),
-                                       pictures, made.cut)
+            agreement = verify.compare(original.path, spec, path,
+                                       target.optimized_spec(made.spec), pictures, made.cut)
         except _onnx_errors() as error:
             # onnx itself finds fault with what was made of a file that is not quite right.
             refusals.append(f'{changes}: {_short(error)}')
@@ -197,7 +197,7 @@ def _make(onnx_path: str, spec: ModelSpec, target: Target, folder: str,
             refusals.append(f'{changes}: {error}')
             continue
         if agreement.is_exact:
-            detail = '; '.join([made.outline, str(agreement)] + refusals)
+            detail = '; '.join([made.outline + original.note, str(agreement)] + refusals)
             level = logging.INFO if changes == FOLDED else logging.WARNING
             _LOGGER.log(level, '%s for %s, %s: %s', onnx_path, target.name, changes, detail)
             return {'changes': changes, 'detail': detail, FAILURES: failures,
@@ -227,8 +227,8 @@ def _size_of(tensors: Sequence[TensorSpec], name: str,
     return None
 
 
-def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec, target: Target,
-                  folder: str, pictures: Optional[Sequence[arrays.UInt8]]) -> Tuple[
+def _make_resized(original: '_Original', native: ModelSpec, target: Target, folder: str,
+                  pictures: Optional[Sequence[arrays.UInt8]]) -> Tuple[
                       Dict[str, Any], Optional[str]]:
     """
     Write a network of a fixed size at another one.
@@ -237,12 +237,13 @@ def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec
     the original's, where the result must agree with it, and then at the new one.
     """
     failures = 0
+    model, spec = original.model, original.spec
     paths = [os.path.join(folder, name + '.onnx') for name in ('native', FOLDED)]
     try:
         at_native, resized = _fold(model, native, target), _fold(model, spec, target)
         for path, made in zip(paths, (at_native, resized)):
             import_onnx().save(made.model, path)
-        agreement = verify.compare(onnx_path, native, paths[0],
+        agreement = verify.compare(original.path, native, paths[0],
                                    target.optimized_spec(at_native.spec), pictures, at_native.cut)
     except _onnx_errors() as error:
         reason = _short(error)
@@ -253,7 +254,7 @@ def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec
         reason = str(agreement)
         if agreement.is_exact:
             detail = '{} at {} x {} instead of {} x {}; there {}'.format(
-                resized.outline, *spec.input_size_wh, *native.input_size_wh, agreement)
+                resized.outline + original.note, *spec.input_size_wh, *native.input_size_wh, agreement)
             return {'changes': FOLDED, 'detail': detail, FAILURES: failures,
                     'output_size_wh': list(resized.spec.output_size_wh),
                     'max_logit_difference': agreement.max_logit_difference,
@@ -263,17 +264,41 @@ def _make_resized(onnx_path: str, model: Any, spec: ModelSpec, native: ModelSpec
                 *native.input_size_wh, reason)}, None
 
 
-def _check_ends(spec: ModelSpec) -> None:
-    if (spec.input_layout, spec.input_dtype) != ('nchw', 'float32') \
+class _Original(NamedTuple):
+    """
+    The network to rewrite, with 32-bit floats.
+
+    ``path`` is the file to compare with: the user's, or one of the same network with float32 in
+    place of float16, which ``note`` says.
+    """
+
+    path: str
+    model: Any
+    spec: ModelSpec
+    note: str
+
+
+def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None) -> _Original:
+    """
+    Read a network; what had to be changed for it is written into ``folder``, if there is one.
+
+    :raises UnsupportedGraphError: it cannot be read, or has ends that are not rewritten
+    """
+    if spec.input_layout != 'nchw' or spec.input_dtype == 'uint8' \
             or spec.output_layout == 'nhwc':
         raise UnsupportedGraphError('its ends are not those of an export')
-
-
-def _load(onnx_path: str) -> Any:
+    path = onnx_path
     try:
-        return import_onnx().load(onnx_path)
-    except _onnx_errors() as error:
+        model = import_onnx().load(onnx_path)
+        wide = half.widened(model)
+        if wide is not None and folder is not None:
+            path = os.path.join(folder, 'float32.onnx')
+            import_onnx().save(wide, path)
+    except (OSError,) + _onnx_errors() as error:
         raise UnsupportedGraphError(f'onnx cannot read {onnx_path}', got=_short(error)) from error
+    if wide is None:
+        return _Original(path, model, spec, '')
+    return _Original(path, wide, spec._replace(input_dtype='float32'), ', float16 as float32')
 
 
 def _onnx_errors() -> Tuple[Type[Exception], ...]:
@@ -303,7 +328,10 @@ def _fold(model: Any, spec: ModelSpec, target: Target) -> _Made:
         network = tail.network_with_rest(network)
     size_hw = network.stage_sizes(spec.input_size_wh[::-1])[0]
     outline = network.describe()
-    if size_hw[::-1] != tuple(spec.output_size_wh):
+    if end.resize:
+        outline += ', logits enlarged with {} from {} x {}'.format(end.resize, *size_hw[::-1])
+        size_hw = spec.output_size_wh[::-1]
+    elif size_hw[::-1] != tuple(spec.output_size_wh):
         outline += ', logits at {} x {} instead of {} x {}'.format(
             *size_hw[::-1] + tuple(spec.output_size_wh))
     if spec.output_kind == model_spec.LABELS:
@@ -311,7 +339,8 @@ def _fold(model: Any, spec: ModelSpec, target: Target) -> _Made:
     small = spec._replace(output_size_wh=size_hw[::-1], output_kind=model_spec.LOGITS,
                           output_layout='nchw')
     fused = target.fused_attention and segformer_builder.has_fused_attention()
-    return _Made(segformer_builder.build(network, small, target, fused), small, end.step, outline)
+    return _Made(segformer_builder.build(network, small, target, fused, end.resize), small,
+                 end.step, outline)
 
 
 def _change_ends(model: Any, spec: ModelSpec, target: Target) -> _Made:

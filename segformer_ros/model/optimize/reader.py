@@ -29,12 +29,37 @@ class GraphReader:
     def __init__(self, model: Any) -> None:
         from onnx import numpy_helper
         self._to_array = numpy_helper.to_array
+        self._nodes = list(model.graph.node)
         self._producers: Dict[str, Any] = {}
-        for node in model.graph.node:
+        for node in self._nodes:
             for output in node.output:
                 self._producers[output] = node
+        self._check_order()
         self._initializers = {entry.name: entry for entry in model.graph.initializer}
         self._constants: Dict[str, Optional[arrays.Array]] = {}
+
+    def _check_order(self) -> None:
+        """Refuse a graph with a loop, in which no walk ends."""
+        waiting: Dict[str, List[Any]] = {}
+        missing: Dict[int, int] = {}
+        ready: List[Any] = []
+        for node in self._nodes:
+            needed = {name for name in node.input if name in self._producers}
+            missing[id(node)] = len(needed)
+            for name in needed:
+                waiting.setdefault(name, []).append(node)
+            if not needed:
+                ready.append(node)
+        reached = 0
+        while ready:
+            reached += 1
+            for name in set(ready.pop().output):
+                for node in waiting.pop(name, ()):
+                    missing[id(node)] -= 1
+                    if missing[id(node)] == 0:
+                        ready.append(node)
+        if reached != len(missing):
+            raise UnsupportedGraphError('the graph has a loop, or computes a tensor twice')
 
     def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
         """Yield name and ONNX element type of every constant that the file stores apart."""
@@ -65,6 +90,12 @@ class GraphReader:
         """Return the node that computes a tensor if it is of one of these types, else None."""
         found = self._producers.get(self.source(tensor))
         return found if found is not None and found.op_type in op_types else None
+
+    def siblings(self, node: Any) -> List[Any]:
+        """Return the nodes of the same type that take the same tensor first, itself included."""
+        source = self.source(node.input[0])
+        return [each for each in self._nodes if each.op_type == node.op_type and each.input
+                and self.source(each.input[0]) == source]
 
     def operands(self, node: Any) -> Tuple[List[str], List[arrays.Array]]:
         """Return the inputs of a node that depend on the network's input, and its constants."""

@@ -45,7 +45,7 @@ def has_fused_attention() -> bool:
 
 
 def build(network: layers.Segformer, spec: ModelSpec, target: Target,
-          fused_attention: bool) -> Any:
+          fused_attention: bool, resize: str = '') -> Any:
     """
     Write the optimized model.
 
@@ -55,12 +55,15 @@ def build(network: layers.Segformer, spec: ModelSpec, target: Target,
     narrow tensor, never of the four times wider one inside Mix-FFN.
 
     :param fused_attention: use onnxruntime's operation
+    :param resize: how to enlarge the logits to the specification's size, as
+        ``coordinate_transformation_mode`` names it; empty where they have that size
     :return: an ``onnx.ModelProto`` of ``target.optimized_spec(spec)``
     :raises UnsupportedGraphError: the network does not give logits of the specification's size
     """
     width, height = spec.input_size_wh
     sizes = network.stage_sizes((height, width))
-    if sizes[0][::-1] != tuple(spec.output_size_wh) or network.num_classes != spec.num_classes:
+    fits = resize or sizes[0][::-1] == tuple(spec.output_size_wh)
+    if not fits or network.num_classes != spec.num_classes:
         raise UnsupportedGraphError(
             '{} classes at {} x {} pixels; the specification has {} at {} x {}'.format(
                 network.num_classes, sizes[0][1], sizes[0][0], spec.num_classes,
@@ -77,6 +80,10 @@ def build(network: layers.Segformer, spec: ModelSpec, target: Target,
         images.append(image)
     with writer.scope('head'):
         logits = _head(writer, network.head, tuple(images), sizes[0])
+        if resize:
+            whole = (1, spec.num_classes) + tuple(spec.output_size_wh[::-1])
+            logits = writer.op('Resize', [logits, '', '', writer.constant(whole, 'whole')],
+                               mode='linear', coordinate_transformation_mode=resize)
     io_adapters.add_outputs(writer, logits, spec, target)
     return io_adapters.finish(writer, spec, target)
 

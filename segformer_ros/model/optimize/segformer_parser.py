@@ -69,7 +69,7 @@ class _LayerParser:
 
     def linear(self, tensor: str) -> Optional[Tuple[layers.Linear, str]]:
         """Match a linear layer over channels: ``MatMul`` (+ ``Add``), ``Gemm``, 1 x 1 ``Conv``."""
-        node = self._graph.node(tensor, 'Add', 'MatMul', 'Gemm', 'Split')
+        node = self._graph.node(tensor, 'Add', 'MatMul', 'Gemm', 'Split', 'Gather')
         if node is None:
             found = self.convolution(tensor)
             if found is None or found[0].weight.shape[2:] != (1, 1) or found[0].groups != 1 \
@@ -86,6 +86,8 @@ class _LayerParser:
             return self._gemm(node)
         if node.op_type == 'Split':
             return self._part(node, self._graph.source(tensor))
+        if node.op_type == 'Gather':
+            return self._gathered(node)
         weight = self._graph.constant(node.input[1])
         if weight is None or weight.ndim != 2:
             return None
@@ -205,6 +207,24 @@ class _LayerParser:
         bounds = np.cumsum([0] + list(sizes)) * whole[0].bias.size // int(np.sum(sizes))
         index = list(node.output).index(tensor)
         part = slice(bounds[index], bounds[index + 1])
+        return layers.Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
+
+    def _gathered(self, node: Any) -> Optional[Tuple[layers.Linear, str]]:
+        """
+        Match one part of a merged linear layer that is taken by its number.
+
+        ``kv(x).reshape(batch, tokens, 2, heads, width)`` and then ``[0]`` and ``[1]``, as NVIDIA's
+        own code and segmentation_models_pytorch have it. The parts are as many as are taken.
+        """
+        whole = self.linear(node.input[0])
+        if whole is None:
+            return None
+        numbers = {self._graph.scalar(each.input[1]) for each in self._graph.siblings(node)}
+        index, count = self._graph.scalar(node.input[1]), len(numbers)
+        if index is None or numbers != set(range(count)) or whole[0].bias.size % count:
+            return None
+        width = whole[0].bias.size // count
+        part = slice(int(index) * width, (int(index) + 1) * width)
         return layers.Linear(whole[0].weight[:, part], whole[0].bias[part]), whole[1]
 
     def _weight_and_bias(self, node: Any) -> Tuple[
@@ -336,6 +356,32 @@ class _SegformerParser(_LayerParser):
         return layers.Block(
             attention_norm, attention, mlp_norm, expand, depthwise, contract), start
 
+    def _weighted(self, context: str) -> Tuple[float, str, str, str]:
+        """Match the values weighted by a softmax; return scale, query, key and value."""
+        whole = self._graph.node(context, 'Attention')
+        if whole is not None:
+            return self._whole_attention(whole)
+        mixed = self._need_node('MatMul', context, 'weighted values')
+        softmax = self._need_node('Softmax', self._unguarded(mixed.input[0]), 'softmax')
+        return self._need(self.scores, softmax.input[0], 'attention scores') + (mixed.input[1],)
+
+    def _unguarded(self, tensor: str) -> str:
+        """Return the softmax behind ``Where(IsNaN(softmax), 0, softmax)``, for masked rows."""
+        where = self._graph.node(tensor, 'Where')
+        if where is None:
+            return tensor
+        test = self._need_node('IsNaN', where.input[0], 'IsNaN')
+        self._need_same(test.input[0], where.input[2])
+        return str(where.input[2])
+
+    def _whole_attention(self, node: Any) -> Tuple[float, str, str, str]:
+        """Match ``Attention`` of opset 23 without mask, causality or cache."""
+        if any(node.input[3:]) or any(reader.attribute(node, name, 0) for name in (
+                'is_causal', 'softcap', 'qk_matmul_output_mode')):
+            raise reader.UnsupportedGraphError('attention with a mask')
+        scale = reader.attribute(node, 'scale', 0.0)
+        return (scale,) + tuple(node.input[:3])
+
     def _residual(self, tensor: str) -> Optional[Tuple[str, str]]:
         """Match ``branch + stream``; a branch ends in a linear layer, the stream does not."""
         node = self._graph.node(tensor, 'Add')
@@ -348,12 +394,10 @@ class _SegformerParser(_LayerParser):
 
     def _attention(self, tensor: str) -> Tuple[layers.Attention, str]:
         output, context = self._need(self.linear, tensor, 'output projection')
-        mixed = self._need_node('MatMul', context, 'weighted values')
-        softmax = self._need_node('Softmax', mixed.input[0], 'softmax')
-        scale, query_end, key_end = self._need(self.scores, softmax.input[0], 'attention scores')
+        scale, query_end, key_end, value_end = self._weighted(context)
         query, stream = self._need(self.linear, query_end, 'query projection')
         key, short = self._need(self.linear, key_end, 'key projection')
-        value, other = self._need(self.linear, mixed.input[1], 'value projection')
+        value, other = self._need(self.linear, value_end, 'value projection')
         self._need_same(short, other)
         stream = self._graph.source(stream)
         reduction = None
@@ -362,6 +406,8 @@ class _SegformerParser(_LayerParser):
             shrink, tensor = self._need(self.convolution, tensor, 'reduction')
             self._need_same(tensor, stream)
             reduction = layers.Reduction(shrink, norm)
+        if scale == 0.0:
+            raise reader.UnsupportedGraphError('attention whose scale is not stated')
         share = query.bias.size * scale * scale
         heads = int(share + 0.5)
         if heads == 0 or not _is_close(share, heads) or query.bias.size % heads:

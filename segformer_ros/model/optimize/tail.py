@@ -17,6 +17,7 @@ _STEPS = {model_spec.LOGITS: 'LogSoftmax', model_spec.PROBABILITIES: 'Softmax',
 
 # The ways in which a Resize takes its pixels' places as this package does: at their centres.
 _CENTRED = (b'half_pixel', b'pytorch_half_pixel')
+_CORNERS = b'align_corners'
 
 
 class Tail(NamedTuple):
@@ -24,11 +25,14 @@ class Tail(NamedTuple):
     What a network makes of its logits at the end, all of which can be left out.
 
     ``logits`` is the tensor before it. ``step`` is the operator that makes probabilities of
-    them, or nothing; before an argmax it changes no label, and is nothing too.
+    them, or nothing; before an argmax it changes no label, and is nothing too. ``resize`` is how
+    the network enlarges its logits where that cannot be left out, or nothing: pixels at other
+    places than this package's.
     """
 
     logits: str
     step: str
+    resize: str = ''
 
 
 class Body(NamedTuple):
@@ -100,15 +104,17 @@ def find_tail(model: Any, spec: model_spec.ModelSpec) -> Tail:
         softmax = graph.node(tensor, 'Softmax', 'LogSoftmax')
         tensor, step = tensor if softmax is None else softmax.input[0], ''
     resize = graph.node(tensor, 'Resize')
+    kept = ''
     if resize is not None:
         mode = reader.attribute(resize, 'mode', b'nearest')
         corners = reader.attribute(resize, 'coordinate_transformation_mode', b'half_pixel')
-        if mode != b'linear' or corners not in _CENTRED or reader.attribute(
+        if mode != b'linear' or corners not in _CENTRED + (_CORNERS,) or reader.attribute(
                 resize, 'antialias', 0):
             raise reader.UnsupportedGraphError(f'the network resizes its logits with {mode} '
                                                f'{corners}')
         tensor = resize.input[0]
-    return Tail(graph.source(tensor), step)
+        kept = _CORNERS.decode('ascii') if corners == _CORNERS else ''
+    return Tail(graph.source(tensor), step, kept)
 
 
 def network_with_rest(network: layers.Segformer) -> layers.Segformer:

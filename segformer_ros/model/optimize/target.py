@@ -37,6 +37,8 @@ class Target(NamedTuple):
         """
         if self.uint8_input:
             spec = spec._replace(input_dtype='uint8', input_layout='nhwc', color_order='rgb')
+        elif spec.input_dtype == 'float16':
+            spec = spec._replace(input_dtype='float32')
         return spec._replace(output_layout='nhwc', output_kind=LOGITS,
                              logsumexp_name=LOGSUMEXP if self.logsumexp else None)
 

@@ -200,7 +200,7 @@ _TAILS: Dict[str, Callable[[arrays.Array], arrays.Array]] = {
 def _input(picture: arrays.UInt8, spec: model_spec.ModelSpec) -> arrays.Array:
     tensor: arrays.Array = picture[np.newaxis]
     if spec.input_dtype != 'uint8':
-        tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(np.float32)
+        tensor = ((tensor / WHITE - np.asarray(spec.mean)) / spec.std).astype(spec.input_dtype)
     if spec.color_order == 'bgr':
         tensor = tensor[:, :, :, ::-1]
     if spec.input_layout == 'nchw':

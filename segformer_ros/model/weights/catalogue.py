@@ -32,6 +32,19 @@ class License(NamedTuple):
     summary: str
 
 
+class About(NamedTuple):
+    """
+    What helps to choose a model.
+
+    ``accuracy`` is the published figure, with its data and source. ``is_tried`` says whether these
+    very weights were run with this package.
+    """
+
+    purpose: str
+    accuracy: str
+    is_tried: bool
+
+
 class RemoteFile(NamedTuple):
     """
     One file that can be downloaded; at least one of the digests is given.
@@ -96,6 +109,24 @@ def spec_path(name: str) -> str:
             expected=f"one of {', '.join(known)}, or the path of an .onnx file",
             remedy=strict_yaml.nearest_text(name, known))
     return resources.find(f'config/models/{name}.yaml')
+
+
+def load_about(name: str) -> Optional[About]:
+    """
+    Read what a model is for and how good it is said to be; ``None`` where its YAML is silent.
+
+    :raises ModelError: no model has that name
+    :raises ConfigurationError: the YAML is wrong
+    """
+    path = spec_path(name)
+    content = strict_yaml.read_mapping(path)
+    if 'about' not in content:
+        return None
+    where = f'about of {path}'
+    block = _mapping(content['about'], where)
+    strict_yaml.check_keys(block, where, ['purpose', 'accuracy', 'tried'])
+    return About(_text(block, 'purpose', where).strip(), _text(block, 'accuracy', where).strip(),
+                 strict_yaml.value_of(block, 'tried', where, bool, 'true or false'))
 
 
 def load_download(name: str) -> Optional[Download]:

@@ -85,7 +85,8 @@ def find(name: HubName) -> Optional[HubModel]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError('Record of a fetched model cannot be read', got=f'{index}: {error}',
                          remedy='Delete it, and fetch the model again.') from error
-    if not isinstance(record, dict) or any(key not in record for key in _RECORD_KEYS):
+    if not isinstance(record, dict) or any(key not in record for key in _RECORD_KEYS) \
+            or not isinstance(record['files'], dict) or record['path'] not in record['files']:
         raise ModelError('Record of a fetched model is not whole', got=index,
                          remedy='Delete it, and fetch the model again.')
     files: Dict[str, str] = record['files']
@@ -225,8 +226,12 @@ class _Remote:
                     self._pin is None or self._pin.files.get(path) == found):
                 return found
         part = target + '.part'
-        self._get(remote, part, on_progress, limit)
-        found = self._checked(remote, part)
+        cached = self._cached(remote)
+        if cached is None:
+            self._download(remote, part, on_progress, limit)
+            found = self._checked(remote, part)
+        else:
+            found = self._copied(remote, cached, part, on_progress, limit)
         private_files.replace_durably(part, target)
         download.discard(part)
         return found
@@ -241,16 +246,9 @@ class _Remote:
             raise
         return found
 
-    def _get(self, remote: catalogue.RemoteFile, part: str,
-             on_progress: Optional[download.Progress], limit: int) -> None:
-        name, commit = self._name, self.repository.commit
-        cached = hub_cache.find(name, commit, remote.path)
-        if cached is None and not self._offline and has_library():
-            cached = _by_library(name, commit, remote.path)
-        if cached is None:
-            download.transfer(hub_client.url_of(name, commit, remote.path), part, remote.size,
-                              on_progress, self._sleep, hub_client.request_headers(), limit)
-            return
+    def _copied(self, remote: catalogue.RemoteFile, cached: str, part: str,
+                on_progress: Optional[download.Progress], limit: int) -> str:
+        """Take what others fetched, or the hub's own where that is another file."""
         _log.info('%s is taken from the cache of the hub: %s', remote.path, cached)
         download.discard(part)
         try:
@@ -258,6 +256,29 @@ class _Remote:
             os.chmod(part, 0o600)
         except OSError as error:
             raise download.disk_full(part, error) from error
+        try:
+            return self._checked(remote, part)
+        except ModelError as error:
+            if self._offline:
+                raise ModelError(error.problem, error.got, error.expected,
+                                 f'It was taken from {cached}: delete that, and fetch the model '
+                                 'again where there is a network.') from error
+            _log.warning('%s is not used: %s', cached, error)
+        self._download(remote, part, on_progress, limit)
+        return self._checked(remote, part)
+
+    def _cached(self, remote: catalogue.RemoteFile) -> Optional[str]:
+        name, commit = self._name, self.repository.commit
+        cached = hub_cache.find(name, commit, remote.path)
+        if cached is None and not self._offline and has_library():
+            cached = _by_library(name, commit, remote.path)
+        return cached
+
+    def _download(self, remote: catalogue.RemoteFile, part: str,
+                  on_progress: Optional[download.Progress], limit: int) -> None:
+        url = hub_client.url_of(self._name, self.repository.commit, remote.path)
+        download.transfer(url, part, remote.size, on_progress, self._sleep,
+                          hub_client.request_headers(), limit)
 
 
 def _by_library(name: HubName, commit: str, path: str) -> str:

@@ -3,7 +3,8 @@
 """Publishers and subscriptions that honour ``qos_overrides``, as every ROS node's shall."""
 
 import copy
-from typing import Any, Callable, Dict, List, Optional
+import difflib
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -13,6 +14,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.ros.io.topics import type_name_of
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -22,6 +24,12 @@ except ImportError:
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 PREFIX = 'qos_overrides.'
+SUBSCRIPTION, PUBLISHER = 'subscription', 'publisher'
+LATER = {'sensor_msgs/msg/CameraInfo': 'latched', 'tf2_msgs/msg/TFMessage': 'volatile'}
+"""Types whose topics may get a second subscription later: its name in ``qos_overrides``."""
+OF_ROS = ('/clock', '/parameter_events', '/rosout')
+"""Topics of which rclpy takes no overrides; files that other nodes share have some."""
+POLICIES = [name.lower() for name in QoSPolicyKind.__members__ if name != 'INVALID']
 
 
 def overrides_of(node: Node) -> Dict[str, Parameter]:
@@ -43,7 +51,7 @@ def subscribe(node: Node, message_type: Any, name: str, callback: Callable[[Any]
     """
     profile = copy.copy(profile)
     events = SubscriptionEventCallbacks(use_default_callbacks=not second)
-    kind = 'subscription' + ('_' + second if second else '')
+    kind = SUBSCRIPTION + ('_' + second if second else '')
     return _create(node, name, kind, lambda options: node.create_subscription(
         message_type, name, callback, profile, event_callbacks=events,
         qos_overriding_options=options), second or None)
@@ -63,8 +71,50 @@ def advertise(node: Node, message_type: Any, name: str, profile: QoSProfile) -> 
     """
     profile = copy.copy(profile)
     events = PublisherEventCallbacks(use_default_callbacks=False)
-    return _create(node, name, 'publisher', lambda options: node.create_publisher(
+    return _create(node, name, PUBLISHER, lambda options: node.create_publisher(
         message_type, name, profile, event_callbacks=events, qos_overriding_options=options))
+
+
+def idle_overrides(node: Node) -> List[str]:
+    """
+    Return a sentence for each topic of ``qos_overrides`` that the node does not have.
+
+    :param node: with all its publishers and subscriptions
+    """
+    topics: Dict[str, List[str]] = {}  # the kinds of each
+    for kind, entities in ((SUBSCRIPTION, node.subscriptions), (PUBLISHER, node.publishers)):
+        for each in entities:
+            if each.topic_name in OF_ROS:
+                continue
+            kinds = topics.setdefault(each.topic_name, [])
+            kinds.append(kind)
+            second = LATER.get(type_name_of(each.msg_type))
+            if kind == SUBSCRIPTION and second:
+                kinds.append(f'{kind}_{second}')
+    idle: Dict[Tuple[str, str], List[str]] = {}
+    for key in overrides_of(node):
+        parts = key[len(PREFIX):].split('.')
+        topic, kind = parts[0], '.'.join(parts[1:-1])
+        if key.startswith(PREFIX) and topic not in OF_ROS and not (
+                kind in topics.get(topic, ()) and parts[-1] in POLICIES):
+            idle.setdefault((topic, kind), []).append(key)
+    return [f"Without effect: {', '.join(keys)}. {_expected(topics, *entity)}"
+            for entity, keys in idle.items()]
+
+
+def _expected(topics: Dict[str, List[str]], topic: str, kind: str) -> str:
+    if kind in topics.get(topic, ()):
+        return f"The last part is one of {', '.join(POLICIES)}."
+    near = difflib.get_close_matches(topic, list(topics), 1, 0.75)
+    meant = ''
+    if near:
+        meant = difflib.get_close_matches(kind, topics[near[0]], 1, 0.0)[0]
+        meant = f'Meant: {PREFIX}{near[0]}.{meant}? '
+    wanted = kind.partition('_')[0]
+    lists = [f"the {each} of {', '.join(sorted(name for name in topics if each in topics[name]))}"
+             for each in (SUBSCRIPTION, PUBLISHER) if each == wanted
+             or wanted not in (SUBSCRIPTION, PUBLISHER)]
+    return f"{meant}The node takes overrides of {' and of '.join(lists)}."
 
 
 def _create(node: Node, name: str, kind: str, create: Callable[[QoSOverridingOptions], Any],
@@ -74,12 +124,12 @@ def _create(node: Node, name: str, kind: str, create: Callable[[QoSOverridingOpt
              if each.startswith(full)}
     policies: List[QoSPolicyKind] = []
     for each in given:
-        policy = QoSPolicyKind.__members__.get(each[len(full):].upper())
-        if policy is None:
-            raise ConfigurationError(
-                'Unknown policy in qos_overrides', got=each, expected='one of ' + ', '.join(
-                    known.lower() for known in QoSPolicyKind.__members__ if known != 'INVALID'))
-        policies.append(policy)
+        policy = each[len(full):]
+        # rclpy declares them in small letters, and would pass others over.
+        if policy not in POLICIES:
+            raise ConfigurationError('Unknown policy in qos_overrides', got=each,
+                                     expected='one of ' + ', '.join(POLICIES))
+        policies.append(QoSPolicyKind[policy.upper()])
     # Declared where they are given alone: all of them would be 150 parameters more.
     options = QoSOverridingOptions(policies, entity_id=entity_id)
     if not policies:

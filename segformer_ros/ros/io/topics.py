@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every topic and service of the node with its QoS: one row each."""
 
-from typing import Any, NamedTuple
+from typing import Any, List, NamedTuple, Sequence
 
 from rclpy import qos
 
@@ -122,10 +122,13 @@ DIAGNOSTICS = Topic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', True,
                     'Once a second in every lifecycle state, but not while a transition runs: '
                     'the first configure with a model may take some ten seconds.')
 
+TRANSFORMS = ('/tf', '/tf_static')
+
 ENABLE_SERVICE = '~/enable'
 CLEAR_SERVICE = '~/clear_costmap'
 LOAD_MODEL_SERVICE = '~/load_model'
 CAPTURE_SERVICE = '~/capture'
+SERVICES = (ENABLE_SERVICE, CLEAR_SERVICE, LOAD_MODEL_SERVICE, CAPTURE_SERVICE)
 
 
 def input_name(camera: str, topic: Topic, given: str = '') -> str:
@@ -146,6 +149,20 @@ def transported_name(base: str, topic: Topic) -> str:
     """
     suffix = topic.name[topic.name.index('/'):]
     return base if base.endswith(suffix) else base + suffix
+
+
+def all_names(cameras: Sequence[str]) -> List[str]:
+    """
+    Return every name that may be remapped, whether the parameters ask for it or not.
+
+    :param cameras: names; an empty one is the camera without a name
+    """
+    names = [DIAGNOSTICS.name, RANGE_IN.name, *TRANSFORMS, *SERVICES]
+    names += [output_name('', topic) for topic in GRID_OUTPUTS]
+    names += [input_name(camera, topic) for camera in ['', *cameras]
+              for topic in INPUTS + COSTMAP_INPUTS if topic not in (RANGE_IN, IMU_IN)]
+    return names + [output_name(camera, topic) for camera in cameras
+                    for topic in OUTPUTS + CLOUD_OUTPUTS]
 
 
 def type_name_of(message_type: Any) -> str:

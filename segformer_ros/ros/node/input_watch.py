@@ -6,6 +6,7 @@ from typing import Any, List, NamedTuple, Sequence
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from segformer_ros.ros.io import image_types
 
@@ -22,11 +23,12 @@ class Publisher(NamedTuple):
 
     node: str
     type_name: str
-    qos: str
+    qos: QoSProfile
 
     def __str__(self) -> str:
         """Return ``/driver (sensor_msgs/msg/Image, best effort, volatile)``."""
-        return f'{self.node} ({self.type_name}, {self.qos})'
+        policies = _words(self.qos.reliability), _words(self.qos.durability)
+        return f'{self.node} ({self.type_name}, {", ".join(policies)})'
 
 
 class InputWatch:
@@ -99,8 +101,9 @@ class InputWatch:
                     f'{self._way} to its topic.')
         found = (f"{len(publishers)} publisher{'s' if len(publishers) > 1 else ''}: "
                  f'{_listed([str(each) for each in publishers])}. ')
-        if any(each.type_name == self._type_name for each in publishers):
-            wanted = self._unmet()
+        offered = [each.qos for each in publishers if each.type_name == self._type_name]
+        if offered:
+            wanted = self._unmet(offered)
             if wanted:
                 return found + (f'The node wants {wanted}, which none of them offers: change '
                                 f'qos_overrides.{self._topic}.subscription of the node.')
@@ -110,24 +113,19 @@ class InputWatch:
             self._topic, [each.type_name for each in publishers], self._way, self._transport)
 
     def _publishers(self, topic: str) -> List[Publisher]:
-        return [Publisher(_full_name(info), info.topic_type, '{}, {}'.format(
-            *(policy.name.lower().replace('_', ' ') for policy in (
-                info.qos_profile.reliability, info.qos_profile.durability))))
+        return [Publisher(_full_name(info), info.topic_type, info.qos_profile)
                 for info in self._node.get_publishers_info_by_topic(topic)]
 
-    def _unmet(self) -> str:
+    def _unmet(self, offered: Sequence[QoSProfile]) -> str:
         """Return what the node's subscription asks for and no publisher of its type offers."""
         own = [info.qos_profile for info in
                self._node.get_subscriptions_info_by_topic(self._topic)
                if _full_name(info) == self._node.get_fully_qualified_name()]
-        offered = [info.qos_profile for info in
-                   self._node.get_publishers_info_by_topic(self._topic)
-                   if info.topic_type == self._type_name]
         for policy, value in (('reliability', ReliabilityPolicy.RELIABLE),
                               ('durability', DurabilityPolicy.TRANSIENT_LOCAL)):
             if own and all(getattr(each, policy) == value for each in own) and all(
                     getattr(each, policy) != value for each in offered):
-                return value.name.lower().replace('_', ' ')
+                return _words(value)
         return ''
 
     def _elsewhere(self) -> str:
@@ -142,6 +140,10 @@ class InputWatch:
 def _listed(texts: Sequence[str]) -> str:
     more = len(texts) - MOST_NAMED
     return ', '.join(texts[:MOST_NAMED]) + (f' and {more} more' if more > 0 else '')
+
+
+def _words(policy: Any) -> str:
+    return str(policy.name).lower().replace('_', ' ')
 
 
 def _full_name(info: Any) -> str:

@@ -38,7 +38,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
              is_done: Callable[[AnyNode], bool] = lambda node: False,
              is_unrecoverable: Callable[[AnyNode], bool] = lambda node: False,
              stop: Optional[StopRequest] = None,
-             leaves_threads: Callable[[AnyNode], bool] = lambda node: False) -> int:
+             leaves_threads: Callable[[AnyNode], bool] = lambda node: False,
+             name: str = 'segformer') -> int:
     """
     Spin one node until it is asked to stop, or has done its work.
 
@@ -52,6 +53,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
     :param stop: made before the imports, where those take long; by default one is made here
     :param leaves_threads: asked once the node is closed; where true the process ends past its
         interpreter, since a runtime aborts whose threads work while it is torn down
+    :param name: under which is logged that there is no node
     :return: exit status
     """
     stop = StopRequest() if stop is None else stop
@@ -66,7 +68,13 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         try:
             node = make_node()
         except SegformerRosError as error:
-            get_logger('segformer').fatal(f'Cannot start: {error}')
+            get_logger(name).fatal(f'Cannot start: {error}')
+            return WRONG_START
+        except RCLError as error:
+            # The first participant is made here, and with it SROS2 begins.
+            print(f"Cannot start: the node cannot be made: {' '.join(str(error).split())}. "
+                  'Correct its name and namespace, or the ROS variables of the environment '
+                  '(ROS_SECURITY_..., RMW_IMPLEMENTATION).', file=sys.stderr)
             return WRONG_START
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -4,12 +4,10 @@
 
 import os
 import traceback
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
 import cv2
-from rcl_interfaces.msg import SetParametersResult
 from rclpy import lifecycle
-from rclpy.parameter import Parameter
 from segformer_ros.capture.frame import NetworkIdentity
 from segformer_ros.common.allocator import keep_freed_memory
 from segformer_ros.common.allocator import return_freed_memory
@@ -17,7 +15,9 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import CostmapServer
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import image_types
+from segformer_ros.ros.io import remaps
 from segformer_ros.ros.io import shared_memory
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.io.clock import create_steady_timer
@@ -39,6 +39,8 @@ from segformer_ros.ros.node.model_switch import ModelSwitch
 from segformer_ros.ros.node.model_validation import Candidate
 from segformer_ros.ros.node.neighbours import Neighbours
 from segformer_ros.ros.node.outputs import Outputs
+from segformer_ros.ros.parameters.declaration import ReloadableNode
+from segformer_ros.ros.parameters.inputs import unread_inputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from std_srvs.srv import SetBool
@@ -46,26 +48,28 @@ from std_srvs.srv import SetBool
 CONFIDENCE_MISSING = 'confidence: the network returns labels alone'
 CHECK_PERIOD = 0.5
 """Seconds between two looks whether the backend still answers."""
-REMAPPED = (topics.IMAGE, topics.CAMERA_INFO_IN, topics.DEPTH_IN)
-"""Inputs of a camera, each with a parameter of its name with ``_topic``."""
 LOOK_PERIOD = 5.0
 """Seconds between two looks at the other nodes; they come and go slowly."""
 STOP_TIMEOUT = 30.0
 """Seconds that a frame in work may take before the inference thread is given up."""
 
 
-class SegformerNode(lifecycle.LifecycleNode):
+class SegformerNode(ReloadableNode, lifecycle.LifecycleNode):
     """
     Camera images in, semantic masks out.
 
     :param is_stopping: asked while configure waits; where true it fails instead of waiting on
+    :param command_line: of the process; what it remaps in vain is told
     :param options: of rclpy's ``Node``
     :raises ConfigurationError: a parameter given at start cannot be used
     """
 
-    def __init__(self, is_stopping: Callable[[], bool] = lambda: False, **options: Any) -> None:
+    def __init__(self, is_stopping: Callable[[], bool] = lambda: False,
+                 command_line: Sequence[str] = (), **options: Any) -> None:
         super().__init__('segformer', **options)
         self._is_stopping = is_stopping
+        self._remap_rules = remaps.rules_of(command_line)
+        self._told_idle: Set[str] = set()
         # Its pool would take the cores from a session that runs beside.
         cv2.setNumThreads(1)
         self._log_bridge = LogBridge(self.get_logger())
@@ -118,18 +122,6 @@ class SegformerNode(lifecycle.LifecycleNode):
     def leaves_threads(self) -> bool:
         """Return whether threads hang that nothing but the end of the process ends."""
         return bool(self._abandoned)
-
-    def set_parameters(self, parameter_list: List[Parameter]) -> List[SetParametersResult]:
-        """Set parameters one by one; read-only ones may be given the value that they have."""
-        return [self.set_parameters_atomically([each]) for each in parameter_list]
-
-    def set_parameters_atomically(self, parameter_list: List[Parameter]) -> SetParametersResult:
-        """Set parameters in one go; read-only ones may be given the value that they have."""
-        changes = self._settings.changes_of(parameter_list)
-        if parameter_list and not changes:
-            return SetParametersResult(successful=True)
-        result: SetParametersResult = super().set_parameters_atomically(changes)
-        return result
 
     def close(self) -> None:
         """Shut down in an orderly way from any state, while publishing still works."""
@@ -290,18 +282,10 @@ class SegformerNode(lifecycle.LifecycleNode):
 
     def _warn_of_idle_remaps(self, parameters: NodeParameters) -> None:
         # Whoever remaps image has a topic in mind, and would wait for its masks in vain.
-        used = {topics.input_name(camera.name, topic) for camera in parameters.cameras
-                for topic in REMAPPED if not getattr(camera, f'{topic.name}_topic')
-                and (topic is not topics.DEPTH_IN or camera.depth_transport != 'none')}
-        offered = {topics.input_name(name, topic) for topic in REMAPPED
-                   for name in ['', *(camera.name for camera in parameters.cameras)]}
-        for name in sorted(offered - used):
+        for name, why in sorted(unread_inputs(parameters).items()):
             resolved = self.resolve_topic_name(name)
             if resolved != self.resolve_topic_name(name, only_expand=True):
-                self.get_logger().warning(
-                    f'Remapping {name} to {resolved} does nothing: the parameters cameras, '
-                    'image_topic, camera_info_topic, depth_topic and depth_transport say what is '
-                    f'read. Remap one of {", ".join(sorted(used)) or "(none)"}, or change these.')
+                self.get_logger().warning(f'Remapping {name} to {resolved} does nothing: {why}')
         for camera in parameters.cameras:
             if camera.depth_topic and camera.depth_transport == 'none':
                 self.get_logger().warning(
@@ -330,6 +314,16 @@ class SegformerNode(lifecycle.LifecycleNode):
         if self._enabled:
             for camera in self._cameras.values():
                 camera.start()
+            self._warn_of_idle_names()
+
+    def _warn_of_idle_names(self) -> None:
+        # Not before: subscriptions are made as the node gets active.
+        names = topics.all_names([camera.name for camera in self._settings.current.cameras])
+        for text in endpoints.idle_overrides(self) + remaps.idle_rules(
+                self, self._remap_rules, names):
+            if text not in self._told_idle:
+                self._told_idle.add(text)
+                self.get_logger().warning(text)
 
     def _stop_cameras(self) -> None:
         for camera in self._cameras.values():

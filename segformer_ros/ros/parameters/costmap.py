@@ -30,11 +30,11 @@ class CostmapParameters(NamedTuple):
         'Grids a second, with images or without.', range=(0.1, 50.0))
     cost_profile: str = rows.parameter(
         'indoor', rows.LIVE,
-        'Costs of the classes: indoor, outdoor, landing, or the path of a YAML file.')
+        'Costs of the classes: indoor, outdoor, landing, street, or the path of a YAML file.')
     category_groups: str = rows.parameter(
         '', rows.CONFIGURE,
-        'Groups of ~/category_mask: indoor, outdoor, landing, or the path of a YAML file; empty: '
-        'those named as the cost profile.')
+        'Groups of ~/category_mask: indoor, outdoor, landing, street, or the path of a YAML file; '
+        'empty: those named as the cost profile.')
     category_width: int = rows.parameter(
         *_setting_row('category_width')[2:5],
         range=costmap_settings.bounds_of('category_width'))

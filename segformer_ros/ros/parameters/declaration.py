@@ -1,13 +1,14 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Declare parameters to ROS by their rows."""
+"""Declare parameters to ROS by their rows, and take back what ROS tools dumped."""
 
-from typing import Any
+from typing import Any, Iterable, List
 
 from rcl_interfaces import msg as rcl_interfaces
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.ros.io.endpoints import overrides_of
 from segformer_ros.ros.parameters import row as parameter_row
@@ -31,6 +32,50 @@ def declare(node: Node, row: parameter_row.Row) -> Any:
         raise ConfigurationError(wrong.rstrip('.'),
                                  remedy='Correct the parameter file or the command line.')
     return list(value) if row.kind is list else value
+
+
+def warn_of_unknown_names(node: Node, known: Iterable[str]) -> None:
+    """
+    Log a line for each parameter given at start that the node does not have.
+
+    :param known: full names of its rows
+    """
+    for sentence in parameter_row.unknown_names(overrides_of(node), known):
+        node.get_logger().warning(sentence)
+
+
+class ReloadableNode(Node):
+    """
+    A node whose read-only parameters may be given the value that they have.
+
+    rclpy refuses these, though ``ros2 param load`` of what ``ros2 param dump`` wrote has them
+    all.
+    """
+
+    def set_parameters(self, parameter_list: List[Parameter]
+                       ) -> List[rcl_interfaces.SetParametersResult]:
+        """Set parameters one by one."""
+        return [self.set_parameters_atomically([each]) for each in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: List[Parameter]
+                                  ) -> rcl_interfaces.SetParametersResult:
+        """Set parameters in one go."""
+        changes = [each for each in parameter_list if not (
+            self.has_parameter(each.name) and self.describe_parameter(each.name).read_only
+            and _same(each, self.get_parameter(each.name)))]
+        if parameter_list and not changes:
+            return rcl_interfaces.SetParametersResult(successful=True)
+        result: rcl_interfaces.SetParametersResult = super().set_parameters_atomically(changes)
+        return result
+
+
+def _same(one: Parameter, other: Parameter) -> bool:
+    """Return whether two parameters hold one value; lists may come as arrays."""
+    # An empty list has lost its type on the way through YAML.
+    values = [list(each.value) if hasattr(each.value, '__iter__') and not isinstance(
+        each.value, str) else each.value for each in (one, other)]
+    return bool(values[0] == values[1]) and isinstance(values[0], bool) == isinstance(
+        values[1], bool)
 
 
 def _descriptor(row: parameter_row.Row) -> rcl_interfaces.ParameterDescriptor:

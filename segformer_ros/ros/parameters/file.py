@@ -14,6 +14,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import read_node
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters.row import fault
+from segformer_ros.ros.parameters.row import unknown_names
 import yaml
 
 PARAMETERS = 'ros__parameters'
@@ -61,7 +62,7 @@ def read_node_file(path: str, node: str = '/segformer') -> NodeFile:
         raise ConfigurationError(wrong.rstrip('.'), remedy=f'Correct {path}.')
     known = {row.name: row for row in rows}
     return NodeFile(parameters.snapshot(values), values, [name for name in given if name in known],
-                    parameters.unknown_names(given, known))
+                    unknown_names(given, known))
 
 
 def read_overrides(path: str, node: str) -> Dict[str, Any]:

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one field each, with all that is known about it."""
 
-import difflib
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.geometry.camera_poses import Mount
@@ -16,8 +15,6 @@ from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
 
 TRANSPORTS = ('raw', 'compressed')
-FOREIGN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
-"""Declared by rclpy itself, and names that launch files share between nodes."""
 
 
 class CameraParameters(NamedTuple):
@@ -233,23 +230,6 @@ def with_general_default(row: rows.Row, values: Mapping[str, Any]) -> rows.Row:
     return row._replace(default=values.get(row.name.split('.', 1)[-1], row.default))
 
 
-def unknown_names(given: Iterable[str], known: Mapping[str, rows.Row]) -> List[str]:
-    """
-    Return a sentence for each parameter that the node does not have.
-
-    :param given: full names
-    :param known: rows by full name
-    """
-    sentences = []
-    for name in given:
-        if name in known or name.startswith(FOREIGN):
-            continue
-        near = ' or '.join(difflib.get_close_matches(name, list(known), 3))
-        sentences.append(f'Unknown parameter {name!r} is ignored.'
-                         + (f' Meant: {near}?' if near else ''))
-    return sentences
-
-
 def prefixed(camera: str, name: str) -> str:
     """Return the full name of a camera's parameter."""
     return f'{camera}.{name}' if camera else name
@@ -287,9 +267,11 @@ def combined_fault(values: Mapping[str, Any]) -> Optional[str]:
     if shared is not None:
         return shared
     costmap = parameters_costmap.costmap_parameters(values)
-    if not costmap.has_odometry and len(list(values['cameras'])) > 1:
+    cameras = list(values['cameras'])
+    if not costmap.has_odometry and len(cameras) > 1:
         return (f'Wrong value of odom_frame: got {costmap.odom_frame!r}, which is ground_frame '
-                'too; expected a frame of odometry, since several cameras share one grid.')
+                'too; expected a frame of odometry, since several cameras share one grid: '
+                f'cameras {cameras}.')
     try:
         check_settings(costmap.settings)
     except ConfigurationError as error:

@@ -6,9 +6,10 @@ What a parameter is: one row with all that ROS, its checks and the documentation
 Imports without ROS: tools and tests read the rows where there is none.
 """
 
+import difflib
 import math
 import re
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
 
 from segformer_ros.model.optimize.resize import LARGEST
 from segformer_ros.model.optimize.resize import SMALLEST
@@ -23,6 +24,10 @@ CAMERA_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
 """What ROS accepts as one token of a topic name, and what can stand before a dot."""
 KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
          list: 'a list of texts'}
+OF_ROS = ('use_sim_time', 'start_type_description_service')
+"""Parameters that rclpy declares itself."""
+OVERRIDES = 'qos_overrides.'
+"""Before those that :mod:`segformer_ros.ros.io.endpoints` reads."""
 
 
 class Row(NamedTuple):
@@ -80,6 +85,24 @@ def fault(row: Row, value: Any) -> Optional[str]:
     if row.name.endswith(('_topic', '.topic')) and value:
         return _topic_fault(row, value)
     return None
+
+
+def unknown_names(given: Iterable[str], known: Iterable[str]) -> List[str]:
+    """
+    Return a sentence for each parameter that a node does not have.
+
+    :param given: full names
+    :param known: full names of its rows
+    """
+    names = list(known)
+    sentences = []
+    for name in given:
+        if name in names or name in OF_ROS or name.startswith(OVERRIDES):
+            continue
+        near = ' or '.join(difflib.get_close_matches(name, [*names, *OF_ROS], 3))
+        sentences.append(f'Unknown parameter {name!r} is ignored.'
+                         + (f' Meant: {near}?' if near else ''))
+    return sentences
 
 
 def _is_of_kind(row: Row, value: Any) -> bool:

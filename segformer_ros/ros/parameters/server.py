@@ -9,10 +9,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
-from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.parameters import declaration
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters import row as parameters_row
-from segformer_ros.ros.parameters.declaration import declare
 
 
 class ParameterServer:
@@ -43,7 +42,7 @@ class ParameterServer:
         wrong = parameters.combined_fault(self._values)
         if wrong is not None:
             raise ConfigurationError(wrong.rstrip('.'))
-        self._warn_of_unknown_names()
+        declaration.warn_of_unknown_names(node, self._rows)
         self.current = parameters.snapshot(self._values)
         # rclpy of Humble has no callback after a change. Callbacks run newest first, so this one
         # has the last word as long as none is added before it.
@@ -51,23 +50,7 @@ class ParameterServer:
 
     def _declare(self, row: parameters_row.Row) -> None:
         self._rows[row.name] = row
-        self._values[row.name] = declare(self._node, row)
-
-    def _warn_of_unknown_names(self) -> None:
-        for sentence in parameters.unknown_names(endpoints.overrides_of(self._node), self._rows):
-            self._node.get_logger().warning(sentence)
-
-    def changes_of(self, asked: List[Parameter]) -> List[Parameter]:
-        """
-        Return what is to be set without read-only parameters that keep their value.
-
-        rclpy refuses these, though ``ros2 param load`` of what ``ros2 param dump`` wrote has
-        them all.
-        """
-        return [each for each in asked if not (
-            self._node.has_parameter(each.name)
-            and self._node.describe_parameter(each.name).read_only
-            and _same(each, self._node.get_parameter(each.name)))]
+        self._values[row.name] = declaration.declare(self._node, row)
 
     def put(self, values: Dict[str, Any]) -> None:
         """
@@ -112,12 +95,3 @@ class ParameterServer:
             self._values = values
             self._on_change(before, self.current)
         return SetParametersResult(successful=True)
-
-
-def _same(one: Parameter, other: Parameter) -> bool:
-    """Return whether two parameters hold one value; lists may come as arrays."""
-    # An empty list has lost its type on the way through YAML.
-    values = [list(each.value) if hasattr(each.value, '__iter__') and not isinstance(
-        each.value, str) else each.value for each in (one, other)]
-    return bool(values[0] == values[1]) and isinstance(values[0], bool) == isinstance(
-        values[1], bool)

@@ -15,10 +15,12 @@ from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import quaternion_of
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import images as io_images
+from segformer_ros.ros.io import remaps
 from segformer_ros.ros.io.clock import create_steady_timer
 from segformer_ros.ros.io.topics import Topic
-from segformer_ros.ros.parameters.declaration import declare
+from segformer_ros.ros.parameters import declaration
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
 from segformer_ros.ros.peers import simulated_robot
@@ -88,7 +90,7 @@ DYNAMIC_QOS = QoSProfile(depth=100)
 STATIC_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class SimulatedCameraNode(Node):
+class SimulatedCameraNode(declaration.ReloadableNode):
     """
     Publishes what the camera of a robot sees.
 
@@ -96,12 +98,15 @@ class SimulatedCameraNode(Node):
     by 1 / rate with each image, so the n-th image of a seed is always the same one; its stamp is
     the node's clock. With another ``pose_source`` the robot goes where it is told to.
 
+    :param command_line: of the process; what it remaps in vain is told
+    :param options: of rclpy's ``Node``
     :raises ConfigurationError: a parameter given at start cannot be used
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, command_line: Sequence[str] = (), **options: Any) -> None:
         super().__init__('simulated_camera', **options)
-        self._values = {row.name: row.kind(declare(self, row)) for row in ROWS}
+        self._values = {row.name: row.kind(declaration.declare(self, row)) for row in ROWS}
+        declaration.warn_of_unknown_names(self, self._values)
         values = self._values
         self._world = World(values['world'], values['seed'], values['textures'])
         if not values['people']:
@@ -115,8 +120,8 @@ class SimulatedCameraNode(Node):
         self._info = camera_info(values)
         self._renderer = Renderer(CameraModel(_calibration(self._info)).rays())
         self._publishers_by_topic = {
-            topic.name: self.create_publisher(
-                CameraInfo if topic is CAMERA_INFO else Image, topic.name, topic.profile())
+            topic.name: endpoints.advertise(
+                self, CameraInfo if topic is CAMERA_INFO else Image, topic.name, topic.profile())
             for topic in OUTPUTS}
         self._transforms = TransformPublisher(self)
         self._transforms.send_static([transform_message(
@@ -131,6 +136,10 @@ class SimulatedCameraNode(Node):
             self._world.personal_space = 0.0
             self._motion = simulated_robot.motion_of(self, values, self._world, self._trajectory)
             self._timer = create_steady_timer(self, self._motion.period, self._on_step)
+        names = [topic.name for topic in OUTPUTS + simulated_robot.OUTPUTS]
+        for text in endpoints.idle_overrides(self) + remaps.idle_rules(
+                self, remaps.rules_of(command_line), names + list(simulated_robot.OTHER_NAMES)):
+            self.get_logger().warning(text)
         self.get_logger().info(f"{values['world']} world, seed {values['seed']}, "
                                f"{values['width']} x {values['height']} pixels, {values['rate']} "
                                'Hz.')
@@ -249,8 +258,8 @@ class TransformPublisher:
     """Publishes /tf and /tf_static."""
 
     def __init__(self, node: Node) -> None:
-        self._dynamic = node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
-        self._static = node.create_publisher(TFMessage, '/tf_static', STATIC_QOS)
+        self._dynamic = endpoints.advertise(node, TFMessage, '/tf', DYNAMIC_QOS)
+        self._static = endpoints.advertise(node, TFMessage, '/tf_static', STATIC_QOS)
 
     def send(self, transforms: Sequence[geometry_msgs.TransformStamped]) -> None:
         """Publish transforms that hold at their stamps."""

@@ -14,11 +14,13 @@ from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from segformer_ros.common import arrays
 from segformer_ros.common import time as stamps
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
+from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
@@ -103,7 +105,10 @@ OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT, DESCRIPTION)
 """Those that are always there; :data:`IMU` is not."""
 TYPES = {CONTACT.name: Bool, DESCRIPTION.name: String}
 """Types of those that are no Odometry."""
+COMMAND = 'cmd_vel'
 RESET_SERVICE = 'reset'
+OTHER_NAMES = (IMU.name, COMMAND, RESET_SERVICE)
+"""Names of the robot beside :data:`OUTPUTS`, before they are remapped."""
 # World time is stamped from here on: stamps of zero mean "no time".
 _FIRST_STAMP = 1.0
 
@@ -142,21 +147,22 @@ class CommandedRobot:
             robot.Pose2D(float(start[0, 3]), float(start[1, 3]),
                          math.atan2(start[1, 0], start[0, 0])), values['seed'])
         kind = TwistStamped if values['enable_stamped_cmd_vel'] else Twist
-        node.create_subscription(kind, 'cmd_vel', self._on_command, 1)
-        self._outputs = {topic.name: node.create_publisher(
-            TYPES.get(topic.name, Odometry), topic.name, topic.profile()) for topic in OUTPUTS}
+        endpoints.subscribe(node, kind, COMMAND, self._on_command, QoSProfile(depth=1))
+        self._outputs = {topic.name: endpoints.advertise(
+            node, TYPES.get(topic.name, Odometry), topic.name, topic.profile())
+            for topic in OUTPUTS}
         self._outputs[DESCRIPTION.name].publish(String(data=urdf(
             values['base_frame'], values['robot_radius'])))
         self._imu = imu.SimulatedImu(imu.ImuErrors(
             orientation=math.radians(values['imu_noise']),
             turn_rate=math.radians(values['imu_noise']), bias=math.radians(values['imu_bias']),
             offset=math.radians(values['imu_offset'])), values['seed'])
-        self._imu_output = None if values['imu'] == 'none' else node.create_publisher(
-            Imu, IMU.name, IMU.profile())
-        self._clock = node.create_publisher(Clock, '/clock', 10) \
+        self._imu_output = None if values['imu'] == 'none' else endpoints.advertise(
+            node, Imu, IMU.name, IMU.profile())
+        self._clock = endpoints.advertise(node, Clock, '/clock', QoSProfile(depth=10)) \
             if values['publish_clock'] else None
-        self._diagnostics = node.create_publisher(diagnostic_msgs.DiagnosticArray,
-                                                  '/diagnostics', 10)
+        self._diagnostics = endpoints.advertise(node, diagnostic_msgs.DiagnosticArray,
+                                                '/diagnostics', QoSProfile(depth=10))
         node.create_service(Trigger, RESET_SERVICE, self._on_reset)
         self._began = time.monotonic()
         self._told_contact: Optional[bool] = None
@@ -247,7 +253,7 @@ class FollowedTransforms:
         """Seconds between two calls of :meth:`move`."""
         self._newest: Optional[Moment] = None
         self._first = 0
-        node.create_subscription(TFMessage, '/tf', self._on_transforms, 100)
+        endpoints.subscribe(node, TFMessage, '/tf', self._on_transforms, QoSProfile(depth=100))
 
     def move(self) -> Optional[Moment]:
         """Return where the newest transform says that the robot is; None before the first."""

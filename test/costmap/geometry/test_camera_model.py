@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera model against OpenCV, against itself backwards, and against bad CameraInfo."""
 
+import types
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
@@ -10,9 +12,12 @@ import numpy as np
 import pytest
 
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.costmap.geometry import distortion
 from segformer_ros.costmap.geometry.camera_model import Calibration
+from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import MOST_NUMBERS
 from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
 from segformer_ros.costmap.geometry.distortion import PolynomialDistortion
@@ -210,7 +215,12 @@ def test_scaling_agrees_with_opencv_resizing():
     ({'binning_x': -1}, 'Impossible binning'),
     ({'distortion_model': 'plumb_bob', 'd': (0.1,)}, "coefficients for 'plumb_bob'.*got 1"),
     ({'distortion_model': 'equidistant', 'd': (0.1,) * 5}, "'equidistant'.*got 5; expected 4"),
-    ({'distortion_model': 'plum_bob'}, "Unknown distortion model.*'plum_bob'.*rational"),
+    ({'distortion_model': 'plum_bob'},
+     "Unknown distortion model.*'plum_bob'.*rational.*Did you mean 'plumb_bob'[?]"),
+    ({'distortion_model': 'inverse_brown_conrady'}, "model.*'inverse_brown_conrady'; expected"),
+    ({'distortion_model': 'omni', 'd': (0.0,) * 5}, "Unknown distortion model.*'omni'"),
+    ({'distortion_model': 'thin_prism_fisheye', 'd': ()}, "Unknown.*'thin_prism_fisheye'"),
+    ({'distortion_model': 'kannala_brandt8', 'd': (0.0,) * 8}, "Unknown.*'kannala_brandt8'"),
     ({'d': (float('inf'), 0, 0, 0, 0)}, 'not finite'),
     ({'distortion_model': 'rational_polynomial', 'd': (0.0,) * 12 + (0.1, 0.0)}, 'tilted sensor'),
     ({'r': (2.0, 0, 0, 0, 1, 0, 0, 0, 1)}, 'R of CameraInfo is not a rotation')])
@@ -246,8 +256,9 @@ def test_rectified_topics_are_known_by_their_last_name(topic, expected):
 
 
 @pytest.mark.parametrize('spelling', [
-    'PLUMB_BOB', 'plumb bob', 'Plumb-Bob', 'radtan', 'radial-tangential', 'Brown Conrady',
-    'pinhole'])
+    'PLUMB_BOB', 'plumb bob', 'Plumb-Bob', 'PlumbBob', 'radtan', 'rad_tan', 'radtan5',
+    'radial-tangential', 'RadialTangential', 'Brown Conrady', 'BrownConrady', 'pinhole',
+    'opencv', 'OPENCV'])
 def test_usual_spellings_of_five_coefficients_are_opencvs_polynomial(spelling):
     d = LENSES['mild'][1]
     points = np.array([[0.3, -0.2, 1.0], [0.0, 0.1, 2.0], [-0.4, 0.3, 1.1]])
@@ -260,7 +271,24 @@ def test_usual_spellings_of_five_coefficients_are_opencvs_polynomial(spelling):
                                    atol=1e-6)
 
 
-@pytest.mark.parametrize('spelling', ['fisheye', 'EQUIDISTANT', 'equi', 'Kannala-Brandt', 'kb4'])
+@pytest.mark.parametrize('model, name', [
+    ('rational_polynomial', 'rational'), ('Rational Polynomial', 'rational'),
+    ('RationalPolynomial', 'rational'), ('FULL_OPENCV', 'rational'), ('radtan8', 'rational'),
+    ('opencv', 'rational'), ('pinhole', 'rational'), ('rational_polynomial', 'prism'),
+    ('thin_prism', 'prism'), ('Thin-Prism', 'prism'), ('opencv', 'prism'),
+    ('OPENCV', 'four'), ('radtan', 'four'), ('plumb_bob', 'four')])
+def test_the_longer_and_the_shorter_polynomials_are_opencvs(model, name):
+    d = LENSES['mild'][1][:4] if name == 'four' else LENSES[name][1]
+    points = np.array([[0.3, -0.2, 1.0], [0.0, 0.1, 2.0], [-0.4, 0.3, 1.1]])
+    expected = cv2.projectPoints(points, np.zeros(3), np.zeros(3),
+                                 np.array(K).reshape(3, 3), np.array(d))[0][:, 0]
+    camera = CameraModel(calibration('none', distortion_model=model, d=d))
+    np.testing.assert_allclose(np.stack(camera.project(*points.T), axis=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('spelling', [
+    'fisheye', 'EQUIDISTANT', 'equi', 'Kannala-Brandt', 'KannalaBrandt', 'kannala_brandt4', 'kb4',
+    'OPENCV_FISHEYE'])
 @pytest.mark.parametrize('padding', [0, 1, 4, 10])
 def test_usual_spellings_of_a_fisheye_are_opencvs_fisheye(spelling, padding):
     d = LENSES['fisheye'][1]
@@ -273,12 +301,26 @@ def test_usual_spellings_of_a_fisheye_are_opencvs_fisheye(spelling, padding):
 
 
 @pytest.mark.parametrize('model', ['pinhole', 'PINHOLE', 'plumb_bob', 'radtan', 'none', '',
-                                   'rational_polynomial'])
+                                   'rational_polynomial', 'opencv', 'thin_prism', 'rectified',
+                                   'plum_bob', 'Inverse Brown Conrady'])
 @pytest.mark.parametrize('zeros', [0, 1, 4, 5, 8, 14, 20])
 def test_zeros_alone_are_no_distortion(model, zeros):
     camera = CameraModel(calibration('none', distortion_model=model, d=(0.0,) * zeros))
     u, v = camera.project(np.array([0.4]), np.array([-0.3]), np.array([1.0]))
     assert (u[0], v[0]) == (pytest.approx(510.0), pytest.approx(97.0))
+
+
+def test_an_unknown_model_of_zeros_is_told_once(caplog, monkeypatch):
+    monkeypatch.setattr(distortion, '_told', set())
+    for _ in range(3):
+        CameraModel(calibration('none', distortion_model='my_lens', d=(0.0,) * 5))
+    CameraModel(calibration('none', distortion_model='plumb_bob', d=(0.0,) * 5))
+    (line,) = caplog.messages
+    assert line == ("Unknown distortion model 'my_lens' in CameraInfo is taken for none: its "
+                    'coefficients are all zero.')
+    for number in range(100):
+        CameraModel(calibration('none', distortion_model=f'lens {number}', d=()))
+    assert 5 < len(caplog.messages) < 20
 
 
 @pytest.mark.parametrize('model, d', [
@@ -329,3 +371,85 @@ def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
     assert (scaled.width, scaled.height) == (320, 240)
     with pytest.raises(InvalidInputError, match='disagree about the size'):
         scaled_calibration(calibration('mild'), (320, 320))
+
+
+@pytest.mark.parametrize('k, p', [((0.0,) * 9, P), (K, (0.0,) * 12), (K, ())])
+def test_of_an_uncalibrated_matrix_the_other_is_scaled_all_the_same(k, p):
+    scaled = scaled_calibration(calibration('mild', k=k, p=p), (320, 240))
+    for found, given in ((scaled.k, k), (scaled.p, p)):
+        if not any(given):
+            assert found == given
+            continue
+        half = np.array(given).reshape(3, -1) * [[0.5], [0.5], [1.0]]
+        # Sizes are converted between the edges of pixels: half a pixel is half as far away.
+        half[:2, 2] = 0.5 * (np.array(given).reshape(3, -1)[:2, 2] + 0.5) - 0.5
+        np.testing.assert_allclose(np.array(found).reshape(3, -1), half)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'roi_x': 240, 'roi_width': 400, 'roi_height': 480}, None),
+    ({'roi_x': 241, 'roi_width': 400, 'roi_height': 480}, 'Region of interest'),
+    ({'roi_y': 180, 'roi_width': 640, 'roi_height': 300}, None),
+    ({'roi_y': 181, 'roi_width': 640, 'roi_height': 300}, 'Region of interest'),
+    ({'roi_x': -1, 'roi_width': 400}, 'Region of interest'),
+    ({'roi_y': -1, 'roi_height': 300}, 'Region of interest'),
+    ({'binning_x': 640, 'binning_y': 480}, None),
+    ({'binning_x': 641}, 'Impossible binning'), ({'binning_y': 481}, 'Impossible binning'),
+    ({'binning_y': -1}, 'Impossible binning'),
+    ({'width': 1, 'height': 1}, None), ({'width': -1}, 'has no size'),
+    ({'height': 0}, 'has no size'),
+    ({'k': (500.0, 0, 310.0, 0, -510.0, 250.0, 0, 0, 1)}, 'fy -510'),
+    ({'k': (500.0, 0, 310.0, 0, 0.0, 250.0, 0, 0, 1)}, 'fy 0'),
+    ({'k': (500.0, 0, float('inf'), 0, 510.0, 250.0, 0, 0, 1)}, 'K of CameraInfo cannot'),
+    ({'r': (1.0004, 0, 0, 0, 1, 0, 0, 0, 1)}, None),
+    ({'r': (1.0006, 0, 0, 0, 1, 0, 0, 0, 1)}, 'not a rotation'),
+    ({'r': (1.0, 0, 0, 0, 1, 0, 0, 0)}, 'not a rotation')])
+def test_fields_of_camera_info_hold_up_to_their_bounds(changes, words):
+    given = calibration('none', **changes)
+    if words is None:
+        CameraModel(given)
+    else:
+        with pytest.raises(InvalidInputError, match=words):
+            CameraModel(given)
+
+
+@pytest.mark.parametrize('mask_wh, fits', [
+    # Of 640 x 480: a pixel of rounding in either direction.
+    ((320, 240), True), ((321, 240), True), ((319, 240), True), ((322, 240), False),
+    ((318, 240), False), ((320, 241), True), ((320, 242), False), ((0, 0), False),
+    ((1, 1), True)])
+def test_a_mask_has_the_shape_of_its_image_to_a_pixel(mask_wh, fits):
+    given = calibration('none')
+    if fits:
+        assert CameraModel(given, mask_wh).size_wh == mask_wh
+    else:
+        with pytest.raises(InvalidInputError, match='disagree about the size'):
+            CameraModel(given, mask_wh)
+
+
+class Endless:
+    """A field that must not be read to its end."""
+
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        assert self.length <= MOST_NUMBERS
+        return iter([0.0] * self.length)
+
+
+@pytest.mark.parametrize('field', ['d', 'k', 'r', 'p'])
+@pytest.mark.parametrize('length', [MOST_NUMBERS, MOST_NUMBERS + 1, 10 ** 6])
+def test_a_field_of_a_million_numbers_is_refused_before_it_is_read(field, length):
+    values = dict({'d': (), 'k': K, 'r': (), 'p': ()}, **{field: Endless(length)})
+    info = types.SimpleNamespace(
+        width=640, height=480, distortion_model='plumb_bob', binning_x=0, binning_y=0,
+        roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0), **values)
+    if length <= MOST_NUMBERS:
+        assert getattr(calibration_of(info), field) == (0.0,) * length
+    else:
+        with pytest.raises(InvalidInputError, match=f'{field.upper()} of CameraInfo'):
+            calibration_of(info)

@@ -12,8 +12,10 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.geometry.transform_buffer import LONGEST_NAME
+from segformer_ros.costmap.geometry.transform_buffer import MOST_CHAIN
 from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
 from segformer_ros.costmap.geometry.transform_buffer import MOST_STAMPS
+from segformer_ros.costmap.geometry.transform_buffer import MOST_WANTED
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 
 STAMP = 1700000000.0
@@ -210,6 +212,35 @@ def test_who_invents_frames_fills_no_memory_and_locks_nobody_out(static):
     buffer.lookup('odom', 'camera', STAMP + 0.5)
     buffer.insert('base', 'arm', STAMP, (0, 0, 0), NO_TURN)
     buffer.lookup('base', 'arm', STAMP)
+
+
+@pytest.mark.parametrize('static', [False, True])
+def test_the_mount_stays_though_a_stranger_asks_for_more_frames_than_are_remembered(static):
+    # Images name the frame that is asked for: a stranger's images name ever new ones. A static
+    # transform comes once, so that it would be lost until the next start.
+    buffer = tree()
+    buffer.insert('base', 'mount', STAMP, (0, 0, 1), NO_TURN, static=True)
+    buffer.insert('odom', 'base', STAMP, (0, 0, 0), NO_TURN)
+    buffer.lookup('odom', 'mount', STAMP)
+    for number in range(2 * MOST_WANTED):
+        with pytest.raises(TransformError):
+            buffer.lookup('other', f'asked_{number}', STAMP)
+    invent(buffer, 3 * MOST_FRAMES, static)
+    # The robot goes on to say where it is.
+    buffer.insert('odom', 'base', STAMP, (0, 0, 0), NO_TURN)
+    np.testing.assert_allclose(buffer.lookup('odom', 'mount', STAMP)[:3, 3], (0, 0, 1))
+
+
+@pytest.mark.parametrize('links, is_known', [(MOST_CHAIN, True), (MOST_CHAIN + 1, False)])
+def test_chains_longer_than_any_robot_s_are_not_followed(links, is_known):
+    buffer = TransformBuffer()
+    for number in range(links):
+        buffer.insert(f'link_{number}', f'link_{number + 1}', STAMP, (1, 0, 0), NO_TURN)
+    if is_known:
+        assert buffer.lookup('link_0', f'link_{links}', STAMP)[0, 3] == pytest.approx(links)
+    else:
+        with pytest.raises(TransformError, match='not connected'):
+            buffer.lookup('link_0', f'link_{links}', STAMP)
 
 
 def test_one_frame_keeps_a_bounded_history():

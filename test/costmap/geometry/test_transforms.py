@@ -126,3 +126,101 @@ def test_a_camera_below_the_ground_and_one_nowhere_are_named():
 def test_cameras_that_look_down_or_ahead_pass():
     for pitch in (-0.3, 0.0, 0.35, np.pi / 2):
         poses.check_camera_pose(poses.CameraPose(np.eye(4), poses.mount_pose(0.8, pitch)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(QUATERNIONS)
+def test_rotations_become_the_quaternion_that_they_came_from(quaternion):
+    q = np.array(quaternion) / np.linalg.norm(quaternion)
+    found = np.array(poses.quaternion_of(poses.rotation_of(q)))
+    # q and -q are the same rotation; w is not below zero, but for rounding where it is zero.
+    assert found[3] >= 0.0
+    np.testing.assert_allclose(found if found.dot(q) > 0.0 else -found, q, atol=1e-7)
+
+
+@pytest.mark.parametrize('quaternion', [
+    (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (0.6, 0.8, 0, 0), (0, 0.6, 0.8, 0),
+    (0.8, 0, 0.6, 0), (0.9, 0.1, 0.3, 0.3), (0.1, 0.9, 0.3, 0.3), (0.3, 0.1, 0.9, 0.3),
+    (0.2, -0.3, 0.1, 0.9)])
+def test_half_turns_and_each_largest_component_become_their_quaternion(quaternion):
+    q = np.array(quaternion, float) / np.linalg.norm(quaternion)
+    found = np.array(poses.quaternion_of(poses.rotation_of(q)))
+    np.testing.assert_allclose(found if found.dot(q) > 0.0 else -found, q, atol=1e-12)
+
+
+@pytest.mark.parametrize('length, is_taken', [(0.1001, True), (0.0999, False), (1e150, True)])
+def test_a_quaternion_of_any_length_from_a_tenth_is_taken(length, is_taken):
+    q = np.array([0.5, -0.5, 0.5, 0.5])
+    if is_taken:
+        np.testing.assert_allclose(poses.unit_quaternion(q * length), q, atol=1e-12)
+    else:
+        with pytest.raises(InvalidInputError, match='not a quaternion'):
+            poses.unit_quaternion(q * length)
+
+
+@pytest.mark.parametrize('angle', [0.0, 1e-9, 9e-7, 2e-6, 1e-3, 1.0])
+@pytest.mark.parametrize('share', [0.0, 0.25, 1.0])
+def test_slerp_turns_by_its_share_however_small_the_angle(angle, share):
+    # About z: the angle between the quaternions is half of that of the rotations.
+    first = np.array([0.0, 0.0, np.sin(0.2), np.cos(0.2)])
+    second = np.array([0.0, 0.0, np.sin(0.2 + angle), np.cos(0.2 + angle)])
+    expected = 0.2 + share * angle
+    for turned in (second, -second):
+        np.testing.assert_allclose(
+            poses.slerp(first, turned, share),
+            [0.0, 0.0, np.sin(expected), np.cos(expected)], atol=1e-14 + 1e-9 * angle)
+
+
+@pytest.mark.parametrize('from_down, is_taken', [(59.9, True), (60.1, False)])
+def test_a_beam_counts_up_to_sixty_degrees_from_straight_down(from_down, is_taken):
+    beam = np.eye(4)
+    beam[:3, :3] = poses.turn(0.0, np.radians(90.0 - from_down), 0.0)
+    if is_taken:
+        assert poses.height_from_range(2.0, beam) == pytest.approx(
+            2.0 * np.cos(np.radians(from_down)))
+    else:
+        with pytest.raises(InvalidInputError, match='60 degrees from straight down'):
+            poses.height_from_range(2.0, beam)
+
+
+@pytest.mark.parametrize('distance, limits, is_taken', [
+    (0.2, (0.2, 12.0), True), (0.19, (0.2, 12.0), False), (5.0, (0.0, 0.0), True),
+    (5.0, (3.0, 3.0), True), (5.0, (12.0, 0.2), True), (1e-3, (0.0, 0.0), True),
+    (0.0, (0.0, 0.0), False), (-1.0, (0.0, 0.0), False)])
+def test_a_range_counts_within_the_limits_that_its_driver_gives(distance, limits, is_taken):
+    down = np.eye(4)
+    down[:3, :3] = poses.turn(0.0, np.pi / 2, 0.0)
+    if is_taken:
+        assert poses.height_from_range(distance, down, limits) == pytest.approx(distance)
+    else:
+        with pytest.raises(InvalidInputError, match='no echo'):
+            poses.height_from_range(distance, down, limits)
+
+
+@pytest.mark.parametrize('height, is_taken', [(0.0101, True), (0.0099, False)])
+def test_a_camera_is_above_the_ground_from_a_centimetre(height, is_taken):
+    pose = poses.CameraPose(np.eye(4), poses.mount_pose(height, 0.3))
+    if is_taken:
+        poses.check_camera_pose(pose)
+    else:
+        with pytest.raises(TransformError, match='not above the ground'):
+            poses.check_camera_pose(pose)
+
+
+@pytest.mark.parametrize('degrees_up, is_taken', [(44.9, True), (45.1, False)])
+def test_a_camera_may_look_up_to_half_way_up(degrees_up, is_taken):
+    pose = poses.CameraPose(np.eye(4), poses.mount_pose(1.0, -np.radians(degrees_up)))
+    if is_taken:
+        poses.check_camera_pose(pose)
+    else:
+        with pytest.raises(TransformError, match='45 degrees above the horizon'):
+            poses.check_camera_pose(pose)
+
+
+@pytest.mark.parametrize('which', [0, 1])
+def test_either_pose_of_a_camera_that_is_not_finite_is_named(which):
+    pair = [np.eye(4), poses.mount_pose(1.0, 0.3)]
+    pair[which] = pair[which].copy()
+    pair[which][0, 3] = np.inf
+    with pytest.raises(TransformError, match='not finite'):
+        poses.check_camera_pose(poses.CameraPose(*pair))

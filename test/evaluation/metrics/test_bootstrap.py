@@ -84,3 +84,21 @@ def test_single_frame_gives_an_interval_without_width():
 @pytest.mark.parametrize('frames, length', [(1, 1), (8, 2), (27, 3), (1000, 10)])
 def test_blocks_grow_with_the_cube_root(frames, length):
     assert block_length(frames) == length
+
+
+def test_a_class_that_does_not_occur_weighs_nothing():
+    random = np.random.RandomState(5)
+    first, second = counts_of(random.rand(30)), counts_of(random.rand(30))
+    expected = paired_intervals(first, second, photos(30), draws=60)
+    absent = np.zeros((30, 3, 1), np.int64)
+    found = paired_intervals(np.concatenate([first, absent], axis=2),
+                             np.concatenate([second, absent], axis=2), photos(30), draws=60)
+    for name in ('miou', 'accuracy'):
+        assert found[name] == pytest.approx(expected[name])
+
+
+@pytest.mark.parametrize('low, high, is_clear', [
+    (0.01, 0.02, True), (-0.02, -0.01, True), (-0.01, 0.01, False), (0.0, 0.01, False),
+    (-0.01, 0.0, False)])
+def test_a_difference_is_clear_where_its_interval_leaves_zero_out(low, high, is_clear):
+    assert Interval(0.5 * (low + high), low, high).is_clear is is_clear

@@ -53,6 +53,18 @@ def test_levels_become_normalised_values_and_come_back_exactly(seed):
     np.testing.assert_array_equal(back, levels)
 
 
+def test_levels_come_back_from_float16_too():
+    levels = np.arange(72).reshape((1, 4, 6, 3)).astype(np.uint8) * 3
+    half = FLOAT._replace(input_dtype='float16')
+    converted = convert_frame({'image': levels}, LEVELS, half)
+    assert converted['pixel_values'].dtype == np.float16
+    np.testing.assert_allclose(converted['pixel_values'], slow_normalise(levels), rtol=1e-3)
+    np.testing.assert_array_equal(convert_frame(converted, half, LEVELS)['image'], levels)
+    single = convert_frame(converted, half, FLOAT)['pixel_values']
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(single, converted['pixel_values'])
+
+
 def test_layout_alone_may_change():
     target = FLOAT._replace(input_layout='nhwc')
     array = np.arange(72, dtype=np.float32).reshape(1, 3, 4, 6)

@@ -11,6 +11,7 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.inference.base import mask_check as self_check
 from segformer_ros.inference.base.mask_check import compare_masks
+from segformer_ros.model.spec import ModelSpec
 
 SHAPE = (1, 50, 100)
 
@@ -122,3 +123,52 @@ def test_result_survives_being_stored_and_damaged_ones_are_type_errors():
     for change in ({'passed': 'yes'}, {'agreement': None}, {'extra': 1}):
         with pytest.raises(TypeError):
             self_check.self_check_from_json(dict(check._asdict(), **change))
+
+
+@pytest.mark.parametrize('kind, values, class_axis, expected', [
+    ('logits', [[[[1.0, 5.0]], [[2.0, 4.0]], [[2.0, -1.0]]]], 1, [[[1, 0]]]),
+    ('probabilities', [[[[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]]], 3, [[[2, 0]]]),
+    # One channel, that of class 0: the other class where it is below its middle.
+    ('binary_logits', [[[[-0.1, 0.0, 0.1]]]], 1, [[[1, 0, 0]]]),
+    ('binary_probabilities', [[[[0.49], [0.5], [0.51]]]], 3, [[[1, 0, 0]]]),
+    ('labels', [[[[3, 0, 7]]]], 1, [[[3, 0, 7]]]), ('labels', [[[3, 0, 7]]], 1, [[[3, 0, 7]]])])
+def test_class_ids_follow_from_each_kind_of_output(kind, values, class_axis, expected):
+    dtype = np.int64 if kind == 'labels' else np.float32
+    found = self_check.class_ids(np.array(values, dtype), kind, class_axis)
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize('layout, axis', [('nchw', 1), ('nhwc', 3)])
+def test_channels_lie_where_the_layout_says(layout, axis):
+    spec = ModelSpec('x', 'ade20k', 3, input_size_wh=(8, 8), output_layout=layout,
+                     output_size_wh=(4, 4))
+    assert self_check.class_axis_of(spec) == axis
+
+
+def test_a_class_keeps_half_of_itself_in_each_frame_and_nine_tenths_over_all():
+    # 200 frames of 5000 pixels; class 12 has 100 in one of them: 0.01 % of all.
+    many = [mask()] * 199
+    for lost, passes in ((50, True), (51, False)):
+        check = compare_masks([mask((12, 100))] + many, [mask((12, 100 - lost))] + many, True,
+                              200, 0)
+        assert check.passed is passes, check.reason
+    # 1000 pixels of one frame, of which so many may be lost: 2 % of its pixels differ by 100.
+    for lost, passes in ((100, True), (101, False)):
+        references, candidates = [mask((12, 1000))] * 3, [mask((12, 1000 - lost))] * 3
+        # Agreement is not what decides here.
+        others = [mask()] * 7
+        check = compare_masks(references + others, candidates + others, True, 10, 0)
+        assert check.agreement >= 0.99
+        assert check.passed is passes, check.reason
+
+
+@pytest.mark.parametrize('change', [
+    {'reason': None}, {'finite': 1}, {'lowest_iou': 'high'}, {'lowest_iou_class': 'person'},
+    {'live_frames': 1.5}, {'bundled_frames': None}])
+def test_every_field_of_a_stored_result_is_of_its_kind(change):
+    check = compare_masks([mask((3, 60))], [mask((3, 60))], True, 1, 0)
+    with pytest.raises(TypeError, match='|'.join(change)):
+        self_check.self_check_from_json(dict(check._asdict(), **change))
+    # No class was checked where none is large enough.
+    none = check._replace(lowest_iou_class=None, lowest_iou=1)
+    assert self_check.self_check_from_json(dict(none._asdict())) == none

@@ -52,6 +52,24 @@ def test_what_the_user_says_is_no_assumption():
     assert result.assumptions == ()
 
 
+def test_float16_ends_are_taken():
+    result = draft(w.segmenter(input_dtype=w.FLOAT16, output_dtype=w.FLOAT16))
+    assert result.spec.input_dtype == 'float16'
+    assert result.spec.output_kind == 'logits'
+
+
+@pytest.mark.parametrize('tail', [('Resize',), ('Resize', 'Identity'), ('Resize', 'Cast')])
+def test_dynamic_file_that_enlarges_its_output_gives_the_size_of_the_input(tail):
+    shape = ('b', 'c', 'h', 'w')
+    content = w.segmenter(('b', 3, 'h', 'w'), shape, tail=tail)
+    result = draft(content, input_size_wh=(641, 320))
+    assert result.spec.output_size_wh == (641, 320)
+    assert 'output_size_wh: that of the input, as the network enlarges its output' \
+        in result.assumptions
+    plain = draft(w.segmenter(('b', 3, 'h', 'w'), shape), input_size_wh=(641, 320))
+    assert plain.spec.output_size_wh == (161, 80)
+
+
 def test_dynamic_file_takes_the_number_of_classes_from_its_last_convolution():
     content = w.segmenter(('b', 3, 'h', 'w'), ('b', 'c', 'h4', 'w4'))
     result = draft(content, input_size_wh=(641, 320))

@@ -41,6 +41,44 @@ def test_structure_is_found_in_every_exporters_graph(style):
         'blocks 1+2+1+1, widths 8+12+20+32, heads 1+2+5+4, 9 classes'
 
 
+def test_parts_of_a_merged_layer_are_told_by_their_number():
+    model = export('pairs')
+    plain = parse_segformer(model, 'pixel_values', 'logits')
+    numbers = [node for node in model.graph.node if node.op_type == 'Gather'
+               and not node.output[0].startswith('shape')]
+    constants = {node.output[0]: node for node in model.graph.node if node.op_type == 'Constant'}
+    for node in numbers:
+        value = numpy_helper.to_array(constants[node.input[1]].attribute[0].t)
+        if any(each.name == 'axis' for each in node.attribute):
+            constants[node.input[1]].attribute[0].t.CopyFrom(
+                numpy_helper.from_array(np.int64(1 - value)))
+    turned = parse_segformer(model, 'pixel_values', 'logits')
+    one, other = (network.stages[0].blocks[0].attention for network in (plain, turned))
+    np.testing.assert_array_equal(one.key.weight, other.value.weight)
+    np.testing.assert_array_equal(one.value.bias, other.key.bias)
+    assert not np.array_equal(one.key.weight, one.value.weight)
+
+
+@pytest.mark.parametrize('change', [
+    lambda helper, node: node.attribute.append(helper.make_attribute('is_causal', 1)),
+    lambda helper, node: node.input.append('mask'),
+    lambda helper, node: node.attribute.remove(node.attribute[0])])
+def test_attention_of_another_kind_is_refused(change):
+    model = export('whole attention')
+    change(onnx.helper, next(node for node in model.graph.node if node.op_type == 'Attention'))
+    with pytest.raises(UnsupportedGraphError, match='attention'):
+        parse_segformer(model, 'pixel_values', 'logits')
+
+
+@pytest.mark.parametrize('name', ['loop', 'self'])
+def test_graph_with_a_loop_is_refused(name):
+    model = export()
+    relu = next(node for node in model.graph.node if node.op_type == 'Relu')
+    relu.input[0] = relu.output[0] if name == 'self' else 'logits'
+    with pytest.raises(UnsupportedGraphError, match='loop'):
+        parse_segformer(model, 'pixel_values', 'logits')
+
+
 @pytest.mark.parametrize('style', sorted(STYLES))
 def test_every_weight_of_the_file_is_used_once(style):
     model = export(style)

@@ -163,8 +163,7 @@ def test_labels_at_the_size_of_the_logits_get_those_of_the_image(tmp_path, monke
 
 @pytest.mark.parametrize('steps, kind, output', [
     ([step('Resize', mode='nearest')], 'logits', {}),
-    ([step('Resize', mode='linear', coordinate_transformation_mode='align_corners')], 'logits',
-     {}),
+    ([step('Resize', mode='linear', coordinate_transformation_mode='asymmetric')], 'logits', {}),
     ([step('Softmax', axis=1), step('Resize', **LINEAR)], 'probabilities', {}),
     ([step('Resize', mode='nearest'), step('ArgMax', axis=1)], 'labels',
      {'dtype': 'INT64', 'shape': [1, 1, 64, 64]}),
@@ -178,6 +177,39 @@ def test_tail_that_computes_something_else_is_kept(tmp_path, monkeypatch, steps,
     assert made.changes != optimize.FOLDED, made.detail
     assert made.spec.output_size_wh == (64, 64)
     assert made.spec.has_confidence == (kind != 'labels')
+
+
+CORNERS = {'mode': 'linear', 'coordinate_transformation_mode': 'align_corners'}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize('steps, kind, output', [
+    ([], 'logits', {}), ([step('Softmax', axis=1)], 'probabilities', {}),
+    ([step('ArgMax', axis=1)], 'labels', {'dtype': 'INT64', 'shape': [1, 1, 64, 64]})])
+def test_resize_with_pixels_elsewhere_stays_in_the_folded_graph(
+        tmp_path, monkeypatch, steps, kind, output):
+    path = write(tmp_path, 7, [step('Resize', **CORNERS)] + steps, **output)
+    spec = ModelSpec('net', 'ade20k', 7, input_size_wh=(64, 64), output_size_wh=(64, 64),
+                     output_kind=kind)
+    made = made_of(tmp_path, monkeypatch, path, spec)
+    assert made.changes == optimize.FOLDED, made.detail
+    assert 'enlarged with align_corners from 16 x 16' in made.detail
+    assert made.spec.output_kind == 'logits' and made.spec.output_size_wh == (64, 64)
+    (tmp_path / 'small').mkdir()
+    small = write(tmp_path / 'small', 7, [step('Identity')], shape=[1, 7, 16, 16])
+    places = np.linspace(0.0, 15.0, 64)
+    for picture in verify.sample_pictures((64, 64)):
+        grid = uncut_output(small, spec, picture)[0].astype(np.float64)
+        # Corners on corners: interpolation along one axis, then along the other.
+        tall = np.apply_along_axis(lambda line: np.interp(places, np.arange(16), line), 1, grid)
+        logits = np.apply_along_axis(lambda line: np.interp(places, np.arange(16), line), 2, tall)
+        result = served(made, picture)
+        margin = logits.max(axis=0) - np.take_along_axis(
+            logits, result.mask[np.newaxis].astype(int), 0)[0]
+        assert len(np.unique(result.mask)) > 1
+        assert margin.max() < TIE
+        sure = np.exp(logits.max(axis=0)) / np.exp(logits).sum(axis=0)
+        assert np.abs(result.confidence - 255.0 * sure).max() <= 0.6
 
 
 def test_argmax_over_wrong_logits_is_found_by_the_comparison(tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 """The catalogue of models: strict reading, safe paths, and the shipped entries."""
 
 import copy
+import os
+import re
 
 from hypothesis import given
 from hypothesis import settings
@@ -39,15 +41,58 @@ def changed(**changes):
     return block
 
 
-def test_published_segformer_b0_is_pinned_by_revision_and_digest():
-    source = catalogue.load_download('segformer_b0_ade20k')
-    assert source.url_of(source.file(), {}) == (
-        'https://huggingface.co/Xenova/segformer-b0-finetuned-ade-512-512/resolve/'
-        'd3e5499fa8701ff0453ca940a8dfeae39b2f1504/onnx/model.onnx')
-    assert source.file().git_blob_sha1 == 'ac107c1c5a571d90c98581b48bc5f50c6bbfaa21'
-    assert source.file('fp16').size == 7939696
-    assert source.file('quantized').size == 4418863
+@pytest.mark.parametrize('name, variant, address, sha256', [
+    ('segformer_b0_ade20k', 'fp32', 'segformer-b0-finetuned-ade-512-512/resolve/'
+     'd3e5499fa8701ff0453ca940a8dfeae39b2f1504/onnx/model.onnx',
+     '3e5c18a4be395f16646438d54c42377ddc202edfa33d5eced0c9506de75c44c2'),
+    ('segformer_b2_ade20k', 'fp32', 'segformer-b2-finetuned-ade-512-512/resolve/'
+     'df795789e70f4089c8658907679c6fd2367c89a5/onnx/model.onnx',
+     '819c15e6af8c4de3359c1de7ab0a17d0dde495df1d16f8908a7163f8038e0fa0'),
+    ('segformer_b0_cityscapes', 'fp32', 'segformer-b0-finetuned-cityscapes-1024-1024/resolve/'
+     '64e537ca2bf6bf2afc13727ee6bb61cfca9e1048/onnx/model.onnx',
+     '142427caa45a47d57d5bd23b62c3bfc852fa7df0c6c2291c5ef34f581fa406bf')])
+def test_published_segformers_are_pinned_by_revision_and_digest(name, variant, address, sha256):
+    source = catalogue.load_download(name)
+    remote = source.file(variant)
+    assert source.url_of(remote, {}) == 'https://huggingface.co/Xenova/' + address
+    assert remote.sha256 == sha256
     assert 'research or evaluation' in source.license.summary
+
+
+def test_revision_of_every_shipped_download_is_a_commit():
+    for name in catalogue.model_names():
+        source = catalogue.load_download(name)
+        assert source is None or re.fullmatch('[0-9a-f]{40}', source.revision), name
+
+
+def test_page_of_models_has_a_row_for_every_model_with_accuracy_and_license(project_root):
+    with open(os.path.join(project_root, 'docs', 'models.md'), encoding='utf-8') as stream:
+        rows = {line.split('`')[1]: line for line in stream if line.startswith('| `')}
+    for name in catalogue.model_names():
+        spec = load_model_spec(catalogue.spec_path(name))
+        about, source = catalogue.load_about(name), catalogue.load_download(name)
+        cells = [cell.strip() for cell in rows[name].split('|')[1:-1]]
+        assert '{} x {}'.format(*spec.input_size_wh) in cells[1], name
+        assert f'{spec.num_classes} classes' in cells[1] and spec.classes in cells[1], name
+        assert about.accuracy.split(' mIoU')[0] in cells[3], name
+        assert cells[4] == ('yes' if about.is_tried else 'no'), name
+        assert ('NVIDIA' if source else 'Apache-2.0') in cells[5], name
+
+
+@pytest.mark.parametrize('block, message', [
+    ('x', "Wrong content of about"), ('{}', 'Wrong content of about'),
+    ('{purpose: p, accuracy: a}', "Missing key"),
+    ('{purpose: p, accuracy: a, tried: maybe}', "'tried'"),
+    ('{purpose: p, accuracy: 37.4, tried: false}', "'accuracy'"),
+    ('{purpose: " ", accuracy: a, tried: false}', "'purpose'"),
+    ('{purpose: p, accuracy: a, tried: false, price: 0}', 'Unknown key')])
+def test_wrong_words_about_a_model_are_told(tmp_path, monkeypatch, block, message):
+    path = tmp_path / 'm.yaml'
+    path.write_text(f'name: m\nclasses: ade20k\nnum_classes: 150\nabout: {block}\n')
+    monkeypatch.setattr(catalogue, 'spec_path', lambda name: str(path))
+    with pytest.raises(ConfigurationError) as caught:
+        catalogue.load_about('m')
+    assert message in str(caught.value)
 
 
 @pytest.mark.smoke

@@ -417,10 +417,38 @@ def test_what_other_programs_fetched_is_not_fetched_again(hub, tmp_path):
     assert [path for _, path, _ in hub.requests if 'config' in path]
 
 
-def test_what_other_programs_changed_is_refused(hub, tmp_path):
+def test_what_other_programs_changed_is_downloaded_instead(hub, tmp_path, caplog):
     hf_cache(tmp_path, {PATH: network()[:-1] + b'x'})
-    with pytest.raises(ModelError, match='SHA-256 of .* is wrong'):
-        fetch()
+    found = fetch()
+    assert found.files[PATH] == hashlib.sha256(network()).hexdigest()
+    assert len(hub.cdn_requests) == 1
+    assert 'is not used: The SHA-256 of' in caplog.text
+
+
+def test_what_other_programs_changed_is_named_offline_where_it_lies(hub, tmp_path, monkeypatch):
+    lock = str(tmp_path / 'models.lock.yaml')
+    fetch(lock_path=lock)
+    shutil.rmtree(str(tmp_path / 'cache'))
+    hf_cache(tmp_path, dict(hub.files, **{PATH: network()[:-1] + b'x'}))
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    with pytest.raises(ModelError, match='Not the file that models.lock.yaml pins: '
+                                         'onnx/model.onnx.*taken from .*snapshots.*delete that'):
+        fetch(lock_path=lock)
+
+
+@pytest.mark.parametrize('spoil', [
+    {'files': []}, {'files': {}}, {'path': 'other.onnx'}, {'path': None}, {'files': 'x'}])
+def test_record_without_sense_is_an_error_and_fetched_anew(hub, spoil):
+    fetch()
+    index = hub_store._index_path(NAME)
+    with open(index, encoding='utf-8') as stream:
+        record = json.load(stream)
+    with open(index, 'w', encoding='utf-8') as stream:
+        json.dump(dict(record, **spoil), stream)
+    with pytest.raises(ModelError, match='is not whole.*Delete it'):
+        resolve_model('hf:' + REPO)
+    assert fetch().commit == COMMIT
+    assert resolve_model('hf:' + REPO).spec.num_classes == 150
 
 
 def test_broken_connection_goes_on_where_it_stopped(hub, monkeypatch):

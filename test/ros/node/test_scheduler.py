@@ -171,3 +171,77 @@ def test_camera_that_stops_is_waited_for_a_little_longer_than_its_period():
     assert scheduler.take(0.995, 0.0, 0.01) is None
     assert scheduler.wait_time(0.995, 0.0, 0.01) == pytest.approx(0.0075)
     assert scheduler.take(1.0026, 0.0, 0.01)[1].arrived == arrivals[-1][0]
+
+
+def regular(*moments):
+    scheduler = Scheduler('a')
+    for moment in moments:
+        scheduler.offer('a', Job(moment, moment))
+    return scheduler
+
+
+TENTHS = [0.1 * number for number in range(10)]
+
+
+@pytest.mark.parametrize('arrivals, now, is_held', [
+    # Five intervals have to be known.
+    (TENTHS[:5], 0.495, False), (TENTHS[:6], 0.595, True),
+    # One lost frame, or two that came at once, change no period.
+    ([0.0, 0.1, 0.2, 0.4, 0.5, 0.6], 0.695, True), ([0.0, 0.1, 0.2, 0.2, 0.3, 0.4], 0.495, True),
+    # Three lost ones do.
+    ([0.0, 0.2, 0.4, 0.6, 0.7, 0.8], 0.895, False)])
+def test_a_cameras_period_is_the_median_of_its_last_five_intervals(arrivals, now, is_held):
+    scheduler = regular(*arrivals)
+    assert (scheduler.take(now, 0.0, 0.01) is None) == is_held
+
+
+@pytest.mark.parametrize('hold_time, first, last', [
+    # From the hold time before the next frame is due to a quarter of it afterwards.
+    (0.02, 0.98, 1.005), (0.004, 0.996, 1.001),
+    # At most a quarter of the period.
+    (0.025, 0.975, 1.00625), (0.08, 0.975, 1.00625)])
+def test_a_frame_is_held_from_just_before_to_just_after_its_successor_is_due(hold_time, first,
+                                                                             last):
+    for now, held_for in ((first - 1e-4, None), (first + 1e-4, last - first - 1e-4),
+                          (last - 1e-4, 1e-4), (last + 1e-4, None)):
+        scheduler = regular(*TENTHS)
+        assert scheduler.wait_time(now, 0.0, hold_time) == pytest.approx(held_for or 0.0,
+                                                                         abs=1e-9)
+        assert (scheduler.take(now, 0.0, hold_time) is None) == (held_for is not None)
+    # Without a hold time nothing is held.
+    assert regular(*TENTHS).take(1.0, 0.0) is not None
+
+
+@pytest.mark.parametrize('taken, wait', [(0.1, 0.1), (0.15, 0.05), (0.19, 0.01), (0.21, 0.1),
+                                         (7.0, 0.1)])
+def test_the_next_frame_is_due_by_the_beat_unless_a_whole_beat_was_missed(taken, wait):
+    scheduler = regular(0.0)
+    assert scheduler.take(0.0, 10.0)
+    for _ in range(2):
+        scheduler.offer('a', frame(1))
+        if scheduler.wait_time(taken, 10.0) == 0.0:
+            assert scheduler.take(taken, 10.0)
+    assert scheduler.take(taken + wait - 1e-4, 10.0) is None
+    assert scheduler.wait_time(taken, 10.0) == pytest.approx(wait)
+    assert scheduler.take(taken + wait + 1e-4, 10.0)
+
+
+def test_all_that_waits_can_be_taken_at_once():
+    scheduler = Scheduler('abc')
+    scheduler.offer('c', frame(1))
+    scheduler.offer('a', frame(2))
+    assert scheduler.take_all() == [('a', frame(2)), ('c', frame(1))]
+    assert scheduler.take_all() == [] and scheduler.clear() == []
+    assert scheduler.take(0.0, 0.0) is None
+
+
+def test_of_limited_cameras_the_wait_is_that_of_the_first():
+    scheduler = Scheduler('ab')
+    for camera, now in (('a', 0.0), ('b', 0.03)):
+        scheduler.offer(camera, frame(0))
+        assert scheduler.take(now, 10.0)[0] == camera
+    scheduler.offer('b', frame(1))
+    assert scheduler.wait_time(0.05, 10.0) == pytest.approx(0.08)
+    scheduler.offer('a', frame(1))
+    assert scheduler.wait_time(0.05, 10.0) == pytest.approx(0.05)
+    assert scheduler.take(0.2, 10.0)[0] == 'a'

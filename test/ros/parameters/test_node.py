@@ -141,7 +141,8 @@ def test_good_values_pass(name, value):
 
 def test_error_may_not_come_before_warning():
     assert combined_fault(defaults()) is None
-    assert 'expected at least warn_after, 9.0' in combined_fault(defaults(warn_after=9.0))
+    assert 'error_after: got 5.0; expected at least warn_after, 9.0' in combined_fault(
+        defaults(warn_after=9.0))
 
 
 def test_costmap_settings_that_do_not_fit_together_are_refused():
@@ -150,8 +151,10 @@ def test_costmap_settings_that_do_not_fit_together_are_refused():
     assert 'smaller than two blocks' in combined_fault(defaults(**{'grid.size': 1.5}))
     alone = {'odom_frame': 'base_link', 'ground_frame': 'base_link'}
     assert combined_fault(defaults(**alone)) is None
-    assert 'several cameras share one grid' in combined_fault(
-        defaults(cameras=['front', 'left'], **alone))
+    shared = combined_fault(defaults(cameras=['front', 'left'], **alone))
+    assert 'several cameras share one grid' in shared
+    for named in ("odom_frame: got 'base_link'", 'ground_frame', "cameras ['front', 'left']"):
+        assert named in shared
 
 
 def test_parameter_file_names_every_parameter_with_its_default(project_root):

@@ -8,6 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import ListParameters
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rclpy.parameter import parameter_value_to_python
 from scipy.spatial.transform import Rotation
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
@@ -18,6 +23,7 @@ from support.ros_graph import NodeProcess
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
 from tf2_msgs.msg import TFMessage
+import yaml
 
 # Publishers keep two frames: a reader that is held up loses none before the node ends.
 SMALL = {'width': 96, 'height': 72, 'frames': 2, 'rate': 20.0, 'seed': 5,
@@ -114,6 +120,74 @@ def test_wrong_parameter_ends_with_a_clear_message(domain, tmp_path, parameters,
         assert node.wait() == 2
         assert text in node.log()
         assert 'Traceback' not in node.log()
+        assert '[simulated_camera]: Cannot start' in node.log()
+        assert 'segformer' not in node.log()
+
+
+@pytest.mark.parametrize('pose_source', ['route', 'cmd_vel'])
+def test_what_param_dump_wrote_starts_it_again_and_is_loaded(domain, tmp_path, pose_source):
+    parameters = dict(SMALL, frames=0, pose_source=pose_source, imu='raw', lens='none')
+    parameters.update({'wait_for_subscribers': 0,
+                       'qos_overrides./image_raw.publisher.reliability': 'best_effort'})
+    path = tmp_path / 'dumped.yaml'
+    with NodeProcess(domain, tmp_path, parameters, module=MODULE) as node, Peer(domain) as peer:
+        node.wait_for_log('indoor world, seed 5')
+        values = dumped(peer, '/simulated_camera')
+        assert values['seed'] == 5 and len(values) > 20
+        # As ros2 param dump writes, and as ros2 param load reads and sets.
+        path.write_text(yaml.safe_dump({'/simulated_camera': {'ros__parameters': values}}))
+        loaded = yaml.safe_load(path.read_text())['/simulated_camera']['ros__parameters']
+        results = peer.call(SetParameters, '/simulated_camera/set_parameters',
+                            SetParameters.Request(parameters=[
+                                Parameter(name, value=value).to_parameter_msg()
+                                for name, value in loaded.items()])).results
+        assert [result.reason for result in results if not result.successful] == []
+        wrong = Parameter('seed', value=6).to_parameter_msg()
+        (result,) = peer.call(SetParameters, '/simulated_camera/set_parameters',
+                              SetParameters.Request(parameters=[wrong])).results
+        assert 'read-only' in result.reason
+    arguments = ['--params-file', str(path)]
+    with NodeProcess(domain, tmp_path, {}, arguments, module=MODULE) as node, \
+            Peer(domain) as peer:
+        node.wait_for_log('indoor world, seed 5')
+        assert dumped(peer, '/simulated_camera') == values
+        assert 'WARN' not in node.log()
+
+
+def dumped(peer, name):
+    names = peer.call(ListParameters, name + '/list_parameters',
+                      ListParameters.Request()).result.names
+    values = peer.call(GetParameters, name + '/get_parameters',
+                       GetParameters.Request(names=names)).values
+    return {name: parameter_value_to_python(value) for name, value in zip(names, values)}
+
+
+def test_what_does_nothing_is_told(domain, tmp_path):
+    parameters = dict(SMALL, **{
+        'frames': 1, 'wait_for_subscribers': 0, 'worlds': 'outdoor', 'use_sim_tim': 'true',
+        'qos_overrides./image_rw.publisher.depth': 3})
+    rules = ['-r', 'image_rw:=/camera/image', '-r', 'depth/image_raw:=/depth']
+    with NodeProcess(domain, tmp_path, parameters, rules, module=MODULE) as node:
+        assert node.wait() == 0, node.log()
+        lines = [line for line in node.log().splitlines() if 'WARN' in line]
+        assert len(lines) == 4, node.log()
+        for text in ("Unknown parameter 'worlds' is ignored. Meant: world?",
+                     "Unknown parameter 'use_sim_tim' is ignored. Meant: use_sim_time?",
+                     'Meant: qos_overrides./image_raw.publisher?',
+                     'Remapping image_rw to /camera/image does nothing'):
+            assert [line for line in lines if text in line and '[simulated_camera]' in line], text
+
+
+def test_qos_overrides_hold(domain, tmp_path):
+    parameters = dict(SMALL, frames=0, wait_for_subscribers=0, **{
+        'qos_overrides./image_raw.publisher.reliability': 'best_effort',
+        'qos_overrides./tf_static.publisher.depth': 3})
+    with NodeProcess(domain, tmp_path, parameters, module=MODULE) as node, Peer(domain) as peer:
+        def found():
+            return [each.qos_profile.reliability.name for topic in ('/image_raw', '/labels')
+                    for each in peer.node.get_publishers_info_by_topic(topic)]
+        wait_until(lambda: found() == ['BEST_EFFORT', 'RELIABLE'], found)
+        assert 'Without effect' not in node.log()
 
 
 @settings(deadline=None, max_examples=200)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every kind of export is known as a SegFormer, equal to it, and sure as it: the docs' table."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -13,35 +14,31 @@ pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
 pytestmark = pytest.mark.slow
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..')
+TOOL = os.path.join(ROOT, 'tools', 'export', 'export_table.py')
+RANDOM = 'refused: The network gives another result at every run'
+# What is not folded, and what becomes of it.
+OTHERS = {'TorchScript, training mode': RANDOM}
+# Float32 sums in another order, of logits up to some 15.
+MOST_DIFFERENCE = 1e-4
+
+
+def run_tool(*arguments):
+    return subprocess.run([sys.executable, TOOL] + list(arguments), stdout=subprocess.PIPE,
+                          universal_newlines=True, check=False, timeout=1500)
 
 
 @pytest.fixture(scope='module')
 def rows():
-    done = subprocess.run(
-        [sys.executable, os.path.join(ROOT, 'tools', 'export', 'export_table.py'), '--quick'],
-        stdout=subprocess.PIPE, universal_newlines=True, check=False, timeout=900)
+    done = run_tool('--quick')
     assert done.returncode == 0, done.stdout
     return [[cell.strip() for cell in line.strip('|').split('|')]
             for line in done.stdout.splitlines()[2:]]
 
 
-# What is not folded, and what becomes of it.
-OTHERS = {'PyTorch: TorchScript, opset 13, float16, io kept': 'unchanged',
-          'PyTorch: TorchScript, opset 13, float16': 'refused: Input is not an image'}
-
-
-def test_every_kind_is_folded(rows):
-    assert len(rows) >= 7
+def test_every_kind_is_folded_or_refused_by_name(rows):
+    assert len(rows) >= 10
     for row in rows:
         assert row[2] == OTHERS.get(row[0], 'folded'), row
-
-
-def test_what_pytorch_writes_is_in_it(rows):
-    pytest.importorskip('torch')
-    pytest.importorskip('transformers')
-    written = [row[0] for row in rows if row[0].startswith('PyTorch: ')]
-    assert len(written) >= 8
-    assert set(OTHERS) <= set(written)
 
 
 def test_labels_and_confidence_are_those_of_the_logits(rows):
@@ -49,11 +46,38 @@ def test_labels_and_confidence_are_those_of_the_logits(rows):
         if row[2].startswith('refused'):
             assert row[3:7] == [''] * 4
             continue
-        assert row[2] == 'unchanged' or float(row[3]) < 1e-3
+        assert 0.0 < float(row[3]) < MOST_DIFFERENCE, row
         assert float(row[4].rstrip('%')) >= 99.9, row
-        assert float(re.match(r'within (\S+) of 255', row[5]).group(1)) <= 1.0, row
+        assert float(re.match(r'within (\S+) of 255', row[5]).group(1)) <= 0.6, row
+        assert 0.0 < float(row[6]) < 3.0, row
 
 
 def test_tails_are_in_it(rows):
-    assert {row[0].split(',')[-2].strip() for row in rows if row[0].startswith('upsampled')} == {
-        'softmax', 'argmax'}
+    kinds = ' '.join(row[0] for row in rows)
+    assert all(tail in kinds for tail in ('upsampled', 'softmax', 'argmax'))
+
+
+def test_what_pytorch_writes_is_in_it(rows):
+    for name in ('torch', 'transformers', 'onnxscript'):
+        pytest.importorskip(name)
+    kinds = [row[0] for row in rows]
+    assert len(kinds) >= 20
+    for text in ('opset 11', 'opset 20', 'dynamo, opset 18', 'dynamo, opset 23, not optimized',
+                 'float16', 'external data', 'dynamic', 'int32', 'uint8', 'training mode'):
+        assert any(text in kind for kind in kinds), text
+    assert ('TorchScript, segmentation_models_pytorch' in kinds) == bool(
+        importlib.util.find_spec('segmentation_models_pytorch'))
+    assert {'tiny, classes: 1', 'tiny, classes: 255'} <= {row[1] for row in rows}
+
+
+def test_page_gets_the_table_between_its_marks(tmp_path):
+    page = tmp_path / 'page.md'
+    with open(os.path.join(ROOT, 'docs', 'models.md'), encoding='utf-8') as stream:
+        page.write_text(stream.read(), encoding='utf-8')
+    before = page.read_text(encoding='utf-8')
+    assert run_tool('--quick', '--only', 'no such row', '--write', str(page)).returncode == 0
+    written = page.read_text(encoding='utf-8')
+    first, last = before.split('<!-- exports')[0], before.split('<!-- end of exports -->')[1]
+    assert written.startswith(first) and written.endswith(last)
+    assert len(written.splitlines()) == len(before.splitlines()) - (
+        before.split('<!-- exports')[1].split('<!-- end of exports')[0].count('\n| ') - 1)
