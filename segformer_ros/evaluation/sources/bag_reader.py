@@ -11,6 +11,7 @@ from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, 
 from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.text import one_line
 from segformer_ros.evaluation.sources import unpacking
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import COMPRESSED
@@ -224,4 +225,4 @@ def is_latched(connection: Any) -> bool:
 
 
 def _bare(error: Exception) -> str:
-    return ' '.join(str(error).split()).rstrip('.')
+    return one_line(error).rstrip('.')
