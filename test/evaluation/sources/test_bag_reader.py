@@ -150,7 +150,8 @@ def test_type_names_without_msg_are_read_as_those_with_it(shared, name, topic, i
 
 @pytest.mark.parametrize('name, content, storage, remedy', [
     ('a.mcap', None, 'mcap', 'The file is missing'), ('a.db3', None, 'sqlite3', 'is missing'),
-    ('a.bag', b'', 'ros1', 'The file is empty'), ('a.mcap', b'{}', 'mcap', 'is not a recording of mcap'),
+    ('a.bag', b'', 'ros1', 'The file is empty'),
+    ('a.mcap', b'{}', 'mcap', 'is not a recording of mcap'),
     ('a.bag', b'{"a": 1}', 'ros1', 'is not a recording of ros1'),
     ('a.db3', b'{"a": 1, "long": "enough"}', 'sqlite3', 'is not a recording of sqlite3'),
     ('a.bag', b'#ROSBAG V2.0\nrubbish', 'ros1', 'rosbag reindex')])
