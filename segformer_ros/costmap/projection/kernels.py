@@ -202,7 +202,7 @@ class ProjectionKernels(GridPasses):
                     begin: arrays.Float64, ego_mask: Optional[arrays.UInt8]
                     ) -> Optional[Samples]:
         """Return the pixels of every bin's samples, None for a lens that is not built in."""
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         start, hidden = begin.astype(np.float32), _flat(ego_mask)
@@ -229,7 +229,7 @@ class ProjectionKernels(GridPasses):
         Return the results of the two above, without the pixels of samples: no more are laid than
         somebody looks at.
         """
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         start, hidden, bins = begin.astype(np.float32), _flat(ego_mask), len(lines)
@@ -255,7 +255,7 @@ class ProjectionKernels(GridPasses):
         :param seen: (A,) range up to which each bin is looked at, metres
         :param rectangle: the fields of a ``CellRectangle``
         """
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         corner, width, column_x, row_x, column_y, row_y = rectangle
@@ -335,7 +335,7 @@ class ProjectionKernels(GridPasses):
             cost_table.HIGHEST_COST, cost_table.UNKNOWN, cost_table.LETHAL, _address(values))
         return values, bool(held)
 
-    def _lens_of(self, camera: CameraModel) -> Optional[_Lens]:
+    def _make_lens(self, camera: CameraModel) -> Optional[_Lens]:
         if camera not in self._lenses:
             self._lenses[camera] = _lens(camera)
         return self._lenses[camera]
