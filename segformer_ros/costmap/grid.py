@@ -17,11 +17,8 @@ import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import observation as costmap_observation
 from segformer_ros.costmap import settings as costmap_settings
-from segformer_ros.costmap.observation import Evidence
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import Observation
-from segformer_ros.costmap.observation import Window
 
 if TYPE_CHECKING:
     # Evidence, times of the last sighting, decay time.
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 # on the line between two blocks does not move the grid to and fro.
 _SLACK = 0.75
 _NEVER = -math.inf
-WHOLE: Window = (slice(None), slice(None))
+WHOLE: costmap_observation.Window = (slice(None), slice(None))
 """The window of all cells."""
 
 
@@ -71,8 +68,8 @@ class GridPasses:
         kept[times[marked] < oldest] = 0.0
         evidence[marked] = kept
 
-    def fuse_ground(self, cells: GridCells, seen: Evidence, costs: arrays.Float32,
-                    obstacle: arrays.Bool, stamp: float,
+    def fuse_ground(self, cells: GridCells, seen: costmap_observation.Evidence,
+                    costs: arrays.Float32, obstacle: arrays.Bool, stamp: float,
                     settings: costmap_settings.FusionSettings) -> None:
         """
         Take ground into a grid in place, where no obstacle is seen.
@@ -128,7 +125,8 @@ class CostGrid:
         self._fusion = fusion
         self._block = max(1, math.ceil(settings.block / settings.resolution - 1e-6))
         cells = max(1, round(settings.size / settings.resolution))
-        self.geometry = GridGeometry(0.0, 0.0, settings.resolution, cells, cells)
+        self.geometry = costmap_observation.GridGeometry(0.0, 0.0, settings.resolution, cells,
+                                                         cells)
         self._corner = (0, 0)
         self._move_to(-(cells // 2 // self._block) * self._block,
                       -(cells // 2 // self._block) * self._block)
@@ -205,7 +203,7 @@ class CostGrid:
         return ((self._static, self._static_time, self.fusion.static_decay_time),
                 (self._dynamic, self._dynamic_time, self.fusion.dynamic_decay_time))
 
-    def fuse(self, observation: Observation, stamp: float) -> None:
+    def fuse(self, observation: costmap_observation.Observation, stamp: float) -> None:
         """
         Take in one frame of any camera.
 
@@ -230,7 +228,8 @@ class CostGrid:
     def _cells(self) -> GridCells:
         return GridCells(self._static, self._dynamic, self._costs, self._ground_time)
 
-    def lethal_cells(self, standing: float = 0.0, window: Window = WHOLE) -> arrays.Bool:
+    def lethal_cells(self, standing: float = 0.0, window: costmap_observation.Window = WHOLE
+                     ) -> arrays.Bool:
         """
         Return where obstacles are marked, small blobs removed.
 
@@ -256,7 +255,7 @@ class CostGrid:
             lethal = np.ascontiguousarray(lethal[window])
         return lethal
 
-    def standing_cells(self, window: Window = WHOLE) -> arrays.Bool:
+    def standing_cells(self, window: costmap_observation.Window = WHOLE) -> arrays.Bool:
         """Return where obstacles that stay are marked, as above."""
         standing = self._image(self._static)[window] >= self.fusion.mark_threshold
         return self.lethal_cells(0.0, window) & standing

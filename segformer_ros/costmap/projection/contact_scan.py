@@ -17,9 +17,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.projection.kernels import ProjectionKernels
-from segformer_ros.costmap.projection.kernels import Reading
-from segformer_ros.costmap.projection.kernels import Shown
+from segformer_ros.costmap.projection import kernels as kernels_of_c
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import ProjectionSettings
 
@@ -54,13 +52,15 @@ class Scan(NamedTuple):
 
 
 def reading_of(labels: arrays.UInt8, kinds_by_label: arrays.UInt8, settings: ProjectionSettings
-               ) -> Reading:
+               ) -> kernels_of_c.Reading:
     """Return how a mask is read; parameters as of :func:`scan`."""
-    return Reading(labels, kinds_by_label, settings.min_run, settings.max_gap, _EDGE_ROWS)
+    return kernels_of_c.Reading(labels, kinds_by_label, settings.min_run, settings.max_gap,
+                                _EDGE_ROWS)
 
 
 def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label: arrays.UInt8,
-         settings: ProjectionSettings, kernels: Optional[ProjectionKernels] = None) -> Scan:
+         settings: ProjectionSettings, kernels: Optional[kernels_of_c.ProjectionKernels] = None
+         ) -> Scan:
     """
     Find contact and clear range of every bin.
 
@@ -74,7 +74,7 @@ def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label: arrays.UInt8,
                          kernels.scan_bins(table.samples, table.ranges, reading)))
 
 
-def scan_bins(table: ScanTable, reading: Reading) -> Shown:
+def scan_bins(table: ScanTable, reading: kernels_of_c.Reading) -> kernels_of_c.Shown:
     """Return what a mask shows, by bin; see :func:`scan`."""
     # Classes become kinds in the image, where OpenCV does it in one sweep.
     kinds = np.asarray(cv2.LUT(reading.labels, reading.kinds), np.uint8).reshape(-1).take(
@@ -98,9 +98,10 @@ def scan_bins(table: ScanTable, reading: Reading) -> Shown:
     owner = _owners(np.where(found, start, count), found, reading.edge_rows)
     contact = np.where(found, border.astype(np.float32), np.float32(np.inf))[owner]
     deep = np.minimum(start + reading.min_run - 1, count - 1)
-    return Shown(contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
-                 (beside & ~blind)[owner], blind[owner], np.minimum(clear, contact),
-                 table.pixels[bins, last_clear], np.minimum(contact, table.end))
+    return kernels_of_c.Shown(
+        contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
+        (beside & ~blind)[owner], blind[owner], np.minimum(clear, contact),
+        table.pixels[bins, last_clear], np.minimum(contact, table.end))
 
 
 def _owners(start: arrays.Index, found: arrays.Bool, edge_rows: int) -> arrays.Index:
