@@ -6,6 +6,7 @@ import difflib
 from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 import yaml
 
@@ -81,7 +82,7 @@ def _read(path: str, take: Callable[[Any], Any]) -> Any:
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
+            'Not valid YAML', got=f"{path}: {one_line(error)}",
             remedy='Correct the file at that line.') from error
 
 

@@ -150,7 +150,7 @@ class ProjectionKernels:
                     begin: arrays.Float64, ego_mask: Optional[arrays.UInt8]
                     ) -> Optional[Samples]:
         """Return the pixels of every bin's samples, None for a lens that is not built in."""
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         start = begin.astype(np.float32)
@@ -187,7 +187,7 @@ class ProjectionKernels:
         :param seen: (A,) range up to which each bin is looked at, metres
         :param rectangle: the fields of a ``CellRectangle``
         """
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         corner, width, column_x, row_x, column_y, row_y = rectangle
@@ -238,7 +238,7 @@ class ProjectionKernels:
         obstacles.misnamed[...] = False
         return ground, obstacles
 
-    def _lens_of(self, camera: CameraModel) -> Optional[_Lens]:
+    def _make_lens(self, camera: CameraModel) -> Optional[_Lens]:
         if camera not in self._lenses:
             self._lenses[camera] = _lens(camera)
         return self._lenses[camera]
