@@ -79,6 +79,7 @@ def test_a_rule_for_this_node_by_name_is_told_though_nothing_is_near(domain):
     'image:=/camera/image_raw', '/image:=/x', 'rostopic://image:=/x', 'segformer:image:=/x',
     'camera:imge:=/x', '~/mask:=/mask', '/segformer/mask:=/mask', '~/capture:=/keep',
     '/tf:=tf', 'tf:=/robot/tf', '/rosout:=/log', '/diagnostics:=diagnostics', '/clock:=/sim',
+    'segformer:/rosout:=/log', 'segformer:/clock:=/sim',
     '__node:=front', '__ns:=/robot', 'segformer:__node:=front', '~/get_parameters:=/ask',
     # Of other nodes of a launch file's group; nothing of ours is like them.
     'cmd_vel:=cmd_vel_nav', '/odom:=/odometry/filtered', 'scan:=/lidar/scan', 'joy:=/x',
