@@ -297,6 +297,7 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
             path = os.path.join(folder, 'float32.onnx')
             import_onnx().save(wide, path)
     except (OSError,) + _onnx_errors() as error:
+        # OSError: a file of weights that is missing.
         raise UnsupportedGraphError(f'onnx cannot read {onnx_path}', got=_short(error)) from error
     if wide is None:
         return _Original(path, model, spec, '')
@@ -304,10 +305,16 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
 
 
 def _onnx_errors() -> Tuple[Type[Exception], ...]:
-    """Return what onnx raises at a file; its types do not derive from each other."""
+    """
+    Return what a file raises that is not quite right.
+
+    The types of onnx do not derive from each other. The others come of nodes that lack an input,
+    attributes of another type than their operator has, impossible numbers, and endless nesting.
+    """
     onnx = import_onnx()
     from google.protobuf.message import Error
-    return onnx.checker.ValidationError, Error, ValueError
+    return (onnx.checker.ValidationError, Error, ValueError, IndexError, TypeError,
+            ArithmeticError, RecursionError)
 
 
 def _short(error: Exception) -> str:
