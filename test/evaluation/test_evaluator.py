@@ -253,6 +253,15 @@ def test_share_of_labelled_pixels_left_out_is_in_every_report(run, tmp_path):
     assert '25.0% of the labelled pixels' in render_html(report)
 
 
+@pytest.mark.parametrize('values, is_told', [((0, 255), True), ((1, 255), False)])
+def test_masks_of_0_and_255_are_told_for_more_classes(run, tmp_path, values, is_told):
+    document = run(labelled_photos(tmp_path / 'set', values), inputs=InputOptions(
+        wants_labels=True)).document
+    assert document['ignored_share'] == 0.75
+    assert any('0 and 255 alone' in note and 'label_values' in note
+               for note in document['notes']) is is_told
+
+
 def test_labels_beside_photos_that_are_not_used_are_told(run, tmp_path):
     document = run(labelled_photos(tmp_path / 'set', (0, 1)), inputs=InputOptions(),
                    against=NOTHING).document
