@@ -171,7 +171,7 @@ class BagPartReader:
         with open(self.part.path, 'rb') as stream:
             start = stream.read(len(magic))
         if not self.part.is_compressed and start != magic[:len(start)]:
-            return f'The file is no {self.part.storage} recording, whatever its name says.'
+            return f'The file is not a recording of {self.part.storage}, whatever its name says.'
         return {'ros1': 'Try "rosbag reindex" on it.',
                 'sqlite3': 'Try "ros2 bag reindex" on its folder.',
                 'mcap': 'Try "mcap recover" on it.'}[self.part.storage]

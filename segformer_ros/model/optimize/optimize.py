@@ -262,7 +262,7 @@ def _make_resized(original: '_Original', native: ModelSpec, target: Target, fold
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, paths[1]
     return {'changes': UNCHANGED, FAILURES: failures, 'detail': 'its size is fixed to {} x {}, '
-            'and it is no SegFormer that could be written anew: {}'.format(
+            'and it is not a SegFormer that could be written anew: {}'.format(
                 *native.input_size_wh, reason)}, None
 
 

@@ -72,7 +72,7 @@ def token(environ: Optional[Mapping[str, str]] = None) -> Optional[str]:
     variables = os.environ if environ is None else environ
     found = variables.get(TOKEN_VARIABLE, '').strip()
     if found and not _TOKEN.fullmatch(found):
-        raise ModelError('HF_TOKEN is no token',
+        raise ModelError('HF_TOKEN is not a token',
                          got=f'{len(found)} characters, some not printable',
                          expected='hf_ and letters', remedy='Set it again, or unset it.')
     return found or None
