@@ -148,8 +148,9 @@ def _print_list() -> int:
         else:
             print(f'{name}: {source.license.name}')
         _print_about(name)
-        for variant in () if source is None else source.files:
-            print(f'  {variant}: {_state(source, variant)}')
+        if source is not None:
+            for variant in source.files:
+                print(f'  {variant}: {_state(source, variant)}')
     print(f'Any other one of the hub: {hub_name.FORM}; docs/models.md names some.')
     return command.DONE
 

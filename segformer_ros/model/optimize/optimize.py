@@ -19,6 +19,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.common.text import one_line
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file import header as onnx_header
 from segformer_ros.model.optimize import half
@@ -253,14 +254,15 @@ def _make_resized(original: '_Original', native: ModelSpec, target: Target, fold
     else:
         reason = str(agreement)
         if agreement.is_exact:
-            detail = '{} at {} x {} instead of {} x {}; there {}'.format(
-                resized.outline + original.note, *spec.input_size_wh, *native.input_size_wh, agreement)
+            detail = '{}{} at {} x {} instead of {} x {}; there {}'.format(
+                resized.outline, original.note, *spec.input_size_wh, *native.input_size_wh,
+                agreement)
             return {'changes': FOLDED, 'detail': detail, FAILURES: failures,
                     'output_size_wh': list(resized.spec.output_size_wh),
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, paths[1]
     return {'changes': UNCHANGED, FAILURES: failures, 'detail': 'its size is fixed to {} x {}, '
-            'and it is no SegFormer that could be written anew: {}'.format(
+            'and it is not a SegFormer that could be written anew: {}'.format(
                 *native.input_size_wh, reason)}, None
 
 
@@ -309,7 +311,7 @@ def _onnx_errors() -> Tuple[Type[Exception], ...]:
 
 
 def _short(error: Exception) -> str:
-    return ' '.join(str(error).split())[:_LONGEST_REASON]
+    return one_line(error)[:_LONGEST_REASON]
 
 
 class _Made(NamedTuple):

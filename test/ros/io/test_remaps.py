@@ -54,10 +54,10 @@ def test_rules_are_those_between_ros_args_and_the_next_double_dash():
     ('/camera/imge:=/x', '/camera/imge', 'image'), ('imge:=/x', '/imge', 'image'),
     ('image_raw:=/x', '/image_raw', 'image'), ('/camera/image:=/x', '/camera/image', 'image'),
     ('camera_inf:=/x', '/camera_inf', 'camera_info'), ('mask:=/x', '/mask', '~/mask'),
-    ('~/maks:=/x', '/segformer/maks', '~/mask'),
+    ('~/msk:=/x', '/segformer/msk', '~/mask'),
     ('~/captur:=/x', '/segformer/captur', '~/capture'),
     ('segformer:imge:=/x', '/imge', 'image'),
-    ('image/compresed:=/x', '/image/compresed', 'image/compressed')])
+    ('image/comprssed:=/x', '/image/comprssed', 'image/compressed')])
 def test_a_misspelt_name_is_told_with_the_nearest(domain, rule, name, meant):
     (text,) = told(domain, rule)
     written, target = rule.replace('segformer:', '').split(':=')
