@@ -59,7 +59,7 @@ def test_codespell_finds_nothing(project_root):
 
 IS_NO = re.compile(r'(?<!there )\bis no (?!longer\b|more\b)[\w{]', re.IGNORECASE)
 # Where a sentence or a part of one begins: a topic may well tell whether something serves.
-TELLS = re.compile(r'(?:^|[.;:,] |\band )tells? whether\b', re.IGNORECASE)
+TELLS = re.compile(r'(?:^|[.;:] |\band )tells? whether\b', re.IGNORECASE)
 
 
 def python_files(project_root, *folders):

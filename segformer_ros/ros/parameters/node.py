@@ -173,7 +173,7 @@ class NodeParameters(NamedTuple):
         range=(0.0, 1.0))
     max_rate: float = rows.parameter(
         0.0, rows.LIVE,
-        'Frames per second that are processed of each camera at most; 0 is no limit.',
+        'Frames per second that are processed of each camera at most; 0 means no limit.',
         range=(0.0, 1000.0))
     overlay_alpha: float = rows.parameter(
         0.5, rows.LIVE,
@@ -194,7 +194,7 @@ class NodeParameters(NamedTuple):
         'never replaces it.', range=(0.0, 3600.0))
     open_timeout: float = rows.parameter(
         300.0, rows.LIVE,
-        'Seconds that opening a backend, and its first frame, may take; 0 is no limit.',
+        'Seconds that opening a backend, and its first frame, may take; 0 means no limit.',
         range=(0.0, 3600.0))
 
 
