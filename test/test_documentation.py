@@ -4,6 +4,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import shlex
@@ -130,6 +131,40 @@ def test_installation_is_that_of_install_runtime_everywhere(project_root):
             # Outside an environment pip replaces what apt installed, or is refused.
             assert 'pip install onnx' not in line, (page, line)
     assert {'README.md', 'install.md', 'jetson.md'} <= used
+
+
+def test_no_page_has_pip_refused_or_asks_an_index_for_this_package(project_root):
+    seen = 0
+    for page in pages(project_root):
+        text = read(page)
+        assert not re.search(r'pip install\W+segformer_ros', text), page
+        for line in commands(text):
+            # A system's own pip is refused from Ubuntu 24.04 on (PEP 668).
+            if re.search(r'\bpip3? install\b', line):
+                seen += 1
+                assert re.search(r'(/bin/pip|/bin/python3 -m pip) install', line), (page, line)
+    assert seen >= 5
+
+
+def test_container_has_its_weights_before_the_node_starts(project_root):
+    text = read(os.path.join(project_root, 'README.md')).split('## In a container')[1]
+    lines = [line for line in commands(text.split('\n## ')[0]) if line.startswith('docker')]
+    build, fetch, start, small = [shlex.split(line) for line in lines]
+    image = build[build.index('-t') + 1]
+    assert all(image in words for words in (fetch, start, small))
+    recipe = read(os.path.join(project_root, build[build.index('-f') + 1]))
+    folder = re.search(r'SEGFORMER_ROS_CACHE=(\S+)', recipe).group(1)
+    volume = fetch[fetch.index('-v') + 1]
+    assert volume.endswith(':' + folder)
+    assert start[start.index('-v') + 1] == volume
+    assert start[-1] == image
+    entry = json.loads(re.search(r'^CMD (.*)$', recipe, re.MULTILINE).group(1))
+    assert small[small.index(image) + 1:] == entry + ['model:=segformer_sim']
+    assert fetch[fetch.index(image) + 1:][:4] == [
+        'ros2', 'run', 'segformer_ros', 'fetch_model']
+    model = fetch[fetch.index('fetch_model') + 1]
+    defaults = read(os.path.join(project_root, 'config', 'segformer.yaml'))
+    assert re.search(rf'^ *model: {model}\b', defaults, re.MULTILINE)
 
 
 def test_every_entry_point_explains_itself(project_root):

@@ -18,6 +18,7 @@ Run it again at any time: it does nothing where all is well, and mends what is n
 
 SEGFORMER_ROS_RUNTIME names another folder; the executables read it too.
 pip's own settings hold: PIP_INDEX_URL, PIP_FIND_LINKS and so on, for robots without internet.
+Those that say where to install (PIP_TARGET, PIP_PREFIX, PIP_ROOT, PIP_USER) do not.
 TEXT
 }
 
@@ -40,11 +41,36 @@ if [ -n "${SEGFORMER_ROS_RUNTIME:-}" ]; then
     folder=$SEGFORMER_ROS_RUNTIME
 elif [ $system = yes ] || [ "$(id -u)" = 0 ]; then
     folder=/opt/segformer_ros/runtime
+elif [ -n "${XDG_DATA_HOME:-}" ]; then
+    folder=$XDG_DATA_HOME/segformer_ros/runtime
 else
-    folder=${XDG_DATA_HOME:-$HOME/.local/share}/segformer_ros/runtime
+    # As Python does where HOME is not set, in the executables.
+    home=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)} || true
+    [ -n "$home" ] || fail "HOME is not set, and user $(id -u) has no home folder." \
+        "Name a folder with SEGFORMER_ROS_RUNTIME."
+    folder=$home/.local/share/segformer_ros/runtime
 fi
+# Absolute, without a slash at the end: names beside it are made from it.
+folder=$(realpath -m -- "$folder")
+parent=$(dirname "$folder")
 # What was installed, and by which Python: tells a folder of ours from any other.
 record=$folder/segformer_ros_runtime.txt
+
+# One at a time: the lock is the folder above, and ends with this process.
+if [ $undo = no ]; then
+    mkdir -p "$parent" 2> /dev/null && [ -w "$parent" ] ||
+        fail "$parent cannot be written." "Use sudo, or leave --system away."
+fi
+if [ -d "$parent" ] && command -v flock > /dev/null; then
+    exec 9< "$parent"
+    taken=0
+    flock --nonblock --conflict-exit-code 75 9 2> /dev/null || taken=$?
+    if [ $taken = 75 ]; then
+        say "waiting for another install_runtime that works in $parent"
+        flock 9
+    fi
+    # Any other status: a file system without locks.
+fi
 
 if [ -e "$folder" ] && [ ! -e "$record" ]; then
     fail "$folder is there and was not made by this command; it is left as it is." \
@@ -93,8 +119,16 @@ for name in sys.argv[1:]:
     print(name, module.__version__, module.__file__)
 '
 apt_names="numpy cv2 PIL yaml"
-before=$("$python" -c "$look" $apt_names 2> /dev/null) ||
-    fail "before anything was done: ${before##*$'\n'}" \
+# The last line that Python printed, or the status where it ended without a reason.
+reason() {
+    local last=${1##*$'\n'}
+    if [ "$3" != 1 ] || [ -z "$last" ]; then last="$2 ended with status $3 while $4"; fi
+    echo "$last"
+}
+status=0
+before=$("$python" -c "$look" $apt_names 2> /dev/null) || status=$?
+[ $status = 0 ] ||
+    fail "before anything was done: $(reason "$before" "$python" $status "it imported $apt_names")" \
         "Missing: sudo apt install python3-numpy python3-opencv python3-pil python3-yaml" \
         "A numpy that pip put before that of apt: $python -m pip uninstall numpy"
 
@@ -121,10 +155,19 @@ assert result.tolist() == [2, 4], result
 assert cv2.resize(numpy.zeros((4, 4), numpy.uint8), (2, 2)).shape == (2, 2)
 '
 works_in() {
-    local after
-    after=$("$1/bin/python3" -c "$look" $apt_names 2> /dev/null) || { problem=${after##*$'\n'}; return 1; }
-    [ "$after" = "$before" ] || { problem="other packages are found than before: $after"; return 1; }
-    problem=$("$1/bin/python3" -c "$check" 2>&1) || { problem=${problem##*$'\n'}; return 1; }
+    local said status=0
+    if grep -qsF "$folder.new" "$1/bin/activate"; then
+        problem="it was made by an earlier version and cannot be activated"; return 1
+    fi
+    said=$("$1/bin/python3" -c "$look" $apt_names 2> /dev/null) || status=$?
+    if [ $status != 0 ]; then
+        problem=$(reason "$said" "$1/bin/python3" $status "it imported $apt_names"); return 1
+    fi
+    [ "$said" = "$before" ] || { problem="other packages are found than before: $said"; return 1; }
+    said=$("$1/bin/python3" -c "$check" 2>&1) || status=$?
+    if [ $status != 0 ]; then
+        problem=$(reason "$said" "$1/bin/python3" $status "it computed with onnxruntime"); return 1
+    fi
 }
 report() {
     "$1/bin/python3" -c "$look" onnxruntime onnx | while read -r name number _; do
@@ -147,25 +190,39 @@ elif [ -e "$record" ]; then
 fi
 
 # Made beside the old one and swapped at the end: a failure on the way changes nothing.
-new=$folder.new
-rm -rf "$new"
-trap 'rm -rf "$new"' EXIT
-mkdir -p "$(dirname "$folder")" ||
-    fail "$(dirname "$folder") cannot be written." "Use sudo, or leave --system away."
+# The folder has the name that it will have, in one of our own that mktemp names.
+work=$(mktemp -d "$parent/.install_runtime.XXXXXXXX")
+trap 'rm -rf "$work"' EXIT
+new=$work/$(basename "$folder")
 # pip comes from the system where it is there, else from python3-venv.
 if "$python" -m pip --version > /dev/null 2>&1; then without=--without-pip; else without=; fi
-"$python" -m venv --system-site-packages $without "$new" > "$new.log" 2>&1 || {
-    tail -n 3 "$new.log" >&2; rm -f "$new.log"
+"$python" -m venv --system-site-packages $without "$new" > "$work/log" 2>&1 || {
+    tail -n 3 "$work/log" >&2
     fail "no virtual environment could be made." "sudo apt install python3-venv"; }
-rm -f "$new.log"
 touch "$new/COLCON_IGNORE"
+
+# Where pip installs is not to be chosen here; from where is.
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIREMENT PIP_EDITABLE PIP_CONSTRAINT PIP_DRY_RUN \
+    PIP_PYTHON PIP_PLATFORM PIP_PYTHON_VERSION PIP_IMPLEMENTATION PIP_ABI PIP_NO_BINARY \
+    PIP_REQUIRE_HASHES
+elsewhere=$("$new/bin/python3" -m pip config list 2> /dev/null |
+    grep -E '^(global|install)\.(target|prefix|root)=') || true
+[ -z "$elsewhere" ] || fail "pip's configuration file sends packages elsewhere: $elsewhere" \
+    "Take the line out, or set PIP_CONFIG_FILE=/dev/null for this command."
 say "installing into $folder: $pins"
 PIP_USER=0 "$new/bin/python3" -m pip install --quiet --disable-pip-version-check \
     --no-deps --ignore-installed --only-binary :all: $pins ||
     fail "pip failed; nothing was changed."
 works_in "$new" || fail "the new environment does not work; nothing was changed." "$problem"
 echo "$wanted" > "$new/segformer_ros_runtime.txt"
+# Scripts name their interpreter, and activate the folder, by an absolute path.
+for file in "$new"/bin/* "$new/pyvenv.cfg"; do
+    if [ -f "$file" ] && [ ! -L "$file" ] && grep -qIF "$work/" "$file"; then
+        text=$(cat "$file")
+        printf '%s\n' "${text//"/${work##*/}/"//}" > "$file"
+    fi
+done
 rm -rf "$folder"
-mv "$new" "$folder"
+mv -T "$new" "$folder"
 report "$folder"
 say "undo with --undo"

@@ -7,6 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
+from segformer_ros.common import install
 
 
 def import_scipy() -> Any:
@@ -23,8 +24,8 @@ def import_scipy() -> Any:
     except ImportError as error:
         raise errors.ConfigurationError(
             'scipy cannot be imported', got=error,
-            remedy='Install it: "sudo apt install python3-scipy", or '
-            '"pip install \'segformer_ros[calibration]\'".') from error
+            remedy='"sudo apt install python3-scipy", or: '
+            + install.with_extra('calibration')) from error
     return scipy
 
 

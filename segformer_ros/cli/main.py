@@ -7,6 +7,8 @@ import os
 import sys
 from typing import List, Optional
 
+from segformer_ros.common import install
+
 COMMANDS = {
     'bag_player': 'play a recording, where "ros2 bag play" is not installed',
     'benchmark': 'measure where a frame\'s time goes',
@@ -95,32 +97,49 @@ def use_runtime() -> None:
 
     The process stays the same, so that signals of ``ros2 launch`` still reach it. A virtual
     environment that is in use already stays, unless ``SEGFORMER_ROS_RUNTIME`` names another.
+    One that is named and cannot be used is told on stderr.
     """
     named = os.environ.get(RUNTIME_VARIABLE)
-    if sys.prefix != sys.base_prefix and not named:
-        return
-    for folder in [named] if named else _runtime_folders():
-        python = os.path.join(folder, 'bin', 'python3')
+    folders = [named] if named else []
+    if sys.prefix == sys.base_prefix:
+        folders += install.runtime_folders()
+    passed_over = ''
+    for folder in folders:
         if os.path.realpath(folder) == os.path.realpath(sys.prefix):
-            return
-        # With HOME of another user, root must not run what that user put there.
-        if os.access(python, os.X_OK) and os.path.isfile(os.path.join(folder, 'pyvenv.cfg')) \
-                and (named or os.stat(folder).st_uid in (0, os.getuid())):
+            break
+        problem = _problem_of(folder)
+        if not problem:
+            python = os.path.join(folder, 'bin', 'python3')
             os.execv(python, [python] + sys.argv)
+        if folder == named:
+            passed_over = (f'{RUNTIME_VARIABLE}={named} is passed over: {problem}. Make it with '
+                           f'"{install.COMMAND}", or unset the variable.\n')
+    # Not before: the interpreter of the next folder comes here as well.
+    sys.stderr.write(passed_over)
 
 
-def _runtime_folders() -> List[str]:
-    data = os.environ.get('XDG_DATA_HOME') or os.path.join(
-        os.path.expanduser('~'), '.local', 'share')
-    return [os.path.join(data, 'segformer_ros', 'runtime'), '/opt/segformer_ros/runtime']
+def _problem_of(folder: str) -> str:
+    """Return why a virtual environment must not or cannot be run; nothing where it can."""
+    programs = os.path.join(folder, 'bin')
+    python = os.path.join(programs, 'python3')
+    if not os.path.isfile(os.path.join(folder, 'pyvenv.cfg')):
+        return 'there is no virtual environment'
+    # Root must not run what another user put there, by HOME or by the variable.
+    for path in (folder, programs):
+        owner = os.stat(path).st_uid if os.path.exists(path) else os.getuid()
+        if owner not in (0, os.getuid()):
+            return f'{path} belongs to user {owner}, neither root nor user {os.getuid()}'
+    if not os.access(python, os.X_OK):
+        return f'{python} cannot be run'
+    return ''
 
 
 def _remedy(error: ImportError) -> str:
     """Return what to do about a failed import, or nothing where that is not known."""
     top = (error.name or '').split('.')[0]
     if isinstance(error, ModuleNotFoundError) and top in APT_PACKAGES:
-        return (f'Install it: sudo apt install {APT_PACKAGES[top]} (without ROS: '
-                f'pip install "segformer_ros[standalone]").')
+        return (f'Install it: sudo apt install {APT_PACKAGES[top]} (without ROS, in a virtual '
+                f'environment, from the checkout: pip install ".[standalone]").')
     if isinstance(error, ModuleNotFoundError) and (
             top == 'rclpy' or top.endswith(('_msgs', '_srvs', '_interfaces'))):
         return 'Source the setup file of ROS 2 and of the workspace.'

@@ -101,6 +101,64 @@ def test_a_runtime_of_another_user_is_not_run(monkeypatch, tmp_path):
     assert [call for call in calls if str(tmp_path) in call[0]] == [] or owner == 0
 
 
+@pytest.mark.parametrize('name', ['nowhere', 'mine', 'programs'])
+def test_a_named_runtime_that_cannot_be_used_is_told_in_one_line(
+        project_root, monkeypatch, capsys, tmp_path, name):
+    """Whoever owns it decides; where it does not exist, that is said as well."""
+    folder = str(tmp_path / name)
+    me, real = os.getuid(), os.stat
+    if name != 'nowhere':
+        stand_in_runtime(tmp_path / name)
+
+    def of_nobody(path, **options):
+        found = real(path, **options)
+        if path == (folder if name == 'mine' else os.path.join(folder, 'bin')):
+            return os.stat_result(list(found[:4]) + [65534] + list(found[5:]))
+        return found
+
+    monkeypatch.setattr(main_module.os, 'stat', of_nobody)
+    monkeypatch.setattr(os, 'execv', lambda *call: pytest.fail(f'started {call}'))
+    monkeypatch.setattr(main_module.install, 'runtime_folders', list)
+    monkeypatch.setenv('SEGFORMER_ROS_RUNTIME', folder)
+    main_module.use_runtime()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'SEGFORMER_ROS_RUNTIME={folder} is passed over: ')
+    assert ('there is no virtual environment' if name == 'nowhere' else
+            f'belongs to user 65534, neither root nor user {me}') in line
+
+
+def test_after_a_named_runtime_that_is_not_there_the_next_is_taken(monkeypatch, capsys, tmp_path):
+    folder = stand_in_runtime(tmp_path / 'next')
+    calls = []
+    monkeypatch.setattr(sys, 'prefix', sys.base_prefix)
+    monkeypatch.setattr(main_module.install, 'runtime_folders', lambda: [folder])
+    monkeypatch.setenv('SEGFORMER_ROS_RUNTIME', str(tmp_path / 'nowhere'))
+
+    class Started(Exception):
+        pass
+
+    def execv(*call):
+        calls.append(call[0])
+        raise Started
+
+    monkeypatch.setattr(os, 'execv', execv)
+    with pytest.raises(Started):
+        main_module.use_runtime()
+    assert calls == [folder + '/bin/python3']
+    # Told once, by the interpreter that stays.
+    assert capsys.readouterr().err == ''
+    monkeypatch.setattr(sys, 'prefix', folder)
+    main_module.use_runtime()
+    assert 'is passed over' in capsys.readouterr().err
+    assert len(calls) == 1
+
+
+def test_the_doctor_tells_of_a_named_runtime_that_is_not_there(project_root, tmp_path):
+    done = start(project_root, executable(project_root, 'doctor'), '--help',
+                 SEGFORMER_ROS_RUNTIME=str(tmp_path / 'nowhere'))
+    assert f'SEGFORMER_ROS_RUNTIME={tmp_path}/nowhere is passed over' in done.stdout
+
+
 @pytest.mark.parametrize('command, missing, remedy', [
     (command, missing, remedy) for command in ('segformer', 'evaluate') for missing, remedy in (
         ('cv2', 'sudo apt install python3-opencv'), ('PIL', 'sudo apt install python3-pil'),

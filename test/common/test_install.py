@@ -5,7 +5,10 @@
 import ast
 import os
 import re
+import sys
+import types
 
+import pytest
 from segformer_ros.common import install
 
 
@@ -20,12 +23,12 @@ def sources(project_root):
 
 
 def extras_of_setup(project_root):
-    """Return the names of the extras that setup.py declares."""
+    """Return the extras that setup.py declares, with their packages."""
     with open(os.path.join(project_root, 'setup.py'), encoding='utf-8') as stream:
         tree = ast.parse(stream.read())
     (given,) = [keyword.value for node in ast.walk(tree) if isinstance(node, ast.Call)
                 for keyword in node.keywords if keyword.arg == 'extras_require']
-    return set(ast.literal_eval(given))
+    return ast.literal_eval(given)
 
 
 def test_the_runtime_s_remedy_is_an_executable_that_is_installed(project_root):
@@ -38,11 +41,31 @@ def test_the_runtime_s_remedy_is_an_executable_that_is_installed(project_root):
 
 def test_every_extra_that_a_message_names_exists(project_root):
     known = extras_of_setup(project_root)
-    named = set(re.findall(r'segformer_ros\[(\w+)\]', install.RUNTIME))
+    named = set(re.findall(r"'\.\[(\w+)\]", install.RUNTIME))
     for _, text in sources(project_root):
-        named.update(re.findall(r'segformer_ros\[(\w+)\]', text))
+        named.update(re.findall(r'["\']\.\[(\w+)\]', text))
         named.update(re.findall(r"install\.with_extra\('(\w+)'\)", text))
-    assert {'onnxruntime', 'evaluation', 'distributed', 'standalone'} <= named <= known
+    assert {'onnxruntime', 'evaluation', 'distributed', 'standalone'} <= named <= set(known)
+    for name, packages in install.EXTRAS.items():
+        assert packages.split() == known[name], name
+
+
+def test_no_message_names_the_package_as_if_an_index_had_it(project_root):
+    for path, text in sources(project_root):
+        assert not re.search(r'pip install\W+segformer_ros', text), path
+
+
+@pytest.mark.parametrize('inside', [True, False])
+def test_the_remedy_for_an_extra_keeps_the_interpreter_and_its_numpy(monkeypatch, inside):
+    monkeypatch.setattr(sys, 'prefix', '/opt/mine' if inside else sys.base_prefix)
+    monkeypatch.setattr(sys, 'executable', '/opt/mine/bin/python3')
+    monkeypatch.setattr(install.os, 'getuid', lambda: 1000)
+    monkeypatch.setenv('XDG_DATA_HOME', '/home/me/data')
+    monkeypatch.setitem(sys.modules, 'numpy', types.SimpleNamespace(__version__='1.21.5'))
+    said = install.with_extra('evaluation')
+    python = '/opt/mine' if inside else '/home/me/data/segformer_ros/runtime'
+    assert f'{python}/bin/python3 -m pip install rosbags tqdm Jinja2 numpy==1.21.5"' in said
+    assert ('install_runtime' in said) is not inside
 
 
 def test_no_other_module_tells_anyone_to_pip_install_a_runtime(project_root):

@@ -42,6 +42,18 @@ def test_everything_runs_on_three_releases_of_ubuntu(jobs, project_root):
     assert os.access(os.path.join(project_root, '.ci', 'run'), os.X_OK)
 
 
+def test_no_interpreter_that_is_installed_may_be_missing(jobs, load):
+    steps = jobs['tests']['steps']
+    installed = ' '.join(step.get('with', {}).get('python-version', '') for step in steps).split()
+    assert '3.14' in installed
+    (may_miss,) = [step['env']['MAY_MISS'] for step in steps if step.get('run') == '.ci/run']
+    # Without a value of its own the Makefile's would count.
+    assert may_miss.split() == ['core36']
+    assert {'core' + version.replace('.', '') for version in installed} & set(may_miss.split()) \
+        == set()
+    assert re.search(r'^MAY_MISS \?= ', load('Makefile'), re.MULTILINE)
+
+
 def test_package_is_built_and_tested_with_each_distribution_of_ros(jobs, load):
     job = jobs['colcon']
     assert job['strategy']['matrix']['distribution'] == ['humble', 'jazzy', 'kilted', 'lyrical']

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.telemetry import import_openvino
@@ -17,7 +18,8 @@ from segformer_ros.inference.ov.cache import StoredModel
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import TensorSpec
 
-INSTALL_OPENVINO = 'Install it: "pip install openvino" (Python 3.10 or later).'
+INSTALL_OPENVINO = (f'Install it, Python 3.10 or later: '
+                    f'{install.into_runtime("openvino==2026.4.1")} (docs/install.md).')
 DEVICES = ('CPU', 'GPU', 'NPU')
 # Precisions as OpenVINO takes them in a hint, and (below) as devices list them.
 _HINTS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}

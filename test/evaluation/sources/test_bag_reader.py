@@ -131,7 +131,7 @@ except ConfigurationError as error:
 '''
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE,
                           universal_newlines=True, check=True)
-    assert "pip install 'segformer_ros[evaluation]'" in done.stdout
+    assert f'{sys.executable} -m pip install rosbags tqdm Jinja2' in done.stdout
 
 
 @pytest.mark.parametrize('name, topic, images', [

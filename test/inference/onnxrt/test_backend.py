@@ -203,7 +203,7 @@ def test_without_onnxruntime_the_error_says_how_to_get_it(network, project_root)
     assert done.returncode == 0, done.stdout
     assert b'onnxruntime cannot be imported' in done.stdout
     assert b'ros2 run segformer_ros install_runtime' in done.stdout
-    assert b'segformer_ros[onnxruntime]' in done.stdout
+    assert b"pip install '.[onnxruntime]'" in done.stdout
 
 
 def test_idle_threads_do_not_spin(network, project_root):
