@@ -226,8 +226,9 @@ class ProjectionKernels(GridPasses):
                   begin: arrays.Float64, ego_mask: Optional[arrays.UInt8], reading: Reading
                   ) -> Optional[Tuple[Samples, Shown]]:
         """
-        Return the results of the two above, without the pixels of samples: no more are laid than
-        somebody looks at.
+        Return the results of the two above in one go.
+
+        Samples have no pixels: no more are laid than somebody looks at.
         """
         lens = self._make_lens(camera)
         if lens is None:

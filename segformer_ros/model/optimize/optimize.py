@@ -21,8 +21,8 @@ from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.common.text import one_line
 from segformer_ros.model import spec as model_spec
-from segformer_ros.model.onnx_file import header as onnx_header
 from segformer_ros.model.onnx_file import half
+from segformer_ros.model.onnx_file import header as onnx_header
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import tail
