@@ -158,7 +158,7 @@ test-slow: $(VENV)/.test
 
 test-slow-nodes: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(SLOW_NODES) 2>&1 | sed -u "s/^/[slow nodes] /"
-	$(MAKE) --no-print-directory test-torch test-labels test-tensorrt-rtx 2>&1 | sed -u "s/^/[torch, RTX] /"
+	$(MAKE) --no-print-directory test-torch test-labels test-tensorrt-rtx test-mutants 2>&1 | sed -u "s/^/[torch, RTX] /"
 
 test-slow-core: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --durations=15 $(addprefix --ignore=,$(SLOW_NODES))

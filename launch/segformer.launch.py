@@ -116,22 +116,34 @@ def start_node(context):
         package='segformer_ros', executable='segformer', name='segformer',
         namespace=given('namespace'), output='screen',
         parameters=[launch_arguments.file_given('params_file', given('params_file')), overrides],
-        remappings=[(name, given(name)) for name in CAMERA_INPUTS + ('range',)] + [
-            ('/' + name, name) for name in ('tf', 'tf_static') if given('relative_tf') == 'true'],
+        remappings=[(name, given(name)) for name in CAMERA_INPUTS + ('range',)]
+        + tf_remappings(given('relative_tf')),
         arguments=['--ros-args', '--log-level', given('log_level')],
         additional_env=environment, respawn=given('respawn') == 'true', respawn_delay=2.0)]
+
+
+def start_rviz(context):
+    """Return RViz's action, in the node's namespace: the topics in its file are relative."""
+    relative_tf = LaunchConfiguration('relative_tf').perform(context)
+    return [Node(
+        package='rviz2', executable='rviz2', name='segformer_rviz', output='screen',
+        namespace=LaunchConfiguration('namespace'),
+        # Humble's Camera display makes this name absolute.
+        remappings=[('/segformer/camera_info', 'segformer/camera_info')]
+        + tf_remappings(relative_tf),
+        arguments=['-d', in_config('segformer.rviz')],
+        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        condition=IfCondition(LaunchConfiguration('rviz')))]
+
+
+def tf_remappings(relative_tf):
+    """Return the rules that bring TF into the namespace, as Nav2's launch files have it."""
+    return [('/' + name, name) for name in ('tf', 'tf_static') if relative_tf == 'true']
 
 
 def generate_launch_description():
     """Return what is to be started."""
     return LaunchDescription(ARGUMENTS + [
         OpaqueFunction(function=start_node),
-        # In the node's namespace: the topics in the file are relative.
-        Node(package='rviz2', executable='rviz2', name='segformer_rviz', output='screen',
-             namespace=LaunchConfiguration('namespace'),
-             # Humble's Camera display makes this name absolute.
-             remappings=[('/segformer/camera_info', 'segformer/camera_info')],
-             arguments=['-d', in_config('segformer.rviz')],
-             parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-             condition=IfCondition(LaunchConfiguration('rviz'))),
+        OpaqueFunction(function=start_rviz),
     ])

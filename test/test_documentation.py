@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands and links of README and docs lead somewhere."""
 
+import ast
 import importlib
 import json
 import os
@@ -15,6 +16,15 @@ from segformer_ros.cli.support import launch_arguments
 import structure
 
 pytestmark = pytest.mark.linter
+
+# What pages name although the checkout does not have it: output of commands and of the node, what
+# lies in caches, in downloads and in recordings, and a header of Fast DDS.
+LIES_ELSEWHERE = {
+    'drive.md', 'front_image_raw.txt', 'hardware_report.md',
+    'images/ID.png', 'masks/ID.png', 'confidence/ID.png', 'labels/', 'report.md', 'sizes.md',
+    'replay.md', 'replay_evaluation/', 'run/model.onnx', 'run/report.md', 'run/report.json',
+    'run/held_out.png', 'run/evaluation/', 'camera/', 'engines/', 'graphs/', 'onnx/model.onnx',
+    'fastrtps/config.h'}
 
 
 def pages(project_root):
@@ -190,16 +200,29 @@ def missing_paths(text, project_root):
              if re.match(r'^\.?\w[\w./-]*$', word) and not re.search('[A-Z]{4}', word)
              and (word.endswith('/') or re.search(r'/[\w.-]+\.\w+$|\.(py|md|txt|sh|rst)$', word))]
     # What git ignores comes and goes.
-    ignored = read(os.path.join(project_root, '.gitignore')).split()
-    return [path for path in paths if path not in ignored
+    known = {line.lstrip('/') for line in read(os.path.join(
+        project_root, '.gitignore')).split()}
+    # Of a test or a script its name is enough.
+    for folder in ('segformer_ros', 'test', 'tools'):
+        for _, _, files in os.walk(os.path.join(project_root, folder)):
+            known.update(file for file in files if file.endswith(('.py', '.sh')))
+    return [path for path in paths if path not in known
             and not any(os.path.exists(os.path.join(root, path)) for root in roots)]
+
+
+def missing_scripts(text, project_root):
+    """Return the files of the checkout that commands of a page start and that are not there."""
+    words = [word for line in commands(text) for word in shlex.split(line)]
+    paths = [re.sub('^.*src/segformer_ros/', '', word) for word in words]
+    return [path for path in paths if re.match(r'(tools|test|examples|segformer_ros)/\S*\w$', path)
+            and not os.path.exists(os.path.join(project_root, path))]
 
 
 def missing_names(text):
     """Return the dotted names below the package that cannot be imported."""
     missing = []
     for name in re.findall(r'\bsegformer_ros(?:\.\w+)+', text):
-        if re.search(r'\.(py|yaml|css)$', name):
+        if re.search(r'\.(py|yaml|css|git)$', name):
             continue
         module, _, last = name.rpartition('.')
         try:
@@ -211,24 +234,32 @@ def missing_names(text):
     return missing
 
 
-def pages_for_developers(project_root):
-    return [page for page in pages(project_root) if os.path.basename(page) in (
-        'CONTRIBUTING.md', 'architecture.md') or os.path.dirname(page).endswith('decisions')]
-
-
-def test_paths_and_names_for_developers_exist(project_root):
-    seen = 0
-    for page in pages_for_developers(project_root):
+def test_paths_and_names_on_every_page_exist(project_root):
+    elsewhere = set()
+    for page in pages(project_root):
         text = read(page)
-        seen += len(re.findall(r'segformer_ros[./]', text))
-        assert missing_paths(text, project_root) == [], page
+        missing = set(missing_paths(text, project_root))
+        elsewhere |= missing
+        assert missing - LIES_ELSEWHERE == set(), page
         assert missing_names(text) == [], page
-    assert seen > 20
+        assert missing_scripts(text, project_root) == [], page
+    assert elsewhere == LIES_ELSEWHERE
+
+
+@pytest.mark.parametrize('name', ['README.md', 'docs/nav2.md', 'docs/architecture.md'])
+def test_wrong_path_and_name_would_be_noticed_on_a_page(project_root, name):
+    text = read(os.path.join(project_root, name))
+    assert text.count('```') % 2 == 0
+    text += '\n`segformer_ros/ros/no_such.py` `segformer_ros.model.no`\n'
+    assert 'segformer_ros/ros/no_such.py' in missing_paths(text, project_root)
+    assert 'segformer_ros.model.no' in missing_names(text)
 
 
 def test_path_or_name_that_is_not_there_is_noticed(project_root):
     text = 'In `common/` and `segformer_ros/ros/io/` lie `nonsense/` and `test/no_such.py`.'
     assert missing_paths(text, project_root) == ['nonsense/', 'test/no_such.py']
+    text = '```bash\npython3 tools/no_such.py x/y\nsrc/segformer_ros/tools/install_runtime.sh\n```'
+    assert missing_scripts(text, project_root) == ['tools/no_such.py']
     text = '`segformer_ros.model.spec.ModelSpec`, `segformer_ros.model.spec.Other`'
     assert missing_names(text) == ['segformer_ros.model.spec.Other']
 
@@ -238,6 +269,16 @@ def test_architecture_has_a_row_for_every_room(project_root):
     rows = re.findall(r'^\| `(\w+)/` \|', text.split('Inside a room')[0], re.MULTILINE)
     rooms = {module.room for module in structure.read_package(project_root).values()}
     assert sorted(rows) == sorted(rooms - {structure.TOP})
+
+
+def test_decision_on_dependencies_names_those_of_setup_py(project_root):
+    given = [keyword.value for node in ast.walk(ast.parse(read(os.path.join(
+        project_root, 'setup.py')))) if isinstance(node, ast.Call) for keyword in node.keywords
+        if keyword.arg == 'install_requires']
+    assert len(given) == 1
+    text = read(os.path.join(project_root, 'docs', 'decisions', '0007-few-dependencies.md'))
+    said = re.findall(r'^`install_requires` names (.*?)\. ', text, re.MULTILINE)
+    assert [re.split(', | and ', names) for names in said] == [ast.literal_eval(given[0])]
 
 
 def test_every_decision_is_listed_and_has_its_parts(project_root):

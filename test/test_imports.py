@@ -31,6 +31,10 @@ for name in sys.argv[1:]:
         print(name, repr(error))
 '''
 
+# Python packages of ROS; those that are named here belong to no family.
+OF_ROS = re.compile(
+    r'(rclpy|tf2\w*|ament_\w+|launch(_\w+)?|\w+_(msgs|srvs|interfaces)|rosidl\w*|rosbag2\w*|'
+    r'ros2\w*|nav2_\w+|cv_bridge|image_geometry|message_filters)$')
 # What each room may import beside itself. Imports inside functions and for types count too.
 ROOMS = {
     'common': set(),
@@ -104,9 +108,10 @@ def modules(project_root):
 
 
 def written(folder, **files):
-    """Return the modules of a small package; ``__`` in a name stands for a folder."""
+    """Return the modules of a small package; ``__`` stands for a folder, init for its file."""
     for name, text in files.items():
-        path = folder.joinpath('segformer_ros', *(name.split('__')))
+        parts = ['__init__' if part == 'init' else part for part in name.split('__')]
+        path = folder.joinpath('segformer_ros', *parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_suffix('.py').write_text(text)
     (folder / 'segformer_ros' / '__init__.py').write_text('')
@@ -142,20 +147,50 @@ def wrong_inside_rooms(modules):
     return found
 
 
-def circles_of_files(modules):
-    return structure.circles(structure.import_graph(modules, modules))
+# An import inside a function points as one way as any; one for types alone may close a circle.
+COUNTED = (structure.AT_IMPORT, structure.IN_FUNCTION)
+
+
+def circles_of_files(modules, kinds=COUNTED):
+    return structure.circles(structure.import_graph(modules, modules, kinds))
 
 
 def circles_of_parts(modules):
     """Return the circles between the folders and files of one room."""
     graph = collections.defaultdict(set)
-    for name, targets in structure.import_graph(modules, modules).items():
+    for name, targets in structure.import_graph(modules, modules, COUNTED).items():
         for target in targets:
             ends = [(modules[each].room, part_of(each)) for each in (name, target)]
             if ends[0] != ends[1] and ends[0][0] == ends[1][0] and None not in ends[0] + ends[1]:
                 graph['/'.join(ends[0])].add('/'.join(ends[1]))
                 graph['/'.join(ends[1])].update()
     return structure.circles(graph)
+
+
+def imports_of(root, module):
+    """Return what a module imports at any depth: line, module, whole name."""
+    with open(os.path.join(root, module.path), encoding='utf-8') as stream:
+        tree = ast.parse(stream.read())
+    folder = os.path.dirname(module.path).split(os.sep)
+    return [(node.lineno,) + names for node in ast.walk(tree)
+            for names in structure.imported(node, folder)]
+
+
+def imports_of_ros(root, modules):
+    """Return the imports of ROS in the rooms that do not know it, late and tentative ones too."""
+    return [(name, line, target) for name, module in modules.items()
+            if module.room not in ('ros', 'cli')
+            for line, target, _ in imports_of(root, module) if OF_ROS.match(target.split('.')[0])]
+
+
+def names_taken_three_at_a_time(root, modules):
+    """Return the modules that give three names or more to one, packages left out."""
+    found = collections.defaultdict(set)
+    for name, module in modules.items():
+        for _, target, whole in imports_of(root, module):
+            if target in modules and not modules[target].is_folder:
+                found[name, target].add(whole)
+    return found, {key for key, names in found.items() if len(names) > 2}
 
 
 def test_every_room_has_its_row(modules):
@@ -205,14 +240,36 @@ def test_neither_files_nor_parts_of_a_room_import_each_other_in_a_circle(modules
     assert circles_of_parts(modules) == []
 
 
+def test_rooms_that_do_not_know_ros_never_import_it(project_root, modules):
+    assert all(OF_ROS.match(name) for name in BLOCKED[:BLOCKED.index('onnxruntime')])
+    assert imports_of_ros(project_root, modules) == []
+
+
+@pytest.mark.parametrize('text', [
+    'import rclpy.node\n', 'def late():\n    import rclpy\n',
+    'try:\n    from sensor_msgs.msg import Image\nexcept ImportError:\n    Image = None\n',
+    'import importlib\nmsg = importlib.import_module("std_msgs.msg")\n',
+    'def late():\n    return __import__("tf2_ros")\n',
+    'class A:\n    from nav2_simple_commander import robot_navigator\n'])
+def test_planted_import_of_ros_is_found(tmp_path, text):
+    planted = written(tmp_path, ros__node=text, model__spec=text, model__other='import rosbags\n')
+    assert [name for name, _, _ in imports_of_ros(str(tmp_path), planted)] == [
+        'segformer_ros.model.spec']
+
+
 @pytest.mark.parametrize('text', [
     'from segformer_ros.ros import node\n',
+    'from ..ros import node\n', 'from ..ros.node import run\n', 'from .. import ros\n',
+    'def late():\n    from ..ros.node import run\n',
+    'import importlib\nnode = importlib.import_module("segformer_ros.ros.node")\n',
+    'from importlib import import_module\nnode = import_module("..ros.node", __package__)\n',
+    'def late():\n    return __import__("segformer_ros.ros.node")\n',
     'def late():\n    import segformer_ros.ros.node\n',
     'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from segformer_ros.ros.node '
     'import run\n',
     'from segformer_ros import load_model\n'])
 def test_planted_import_upwards_is_found(tmp_path, text):
-    planted = written(tmp_path, ros__node='', model__spec=text)
+    planted = written(tmp_path, ros__node='', ros__init='', model__spec=text)
     assert [name for name, _, _ in wrong_between_rooms(planted)] == ['segformer_ros.model.spec']
 
 
@@ -223,12 +280,34 @@ def test_planted_import_against_the_order_inside_a_room_is_found(tmp_path):
         'segformer_ros.inference.base.backend']
 
 
-def test_planted_circle_is_found_and_late_imports_make_none(tmp_path):
-    one, other = 'import segformer_ros.model.b\n', 'from segformer_ros.model import a\n'
-    late = 'def late():\n    from segformer_ros.model import a\n'
-    planted = written(tmp_path, model__a=one, model__b=other)
+@pytest.mark.parametrize('other', [
+    'from segformer_ros.model import a\n', 'from . import a\n', 'from .a import name\n',
+    'def late():\n    from segformer_ros.model import a\n',
+    'from typing import TYPE_CHECKING\nif not TYPE_CHECKING:\n    from . import a\n'])
+def test_planted_circle_is_found_late_or_not(tmp_path, other):
+    planted = written(tmp_path, model__a='import segformer_ros.model.b\n', model__b=other)
     assert circles_of_files(planted) == [['segformer_ros.model.a', 'segformer_ros.model.b']]
-    assert circles_of_files(written(tmp_path, model__b=late)) == []
+    late = [(structure.IN_FUNCTION if 'late' in other else structure.AT_IMPORT)]
+    assert [each.when for each in planted['segformer_ros.model.b'].imports] == late
+
+
+def test_imports_for_types_make_no_circle(tmp_path):
+    types = ('import typing\nif typing.TYPE_CHECKING:\n    from . import a\n'
+             'else:\n    from . import c\n')
+    planted = written(tmp_path, model__a='from . import b, c\n', model__b=types, model__c='')
+    assert circles_of_files(planted) == []
+    assert [(each.when, each.target) for each in planted['segformer_ros.model.b'].imports] == [
+        (structure.FOR_TYPES, 'segformer_ros.model.a'),
+        (structure.AT_IMPORT, 'segformer_ros.model.c')]
+
+
+def test_planted_late_import_against_the_direction_of_two_folders_is_found(tmp_path):
+    planted = written(
+        tmp_path, costmap__projection__rays='from segformer_ros.costmap.geometry import a\n',
+        costmap__geometry__a='', costmap__projection__other='',
+        costmap__geometry__b='def late():\n    from ..projection import other\n')
+    assert circles_of_files(planted) == []
+    assert circles_of_parts(planted) == [['costmap/geometry', 'costmap/projection']]
 
 
 def test_planted_circle_between_two_folders_is_found(tmp_path):
@@ -249,20 +328,25 @@ def test_no_folder_is_crowded_and_no_module_long_without_a_reason(modules):
 
 def test_where_three_names_of_a_module_are_used_the_module_is_imported(project_root, modules):
     """As the Google style that ROS names has it; packages give modules, and typing its names."""
-    found = collections.Counter()
-    for name, module in modules.items():
-        with open(os.path.join(project_root, module.path), encoding='utf-8') as stream:
-            tree = ast.parse(stream.read())
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module in modules:
-                found[name, node.module] += len(node.names)
+    found, crowded = names_taken_three_at_a_time(project_root, modules)
     assert len(found) > 500
-    assert {key for key, count in found.items()
-            if count > 2 and not modules[key[1]].is_folder} == set()
+    assert crowded == set()
 
 
-def test_tests_lie_where_their_modules_do(project_root, modules):
-    """A folder of tests of a room is one of the package; a test of a module lies beside it."""
+@pytest.mark.parametrize('text', [
+    'from segformer_ros.model.spec import a, b, c\n',
+    'from segformer_ros.model.spec import a\nfrom .spec import b, c\n',
+    'def late():\n    from segformer_ros.model.spec import a\n'
+    '    from segformer_ros.model.spec import b\n    from segformer_ros.model.spec import c\n'])
+def test_three_planted_names_are_found_two_and_modules_are_not(tmp_path, text):
+    planted = written(tmp_path, model__spec='', model__taker=text, model__init='',
+                      model__two='from .spec import a, b\nfrom . import spec, taker, two\n')
+    assert names_taken_three_at_a_time(str(tmp_path), planted)[1] == {
+        ('segformer_ros.model.taker', 'segformer_ros.model.spec')}
+
+
+def test_folder_of_tests_of_a_room_is_one_of_the_package(project_root, modules):
+    """Where a room has several modules of the test's name, it lies beside one of them."""
     folders = {os.path.dirname(module.path) for module in modules.values()}
     homes = collections.defaultdict(set)
     for module in modules.values():
@@ -278,6 +362,40 @@ def test_tests_lie_where_their_modules_do(project_root, modules):
             wrong += [(home, file) for file in tests if home not in folders
                       or home not in (homes.get((room, file[len('test_'):])) or {home})]
     assert wrong == []
+
+
+# Tests that bear the name of one module and lie elsewhere, each with the reason.
+AWAY = {
+    # Commands that are run beside whole nodes over DDS, which the lane of ROS does.
+    'test/ros/test_doctor.py', 'test/ros/test_replay_evaluation.py'}
+
+
+def away_from_their_module(root, modules):
+    """Return the tests that bear the name of one module and do not lie beside it."""
+    homes = collections.defaultdict(set)
+    for module in modules.values():
+        homes['test_' + os.path.basename(module.path)].add(os.path.dirname(module.path))
+    away = set()
+    for folder, _, files in os.walk(os.path.join(root, 'test')):
+        relative = os.path.relpath(folder, root)
+        beside = os.path.join('segformer_ros', os.path.relpath(relative, 'test'))
+        away.update(os.path.join(relative, file) for file in files
+                    if len(homes.get(file, ())) == 1 and beside not in homes[file])
+    return away
+
+
+def test_tests_lie_where_their_modules_do(project_root, modules):
+    assert away_from_their_module(project_root, modules) == AWAY
+
+
+def test_planted_test_in_a_wrong_folder_is_found(tmp_path):
+    planted = written(tmp_path, segmentation__segmenter='', model__spec='', costmap__spec='')
+    for name in ('model/test_segmenter.py', 'segmentation/test_segmenter.py', 'tools/test_spec.py',
+                 'model/test_other.py'):
+        path = tmp_path / 'test' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('')
+    assert away_from_their_module(str(tmp_path), planted) == {'test/model/test_segmenter.py'}
 
 
 FACE = '''

@@ -18,9 +18,8 @@ LIMITS = {'height': 0.08, 'pitch': math.radians(1.0), 'roll': math.radians(1.0),
 """Standard deviations above which a number counts as not determined; height as its share."""
 # Below these a drive is a standstill, or a turn on the spot.
 _WAY, _TURN = 0.3, math.radians(10.0)
-# A line is straight if headings stay within this; speed even if it stays within this share.
+# A line is straight if headings stay within this.
 _STRAIGHT = math.radians(3.0)
-_EVEN = 0.1
 # Of the image; and corners in an image.
 _LEAST_GROUND, _LEAST_CORNERS = 0.03, 8.0
 

@@ -8,8 +8,7 @@ from segformer_ros.calibration.trajectory import Trajectory
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import TransformError
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 
@@ -65,7 +64,7 @@ class MotionLog:
             self.buffer.insert_message(entry, static)
             self._parents[entry.child_frame_id.lstrip('/')] = entry.header.frame_id.lstrip('/')
             if not static:
-                self._stamps.append(_seconds(entry.header.stamp))
+                self._stamps.append(stamp_to_seconds(entry.header.stamp))
 
     def add_odometry(self, message: Any) -> None:
         """
@@ -76,7 +75,7 @@ class MotionLog:
         place, turn = message.pose.pose.position, message.pose.pose.orientation
         pose = transforms.pose_matrix((place.x, place.y, place.z),
                                       (turn.x, turn.y, turn.z, turn.w))
-        self._odometry.append((_seconds(message.header.stamp), pose,
+        self._odometry.append((stamp_to_seconds(message.header.stamp), pose,
                                message.child_frame_id.lstrip('/')))
 
     def trajectory(self) -> Trajectory:
@@ -171,7 +170,3 @@ class MotionLog:
         if not child or child == self.ground_frame or not self.buffer.knows(child):
             return transforms.pose_matrix((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
         return self.buffer.lookup(self.ground_frame, child)
-
-
-def _seconds(stamp: Any) -> float:
-    return stamp_to_nanoseconds(stamp) / NANOSECONDS

@@ -69,13 +69,13 @@ class Observations(NamedTuple):
 
 class Solution(NamedTuple):
     """
-    What was found.
+    A mount, and how sure it is.
 
     ``mount`` and ``delay`` (seconds by which poses are late: an image of stamp t shows what
     odometry tells for t + delay). ``deviations`` by :data:`NAMES`: standard deviations, height
     as its share. ``jacobian`` and ``bootstrap`` are the two estimates that these are the larger
     of. ``residuals`` (N, 2) pixels, ``kept`` (N,) those within the gate; ``pixel`` is the
-    standard deviation of a corner. ``odometry_error`` (P, 3) metres and radians.
+    standard deviation of a corner.
     """
 
     mount: Mount
@@ -86,7 +86,6 @@ class Solution(NamedTuple):
     residuals: arrays.Float64
     kept: arrays.Bool
     pixel: float
-    odometry_error: arrays.Float64
 
 
 class _Problem:
@@ -220,10 +219,10 @@ def solve(camera: CameraModel, seen: Observations, trajectory: Trajectory, start
         kept = size < max(gate, np.quantile(size, 0.3))
         if abs(problem.sigma - before) < 0.05 * before:
             break
-    shared, own = problem.split(unknown)
+    shared, _ = problem.split(unknown)
     jacobian, bootstrap = _deviations(problem, unknown, errors, kept, estimate_delay)
     return Solution(problem.mount(shared), float(shared[4]), np.maximum(jacobian, bootstrap),
-                    jacobian, bootstrap, errors, kept, problem.sigma, own)
+                    jacobian, bootstrap, errors, kept, problem.sigma)
 
 
 def _deviations(problem: _Problem, unknown: arrays.Float64, errors: arrays.Float64,

@@ -3,7 +3,8 @@
 """The command ``bag_player``: what ``ros2 bag play`` does, without rosbag2."""
 
 import argparse
-from typing import Dict, List, Optional, Set
+import math
+from typing import Dict, List, Optional, Set, Tuple
 
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
@@ -15,6 +16,8 @@ from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import nearest_text
 from segformer_ros.ros.node.stop_signal import StopRequest
+
+CLOCK, CLOCK_TYPE = '/clock', 'rosgraph_msgs/msg/Clock'
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -66,12 +69,17 @@ def play(options: argparse.Namespace) -> int:
     from segformer_ros.ros.peers.bag_player import BagPlayer
     from segformer_ros.ros.peers.bag_player import Pace
     from segformer_ros.ros.peers.standalone_node import StandaloneNode
-    if not (options.rate > 0 and options.clock >= 0 and options.delay >= 0):
+    if not (0 < options.rate < math.inf and 0 <= options.clock < math.inf
+            and 0 <= options.delay < math.inf):
         raise ConfigurationError(
             'Impossible speed',
             got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
-            expected='--rate above 0, --clock and --delay of 0 or more')
+            expected='a finite --rate above 0, a finite --clock and --delay of 0 or more')
     remaps = parse_remaps(options.remap)
+    for name in remaps:
+        if options.topics and name not in options.topics:
+            raise ConfigurationError('A remapped topic is not played', got=name,
+                                     expected='one of --topics ' + ' '.join(options.topics))
     bags = find_bags(options.bag)
     if len(bags) != 1:
         raise ConfigurationError('Not one recording', got=f'{len(bags)} in {options.bag}',
@@ -85,10 +93,12 @@ def play(options: argparse.Namespace) -> int:
         with BagPartReader(parts[0]) as reader:
             _check_topics([*options.topics, *remaps],
                           {each.topic for each in reader.connections()})
-            for connection in reader.connections():
-                if connection.msgcount and (not options.topics
-                                            or connection.topic in options.topics):
-                    player.advertise(connection.topic, connection.msgtype, is_latched(connection))
+            played_rows = [each for each in reader.connections() if each.msgcount
+                           and (not options.topics or each.topic in options.topics)]
+            _check_types([(remaps.get(each.topic, each.topic), each.msgtype)
+                          for each in played_rows], options.clock > 0)
+            for row in played_rows:
+                player.advertise(row.topic, row.msgtype, is_latched(row))
         messages, late = 0, 0.0
         # Subscribers need the publishers for some time before they hear them.
         while player.pause(options.delay):
@@ -115,6 +125,16 @@ def _check_topics(wanted: List[str], recorded: Set[str]) -> None:
             raise ConfigurationError('No such topic in the recording', got=name,
                                      expected='one of ' + ', '.join(sorted(recorded)),
                                      remedy=nearest_text(name, recorded))
+
+
+def _check_types(published: List[Tuple[str, str]], with_clock: bool) -> None:
+    """Refuse two types on one topic, which no publisher can have."""
+    types = {CLOCK: CLOCK_TYPE} if with_clock else {}
+    for topic, type_name in published:
+        if types.setdefault(topic, type_name) != type_name:
+            raise ConfigurationError(
+                'Two types would be published on one topic', got=f'{type_name} on {topic}',
+                expected=types[topic], remedy='Change --remap, or leave one out with --topics.')
 
 
 def parse_remaps(words: List[str]) -> Dict[str, str]:

@@ -36,8 +36,6 @@ from segformer_ros.model.classes import load_class_table
 from segformer_ros.segmentation.load_model import load_model
 
 INCOMPLETE = 3
-STEP_S = 0.2
-"""Seconds between two looks at whether a live drive is long enough."""
 
 Images = Iterable[Tuple[float, str, Any]]
 """Stamp in seconds, frame and message of each image."""

@@ -16,7 +16,7 @@ if __name__ == '__main__':
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import await_node
-from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.node_process import NodeProcess
 from segformer_ros.cli.support.progress import FRAMES
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common.errors import SegformerRosError
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     remaps = {'image': '/camera/image_raw', 'camera_info': '/camera/camera_info'}
     log = os.path.join(options.output, 'segformer.log')
     parameters = {'model': options.model, 'ground_frame': 'base_link'}
-    with ChildProcess('segformer_ros.cli.segformer', log, parameters, remaps) as node, \
+    with NodeProcess('segformer_ros.cli.segformer', log, parameters, remaps) as node, \
             DemoListener() as listener:
         await_node(node, listener, options.patience)
         for world in options.world or WORLDS:
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     return command.DONE
 
 
-def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener: Any,
+def drive(world: str, options: argparse.Namespace, node: NodeProcess, listener: Any,
           report: Any) -> None:
     """
     Run one world to its last image.
@@ -124,8 +124,8 @@ def drive(world: str, options: argparse.Namespace, node: ChildProcess, listener:
         'wait_for_subscribers': 2, 'rate': RATE}
     log = os.path.join(options.output, f'camera_{world}.log')
     progress = ProgressLine(world, FRAMES)
-    with ChildProcess('segformer_ros.cli.simulated_camera', log, parameters,
-                      {'__ns': '/camera'}) as camera:
+    with NodeProcess('segformer_ros.cli.simulated_camera', log, parameters,
+                     {'__ns': '/camera'}) as camera:
         done = 0
         last = time.monotonic()
         ended: Optional[float] = None

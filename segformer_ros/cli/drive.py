@@ -145,13 +145,13 @@ class _Drive:
             'wait_for_subscribers': 2}
         log = os.path.join(options.output, 'segformer.log')
         remaps = {'image': '/camera/image_raw', 'camera_info': '/camera/camera_info'}
-        with node_process.ChildProcess('segformer_ros.cli.segformer', log, node_parameters,
-                                       remaps) as node, \
+        with node_process.NodeProcess('segformer_ros.cli.segformer', log, node_parameters,
+                                      remaps) as node, \
                 DriveListener(self._navigator, self.judge.add) as listener:
             node_process.await_node(node, listener, options.patience)
             log = os.path.join(options.output, 'camera.log')
-            with node_process.ChildProcess('segformer_ros.cli.simulated_camera', log,
-                                           camera_parameters, {'__ns': '/camera'}) as camera:
+            with node_process.NodeProcess('segformer_ros.cli.simulated_camera', log,
+                                          camera_parameters, {'__ns': '/camera'}) as camera:
                 self._await_motion(node, camera, listener)
                 first, wall = listener.now, time.monotonic()
                 for number, goal in enumerate(self._goals):
@@ -161,7 +161,7 @@ class _Drive:
                     'world': node_process.usage_of(camera.pid).cpu},
                     listener.latencies)
 
-    def _await_motion(self, node: node_process.ChildProcess, camera: node_process.ChildProcess,
+    def _await_motion(self, node: node_process.NodeProcess, camera: node_process.NodeProcess,
                       listener: Any) -> None:
         deadline = time.monotonic() + self._options.patience
         while listener.robot is None or listener.truth is None:
@@ -172,8 +172,8 @@ class _Drive:
                 raise SegformerRosError('The simulated robot does not start',
                                         remedy=f'Its last words:\n{camera.last_words()}')
 
-    def _drive_to(self, number: int, goal: Any, node: node_process.ChildProcess,
-                  camera: node_process.ChildProcess, listener: Any) -> None:
+    def _drive_to(self, number: int, goal: Any, node: node_process.NodeProcess,
+                  camera: node_process.NodeProcess, listener: Any) -> None:
         from segformer_ros.evaluation.drive.judge import best_length
         start = listener.truth
         best = best_length(self._truth, (start.x, start.y), goal, self._radius)

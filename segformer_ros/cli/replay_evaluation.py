@@ -20,7 +20,7 @@ if __name__ == '__main__':
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.cli.support.node_process import ChildCommand
-from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.node_process import NodeProcess
 from segformer_ros.common import errors
 from segformer_ros.evaluation.replay import report
 from segformer_ros.evaluation.replay.recording import find_recording
@@ -184,7 +184,7 @@ def measure(options: argparse.Namespace, recording: Recording) -> report.Replay:
     save = None if options.save_masks is None else mask_writer(options.save_masks, recording.name)
     log = os.path.join(options.output, 'player.log')
     with contextlib.ExitStack() as stack:
-        node = None if options.running else stack.enter_context(ChildProcess(
+        node = None if options.running else stack.enter_context(NodeProcess(
             'segformer_ros.cli.segformer', os.path.join(options.output, 'segformer.log'),
             node_parameters(options, recording),
             {'image': recording.image_base, 'camera_info': recording.camera_info}))
@@ -218,7 +218,7 @@ def mask_writer(root: str, recording: str) -> Callable[[int, Any], None]:
     return lambda stamp_ns, mask: folder.write(stamp_text(stamp_ns), mask)
 
 
-def await_active(listener: Any, node: Optional[ChildProcess], timeout: float) -> None:
+def await_active(listener: Any, node: Optional[NodeProcess], timeout: float) -> None:
     """
     Wait until the node takes images and publishes its counts.
 
@@ -243,7 +243,7 @@ def await_active(listener: Any, node: Optional[ChildProcess], timeout: float) ->
                 if node else 'See its log, --node and --camera.')
 
 
-def await_last_mask(listener: Any, node: Optional[ChildProcess], before: List[int],
+def await_last_mask(listener: Any, node: Optional[NodeProcess], before: List[int],
                     timeout: float) -> None:
     """
     Wait until the node has finished every image, or nothing has changed for some time.
@@ -272,7 +272,7 @@ def counts_of(listener: Any) -> List[int]:
     return [int(values[name]) for name in COUNTS]
 
 
-def check(node: Optional[ChildProcess]) -> None:
+def check(node: Optional[NodeProcess]) -> None:
     """
     Check that the node runs.
 

@@ -6,6 +6,7 @@ import difflib
 from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 import yaml
 
@@ -30,6 +31,11 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
+        # A tag may call anything a mapping: !!set [x].
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, f'{plain(node.tag, 60)} is written as a {node.id}',
+                node.start_mark)
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -81,7 +87,7 @@ def _read(path: str, take: Callable[[Any], Any]) -> Any:
     # Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            'Not valid YAML', got=f"{path}: {' '.join(str(error).split())}",
+            'Not valid YAML', got=f"{path}: {one_line(error)}",
             remedy='Correct the file at that line.') from error
 
 

@@ -28,3 +28,8 @@ def plain(value: object, most: int = LONGEST) -> str:
 
 def _escaped(match: 're.Match[str]') -> str:
     return match.group().encode('unicode_escape').decode('ascii')
+
+
+def one_line(text: object) -> str:
+    """Return a text with each run of white space made one space."""
+    return ' '.join(str(text).split())

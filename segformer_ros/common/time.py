@@ -22,6 +22,15 @@ def stamp_to_nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
+def stamp_to_seconds(stamp: Any) -> float:
+    """
+    Return seconds since the epoch, exact to some 0.2 microseconds.
+
+    :param stamp: with the fields ``sec`` and ``nanosec`` of ``builtin_interfaces/Time``
+    """
+    return stamp_to_nanoseconds(stamp) / NANOSECONDS
+
+
 def nanoseconds_to_stamp(nanoseconds: int) -> Tuple[int, int]:
     """Return the fields ``sec`` and ``nanosec`` of a stamp."""
     return divmod(nanoseconds, NANOSECONDS)

@@ -11,15 +11,14 @@ exponential would make weak marks short and strong ones long.
 """
 
 import math
-from typing import Tuple, TYPE_CHECKING
+from typing import NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import observation as costmap_observation
 from segformer_ros.costmap import settings as costmap_settings
-from segformer_ros.costmap.observation import GridGeometry
-from segformer_ros.costmap.observation import Observation
 
 if TYPE_CHECKING:
     # Evidence, times of the last sighting, decay time.
@@ -29,6 +28,81 @@ if TYPE_CHECKING:
 # on the line between two blocks does not move the grid to and fro.
 _SLACK = 0.75
 _NEVER = -math.inf
+WHOLE: costmap_observation.Window = (slice(None), slice(None))
+"""The window of all cells."""
+
+
+class GridCells(NamedTuple):
+    """
+    What a grid keeps of its cells, (N,) each, C-contiguous.
+
+    ``standing`` and ``moving`` float32 log-odds of obstacles, ``costs`` float32 of the ground,
+    ``ground_times`` float64 seconds of its last sighting.
+    """
+
+    standing: arrays.Float32
+    moving: arrays.Float32
+    costs: arrays.Float32
+    ground_times: arrays.Float64
+
+
+class GridPasses:
+    """What a grid does with all of its cells at once; subclasses do the same faster."""
+
+    def fade(self, evidence: arrays.Float32, times: arrays.Float64, threshold: float, step: float,
+             oldest: float) -> None:
+        """
+        Let evidence fade in place, all but marks; those are forgotten.
+
+        :param times: of each cell's last sighting, seconds
+        :param threshold: evidence from which a cell is marked
+        :param step: what fades
+        :param oldest: seconds; marks last seen before it are forgotten
+        """
+        marked = np.flatnonzero(evidence >= threshold)
+        kept = evidence[marked]
+        # All but the marks fade: those are put back.
+        fading = np.minimum(evidence, np.float32(step))
+        np.maximum(fading, np.float32(-step), out=fading)
+        np.subtract(evidence, fading, out=evidence)
+        kept[times[marked] < oldest] = 0.0
+        evidence[marked] = kept
+
+    def fuse_ground(self, cells: GridCells, seen: costmap_observation.Evidence,
+                    costs: arrays.Float32, obstacle: arrays.Bool, stamp: float,
+                    settings: costmap_settings.FusionSettings) -> None:
+        """
+        Take ground into a grid in place, where no obstacle is seen.
+
+        :param costs: (N,) of the ground seen
+        :param obstacle: by cell of the grid
+        :param stamp: of the image, seconds
+        """
+        free = ~obstacle[seen.cells]
+        places, weights = seen.cells[free], seen.weights[free]
+        for evidence in (cells.standing, cells.moving):
+            lowered = evidence[places] - np.float32(settings.free_gain) * weights
+            evidence[places] = np.maximum(lowered, np.minimum(evidence[places],
+                                                              np.float32(settings.free_limit)))
+        old, times = cells.costs[places], cells.ground_times[places]
+        share = np.where(times < stamp - settings.forget_time, np.float32(1.0),
+                         np.float32(settings.cost_gain) * weights)
+        cells.costs[places] = old + share * (costs[free] - old)
+        cells.ground_times[places] = np.maximum(times, stamp)
+
+    def show_cells(self, cells: GridCells, known_from: float, threshold: float
+                   ) -> Tuple[arrays.Int8, bool]:
+        """
+        Return the values of an OccupancyGrid, (N,), and whether any cell holds anything.
+
+        :param known_from: seconds; ground seen before it is forgotten
+        :param threshold: evidence from which a cell is lethal
+        """
+        known = cells.ground_times >= known_from
+        costs = np.clip(np.rint(cells.costs), 0, cost_table.HIGHEST_COST).astype(np.int8)
+        values = np.where(known, costs, np.int8(cost_table.UNKNOWN))
+        values[(cells.standing >= threshold) | (cells.moving >= threshold)] = cost_table.LETHAL
+        return values, bool(known.any() or cells.standing.any() or cells.moving.any())
 
 
 class CostGrid:
@@ -39,16 +113,20 @@ class CostGrid:
 
     :param settings: size, resolution and block
     :param fusion: gains and times; may be replaced at any time
+    :param passes: a faster way to do the same
     :raises ConfigurationError: settings out of bounds
     """
 
     def __init__(self, settings: costmap_settings.GridSettings,
-                 fusion: costmap_settings.FusionSettings) -> None:
+                 fusion: costmap_settings.FusionSettings,
+                 passes: Optional[GridPasses] = None) -> None:
         costmap_settings.check(settings, fusion)
+        self._passes = passes or GridPasses()
         self._fusion = fusion
         self._block = max(1, math.ceil(settings.block / settings.resolution - 1e-6))
         cells = max(1, round(settings.size / settings.resolution))
-        self.geometry = GridGeometry(0.0, 0.0, settings.resolution, cells, cells)
+        self.geometry = costmap_observation.GridGeometry(0.0, 0.0, settings.resolution, cells,
+                                                         cells)
         self._corner = (0, 0)
         self._move_to(-(cells // 2 // self._block) * self._block,
                       -(cells // 2 // self._block) * self._block)
@@ -118,21 +196,14 @@ class CostGrid:
             return
         threshold = self.fusion.mark_threshold
         for evidence, times, decay_time in self._layers():
-            step = np.float32(passed * threshold / decay_time)
-            marked = np.flatnonzero(evidence >= threshold)
-            kept = evidence[marked]
-            # All but the marks fade: those are put back.
-            fading = np.minimum(evidence, step)
-            np.maximum(fading, -step, out=fading)
-            np.subtract(evidence, fading, out=evidence)
-            kept[times[marked] < stamp - decay_time] = 0.0
-            evidence[marked] = kept
+            self._passes.fade(evidence, times, threshold, passed * threshold / decay_time,
+                              stamp - decay_time)
 
     def _layers(self) -> 'Tuple[_Layer, _Layer]':
         return ((self._static, self._static_time, self.fusion.static_decay_time),
                 (self._dynamic, self._dynamic_time, self.fusion.dynamic_decay_time))
 
-    def fuse(self, observation: Observation, stamp: float) -> None:
+    def fuse(self, observation: costmap_observation.Observation, stamp: float) -> None:
         """
         Take in one frame of any camera.
 
@@ -145,15 +216,8 @@ class CostGrid:
         obstacle = np.zeros(self._static.shape, np.bool_)
         obstacle[observation.static.cells] = True
         obstacle[observation.dynamic.cells] = True
-        free = ~obstacle[observation.ground.cells]
-        cells = observation.ground.cells[free]
-        weights = observation.ground.weights[free]
-        for evidence, _, _ in self._layers():
-            lowered = evidence[cells] - np.float32(fusion.free_gain) * weights
-            evidence[cells] = np.maximum(lowered, np.minimum(evidence[cells],
-                                                             np.float32(fusion.free_limit)))
-        self._average(cells, weights, observation.ground_costs[free], stamp)
-        self._ground_time[cells] = np.maximum(self._ground_time[cells], stamp)
+        self._passes.fuse_ground(self._cells(), observation.ground, observation.ground_costs,
+                                 obstacle, stamp, fusion)
         for (evidence, times, _), seen, gain in zip(
                 self._layers(), (observation.static, observation.dynamic),
                 (fusion.occupied_gain, fusion.dynamic_gain)):
@@ -161,37 +225,43 @@ class CostGrid:
             evidence[seen.cells] = np.minimum(raised, np.float32(fusion.occupied_limit))
             times[seen.cells] = np.maximum(times[seen.cells], stamp)
 
-    def _average(self, cells: arrays.Index, weights: arrays.Float32,
-                 costs: arrays.Float32, stamp: float) -> None:
-        old = self._costs[cells]
-        forgotten = self._ground_time[cells] < stamp - self.fusion.forget_time
-        share = np.where(forgotten, np.float32(1.0), np.float32(self.fusion.cost_gain) * weights)
-        self._costs[cells] = old + share * (costs - old)
+    def _cells(self) -> GridCells:
+        return GridCells(self._static, self._dynamic, self._costs, self._ground_time)
 
-    def lethal_cells(self, standing: float = 0.0) -> arrays.Bool:
+    def lethal_cells(self, standing: float = 0.0, window: costmap_observation.Window = WHOLE
+                     ) -> arrays.Bool:
         """
-        Return (height, width), true where obstacles are marked, small blobs removed.
+        Return where obstacles are marked, small blobs removed.
 
         :param standing: as of :meth:`to_occupancy`
+        :param window: rows and columns that are asked for
+        :return: (rows, columns) of the window
         """
-        flat = np.zeros(self._static.shape, np.bool_)
+        # A blob may reach out of the window.
+        asked = WHOLE if self.fusion.min_blob > 1 else window
+        parts = []
         for evidence, times, decay_time in self._layers():
-            marked = evidence >= self.fusion.mark_threshold
+            marked = self._image(evidence)[asked] >= self.fusion.mark_threshold
             if standing > 0.0:
-                marked &= times >= self._time + standing - decay_time
-            flat |= marked
-        lethal = flat.reshape(self.geometry.height, self.geometry.width)
-        if self.fusion.min_blob > 1 and lethal.any():
-            _, blobs, rows, _ = cv2.connectedComponentsWithStats(
-                lethal.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-            large = rows[:, cv2.CC_STAT_AREA] >= self.fusion.min_blob
-            lethal &= large[blobs]
+                marked &= self._image(times)[asked] >= self._time + standing - decay_time
+            parts.append(marked)
+        lethal: arrays.Bool = parts[0] | parts[1]
+        if self.fusion.min_blob > 1:
+            if lethal.any():
+                _, blobs, rows, _ = cv2.connectedComponentsWithStats(
+                    lethal.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+                large = rows[:, cv2.CC_STAT_AREA] >= self.fusion.min_blob
+                lethal &= large[blobs]
+            lethal = np.ascontiguousarray(lethal[window])
         return lethal
 
-    def standing_cells(self) -> arrays.Bool:
-        """Return (height, width), true where obstacles that stay are marked, as above."""
-        standing = self._static >= self.fusion.mark_threshold
-        return self.lethal_cells() & standing.reshape(self.geometry.height, self.geometry.width)
+    def standing_cells(self, window: costmap_observation.Window = WHOLE) -> arrays.Bool:
+        """Return where obstacles that stay are marked, as above."""
+        standing = self._image(self._static)[window] >= self.fusion.mark_threshold
+        return self.lethal_cells(0.0, window) & standing
+
+    def _image(self, values: arrays.Array) -> arrays.Array:
+        return values.reshape(self.geometry.height, self.geometry.width)
 
     def shows_ground(self, cells: arrays.Index) -> arrays.Bool:
         """
@@ -211,14 +281,7 @@ class CostGrid:
         :param x: in the grid's frame, metres
         :param y: same shape
         """
-        geometry = self.geometry
-        part = []
-        for points, origin, count in ((y.tolist(), geometry.origin_y, geometry.height),
-                                      (x.tolist(), geometry.origin_x, geometry.width)):
-            low = int((min(points) - origin) // geometry.resolution)
-            high = int((max(points) - origin) // geometry.resolution) + 1
-            part.append(slice(min(max(low, 0), count), min(max(high, 0), count)))
-        static = self._static.reshape(geometry.height, geometry.width)[part[0], part[1]]
+        static = self._image(self._static)[self.geometry.window(x, y)]
         return bool(static.size and static.max() >= self.fusion.mark_threshold)
 
     def to_occupancy(self, stamp: float, standing: float = 0.0) -> arrays.Int8:
@@ -234,12 +297,15 @@ class CostGrid:
         shape = (self.geometry.height, self.geometry.width)
         if self._blank:
             return np.full(shape, cost_table.UNKNOWN, np.int8)
-        known = self._ground_time >= self._time + standing - self.fusion.forget_time
-        costs = np.clip(np.rint(self._costs), 0, cost_table.HIGHEST_COST).astype(np.int8)
-        grid = np.where(known, costs, np.int8(cost_table.UNKNOWN)).reshape(shape)
-        grid[self.lethal_cells(standing)] = cost_table.LETHAL
-        self._blank = standing <= 0.0 and not (
-            known.any() or self._static.any() or self._dynamic.any())
+        # Old marks and small blobs have evidence enough, and are not lethal.
+        is_plain = standing <= 0.0 and self.fusion.min_blob <= 1
+        values, held = self._passes.show_cells(
+            self._cells(), self._time + standing - self.fusion.forget_time,
+            self.fusion.mark_threshold if is_plain else math.inf)
+        grid = values.reshape(shape)
+        if not is_plain:
+            grid[self.lethal_cells(standing)] = cost_table.LETHAL
+        self._blank = standing <= 0.0 and not held
         return grid
 
     def oldest_age(self, stamp: float, standing: float = 0.0) -> float:

@@ -7,6 +7,9 @@ from typing import NamedTuple, Tuple
 import numpy as np
 from segformer_ros.common import arrays
 
+Window = Tuple[slice, slice]
+"""Rows and columns of a grid."""
+
 
 class GridGeometry(NamedTuple):
     """
@@ -33,6 +36,22 @@ class GridGeometry(NamedTuple):
         my = np.floor((y - self.origin_y) / self.resolution)
         inside = (mx >= 0) & (mx < self.width) & (my >= 0) & (my < self.height)
         return np.where(inside, my * self.width + mx, 0).astype(np.intp), inside
+
+    def window(self, x: arrays.Float64, y: arrays.Float64, margin: int = 0) -> Window:
+        """
+        Return the rows and columns of a rectangle of cells around points.
+
+        :param x: world coordinates, metres, any shape, one or more
+        :param y: same shape
+        :param margin: cells beyond the outermost points
+        """
+        parts = []
+        for points, origin, count in ((y, self.origin_y, self.height),
+                                      (x, self.origin_x, self.width)):
+            low = int((float(points.min()) - origin) // self.resolution) - margin
+            high = int((float(points.max()) - origin) // self.resolution) + 1 + margin
+            parts.append(slice(min(max(low, 0), count), min(max(high, 0), count)))
+        return parts[0], parts[1]
 
     def centers(self) -> Tuple[arrays.Float64, arrays.Float64]:
         """Return the world x of all columns (width,) and the world y of all rows (height,)."""

@@ -104,7 +104,7 @@ class CostmapPipeline:
         self.costs = costs
         self.settings = settings
         self._grid_settings = settings.grid
-        self._grid = CostGrid(settings.grid, settings.fusion)
+        self._grid = CostGrid(settings.grid, settings.fusion, self._kernels)
         self._time_jumps = TimeJumps(settings.time)
         self._cameras: Dict[str, _Camera] = {}
         self._ego_masks: Dict[str, arrays.UInt8] = {}
@@ -266,7 +266,7 @@ class CostmapPipeline:
 
     def _replace_grid(self, grid: costmap_settings.GridSettings,
                       fusion: costmap_settings.FusionSettings) -> None:
-        self._grid = CostGrid(grid, fusion)
+        self._grid = CostGrid(grid, fusion, self._kernels)
         self._grid_settings = grid
         self._latest = {}
 

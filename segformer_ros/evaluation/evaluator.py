@@ -59,8 +59,9 @@ def evaluate(request: Request, folder: str,
     label_map = run_job.find_label_map(job.mapping, load_class_table(spec.classes))
     inputs = find_inputs(request.paths, request.inputs)
     if not inputs.sources:
-        raise InvalidInputError(
-            'No input could be read', got='; '.join(item.message for item in inputs.left_out))
+        # Whole sentences, each with what was got.
+        raise InvalidInputError('No input could be read',
+                                remedy=' '.join(item.message for item in inputs.left_out))
     inputs = inputs._replace(notes=list(request.notes) + list(inputs.notes))
     expected = [source.expected_frames() for source in inputs.sources]
     total = None if None in expected else sum(frames or 0 for frames in expected)

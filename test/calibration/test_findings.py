@@ -72,7 +72,7 @@ def solved_with(deviations, delay=0.0, kept=1.0):
                                        np.zeros(count, int), np.zeros((1, 2)))
     solution = solver.Solution(
         Mount(0.7, 0.3, 0.01, 0.02), delay, np.array(deviations), np.zeros(5), np.zeros(5),
-        np.zeros((count, 2)), np.arange(count) < kept * count, 0.1, np.zeros((1, 3)))
+        np.zeros((count, 2)), np.arange(count) < kept * count, 0.1)
     return findings.find('front', drive, calibration_drive.Calibration(
         calibration_drive.Followed(observations, 50.0, 0.5), solution), Mount(0.9, 0.2))
 

@@ -262,7 +262,7 @@ def test_gains_and_times_change_while_the_grid_lives():
     grid.fusion = FUSION._replace(static_decay_time=2.0)
     assert grid.to_occupancy(3.8)[0, 0] == 100
     assert grid.to_occupancy(4.0)[0, 0] == -1
-    with pytest.raises(ConfigurationError, match="'free_gain'"):
+    with pytest.raises(ConfigurationError, match="'fusion.free_gain'"):
         grid.fusion = FUSION._replace(free_gain=-1.0)
     assert grid.fusion.static_decay_time == 2.0
 

@@ -29,6 +29,7 @@ from segformer_ros.evaluation.drive.nav2_rules import LETHAL
 from segformer_ros.evaluation.drive.nav2_rules import Nav2Error
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
+from support import nav2_node_rules
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -299,11 +300,11 @@ def test_the_collision_monitor_sees_the_points_and_stops_without_them(project_ro
                                    len(result.obstacle_points))
     source = monitor['semantic']
     assert len(points) > 10
-    assert len(nav2_rules.collision_monitor(points, source, 10.0, 10.5)) == len(points)
+    assert len(nav2_node_rules.collision_monitor(points, source, 10.0, 10.5)) == len(points)
     on_the_ground = points * [1.0, 1.0, 0.0]
-    assert not nav2_rules.collision_monitor(on_the_ground, source, 10.0, 10.5)
-    assert nav2_rules.collision_monitor(points, source, 10.0, 13.0) is None
-    assert nav2_rules.collision_monitor(np.zeros((0, 3)), source, 10.0, 10.5) == []
+    assert not nav2_node_rules.collision_monitor(on_the_ground, source, 10.0, 10.5)
+    assert nav2_node_rules.collision_monitor(points, source, 10.0, 13.0) is None
+    assert nav2_node_rules.collision_monitor(np.zeros((0, 3)), source, 10.0, 10.5) == []
 
 
 def test_obstacle_points_pass_every_height_gate_for_all_settings_that_are_advised(project_root):
@@ -339,15 +340,15 @@ def test_the_speed_mask_slows_on_grass_and_never_means_no_limit_by_accident(proj
     mask = speed_mask(occupancy.values, occupancy.geometry, slowest=0.3)
     grid = Grid(mask.values, mask.geometry.origin_x, mask.geometry.origin_y,
                 mask.geometry.resolution)
-    assert nav2_rules.speed_filter(grid, info, 2.0, 0.0) is None
-    assert nav2_rules.speed_filter(grid, info, 2.0, 0.6) == pytest.approx(60.0)
-    assert nav2_rules.speed_filter(grid, info, -2.0, 0.0) is None
+    assert nav2_node_rules.speed_filter(grid, info, 2.0, 0.0) is None
+    assert nav2_node_rules.speed_filter(grid, info, 2.0, 0.6) == pytest.approx(60.0)
+    assert nav2_node_rules.speed_filter(grid, info, -2.0, 0.0) is None
     # Over all values: a higher cost never allows a higher speed, and the slowest still moves.
     values = np.arange(-1, 101, dtype=np.int8)[None]
     geometry = GridGeometry(0.0, 0.0, 1.0, 102, 1)
     for slowest in (0.01, 0.3, 0.9):
         every = Grid(speed_mask(values, geometry, slowest).values, 0.0, 0.0, 1.0)
-        limits = [nav2_rules.speed_filter(every, info, x + 0.5, 0.5) for x in range(1, 102)]
+        limits = [nav2_node_rules.speed_filter(every, info, x + 0.5, 0.5) for x in range(1, 102)]
         speeds = [100.0 if limit is None else limit for limit in limits]
         assert speeds == sorted(speeds, reverse=True)
         assert speeds[-1] == pytest.approx(100.0 * slowest, abs=5.0) and speeds[-1] >= 1.0
@@ -414,8 +415,8 @@ def test_the_local_costmap_forgets_what_the_node_has_forgotten(project_root, nam
 @pytest.mark.parametrize('name', ['nav2_filters', 'nav2_merged'])
 def test_the_speed_limit_arrives_where_the_controller_listens(project_root, name):
     topic = costmap_of(project_root, name)['semantic_speed']['speed_limit_topic']
-    assert nav2_rules.resolved_topic(topic) == '/speed_limit'
-    assert nav2_rules.resolved_topic('speed_limit') == '/local_costmap/speed_limit'
+    assert nav2_node_rules.resolved_topic(topic) == '/speed_limit'
+    assert nav2_node_rules.resolved_topic('speed_limit') == '/local_costmap/speed_limit'
 
 
 @pytest.mark.parametrize('name', ['nav2_filters', 'nav2_merged', 'nav2_local_costmap'])
@@ -496,7 +497,7 @@ def test_the_merged_costmap_is_graded_closed_slowed_and_watched_at_once(project_
         if rule == 'keepout':
             nav2_rules.keepout_filter(master, grid, info)
         else:
-            assert nav2_rules.speed_filter(grid, info, 2.0, 0.6) == pytest.approx(60.0)
+            assert nav2_node_rules.speed_filter(grid, info, 2.0, 0.6) == pytest.approx(60.0)
     assert master.cost_at(2.0, 0.6) == LETHAL
     assert master.cost_at(2.0, 0.0) == int(5 / 100 * 254)
 
@@ -529,10 +530,10 @@ def leaves(content):
 def test_every_parameter_is_one_that_nav2_declares_with_that_type(project_root, name):
     found = list(leaves(snippet(project_root, name)))
     assert len(found) > 10
-    assert not [leaf for leaf in found if not nav2_rules.is_declared(*leaf)]
+    assert not [leaf for leaf in found if not nav2_node_rules.is_declared(*leaf)]
     # Whole numbers for doubles, the usual slip, are noticed.
-    assert not nav2_rules.is_declared('expected_update_rate', 1)
-    assert not nav2_rules.is_declared('expected_update_rte', 1.5)
+    assert not nav2_node_rules.is_declared('expected_update_rate', 1)
+    assert not nav2_node_rules.is_declared('expected_update_rte', 1.5)
 
 
 @pytest.mark.parametrize('name', NAMES)

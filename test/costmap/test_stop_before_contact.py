@@ -25,6 +25,7 @@ from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.stopping import Delays
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.model.classes import load_class_table
+from support import nav2_node_rules
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -70,12 +71,12 @@ class Monitor(NamedTuple):
         """Return whether it stops the robot: too many points inside, or a cloud too old."""
         if cloud is None:
             return True
-        points = nav2_rules.collision_monitor(cloud.points, self.source, cloud.stamp, now)
+        points = nav2_node_rules.collision_monitor(cloud.points, self.source, cloud.stamp, now)
         if points is None:
             return True
         # The monitor moves the points by what the robot has driven since.
-        return nav2_rules.polygon_stops([(x + base_from_stamped, y) for x, y, _ in points],
-                                        self.polygon, self.zone)
+        return nav2_node_rules.polygon_stops(
+            [(x + base_from_stamped, y) for x, y, _ in points], self.polygon, self.zone)
 
 
 class Cloud(NamedTuple):

@@ -154,8 +154,10 @@ def test_cut_recording_counts_its_lost_frames(run, color_case):
 
 
 def test_no_usable_frame_is_an_error_that_says_why(run, color_case, recording):
-    with pytest.raises(InvalidInputError, match=r'No input could be read.*/camera/image_raw'):
+    with pytest.raises(InvalidInputError, match='No input could be read.*/image_raw') as no:
         run(recording, inputs=InputOptions(topics=('/wrong',)))
+    # One sentence after the other, none inside another.
+    assert '..' not in str(no.value) and str(no.value).count(': got ') == 1
     unlabelled = color_case.bag('unlabelled', 2, labels=False)
     with pytest.raises(InvalidInputError, match=r'got 2 left out.*no labels for the image'):
         run(unlabelled)
@@ -251,6 +253,15 @@ def test_share_of_labelled_pixels_left_out_is_in_every_report(run, tmp_path):
     assert any('25.0% of the labelled pixels' in note for note in report.document['notes'])
     assert '25.0% of the labelled pixels' in render_markdown(report)
     assert '25.0% of the labelled pixels' in render_html(report)
+
+
+@pytest.mark.parametrize('values, is_told', [((0, 255), True), ((1, 255), False)])
+def test_masks_of_0_and_255_are_told_for_more_classes(run, tmp_path, values, is_told):
+    document = run(labelled_photos(tmp_path / 'set', values), inputs=InputOptions(
+        wants_labels=True)).document
+    assert document['ignored_share'] == 0.75
+    assert any('0 and 255 alone' in note and 'label_values' in note
+               for note in document['notes']) is is_told
 
 
 def test_labels_beside_photos_that_are_not_used_are_told(run, tmp_path):

@@ -192,6 +192,9 @@ def test_rviz_starts_only_when_asked_for_and_in_the_namespace_of_the_node(projec
     assert (node['package'], rviz['package']) == ('segformer_ros', 'rviz2')
     assert rviz['namespace'] == 'robot1'
     assert rviz['remappings'] == [('/segformer/camera_info', 'segformer/camera_info')]
+    node, rviz = segformer(project_root, rviz='true', namespace='robot1', relative_tf='true')
+    relative = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
+    assert node['remappings'][-2:] == rviz['remappings'][-2:] == relative
     assert len(segformer(project_root)) == 1
 
 

@@ -57,28 +57,89 @@ def test_codespell_finds_nothing(project_root):
         if name.endswith(TEXTS) and os.path.exists(os.path.join(project_root, name))])
 
 
+IS_NO = re.compile(r'(?<!there )\bis no (?!longer\b|more\b)[\w{]', re.IGNORECASE)
+# Where a sentence or a part of one begins: a topic may well tell whether something serves.
+TELLS = re.compile(r'(?:^|[.;:,] |\band )tells? whether\b', re.IGNORECASE)
+
+
+def python_files(project_root, *folders):
+    """Return the paths of all Python files below folders of the checkout."""
+    found = [os.path.join(folder, name) for top in folders
+             for folder, _, names in os.walk(os.path.join(project_root, top))
+             for name in names if name.endswith('.py')]
+    assert found
+    return sorted(found)
+
+
 def riddles(text):
     """Return the docstrings that do not say in plain words what a thing does."""
+    return [text.split('\n')[0] for text in docstrings(text)
+            if text.startswith('Tell ') or TELLS.search(' '.join(text.split()))
+            or IS_NO.search(' '.join(text.split()))]
+
+
+def docstrings(text):
+    """Return the docstrings of a module and of all that it holds."""
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(
         node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)))
-    docstrings = (ast.get_docstring(node) or '' for node in nodes)
-    return [text.split('\n')[0] for text in docstrings
-            if text.startswith('Tell ') or re.search(
-                r'(?<!there )\bis no (?!longer)[a-z]+', ' '.join(text.split()), re.IGNORECASE)]
+    return [ast.get_docstring(node) or '' for node in nodes]
+
+
+def riddles_in_messages(text):
+    """Return the string constants that say what a thing is not, those of f-strings too."""
+    plain = (' '.join(value.split()) for value in strings(ast.parse(text)))
+    return [value for value in plain if IS_NO.search(value)]
+
+
+def strings(node):
+    """Return the string constants below a node; what an f-string fills in is a pair of braces."""
+    if isinstance(node, ast.JoinedStr):
+        return [''.join(part.value if isinstance(part, ast.Constant) else '{}'
+                        for part in node.values)]
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    return [text for child in ast.iter_child_nodes(node) for text in strings(child)]
 
 
 def test_docstrings_are_plain(project_root):
     found = []
-    for folder, _, names in os.walk(os.path.join(project_root, 'segformer_ros')):
-        for path in (os.path.join(folder, name) for name in names if name.endswith('.py')):
-            with open(path, encoding='utf-8') as stream:
-                found += [(os.path.relpath(path, project_root), line)
-                          for line in riddles(stream.read())]
+    for path in python_files(project_root, 'segformer_ros'):
+        with open(path, encoding='utf-8') as stream:
+            found += [(os.path.relpath(path, project_root), line)
+                      for line in riddles(stream.read())]
     assert found == []
 
 
+def test_docstrings_of_tests_and_tools_return_and_do_not_tell(project_root):
+    found = []
+    for path in python_files(project_root, 'test', 'tools'):
+        with open(path, encoding='utf-8') as stream:
+            found += [(os.path.relpath(path, project_root), line)
+                      for line in docstrings(stream.read())
+                      if TELLS.search(' '.join(line.split()))]
+    assert found == []
+
+
+def test_messages_are_plain(project_root):
+    found = []
+    for path in python_files(project_root, 'segformer_ros', 'tools', 'launch', 'examples'):
+        with open(path, encoding='utf-8') as stream:
+            found += [(os.path.relpath(path, project_root), line)
+                      for line in riddles_in_messages(stream.read())]
+    assert found == []
+
+
+@pytest.mark.parametrize('message', [
+    "'It is no ONNX file'", "f'{path} is no {kind} recording, whatever its name says'",
+    "'It is '\n    'no ONNX file'", "'It is no {}'.format(1)", "'Frames; 0 is no limit.'"])
+def test_message_that_says_what_a_thing_is_not_is_found(message):
+    assert len(riddles_in_messages(f'text = ({message})\n')) == 1
+    assert riddles_in_messages('text = "There is no GPU; it is no longer there"') == []
+
+
 @pytest.mark.parametrize('docstring', [
-    'Tell whether it runs.', 'Return the file.\n\n    :raises ModelError: it is no ONNX file\n'])
+    'Tell whether it runs.', 'Tells whether it runs.', 'Run it and tell whether it ran.',
+    'Return the file.\n\n    :raises ModelError: it is no ONNX file\n'])
 def test_docstring_that_is_not_plain_is_found(docstring):
     assert len(riddles(f'def run():\n    """{docstring}"""\n')) == 1
     assert riddles('def run():\n    """Return whether it runs. It is not a node."""\n') == []

@@ -20,7 +20,8 @@ YAML = [
     b'a: ' + b'[' * 3000, b'{a: ' * 2000, b'name: 2001-99-99', b'name: ' + b'1' * 6000,
     b'a: !!int x', b'a: !!float x', b'a: !!set 3', b'a: 2001-01-01T99:99:99Z',
     b'a: 2001-01-01T10:00:00+99:99', b'!!python/object/apply:os.system [x]', b'a: &x [*x]',
-    b'<<: 3', b'a: "\\ud800"', b'a: \0', b'? [a]\n: b', b'yes: 1', b'a: 1\na: 2']
+    b'<<: 3', b'a: "\\ud800"', b'a: \0', b'? [a]\n: b', b'yes: 1', b'a: 1\na: 2',
+    b'a: !!set [x]', b'a: !!map [x]', b'!!map [[x, y]]']
 JSON = [
     b'[' * 100000, b'{"id2label":' + b'[' * 5000, b'[]', b'null', b'{"image_mean":[NaN,1,1]}']
 LABELS = [

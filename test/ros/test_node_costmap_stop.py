@@ -26,7 +26,7 @@ def lasting_parameters(folder):
 
 
 def is_blank(message, name):
-    """Tell whether a filter mask keeps nobody out and slows nobody down."""
+    """Return whether a filter mask keeps nobody out and slows nobody down."""
     return np.all(np.array(message.data, np.int8) == (-1 if name == 'keepout_mask' else 0))
 
 

@@ -106,7 +106,7 @@ def serve_until(peer, condition):
 
 
 def is_settled(watcher, name):
-    """Tell whether a backend serves and nothing better is under way."""
+    """Return whether a backend serves and nothing better is under way."""
     found = watcher.latest('backend')
     return found is not None and found[1].get('backend') == name and \
         'under way' not in found[1]
@@ -267,7 +267,7 @@ def test_engine_whose_loading_kills_the_process_is_given_up_after_three_starts(r
 
 
 def dies_while_loading(robot, domain):
-    """Start a node whose engine kills it, as respawn does; tell whether it does so again."""
+    """Start a node whose engine kills it, as respawn does; return whether it does so again."""
     with robot.node('deserialize_kill_parent', precision='fp32') as node, \
             SegformerPeer(domain) as peer:
         watcher = StatusWatcher(peer)

@@ -12,6 +12,16 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 use_own_transport()
 
 
+def test_percentiles_are_values_that_occurred():
+    from support import soak
+    seconds = [0.001 * each for each in range(200, 0, -1)]
+    assert soak.percentiles(seconds) == {
+        'masks': 200, 'p50': 100.0, 'p90': 180.0, 'p99': 198.0, 'p100': 200.0}
+    assert soak.percentiles([0.5]) == {
+        'masks': 1, 'p50': 500.0, 'p90': 500.0, 'p99': 500.0, 'p100': 500.0}
+    assert soak.percentiles([]) == {'masks': 0}
+
+
 @pytest.mark.slow
 def test_two_minutes_of_disturbances_lose_nothing_and_leave_no_memory_behind(tmp_path):
     from PIL import Image
@@ -23,6 +33,9 @@ def test_two_minutes_of_disturbances_lose_nothing_and_leave_no_memory_behind(tmp
         fault.__name__ for fault in soak.FAULTS}
     # A run this short may still fill caches: 2 % are asked of the long one.
     assert report['memory']['growth'] < 0.05
+    # Capture had its turns, of which the samples at a change are left out.
+    for turn in report['latency_ms'].values():
+        assert 50 < turn['masks'] < 1200 and turn['p50'] <= turn['p90'] <= turn['p100']
     spoilt = copy.deepcopy(report)
     spoilt['cameras']['front']['lost_by_node'] = 1
     spoilt['cameras']['rear']['wrong'] = 2

@@ -141,7 +141,7 @@ class Device:
             state['queue'].pop(0)()
 
     def is_clean(self):
-        """Tell whether everything was given back."""
+        """Return whether everything was given back."""
         return not (self.memory or self.streams or self.retained or self.stack()
                     or self.pinned)
 

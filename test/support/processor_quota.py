@@ -24,7 +24,8 @@ def processor_quota(pid, share):
     :param share: 0 to 1
     :return: yields a function that returns how often the process was held up
     """
-    folder = os.path.join(GROUPS, f'segformer_ros_{pid}')
+    group = _group_of(pid)
+    folder = os.path.join(group, f'segformer_ros_{pid}')
     try:
         os.mkdir(folder)
         with open(os.path.join(folder, 'cpu.cfs_quota_us'), 'w', encoding='ascii') as stream:
@@ -44,7 +45,7 @@ def processor_quota(pid, share):
     try:
         yield throttled
     finally:
-        with open(os.path.join(GROUPS, 'cgroup.procs'), 'w', encoding='ascii') as stream:
+        with open(os.path.join(group, 'cgroup.procs'), 'w', encoding='ascii') as stream:
             stream.write(str(pid))
         os.rmdir(folder)
 
@@ -66,3 +67,13 @@ def _stopped_and_continued(pid, share):
     finally:
         done.set()
         thread.join()
+
+
+def _group_of(pid):
+    """Return the folder of the group that a process is in."""
+    with open(f'/proc/{pid}/cgroup', encoding='ascii') as stream:
+        for line in stream:
+            _, controllers, path = line.strip().split(':', 2)
+            if 'cpu' in controllers.split(','):
+                return GROUPS + path
+    return GROUPS

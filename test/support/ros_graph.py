@@ -235,7 +235,7 @@ class NodeProcess:
         return self._child.wait(timeout)
 
     def is_running(self):
-        """Tell whether it has not ended."""
+        """Return whether it has not ended."""
         return self._child.poll() is None
 
     def resident_mb(self):

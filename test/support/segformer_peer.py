@@ -52,7 +52,7 @@ class SegformerPeer(Peer):
 
     def change_state(self, transition, changes=True):
         """
-        Ask for a transition and tell whether it succeeded.
+        Ask for a transition and return whether it succeeded.
 
         :param changes: False for one that has to be refused, which may be asked for again
         """

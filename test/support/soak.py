@@ -40,6 +40,9 @@ CAPTURE = {'capture.enabled': 'true', 'capture.trickle_period': 0.1, 'capture.ma
            'capture.max_frames': CAPTURED_FRAMES, 'capture.max_mib': CAPTURED_MIB,
            'capture.min_free_mib': 0}
 """Full after a minute, so that frames make way for the rest of the run."""
+TURN = 60.0
+"""Seconds after which capture is switched on or off, so that both meet the same machine."""
+PERCENTILES = (50, 90, 99, 100)
 
 
 class Soak:
@@ -49,7 +52,7 @@ class Soak:
     :param folder: for the model and the node's logs
     :param minutes: how long
     :param seed: of the disturbances
-    :param capture: keep frames all the while
+    :param capture: keep frames, in every other minute, or sixth of a shorter run
     """
 
     def __init__(self, folder, minutes, seed=1, capture=True):
@@ -69,6 +72,9 @@ class Soak:
         """Seconds, the greatest age of a known cell that the node owned to."""
         self._diagnostics = {}
         self._inboxes = []
+        self._captures = None
+        """Whether frames are kept; None while that changes."""
+        self._latencies = {True: [], False: []}
 
     def run(self):
         """Return the report."""
@@ -127,10 +133,13 @@ class Soak:
         sampler = threading.Thread(target=self._sample, args=(node, started, stop), daemon=True)
         sampler.start()
         deck = []
+        turn = min(TURN, 10.0 * self._minutes)
         try:
             # The last seconds belong to the queues, so that the books can be closed.
             while time.monotonic() - started < 60.0 * self._minutes - 5.0:
                 time.sleep(self.random.expovariate(1.0 / FAULT_EVERY))
+                if self.captures:
+                    self._keep_frames((time.monotonic() - started) // turn % 2 == 0)
                 if not deck:
                     # Every disturbance once before any comes again.
                     deck = self.random.sample(FAULTS, len(FAULTS))
@@ -144,8 +153,17 @@ class Soak:
             stop.set()
             sampler.join()
 
+    def _keep_frames(self, wanted):
+        if self._captures is not wanted:
+            self._captures = None
+            refusal = self.peer.set_parameters(**{'capture.enabled': wanted})
+            if refusal:
+                self.complaints.append(refusal)
+            self._captures = wanted
+
     def _sample(self, node, started, stop):
         cpu = node.cpu_seconds()
+        captured = None
         while not stop.wait(SAMPLE_EVERY):
             if not node.is_running():
                 self.complaints.append('the node ended')
@@ -155,6 +173,9 @@ class Soak:
                 inbox.messages.clear()  # they are not needed any more, and would fill memory
             latencies = [each for camera in self.cameras.values()
                          for each in camera.take_latencies()]
+            before_it, captured = captured, self._captures
+            if captured is not None and captured is before_it:
+                self._latencies[captured] += latencies
             before, cpu = cpu, node.cpu_seconds()
             self.samples.append({
                 'at': round(now - started, 2), 'rss_mb': round(node.resident_mb(), 2),
@@ -199,6 +220,9 @@ class Soak:
                     camera.longest_gap for camera in self.cameras.values()), 2),
                 'memory': memory_growth(self.samples), 'complaints': self.complaints,
                 'capture': captured_report(self.captures, self.samples),
+                'latency_ms': {name: percentiles(self._latencies[captures])
+                               for name, captures in (('with capture', True),
+                                                      ('without', False))},
                 'tracebacks': log.count('Traceback'), 'running': running}
 
 
@@ -220,6 +244,14 @@ def captured_report(folder, samples):
         return None
     return {'frames': len(captured.check_whole(folder)),
             'largest_mib': max([each['captured_mib'] for each in samples] + [folder_mib(folder)])}
+
+
+def percentiles(latencies):
+    """Return the number of seconds and their percentiles in ms, rounded up to one that was."""
+    ordered = sorted(latencies)
+    found = {f'p{each}': round(1e3 * ordered[max(0, -(-each * len(ordered) // 100) - 1)], 1)
+             for each in PERCENTILES} if ordered else {}
+    return dict(masks=len(ordered), **found)
 
 
 def memory_growth(samples):

@@ -5,6 +5,7 @@
 from typing import NamedTuple, Optional
 
 import numpy as np
+from segformer_ros.costmap.grid import WHOLE
 from segformer_ros.costmap.observation import GridGeometry
 
 
@@ -15,15 +16,15 @@ class StillGrid(NamedTuple):
     lethal: Optional[np.ndarray] = None
     ground: Optional[np.ndarray] = None
 
-    def lethal_cells(self):
-        """Return (height, width), true where obstacles are marked."""
+    def lethal_cells(self, standing=0.0, window=WHOLE):
+        """Return a window of (height, width), true where obstacles are marked."""
         if self.lethal is None:
-            return np.zeros((self.geometry.height, self.geometry.width), np.bool_)
-        return self.lethal
+            return np.zeros((self.geometry.height, self.geometry.width), np.bool_)[window].copy()
+        return self.lethal[window].copy()
 
-    def standing_cells(self):
+    def standing_cells(self, window=WHOLE):
         """Return the same: everything that is held here stays."""
-        return self.lethal_cells()
+        return self.lethal_cells(0.0, window)
 
     def shows_ground(self, cells):
         """Return in which cells ground was seen; nowhere by default."""

@@ -109,7 +109,7 @@ def measure(rounds: int, folder: str) -> Dict[str, List[Sample]]:
                   'capture.folder': os.path.join(folder, 'captures'), 'capture.min_free_mib': 0,
                   'capture.max_frames': 50}
     samples: Dict[str, List[Sample]] = {name: [] for name in MODES}
-    with Operator([''], np.ascontiguousarray(picture)) as traffic, node_process.ChildProcess(
+    with Operator([''], np.ascontiguousarray(picture)) as traffic, node_process.NodeProcess(
             'segformer_ros.cli.segformer', os.path.join(folder, 'log'), parameters, {}) as node:
         while not traffic.node_is_ready():
             node.check()

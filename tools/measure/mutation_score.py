@@ -278,18 +278,18 @@ def with_reasons(mutants: List[Mutant], reasons: List[Dict[str, Any]]) -> List[M
     return result
 
 
-def table(mutants: List[Mutant]) -> str:
-    """Return the counts of every room as Markdown."""
-    lines = ['| room | mutants | killed | of them stopped | equivalent | survived | score |',
-             '|---|---|---|---|---|---|---|']
-    rooms = list(dict.fromkeys(mutant.room for mutant in mutants))
-    for name, part in [(room, [each for each in mutants if each.room == room])
-                       for room in rooms] + [('**all**', mutants)]:
-        count = collections.Counter(mutant.outcome for mutant in part)
+def table(mutants: List[Mutant], modules: List[Module]) -> str:
+    """Return the counts of every room as Markdown; ``run`` leaves out what could not be."""
+    lines = ['| room | drawn | run | killed | of them stopped | equivalent | survived | score |',
+             '|---|---|---|---|---|---|---|---|']
+    rooms = list(dict.fromkeys(module.room for module in modules))
+    for name, part in [(room, [room]) for room in rooms] + [('**all**', rooms)]:
+        count = collections.Counter(mutant.outcome for mutant in mutants if mutant.room in part)
+        drawn = sum(module.mutants for module in modules if module.room in part)
         killed = count['killed'] + count['stopped']
         counted = killed + count['survived']
         score = f'{100.0 * killed / counted:.0f} %' if counted else ''
-        lines.append(f'| {name} | {counted + count["equivalent"]} | {killed} | '
+        lines.append(f'| {name} | {drawn} | {counted + count["equivalent"]} | {killed} | '
                      f'{count["stopped"]} | {count["equivalent"]} | {count["survived"]} | '
                      f'{score} |')
     return '\n'.join(lines) + '\n'
@@ -349,8 +349,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     modules, reasons = load(given.table)
     os.makedirs(output, exist_ok=True)
     with checkout_copy() as copy:
-        # Kernels are kept by their digest, tests find the package and the shared material, and no
-        # plugin that they do not use is loaded: half of the time of many.
+        # Kernels are kept by their digest, tests find the package and the shared material, and
+        # no plugin that they do not use is loaded: half of the time of many.
         os.environ.update(
             PYTHONPATH=copy, PYTEST_DISABLE_PLUGIN_AUTOLOAD='1',
             XDG_CACHE_HOME=os.path.join(output, 'cache'),
@@ -371,13 +371,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
     os.chdir(ROOT)
     with open(os.path.join(output, 'mutants.json'), 'w', encoding='utf-8') as stream:
         json.dump([mutant._asdict() for mutant in found], stream, indent=1)
-    print(table(found))
+    print(table(found, modules))
     for mutant in found:
         if mutant.outcome in ('survived', 'not run'):
             print(f'{mutant.outcome}: {mutant.path}:{mutant.line}: {mutant.before}  ->  '
                   f'{mutant.after}  {mutant.why}')
     if docs:
-        put_into(docs, table(found))
+        put_into(docs, table(found, modules))
     count = collections.Counter(mutant.outcome for mutant in found)
     killed = count['killed'] + count['stopped']
     return int(killed < 0.9 * (killed + count['survived']))

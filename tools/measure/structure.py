@@ -10,7 +10,7 @@ into CHANGELOG.rst. The tests of the import direction read the package with the 
 import argparse
 import ast
 import os
-from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 PACKAGE = 'segformer_ros'
 TOP = '(top)'
@@ -96,11 +96,46 @@ def levels(graph: Dict[str, Set[str]]) -> int:
     return max([depth_of(group) for group in condensed] or [0])
 
 
-def import_graph(modules: Package, names: Iterable[str]) -> Dict[str, Set[str]]:
-    """Return what each of the named modules imports among them when it is imported itself."""
+def import_graph(modules: Package, names: Iterable[str],
+                 kinds: Sequence[str] = (AT_IMPORT,)) -> Dict[str, Set[str]]:
+    """
+    Return what each of the named modules imports among them.
+
+    :param kinds: the imports that count; without it those that run when a module is imported
+    """
     chosen = set(names)
     return {name: {found.target for found in modules[name].imports
-                   if found.when == AT_IMPORT and found.target in chosen} for name in chosen}
+                   if found.when in kinds and found.target in chosen} for name in chosen}
+
+
+def imported(node: ast.AST, folder: Sequence[str]) -> List[Tuple[str, str]]:
+    """
+    Return what a statement imports, or a call that names a module: the module, and the whole name.
+
+    The two differ where a name is taken from a module: ``a.b`` and ``a.b.c``.
+
+    :param folder: parts of the dotted name of the folder that the file lies in
+    """
+    if isinstance(node, ast.Import):
+        return [(alias.name, alias.name) for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        module = _absolute('.' * node.level + (node.module or ''), folder)
+        return [(module, f'{module}.{alias.name}') for alias in node.names]
+    if isinstance(node, ast.Call) and node.args:
+        called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+        if called in ('import_module', '__import__'):
+            try:
+                name = ast.literal_eval(node.args[0])
+            except ValueError:
+                return []    # it is known when it runs, not here
+            return [(_absolute(name, folder),) * 2]
+    return []
+
+
+def _absolute(name: str, folder: Sequence[str]) -> str:
+    level = len(name) - len(name.lstrip('.'))
+    above = list(folder[:len(folder) - level + 1]) if level else []
+    return '.'.join(above + [name[level:]] * bool(name[level:]))
 
 
 def _reachable(graph: Dict[str, Set[str]], start: str) -> Set[str]:
@@ -126,15 +161,17 @@ def _read_module(root: str, path: str, known: Dict[str, str]) -> Module:
             # Python before 3.8 knows no end of a statement.
             last = getattr(node, 'end_lineno', None) or node.lineno
             import_lines.update(range(node.lineno, last + 1))
+        if isinstance(node, (ast.Import, ast.ImportFrom, ast.Call)):
             imports.extend(Import(target, node.lineno, when)
-                           for target in _targets(node, known, parts[0]))
-        elif isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.dump(node.test):
+                           for target in _targets(node, known, parts[:-1]))
+        if isinstance(node, ast.If) and 'TYPE_CHECKING' in (
+                getattr(node.test, 'id', ''), getattr(node.test, 'attr', '')):
             for part in node.body:
                 visit(part, FOR_TYPES)
             for part in node.orelse:
                 visit(part, when)
         else:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 when = IN_FUNCTION
             for child in ast.iter_child_nodes(node):
                 visit(child, when)
@@ -144,14 +181,9 @@ def _read_module(root: str, path: str, known: Dict[str, str]) -> Module:
                   len(import_lines), tuple(imports))
 
 
-def _targets(node: ast.AST, known: Iterable[str], package: str) -> List[str]:
-    found: Set[str] = set()
-    if isinstance(node, ast.Import):
-        found = {alias.name for alias in node.names}
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        wholes = [f'{node.module}.{alias.name}' for alias in node.names]
-        found = {whole if whole in known else node.module for whole in wholes}
-    return sorted(name for name in found if name.split('.')[0] == package)
+def _targets(node: ast.AST, known: Iterable[str], folder: Sequence[str]) -> List[str]:
+    found = {whole if whole in known else module for module, whole in imported(node, folder)}
+    return sorted(name for name in found if name.split('.')[0] == folder[0])
 
 
 COLUMNS = ('modules', 'folders', 'lines', 'import lines', 'levels', 'circles')

@@ -133,7 +133,7 @@ def _frame(line: str, where: str, folder: str) -> Captured:
                                  expected='a JSON object with id, stamp_ns, camera, reason, '
                                           'score, image, mask and model') from error
     if not _ID.match(found.id) or found.id.endswith('.'):
-        raise ConfigurationError('Frame has an id that is no file name',
+        raise ConfigurationError('Frame has an id that is not a file name',
                                  got=f'{found.id[:80]!r} in {where}',
                                  expected='letters, digits, dots, hyphens')
     return found

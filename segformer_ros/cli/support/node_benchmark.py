@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 import cv2
 import numpy as np
 from segformer_ros.cli.support import ros_environment
-from segformer_ros.cli.support.node_process import ChildProcess
+from segformer_ros.cli.support.node_process import NodeProcess
 from segformer_ros.cli.support.node_process import usage_of
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
@@ -122,7 +122,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], image: arrays.
         parameters['cameras'] = f"[{', '.join(cameras)}]"
     with Traffic(cameras, image) as traffic:
         started = time.time()
-        with ChildProcess('segformer_ros.cli.segformer', log_path, parameters, {}) as node:
+        with NodeProcess('segformer_ros.cli.segformer', log_path, parameters, {}) as node:
             first_mask = _await_first_mask(node, traffic, cameras) - started
             idle = _cpu_share(node.pid, IDLE_S)
             before = _counts(traffic, cameras)
@@ -146,7 +146,7 @@ def _run_scenario(scenario: Scenario, parameters: Dict[str, Any], image: arrays.
                    network, cpu, idle, page_faults, first_mask, peak)
 
 
-def _await_first_mask(node: ChildProcess, traffic: Any, cameras: Sequence[str]) -> float:
+def _await_first_mask(node: NodeProcess, traffic: Any, cameras: Sequence[str]) -> float:
     """Send images until a mask of every camera came; return when the first did."""
     deadline = time.monotonic() + START_LIMIT_S
     first = 0.0

@@ -57,7 +57,7 @@ class ChildCommand(child_process.ChildProcess):
             return '\n'.join(log.read().rstrip().split('\n')[-TAIL:])
 
 
-class ChildProcess(ChildCommand):
+class NodeProcess(ChildCommand):
     """
     ``python -m module --ros-args ...``.
 
@@ -79,7 +79,7 @@ class ChildProcess(ChildCommand):
         self._name = module
 
 
-def await_node(node: ChildProcess, listener: Any, timeout: float) -> None:
+def await_node(node: NodeProcess, listener: Any, timeout: float) -> None:
     """
     Return once the node has loaded its model.
 

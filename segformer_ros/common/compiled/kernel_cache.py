@@ -121,7 +121,7 @@ class KernelCache(FileCache):
         """Return whether the library must be tried before it is loaded here."""
         return os.path.lexists(self.path(name, _MARK))
 
-    def note_use(self, name: str) -> None:
+    def record_use(self, name: str) -> None:
         """Make the entry the most recently used."""
         with contextlib.suppress(OSError):
             os.utime(self.path(name, '.json'))

@@ -134,7 +134,7 @@ def _loaded(library: Library, cache: kernel_cache.KernelCache, name: str, path: 
         if fault:
             raise errors.BackendError('The kept library is faulty', got=fault) from error
         kernels = validation.opened(path, library.module)
-    cache.note_use(name)
+    cache.record_use(name)
     origin = f'compiled by {version}'
     LOG.info('%s: %s', library.name, origin)
     return Compiled(kernels, origin)

@@ -20,8 +20,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.text import plain
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import transforms
 
 MOST_FRAMES = 4096
@@ -187,7 +186,7 @@ class TransformBuffer:
         :param message: with the fields of ``geometry_msgs/TransformStamped``
         """
         self.insert(message.header.frame_id, message.child_frame_id,
-                    stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+                    stamp_to_seconds(message.header.stamp),
                     *transforms.components_of(message.transform), static)
 
     def lookup(self, target: str, source: str, stamp: Optional[float] = None) -> arrays.Float64:

@@ -10,7 +10,6 @@ remembers where a foot was, and it remembers ground on which nothing stood.
 
 from typing import NamedTuple, Tuple
 
-import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
@@ -40,6 +39,47 @@ class BlindStrip(NamedTuple):
     corners: arrays.Float64
 
 
+class StripLines(NamedTuple):
+    """
+    Samples of a mount's strip, on lines from the foot point, for cells of one size.
+
+    So near, bins are narrower than a cell: one line serves all within half a cell of it. ``line``
+    (A,) intp is each bin's, ``number`` how many there are, ``ranges`` (S,) float32 metres along
+    them; ``x`` and ``y`` (L, S) float32 metres in the ground frame; ``outside`` (L, S) tells what
+    lies out of the robot; ``slack`` float32 metres beyond the view's edge that still count.
+    """
+
+    resolution: float
+    line: arrays.Index
+    number: int
+    ranges: arrays.Float32
+    x: arrays.Float32
+    y: arrays.Float32
+    outside: arrays.Bool
+    slack: np.float32
+
+
+def lay_lines(strip: BlindStrip, table: ScanTable, resolution: float, robot_radius: float
+              ) -> StripLines:
+    """
+    Return the samples of a strip.
+
+    :param resolution: cell size, metres
+    :param robot_radius: around the ground frame's origin, metres
+    """
+    step = resolution / _PER_CELL
+    slack = np.float32(_SLACK_CELLS * resolution)
+    ranges = np.arange(step, float(strip.edge.max()) + slack, step).astype(np.float32)
+    bins = len(strip.edge)
+    # A unit of azimuth is at most a radian.
+    group = max(1, int(step / (float(ranges[-1]) * table.step)))
+    middle = np.minimum(np.arange(group // 2, bins + group // 2, group), bins - 1)
+    x = np.float32(table.foot[0]) + ranges * table.directions[middle, :1]
+    y = np.float32(table.foot[1]) + ranges * table.directions[middle, 1:]
+    return StripLines(resolution, np.arange(bins) // group, len(middle), ranges, x, y,
+                      np.hypot(x, y) >= robot_radius, slack)
+
+
 class Strip(NamedTuple):
     """
     What one image and the grid say of the strip.
@@ -66,8 +106,7 @@ def lay_strip(table: ScanTable, mask_wh: Tuple[int, int]) -> BlindStrip:
     first = np.minimum(table.first, len(table.ranges) - 1)
     begin = np.where(table.end > 0.0, table.ranges[first], np.float32(0.0))
     ahead = begin * table.directions.dot(table.heading.astype(np.float32))
-    pixel = table.pixels[np.arange(len(first)), first]
-    column, row = pixel % width, pixel // width
+    column, row = table.edge_pixels % width, table.edge_pixels // width
     border = (column <= 1) | (column >= width - 2) | (row <= 1) | (row >= height - 2)
     nearest = float(ahead[begin > 0.0].min()) if (begin > 0.0).any() else 0.0
     edge = np.where(border & (ahead > _SIDE * nearest), np.float32(0.0), begin)
@@ -97,56 +136,51 @@ class StripView(NamedTuple):
     sure: arrays.Float32
 
 
-def look_into(strip: BlindStrip, table: ScanTable, seen: StripView, pose: CameraPose,
-              grid: CostGrid, robot_radius: float) -> Strip:
+def look_into(strip: BlindStrip, lines: StripLines, seen: StripView, pose: CameraPose,
+              grid: CostGrid, holds_foot: bool) -> Strip:
     """
     Return what stands in the strip, as far as it can be told.
 
     A foot that the grid remembers stands for what fills the view, unless that may have moved
     since.
 
-    :param robot_radius: around the ground frame's origin, metres
+    :param holds_foot: what :func:`stands_in` says
     """
     remembered = np.full(len(strip.edge), np.inf, np.float32)
     blind = seen.blind & (strip.edge > 0.0)
-    step = grid.geometry.resolution / _PER_CELL
-    slack = np.float32(_SLACK_CELLS * grid.geometry.resolution)
-    ranges = np.arange(step, float(strip.edge.max()) + slack, step).astype(np.float32)
-    # So near, bins are narrower than a cell: one line of samples serves all within a step of it.
-    # A unit of azimuth is at most a radian.
-    group = max(1, int(step / (float(ranges[-1]) * table.step)))
-    line = np.arange(len(blind)) // group
-    middle = np.minimum(np.arange(group // 2, len(blind) + group // 2, group), len(blind) - 1)
-    x = np.float32(table.foot[0]) + ranges * table.directions[middle, :1]
-    y = np.float32(table.foot[1]) + ranges * table.directions[middle, 1:]
-    places, inside = grid.geometry.indices(*cells.to_odom(pose.odom_from_ground, x, y))
-    inside &= np.hypot(x, y) >= robot_radius
-    if stands_in(strip, pose, grid):
-        # Lines slip through marks that touch at corners: before what fills the view they grow by
-        # a cell. Ground that is in view tells itself what stands on it.
-        standing = grid.standing_cells()
-        grown = cv2.dilate(standing.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        nearest = np.where(blind, _first(grown.reshape(-1)[places] & inside, ranges)[line],
+    line, ranges = lines.line, lines.ranges
+    odom = cells.to_odom(pose.odom_from_ground, lines.x, lines.y)
+    places, inside = grid.geometry.indices(*odom)
+    inside &= lines.outside
+    if holds_foot:
+        window = grid.geometry.window(*odom, margin=cells.GROWN_MARGIN)
+        marked = grid.standing_cells(window)
+        standing = np.zeros((grid.geometry.height, grid.geometry.width), np.bool_)
+        standing[window] = marked
+        # Before what fills the view marks grow by a cell. Ground that is in view tells itself what
+        # stands on it.
+        grown = cells.grown_marks(marked, window, grid.geometry)
+        nearest = np.where(blind, _first(grown[places] & inside, ranges)[line],
                            _first(standing.reshape(-1)[places] & inside, ranges)[line])
-        found = nearest < np.where(blind, strip.edge + slack, strip.edge)
+        found = nearest < np.where(blind, strip.edge + lines.slack, strip.edge)
         remembered[found] = np.minimum(nearest, strip.edge)[found]
     # One bin speaks for each line, one that shows what moves where there is any.
     chosen = blind & (seen.moving | ~np.isfinite(remembered))
     speakers = np.flatnonzero(chosen)
     speakers = speakers[np.argsort(~seen.moving[speakers], kind='stable')]
-    speakers = speakers[observation.first_of_each(line[speakers], len(middle))]
+    speakers = speakers[observation.first_of_each(line[speakers], lines.number)]
     owners, steps = np.nonzero(inside[line[speakers]] & (ranges < strip.edge[speakers, None]))
     bins = speakers[owners]
     filled = places[line[bins], steps]
     may_stand = seen.moving[bins] | ~grid.shows_ground(filled)
-    stands = np.zeros(len(middle), np.bool_)
+    stands = np.zeros(lines.number, np.bool_)
     stands[line[bins[may_stand]]] = True
     placed = np.isfinite(remembered) | (chosen & stands[line])
     # One point for each cell: near the camera many lines share one.
     once = observation.first_of_each(filled, grid.geometry.width * grid.geometry.height)
     bins, steps, may_stand = bins[once], steps[once], may_stand[once]
     return Strip(remembered, observation.Obstacles(
-        x[line[bins], steps], y[line[bins], steps], seen.labels[bins], seen.sure[bins],
+        lines.x[line[bins], steps], lines.y[line[bins], steps], seen.labels[bins], seen.sure[bins],
         seen.sure[bins], np.zeros(len(bins), np.bool_)), may_stand, placed)
 
 

@@ -10,6 +10,10 @@ from segformer_ros.common import arrays
 from segformer_ros.costmap import observation
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.geometry.transforms import CameraPose
+from segformer_ros.costmap.grid import CostGrid
+
+GROWN_MARGIN = 2
+"""Cells: one that marks grow by, and one for the rounding of a point on a cell's edge."""
 
 
 class CellRectangle(NamedTuple):
@@ -96,23 +100,26 @@ def obstacle_evidence(
             observation.strongest(cells[inside & moving], obstacles.weights[inside & moving]))
 
 
-def held_before(lethal: arrays.Bool, geometry: observation.GridGeometry, pose: CameraPose,
-                foot: Tuple[float, float], x: arrays.Float32, y: arrays.Float32) -> arrays.Bool:
+def held_before(grid: CostGrid, pose: CameraPose, foot: Tuple[float, float], x: arrays.Float32,
+                y: arrays.Float32) -> arrays.Bool:
     """
     Return which points have an obstacle in the grid between them and the camera.
 
     When an obstacle leaves the view at the lower edge, what is still seen of it projects behind
     its foot. The grid knows the foot from before, and a second mark behind it would be false.
 
-    :param lethal: (height, width) obstacles that the grid holds
+    :param grid: holds the obstacles
     :param foot: the camera's foot point in the ground frame, metres
-    :param x: points in the ground frame, (N,) metres
+    :param x: points in the ground frame, (N,) metres, one or more
     :param y: likewise
     """
+    geometry = grid.geometry
+    window = geometry.window(*to_odom(pose.odom_from_ground, np.append(x, foot[0]),
+                                      np.append(y, foot[1])), margin=GROWN_MARGIN)
+    lethal = grid.lethal_cells(0.0, window)
     if not lethal.any():
         return np.zeros(len(x), np.bool_)
-    # A line of half-cell steps slips through marks that touch at corners: marks grow by a cell.
-    grown = cv2.dilate(lethal.view(np.uint8), np.ones((3, 3), np.uint8)).reshape(-1)
+    grown = grown_marks(lethal, window, geometry)
     distance = np.hypot(x - foot[0], y - foot[1])
     steps = max(2, int(np.ceil(2.0 * float(distance.max()) / geometry.resolution)))
     share = np.linspace(0.0, 1.0, steps)[None, :]
@@ -121,7 +128,20 @@ def held_before(lethal: arrays.Bool, geometry: observation.GridGeometry, pose: C
         foot[1] + share * (y - foot[1])[:, None]))
     # The grown mark of the point itself is not an obstacle before it.
     nearer = (1.0 - share) * distance[:, None] > 3.0 * geometry.resolution
-    return ((grown[cells] > 0) & inside & nearer).any(axis=1)
+    return (grown[cells] & inside & nearer).any(axis=1)
+
+
+def grown_marks(marked: arrays.Bool, window: observation.Window,
+                geometry: observation.GridGeometry) -> arrays.Bool:
+    """
+    Return marks grown by a cell: a line of samples slips through those that touch at corners.
+
+    :param marked: (rows, columns) of the window, with GROWN_MARGIN cells around what is asked for
+    :return: by cell of the grid; false outside the window
+    """
+    grown = np.zeros((geometry.height, geometry.width), np.bool_)
+    grown[window] = cv2.dilate(marked.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return grown.reshape(-1)
 
 
 def to_odom(odom_from_ground: arrays.Float64, x: Any, y: Any

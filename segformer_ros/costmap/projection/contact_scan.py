@@ -17,8 +17,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.projection.kernels import BinScan
-from segformer_ros.costmap.projection.kernels import ProjectionKernels
+from segformer_ros.costmap.projection import kernels as kernels_of_c
 from segformer_ros.costmap.projection.scan_table import ScanTable
 from segformer_ros.costmap.settings import ProjectionSettings
 
@@ -52,55 +51,60 @@ class Scan(NamedTuple):
     seen: arrays.Float32
 
 
+def reading_of(labels: arrays.UInt8, kinds_by_label: arrays.UInt8, settings: ProjectionSettings
+               ) -> kernels_of_c.Reading:
+    """Return how a mask is read; parameters as of :func:`scan`."""
+    return kernels_of_c.Reading(labels, kinds_by_label, settings.min_run, settings.max_gap,
+                                _EDGE_ROWS)
+
+
 def scan(table: ScanTable, labels: arrays.UInt8, kinds_by_label: arrays.UInt8,
-         settings: ProjectionSettings, kernels: Optional[ProjectionKernels] = None) -> Scan:
+         settings: ProjectionSettings, kernels: Optional[kernels_of_c.ProjectionKernels] = None
+         ) -> Scan:
     """
     Find contact and clear range of every bin.
 
+    :param table: with its samples
     :param labels: (H * W + 1,) the flattened mask and one UNLABELED after it
     :param kinds_by_label: (256,) CostTable.kinds
     :param kernels: do the same faster
     """
-    count = len(table.ranges)
-    bins = np.arange(len(table.end))
-    each = scan_bins(table, labels, kinds_by_label, settings) if kernels is None else \
-        kernels.scan_bins(table.pixels, table.first, table.ranges, labels, kinds_by_label,
-                          settings.min_run, settings.max_gap)
-    found = each.start >= 0
-    start = np.maximum(each.start, 0)
-    owner = _owners(np.where(found, start, count), found)
-    contact = np.where(found, each.border, np.float32(np.inf))[owner]
-    clear = np.where(each.has_clear, table.ranges[each.last_clear], np.float32(0.0))
-    deep = np.minimum(start + settings.min_run - 1, count - 1)
-    return Scan(table, contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
-                (each.beside & ~each.blind)[owner], each.blind[owner], np.minimum(clear, contact),
-                table.pixels[bins, each.last_clear], np.minimum(contact, table.end))
+    reading = reading_of(labels, kinds_by_label, settings)
+    return Scan(table, *(scan_bins(table, reading) if kernels is None else
+                         kernels.scan_bins(table.samples, table.ranges, reading)))
 
 
-def scan_bins(table: ScanTable, labels: arrays.UInt8, kinds_by_label: arrays.UInt8,
-              settings: ProjectionSettings) -> BinScan:
-    """Return what each bin shows by itself; parameters as of :func:`scan`."""
+def scan_bins(table: ScanTable, reading: kernels_of_c.Reading) -> kernels_of_c.Shown:
+    """Return what a mask shows, by bin; see :func:`scan`."""
     # Classes become kinds in the image, where OpenCV does it in one sweep.
-    kinds = np.asarray(cv2.LUT(labels, kinds_by_label), np.uint8).reshape(-1).take(table.pixels)
+    kinds = np.asarray(cv2.LUT(reading.labels, reading.kinds), np.uint8).reshape(-1).take(
+        table.pixels)
     count = len(table.ranges)
     bins = np.arange(len(kinds))
     # Sixteen bits take a quarter of the time; a picture has no more rows.
     begun = np.arange(count, dtype=np.uint16) >= table.first[:, None].astype(np.uint16)
-    obstacle = _runs(kinds == OBSTACLE, settings.min_run)
+    obstacle = _runs(kinds == OBSTACLE, reading.min_run)
     start = obstacle.argmax(axis=1)
     found = obstacle[bins, start]
-    border, beside = _border(table, kinds, start, settings)
-    blind = _below_view(table, kinds, np.where(found, start, -1), settings)
+    border, beside = _border(table, kinds, start, reading.max_gap)
+    blind = _below_view(table, kinds, np.where(found, start, -1), reading.min_run)
     # Before the view begins there is nothing to interrupt the ground.
-    broken = _runs((kinds != GROUND) & begun, settings.min_run)
+    broken = _runs((kinds != GROUND) & begun, reading.min_run)
     stop = np.where(broken.any(axis=1), broken.argmax(axis=1), count)
-    last_clear = _last_ground_before(kinds, stop, settings.min_run)
+    last_clear = _last_ground_before(kinds, stop, reading.min_run)
     has_clear = (stop > 0) & (kinds[bins, last_clear] == GROUND)
-    return BinScan(np.where(found, start, -1).astype(np.int32), border.astype(np.float32), beside,
-                   blind, last_clear.astype(np.int32), has_clear)
+    clear = np.where(has_clear, table.ranges[last_clear], np.float32(0.0))
+    start = np.where(found, start, 0)
+    owner = _owners(np.where(found, start, count), found, reading.edge_rows)
+    contact = np.where(found, border.astype(np.float32), np.float32(np.inf))[owner]
+    deep = np.minimum(start + reading.min_run - 1, count - 1)
+    return kernels_of_c.Shown(
+        contact, table.pixels[bins, start][owner], table.pixels[bins, deep][owner],
+        (beside & ~blind)[owner], blind[owner], np.minimum(clear, contact),
+        table.pixels[bins, last_clear], np.minimum(contact, table.end))
 
 
-def _owners(start: arrays.Index, found: arrays.Bool) -> arrays.Index:
+def _owners(start: arrays.Index, found: arrays.Bool, edge_rows: int) -> arrays.Index:
     """
     Return the bin whose contact counts for each bin: itself, or a nearer neighbour.
 
@@ -111,25 +115,25 @@ def _owners(start: arrays.Index, found: arrays.Bool) -> arrays.Index:
     bins = np.arange(len(start))
     left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, len(start) - 1)
     nearer = np.where(start[left] <= start[right], left, right)
-    owner = np.where(found & (start - start[nearer] > _EDGE_ROWS), nearer, bins)
+    owner = np.where(found & (start - start[nearer] > edge_rows), nearer, bins)
     # The neighbour may be one of those bins itself.
     return owner[owner]
 
 
-def _below_view(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index,
-                settings: ProjectionSettings) -> arrays.Bool:
+def _below_view(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index, min_run: int
+                ) -> arrays.Bool:
     """Return where fewer than ``min_run`` samples of ground lie before one; -1 for none."""
     blind = np.zeros(len(kinds), np.bool_)
     asked = np.flatnonzero(start >= 0)
     if not len(asked):
         return blind
     # Ground right before most contacts spares them the count.
-    plain = start[asked] - settings.min_run >= table.first[asked]
-    for back in range(1, settings.min_run + 1):
+    plain = start[asked] - min_run >= table.first[asked]
+    for back in range(1, min_run + 1):
         plain &= kinds[asked, np.maximum(start[asked] - back, 0)] == GROUND
     asked = asked[~plain]
     before = np.arange(kinds.shape[1]) < start[asked, None]
-    blind[asked] = ((kinds[asked] == GROUND) & before).sum(axis=1) < settings.min_run
+    blind[asked] = ((kinds[asked] == GROUND) & before).sum(axis=1) < min_run
     return blind
 
 
@@ -153,11 +157,11 @@ def _last_ground_before(kinds: arrays.UInt8, stop: arrays.Index, window: int) ->
     return best
 
 
-def _border(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index,
-            settings: ProjectionSettings) -> Tuple[arrays.Float32, arrays.Bool]:
+def _border(table: ScanTable, kinds: arrays.UInt8, start: arrays.Index, max_gap: int
+            ) -> Tuple[arrays.Float32, arrays.Bool]:
     """Return the range half-way between ground and obstacle, and whether there is ground."""
     bins = np.arange(len(kinds))
-    ground = _last_ground_before(kinds, start, settings.max_gap + 1)
+    ground = _last_ground_before(kinds, start, max_gap + 1)
     beside = (kinds[bins, ground] == GROUND) & (ground < start)
     ranges = table.ranges[start]
     return np.where(beside, 0.5 * (ranges + table.ranges[ground]), ranges), beside

@@ -120,9 +120,9 @@ class DepthScaler:
         field = _local_ratio(ratio)
         width, height = view.camera.size_wh
         with np.errstate(invalid='ignore'):
-            corrected = depth.reshape(height, width) * cv2.resize(
-                field, (width, height), interpolation=cv2.INTER_LINEAR)
-        return ScaledDepth(corrected.astype(np.float32), scale, shift, error)
+            corrected = depth.reshape(height, width)
+            corrected *= cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+        return ScaledDepth(corrected, scale, shift, error)
 
     def _prepare(self, camera: CameraModel) -> None:
         if camera is self._camera:
@@ -148,12 +148,17 @@ class DepthScaler:
         return self._plane
 
     def _metric(self, values: arrays.Float32, scale: float, shift: float) -> arrays.Float32:
-        metric = np.float32(scale) * values + np.float32(shift)
+        # In place: a picture's worth of memory costs as much as a pass over it.
+        metric = np.float32(scale) * values
+        metric += np.float32(shift)
         with np.errstate(invalid='ignore', divide='ignore'):
             if self._is_inverse:
-                return np.where(metric > 1.0 / _FARTHEST, np.float32(1.0) / metric,
-                                np.float32(np.inf))
-            return np.where((metric > 0.0) & (values != 0.0), metric, np.float32(np.nan))
+                is_near = metric > 1.0 / _FARTHEST
+                np.divide(np.float32(1.0), metric, out=metric)
+                np.copyto(metric, np.float32(np.inf), where=~is_near)
+            else:
+                np.copyto(metric, np.float32(np.nan), where=~((metric > 0.0) & (values != 0.0)))
+        return metric
 
 
 def _check_ground(wanted: arrays.Float64) -> None:
@@ -210,22 +215,42 @@ def _fit(values: arrays.Float64, target: arrays.Float64) -> Tuple[float, float]:
     shifts = target[first] - scales * values[first]
     judges = np.linspace(0, len(order) - 1, min(_JUDGES, len(order))).astype(np.intp)
     judges = order[judges]
-    off = np.abs((scales[:, None] * values[judges] + shifts[:, None]) / target[judges] - 1.0)
-    votes = (np.maximum(0.0, 1.0 - (off / _INLIER) ** 2) * weights[judges]).sum(axis=1)
-    best = int(votes.argmax())
+    off = scales[:, None] * values[judges]
+    off += shifts[:, None]
+    off /= target[judges]
+    votes = _bisquare(off, _INLIER)
+    votes *= weights[judges]
+    best = int(votes.sum(axis=1).argmax())
     scale, shift = float(scales[best]), float(shifts[best])
+    x, y = values / target, 1.0 / target
     for _ in range(_ROUNDS):
-        residual = (scale * values + shift) / target - 1.0
-        share = weights * np.maximum(0.0, 1.0 - (residual / (1.5 * _INLIER)) ** 2) ** 2
+        share = scale * values
+        share += shift
+        share /= target
+        share = _bisquare(share, 1.5 * _INLIER)
+        share *= share
+        share *= weights
         # Weighted normal equations of value / target and 1 / target against 1.
-        x, y = values / target, 1.0 / target
-        xx, xy, yy = (share * x * x).sum(), (share * x * y).sum(), (share * y * y).sum()
-        sx, sy = (share * x).sum(), (share * y).sum()
+        of_x, of_y = share * x, share * y
+        sx, sy = of_x.sum(), of_y.sum()
+        xy = (of_x * y).sum()
+        of_x *= x
+        of_y *= y
+        xx, yy = of_x.sum(), of_y.sum()
         det = xx * yy - xy * xy
         if det <= 1e-12 * xx * yy:
             break
         scale, shift = float((sx * yy - sy * xy) / det), float((sy * xx - sx * xy) / det)
     return scale, shift
+
+
+def _bisquare(ratios: arrays.Float64, width: float) -> arrays.Float64:
+    """Return 1 - ((ratio - 1) / width)^2 where that is above 0, else 0, in place."""
+    ratios -= 1.0
+    ratios /= width
+    ratios *= ratios
+    np.subtract(1.0, ratios, out=ratios)
+    return np.maximum(ratios, 0.0, out=ratios)
 
 
 def _even_weights(target: arrays.Float64) -> arrays.Float64:

@@ -20,9 +20,9 @@ from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.projection import blind_strip
 from segformer_ros.costmap.projection import cells
+from segformer_ros.costmap.projection import contact_scan
 from segformer_ros.costmap.projection import scan_table
 from segformer_ros.costmap.projection.contact_scan import Scan
-from segformer_ros.costmap.projection.contact_scan import scan
 from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
@@ -47,6 +47,14 @@ def range_weights(distance: arrays.Float32, height: float, camera: CameraModel, 
     return np.minimum(resolution / covered, 1.0).astype(np.float32)
 
 
+class _Mount(NamedTuple):
+    """A camera, the outline of its view, and its (4, 4) pose."""
+
+    camera: CameraModel
+    outline: scan_table.ViewRays
+    ground_from_camera: arrays.Float64
+
+
 class GroundProjector:
     """
     Projects the masks of one camera; keeps the tables of its mount while that does not move.
@@ -61,30 +69,50 @@ class GroundProjector:
         self.settings = settings
         self.ego_mask = ego_mask
         self._kernels = kernels
-        self._camera: Optional[CameraModel] = None
-        self._outline: Optional[scan_table.ViewRays] = None
-        self._mount: Optional[arrays.Float64] = None
+        self._mount: Optional[_Mount] = None
         self._table: Optional[scan_table.ScanTable] = None
         self._strip: Optional[blind_strip.BlindStrip] = None
+        self._lines: Optional[blind_strip.StripLines] = None
 
     def table(self, camera: CameraModel, ground_from_camera: arrays.Float64
               ) -> scan_table.ScanTable:
         """Return the scan table of a mount, made anew only when camera or mount changed."""
-        if self._outline is None or camera is not self._camera:
-            self._camera, self._outline, self._table = camera, scan_table.view_rays(camera), None
-        if (self._table is None or self._mount is None
-                or np.abs(ground_from_camera - self._mount).max() > _SAME_POSE):
-            self._table = scan_table.build_scan_table(
-                camera, self._outline, ground_from_camera, self.settings, self.ego_mask,
-                self._kernels)
-            self._mount = ground_from_camera.copy()
-            self._strip = None
-        return self._table
+        return self._laid(self._mount_of(camera, ground_from_camera)[0])
 
     def scan(self, view: LabelledView, costs: CostTable) -> Scan:
         """Return the first obstacle in every direction; see :func:`contact_scan.scan`."""
-        return scan(self.table(view.camera, view.pose.ground_from_camera), view.labels,
-                    costs.kinds, self.settings, self._kernels)
+        mount, stays = self._mount_of(view.camera, view.pose.ground_from_camera)
+        if self._kernels is not None and not stays:
+            # A table is worth its while where it is used again.
+            bins = scan_table.lay_lines(*mount, self.settings)
+            found = self._kernels.walk_bins(
+                view.camera, bins.lines, bins.ranges, bins.begin, self.ego_mask,
+                contact_scan.reading_of(view.labels, costs.kinds, self.settings))
+            if found is not None:
+                samples, shown = found
+                return Scan(bins.table(samples), *shown)
+        return contact_scan.scan(self._laid(mount), view.labels, costs.kinds, self.settings,
+                                 self._kernels)
+
+    def _mount_of(self, camera: CameraModel, ground_from_camera: arrays.Float64
+                  ) -> Tuple[_Mount, bool]:
+        """Return the mount that counts, and whether it is that of the last time."""
+        mount = self._mount
+        if mount is not None and camera is mount.camera:
+            if np.abs(ground_from_camera - mount.ground_from_camera).max() <= _SAME_POSE:
+                return mount, True
+            outline = mount.outline
+        else:
+            outline = scan_table.view_rays(camera)
+        self._mount = _Mount(camera, outline, ground_from_camera.copy())
+        self._table = self._strip = self._lines = None
+        return self._mount, False
+
+    def _laid(self, mount: _Mount) -> scan_table.ScanTable:
+        if self._table is None:
+            self._table = scan_table.build_scan_table(*mount, self.settings, self.ego_mask,
+                                                      self._kernels)
+        return self._table
 
     def project(self, view: LabelledView, costs: CostTable, grid: CostGrid
                 ) -> observation.Projection:
@@ -102,8 +130,7 @@ class GroundProjector:
         hidden = np.flatnonzero(~new & (~blind | at_edge))
         if len(hidden):
             new[hidden] = ~cells.held_before(
-                grid.lethal_cells(), geometry, view.pose, found.table.foot, obstacles.x[hidden],
-                obstacles.y[hidden])
+                grid, view.pose, found.table.foot, obstacles.x[hidden], obstacles.y[hidden])
         static, dynamic = cells.obstacle_evidence(obstacles.only(new & ~blind), view.pose, costs,
                                                   geometry)
         if strip is not None:
@@ -128,17 +155,22 @@ class GroundProjector:
                   ) -> Tuple[arrays.Float32, Optional[blind_strip.Strip]]:
         if self._strip is None:
             self._strip = blind_strip.lay_strip(found.table, view.camera.size_wh)
-        if not found.blind.any() and not blind_strip.stands_in(self._strip, view.pose, grid):
+        holds_foot = blind_strip.stands_in(self._strip, view.pose, grid)
+        if not holds_foot and not found.blind.any():
             return self._strip.edge, None
+        if self._lines is None or self._lines.resolution != grid.geometry.resolution:
+            self._lines = blind_strip.lay_lines(self._strip, found.table,
+                                                grid.geometry.resolution,
+                                                self.settings.robot_radius)
         bins = np.flatnonzero(np.isfinite(found.contact))
         labels = np.full(len(found.contact), UNLABELED, np.uint8)
         labels[bins] = obstacles.labels
         sure = np.zeros(len(found.contact), np.float32)
         sure[bins] = obstacles.confidences
         return self._strip.edge, blind_strip.look_into(
-            self._strip, found.table,
+            self._strip, self._lines,
             blind_strip.StripView(found.blind, costs.dynamic[labels], labels, sure), view.pose,
-            grid, self.settings.robot_radius)
+            grid, holds_foot)
 
 
 def _with_strip(obstacles: observation.Obstacles, found: Scan, strip: blind_strip.Strip,

@@ -26,6 +26,11 @@ from segformer_ros.model.classes import ClassTable
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'projection.c')
 
 
+# Of the check: small, and with evidence on both sides of the threshold of a mark.
+_GRID = costmap_settings.GridSettings(4.0, 0.05, 1.0)
+_FUSION = costmap_settings.FusionSettings(mark_threshold=0.5, static_decay_time=1.0)
+
+
 class Compiled(NamedTuple):
     """The loaded kernels (None: not used), and a line on where they come from."""
 
@@ -74,14 +79,15 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
             prepared_labels(mask, confidence, ego_mask, 20), confidence.reshape(-1), camera,
             transforms.CameraPose(transforms.planar_pose(0.3, -0.2, 0.7),
                                   transforms.mount_pose(0.5, 0.4, 0.05)))
-        grid = CostGrid(costmap_settings.GridSettings(4.0, 0.05, 1.0),
-                        costmap_settings.FusionSettings())
+        grid = CostGrid(_GRID, _FUSION)
         depth = random.uniform(0.0, 3.0, mask.shape).astype(np.float32)
         depth[random.rand(height, width) < 0.1] = np.nan
         found, expected = (
             _values(GroundProjector(settings, ego_mask, each), view, costs, grid)
             + _bits(DepthProjector(settings, limits, ego_mask, each).project(
-                view._replace(depth=depth), costs, grid)) for each in (kernels, None))
+                view._replace(depth=depth), costs, grid))
+            + _fused(GroundProjector(settings, ego_mask).project(view, costs, grid), each)
+            for each in (kernels, None))
         if found != expected:
             raise BackendError('The compiled kernels give other results than numpy',
                                remedy='Please report the compiler and the processor.')
@@ -91,9 +97,11 @@ def open_kernels(library_of_c: Any) -> ProjectionKernels:
 def _values(projector: GroundProjector, view: LabelledView, costs: CostTable, grid: CostGrid
             ) -> List[bytes]:
     """Return everything that a projection gives, to the last bit."""
+    # A mount's first mask is walked, later ones are read from a table.
+    scans = [projector.scan(view, costs) for _ in range(2)]
     table = projector.table(view.camera, view.pose.ground_from_camera)
-    scan = projector.scan(view, costs)
-    return [np.asarray(each).tobytes() for each in table[7:] + scan[1:]] + _bits(
+    values = scans[0].table[7:10] + scans[0][1:] + table[7:] + scans[1][1:]
+    return [np.asarray(each).tobytes() for each in values] + _bits(
         projector.project(view, costs, grid))
 
 
@@ -102,3 +110,17 @@ def _bits(projection: Projection) -> List[bytes]:
     return [np.asarray(each).tobytes() for part in (
         projection.obstacles, projection.ground_points, seen.ground, seen.static, seen.dynamic,
         (seen.ground_costs,)) for each in part]
+
+
+def _fused(projection: Projection, kernels: Optional[ProjectionKernels]) -> List[bytes]:
+    """Return a grid's values while it takes a frame in, and then fades."""
+    grid = CostGrid(_GRID, _FUSION, kernels)
+    moving = projection.observation._replace(static=projection.observation.dynamic,
+                                             dynamic=projection.observation.static)
+    values = []
+    for stamp, seen in ((1.0, projection.observation), (1.4, moving),
+                        (1.9, projection.observation._replace(
+                            ground_costs=projection.observation.ground_costs + np.float32(0.7)))):
+        grid.fuse(seen, stamp)
+        values += [grid.to_occupancy(stamp + later).tobytes() for later in (0.0, 0.3)]
+    return values + [grid.to_occupancy(stamp).tobytes() for stamp in (2.5, 3.1, 40.0)]

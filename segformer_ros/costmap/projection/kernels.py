@@ -4,8 +4,8 @@
 The functions of ``projection.c`` for numpy arrays.
 
 They do what :func:`scan_table.lay_samples`, :func:`contact_scan.scan_bins`,
-:func:`flat_ground.ground_cells` and :func:`depth.sort_points` do, with the same bits. A call lets
-go of the GIL.
+:func:`flat_ground.ground_cells`, :func:`depth.sort_points` and the passes of a ``CostGrid`` do,
+with the same bits. A call lets go of the GIL.
 """
 
 import ctypes
@@ -14,12 +14,14 @@ import weakref
 
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.costmap.cost_table import CostTable
+from segformer_ros.costmap import cost_table
+from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.grid import GridCells
+from segformer_ros.costmap.grid import GridPasses
+from segformer_ros.costmap.observation import Evidence
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.projection.labelled_view import LabelledView
-from segformer_ros.costmap.settings import DepthSettings
-from segformer_ros.costmap.settings import METRIC
 from segformer_ros.model.classes import UNLABELED
 
 # Pixels are numbered in float32, which is exact up to here.
@@ -29,27 +31,39 @@ _MOST_PIXELS = 1 << 24
 class Samples(NamedTuple):
     """The fields of a ``ScanTable`` that say what is in view."""
 
-    pixels: arrays.Int32
     first: arrays.Int32
     end: arrays.Float32
+    edge_pixels: arrays.Int32
+    pixels: arrays.Int32
 
 
-class BinScan(NamedTuple):
-    """
-    What each bin shows by itself, (A,) each.
+class Shown(NamedTuple):
+    """The fields of a ``Scan`` that say what a mask shows."""
 
-    ``start`` is the first sample of the first obstacle, -1 for none; ``border`` float32 the range
-    half-way between it and the ground; ``beside`` whether there is ground; ``blind`` that no
-    ground was seen before it; ``last_clear`` the last sample of ground before the first gap, if
-    ``has_clear``.
-    """
-
-    start: arrays.Int32
-    border: arrays.Float32
-    beside: arrays.Bool
+    contact: arrays.Float32
+    contact_pixel: arrays.Int32
+    contact_depth: arrays.Int32
+    foot_seen: arrays.Bool
     blind: arrays.Bool
-    last_clear: arrays.Int32
-    has_clear: arrays.Bool
+    clear: arrays.Float32
+    clear_pixel: arrays.Int32
+    seen: arrays.Float32
+
+
+class Reading(NamedTuple):
+    """
+    How a mask is read.
+
+    ``labels`` (H * W + 1,) uint8, the flattened mask and one UNLABELED after it; ``kinds`` (256,)
+    uint8 of a ``CostTable``; ``min_run`` and ``max_gap`` as in the settings; ``edge_rows`` samples
+    that a contact may lie behind a neighbour's.
+    """
+
+    labels: arrays.UInt8
+    kinds: arrays.UInt8
+    min_run: int
+    max_gap: int
+    edge_rows: int
 
 
 class Measured(NamedTuple):
@@ -77,6 +91,20 @@ class _Lens(ctypes.Structure):
                 ('cx', ctypes.c_float), ('cy', ctypes.c_float), ('turn', 9 * ctypes.c_float),
                 ('turned', ctypes.c_int32), ('rational', ctypes.c_int32),
                 ('width', ctypes.c_int32), ('height', ctypes.c_int32)]
+
+
+class _Reading(ctypes.Structure):
+    """``Reading`` of projection.c."""
+
+    _fields_ = [('labels', ctypes.c_void_p), ('kinds', ctypes.c_void_p),
+                ('min_run', ctypes.c_int32), ('max_gap', ctypes.c_int32),
+                ('edge_rows', ctypes.c_int32)]
+
+
+class _Shown(ctypes.Structure):
+    """``Shown`` of projection.c."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in Shown._fields]
 
 
 class _Bins(ctypes.Structure):
@@ -118,7 +146,17 @@ class _Points(ctypes.Structure):
                 for name in ('cells', 'x', 'y', 'sure', 'labels', 'misnamed')]
 
 
-class ProjectionKernels:
+class _Fusion(ctypes.Structure):
+    """``Fusion`` of projection.c."""
+
+    _fields_ = [('standing', ctypes.c_void_p), ('moving', ctypes.c_void_p),
+                ('costs', ctypes.c_void_p), ('ground_times', ctypes.c_void_p),
+                ('stamp', ctypes.c_double), ('forgotten', ctypes.c_double),
+                ('free_gain', ctypes.c_float), ('free_limit', ctypes.c_float),
+                ('cost_gain', ctypes.c_float)]
+
+
+class ProjectionKernels(GridPasses):
     """
     A loaded library with the functions of ``projection.c``.
 
@@ -128,13 +166,18 @@ class ProjectionKernels:
     def __init__(self, library: Any) -> None:
         pointer, integer = ctypes.c_void_p, ctypes.c_int32
         lens = ctypes.POINTER(_Lens)
+        reading, shown = ctypes.POINTER(_Reading), ctypes.POINTER(_Shown)
         library.lay_samples.argtypes = [
-            lens, pointer, integer, pointer, integer, pointer, pointer, pointer, pointer, pointer]
+            lens, pointer, integer, pointer, integer, pointer, pointer, pointer, pointer, pointer,
+            pointer]
         library.lay_samples.restype = None
         library.scan_bins.argtypes = [
-            pointer, integer, integer, pointer, pointer, pointer, pointer, integer, integer,
-            pointer, pointer, pointer, pointer, pointer, pointer]
+            pointer, integer, integer, pointer, pointer, pointer, reading, pointer, shown]
         library.scan_bins.restype = None
+        library.walk_bins.argtypes = [
+            lens, pointer, integer, pointer, integer, pointer, pointer, reading, pointer, pointer,
+            pointer, pointer, pointer, shown]
+        library.walk_bins.restype = None
         library.ground_cells.argtypes = [
             lens, ctypes.POINTER(_Bins), pointer, ctypes.POINTER(_Cells), pointer, pointer,
             pointer, pointer, pointer, pointer, pointer]
@@ -142,6 +185,15 @@ class ProjectionKernels:
             pointer, pointer, integer, pointer, pointer, pointer, pointer, pointer,
             ctypes.POINTER(_DepthView), ctypes.POINTER(_Points), ctypes.POINTER(_Points),
             ctypes.POINTER(ctypes.c_int32)]
+        single, double = ctypes.c_float, ctypes.c_double
+        library.fade.argtypes = [pointer, pointer, integer, single, single, double]
+        library.fade.restype = None
+        library.fuse_ground.argtypes = [
+            ctypes.POINTER(_Fusion), pointer, pointer, pointer, integer, pointer]
+        library.fuse_ground.restype = None
+        library.show_cells.argtypes = [
+            pointer, pointer, pointer, pointer, integer, double, single, single, ctypes.c_int8,
+            ctypes.c_int8, pointer]
         self._library = library
         self._lenses: 'weakref.WeakKeyDictionary[CameraModel, Optional[_Lens]]' = (
             weakref.WeakKeyDictionary())
@@ -150,29 +202,45 @@ class ProjectionKernels:
                     begin: arrays.Float64, ego_mask: Optional[arrays.UInt8]
                     ) -> Optional[Samples]:
         """Return the pixels of every bin's samples, None for a lens that is not built in."""
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
-        start = begin.astype(np.float32)
-        hidden = None if ego_mask is None else np.append(ego_mask.reshape(-1) != 0, False)
-        samples = Samples(np.empty((len(lines), len(ranges)), np.int32),
-                          np.empty(len(lines), np.int32), np.empty(len(lines), np.float32))
+        start, hidden = begin.astype(np.float32), _flat(ego_mask)
+        samples = _samples(len(lines), len(ranges))
         self._library.lay_samples(
             lens, _address(lines), len(lines), _address(ranges), len(ranges), _address(start),
             _address(hidden), *[_address(each) for each in samples])
         return samples
 
-    def scan_bins(self, pixels: arrays.Int32, first: arrays.Int32, ranges: arrays.Float32,
-                  labels: arrays.UInt8, kinds_by_label: arrays.UInt8, min_run: int, max_gap: int
-                  ) -> BinScan:
-        """Return what each bin shows by itself."""
-        bins, count = pixels.shape
-        found = BinScan(*_empty(bins, np.int32, np.float32, np.bool_, np.bool_, np.int32,
-                                np.bool_))
+    def scan_bins(self, samples: Samples, ranges: arrays.Float32, reading: Reading) -> Shown:
+        """Return what a mask shows, by bin."""
+        bins, count = samples.pixels.shape
+        own, shown = _room_for_contacts(bins), _shown(bins)
         self._library.scan_bins(
-            _address(pixels), bins, count, _address(first), _address(ranges), _address(labels),
-            _address(kinds_by_label), min_run, max_gap, *[_address(each) for each in found])
-        return found
+            _address(samples.pixels), bins, count, _address(samples.first), _address(samples.end),
+            _address(ranges), _reading(reading), _address(own),
+            _Shown(*[_address(each) for each in shown]))
+        return shown
+
+    def walk_bins(self, camera: CameraModel, lines: arrays.Float32, ranges: arrays.Float32,
+                  begin: arrays.Float64, ego_mask: Optional[arrays.UInt8], reading: Reading
+                  ) -> Optional[Tuple[Samples, Shown]]:
+        """
+        Return the results of the two above, without the pixels of samples: no more are laid than
+        somebody looks at.
+        """
+        lens = self._make_lens(camera)
+        if lens is None:
+            return None
+        start, hidden, bins = begin.astype(np.float32), _flat(ego_mask), len(lines)
+        samples = _samples(bins, 0)
+        row = np.empty(len(ranges), np.int32)
+        own, shown = _room_for_contacts(bins), _shown(bins)
+        self._library.walk_bins(
+            lens, _address(lines), bins, _address(ranges), len(ranges), _address(start),
+            _address(hidden), _reading(reading), _address(row), _address(own),
+            *[_address(each) for each in samples[:3]], _Shown(*[_address(each) for each in shown]))
+        return samples, shown
 
     def ground_cells(self, camera: CameraModel, bins: Tuple[float, float, float, float],
                      seen: arrays.Float32, rectangle: Tuple[Any, ...], foot: Tuple[float, float],
@@ -187,7 +255,7 @@ class ProjectionKernels:
         :param seen: (A,) range up to which each bin is looked at, metres
         :param rectangle: the fields of a ``CellRectangle``
         """
-        lens = self._lens_of(camera)
+        lens = self._make_lens(camera)
         if lens is None:
             return None
         corner, width, column_x, row_x, column_y, row_y = rectangle
@@ -205,9 +273,9 @@ class ProjectionKernels:
         return cells.astype(np.intp, copy=False), weights, values
 
     def sort_points(self, directions: arrays.Float32, pixels: arrays.Int32, depth: arrays.Float32,
-                    view: LabelledView, costs: CostTable, geometry: GridGeometry,
+                    view: LabelledView, costs: cost_table.CostTable, geometry: GridGeometry,
                     nearest: float, max_range: float,
-                    settings: DepthSettings) -> Tuple[Measured, Measured]:
+                    settings: costmap_settings.DepthSettings) -> Tuple[Measured, Measured]:
         """
         Return the ground and the obstacles of a view with its depth image.
 
@@ -228,8 +296,8 @@ class ProjectionKernels:
             _DepthView((6 * ctypes.c_double)(*odom), geometry.origin_x, geometry.origin_y,
                        geometry.resolution, (12 * ctypes.c_float)(*mount), nearest,
                        settings.ground_tolerance, settings.tolerance_slope, settings.max_height,
-                       max_range, geometry.width, geometry.height, settings.kind == METRIC,
-                       UNLABELED),
+                       max_range, geometry.width, geometry.height,
+                       settings.kind == costmap_settings.METRIC, UNLABELED),
             *[_Points(*[_address(each) for each in points]) for points in found], blocked)
         ground, obstacles = (
             Measured(points[0][:number].astype(np.intp, copy=False),
@@ -238,7 +306,36 @@ class ProjectionKernels:
         obstacles.misnamed[...] = False
         return ground, obstacles
 
-    def _lens_of(self, camera: CameraModel) -> Optional[_Lens]:
+    def fade(self, evidence: arrays.Float32, times: arrays.Float64, threshold: float, step: float,
+             oldest: float) -> None:
+        """Let evidence fade in place; see :class:`GridPasses`."""
+        self._library.fade(_address(evidence), _address(times), len(evidence), threshold, step,
+                           oldest)
+
+    def fuse_ground(self, cells: GridCells, seen: Evidence, costs: arrays.Float32,
+                    obstacle: arrays.Bool, stamp: float,
+                    settings: costmap_settings.FusionSettings) -> None:
+        """Take ground into a grid in place; see :class:`GridPasses`."""
+        places = np.ascontiguousarray(seen.cells, np.int64)
+        weights, costs = (np.ascontiguousarray(each, np.float32)
+                          for each in (seen.weights, costs))
+        self._library.fuse_ground(
+            _Fusion(_address(cells.standing), _address(cells.moving), _address(cells.costs),
+                    _address(cells.ground_times), stamp, stamp - settings.forget_time,
+                    settings.free_gain, settings.free_limit, settings.cost_gain),
+            _address(places), _address(weights), _address(costs), len(places),
+            _address(obstacle))
+
+    def show_cells(self, cells: GridCells, known_from: float, threshold: float
+                   ) -> Tuple[arrays.Int8, bool]:
+        """Return the values of an OccupancyGrid; see :class:`GridPasses`."""
+        values, = _empty(len(cells.costs), np.int8)
+        held = self._library.show_cells(
+            *[_address(each) for each in cells], len(values), known_from, threshold,
+            cost_table.HIGHEST_COST, cost_table.UNKNOWN, cost_table.LETHAL, _address(values))
+        return values, bool(held)
+
+    def _make_lens(self, camera: CameraModel) -> Optional[_Lens]:
         if camera not in self._lenses:
             self._lenses[camera] = _lens(camera)
         return self._lenses[camera]
@@ -260,6 +357,29 @@ def _lens(camera: CameraModel) -> Optional[_Lens]:
 
 def _empty(number: int, *dtypes: Any) -> List[Any]:
     return [np.empty(number, dtype) for dtype in dtypes]
+
+
+def _flat(ego_mask: Optional[arrays.UInt8]) -> Optional[arrays.UInt8]:
+    return None if ego_mask is None else np.ascontiguousarray(ego_mask).reshape(-1)
+
+
+def _samples(bins: int, count: int) -> Samples:
+    first, end, edge_pixels = _empty(bins, np.int32, np.float32, np.int32)
+    return Samples(first, end, edge_pixels, np.empty((bins, count), np.int32))
+
+
+def _shown(bins: int) -> Shown:
+    return Shown(*_empty(bins, np.float32, np.int32, np.int32, np.bool_, np.bool_, np.float32,
+                         np.int32, np.float32))
+
+
+def _room_for_contacts(bins: int) -> arrays.Int32:
+    """Return room for ``bins`` times ``Contact`` of projection.c: six numbers of four bytes."""
+    return np.empty((bins, 6), np.int32)
+
+
+def _reading(reading: Reading) -> _Reading:
+    return _Reading(_address(reading.labels), _address(reading.kinds), *reading[2:])
 
 
 def _address(array: Optional[arrays.Array]) -> Optional[int]:

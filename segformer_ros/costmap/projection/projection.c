@@ -1,7 +1,7 @@
 /* Copyright 2026 segformer_ros maintainers
  * SPDX-License-Identifier: Apache-2.0
  *
- * The loops of the projections that numpy runs in dozens of passes.
+ * The loops of the projections and of the grid that numpy runs in dozens of passes.
  * kernels.py beside it has its functions for numpy arrays. Every function has a numpy twin that
  * gives the same bits, so nothing depends on a compiler being there: each operation is one of the
  * twin's, in its order and precision, and the compiler must not fuse them (-ffp-contract=off).
@@ -17,6 +17,9 @@
 #define OBSTACLE 2
 /* Cells or samples that one step works on: its arrays stay in the nearest cache. */
 #define BLOCK 256
+/* Samples of a bin that are laid at once: from the near end, and where the view ends. */
+#define LAID 64
+#define EDGE 16
 
 /* A polynomial lens and the mask's pixels. Polynomials in r^2, highest power first; `limit` is the
  * largest r^2 that the lens sees; `turn` leads from the optical frame to the lens, by rows. */
@@ -62,85 +65,217 @@ static inline float pixel_of(const Lens *lens, float x, float y, float z)
     return seen ? v * width + u : width * height;
 }
 
-/* The pixel of every sample of every bin. Bin b's samples lie at ranges * lines[b] + start in the
- * optical frame. `hidden` marks pixels that do not count as in view (NULL: none does). `first` is
- * the first sample in view, `count` if there is none; `end` the range of the last, else 0. */
-void lay_samples(const Lens *given, const float *lines, int32_t bins, const float *ranges,
-                 int32_t count, const float *start, const uint8_t *hidden, int32_t *pixels,
-                 int32_t *first, float *end)
+/* The samples of one bin, `laid` of `count`: at ranges * line + start in the optical frame. */
+typedef struct {
+    const Lens *lens;
+    const float *line, *start, *ranges;
+    int32_t *row, laid, count;
+} Samples;
+
+static inline void lay(const Samples *bin, int32_t from, int32_t to)
 {
-    const Lens lens = *given;
-    const int32_t none = lens.width * lens.height;
-    for (int32_t b = 0; b < bins; b++) {
-        const float line_x = lines[3 * b], line_y = lines[3 * b + 1], line_z = lines[3 * b + 2];
-        const float start_x = start[0], start_y = start[1], start_z = start[2];
-        int32_t *row = pixels + (int64_t)b * count;
+    const Lens lens = *bin->lens;
+    const float line_x = bin->line[0], line_y = bin->line[1], line_z = bin->line[2];
+    const float start_x = bin->start[0], start_y = bin->start[1], start_z = bin->start[2];
+    const float *ranges = bin->ranges;
+    int32_t *row = bin->row;
 #pragma omp simd
-        for (int32_t r = 0; r < count; r++) {
-            row[r] = (int32_t)pixel_of(&lens, line_x * ranges[r] + start_x,
-                                       line_y * ranges[r] + start_y,
-                                       line_z * ranges[r] + start_z);
-        }
-        int32_t near = 0, far = count - 1;
-        while (near < count && (row[near] == none || (hidden != NULL && hidden[row[near]]))) {
-            near++;
-        }
-        while (far > near && (row[far] == none || (hidden != NULL && hidden[row[far]]))) {
-            far--;
-        }
-        first[b] = near;
-        end[b] = near < count ? ranges[far] : 0.0f;
+    for (int32_t r = from; r < to; r++) {
+        row[r] = (int32_t)pixel_of(&lens, line_x * ranges[r] + start_x,
+                                   line_y * ranges[r] + start_y, line_z * ranges[r] + start_z);
     }
 }
 
+/* The pixel of a sample, those up to it laid. */
+static inline int32_t sample(Samples *bin, int32_t r)
+{
+    if (r >= bin->laid) {
+        int32_t to = bin->count - bin->laid < LAID ? bin->count : bin->laid + LAID;
+        lay(bin, bin->laid, to);
+        bin->laid = to;
+    }
+    return bin->row[r];
+}
+
+static inline int in_view(const Lens *lens, const uint8_t *hidden, int32_t pixel)
+{
+    return pixel != lens->width * lens->height && (hidden == NULL || !hidden[pixel]);
+}
+
+/* Where a bin's view begins: its first sample in view, `count` if there is none, and the pixel of
+ * that one or of the last. */
+static inline void view_begins(Samples *bin, const uint8_t *hidden, int32_t *first,
+                               int32_t *edge_pixel)
+{
+    int32_t near = 0;
+    while (near < bin->count && !in_view(bin->lens, hidden, sample(bin, near))) {
+        near++;
+    }
+    *first = near;
+    *edge_pixel = bin->row[near < bin->count ? near : bin->count - 1];
+}
+
+/* The range of a bin's last sample in view, 0 if there is none. Samples that lie behind the laid
+ * ones are laid from the far end, as many as it takes. */
+static inline float view_ends(const Samples *bin, const uint8_t *hidden, int32_t first)
+{
+    int32_t far = bin->count - 1, begun = bin->count;
+    while (far > first) {
+        if (far >= bin->laid && far < begun) {
+            begun = begun - bin->laid < EDGE ? bin->laid : begun - EDGE;
+            lay(bin, begun, far + 1);
+        }
+        if (in_view(bin->lens, hidden, bin->row[far])) {
+            break;
+        }
+        far--;
+    }
+    return first < bin->count ? bin->ranges[far] : 0.0f;
+}
+
+/* The pixel of every sample of every bin. `hidden` marks pixels that do not count as in view
+ * (NULL: none does). */
+void lay_samples(const Lens *lens, const float *lines, int32_t bins, const float *ranges,
+                 int32_t count, const float *start, const uint8_t *hidden, int32_t *first,
+                 float *end, int32_t *edge_pixels, int32_t *pixels)
+{
+    for (int32_t b = 0; b < bins; b++) {
+        Samples bin = {lens, lines + 3 * b, start, ranges, pixels + (int64_t)b * count, count,
+                       count};
+        lay(&bin, 0, count);
+        view_begins(&bin, hidden, first + b, edge_pixels + b);
+        end[b] = view_ends(&bin, hidden, first[b]);
+    }
+}
+
+/* What bins show, one value each. */
+typedef struct {
+    float *contact;
+    int32_t *contact_pixel, *contact_depth;
+    uint8_t *foot_seen, *blind;
+    float *clear;
+    int32_t *clear_pixel;
+    float *seen;
+} Shown;
+
+/* The first obstacle that a bin shows by itself: its first sample, `count` if there is none. */
+typedef struct {
+    float range;
+    int32_t sample, pixel, depth, foot_seen, blind;
+} Contact;
+
+/* How masks are read. */
+typedef struct {
+    const uint8_t *labels, *kinds;
+    int32_t min_run, max_gap, edge_rows;
+} Reading;
+
 /* The last ground within a window before a sample, or the sample before it. */
-static inline int32_t last_ground_before(const int32_t *row, const uint8_t *labels,
-                                         const uint8_t *kinds, int32_t stop, int32_t window)
+static inline int32_t last_ground_before(const int32_t *row, const Reading *read, int32_t stop,
+                                         int32_t window)
 {
     for (int32_t back = 1; back <= window; back++) {
         int32_t place = stop > back ? stop - back : 0;
-        if (kinds[labels[row[place]]] == GROUND) {
+        if (read->kinds[read->labels[row[place]]] == GROUND) {
             return place;
         }
     }
     return stop > 1 ? stop - 1 : 0;
 }
 
-/* The first obstacle of every bin, and the last ground before the first gap.
- * `start` is -1 where there is no obstacle; `border` and `beside` then say nothing. */
-void scan_bins(const int32_t *pixels, int32_t bins, int32_t count, const int32_t *first,
-               const float *ranges, const uint8_t *labels, const uint8_t *kinds, int32_t min_run,
-               int32_t max_gap, int32_t *start, float *border, uint8_t *beside, uint8_t *blind,
-               int32_t *last_clear, uint8_t *has_clear)
+/* The first obstacle of a bin, and the last ground before the first gap. */
+static inline Contact scan_bin(Samples *bin, int32_t first, const Reading *read, float *clear,
+                               int32_t *clear_pixel)
 {
-    const int32_t length = min_run < count ? min_run : count;
-    for (int32_t b = 0; b < bins; b++) {
-        const int32_t *row = pixels + (int64_t)b * count;
-        int32_t obstacles = 0, gap = 0, ground = 0, contact = -1, stop = -1;
-        /* Most contacts come early: nothing behind them is looked at. */
-        for (int32_t r = 0; r < count && (contact < 0 || stop < 0); r++) {
-            int32_t kind = kinds[labels[row[r]]];
-            if (contact < 0) {
-                obstacles = kind == OBSTACLE ? obstacles + 1 : 0;
-                ground += kind == GROUND;
-                contact = obstacles == length ? r - length + 1 : -1;
-            }
-            if (stop < 0) {
-                gap = kind != GROUND && r >= first[b] ? gap + 1 : 0;
-                stop = gap == length ? r - length + 1 : -1;
-            }
+    const uint8_t *labels = read->labels, *kinds = read->kinds;
+    const int32_t count = bin->count;
+    const int32_t length = read->min_run < count ? read->min_run : count;
+    int32_t obstacles = 0, gap = 0, ground = 0, contact = -1, stop = -1;
+    /* Most contacts come early: nothing behind them is looked at. */
+    for (int32_t r = 0; r < count && (contact < 0 || stop < 0); r++) {
+        int32_t kind = kinds[labels[sample(bin, r)]];
+        if (kind == GROUND) {
+            ground += contact < 0;
+            obstacles = gap = 0;
+            continue;
         }
-        int32_t place = contact < 0 ? 0 : contact;
-        int32_t foot = last_ground_before(row, labels, kinds, place, max_gap + 1);
-        stop = stop < 0 ? count : stop;
-        int32_t clear = last_ground_before(row, labels, kinds, stop, min_run);
-        start[b] = contact;
-        beside[b] = foot < place && kinds[labels[row[foot]]] == GROUND;
-        border[b] = beside[b] ? 0.5f * (ranges[place] + ranges[foot]) : ranges[place];
-        blind[b] = contact >= 0 && ground < min_run;
-        last_clear[b] = clear;
-        has_clear[b] = stop > 0 && kinds[labels[row[clear]]] == GROUND;
+        obstacles = kind == OBSTACLE ? obstacles + 1 : 0;
+        if (contact < 0 && obstacles == length) {
+            contact = r - length + 1;
+        }
+        gap += r >= first;
+        if (stop < 0 && gap == length) {
+            stop = r - length + 1;
+        }
     }
+    const int32_t *row = bin->row;
+    int32_t place = contact < 0 ? 0 : contact;
+    int32_t foot = last_ground_before(row, read, place, read->max_gap + 1);
+    int beside = foot < place && kinds[labels[row[foot]]] == GROUND;
+    float border = beside ? 0.5f * (bin->ranges[place] + bin->ranges[foot]) : bin->ranges[place];
+    int blind = contact >= 0 && ground < read->min_run;
+    int32_t deep = place + read->min_run - 1;
+    stop = stop < 0 ? count : stop;
+    int32_t last = last_ground_before(row, read, stop, read->min_run);
+    *clear = stop > 0 && kinds[labels[row[last]]] == GROUND ? bin->ranges[last] : 0.0f;
+    *clear_pixel = row[last];
+    return (Contact){contact < 0 ? INFINITY : border, contact < 0 ? count : contact, row[place],
+                     row[deep < count ? deep : count - 1], beside && !blind, blind};
+}
+
+/* The bin whose contact counts for a bin: itself, or a nearer neighbour. */
+static inline int32_t owner_of(const Contact *own, int32_t bins, int32_t count, int32_t b,
+                               int32_t edge_rows)
+{
+    int32_t left = b > 0 ? b - 1 : 0, right = b < bins - 1 ? b + 1 : b;
+    int32_t nearer = own[left].sample <= own[right].sample ? left : right;
+    return own[b].sample < count && own[b].sample - own[nearer].sample > edge_rows ? nearer : b;
+}
+
+static inline void settle(const Contact *own, int32_t bins, int32_t count, const Reading *read,
+                          const float *end, const Shown *shown)
+{
+    for (int32_t b = 0; b < bins; b++) {
+        /* The neighbour may be one of those bins itself. */
+        int32_t owner = owner_of(own, bins, count, owner_of(own, bins, count, b, read->edge_rows),
+                                 read->edge_rows);
+        const Contact *found = own + owner;
+        shown->contact[b] = found->range;
+        shown->contact_pixel[b] = found->pixel;
+        shown->contact_depth[b] = found->depth;
+        shown->foot_seen[b] = (uint8_t)found->foot_seen;
+        shown->blind[b] = (uint8_t)found->blind;
+        shown->clear[b] = shown->clear[b] < found->range ? shown->clear[b] : found->range;
+        shown->seen[b] = found->range < end[b] ? found->range : end[b];
+    }
+}
+
+/* What every bin of a table shows; `own` is room for one each. */
+void scan_bins(int32_t *pixels, int32_t bins, int32_t count, const int32_t *first,
+               const float *end, const float *ranges, const Reading *read, Contact *own,
+               const Shown *shown)
+{
+    for (int32_t b = 0; b < bins; b++) {
+        Samples bin = {NULL, NULL, NULL, ranges, pixels + (int64_t)b * count, count, count};
+        own[b] = scan_bin(&bin, first[b], read, shown->clear + b, shown->clear_pixel + b);
+    }
+    settle(own, bins, count, read, end, shown);
+}
+
+/* Both at once: samples are laid as far as somebody looks, and not kept. `row` is room for one
+ * bin's. */
+void walk_bins(const Lens *lens, const float *lines, int32_t bins, const float *ranges,
+               int32_t count, const float *start, const uint8_t *hidden, const Reading *read,
+               int32_t *row, Contact *own, int32_t *first, float *end, int32_t *edge_pixels,
+               const Shown *shown)
+{
+    for (int32_t b = 0; b < bins; b++) {
+        Samples bin = {lens, lines + 3 * b, start, ranges, row, 0, count};
+        view_begins(&bin, hidden, first + b, edge_pixels + b);
+        own[b] = scan_bin(&bin, first[b], read, shown->clear + b, shown->clear_pixel + b);
+        end[b] = view_ends(&bin, hidden, first[b]);
+    }
+    settle(own, bins, count, read, end, shown);
 }
 
 /* The bins of a table: unit vector ahead, azimuth of the first bin, bins in a unit of azimuth. */
@@ -324,4 +459,93 @@ int32_t depth_points(const float *directions, const int32_t *pixels, int32_t num
     }
     *blocked = walls;
     return grounds;
+}
+
+/* Let evidence fade towards zero by `step`, all but marks: those are as they were, or nothing
+ * once they were last seen before `oldest`. */
+void fade(float *evidence, const double *times, int32_t cells, float threshold, float step,
+          double oldest)
+{
+    for (int32_t low = 0; low < cells; low += BLOCK) {
+        int32_t size = cells - low < BLOCK ? cells - low : BLOCK, marks = 0;
+        float *part = evidence + low, before[BLOCK];
+#pragma omp simd reduction(+:marks)
+        for (int32_t i = 0; i < size; i++) {
+            float value = part[i];
+            float less = value < step ? value : step;
+            less = less > -step ? less : -step;
+            before[i] = value;
+            part[i] = value - less;
+            marks += value >= threshold;
+        }
+        /* Few blocks hold marks, and theirs alone are the times that are read. */
+        for (int32_t i = 0; marks > 0 && i < size; i++) {
+            if (before[i] >= threshold) {
+                part[i] = times[low + i] < oldest ? 0.0f : before[i];
+                marks--;
+            }
+        }
+    }
+}
+
+/* A grid's cells, and how a frame is taken into them. `forgotten` is a time before which a cost
+ * was last seen that counts no more. */
+typedef struct {
+    float *standing, *moving, *costs;
+    double *ground_times;
+    double stamp, forgotten;
+    float free_gain, free_limit, cost_gain;
+} Fusion;
+
+static inline float lowered(float evidence, float by, float limit)
+{
+    float least = evidence < limit ? evidence : limit, less = evidence - by;
+    return less > least ? less : least;
+}
+
+/* Take ground into a grid, each of `cells` once; where obstacles are seen they win. */
+void fuse_ground(const Fusion *given, const int64_t *cells, const float *weights,
+                 const float *seen_costs, int32_t number, const uint8_t *obstacle)
+{
+    const Fusion grid = *given;
+    for (int32_t i = 0; i < number; i++) {
+        const int64_t cell = cells[i];
+        if (obstacle[cell]) {
+            continue;
+        }
+        float by = grid.free_gain * weights[i], cost = grid.costs[cell];
+        double time = grid.ground_times[cell];
+        float share = time < grid.forgotten ? 1.0f : grid.cost_gain * weights[i];
+        grid.standing[cell] = lowered(grid.standing[cell], by, grid.free_limit);
+        grid.moving[cell] = lowered(grid.moving[cell], by, grid.free_limit);
+        grid.costs[cell] = cost + share * (seen_costs[i] - cost);
+        grid.ground_times[cell] = time > grid.stamp ? time : grid.stamp;
+    }
+}
+
+/* The values of an OccupancyGrid; `known_from` is the time from which on ground is known. Returns
+ * whether a cell is known or holds evidence. */
+int32_t show_cells(const float *standing, const float *moving, const float *costs,
+                   const double *ground_times, int32_t cells, double known_from, float threshold,
+                   float highest, int8_t unknown, int8_t lethal, int8_t *values)
+{
+    int32_t held = 0;
+    for (int32_t low = 0; low < cells; low += BLOCK) {
+        int32_t size = cells - low < BLOCK ? cells - low : BLOCK;
+        int32_t value[BLOCK];
+#pragma omp simd reduction(|:held)
+        for (int32_t i = 0; i < size; i++) {
+            float cost = rintf(costs[low + i]), stays = standing[low + i], moves = moving[low + i];
+            cost = cost > 0.0f ? cost : 0.0f;
+            cost = cost < highest ? cost : highest;
+            int32_t known = ground_times[low + i] >= known_from;
+            int32_t shown = known ? (int32_t)cost : unknown;
+            value[i] = (stays >= threshold) | (moves >= threshold) ? lethal : shown;
+            held |= known | (stays != 0.0f) | (moves != 0.0f);
+        }
+        for (int32_t i = 0; i < size; i++) {
+            values[low + i] = (int8_t)value[i];
+        }
+    }
+    return held;
 }

@@ -48,9 +48,11 @@ class ScanTable(NamedTuple):
 
     ``heading`` (2,) is the unit vector that azimuth 0 points to. Bin b covers azimuths from
     ``start + b * step``. ``directions`` (A, 2) are unit vectors of the bins' middles, ``ranges``
-    (R,) the samples' distances, rising. ``pixels`` (A, R) int32 index the flattened mask; the
-    value H * W stands for "not in view". ``first`` (A,) int32 is each bin's first sample in view,
-    R if there is none; ``end`` (A,) float32 is the range of its last one, 0 if there is none.
+    (R,) the samples' distances, rising. ``first`` (A,) int32 is each bin's first sample in view,
+    R if there is none, and ``edge_pixels`` (A,) int32 its pixel; ``end`` (A,) float32 is the range
+    of the last one, 0 if there is none. ``pixels`` (A, R) int32 index the flattened mask; the
+    value H * W stands for "not in view". It is (A, 0) where the samples were looked at once and
+    not kept.
     """
 
     foot: Tuple[float, float]
@@ -60,9 +62,15 @@ class ScanTable(NamedTuple):
     step: float
     directions: arrays.Float32
     ranges: arrays.Float32
-    pixels: arrays.Int32
     first: arrays.Int32
     end: arrays.Float32
+    edge_pixels: arrays.Int32
+    pixels: arrays.Int32
+
+    @property
+    def samples(self) -> Samples:
+        """Return the fields that say what is in view."""
+        return Samples(*self[7:])
 
     def bins_of(self, x: arrays.Float32, y: arrays.Float32) -> Tuple[arrays.Index, arrays.Bool]:
         """
@@ -79,6 +87,29 @@ class ScanTable(NamedTuple):
                      - self.start) * (1.0 / self.step)
             inside = (place >= 0.0) & (place < len(self.end))
             return np.where(inside, place, np.float32(0.0)).astype(np.intp), inside
+
+
+class BinLines(NamedTuple):
+    """
+    The lines of a ``ScanTable``, with its first fields.
+
+    The optical frame sees a bin's samples at ``ranges * lines[bin] + begin``: ``lines`` (A, 3)
+    float32, ``begin`` (3,) float64 metres, the foot point.
+    """
+
+    foot: Tuple[float, float]
+    height: float
+    heading: arrays.Float64
+    start: float
+    step: float
+    directions: arrays.Float32
+    ranges: arrays.Float32
+    lines: arrays.Float32
+    begin: arrays.Float64
+
+    def table(self, samples: Samples) -> ScanTable:
+        """Return the table of these lines' samples."""
+        return ScanTable(*self[:7], *samples)
 
 
 class ViewRays(NamedTuple):
@@ -186,10 +217,25 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
     """
     Lay the samples for a camera at a pose.
 
-    :param outline: from :func:`view_rays` of the same camera
-    :param ground_from_camera: (4, 4) float64
     :param ego_mask: (H, W) non-zero where the robot sees itself
     :param kernels: do the same faster
+    :raises TransformError: as :func:`lay_lines`, which takes the other parameters
+    """
+    bins = lay_lines(camera, outline, ground_from_camera, settings)
+    samples = None if kernels is None else kernels.lay_samples(camera, bins.lines, bins.ranges,
+                                                               bins.begin, ego_mask)
+    if samples is None:
+        samples = lay_samples(camera, bins.lines, bins.ranges, bins.begin, ego_mask)
+    return bins.table(samples)
+
+
+def lay_lines(camera: CameraModel, outline: ViewRays, ground_from_camera: arrays.Float64,
+              settings: ProjectionSettings) -> BinLines:
+    """
+    Return the bins around a camera's foot point, and where the samples of each lie.
+
+    :param outline: from :func:`view_rays` of the same camera
+    :param ground_from_camera: (4, 4) float64
     :raises TransformError: no part of the ground within range is in view
     """
     rotation = ground_from_camera[:3, :3]
@@ -217,15 +263,10 @@ def build_scan_table(camera: CameraModel, outline: ViewRays, ground_from_camera:
     middles = direction_of(start + step * (np.arange(bins, dtype=np.float64) + 0.5))
     directions = (middles[:, :1] * heading
                   + middles[:, 1:] * np.array([-heading[1], heading[0]])).astype(np.float32)
-    # The optical frame sees a bin's samples on a line that starts at the foot point.
     camera_from_ground = inverse(ground_from_camera)
     begin = camera_from_ground[:3, :2].dot(foot) + camera_from_ground[:3, 3]
     lines = directions.dot(camera_from_ground[:3, :2].T.astype(np.float32))
-    samples = None if kernels is None else kernels.lay_samples(camera, lines, ranges, begin,
-                                                               ego_mask)
-    if samples is None:
-        samples = lay_samples(camera, lines, ranges, begin, ego_mask)
-    return ScanTable(foot, height, heading, start, step, directions, ranges, *samples)
+    return BinLines(foot, height, heading, start, step, directions, ranges, lines, begin)
 
 
 def lay_samples(camera: CameraModel, lines: arrays.Float32, ranges: arrays.Float32,
@@ -252,9 +293,9 @@ def lay_samples(camera: CameraModel, lines: arrays.Float32, ranges: arrays.Float
         in_view &= ~outside[pixels]
     any_view = in_view.any(axis=1)
     last = len(ranges) - 1 - in_view[:, ::-1].argmax(axis=1)
-    return Samples(pixels,
-                   np.where(any_view, in_view.argmax(axis=1), len(ranges)).astype(np.int32),
-                   np.where(any_view, ranges[last], np.float32(0.0)))
+    first = np.where(any_view, in_view.argmax(axis=1), len(ranges)).astype(np.int32)
+    return Samples(first, np.where(any_view, ranges[last], np.float32(0.0)),
+                   pixels[np.arange(bins), np.minimum(first, len(ranges) - 1)], pixels)
 
 
 def _remedy(reach: arrays.Float64, height: float) -> str:

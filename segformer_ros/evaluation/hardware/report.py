@@ -12,6 +12,8 @@ import subprocess
 import time
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
+from segformer_ros.common.text import one_line
+
 # Of the whole report; what is left when a part begins is that part's limit.
 BUDGET_S = 570.0
 FACT, MISSING, END = 'FACT ', 'MISSING ', 'END'
@@ -77,7 +79,7 @@ def print_part(part: Callable[[], Iterable[Tuple[str, str]]]) -> None:
         for fact in part():
             print('\n' + FACT + json.dumps(fact), flush=True)
     except Exception as error:  # whatever a runtime raises is a line of the report
-        last = MISSING + (' '.join(f'{error}'.split())[:_LONGEST] or type(error).__name__)
+        last = MISSING + (one_line(error)[:_LONGEST] or type(error).__name__)
     print('\n' + last, flush=True)
 
 

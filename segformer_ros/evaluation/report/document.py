@@ -117,8 +117,13 @@ def _notes_on_labels(total: Totals, label_map: LabelMap, compared: bool,
                      against: str) -> List[str]:
     if not compared or against != LABELS or not total.ignored_pixels:
         return []
-    return [f'Labels: {_ignored_share(total):.1%} of the labelled pixels are left out, by mapping '
-            f'{label_map.name}.']
+    notes = [f'Labels: {_ignored_share(total):.1%} of the labelled pixels are left out, by '
+             f'mapping {label_map.name}.']
+    if label_map.name == SAME and not any(total.confusion.class_counts().truth[1:]):
+        notes.append('Labels: the values 0 and 255 alone occur, and 255 is left out, so that only '
+                     f'{label_map.truth.names[0]} is judged. Where 255 is a class, give a '
+                     '--mapping with label_values.')
+    return notes
 
 
 def _refuse_masks_of_two_values(total: Totals, label_map: LabelMap) -> None:

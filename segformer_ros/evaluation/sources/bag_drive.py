@@ -6,8 +6,7 @@ from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
 from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.bag_files import Bag
@@ -93,5 +92,5 @@ def read_images(bag: Bag, topic: str) -> Iterator[Tuple[float, str, Any]]:
         with bag_reader.BagPartReader(part) as reader:
             for connection, _, data in reader.messages([topic]):
                 message = reader.deserialize(data, connection.msgtype)
-                yield (stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+                yield (stamp_to_seconds(message.header.stamp),
                        message.header.frame_id, message)

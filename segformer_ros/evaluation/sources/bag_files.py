@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import one_line
 
 METADATA = 'metadata.yaml'
 STORAGES = {'.mcap': 'mcap', '.db3': 'sqlite3', '.bag': 'ros1'}
@@ -77,7 +78,7 @@ def _bags_of_folder(folder: str, name: str, files: List[str]) -> List[Bag]:
         try:
             return [_bag_with_metadata(folder, name)]
         except (ConfigurationError, KeyError, TypeError, ValueError, OverflowError) as error:
-            cause = ' '.join(str(error).split())
+            cause = one_line(error)
             return [_bag_of_files(
                 folder, name, loose, f'{METADATA} cannot be used ({type(error).__name__}: '
                 f'{cause}); the storage files are read without it')]

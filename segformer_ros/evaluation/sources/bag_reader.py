@@ -11,6 +11,7 @@ from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, 
 from segformer_ros.common import install
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.text import one_line
 from segformer_ros.evaluation.sources import unpacking
 from segformer_ros.evaluation.sources.bag_files import BagPart
 from segformer_ros.evaluation.sources.bag_files import COMPRESSED
@@ -170,7 +171,7 @@ class BagPartReader:
         with open(self.part.path, 'rb') as stream:
             start = stream.read(len(magic))
         if not self.part.is_compressed and start != magic[:len(start)]:
-            return f'The file is no {self.part.storage} recording, whatever its name says.'
+            return f'The file is not a recording of {self.part.storage}, whatever its name says.'
         return {'ros1': 'Try "rosbag reindex" on it.',
                 'sqlite3': 'Try "ros2 bag reindex" on its folder.',
                 'mcap': 'Try "mcap recover" on it.'}[self.part.storage]
@@ -224,4 +225,4 @@ def is_latched(connection: Any) -> bool:
 
 
 def _bare(error: Exception) -> str:
-    return ' '.join(str(error).split()).rstrip('.')
+    return one_line(error).rstrip('.')

@@ -11,6 +11,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import usable_processors
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.common.text import one_line
 from segformer_ros.inference.base import backend
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
@@ -107,10 +108,10 @@ class OnnxruntimeBackend(backend.Backend):
                 raise ModelError(
                     f'onnxruntime {onnxruntime.__version__} cannot load the model',
                     got=f'{self._model_path} (opset {header.opset}, IR version '
-                        f'{header.ir_version}): {_one_line(error)}',
+                        f'{header.ir_version}): {one_line(error)}',
                     remedy='If the file is newer than the runtime, update onnxruntime or export '
                     'with opset 13; if it is damaged, fetch or export it again.') from error
-            raise BackendError('onnxruntime cannot start', got=_one_line(error)) from error
+            raise BackendError('onnxruntime cannot start', got=one_line(error)) from error
         missing = [name for name in self._providers if name not in session.get_providers()]
         if missing:
             # The runtime itself only prints a warning and goes on without.
@@ -142,7 +143,7 @@ class OnnxruntimeBackend(backend.Backend):
                 self._buffers = dict(zip(self._output_names, results))
                 self._shapes = shapes
         except Exception as error:
-            raise BackendError('onnxruntime failed in a run', got=_one_line(error)) from error
+            raise BackendError('onnxruntime failed in a run', got=one_line(error)) from error
         return dict(self._buffers)
 
     def _run_bound(self, inputs: Mapping[str, arrays.Array]) -> None:
@@ -169,10 +170,6 @@ def default_threads() -> int:
     """
     cores = usable_processors()
     return cores if cores <= 2 else cores - 1
-
-
-def _one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())
 
 
 def _precision(header: OnnxHeader) -> str:

@@ -10,6 +10,7 @@ from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.telemetry import import_openvino
+from segformer_ros.common.text import one_line
 from segformer_ros.inference.base import backend
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.ov.cache import CompiledModels
@@ -156,14 +157,14 @@ class OpenvinoBackend(backend.Backend):
             model = core.read_model(self._model_path)
         except Exception as error:
             raise ModelError('OpenVINO cannot load the model',
-                             got=f'{self._model_path}: {_one_line(error)}',
+                             got=f'{self._model_path}: {one_line(error)}',
                              remedy='If the file is newer than the runtime, update openvino or '
                              'export with opset 13; if it is damaged, fetch or export it again.'
                              ) from error
         try:
             compiled = core.compile_model(model, self._settings.full_name, self._options())
         except Exception as error:
-            raise BackendError('OpenVINO cannot compile the model', got=_one_line(error)
+            raise BackendError('OpenVINO cannot compile the model', got=one_line(error)
                                ) from error
         if stored is not None:
             stored.keep(compiled.export_model)
@@ -176,7 +177,7 @@ class OpenvinoBackend(backend.Backend):
         try:
             return core.import_model(blob, self._settings.full_name, self._options())
         except Exception as error:  # the runtime raises RuntimeError and its own types alike
-            stored.refuse(_one_line(error))
+            stored.refuse(one_line(error))
             return None
 
     def _used_precision(self) -> str:
@@ -198,7 +199,7 @@ class OpenvinoBackend(backend.Backend):
                     request.set_tensor(name, self._openvino.Tensor(np.ascontiguousarray(array)))
             request.start_async()
         except Exception as error:
-            raise BackendError('OpenVINO does not begin a run', got=_one_line(error)) from error
+            raise BackendError('OpenVINO does not begin a run', got=one_line(error)) from error
 
     def _end(self) -> Dict[str, arrays.Array]:
         request = self._requests[self._next]
@@ -207,7 +208,7 @@ class OpenvinoBackend(backend.Backend):
             request.wait()
             return {name: request.get_tensor(name).data for name in self._output_names}
         except Exception as error:
-            raise BackendError('OpenVINO failed in a run', got=_one_line(error)) from error
+            raise BackendError('OpenVINO failed in a run', got=one_line(error)) from error
 
     def _close(self) -> None:
         for request in self._requests:
@@ -245,10 +246,6 @@ def _full_version(openvino: Any) -> str:
 def _short_version(openvino: Any) -> str:
     # 2026.4.1-22982-e213a147257-releases/2026/4
     return _full_version(openvino).split('-')[0]
-
-
-def _one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())
 
 
 def _tensor_spec(port: Any) -> TensorSpec:

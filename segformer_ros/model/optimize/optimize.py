@@ -19,9 +19,10 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import machine_identity
 from segformer_ros.common.telemetry import import_onnxruntime
+from segformer_ros.common.text import one_line
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.onnx_file import header as onnx_header
-from segformer_ros.model.optimize import half
+from segformer_ros.model.onnx_file import half
 from segformer_ros.model.optimize import io_adapters
 from segformer_ros.model.optimize import segformer_builder
 from segformer_ros.model.optimize import tail
@@ -261,7 +262,7 @@ def _make_resized(original: '_Original', native: ModelSpec, target: Target, fold
                     'max_logit_difference': agreement.max_logit_difference,
                     'mask_agreement': agreement.mask_agreement}, paths[1]
     return {'changes': UNCHANGED, FAILURES: failures, 'detail': 'its size is fixed to {} x {}, '
-            'and it is no SegFormer that could be written anew: {}'.format(
+            'and it is not a SegFormer that could be written anew: {}'.format(
                 *native.input_size_wh, reason)}, None
 
 
@@ -296,6 +297,7 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
             path = os.path.join(folder, 'float32.onnx')
             import_onnx().save(wide, path)
     except (OSError,) + _onnx_errors() as error:
+        # OSError: a file of weights that is missing.
         raise UnsupportedGraphError(f'onnx cannot read {onnx_path}', got=_short(error)) from error
     if wide is None:
         return _Original(path, model, spec, '')
@@ -303,14 +305,20 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
 
 
 def _onnx_errors() -> Tuple[Type[Exception], ...]:
-    """Return what onnx raises at a file; its types do not derive from each other."""
+    """
+    Return what a file raises that is not quite right.
+
+    The types of onnx do not derive from each other. The others come of nodes that lack an input,
+    attributes of another type than their operator has, impossible numbers, and endless nesting.
+    """
     onnx = import_onnx()
     from google.protobuf.message import Error
-    return onnx.checker.ValidationError, Error, ValueError
+    return (onnx.checker.ValidationError, Error, ValueError, IndexError, TypeError,
+            ArithmeticError, RecursionError)
 
 
 def _short(error: Exception) -> str:
-    return ' '.join(str(error).split())[:_LONGEST_REASON]
+    return one_line(error)[:_LONGEST_REASON]
 
 
 class _Made(NamedTuple):

@@ -379,8 +379,8 @@ class _SegformerParser(_LayerParser):
         if any(node.input[3:]) or any(reader.attribute(node, name, 0) for name in (
                 'is_causal', 'softcap', 'qk_matmul_output_mode')):
             raise reader.UnsupportedGraphError('attention with a mask')
-        scale = reader.attribute(node, 'scale', 0.0)
-        return (scale,) + tuple(node.input[:3])
+        query, key, value = node.input[:3]
+        return reader.attribute(node, 'scale', 0.0), query, key, value
 
     def _residual(self, tensor: str) -> Optional[Tuple[str, str]]:
         """Match ``branch + stream``; a branch ends in a linear layer, the stream does not."""

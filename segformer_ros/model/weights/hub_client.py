@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 from urllib.parse import quote
 
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import download
@@ -71,7 +72,7 @@ def token(environ: Optional[Mapping[str, str]] = None) -> Optional[str]:
     variables = os.environ if environ is None else environ
     found = variables.get(TOKEN_VARIABLE, '').strip()
     if found and not _TOKEN.fullmatch(found):
-        raise ModelError('HF_TOKEN is no token',
+        raise ModelError('HF_TOKEN is not a token',
                          got=f'{len(found)} characters, some not printable',
                          expected='hf_ and letters', remedy='Set it again, or unset it.')
     return found or None
@@ -181,7 +182,7 @@ def _license(name: HubName, answer: Dict[str, Any]) -> catalogue.License:
 
 
 def _one_line(text: str) -> str:
-    return plain(' '.join(text.split()), _LONGEST_TEXT)
+    return plain(one_line(text), _LONGEST_TEXT)
 
 
 def _nonsense(url: str, got: object, expected: object) -> ModelError:

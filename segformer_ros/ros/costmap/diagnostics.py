@@ -64,7 +64,9 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
         _fault(camera, report, parameters) for camera, report in costmap.reports.items())
         if fault is not None]
     if costmap.clock_fault:
-        faults.insert(0, (status.WARN, costmap.clock_fault))
+        # Without a clock no mask can be used: told once, and not as each camera's own fault.
+        faults = [(status.WARN, costmap.clock_fault)] + [
+            fault for fault in faults if costmap.clock_fault not in fault[1]]
     faults += [(status.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
                for camera, reason in costmap.depth_refusals.items()]
     if costmap.imu_fault:

@@ -13,7 +13,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import tilt
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.ros.io import endpoints
@@ -178,5 +178,5 @@ def sample_of(message: Imu) -> tilt.ImuSample:
         quaternion == (0.0, 0.0, 0.0, 1.0) and turning is not None
         and pushed not in (None, (0.0, 0.0, 0.0)))
     has_orientation = message.orientation_covariance[0] != -1.0 and not unset
-    return tilt.ImuSample(stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+    return tilt.ImuSample(stamp_to_seconds(message.header.stamp),
                           quaternion if has_orientation else None, turning, pushed)

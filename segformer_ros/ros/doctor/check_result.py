@@ -6,6 +6,7 @@ import json
 from typing import List, NamedTuple, Sequence
 
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.text import one_line
 from segformer_ros.ros.io import status
 
 LEVEL_NAMES = ('ok', 'warn', 'error')
@@ -48,9 +49,9 @@ def render_text(results: Sequence[CheckResult]) -> str:
     for result in results:
         name = LEVEL_NAMES[result.level]
         name = name if result.level == status.OK else name.upper()
-        lines.append(f'{name:6}{result.subject:{SUBJECT_WIDTH}} {_one_line(result.text)}')
+        lines.append(f'{name:6}{result.subject:{SUBJECT_WIDTH}} {one_line(result.text)}')
         if result.remedy:
-            lines.append(' ' * (7 + SUBJECT_WIDTH) + f'remedy: {_one_line(result.remedy)}')
+            lines.append(' ' * (7 + SUBJECT_WIDTH) + f'remedy: {one_line(result.remedy)}')
     levels = [result.level for result in results]
     lines.append('{} errors, {} warnings, {} ok'.format(
         *(levels.count(level) for level in (status.ERROR, status.WARN, status.OK))))
@@ -63,7 +64,3 @@ def render_json(results: Sequence[CheckResult]) -> str:
         'worst': LEVEL_NAMES[worst(results)],
         'findings': [dict(result._asdict(), level=LEVEL_NAMES[result.level])
                      for result in results]}, indent=1) + '\n'
-
-
-def _one_line(text: str) -> str:
-    return ' '.join(text.split())

@@ -14,7 +14,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import transform_buffer
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
@@ -86,7 +86,7 @@ class BufferedTransforms(transform_buffer.Transforms):
     def _insert(self, message: TFMessage, static: bool) -> None:
         for entry in message.transforms:
             child = entry.child_frame_id
-            stamp = stamp_to_nanoseconds(entry.header.stamp) / NANOSECONDS
+            stamp = stamp_to_seconds(entry.header.stamp)
             with self._lock:
                 # Older than anything that is kept: time was reset, and the buffer would drop
                 # each new transform as too old.

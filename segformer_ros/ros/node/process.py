@@ -15,6 +15,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.text import one_line
 from segformer_ros.ros.node.stop_signal import StopRequest
 
 RCLError = rclpy_implementation.RCLError
@@ -72,7 +73,7 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
             return WRONG_START
         except RCLError as error:
             # The first participant is made here, and with it SROS2 begins.
-            print(f"Cannot start: the node cannot be made: {' '.join(str(error).split())}. "
+            print(f"Cannot start: the node cannot be made: {one_line(error)}. "
                   'Correct its name and namespace, or the ROS variables of the environment '
                   '(ROS_SECURITY_..., RMW_IMPLEMENTATION).', file=sys.stderr)
             return WRONG_START

@@ -204,7 +204,7 @@ class Supervisor:
 
     @property
     def state(self) -> WatchdogState:
-        """Return what was seen."""
+        """Return what diagnostics say of it."""
         return WatchdogState(self._trouble, self._last, self._replaced,
                              len(self._abandoned), self._fallback)
 

@@ -149,7 +149,7 @@ class NodeParameters(NamedTuple):
     input_size: Tuple[int, int] = rows.parameter(
         [0, 0], rows.CONFIGURE,
         'Width and height that images are brought to for the network; [0, 0]: the size of the '
-        'model. Smaller is faster and coarser; a network of a fixed size that is no SegFormer '
+        'model. Smaller is faster and coarser; a network of a fixed size that is not a SegFormer '
         'refuses it.')
     deployment_graph: bool = rows.parameter(
         True, rows.CONFIGURE,

@@ -109,7 +109,7 @@ class Traffic(StandaloneNode):
         stamp.sec, stamp.nanosec = ros_time.nanoseconds_to_stamp(
             int(time.time() * ros_time.NANOSECONDS))
         self._images[camera].publish(self._image)
-        return ros_time.stamp_to_nanoseconds(stamp) / ros_time.NANOSECONDS
+        return ros_time.stamp_to_seconds(stamp)
 
     def drive(self, rate: float, seconds: float, staggered: bool) -> Drive:
         """
@@ -161,7 +161,7 @@ class Traffic(StandaloneNode):
             self._executor.spin_once(timeout_sec=SPIN_S)
 
     def _on_mask(self, camera: str, mask: Any) -> None:
-        stamp = ros_time.stamp_to_nanoseconds(mask.header.stamp) / ros_time.NANOSECONDS
+        stamp = ros_time.stamp_to_seconds(mask.header.stamp)
         self._arrivals.append(Arrival(camera, stamp, time.time()))
 
     def _on_diagnostics(self, message: Any) -> None:

@@ -10,8 +10,7 @@ import numpy as np
 from rclpy import qos
 from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.common import arrays
-from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.ros.io import transforms as ros_transforms
 from segformer_ros.ros.peers.standalone_node import StandaloneNode
@@ -78,5 +77,5 @@ class CalibrationListener(StandaloneNode):
                     abs(np.arctan2(moved[1, 0], moved[0, 0])) < _LEAST_TURN:
                 return
         self._last[topic] = pose
-        self.images[topic].append((stamp_to_nanoseconds(message.header.stamp) / NANOSECONDS,
+        self.images[topic].append((stamp_to_seconds(message.header.stamp),
                                    message.header.frame_id, message))

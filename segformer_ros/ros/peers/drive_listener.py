@@ -10,8 +10,8 @@ from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry
 import numpy as np
 from segformer_ros.common import arrays
-from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
+from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.evaluation.drive.judge import Sample
 from segformer_ros.evaluation.drive.navigator import Navigator
@@ -27,8 +27,6 @@ from std_msgs.msg import Bool
 
 CAMERA = '/camera/'
 NODE = '/segformer/'
-SUBSCRIPTIONS = 1
-"""Of the camera's images, by this node."""
 
 
 class DriveListener(StandaloneNode):
@@ -77,7 +75,7 @@ class DriveListener(StandaloneNode):
         self.spin(timeout)
 
     def _on_odometry(self, message: Odometry) -> None:
-        self.now = _seconds(message.header.stamp)
+        self.now = stamp_to_seconds(message.header.stamp)
         self.robot = _pose(message)
         speed, turn = self._navigator.command(self.robot, self.now)
         command = Twist()
@@ -87,7 +85,7 @@ class DriveListener(StandaloneNode):
     def _on_true_pose(self, message: Odometry) -> None:
         x, y, yaw = _pose(message)
         twist = message.twist.twist
-        self.truth = Sample(_seconds(message.header.stamp), x, y, yaw, twist.linear.x,
+        self.truth = Sample(stamp_to_seconds(message.header.stamp), x, y, yaw, twist.linear.x,
                             twist.angular.z, self._contact)
         self._on_sample(self.truth)
 
@@ -96,7 +94,7 @@ class DriveListener(StandaloneNode):
 
     def _on_cloud(self, message: PointCloud2) -> None:
         self._navigator.on_cloud(self.now)
-        self.latencies.append(max(0.0, self.now - _seconds(message.header.stamp)))
+        self.latencies.append(max(0.0, self.now - stamp_to_seconds(message.header.stamp)))
 
     def _on_grid(self, message: OccupancyGrid) -> None:
         if self.robot is None:
@@ -117,10 +115,6 @@ class DriveListener(StandaloneNode):
         if stamp in self._images:
             self.pictures = {'image': (stamp, image_to_rgb(self._images[stamp])),
                              'overlay': (stamp, image_to_rgb(message))}
-
-
-def _seconds(stamp: Any) -> float:
-    return stamp_to_nanoseconds(stamp) / NANOSECONDS
 
 
 def _pose(message: Odometry) -> Pose2D:

@@ -104,7 +104,7 @@ IMU = Topic('imu', 'sensor_msgs/msg/Imu', True, False, 10,
 OUTPUTS = (ODOMETRY, TRUE_POSE, CONTACT, DESCRIPTION)
 """Those that are always there; :data:`IMU` is not."""
 TYPES = {CONTACT.name: Bool, DESCRIPTION.name: String}
-"""Types of those that are no Odometry."""
+"""Types of those that are not Odometry."""
 COMMAND = 'cmd_vel'
 RESET_SERVICE = 'reset'
 OTHER_NAMES = (IMU.name, COMMAND, RESET_SERVICE)

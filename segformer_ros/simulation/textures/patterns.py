@@ -48,19 +48,19 @@ def _tone(color: Any, change: arrays.Array, strength: float) -> arrays.Array:
 
 
 def plain(m: Material, s: Surface) -> arrays.Array:
-    """Paint or plaster: one colour with a faint mottle."""
+    """Return paint or plaster: one colour with a faint mottle."""
     return _tone(m.palette[0], _noise(m, s, 0.8), 0.05 * m.amount)
 
 
 def cloth(m: Material, s: Surface) -> arrays.Array:
-    """Upholstery: weave of two directions over a mottle."""
+    """Return upholstery: weave of two directions over a mottle."""
     weave = np.sin(s.u * (110.0 / m.scale)) + np.sin(s.v * (110.0 / m.scale))
     tone = 0.10 * weave * noise.fade(0.03 * m.scale, s.footprint) + 0.12 * _noise(m, s, 0.15)
     return _tone(m.palette[0], tone, m.amount)
 
 
 def quilt(m: Material, s: Surface) -> arrays.Array:
-    """Bedding: diamonds of two tones with dark seams."""
+    """Return bedding: diamonds of two tones with dark seams."""
     p = 0.30 * m.scale
     a, b = s.u + s.v, s.u - s.v
     seam = np.maximum(noise.line(a, p, 0.02, s.footprint), noise.line(b, p, 0.02, s.footprint))
@@ -70,13 +70,13 @@ def quilt(m: Material, s: Surface) -> arrays.Array:
 
 
 def grass(m: Material, s: Surface) -> arrays.Array:
-    """Lawn: blades at a hand's size, patches at a metre's."""
+    """Return lawn: blades at a hand's size, patches at a metre's."""
     part = np.clip(0.5 + 0.45 * _noise(m, s, 0.16) + 0.15 * _noise(m, s, 2.5, 1), 0, 1)
     return mix(m.palette[0], m.palette[1], part)
 
 
 def field(m: Material, s: Surface) -> arrays.Array:
-    """Crop rows: stripes of plants with earth between."""
+    """Return crop rows: stripes of plants with earth between."""
     period = 0.75 * m.scale
     wave = 0.5 + 0.5 * np.sin(s.v * (6.2832 / period)) * noise.fade(0.4 * period, s.footprint)
     part = np.clip(wave + 0.25 * _noise(m, s, 0.5), 0, 1)
@@ -84,13 +84,13 @@ def field(m: Material, s: Surface) -> arrays.Array:
 
 
 def foliage(m: Material, s: Surface) -> arrays.Array:
-    """Leaves: hard-edged light and dark clumps."""
+    """Return leaves: hard-edged light and dark clumps."""
     part = np.clip(0.5 + 1.3 * _noise(m, s, 0.55), 0, 1)
     return mix(m.palette[0], m.palette[1], part)
 
 
 def earth(m: Material, s: Surface) -> arrays.Array:
-    """Bare soil: broad stains, cracks and scattered stones."""
+    """Return bare soil: broad stains, cracks and scattered stones."""
     stain = np.clip(0.5 + 0.5 * _noise(m, s, 1.6), 0, 1)
     color = mix(m.palette[0], m.palette[1], stain)
     crack = np.clip(1.0 - np.abs(_noise(m, s, 0.9, 2)) * 9.0, 0, 1)
@@ -99,7 +99,7 @@ def earth(m: Material, s: Surface) -> arrays.Array:
 
 
 def gravel(m: Material, s: Surface) -> arrays.Array:
-    """Path: pebbles, each with its own tone."""
+    """Return path: pebbles, each with its own tone."""
     size = 0.07 * m.scale
     jitter = 0.4 * size * _noise(m, s, 4 * size)
     pebble = noise.cell_value(np.floor((s.u + jitter) / size),
@@ -111,7 +111,7 @@ def gravel(m: Material, s: Surface) -> arrays.Array:
 
 
 def asphalt(m: Material, s: Surface) -> arrays.Array:
-    """Road: fine speckle, wheel tracks, a dashed middle line and edge lines."""
+    """Return road: fine speckle, wheel tracks, a dashed middle line and edge lines."""
     color = _tone(m.palette[0], _noise(m, s, 0.12) + 0.8 * _noise(m, s, 3.0, 1), 0.09)
     track = np.exp(-((np.abs(s.v) - 0.25 * s.height) / (0.09 * s.height)) ** 2)
     color = color * (1.0 - 0.15 * track)[:, None]
@@ -124,7 +124,7 @@ def asphalt(m: Material, s: Surface) -> arrays.Array:
 
 
 def paving(m: Material, s: Surface) -> arrays.Array:
-    """Sidewalk: square slabs of slightly different tone with dark joints."""
+    """Return sidewalk: square slabs of slightly different tone with dark joints."""
     p = 0.6 * m.scale
     tone = noise.cell_value(np.round(s.u / p + 0.5), np.round(s.v / p + 0.5), m.salt) - 0.5
     color = _tone(m.palette[0],
@@ -135,7 +135,7 @@ def paving(m: Material, s: Surface) -> arrays.Array:
 
 
 def water(m: Material, s: Surface) -> arrays.Array:
-    """Ripples: long waves of dark and light; the sky's mirror comes from ``shine``."""
+    """Return ripples: long waves of dark and light; the sky's mirror comes from ``shine``."""
     cell = 1.1 * m.scale
     wave = noise.fractal(s.u * 0.35 + m.salt, s.v * 1.2, cell) * noise.fade(
         0.25 * cell, s.footprint)
@@ -143,7 +143,7 @@ def water(m: Material, s: Surface) -> arrays.Array:
 
 
 def stone(m: Material, s: Surface) -> arrays.Array:
-    """Rock: layered, cracked, strongly mottled."""
+    """Return rock: layered, cracked, strongly mottled."""
     part = np.clip(0.5 + 0.5 * _noise(m, s, 0.5), 0, 1)
     color = mix(m.palette[0], m.palette[1], part)
     crack = np.clip(1.0 - np.abs(_noise(m, s, 0.6, 3)) * 7.0, 0, 1)
@@ -151,7 +151,7 @@ def stone(m: Material, s: Surface) -> arrays.Array:
 
 
 def bark(m: Material, s: Surface) -> arrays.Array:
-    """Trunk: ridges along the height."""
+    """Return trunk: ridges along the height."""
     ridge = noise.fractal(s.u * 3.0 + m.salt, s.v * 0.35, 0.25 * m.scale)
     return _tone(m.palette[0], ridge * noise.fade(0.03, s.footprint), 0.35)
 
@@ -177,7 +177,7 @@ def wood(m: Material, s: Surface) -> arrays.Array:
 
 
 def planks(m: Material, s: Surface) -> arrays.Array:
-    """Floor boards along u with dark joints, each board with its own tone."""
+    """Return floor boards along u with dark joints, each board with its own tone."""
     w, length = 0.16 * m.scale, 1.3 * m.scale
     row = np.floor(s.v / w)
     shifted = s.u + noise.cell_value(row, row, m.salt) * length
@@ -189,7 +189,7 @@ def planks(m: Material, s: Surface) -> arrays.Array:
 
 
 def tiles(m: Material, s: Surface) -> arrays.Array:
-    """Floor tiles: squares of two tones with light or dark grout."""
+    """Return floor tiles: squares of two tones with light or dark grout."""
     p = 0.40 * m.scale
     value = noise.cell_value(np.floor(s.u / p), np.floor(s.v / p), m.salt)
     tone = 1.0 + (0.3 * (value - 0.5) + 0.05 * noise.fractal(s.u, s.v, 0.3)) * noise.fade(
@@ -200,7 +200,7 @@ def tiles(m: Material, s: Surface) -> arrays.Array:
 
 
 def wallpaper(m: Material, s: Surface) -> arrays.Array:
-    """Upright stripes over plaster, and a skirting board at the bottom."""
+    """Return upright stripes over plaster, and a skirting board at the bottom."""
     stripe = noise.line(s.u, 0.5 * m.scale, 0.22 * m.scale, s.footprint)
     color = mix(m.palette[0], m.palette[0] * 0.8 + m.palette[1] * 0.2, stripe * m.amount)
     board = _step(0.10 - (s.v + 0.5 * s.height), s.footprint)
@@ -214,7 +214,7 @@ def plaster(m: Material, s: Surface) -> arrays.Array:
 
 
 def panels(m: Material, s: Surface) -> arrays.Array:
-    """Ceiling: large square panels with thin lines and bright light fields."""
+    """Return ceiling: large square panels with thin lines and bright light fields."""
     p = 1.2 * m.scale
     i, j = np.floor(s.u / p), np.floor(s.v / p)
     grid = np.maximum(noise.line(s.u, p, 0.03, s.footprint), noise.line(s.v, p, 0.03, s.footprint))
@@ -224,7 +224,7 @@ def panels(m: Material, s: Surface) -> arrays.Array:
 
 
 def rug(m: Material, s: Surface) -> arrays.Array:
-    """Nested borders around a field of diamonds."""
+    """Return nested borders around a field of diamonds."""
     edge = _inset(s, 0.0)
     color = np.where((edge < 0.08)[:, None], m.palette[0], m.palette[1])
     color = np.where(((edge > 0.16) & (edge < 0.24))[:, None], m.palette[2], color)
@@ -261,7 +261,7 @@ def window(m: Material, s: Surface) -> arrays.Array:
 
 
 def cabinet(m: Material, s: Surface) -> arrays.Array:
-    """Doors or drawers with dark gaps and a handle each; a plain board on top."""
+    """Return doors or drawers with dark gaps and a handle each; a plain board on top."""
     color = m.palette[0] * _grain(m, s.v, s.u, s.footprint)[:, None]
     columns = np.maximum(1.0, np.round(s.width / (0.55 * m.scale)))
     rows = np.maximum(1.0, np.round(s.height / (0.60 * m.scale)))
@@ -279,7 +279,7 @@ def cabinet(m: Material, s: Surface) -> arrays.Array:
 
 
 def books(m: Material, s: Surface) -> arrays.Array:
-    """Shelves full of book backs of every colour; wood at the sides."""
+    """Return shelves full of book backs of every colour; wood at the sides."""
     tall = 0.36 * m.scale
     v = (s.v + 0.5 * s.height) / tall
     shelf = np.floor(v)
@@ -299,14 +299,14 @@ def books(m: Material, s: Surface) -> arrays.Array:
 
 
 def folds(m: Material, s: Surface) -> arrays.Array:
-    """Curtain: hanging folds as a wave of light along u."""
+    """Return curtain: hanging folds as a wave of light along u."""
     phase = s.u * (6.2832 / (0.17 * m.scale)) + 0.6 * np.sin(s.u * 9.0 + m.salt)
     wave = np.sin(phase) * noise.fade(0.08 * m.scale, s.footprint)
     return m.palette[0] * (1.0 + 0.45 * wave)[:, None]
 
 
 def canvas(m: Material, s: Surface) -> arrays.Array:
-    """Painting: a frame, a pale mount and a picture of blobs."""
+    """Return painting: a frame, a pale mount and a picture of blobs."""
     edge = _inset(s, 0.0)
     part = np.clip(0.5 + 1.5 * noise.fractal(s.u + m.salt, s.v, 0.5), 0, 1)
     color = mix(m.palette[1], m.palette[2], part)
@@ -315,7 +315,7 @@ def canvas(m: Material, s: Surface) -> arrays.Array:
 
 
 def carton(m: Material, s: Surface) -> arrays.Array:
-    """Box: board with a tape strip across the middle, a label and dark edges."""
+    """Return box: board with a tape strip across the middle, a label and dark edges."""
     color = m.palette[0] * (1.0 + 0.06 * noise.fractal(s.u, s.v * 5, 0.2))[:, None]
     color = mix(color, m.palette[1], _step(0.10 * s.width - np.abs(s.u), s.footprint))
     label = np.maximum(np.abs(s.u - 0.28 * s.width) - 0.12 * s.width,
@@ -325,7 +325,7 @@ def carton(m: Material, s: Surface) -> arrays.Array:
 
 
 def facade(m: Material, s: Surface) -> arrays.Array:
-    """House front: a grid of dark windows on brick; seams on the roof."""
+    """Return house front: a grid of dark windows on brick; seams on the roof."""
     w, h = 2.2 * m.scale, 2.8 * m.scale
     i, j = np.floor(s.u / w), np.floor((s.v + 0.5 * s.height) / h)
     du = np.abs(s.u / w - i - 0.5) * w - 0.26 * w
@@ -344,7 +344,7 @@ def facade(m: Material, s: Surface) -> arrays.Array:
 
 
 def fence(m: Material, s: Surface) -> arrays.Array:
-    """Upright boards with dark gaps and two rails."""
+    """Return upright boards with dark gaps and two rails."""
     p = 0.22 * m.scale
     gap = noise.line(s.u, p, 0.06, s.footprint)
     tone = 1.0 + 0.4 * (noise.cell_value(np.round(s.u / p + 0.5), s.u * 0, m.salt) -
@@ -355,13 +355,13 @@ def fence(m: Material, s: Surface) -> arrays.Array:
 
 
 def glasshouse(m: Material, s: Surface) -> arrays.Array:
-    """Upper part of a car: dark panes in a painted frame, a painted roof."""
+    """Return upper part of a car: dark panes in a painted frame, a painted roof."""
     pane = _step(_inset(s, 0.10), s.footprint) * (np.abs(s.u) > 0.05)
     return np.where(s.top[:, None], m.palette[0], mix(m.palette[0], m.palette[1], pane))
 
 
 def bodywork(m: Material, s: Surface) -> arrays.Array:
-    """Lower part of a car: paint, a dark sill, lamps at the ends."""
+    """Return lower part of a car: paint, a dark sill, lamps at the ends."""
     color = mix(m.palette[0] * np.ones((s.u.size, 1), np.float32), m.palette[1],
                 _step(0.12 - (s.v + 0.5 * s.height), s.footprint) * ~s.top)
     lamp = s.front & (np.abs(np.abs(s.u) - 0.36 * s.width) < 0.12 * s.width) & (
@@ -370,7 +370,7 @@ def bodywork(m: Material, s: Surface) -> arrays.Array:
 
 
 def bands(m: Material, s: Surface) -> arrays.Array:
-    """Pole: broad rings of two tones up the height."""
+    """Return pole: broad rings of two tones up the height."""
     ring = np.floor((s.v + 0.5 * s.height) / (0.5 * m.scale)) % 2
     return mix(m.palette[0], m.palette[1], ring * m.amount)
 

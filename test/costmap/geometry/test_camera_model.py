@@ -376,13 +376,13 @@ def test_scaled_calibration_of_an_uncalibrated_camera_stays_all_zero():
 @pytest.mark.parametrize('k, p', [((0.0,) * 9, P), (K, (0.0,) * 12), (K, ())])
 def test_of_an_uncalibrated_matrix_the_other_is_scaled_all_the_same(k, p):
     scaled = scaled_calibration(calibration('mild', k=k, p=p), (320, 240))
-    for found, before in ((scaled.k, k), (scaled.p, p)):
-        if not any(before):
-            assert found == before
+    for found, values in ((scaled.k, k), (scaled.p, p)):
+        if not any(values):
+            assert found == values
             continue
-        half = np.array(before).reshape(3, -1) * [[0.5], [0.5], [1.0]]
+        half = np.array(values).reshape(3, -1) * [[0.5], [0.5], [1.0]]
         # Sizes are converted between the edges of pixels: half a pixel is half as far away.
-        half[:2, 2] = 0.5 * (np.array(before).reshape(3, -1)[:2, 2] + 0.5) - 0.5
+        half[:2, 2] = 0.5 * (np.array(values).reshape(3, -1)[:2, 2] + 0.5) - 0.5
         np.testing.assert_allclose(np.array(found).reshape(3, -1), half)
 
 

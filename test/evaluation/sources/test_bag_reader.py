@@ -80,7 +80,7 @@ def test_cut_mcap_gives_the_messages_before_the_cut(tmp_path):
 def test_file_of_rubbish_is_refused_as_no_recording(tmp_path, storage):
     path = tmp_path / 'rubbish'
     path.write_bytes(b'rubbish' * 100)
-    with pytest.raises(InvalidInputError, match=f'is no {storage} recording'):
+    with pytest.raises(InvalidInputError, match=f'is not a recording of {storage}'):
         with BagPartReader(BagPart(str(path), storage)):
             pytest.fail('opened')
 
@@ -150,9 +150,10 @@ def test_type_names_without_msg_are_read_as_those_with_it(shared, name, topic, i
 
 @pytest.mark.parametrize('name, content, storage, remedy', [
     ('a.mcap', None, 'mcap', 'The file is missing'), ('a.db3', None, 'sqlite3', 'is missing'),
-    ('a.bag', b'', 'ros1', 'The file is empty'), ('a.mcap', b'{}', 'mcap', 'is no mcap recording'),
-    ('a.bag', b'{"a": 1}', 'ros1', 'is no ros1 recording'),
-    ('a.db3', b'{"a": 1, "long": "enough"}', 'sqlite3', 'is no sqlite3 recording'),
+    ('a.bag', b'', 'ros1', 'The file is empty'),
+    ('a.mcap', b'{}', 'mcap', 'is not a recording of mcap'),
+    ('a.bag', b'{"a": 1}', 'ros1', 'is not a recording of ros1'),
+    ('a.db3', b'{"a": 1, "long": "enough"}', 'sqlite3', 'is not a recording of sqlite3'),
     ('a.bag', b'#ROSBAG V2.0\nrubbish', 'ros1', 'rosbag reindex')])
 def test_advice_is_for_what_is_wrong(tmp_path, name, content, storage, remedy):
     path = tmp_path / name

@@ -27,7 +27,7 @@ PATIENCE_S = 120.0
 
 
 def is_idle(selector):
-    """Tell whether nothing is being prepared or built."""
+    """Return whether nothing is being prepared or built."""
     return selector.status.job is None and not selector.status.preparing
 
 

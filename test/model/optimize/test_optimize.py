@@ -451,3 +451,16 @@ def test_float16_network_of_another_kind_gets_float32_ends(tmp_path):
     assert optimized.spec.input_dtype == 'uint8'
     assert {str(onnx.TensorProto.DataType.Name(entry.data_type))
             for entry in onnx.load(optimized.path).graph.initializer} <= {'FLOAT', 'INT64'}
+
+
+@pytest.mark.parametrize('op', ['Resize', 'Conv', 'Softmax', 'Mul', 'BatchNormalization', 'Cast'])
+def test_node_without_inputs_is_told_and_no_exception_of_python(tmp_path, op):
+    path, spec = write(tmp_path)
+    model = onnx.load(path)
+    node = [each for each in model.graph.node if each.op_type == op][-1]
+    del node.input[:]
+    onnx.save(model, path)
+    made = str(tmp_path / 'made.onnx')
+    changes, detail = module.write_rewritten(path, spec, targets.TENSORRT_8_2, made)
+    assert changes != module.FOLDED
+    assert 'folded: ' in detail

@@ -198,7 +198,7 @@ def test_repository_that_is_not_open_names_the_remedy_and_not_the_token(hub, mon
 
 def test_token_with_a_line_break_is_refused_unseen(hub, monkeypatch):
     monkeypatch.setenv('HF_TOKEN', 'hf_a\r\nX-Evil: 1')
-    with pytest.raises(ModelError, match='HF_TOKEN is no token') as error:
+    with pytest.raises(ModelError, match='HF_TOKEN is not a token') as error:
         fetch()
     assert 'Evil' not in str(error.value) and not hub.requests
 

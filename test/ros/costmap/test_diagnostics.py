@@ -96,6 +96,22 @@ def test_what_is_off_says_why():
         assert (found.level, found.message) == (OK, 'not serving')
 
 
+def test_a_clock_that_does_not_run_is_told_once_and_is_a_warning():
+    bad, other = used(10.0), used(10.0)
+    bad.record_error('Mask cannot be placed: no time comes.', rejected=False)
+    other.record_error('No CameraInfo was received.', rejected=False)
+    reports = {'front': bad.report(30.0), 'left': other.report(30.0)}
+    costmap = CostmapState(reports, 5.0, 0.0, 0.0, 1, 'tf2_ros', 'indoor', 'base_footprint',
+                           clock_fault='no time comes')
+    found = costmap_status(costmap._replace(reports={'front': reports['front']}), '', ACTIVE,
+                           parameters())
+    assert (found.level, found.message) == (WARN, 'no time comes')
+    # What is wrong beside it still is.
+    found = costmap_status(costmap, '', ACTIVE, parameters())
+    assert (found.level, found.message) == (
+        ERROR, 'no time comes; left: nothing new for 20.0 s: No CameraInfo was received.')
+
+
 def test_an_imu_and_a_mount_that_are_off_are_told():
     costmap = CostmapState(
         {'': used(10.0).report(10.0)}, 5.0, 0.42, 3.25, 1, 'tf2_ros', 'indoor', 'base_footprint')

@@ -54,10 +54,10 @@ def test_rules_are_those_between_ros_args_and_the_next_double_dash():
     ('/camera/imge:=/x', '/camera/imge', 'image'), ('imge:=/x', '/imge', 'image'),
     ('image_raw:=/x', '/image_raw', 'image'), ('/camera/image:=/x', '/camera/image', 'image'),
     ('camera_inf:=/x', '/camera_inf', 'camera_info'), ('mask:=/x', '/mask', '~/mask'),
-    ('~/maks:=/x', '/segformer/maks', '~/mask'),
+    ('~/msk:=/x', '/segformer/msk', '~/mask'),
     ('~/captur:=/x', '/segformer/captur', '~/capture'),
     ('segformer:imge:=/x', '/imge', 'image'),
-    ('image/compresed:=/x', '/image/compresed', 'image/compressed')])
+    ('image/comprssed:=/x', '/image/comprssed', 'image/compressed')])
 def test_a_misspelt_name_is_told_with_the_nearest(domain, rule, name, meant):
     (text,) = told(domain, rule)
     written, target = rule.replace('segformer:', '').split(':=')
@@ -79,6 +79,7 @@ def test_a_rule_for_this_node_by_name_is_told_though_nothing_is_near(domain):
     'image:=/camera/image_raw', '/image:=/x', 'rostopic://image:=/x', 'segformer:image:=/x',
     'camera:imge:=/x', '~/mask:=/mask', '/segformer/mask:=/mask', '~/capture:=/keep',
     '/tf:=tf', 'tf:=/robot/tf', '/rosout:=/log', '/diagnostics:=diagnostics', '/clock:=/sim',
+    'segformer:/rosout:=/log', 'segformer:/clock:=/sim',
     '__node:=front', '__ns:=/robot', 'segformer:__node:=front', '~/get_parameters:=/ask',
     # Of other nodes of a launch file's group; nothing of ours is like them.
     'cmd_vel:=cmd_vel_nav', '/odom:=/odometry/filtered', 'scan:=/lidar/scan', 'joy:=/x',

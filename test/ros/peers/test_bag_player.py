@@ -188,6 +188,22 @@ def test_wrong_remaps_are_told(domain, tmp_path):
         assert (child.returncode, text in output) == (1, True), output
 
 
+@pytest.mark.parametrize('options, text', [
+    (['--delay', 'inf'], 'Impossible speed'), (['--rate', 'inf'], 'Impossible speed'),
+    (['--clock', 'inf'], 'Impossible speed'),
+    (['--topics', '/chat', '--remap', bags.CAMERA + ':=/z'], 'A remapped topic is not played'),
+    (['--remap', bags.CAMERA + f':={bags.CAMERA}/compressed'], 'Two types would be published'),
+    (['--clock', '--remap', bags.CAMERA + ':=/clock'], 'got sensor_msgs/msg/Image on /clock')])
+def test_options_that_cannot_be_followed_are_refused(domain, tmp_path, options, text):
+    path = tmp_path / 'bag'
+    with bags.BagWriter(path) as bag:
+        bag.image(0)
+        bag.compressed(0)
+    child = player(domain, str(path), *options)
+    output = child.communicate(timeout=TIMEOUT)[0]
+    assert (child.returncode, 'Traceback' in output, text in output) == (1, False, True), output
+
+
 def test_subscriber_that_was_stopped_holds_the_end_up_once_not_for_each_topic(domain, tmp_path):
     topics = [f'/camera_{number}' for number in range(15)]
     path = tmp_path / 'many'

@@ -46,7 +46,9 @@ def test_labels_and_confidence_are_those_of_the_logits(rows):
         if row[2].startswith('refused'):
             assert row[3:7] == [''] * 4
             continue
-        assert 0.0 < float(row[3]) < MOST_DIFFERENCE, row
+        # A converter rounds weights that the exporter has folded, PyTorch those before it.
+        bound = 100.0 * MOST_DIFFERENCE if 'float16' in row[0] else MOST_DIFFERENCE
+        assert 0.0 < float(row[3]) < bound, row
         assert float(row[4].rstrip('%')) >= 99.9, row
         assert float(re.match(r'within (\S+) of 255', row[5]).group(1)) <= 0.6, row
         assert 0.0 < float(row[6]) < 3.0, row

@@ -113,10 +113,13 @@ def test_score_is_of_those_that_are_not_equivalent():
     ], [{'path': 'x.py', 'before': 'c', 'after': 'b', 'equivalent': True, 'why': 'the same'},
         {'path': 'x.py', 'before': 'd', 'after': 'b', 'equivalent': False, 'why': 'a log'}])
     assert [each.why for each in found] == ['', '', '', 'the same', 'a log', '']
-    assert mutation_score.table(found).split('\n')[2:-1] == [
-        '| one | 4 | 2 | 1 | 1 | 1 | 67 % |',
-        '| two | 1 | 0 | 0 | 0 | 1 | 0 % |',
-        '| **all** | 5 | 2 | 1 | 1 | 2 | 50 % |']
+    modules = [Module('one', 'x.py', 5, []), Module('two', 'x.py', 1, []),
+               Module('two', 'y.py', 2, []), Module('three', 'z.py', 3, [])]
+    assert mutation_score.table(found, modules).split('\n')[2:-1] == [
+        '| one | 5 | 4 | 2 | 1 | 1 | 1 | 67 % |',
+        '| two | 3 | 1 | 0 | 0 | 0 | 1 | 0 % |',
+        '| three | 3 | 0 | 0 | 0 | 0 | 0 |  |',
+        '| **all** | 11 | 5 | 2 | 1 | 1 | 2 | 50 % |']
 
 
 def test_page_keeps_what_is_around_the_table(tmp_path):
@@ -207,12 +210,12 @@ def test_a_package_that_is_gone_ends_the_run_and_kills_nothing(tiny, forked, tmp
     assert session.mutants() == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize('body, limits, status', [
     ('while True:\n        pass', (1, 60), -signal.SIGXCPU),
     ('import time\n    time.sleep(600)', (60, 0.5), -signal.SIGKILL),
     ('import os\n    os.kill(os.getpid(), 11)', (60, 60), -signal.SIGSEGV)])
-def test_loops_waits_and_crashes_end_within_the_limits(
-        tmp_path, monkeypatch, body, limits, status):
+def test_loops_waits_and_crashes_end_in_time(tmp_path, monkeypatch, body, limits, status):
     (tmp_path / 'test_tiny.py').write_text(f'def test():\n    {body}\n')
     monkeypatch.chdir(tmp_path)
     with contextlib.closing(ForkedTests(sys.executable, *limits)) as forked:
@@ -221,6 +224,7 @@ def test_loops_waits_and_crashes_end_within_the_limits(
     assert mutation_score.outcome_of('killed', result.output) == 'stopped'
 
 
+@pytest.mark.once
 def test_each_run_sees_the_sources_as_they_are_and_the_dear_tests_come_last(tmp_path, monkeypatch):
     (tmp_path / 'pytest.ini').write_text(
         '[pytest]\nmarkers =\n    slow: s\n    once: o\n    linter: l\n')

@@ -9,12 +9,16 @@ is compared with the optimized model then differs by the order of sums alone, an
 rounding of every step.
 """
 
+import math
 from typing import Any, Optional
 
 import numpy as np
 
 # Attributes that name an element type.
 _TYPE_ATTRIBUTES = ('to', 'dtype', 'softmax_precision', 'stash_type')
+
+# Those of the GELU get back the digits that float16 took.
+_CONSTANTS = (math.sqrt(2.0), math.sqrt(0.5))
 
 
 def widened(model: Any) -> Optional[Any]:
@@ -68,5 +72,8 @@ class _Widening:
         if tensor.data_type != self._half:
             return
         values = np.asarray(self._numbers.to_array(tensor)).astype(np.float32)
+        if values.size == 1:
+            for constant in _CONSTANTS:
+                values = np.where(values == np.float16(constant), np.float32(constant), values)
         tensor.CopyFrom(self._numbers.from_array(values, tensor.name))
         self.count += 1
