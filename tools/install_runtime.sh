@@ -86,6 +86,14 @@ if [ $undo = yes ]; then
     exit 0
 fi
 
+# What is in it would be run, and the executables pass such a folder over.
+if [ -e "$folder" ]; then
+    owner=$(stat --format=%u -- "$folder")
+    [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] ||
+        fail "$folder belongs to user $owner, neither root nor user $(id -u)." \
+            "Remove it with --undo, or name another folder with SEGFORMER_ROS_RUNTIME."
+fi
+
 # --- what is there ----------------------------------------------------------------------
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||

@@ -363,6 +363,23 @@ def test_without_home_the_home_of_the_user_is_taken(script, tmp_path):
     assert 'HOME is not set, and user 5 has no home folder.' in done.stdout
 
 
+def test_an_environment_of_another_user_is_not_run(script, stand_in, tmp_path):
+    folder, arguments, environment = stand_in
+    runtime = folder / 'runtime'
+    run([script] + arguments, **environment(str(runtime)))
+    python = runtime / 'bin' / 'python3'
+    python.write_text(f'#!/bin/sh\ntouch {tmp_path}/was_run\n')
+    # Only root can give a folder away.
+    (tmp_path / 'stat').write_text('#!/bin/sh\necho 65534\n')
+    (tmp_path / 'stat').chmod(0o755)
+    path = '{}:{}'.format(tmp_path, os.environ['PATH'])
+    done = run([script] + arguments, check=False, **environment(str(runtime), PATH=path))
+    assert done.returncode == 1
+    assert f'{runtime} belongs to user 65534, neither root nor user' in done.stdout
+    assert not (tmp_path / 'was_run').exists()
+    assert 'removed' in run([script, '--undo'], **environment(str(runtime), PATH=path)).stdout
+
+
 def test_undo_twice_and_help(script, tmp_path):
     runtime = str(tmp_path / 'runtime')
     assert 'nothing to undo' in run([script, '--undo'], SEGFORMER_ROS_RUNTIME=runtime).stdout

@@ -79,7 +79,7 @@ def test_without_scikit_image_it_says_what_to_install(monkeypatch):
         return real(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, '__import__', without)
-    with pytest.raises(ConfigurationError, match='segformer_ros.drive'):
+    with pytest.raises(ConfigurationError, match='pip install scikit-image numpy=='):
         planner.check_installed()
 
 
