@@ -15,9 +15,9 @@ if __name__ == '__main__':
 
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.ros_environment import stdout_kept_clean
+from segformer_ros.common import errors
 from segformer_ros.ros.doctor import check_result
 from segformer_ros.ros.doctor import parts
-from segformer_ros.ros.io import status
 
 USAGE = 64
 """Exit status of a wrong command line, EX_USAGE of sysexits.h: argparse's 2 is taken."""
@@ -54,7 +54,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         results += check_machine(serves=serves, **values)
     except ImportError as error:
         results.append(check_result.CheckResult(
-            status.ERROR, 'machine', f'model, runtimes and cache were not looked at: {error}',
+            errors.ERROR, 'machine', f'model, runtimes and cache were not looked at: {error}',
             'Install the parts that are missing, then run the doctor again.'))
     return _report(results + graph, options.json)
 
@@ -112,7 +112,7 @@ def _observe_graph(options: argparse.Namespace
         from segformer_ros.ros.doctor.topics import check_graph
     except ImportError as error:
         return faults + [check_result.CheckResult(
-            status.ERROR, 'ros', f'cannot be used: {error}',
+            errors.ERROR, 'ros', f'cannot be used: {error}',
             'Mend what is named above. ' + parts.ROS_REMEDY)], {}, False
     try:
         with GraphObserver(options.node or DEFAULT_NODE, options.node is None) as observer:
@@ -120,7 +120,7 @@ def _observe_graph(options: argparse.Namespace
     except RuntimeError as error:
         # What rcl refuses: a middleware that is not there, a profile that cannot be read.
         return faults + [check_result.CheckResult(
-            status.ERROR, 'ros', f'cannot be used: {error}', 'Look at the variables RMW_*, '
+            errors.ERROR, 'ros', f'cannot be used: {error}', 'Look at the variables RMW_*, '
             'ROS_* and *_PROFILES_FILE; the node reads the same ones.')], {}, False
     return faults + check_graph(observed,
                                 options.speed), observed.parameters, observed.state == 'active'

@@ -36,9 +36,6 @@ NODE = '/segformer'
 
 STEP_S = 0.2
 
-# Level of diagnostics, which come once a second.
-ERROR_LEVEL = 2
-
 COUNTS = ('received', 'published', 'dropped for newer ones', 'rejected input', 'failed')
 
 
@@ -234,7 +231,7 @@ def await_active(listener: Any, node: Optional[NodeProcess], timeout: float) -> 
         level, message, _ = listener.status('node')
         if message == 'active' and 'received' in listener.status('camera')[2]:
             return
-        if level == ERROR_LEVEL or time.monotonic() > deadline:
+        if level == errors.ERROR or time.monotonic() > deadline:
             raise errors.BackendError(
                 'The node does not get active' if message != 'active' else
                 'The node has no such camera', got=message or 'no diagnostics',

@@ -6,6 +6,9 @@ from typing import Any, Optional, Tuple
 
 from segformer_ros.common.text import plain
 
+# How bad a finding is; the values of diagnostic_msgs/DiagnosticStatus.
+OK, WARN, ERROR = 0, 1, 2
+
 
 class SegformerRosError(Exception):
     """

@@ -14,11 +14,11 @@ import time
 import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.errors import WARN
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
-from segformer_ros.inference.selection.status import WARN
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob

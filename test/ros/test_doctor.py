@@ -9,11 +9,11 @@ import sys
 from geometry_msgs.msg import TransformStamped
 from segformer_ros.cli import doctor as doctor_command
 from segformer_ros.cli.support.ros_environment import PROFILE_VARIABLES
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
+from segformer_ros.common.errors import WARN
 from segformer_ros.ros.doctor import machine as doctor_machine
 from segformer_ros.ros.doctor.check_result import CheckResult
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import WARN
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 from support.costmap_robot import color_parameters

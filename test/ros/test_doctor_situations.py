@@ -14,6 +14,9 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
+from segformer_ros.common.errors import WARN
 from segformer_ros.ros.doctor import topics
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.graph import CameraObservation
@@ -22,9 +25,6 @@ from segformer_ros.ros.doctor.graph import GraphObservation
 from segformer_ros.ros.doctor.graph import SubscriptionObservation
 from segformer_ros.ros.doctor.topic_counter import TopicObservation
 from segformer_ros.ros.io import image_types
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import WARN
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage

@@ -6,10 +6,10 @@ import threading
 
 import numpy as np
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import OK
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import BackendInfo
 from segformer_ros.inference.base.backend import Opened
-from segformer_ros.inference.selection.status import OK
 from segformer_ros.inference.selection.status import SelectionStatus
 from segformer_ros.model.spec import ModelSpec
 

@@ -145,13 +145,13 @@ class BackendSelector:
         """Return what serves and why."""
         info = None if self._serving is None else self._serving.backend.info
         job, preparing = self._engines.progress, self._graphs.preparing
-        level = selection_status.WARN if self._results.has_warnings else selection_status.OK
+        level = errors.WARN if self._results.has_warnings else errors.OK
         if self._settings.backend == 'tensorrt' and self._engines.serving is None and not (
                 job or preparing):
-            level = selection_status.ERROR
+            level = errors.ERROR
         if self._settings.backend == OPENVINO and not preparing and (
                 info is None or info.name != OPENVINO):
-            level = selection_status.ERROR
+            level = errors.ERROR
         return selection_status.SelectionStatus(
             model=self._graphs.original.path, requested=self._settings.backend,
             backend=info.name if info else 'none', precision=info.precision if info else 'none',

@@ -15,10 +15,6 @@ from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 
 BACKENDS = ('auto', 'tensorrt', 'openvino', 'onnxruntime')
 
-OK = 'ok'
-WARN = 'warn'
-ERROR = 'error'
-
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -73,17 +69,18 @@ class SelectionStatus(NamedTuple):
     """
     What serves and why, for diagnostics.
 
-    ``model`` is the file that was chosen. ``level`` is ``ok``, ``warn`` (less than could be
-    had) or ``error`` (not what was asked for). ``job`` is what is being built, ``check`` the
-    self-check of the engine in use or of the one that failed last, ``engine`` the name of the
-    engine in use, ``preparing`` the name of the target that the model is being optimized for.
+    ``model`` is the file that was chosen. ``level`` is ``errors.OK``, ``errors.WARN`` (less than
+    could be had) or ``errors.ERROR`` (not what was asked for). ``job`` is what is being built,
+    ``check`` the self-check of the engine in use or of the one that failed last, ``engine`` the
+    name of the engine in use, ``preparing`` the name of the target that the model is being
+    optimized for.
     """
 
     model: str
     requested: str
     backend: str
     precision: str
-    level: str
+    level: int
     why: str
     job: Optional[JobProgress]
     check: Optional[SelfCheck]

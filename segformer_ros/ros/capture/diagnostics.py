@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from segformer_ros.capture.recorder import RecorderState
 from segformer_ros.capture.store import MIB
+from segformer_ros.common import errors
 from segformer_ros.ros.io import status
 from segformer_ros.ros.parameters.capture import CaptureParameters
 
@@ -35,7 +36,7 @@ def capture_status(capture: Optional[CaptureState], parameters: CaptureParameter
     """
     off = 'off; ~/capture keeps single frames'
     if capture is None:
-        return status.Status(status.OK, NAME, 'none: not configured' if parameters.enabled
+        return status.Status(errors.OK, NAME, 'none: not configured' if parameters.enabled
                              else off, [])
     recorder = capture.recorder
     values = [('folder', capture.folder)]
@@ -51,8 +52,8 @@ def capture_status(capture: Optional[CaptureState], parameters: CaptureParameter
         values.append(('last', recorder.last))
     values += [('not judged', text) for text in capture.blind_to]
     if recorder.trouble and parameters.enabled:
-        return status.Status(status.WARN, NAME, 'nothing is kept: ' + recorder.trouble, values)
+        return status.Status(errors.WARN, NAME, 'nothing is kept: ' + recorder.trouble, values)
     if not parameters.enabled:
         values += [('last fault', recorder.trouble)] * bool(recorder.trouble)
-        return status.Status(status.OK, NAME, off, values)
-    return status.Status(status.OK, NAME, f'{sum(recorder.kept.values())} frames kept', values)
+        return status.Status(errors.OK, NAME, off, values)
+    return status.Status(errors.OK, NAME, f'{sum(recorder.kept.values())} frames kept', values)

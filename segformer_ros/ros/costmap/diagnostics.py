@@ -5,6 +5,7 @@
 from types import MappingProxyType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from segformer_ros.common import errors
 from segformer_ros.ros.io import status
 from segformer_ros.ros.io.statistics import CameraReport
 from segformer_ros.ros.parameters.node import NodeParameters
@@ -52,35 +53,35 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
     :param trouble: why there is none, though it was asked for
     """
     if trouble:
-        return status.Status(status.ERROR, NAME, 'off: ' + trouble, [])
+        return status.Status(errors.ERROR, NAME, 'off: ' + trouble, [])
     if not parameters.costmap.costmap:
-        return status.Status(status.OK, NAME, 'off, as the parameter costmap says', [])
+        return status.Status(errors.OK, NAME, 'off, as the parameter costmap says', [])
     if costmap is None:
-        return status.Status(status.OK, NAME, 'none: not configured', [])
+        return status.Status(errors.OK, NAME, 'none: not configured', [])
     values = _figures(costmap, parameters)
     if not state.serving:
-        return status.Status(status.OK, NAME, 'not serving', values)
+        return status.Status(errors.OK, NAME, 'not serving', values)
     faults = [fault for fault in (
         _fault(camera, report, parameters) for camera, report in costmap.reports.items())
         if fault is not None]
     if costmap.clock_fault:
         # Without a clock no mask can be used: told once, and not as each camera's own fault.
-        faults = [(status.WARN, costmap.clock_fault)] + [
+        faults = [(errors.WARN, costmap.clock_fault)] + [
             fault for fault in faults if costmap.clock_fault not in fault[1]]
-    faults += [(status.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
+    faults += [(errors.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
                for camera, reason in costmap.depth_refusals.items()]
     if costmap.imu_fault:
-        faults.append((status.WARN, 'the IMU is not used, and the ground is taken to be level '
+        faults.append((errors.WARN, 'the IMU is not used, and the ground is taken to be level '
                        f'with the robot: {costmap.imu_fault}'))
-    faults += [(status.WARN, fault) for fault in costmap.mount_faults]
+    faults += [(errors.WARN, fault) for fault in costmap.mount_faults]
     asked = parameters.costmap.costmap_rate
     if costmap.grid_rate is not None and costmap.grid_rate < _LEAST_RATE * asked:
         faults.append(
-            (status.WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
+            (errors.WARN, f'{costmap.grid_rate:.1f} grids per second instead of {asked:.1f}'))
     if faults:
         return status.Status(max(level for level, _ in faults), NAME,
                              '; '.join(text for _, text in faults), values)
-    return status.Status(status.OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known',
+    return status.Status(errors.OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known',
                          values)
 
 
@@ -92,15 +93,15 @@ def _fault(camera: str, report: CameraReport, parameters: NodeParameters
     if silence > parameters.warn_after:
         # A frozen stamp is what keeps each mask out, whatever is said of the last one.
         cause = report.frozen or (report.last_error if report.erring else 'no mask comes')
-        return (status.ERROR if silence > parameters.error_after else status.WARN,
+        return (errors.ERROR if silence > parameters.error_after else errors.WARN,
                 f'{prefix}nothing new for {report.since_served:.1f} s: {cause}')
     if report.frozen:
-        return status.WARN, prefix + report.frozen
+        return errors.WARN, prefix + report.frozen
     if report.erring:
-        return status.WARN, f'{prefix}last mask was of no use: {report.last_error}'
+        return errors.WARN, f'{prefix}last mask was of no use: {report.last_error}'
     fading = parameters.costmap.settings.fusion.dynamic_decay_time
     if report.input_age is not None and report.input_age > fading:
-        return status.WARN, (
+        return errors.WARN, (
             f'{prefix}masks come {report.input_age:.1f} s after their images, and what moves has '
             f'faded by then: raise fusion.dynamic_decay_time above {fading} s')
     return None

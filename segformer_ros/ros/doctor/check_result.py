@@ -5,9 +5,9 @@
 import json
 from typing import List, NamedTuple, Sequence
 
+from segformer_ros.common import errors
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.text import one_line
-from segformer_ros.ros.io import status
 
 LEVEL_NAMES = ('ok', 'warn', 'error')
 """As they are printed, by the levels of diagnostics."""
@@ -18,8 +18,8 @@ class CheckResult(NamedTuple):
     """
     The result of one check.
 
-    ``level`` is that of diagnostics: ``status.ERROR`` means that masks, or what was asked for,
-    cannot work; ``status.WARN`` that something is less than it could be. ``remedy`` is a
+    ``level`` is that of diagnostics: ``errors.ERROR`` means that masks, or what was asked for,
+    cannot work; ``errors.WARN`` that something is less than it could be. ``remedy`` is a
     sentence, empty where there is nothing to do.
     """
 
@@ -40,7 +40,7 @@ def from_error(level: int, subject: str, error: SegformerRosError) -> CheckResul
 
 def worst(results: Sequence[CheckResult]) -> int:
     """Return the highest level; OK where there are no results."""
-    return max((result.level for result in results), default=status.OK)
+    return max((result.level for result in results), default=errors.OK)
 
 
 def render_text(results: Sequence[CheckResult]) -> str:
@@ -48,13 +48,13 @@ def render_text(results: Sequence[CheckResult]) -> str:
     lines: List[str] = []
     for result in results:
         name = LEVEL_NAMES[result.level]
-        name = name if result.level == status.OK else name.upper()
+        name = name if result.level == errors.OK else name.upper()
         lines.append(f'{name:6}{result.subject:{SUBJECT_WIDTH}} {one_line(result.text)}')
         if result.remedy:
             lines.append(' ' * (7 + SUBJECT_WIDTH) + f'remedy: {one_line(result.remedy)}')
     levels = [result.level for result in results]
     lines.append('{} errors, {} warnings, {} ok'.format(
-        *(levels.count(level) for level in (status.ERROR, status.WARN, status.OK))))
+        *(levels.count(level) for level in (errors.ERROR, errors.WARN, errors.OK))))
     return '\n'.join(lines) + '\n'
 
 

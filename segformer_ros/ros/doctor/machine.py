@@ -8,6 +8,7 @@ import stat
 import time
 from typing import List, Mapping, Optional
 
+from segformer_ros.common import errors
 from segformer_ros.common import install
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import BackendError
@@ -26,7 +27,6 @@ from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.io import shared_memory
-from segformer_ros.ros.io import status
 
 SERVING_MEMORY = 512 * memory.MIB
 """What the node with SegFormer-B0 on a CPU takes, rounded up; below it the kernel may kill it."""
@@ -55,7 +55,7 @@ def check_machine(model: str, model_spec: str, backend: str, engine_cache: str,
 def check_model(model: str, model_spec: str) -> CheckResult:
     """Check that the model exists and fits its specification."""
     if not model:
-        return CheckResult(status.ERROR, 'model', 'No model is set.',
+        return CheckResult(errors.ERROR, 'model', 'No model is set.',
                            'Set the parameter model, or give --model.')
     try:
         found = resolve_model(model, os.path.expanduser(model_spec) or None)
@@ -63,11 +63,11 @@ def check_model(model: str, model_spec: str) -> CheckResult:
         found.spec.check(header.inputs, header.outputs)
         classes = load_class_table(found.spec.classes)
     except SegformerRosError as error:
-        result = from_error(status.ERROR, 'model', error)
+        result = from_error(errors.ERROR, 'model', error)
         return result._replace(remedy=result.remedy or FETCH)
     width, height = found.spec.input_size_wh
     return CheckResult(
-        status.OK, 'model', f'{found.onnx_path}: {header.file_bytes / 1e6:.1f} MB, {len(classes)} '
+        errors.OK, 'model', f'{found.onnx_path}: {header.file_bytes / 1e6:.1f} MB, {len(classes)} '
         f'classes of {classes.name}, {width} x {height} pixels')
 
 
@@ -81,39 +81,39 @@ def check_runtimes(backend: str) -> List[CheckResult]:
     results = []
     try:
         onnxruntime = import_onnxruntime()
-        results.append(CheckResult(status.OK, 'onnxruntime', '{} with {}'.format(
+        results.append(CheckResult(errors.OK, 'onnxruntime', '{} with {}'.format(
             onnxruntime.__version__, ', '.join(onnxruntime.get_available_providers()))))
     except ImportError as error:
         results.append(CheckResult(
-            status.WARN if wants_tensorrt else status.ERROR, 'onnxruntime',
+            errors.WARN if wants_tensorrt else errors.ERROR, 'onnxruntime',
             f'not usable: {error}', install.RUNTIME))
     results.append(_check_openvino(backend == 'openvino'))
     try:
         gpu = probe_gpu()
     except BackendError as error:
         # A machine without a GPU lacks nothing unless TensorRT was asked for.
-        results.append(from_error(status.ERROR, 'gpu', error) if wants_tensorrt else
-                       from_error(status.OK, 'gpu', error)._replace(remedy=''))
+        results.append(from_error(errors.ERROR, 'gpu', error) if wants_tensorrt else
+                       from_error(errors.OK, 'gpu', error)._replace(remedy=''))
         return results
-    results.append(CheckResult(status.OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
+    results.append(CheckResult(errors.OK, 'gpu', f'{gpu}, {gpu.total_memory / 1e9:.1f} GB'))
     try:
-        results.append(CheckResult(status.OK, 'tensorrt', load_tensorrt().version))
+        results.append(CheckResult(errors.OK, 'tensorrt', load_tensorrt().version))
     except BackendError as error:
         results.append(from_error(
-            status.ERROR if wants_tensorrt else status.WARN, 'tensorrt', error))
+            errors.ERROR if wants_tensorrt else errors.WARN, 'tensorrt', error))
     return results
 
 
 def _check_openvino(is_wanted: bool) -> CheckResult:
     if not ov_backend.is_installed() and not is_wanted:
-        return CheckResult(status.OK, 'openvino', 'not installed; it is optional')
+        return CheckResult(errors.OK, 'openvino', 'not installed; it is optional')
     try:
         openvino = import_openvino()
         devices = ', '.join(openvino.Core().available_devices)
     except (ImportError, RuntimeError) as error:
-        return CheckResult(status.ERROR if is_wanted else status.WARN, 'openvino',
+        return CheckResult(errors.ERROR if is_wanted else errors.WARN, 'openvino',
                            f'not usable: {error}', ov_backend.INSTALL_OPENVINO)
-    return CheckResult(status.OK, 'openvino', f'{openvino.__version__} on {devices}')
+    return CheckResult(errors.OK, 'openvino', f'{openvino.__version__} on {devices}')
 
 
 def check_cache(root: str) -> List[CheckResult]:
@@ -129,16 +129,16 @@ def check_cache(root: str) -> List[CheckResult]:
     results = [_check_disk(existing)]
     if not os.access(existing, os.W_OK):
         results.append(CheckResult(
-            status.WARN, 'cache', f'{existing} cannot be written to', 'Make it writable, or set '
+            errors.WARN, 'cache', f'{existing} cannot be written to', 'Make it writable, or set '
             f'engine_cache or {private_files.CACHE_VARIABLE} to another folder.'))
     for path in (root, folder):
         fault = _not_private(path)
         if fault:
             return results + [CheckResult(
-                status.ERROR, 'cache', f'{path} is {fault}',
+                errors.ERROR, 'cache', f'{path} is {fault}',
                 'Look who made it, then delete it, or correct owner and mode (chmod go-w).')]
     if not os.path.isdir(folder):
-        return results + [CheckResult(status.OK, 'engines', f'none yet below {root}')]
+        return results + [CheckResult(errors.OK, 'engines', f'none yet below {root}')]
     return results + _check_engines(folder)
 
 
@@ -151,15 +151,15 @@ def check_memory(free: int, serves: bool) -> CheckResult:
     """
     text = f'{free / 1e6:.0f} MB can be had'
     if free < SERVING_MEMORY and not serves:
-        return CheckResult(status.ERROR, 'memory',
+        return CheckResult(errors.ERROR, 'memory',
                            f'{text}, the node needs about {SERVING_MEMORY / 1e6:.0f} MB',
                            'End other programs, or add swap (zram).')
     if free < memory.MINIMUM_FREE:
         return CheckResult(
-            status.WARN, 'memory',
+            errors.WARN, 'memory',
             f'{text}: no engine is built below {memory.MINIMUM_FREE / 1e6:.0f} MB',
             'End other programs while an engine is built.')
-    return CheckResult(status.OK, 'memory', text)
+    return CheckResult(errors.OK, 'memory', text)
 
 
 def check_shared_memory(environ: Mapping[str, str]) -> CheckResult:
@@ -170,8 +170,8 @@ def check_shared_memory(environ: Mapping[str, str]) -> CheckResult:
     """
     trouble = shared_memory.shared_memory_trouble(environ)
     if trouble:
-        return CheckResult(status.WARN, 'shared memory', trouble, shared_memory.REMEDY)
-    return CheckResult(status.OK, 'shared memory', 'enough for the DDS profile, if any')
+        return CheckResult(errors.WARN, 'shared memory', trouble, shared_memory.REMEDY)
+    return CheckResult(errors.OK, 'shared memory', 'enough for the DDS profile, if any')
 
 
 def check_clock(now: float) -> CheckResult:
@@ -183,18 +183,18 @@ def check_clock(now: float) -> CheckResult:
     text = time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now))
     if now < RELEASED:
         return CheckResult(
-            status.ERROR, 'clock', f'{text} lies before this package was written',
+            errors.ERROR, 'clock', f'{text} lies before this package was written',
             'Set the clock (timedatectl, chrony); a Jetson without a battery forgets it.')
-    return CheckResult(status.OK, 'clock', text)
+    return CheckResult(errors.OK, 'clock', text)
 
 
 def _check_disk(folder: str) -> CheckResult:
     free = shutil.disk_usage(folder).free
     text = f'{free / 1e6:.0f} MB free for {folder}'
     if free < FREE_DISK:
-        return CheckResult(status.WARN, 'disk', text,
+        return CheckResult(errors.WARN, 'disk', text,
                            f'Free some: an engine needs about {FREE_DISK / 1e6:.0f} MB.')
-    return CheckResult(status.OK, 'disk', text)
+    return CheckResult(errors.OK, 'disk', text)
 
 
 def _not_private(path: str) -> Optional[str]:
@@ -225,11 +225,11 @@ def _check_engines(folder: str) -> List[CheckResult]:
         except (SegformerRosError, OSError, ValueError, TypeError, KeyError,
                 RecursionError) as error:
             results.append(CheckResult(
-                status.WARN, 'engine', f'{name}: not usable: {error}',
+                errors.WARN, 'engine', f'{name}: not usable: {error}',
                 'Nothing to do: the node deletes it and builds another.'))
             continue
         results.append(CheckResult(
-            status.WARN if record.rejected else status.OK, 'engine', f'{stem}: {record.verdict}',
+            errors.WARN if record.rejected else errors.OK, 'engine', f'{stem}: {record.verdict}',
             'Look at why, then: ros2 run segformer_ros build_engine --force'
             if record.rejected else ''))
-    return results or [CheckResult(status.OK, 'engines', f'none in {folder}')]
+    return results or [CheckResult(errors.OK, 'engines', f'none in {folder}')]

@@ -8,10 +8,10 @@ import sys
 import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
+from segformer_ros.common import errors
 from segformer_ros.common import install
 from segformer_ros.common.compiled import compiler
 from segformer_ros.ros.doctor.check_result import CheckResult
-from segformer_ros.ros.io import status
 
 TIMEOUT = 120.0
 """Seconds; importing everything takes five on a slow board."""
@@ -41,23 +41,23 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part('numpy', status.ERROR, 'sudo apt install python3-numpy'),
-    Part('yaml', status.ERROR, 'sudo apt install python3-yaml'),
-    Part('cv2', status.ERROR, 'sudo apt install python3-opencv'),
-    Part('PIL.Image', status.ERROR, 'sudo apt install python3-pil'),
-    Part('onnx', status.WARN, 'Without it the graph is run as it was exported, which is slower. '
+    Part('numpy', errors.ERROR, 'sudo apt install python3-numpy'),
+    Part('yaml', errors.ERROR, 'sudo apt install python3-yaml'),
+    Part('cv2', errors.ERROR, 'sudo apt install python3-opencv'),
+    Part('PIL.Image', errors.ERROR, 'sudo apt install python3-pil'),
+    Part('onnx', errors.WARN, 'Without it the graph is run as it was exported, which is slower. '
          + install.RUNTIME))
 ROS_REMEDY = 'Source the setup file of ROS 2 and of the workspace, or give --no-ros.'
 ROS_PARTS = tuple(
-    Part(name, status.ERROR, ROS_REMEDY) for name in (
+    Part(name, errors.ERROR, ROS_REMEDY) for name in (
         'rclpy', 'builtin_interfaces.msg', 'diagnostic_msgs.msg', 'geometry_msgs.msg',
         'lifecycle_msgs.msg', 'nav_msgs.msg', 'rcl_interfaces.msg', 'rosgraph_msgs.msg',
         'sensor_msgs.msg', 'std_msgs.msg', 'std_srvs.srv', 'tf2_msgs.msg',
         'visualization_msgs.msg')) + (
-    Part('vision_msgs.msg', status.WARN, 'Without it there is no label_info: '
+    Part('vision_msgs.msg', errors.WARN, 'Without it there is no label_info: '
          'sudo apt install ros-$ROS_DISTRO-vision-msgs'),
     # Whatever else it imports.
-    Part('segformer_ros.ros.node.segformer_node', status.ERROR,
+    Part('segformer_ros.ros.node.segformer_node', errors.ERROR,
          'Mend what is named above first; then build the workspace again.'))
 
 
@@ -79,7 +79,7 @@ def check_parts(with_ros: bool) -> List[CheckResult]:
             part.level, 'parts', f'{part.module} cannot be imported: {answer[3:] or answer}',
             part.remedy))
     if found:
-        results.insert(0, CheckResult(status.OK, 'parts', ', '.join(dict.fromkeys(found))
+        results.insert(0, CheckResult(errors.OK, 'parts', ', '.join(dict.fromkeys(found))
                                       + f' for {sys.executable}'))
     return results + [check_compiler()]
 
@@ -89,10 +89,10 @@ def check_compiler() -> CheckResult:
     found = compiler.find_compiler()
     if found.path is None:
         return CheckResult(
-            status.WARN, 'compiler', 'none of {}: numpy does what compiled code would do '
+            errors.WARN, 'compiler', 'none of {}: numpy does what compiled code would do '
             'faster'.format('; '.join((', '.join(compiler.NAMES),) + found.passed_over)),
             'sudo apt install gcc libc6-dev')
-    return CheckResult(status.OK, 'compiler', found.path)
+    return CheckResult(errors.OK, 'compiler', found.path)
 
 
 def check_domain(value: Optional[str]) -> Optional[CheckResult]:
@@ -104,7 +104,7 @@ def check_domain(value: Optional[str]) -> Optional[CheckResult]:
     if not value or (value.isdigit() and int(value) <= LAST_DOMAIN):
         return None
     return CheckResult(
-        status.ERROR, 'ros', f'ROS_DOMAIN_ID is {value[:40]!r}; expected a number from 0 to '
+        errors.ERROR, 'ros', f'ROS_DOMAIN_ID is {value[:40]!r}; expected a number from 0 to '
         f'{LAST_DOMAIN}', 'Set it to a number, the same for every process of the robot; no node '
         'starts before.')
 
@@ -119,7 +119,7 @@ def check_log_folder() -> Optional[CheckResult]:
             return None
     except OSError as error:
         return CheckResult(
-            status.ERROR, 'ros', f'the log folder {folder} cannot be written to: '
+            errors.ERROR, 'ros', f'the log folder {folder} cannot be written to: '
             f'{error.strerror}', 'Make it writable, or set ROS_LOG_DIR to another folder; no '
             'node starts before.')
 

@@ -5,6 +5,7 @@
 import json
 from typing import Any, List, Optional, Tuple
 
+from segformer_ros.common import errors
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.text import plain
 from segformer_ros.costmap import stopping
@@ -16,7 +17,6 @@ from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import from_error
 from segformer_ros.ros.doctor.topic_counter import TopicObservation
 from segformer_ros.ros.io import image_types
-from segformer_ros.ros.io import status
 from segformer_ros.segmentation.images.compressed import compressed_to_rgb
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from segformer_ros.segmentation.images.video import VideoDecoder
@@ -58,16 +58,16 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
     node = observed.node
     if not observed.running:
         return [CheckResult(
-            status.WARN, 'node', f'{node} does not run in this domain',
+            errors.WARN, 'node', f'{node} does not run in this domain',
             'Start it: ros2 launch segformer_ros segformer.launch.py, in the same '
             'ROS_DOMAIN_ID; other names: --node.' if not observed.others else
             'Name one of those that run: --node ' + ' or --node '.join(observed.others[:8]))]
     if not observed.answers:
-        return [CheckResult(status.ERROR, 'node', f'{node} runs but does not answer',
+        return [CheckResult(errors.ERROR, 'node', f'{node} runs but does not answer',
                             'Look at its log; end it with SIGINT and start it again.')]
     if observed.namesakes > 1:
         return [CheckResult(
-            status.WARN, 'node', f'{observed.namesakes} nodes are named {node}: their topics, '
+            errors.WARN, 'node', f'{observed.namesakes} nodes are named {node}: their topics, '
             'services and parameters mix', 'Give each a name or a namespace of its own (__node, '
             '__ns). One that was killed is counted for some 20 s.')] + _check_state(observed)
     return _check_state(observed)
@@ -76,22 +76,22 @@ def check_node(observed: graph.GraphObservation) -> List[CheckResult]:
 def _check_state(observed: graph.GraphObservation) -> List[CheckResult]:
     node = observed.node
     if observed.state == 'active':
-        results = [CheckResult(status.OK, 'node', f'{node} is active')]
+        results = [CheckResult(errors.OK, 'node', f'{node} is active')]
     else:
         transition = 'activate' if observed.state == 'inactive' else 'configure'
         results = [CheckResult(
-            status.WARN, 'node',
+            errors.WARN, 'node',
             f"{node} is {observed.state or 'in no state'}, so it gives no masks",
             f'ros2 lifecycle set {node} {transition}')]
     for task, (level, message, _) in sorted(observed.diagnostics.items()):
         # STALE, which is 3, is as bad.
         results.append(CheckResult(
-            min(level, status.ERROR), 'node says', f'{task}: {message}',
-            '' if level == status.OK else 'The log of the node has the details; docs/topics.md '
+            min(level, errors.ERROR), 'node says', f'{task}: {message}',
+            '' if level == errors.OK else 'The log of the node has the details; docs/topics.md '
             'tells what each entry means.'))
     if not observed.diagnostics:
         results.append(CheckResult(
-            status.WARN, 'node says', 'nothing on /diagnostics',
+            errors.WARN, 'node says', 'nothing on /diagnostics',
             'Listen for two seconds or longer (--seconds); a remapping may have moved it.'))
     return results
 
@@ -102,7 +102,7 @@ def check_subscriptions(observed: graph.GraphObservation) -> List[CheckResult]:
     for topic, subscriptions, publishers in observed.subscriptions:
         types = sorted({each.type_name for each in subscriptions})
         images = any(name.endswith('Image') or name == image_types.PACKET for name in types)
-        level = status.ERROR if images else status.WARN
+        level = errors.ERROR if images else errors.WARN
         for publisher in publishers:
             fitting = [each for each in subscriptions if each.type_name == publisher.type_name]
             if subscriptions and not fitting:
@@ -135,7 +135,7 @@ def check_readers(observed: graph.GraphObservation) -> List[CheckResult]:
     """Check that who listens to the node asks for a QoS that it offers."""
     return [
         CheckResult(
-            status.WARN, 'topics', f'{topic}: {reader.node} asks for {_qos(reader)}; the node '
+            errors.WARN, 'topics', f'{topic}: {reader.node} asks for {_qos(reader)}; the node '
             f'offers {_qos(publishers[0])}, so nothing comes there',
             "Set the QoS of the reader to what is offered; docs/topics.md has each topic's.")
         for topic, readers, publishers in observed.published for reader in readers
@@ -154,7 +154,7 @@ def _qos(endpoint: graph.Endpoint) -> str:
 
 def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckResult]:
     """Check that images come, can be read, and are not old."""
-    silent = _check_silence(topic, status.ERROR,
+    silent = _check_silence(topic, errors.ERROR,
                             'Start the camera driver, or remap image to its topic.')
     if silent:
         return silent
@@ -162,7 +162,7 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
         else ('nobody now', 'unknown')
     is_slow = topic.rate < SLOW
     results = [CheckResult(
-        status.WARN if is_slow else status.OK, 'image',
+        errors.WARN if is_slow else errors.OK, 'image',
         f'{topic.name}: {topic.rate:.1f} Hz from {node} ({qos})',
         'Look at the driver, its exposure time and the network; large images over Fast DDS need '
         'config/fastdds.xml on both sides.' if is_slow else '')]
@@ -173,7 +173,7 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
     if not raw and VideoDecoder().takes(image):
         # One packet alone is no picture.
         name = plain(image.encoding if packets else image.format, LONGEST_ENCODING)
-        return [*results, CheckResult(status.OK, 'image', f'{name}, decoded by PyAV'),
+        return [*results, CheckResult(errors.OK, 'image', f'{name}, decoded by PyAV'),
                 *_check_age(topic, simulated_time)]
     try:
         height, width = (
@@ -182,16 +182,16 @@ def check_images(topic: TopicObservation, simulated_time: bool) -> List[CheckRes
         encoding, frame = (plain(text, LONGEST_ENCODING) for text in (
             image.format if hasattr(image, 'format') else image.encoding, image.header.frame_id))
         results.append(CheckResult(
-            status.OK, 'image', f'{width} x {height} {encoding} in frame {frame!r}'))
+            errors.OK, 'image', f'{width} x {height} {encoding} in frame {frame!r}'))
     except SegformerRosError as error:
-        results.append(from_error(status.ERROR, 'image', error))
+        results.append(from_error(errors.ERROR, 'image', error))
     return results + _check_age(topic, simulated_time)
 
 
 def check_camera_info(camera: graph.CameraObservation) -> List[CheckResult]:
     """Check that CameraInfo comes and belongs to the images; masks do not need it."""
     topic, image = camera.info, camera.image.newest
-    silent = _check_silence(topic, status.WARN, 'The costmap needs it: start its publisher, or '
+    silent = _check_silence(topic, errors.WARN, 'The costmap needs it: start its publisher, or '
                             'remap camera_info.')
     if silent or topic.newest is None:
         return silent
@@ -200,35 +200,35 @@ def check_camera_info(camera: graph.CameraObservation) -> List[CheckResult]:
         camera_model.CameraModel(camera_model.calibration_of(info),
                                  rectified=camera_model.is_rectified(camera.image.name))
     except SegformerRosError as error:
-        return [from_error(status.WARN, 'camera_info', error)]
+        return [from_error(errors.WARN, 'camera_info', error)]
     if image is not None and camera.image.wanted_type.endswith('/Image'):
         width = (info.roi.width or info.width) // (info.binning_x or 1)
         height = (info.roi.height or info.height) // (info.binning_y or 1)
         # A scaled image is as good as the calibrated one; a cropped one is not.
         if abs(width * image.height - height * image.width) > max(image.width, image.height):
             return [CheckResult(
-                status.WARN, 'camera_info', f'{topic.name}: for {width} x {height} pixels, '
+                errors.WARN, 'camera_info', f'{topic.name}: for {width} x {height} pixels, '
                 f'images have {image.width} x {image.height}',
                 'Publish the CameraInfo of this resolution.')]
     if image is not None and image.header.frame_id != info.header.frame_id:
         return [CheckResult(
-            status.WARN, 'camera_info', f'{topic.name}: frame {info.header.frame_id!r}, images '
+            errors.WARN, 'camera_info', f'{topic.name}: frame {info.header.frame_id!r}, images '
             f'have {image.header.frame_id!r}', 'Give both the same frame_id in the driver.')]
     rate = 'latched' if topic.history else f'{topic.rate:.1f} Hz'
-    return [CheckResult(status.OK, 'camera_info', f'{topic.name}: {rate}, {info.width} x '
+    return [CheckResult(errors.OK, 'camera_info', f'{topic.name}: {rate}, {info.width} x '
                         f'{info.height} {info.distortion_model or "no lens"}')]
 
 
 def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
     """Check that the pose of the camera in the world is known; masks do not need it."""
-    results = [CheckResult(status.WARN, 'tf', fault,
+    results = [CheckResult(errors.WARN, 'tf', fault,
                            'Give each frame one parent, published by one node.')
                for fault in observed.transform_faults]
     frames = sorted({camera.image.newest.header.frame_id for camera in observed.cameras
                      if camera.image.newest is not None})
     if not observed.transforms:
         return results + [CheckResult(
-            status.WARN, 'tf', 'no transform on ' + ' or '.join(observed.transform_topics),
+            errors.WARN, 'tf', 'no transform on ' + ' or '.join(observed.transform_topics),
             'The costmap needs them: start robot_state_publisher and the odometry, or set '
             'mount.* and odom_frame equal to ground_frame.')]
     ground, odom = (observed.parameters.get(name) for name in ('ground_frame', 'odom_frame'))
@@ -236,17 +236,17 @@ def check_transforms(observed: graph.GraphObservation) -> List[CheckResult]:
     if other not in (None, odom) and not observed.transform_buffer.knows(str(ground)) and \
             observed.transform_buffer.knows(str(other)):
         results.append(CheckResult(
-            status.OK, 'tf', f'{other} stands in for {ground}, which no transform names'))
+            errors.OK, 'tf', f'{other} stands in for {ground}, which no transform names'))
         ground = other
     targets = [ground, odom]
     for frame in frames:
         for target in sorted({each for each in targets if each}):
             try:
                 observed.transform_buffer.lookup(target, frame)
-                results.append(CheckResult(status.OK, 'tf', f'{target} from {frame}'))
+                results.append(CheckResult(errors.OK, 'tf', f'{target} from {frame}'))
             except SegformerRosError as error:
-                results.append(from_error(status.WARN, 'tf', error))
-    return results or [CheckResult(status.OK, 'tf', f'{observed.transforms} transforms came')]
+                results.append(from_error(errors.WARN, 'tf', error))
+    return results or [CheckResult(errors.OK, 'tf', f'{observed.transforms} transforms came')]
 
 
 def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[CheckResult]:
@@ -272,7 +272,7 @@ def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[
                 f'{speed:.2f} m/s with images {delays.age:.1f} s old and {delays.period:.1f} s '
                 'apart')
         results.append(CheckResult(
-            status.WARN if reach < needed else status.OK, 'stop polygon', text,
+            errors.WARN if reach < needed else errors.OK, 'stop polygon', text,
             f'Move its front to {needed:.2f} m (points of {graph.MONITOR}), drive slower (--speed '
             'tells how fast), or set projection.robot_radius to the bumper.'
             if reach < needed else ''))
@@ -295,19 +295,19 @@ def check_time_source(observed: graph.GraphObservation) -> CheckResult:
     simulated = observed.parameters.get('use_sim_time')
     if simulated and not observed.clocks:
         return CheckResult(
-            status.ERROR, 'time', 'use_sim_time is set, and nobody publishes /clock',
+            errors.ERROR, 'time', 'use_sim_time is set, and nobody publishes /clock',
             'Start the simulator or ros2 bag play --clock, or unset use_sim_time.')
     if simulated and observed.clock_times is not None and observed.clock_times < 2:
         return CheckResult(
-            status.ERROR, 'time', '/clock stands still, and so does the grid: '
+            errors.ERROR, 'time', '/clock stands still, and so does the grid: '
             + ('one time came' if observed.clock_times else 'no time came'),
             'Let the simulation or the bag go on, or start its bridge of /clock again; a clock '
             'below 1 Hz needs --seconds above its period.')
     if observed.running and observed.answers and not simulated and observed.clocks:
         return CheckResult(
-            status.WARN, 'time', 'somebody publishes /clock, and use_sim_time is not set',
+            errors.WARN, 'time', 'somebody publishes /clock, and use_sim_time is not set',
             'Set use_sim_time for the node where images come from a simulator or a bag.')
-    return CheckResult(status.OK, 'time', 'simulated' if simulated else 'of the system')
+    return CheckResult(errors.OK, 'time', 'simulated' if simulated else 'of the system')
 
 
 def _for_costmap(observed: graph.GraphObservation,
@@ -315,8 +315,8 @@ def _for_costmap(observed: graph.GraphObservation,
     """Return results as OK where only a costmap would need better ones, and there is none."""
     if observed.parameters.get('costmap', True):
         return results
-    return [result if result.level == status.OK else CheckResult(
-        status.OK, result.subject, result.text.rstrip('.') + ' (costmap is false: not needed)')
+    return [result if result.level == errors.OK else CheckResult(
+        errors.OK, result.subject, result.text.rstrip('.') + ' (costmap is false: not needed)')
         for result in results]
 
 
@@ -345,16 +345,16 @@ def _check_silence(topic: TopicObservation, level: int, remedy: str) -> List[Che
 def _check_age(topic: TopicObservation, simulated_time: bool) -> List[CheckResult]:
     if topic.frozen:
         return [CheckResult(
-            status.WARN, 'stamp', f'{topic.name}: stamps stand still: {topic.received} images '
+            errors.WARN, 'stamp', f'{topic.name}: stamps stand still: {topic.received} images '
             'have the same one', 'Correct header.stamp in the camera driver.')]
     if topic.age is None or simulated_time:
         return []
     if topic.newest is not None and topic.newest.header.stamp.sec == 0:
-        return [CheckResult(status.WARN, 'stamp', f'{topic.name} has no stamps',
+        return [CheckResult(errors.WARN, 'stamp', f'{topic.name} has no stamps',
                             'Let the driver stamp images: the costmap looks poses up by them.')]
     if topic.age > OLD or topic.age < -AHEAD:
         return [CheckResult(
-            status.WARN, 'stamp', f'{topic.name}: images are {abs(topic.age):.2f} s '
+            errors.WARN, 'stamp', f'{topic.name}: images are {abs(topic.age):.2f} s '
                                   f"{'old' if topic.age > 0 else 'ahead of this clock'}",
             'Synchronise the clocks of both computers (chrony); for a bag set use_sim_time.')]
-    return [CheckResult(status.OK, 'stamp', f'{topic.name}: {1e3 * topic.age:.0f} ms old')]
+    return [CheckResult(errors.OK, 'stamp', f'{topic.name}: {1e3 * topic.age:.0f} ms old')]

@@ -4,11 +4,6 @@
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-# The values of diagnostic_msgs/DiagnosticStatus.
-OK = 0
-WARN = 1
-ERROR = 2
-
 Pairs = List[Tuple[str, str]]
 
 

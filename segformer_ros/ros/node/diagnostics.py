@@ -4,6 +4,7 @@
 
 from typing import Dict, Optional, TYPE_CHECKING
 
+from segformer_ros.common import errors
 from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.ros.io import status as io_status
 from segformer_ros.ros.io.statistics import CameraReport
@@ -22,18 +23,18 @@ def node_status(state: io_status.NodeState) -> io_status.Status:
     if state.missing:
         values.append(('not published', state.missing))
     if state.trouble:
-        return io_status.Status(io_status.ERROR, 'node', state.trouble, values)
+        return io_status.Status(errors.ERROR, 'node', state.trouble, values)
     if state.neighbours:
-        return io_status.Status(io_status.WARN, 'node', state.neighbours, values)
+        return io_status.Status(errors.WARN, 'node', state.neighbours, values)
     if state.lifecycle == 'active' and not state.enabled:
-        return io_status.Status(io_status.OK, 'node', 'active, switched off by ~/enable', values)
-    return io_status.Status(io_status.OK, 'node', state.lifecycle, values)
+        return io_status.Status(errors.OK, 'node', 'active, switched off by ~/enable', values)
+    return io_status.Status(errors.OK, 'node', state.lifecycle, values)
 
 
 def backend_status(serving: 'Optional[Serving]') -> io_status.Status:
     """Return the entry of the runtime; None while there is none."""
     if serving is None or not serving.backend.is_open:
-        return io_status.Status(io_status.OK, 'backend', 'none: not configured', [])
+        return io_status.Status(errors.OK, 'backend', 'none: not configured', [])
     info, status = serving.backend.info, serving.status
     values = [('backend', info.name), ('version', info.version), ('device', info.device),
               ('precision', info.precision), ('model', status.model), ('runs', info.model_path),
@@ -52,10 +53,9 @@ def backend_status(serving: 'Optional[Serving]') -> io_status.Status:
         message = f'{message}; {under_way}'
     if status.job is not None:
         values.append(('under way, detail', status.job.detail))
-    if status.level == selection_status.OK:
-        return io_status.Status(io_status.OK, 'backend', message, values)
-    level = io_status.ERROR if status.level == selection_status.ERROR else io_status.WARN
-    return io_status.Status(level, 'backend', f'{message}: {status.why}', values)
+    if status.level != errors.OK:
+        message = f'{message}: {status.why}'
+    return io_status.Status(status.level, 'backend', message, values)
 
 
 def _progress(status: selection_status.SelectionStatus) -> str:
@@ -72,17 +72,17 @@ def _progress(status: selection_status.SelectionStatus) -> str:
 def watchdog_status(state: 'Optional[WatchdogState]') -> io_status.Status:
     """Return the entry of what looks after the backend; None while there is none."""
     if state is None:
-        return io_status.Status(io_status.OK, 'watchdog', 'none: not configured', [])
+        return io_status.Status(errors.OK, 'watchdog', 'none: not configured', [])
     values = [('backends replaced', str(state.replaced)),
               ('abandoned threads', str(state.abandoned)), ('fallback', _yes_no(state.fallback))]
     if state.last:
         values.append(('last fault', state.last))
     if state.trouble:
-        return io_status.Status(io_status.ERROR, 'watchdog', state.trouble, values)
+        return io_status.Status(errors.ERROR, 'watchdog', state.trouble, values)
     if state.fallback:
-        return io_status.Status(io_status.WARN, 'watchdog', 'the fallback serves: ' + state.last,
+        return io_status.Status(errors.WARN, 'watchdog', 'the fallback serves: ' + state.last,
                                 values)
-    return io_status.Status(io_status.OK, 'watchdog', 'the backend answers', values)
+    return io_status.Status(errors.OK, 'watchdog', 'the backend answers', values)
 
 
 def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
@@ -97,20 +97,20 @@ def camera_status(camera: str, report: CameraReport, state: io_status.NodeState,
     name = f'camera {camera}' if camera else 'camera'
     values = _figures(report) + sorted(extra.items())
     if not state.serving:
-        return io_status.Status(io_status.OK, name, 'not serving', values)
+        return io_status.Status(errors.OK, name, 'not serving', values)
     # A rate limit below one frame in warn_after is no fault.
     pause = 1.0 / parameters.max_rate if parameters.max_rate > 0 else 0.0
     if report.since_served > parameters.error_after + pause:
-        level = io_status.ERROR
+        level = errors.ERROR
     elif report.since_served > parameters.warn_after + pause:
-        level = io_status.WARN
+        level = errors.WARN
     elif report.frozen:
-        return io_status.Status(io_status.WARN, name, report.frozen, values)
+        return io_status.Status(errors.WARN, name, report.frozen, values)
     elif report.erring:
-        return io_status.Status(io_status.WARN, name,
+        return io_status.Status(errors.WARN, name,
                                 'last frame gave no mask: ' + report.last_error, values)
     else:
-        return io_status.Status(io_status.OK, name, f'{report.output_rate:.1f} Hz', values)
+        return io_status.Status(errors.OK, name, f'{report.output_rate:.1f} Hz', values)
     cause = _cause(report, parameters, silence)
     return io_status.Status(
         level, name, f'no mask for {report.since_served:.1f} s: {cause}', values)

@@ -207,7 +207,7 @@ class LiveSegmenter:
 
     def _make_segmenter(self, serving: Serving) -> Segmenter:
         info = serving.backend.info
-        level = logging.INFO if serving.status.level == selection_status.OK else logging.WARNING
+        level = logging.INFO if serving.status.level == errors.OK else logging.WARNING
         _LOGGER.log(level, '%s %s %s on %s runs %s: %s.', info.name, info.version, info.precision,
                     info.device, info.model_path, serving.status.why)
         # Frames are kept for the check of what is being built, and for nothing else.

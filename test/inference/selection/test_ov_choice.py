@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from segformer_ros.common import errors
 from segformer_ros.common import telemetry
 from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.base import validation as base_validation
@@ -15,7 +16,6 @@ from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.ov.cache import CompiledModels
 from segformer_ros.inference.selection import ov_choice
-from segformer_ros.inference.selection import status as selection
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from support.color_network import color_spec
@@ -123,7 +123,7 @@ def test_onnxruntime_serves_where_openvino_is_not_faster_and_the_reason_is_told(
 def test_asked_for_it_need_not_be_faster(machine, no_speed):
     selector = machine.selector('openvino')
     assert selector.open().info.name == 'openvino'
-    assert selector.status.level == selection.OK
+    assert selector.status.level == errors.OK
 
 
 def test_other_masks_are_refused_even_where_it_is_asked_for(machine, monkeypatch, tmp_path):
@@ -176,7 +176,7 @@ def test_precision_that_the_device_lacks_gives_way_to_float32(machine, any_speed
     selector = machine.selector('openvino', openvino_precision=lacking[0])
     backend = selector.open()
     assert (backend.info.name, backend.info.precision) == ('openvino', 'fp32')
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
     assert f'in {lacking[0]} is not used' in selector.status.why
 
 
@@ -185,7 +185,7 @@ def test_after_a_fault_in_a_run_onnxruntime_serves_for_good(machine, any_speed):
     selector.open()
     backend = selector.fall_back('a made-up fault')
     assert backend.info.name == 'onnxruntime'
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
     assert 'OpenVINO was left: a made-up fault' in selector.status.why
     assert len(masks(backend, machine.frames)) == 3
 
@@ -229,7 +229,7 @@ def test_cache_that_others_may_write_to_is_not_used(machine, any_speed):
     backend = selector.open()
     assert backend.info.name == 'openvino'
     assert backend.info.details['compiled'] == 'now'
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
     assert os.listdir(folder) == []
 
 

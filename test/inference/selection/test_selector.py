@@ -8,6 +8,7 @@ import shutil
 import time
 
 import pytest
+from segformer_ros.common import errors
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.inference.base.frames import convert_frame
@@ -15,7 +16,6 @@ from segformer_ros.inference.base.frames import LIVE_FRAMES
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.inference.selection import engine_manager
 from segformer_ros.inference.selection import selector as selection_module
-from segformer_ros.inference.selection import status as selection
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
 from segformer_ros.inference.trt.backend import RuntimeSettings
@@ -45,13 +45,13 @@ def test_serves_at_once_and_swaps_without_losing_a_frame(robot, reference, fake_
     selector = robot.selector(version)
     backend = selector.open()
     assert backend.info.name == 'onnxruntime'
-    assert selector.status.level == selection.OK
+    assert selector.status.level == errors.OK
     assert selector.status.job.precision == 'fp16+fp32'
     backend = robot.drive(selector, backend, is_idle)
     assert backend.info.name == 'tensorrt'
     assert backend.info.precision == 'fp16+fp32'
     status = selector.status
-    assert (status.backend, status.precision, status.level) == ('tensorrt', 'fp16+fp32', 'ok')
+    assert (status.backend, status.precision, status.level) == ('tensorrt', 'fp16+fp32', errors.OK)
     assert status.check.passed
     assert 0 < status.check.live_frames <= LIVE_FRAMES
     assert status.check.bundled_frames == 3
@@ -72,7 +72,7 @@ def test_next_start_serves_with_the_cached_engine_at_once(robot):
     assert again.open().info.name == 'tensorrt'
     assert is_idle(again)
     assert again.status.check.passed
-    assert again.status.level == selection.OK
+    assert again.status.level == errors.OK
 
 
 def test_new_tensorrt_builds_its_own_engine(robot):
@@ -90,7 +90,7 @@ def test_mixed_engine_with_wrong_masks_gives_way_to_fp32(robot):
     backend = robot.drive(selector, selector.open(), is_idle)
     assert (backend.info.name, backend.info.precision) == ('tensorrt', 'fp32')
     status = selector.status
-    assert status.level == selection.WARN
+    assert status.level == errors.WARN
     assert 'agreement 0.' in status.why and 'fp16+fp32' in status.why
     assert status.check.passed
     selector.close()
@@ -98,11 +98,11 @@ def test_mixed_engine_with_wrong_masks_gives_way_to_fp32(robot):
     again = robot.selector(faults='wrong_mixed')
     assert again.open().info.precision == 'fp32'
     assert is_idle(again)
-    assert again.status.level == selection.WARN
+    assert again.status.level == errors.WARN
     assert 'agreement 0.' in again.status.why
 
 
-@pytest.mark.parametrize('backend, level', [('auto', 'warn'), ('tensorrt', 'error')])
+@pytest.mark.parametrize('backend, level', [('auto', errors.WARN), ('tensorrt', errors.ERROR)])
 def test_wrong_engines_leave_onnxruntime_with_the_figures(robot, backend, level):
     selector = robot.selector(faults='wrong', backend=backend)
     serving = robot.drive(selector, selector.open(), is_idle)
@@ -121,7 +121,7 @@ def test_crash_of_the_builder_does_not_touch_the_node(robot):
     serving = robot.drive(selector, selector.open(), is_idle)
     assert serving.info.name == 'onnxruntime'
     assert 'SIGKILL' in selector.status.why
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
 
 
 def test_engine_that_killed_the_process_is_tried_elsewhere_first(robot):
@@ -172,7 +172,7 @@ def test_auto_without_gpu_is_onnxruntime_and_no_warning(robot, monkeypatch, hard
     assert selector.open().info.name == 'onnxruntime'
     assert is_idle(selector)
     status = selector.status
-    assert status.level == selection.OK
+    assert status.level == errors.OK
     assert status.why.startswith(why)
     assert selector.poll() is None
 
@@ -188,7 +188,7 @@ def test_gpu_without_tensorrt_warns(robot, tiny_model, tiny_spec, nano):
                                      tensorrt_module='no_such_tensorrt', probe=False))
     selector = BackendSelector(tiny_model, tiny_spec, settings, list, lambda index: nano)
     assert selector.open().info.name == 'onnxruntime'
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
     assert 'no_such_tensorrt cannot be imported' in selector.status.why
     selector.close()
     wanted = BackendSelector(tiny_model, tiny_spec, settings._replace(backend='tensorrt'), list,
@@ -241,7 +241,7 @@ def test_failing_engine_is_left_for_onnxruntime(robot, fake_cuda, frames):
     backend = selector.fall_back(str(caught.value))
     assert backend.info.name == 'onnxruntime'
     backend.infer(frames[0])
-    assert selector.status.level == selection.WARN
+    assert selector.status.level == errors.WARN
     assert 'refused execute_async_v3' in selector.status.why
     assert fake_cuda.is_clean()
 

@@ -3,13 +3,13 @@
 """The costmap's entry tells the worst fault of any camera, and the state of the grid."""
 
 import pytest
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
+from segformer_ros.common.errors import WARN
 from segformer_ros.ros.costmap.diagnostics import costmap_status
 from segformer_ros.ros.costmap.diagnostics import CostmapState
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import NodeState
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import WARN
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot

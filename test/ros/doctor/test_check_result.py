@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results as people read them."""
 
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import render_text
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import OK
 
 
 def test_text_has_one_line_for_each_result_and_remedy():

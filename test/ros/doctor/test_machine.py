@@ -6,11 +6,11 @@ import os
 
 import pytest
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
+from segformer_ros.common.errors import WARN
 from segformer_ros.inference.trt.cache import EngineCache
 from segformer_ros.ros.doctor import machine
-from segformer_ros.ros.io.status import ERROR
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import WARN
 
 
 def test_cache_that_others_may_write_to_is_an_error_and_stays_as_it_is(tmp_path):

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 from segformer_ros.cli.doctor import MODEL_PARAMETERS
+from segformer_ros.common.errors import ERROR
 from segformer_ros.ros.doctor import parts
-from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.parameters.node import NODE_ROWS
 
 MISSING = 'raise ImportError("none here")'

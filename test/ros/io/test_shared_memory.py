@@ -5,10 +5,10 @@
 import os
 
 import pytest
+from segformer_ros.common import errors
 from segformer_ros.common import resources
 from segformer_ros.ros.doctor import machine
 from segformer_ros.ros.io import shared_memory
-from segformer_ros.ros.io import status
 from segformer_ros.ros.io.shared_memory import shared_memory_trouble
 
 MB = 1 << 20
@@ -52,9 +52,9 @@ def test_missing_folder_is_told(shipped):
 
 def test_doctor_tells_with_a_remedy(monkeypatch, shipped):
     result = machine.check_shared_memory(shipped)
-    assert result.level == status.OK
+    assert result.level == errors.OK
     monkeypatch.setattr(os, 'statvfs', lambda folder: Disk(MB, MB))
     result = machine.check_shared_memory(shipped)
-    assert result.level == status.WARN
+    assert result.level == errors.WARN
     assert '--shm-size' in result.remedy
     assert result.remedy == shared_memory.REMEDY

@@ -5,13 +5,12 @@
 from types import SimpleNamespace
 
 import pytest
+from segformer_ros.common.errors import ERROR
+from segformer_ros.common.errors import OK
+from segformer_ros.common.errors import WARN
 from segformer_ros.inference.base.backend import BackendInfo
-from segformer_ros.inference.selection.status import WARN as LESS_THAN_WANTED
 from segformer_ros.ros.io.statistics import CameraStatistics
-from segformer_ros.ros.io.status import ERROR
 from segformer_ros.ros.io.status import NodeState
-from segformer_ros.ros.io.status import OK
-from segformer_ros.ros.io.status import WARN
 from segformer_ros.ros.node.diagnostics import backend_status
 from segformer_ros.ros.node.diagnostics import camera_status
 from segformer_ros.ros.node.diagnostics import node_status
@@ -114,7 +113,7 @@ def test_backend_tells_what_runs_and_why_and_warns_of_a_fallback():
     assert dict(good.values)['why'] == 'asked for'
     assert dict(good.values)['threads'] == '2'
     fallback = backend_status(
-        Serving(backend, plain_status('tensorrt failed', level=LESS_THAN_WANTED)))
+        Serving(backend, plain_status('tensorrt failed', level=WARN)))
     assert fallback.level == WARN
     assert 'tensorrt failed' in fallback.message
     assert 'not configured' in backend_status(None).message
