@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import pytest
+from segformer_ros.common import errors
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import StorageError
@@ -263,14 +264,14 @@ def test_build_on_a_full_disk_leaves_onnxruntime_and_the_reason_and_no_second_bu
     backend = robot.drive(selector, backend, is_idle)
     robot.drive(selector, backend, lambda _: len(robot.masks) > 5)
     assert backend.info.name == 'onnxruntime'
-    assert selector.status.level == 'warn'
+    assert selector.status.level == errors.WARN
     assert 'no fp16+fp32 engine: ' in selector.status.why
     assert 'no fp32 engine' not in selector.status.why
     assert_told(selector.status.why, robot.cache_root)
     full_disk(False)
     again = robot.selector()
     assert robot.drive(again, again.open(), is_idle).info.name == 'tensorrt'
-    assert again.status.level == 'ok'
+    assert again.status.level == errors.OK
 
 
 @pytest.fixture
@@ -316,7 +317,7 @@ def test_engine_that_killed_the_process_is_not_loaded_where_that_cannot_be_recor
         serving = selector.open()
         robot.drive(selector, serving, lambda _: len(robot.masks) > 5)
     assert serving.info.name == 'onnxruntime'
-    assert selector.status.level == 'warn'
+    assert selector.status.level == errors.WARN
     assert_told(selector.status.why, robot.cache_root)
 
 
@@ -342,7 +343,7 @@ def test_disk_that_fills_up_while_an_engine_is_loaded_hides_neither_its_fate_nor
     assert serving.info.name == backend
     robot.drive(selector, serving, lambda _: len(robot.masks) > 5)
     assert is_idle(selector)
-    assert selector.status.level == 'warn'
+    assert selector.status.level == errors.WARN
     assert 'No space left on device' in selector.status.why
     assert ('no fp16+fp32 engine: ' in selector.status.why) == (backend == 'onnxruntime')
     record, = engines(robot).records()
@@ -363,7 +364,7 @@ def test_read_only_folder_gives_way_to_a_temporary_one_with_a_warning(
     selector = robot.selector()
     serving = robot.drive(selector, selector.open(), is_idle)
     assert serving.info.name == 'tensorrt'
-    assert selector.status.level == 'warn'
+    assert selector.status.level == errors.WARN
     assert 'Read-only file system' in selector.status.why
     assert 'must then be built again' in selector.status.why
 
@@ -380,5 +381,5 @@ def test_no_place_for_engines_is_told_and_refused_only_where_tensorrt_was_asked_
             selector.open()
         return
     assert selector.open().info.name == 'onnxruntime'
-    assert selector.status.level == 'warn'
+    assert selector.status.level == errors.WARN
     assert 'set engine_cache' in selector.status.why

@@ -89,7 +89,7 @@ def test_it_serves_where_it_agrees_and_is_faster_and_says_so(machine, any_speed)
     selector = machine.selector()
     backend = selector.open()
     status = selector.status
-    assert (backend.info.name, status.backend, status.level) == ('openvino', 'openvino', 'ok')
+    assert (backend.info.name, status.backend, status.level) == ('openvino', 'openvino', errors.OK)
     assert 'OpenVINO on CPU in fp32' in status.why
     assert 'agreement 1.0000' in status.why and 'of the processor time' in status.why
     with OnnxruntimeBackend(machine.model) as reference:
@@ -114,7 +114,7 @@ def test_onnxruntime_serves_where_openvino_is_not_faster_and_the_reason_is_told(
         selector = machine.selector()
         assert selector.open().info.name == 'onnxruntime'
         status = selector.status
-        assert status.level == 'ok'
+        assert status.level == errors.OK
         assert 'OpenVINO on CPU in fp32 is not used: it takes' in status.why
         assert machine.asked == asked
         selector.close()
@@ -132,7 +132,7 @@ def test_other_masks_are_refused_even_where_it_is_asked_for(machine, monkeypatch
     real = ov_choice.ov_backend.OpenvinoBackend
     monkeypatch.setattr(ov_choice.ov_backend, 'OpenvinoBackend',
                         lambda path, settings, cache: real(wrong, settings, cache))
-    for name, level in (('auto', 'ok'), ('openvino', 'error')):
+    for name, level in (('auto', errors.OK), ('openvino', errors.ERROR)):
         selector = machine.selector(name)
         assert selector.open().info.name == 'onnxruntime'
         assert selector.status.level == level
