@@ -288,7 +288,7 @@ def engines(robot):
     return EngineCache(os.path.join(robot.cache_root, 'engines'))
 
 
-@pytest.mark.parametrize('backend, level', [('auto', 'warn'), ('tensorrt', 'error')])
+@pytest.mark.parametrize('backend, level', [('auto', errors.WARN), ('tensorrt', errors.ERROR)])
 def test_good_engine_on_a_full_disk_is_not_loaded_without_a_mark_and_onnxruntime_serves(
         robot, engine, backend, level):
     record, = engines(robot).records()
