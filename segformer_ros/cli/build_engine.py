@@ -21,13 +21,12 @@ from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import cache as trt_cache
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import MODULE
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import optimized_engine_model
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
@@ -72,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
                     'onnxruntime and keep it in the cache, where the node finds it.')
     parser.add_argument('model', nargs='?', help='name of a known model, or path of an ONNX file')
     parser.add_argument('--spec', help='YAML file that describes the model')
-    parser.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
+    parser.add_argument('--precision', choices=trt_key.PRECISIONS, default=trt_key.PRECISIONS[0],
                         help='fp16 keeps sensitive parts in fp32, and falls back to fp32 if the '
                              'check fails (default: %(default)s)')
     parser.add_argument('--images', default='', metavar='FOLDER',
@@ -119,7 +118,7 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
                               device_index=options.device, probe=probe is None)
     api = load_tensorrt(options.tensorrt_module)
     source = optimized_engine_model(model.onnx_path, model.spec, api)
-    builder = BuilderSettings(options.workspace, options.optimization_level, options.tf32)
+    builder = trt_key.BuilderSettings(options.workspace, options.optimization_level, options.tf32)
     tasks = engine_tasks(source, options.precision, api, runtime, builder, gpu)
     print(f'{source.path} on {gpu}, TensorRT {api.version}, cache {cache.folder}')
     failures = []
@@ -143,15 +142,15 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
                               remedy='The node serves with onnxruntime meanwhile.')
 
 
-def _unlike_the_node(builder: BuilderSettings) -> List[str]:
+def _unlike_the_node(builder: trt_key.BuilderSettings) -> List[str]:
     """Return a line for each option that keeps a node with its defaults from this engine."""
-    lines, mib = [], builder.workspace_mib
-    if mib != DEFAULT_BUILDER.workspace_mib:
+    lines, mib, usual = [], builder.workspace_mib, trt_key.DEFAULT_BUILDER
+    if mib != usual.workspace_mib:
         lines.append(f'WARN: --workspace {mib}: the node takes this engine only with the '
                      f'parameter workspace_mib: {mib}.')
-    for option, chosen, default in (('--optimization-level', builder.optimization_level,
-                                     DEFAULT_BUILDER.optimization_level), ('--tf32', builder.tf32,
-                                                                           DEFAULT_BUILDER.tf32)):
+    for option, chosen, default in (
+            ('--optimization-level', builder.optimization_level, usual.optimization_level),
+            ('--tf32', builder.tf32, usual.tf32)):
         if chosen != default:
             lines.append(f'WARN: {option}: the node never takes this engine, since it has no such '
                          'parameter; build without the option for it.')

@@ -37,6 +37,7 @@ from segformer_ros.evaluation.run.runner import RunSettings
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.evaluation.sources.label_folder import MATCHES
 from segformer_ros.inference.onnxrt.backend import default_threads
+from segformer_ros.inference.trt.key import PRECISIONS
 from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.segmentation.segmenter import ROTATIONS
 from segformer_ros.segmentation.segmenter import SegmenterSettings
@@ -65,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     network.add_argument('--spec', help='its YAML file, where it does not lie beside the model')
     network.add_argument('--backend', choices=run_network.BACKENDS,
                          default=run_network.BACKENDS[0], help='runtime')
-    network.add_argument('--precision', choices=('fp16', 'fp32'), default='fp16',
+    network.add_argument('--precision', choices=PRECISIONS, default=PRECISIONS[0],
                          help='of a TensorRT engine')
     network.add_argument('--graph', choices=run_network.GRAPHS, default=run_network.GRAPHS[0],
                          help='the one that is optimized for the runtime, as in the live node, or '

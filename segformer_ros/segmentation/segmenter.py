@@ -36,8 +36,8 @@ class SegmenterSettings(NamedTuple):
     which a pixel becomes UNLABELED; 0 turns it off.
     """
 
-    resize: str = 'pillow'
-    postprocess: str = 'exact'
+    resize: str = preprocessing.RESIZES[0]
+    postprocess: str = postprocessing.METHODS[0]
     threshold: float = 0.0
 
     def check(self) -> None:

@@ -44,7 +44,7 @@ class NetworkChoice(NamedTuple):
     spec_path: Optional[str] = None
     backend: str = 'onnxruntime'
     threads: int = 0
-    precision: str = 'fp16'
+    precision: str = SelectionSettings().precision
     settings: SegmenterSettings = SegmenterSettings()
     graph: str = GRAPHS[0]
     input_size_wh: Optional[Tuple[int, int]] = None

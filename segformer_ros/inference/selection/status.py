@@ -7,11 +7,10 @@ import math
 from typing import Dict, NamedTuple, Optional
 
 from segformer_ros.inference.base.mask_check import SelfCheck
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import JobProgress
-from segformer_ros.inference.trt.key import BuilderSettings
-from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 
 BACKENDS = ('auto', 'tensorrt', 'openvino', 'onnxruntime')
 
@@ -52,8 +51,8 @@ class SelectionSettings(NamedTuple):
     such a graph for ``graph_timeout`` seconds at most: the caller may not wait longer itself.
     """
 
-    backend: str = 'auto'
-    precision: str = 'fp16'
+    backend: str = BACKENDS[0]
+    precision: str = trt_key.PRECISIONS[0]
     threads: int = 0
     provider: str = ''
     openvino_device: str = 'CPU'
@@ -61,7 +60,7 @@ class SelectionSettings(NamedTuple):
     rewrite: bool = True
     cache_root: str = ''
     runtime: RuntimeSettings = DEFAULT_RUNTIME
-    builder: BuilderSettings = DEFAULT_BUILDER
+    builder: trt_key.BuilderSettings = trt_key.DEFAULT_BUILDER
     graph_timeout: float = math.inf
 
 

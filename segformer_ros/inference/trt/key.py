@@ -14,6 +14,8 @@ from segformer_ros.model.optimize import mixed_precision
 from segformer_ros.model.spec import TensorSpec
 
 FP32 = 'fp32'
+PRECISIONS = ('fp16', FP32)
+"""What may be wished for."""
 MIXED = 'fp16+fp32'
 PINS_REVISION = 'pinned-layers-1'
 
@@ -108,11 +110,11 @@ def wanted_precisions(wish: str) -> Tuple[str, ...]:
 
     :param wish: ``fp16`` (mixed, then float32 if that fails its check) or ``fp32``
     """
-    if wish == 'fp16':
+    if wish == PRECISIONS[0]:
         return (MIXED, FP32)
     if wish == 'fp32':
         return (FP32,)
-    raise ConfigurationError('Unknown precision', got=repr(wish), expected='fp16 or fp32',
+    raise ConfigurationError('Unknown precision', got=repr(wish), expected=' or '.join(PRECISIONS),
                              remedy='INT8 is not offered: SegFormer loses too much by it.')
 
 

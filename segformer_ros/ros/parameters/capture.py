@@ -13,6 +13,7 @@ from segformer_ros.ros.parameters import row as rows
 
 PREFIX = 'capture.'
 _THRESHOLDS, _LIMITS = Thresholds(), store.Limits()
+_RECORDER = recorder.RecorderSettings('')
 
 
 class CaptureParameters(NamedTuple):
@@ -39,7 +40,7 @@ class CaptureParameters(NamedTuple):
         'What makes way where the folder is full: oldest frames, or newest, so that nothing more '
         'is kept.', choices=(store.OLDEST, store.NEWEST))
     max_rate: float = rows.parameter(
-        0.5, rows.LIVE,
+        _RECORDER.max_rate, rows.LIVE,
         'Frames a second that are kept at most, of all cameras together; ~/capture does not '
         'count.', range=(0.001, 10.0))
     low_confidence: float = rows.parameter(

@@ -12,6 +12,8 @@ from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.ros.parameters import row as rows
 
+_FRAMES = camera_poses.Frames()
+
 
 def _setting_row(name: str) -> rows.Row:
     setting = costmap_settings.SETTINGS[name]
@@ -39,18 +41,18 @@ class CostmapParameters(NamedTuple):
         *_setting_row('category_width')[2:5],
         range=costmap_settings.bounds_of('category_width'))
     odom_frame: str = rows.parameter(
-        'odom', rows.CONFIGURE,
+        _FRAMES.odom_frame, rows.CONFIGURE,
         'Frame of the grid, in which the robot moves without jumps. Equal to ground_frame: there '
         'is no odometry, each image stands for itself, and one sighting makes a mark.')
     ground_frame: str = rows.parameter(
-        'base_footprint', rows.CONFIGURE,
+        _FRAMES.ground_frame, rows.CONFIGURE,
         "Frame of the robot whose plane z = 0 is the ground; the clouds' frame. Where no "
         'transform names base_footprint, base_link stands in for it.')
     transform_tolerance: float = rows.parameter(
         0.2, rows.LIVE,
         'Seconds that an image may wait for its pose and its depth image.', range=(0.0, 5.0))
     height_source: str = rows.parameter(
-        camera_poses.TF, rows.CONFIGURE,
+        _FRAMES.height_source, rows.CONFIGURE,
         'Height above ground in projection.mode overhead: tf is z of the camera in odom_frame, '
         'range the topic range.', choices=(camera_poses.TF, camera_poses.RANGE))
     imu_topic: str = rows.parameter(

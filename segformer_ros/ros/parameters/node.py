@@ -7,14 +7,19 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.costmap.settings import check as check_settings
-from segformer_ros.inference.ov.backend import DEVICES
-from segformer_ros.inference.ov.backend import PRECISIONS
-from segformer_ros.inference.selection.status import BACKENDS
+from segformer_ros.inference.ov import backend as ov_backend
+from segformer_ros.inference.selection import status as selection_status
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.ros.parameters import capture as parameters_capture
 from segformer_ros.ros.parameters import costmap as parameters_costmap
 from segformer_ros.ros.parameters import row as rows
+from segformer_ros.segmentation import postprocessing
+from segformer_ros.segmentation import preprocessing
+from segformer_ros.segmentation.segmenter import SegmenterSettings
 
 TRANSPORTS = ('raw', 'compressed')
+# Their defaults stand where they are used.
+_SELECTION, _SEGMENTER = selection_status.SelectionSettings(), SegmenterSettings()
 
 
 class CameraParameters(NamedTuple):
@@ -113,14 +118,14 @@ class NodeParameters(NamedTuple):
         'Groups of its classes, as in category_groups; empty: those named as '
         'next_cost_profile, or the same as now.')
     backend: str = rows.parameter(
-        'auto', rows.CONFIGURE,
+        _SELECTION.backend, rows.CONFIGURE,
         'Runtime of the network; auto takes the fastest that works, and serves with onnxruntime '
         'while an engine is built. openvino is an error where it is not installed.',
-        choices=BACKENDS)
+        choices=selection_status.BACKENDS)
     precision: str = rows.parameter(
-        'fp16', rows.CONFIGURE,
+        _SELECTION.precision, rows.CONFIGURE,
         'Of TensorRT: fp16 keeps the parts in fp32 that need it, and gives way to fp32 if its '
-        'masks differ.', choices=('fp16', 'fp32'))
+        'masks differ.', choices=trt_key.PRECISIONS)
     device: int = rows.parameter(0, rows.CONFIGURE, 'Number of the GPU.', range=(0, 63))
     cuda_graphs: bool = rows.parameter(
         False, rows.CONFIGURE,
@@ -135,40 +140,40 @@ class NodeParameters(NamedTuple):
         'Memory that building an engine may use for scratch, MiB; 0 chooses by free memory.',
         range=(0, 65536))
     execution_provider: str = rows.parameter(
-        '', rows.CONFIGURE,
+        _SELECTION.provider, rows.CONFIGURE,
         'Execution provider of onnxruntime, such as CUDAExecutionProvider; empty: the fastest '
         'that gives the same masks.')
     openvino_device: str = rows.parameter(
-        'CPU', rows.CONFIGURE,
+        _SELECTION.openvino_device, rows.CONFIGURE,
         'What OpenVINO computes on, with backend auto or openvino; device counts GPUs.',
-        choices=DEVICES)
+        choices=ov_backend.DEVICES)
     openvino_precision: str = rows.parameter(
-        'fp32', rows.CONFIGURE,
+        _SELECTION.openvino_precision, rows.CONFIGURE,
         'Of OpenVINO: less than fp32 is used only if its masks agree, and must be offered by the '
-        'device.', choices=PRECISIONS)
+        'device.', choices=ov_backend.PRECISIONS)
     input_size: Tuple[int, int] = rows.parameter(
         [0, 0], rows.CONFIGURE,
         'Width and height that images are brought to for the network; [0, 0]: the size of the '
         'model. Smaller is faster and coarser; a network of a fixed size that is not a SegFormer '
         'refuses it.')
     deployment_graph: bool = rows.parameter(
-        True, rows.CONFIGURE,
+        _SELECTION.rewrite, rows.CONFIGURE,
         'Run the graph that is optimized from the model for its runtime, 1.5 to 2 times as fast; '
         'false runs the file as it is.')
     threads: int = rows.parameter(
-        0, rows.CONFIGURE,
+        _SELECTION.threads, rows.CONFIGURE,
         'CPU threads of the network, and of what runs before and after it (four at most); 0 '
         'takes all of up to two usable cores, else all but one.', range=(0, 256))
     resize: str = rows.parameter(
-        'pillow', rows.LIVE,
+        _SEGMENTER.resize, rows.LIVE,
         'Filter that brings images to network size: pillow as the network was trained, opencv '
-        'for less work and slightly other labels.', choices=('pillow', 'opencv'))
+        'for less work and slightly other labels.', choices=preprocessing.RESIZES)
     postprocess: str = rows.parameter(
-        'exact', rows.LIVE,
+        _SEGMENTER.postprocess, rows.LIVE,
         'exact: the largest of the logits interpolated to image size; fast: the largest at '
-        'logits size, an approximation.', choices=('exact', 'fast'))
+        'logits size, an approximation.', choices=postprocessing.METHODS)
     threshold: float = rows.parameter(
-        0.0, rows.LIVE,
+        _SEGMENTER.threshold, rows.LIVE,
         'Confidence below which a pixel becomes unlabeled (255); 0 labels every pixel.',
         range=(0.0, 1.0))
     max_rate: float = rows.parameter(
