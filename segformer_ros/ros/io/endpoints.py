@@ -39,7 +39,7 @@ def overrides_of(node: Node) -> Dict[str, Parameter]:
 
 
 def subscribe(node: Node, message_type: Any, name: str, callback: Callable[[Any], None],
-              profile: QoSProfile, second: str = '') -> Subscription:
+              profile: QoSProfile, second: str = '', is_paired: bool = False) -> Subscription:
     """
     Subscribe to a topic.
 
@@ -47,10 +47,11 @@ def subscribe(node: Node, message_type: Any, name: str, callback: Callable[[Any]
     :param profile: without overrides
     :param second: of a further subscription with another QoS: its name in ``qos_overrides``.
         A publisher that it does not match is not a fault, since the first one may match
+    :param is_paired: a second one takes what this one does not match
     :raises ConfigurationError: an override cannot be used
     """
     profile = copy.copy(profile)
-    events = SubscriptionEventCallbacks(use_default_callbacks=not second)
+    events = SubscriptionEventCallbacks(use_default_callbacks=not (second or is_paired))
     kind = SUBSCRIPTION + ('_' + second if second else '')
     return _create(node, name, kind, lambda options: node.create_subscription(
         message_type, name, callback, profile, event_callbacks=events,

@@ -52,7 +52,8 @@ class BufferedTransforms(transform_buffer.Transforms):
         self._log = Throttle(node.get_logger(), time.monotonic)
         self._subscriptions = [
             endpoints.subscribe(node, TFMessage, '/tf', self._on_dynamic, DYNAMIC_QOS),
-            endpoints.subscribe(node, TFMessage, '/tf_static', self._on_static, STATIC_QOS),
+            endpoints.subscribe(node, TFMessage, '/tf_static', self._on_static, STATIC_QOS,
+                                is_paired=True),
             subscribe_to_volatile_static(node, self._on_static)]
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> arrays.Float64:
