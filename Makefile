@@ -26,7 +26,7 @@ help:
 	@echo "make demo       run the node on a simulated camera; pictures in demo_output/"
 	@echo "make drive      a simulated robot drives by the costmap; drive_output/drive.gif"
 	@echo "make drive-bench WORLDS=indoor:0-4   such drives in many worlds; a table"
-	@echo "make test       nearly every test, and the linters (some 15 minutes on two cores)"
+	@echo "make test       nearly every test, and the linters (docs/testing.md says how long)"
 	@echo "make test-slow  the long ones, the newest Python, runtimes of their own"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"

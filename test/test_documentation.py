@@ -157,9 +157,10 @@ def test_container_has_its_weights_before_the_node_starts(project_root):
     volume = fetch[fetch.index('-v') + 1]
     assert volume.endswith(':' + folder)
     assert start[start.index('-v') + 1] == volume
-    assert start[-1] == image
+    topics = ['image:=/camera/image_raw', 'camera_info:=/camera/camera_info']
     entry = json.loads(re.search(r'^CMD (.*)$', recipe, re.MULTILINE).group(1))
-    assert small[small.index(image) + 1:] == entry + ['model:=segformer_sim']
+    assert start[start.index(image) + 1:] == entry + topics
+    assert small[small.index(image) + 1:] == entry + topics + ['model:=segformer_sim']
     assert fetch[fetch.index(image) + 1:][:4] == [
         'ros2', 'run', 'segformer_ros', 'fetch_model']
     model = fetch[fetch.index('fetch_model') + 1]

@@ -283,7 +283,8 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
 def _unknown(distortion_model: str, plain: str) -> InvalidInputError:
     near = difflib.get_close_matches(plain, [*_POLYNOMIAL_LENGTHS, *_SPELLINGS, _EQUIDISTANT], 1,
                                      0.75)
-    meant = f"Did you mean {near[0]!r}? " if near else ''
+    # The inverse of a model is another one, however much its name looks like it.
+    meant = f'Did you mean {near[0]!r}? ' if near and not plain.startswith('inverse') else ''
     return InvalidInputError(
         'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),
         expected='plumb_bob, rational_polynomial, equidistant or none',
