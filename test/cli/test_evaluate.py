@@ -205,4 +205,4 @@ def test_every_input_size_has_its_folder_and_one_table_compares_them(tmp_path, c
 
 def test_size_that_a_fixed_network_cannot_have_is_told(case, tmp_path, capsys):
     assert case.run(case.bag, tmp_path, '--input-size', '96x64') == 1
-    assert 'no SegFormer' in capsys.readouterr().err
+    assert 'not a SegFormer' in capsys.readouterr().err

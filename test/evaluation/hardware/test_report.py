@@ -139,7 +139,7 @@ def test_latency_of_a_size_that_a_network_cannot_have_is_a_line(tmp_path, monkey
     monkeypatch.setattr(parts, 'SIZES', ((96, 96),))
     found = dict(parts.onnxruntime(write_color_model(tmp_path)))
     assert found['64 x 64'].startswith('p50 ') and 'peak memory' in found['64 x 64']
-    assert 'not run: ' in found['96 x 96'] and 'no SegFormer' in found['96 x 96']
+    assert 'not run: ' in found['96 x 96'] and 'not a SegFormer' in found['96 x 96']
 
 
 def test_binding_of_cuda_is_tried_as_far_as_the_driver_goes(monkeypatch):
