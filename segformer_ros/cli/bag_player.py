@@ -130,7 +130,8 @@ def _check_topics(wanted: List[str], recorded: Set[str]) -> None:
 def _check_types(published: List[Tuple[str, str]], with_clock: bool) -> None:
     """Refuse two types on one topic, which no publisher can have."""
     types = {CLOCK: CLOCK_TYPE} if with_clock else {}
-    for topic, type_name in published:
+    for name, type_name in published:
+        topic = '/' + name.lstrip('/')
         if types.setdefault(topic, type_name) != type_name:
             raise ConfigurationError(
                 'Two types would be published on one topic', got=f'{type_name} on {topic}',

@@ -27,7 +27,6 @@ COMMANDS = {
 }
 """Name of each command, which is also its module in this folder, and what it does."""
 
-RUNTIME_VARIABLE = 'SEGFORMER_ROS_RUNTIME'
 """Names the virtual environment to run in; tools/install_runtime.sh reads it too."""
 APT_PACKAGES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'PIL': 'python3-pil',
                 'yaml': 'python3-yaml'}
@@ -99,7 +98,7 @@ def use_runtime() -> None:
     environment that is in use already stays, unless ``SEGFORMER_ROS_RUNTIME`` names another.
     One that is named and cannot be used is told on stderr.
     """
-    named = os.environ.get(RUNTIME_VARIABLE)
+    named = os.environ.get(install.VARIABLE)
     folders = [named] if named else []
     if sys.prefix == sys.base_prefix:
         folders += install.runtime_folders()
@@ -112,25 +111,26 @@ def use_runtime() -> None:
             python = os.path.join(folder, 'bin', 'python3')
             os.execv(python, [python] + sys.argv)
         if folder == named:
-            passed_over = (f'{RUNTIME_VARIABLE}={named} is passed over: {problem}. Make it with '
-                           f'"{install.COMMAND}", or unset the variable.\n')
+            passed_over = (f'{install.VARIABLE}={named} is passed over: {problem}, or unset '
+                           'the variable.\n')
     # Not before: the interpreter of the next folder comes here as well.
     sys.stderr.write(passed_over)
 
 
 def _problem_of(folder: str) -> str:
-    """Return why a virtual environment must not or cannot be run; nothing where it can."""
+    """Return why a virtual environment must not or cannot be run, and what to do; or nothing."""
     programs = os.path.join(folder, 'bin')
     python = os.path.join(programs, 'python3')
     if not os.path.isfile(os.path.join(folder, 'pyvenv.cfg')):
-        return 'there is no virtual environment'
+        return f'there is no virtual environment. Make it with "{install.COMMAND}"'
     # Root must not run what another user put there, by HOME or by the variable.
     for path in (folder, programs):
         owner = os.stat(path).st_uid if os.path.exists(path) else os.getuid()
         if owner not in (0, os.getuid()):
-            return f'{path} belongs to user {owner}, neither root nor user {os.getuid()}'
+            return (f'{path} belongs to user {owner}, neither root nor user {os.getuid()}. Give '
+                    'it to root (chown), name another folder')
     if not os.access(python, os.X_OK):
-        return f'{python} cannot be run'
+        return f'{python} cannot be run. Make it with "{install.COMMAND}"'
     return ''
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import List
 
+VARIABLE = 'SEGFORMER_ROS_RUNTIME'
+"""Names another folder for it."""
 COMMAND = 'ros2 run segformer_ros install_runtime'
 """Works from a checkout and from an installed package."""
 RUNTIME = (f'Install it: "{COMMAND}" (docs/install.md; JetPack 4 and 5: docs/jetson.md), or in a '
@@ -40,7 +42,7 @@ def into_runtime(packages: str) -> str:
     pinned = f'{packages} numpy=={numpy}' if numpy else packages
     if sys.prefix != sys.base_prefix:
         return f'"{sys.executable} -m pip install {pinned}"'
-    folder = runtime_folders()[1 if os.getuid() == 0 else 0]
+    folder = os.environ.get(VARIABLE) or runtime_folders()[1 if os.getuid() == 0 else 0]
     return f'"{COMMAND}", then "{folder}/bin/python3 -m pip install {pinned}"'
 
 

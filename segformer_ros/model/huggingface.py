@@ -233,7 +233,7 @@ def _is_mobilevit(config: Dict[str, Any]) -> bool:
 
 
 def _size(config: Dict[str, Any], path: str, assumed: List[str]) -> Optional[Tuple[int, int]]:
-    if config.get('do_center_crop', False) and 'crop_size' in config:
+    if config.get('do_center_crop', False) and config.get('crop_size') is not None:
         found = _width_height(config['crop_size'], path)
         assumed.append(f'input_size_wh: crop_size {found[0]} x {found[1]}; here nothing is '
                        'cropped, and the whole image is given that size')

@@ -186,7 +186,8 @@ WITH_ROS = ('bag_player', 'demo', 'drive', 'segformer', 'simulated_camera')
     # The hardware report goes on without pictures.
     (command, missing) for command, missing in (
         ('evaluate', 'cv2'), ('evaluate', 'PIL'), ('hardware_report', 'cv2'),
-        ('segformer', 'cv2'), ('segformer', 'PIL'))] + [(command, 'rclpy') for command in WITH_ROS])
+        ('segformer', 'cv2'), ('segformer', 'PIL'))] + [
+    (command, 'rclpy') for command in WITH_ROS])
 def test_a_missing_package_of_a_module_that_python_starts_is_told_in_a_sentence(
         project_root, tmp_path, command, missing):
     # As where it is not installed: for each process that finds this on its path.

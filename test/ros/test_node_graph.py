@@ -179,8 +179,7 @@ def test_a_wrong_override_is_refused_with_its_name(domain, tmp_path, name, value
     ('image.subscription.depth', 'Meant: qos_overrides./image.subscription?'),
     ('/segformer/msk.publisher.depth', 'Meant: qos_overrides./segformer/mask.publisher?'),
     ('/image.subscription_latched.depth', 'Meant: '),
-    ('/tf_static.subscription_latched.depth', 'Meant: '),
-    ('/depth.subscription.depth', 'The node takes overrides of the subscription of /camera_info')])
+    ('/tf_static.subscription_latched.depth', 'Meant: ')])
 def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(
         domain, tmp_path, name, meant):
     right = {f'qos_overrides.{each}.depth': '3' for each in (
@@ -188,7 +187,9 @@ def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(
         '/tf_static.subscription_volatile', '/segformer/mask.publisher',
         '/segformer/costmap.publisher', '/diagnostics.publisher',
         # As nodes of rclcpp dump them: a file may be for all nodes.
-        '/parameter_events.publisher', '/clock.subscription', '/rosout.publisher')}
+        '/parameter_events.publisher', '/clock.subscription', '/rosout.publisher',
+        '/scan.subscription', '/tf.publisher', '/tf_static.publisher',
+        '/diagnostics.subscription')}
     parameters = color_parameters(tmp_path, **dict(right, **{'qos_overrides.' + name: '3'}))
     with NodeProcess(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
         robot.wait_for_state('active')

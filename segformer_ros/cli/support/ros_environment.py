@@ -60,7 +60,9 @@ def own_arguments(name: str, args: Optional[List[str]]) -> List[str]:
     _, of_ros = _split(sys.argv[1:] if args is None else args)
     # Names of nodes, such as __node:=front, are launch's own business.
     idle = [f'{flag} {word}' for flag, word in zip(of_ros, of_ros[1:])
-            if flag in SETTING_FLAGS and '__' not in word.partition(':=')[0]]
+            if flag in SETTING_FLAGS and not (
+                flag in ('-r', '--remap') and
+                word.partition(':=')[0].rpartition(':')[2].startswith('__'))]
     if idle:
         print(f"{name}: nothing is done with {', '.join(idle)}: this command has options of its "
               'own, see --help', file=sys.stderr)

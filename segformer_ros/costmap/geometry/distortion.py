@@ -49,8 +49,8 @@ _SPELLINGS = {
     'kannalabrandt': _EQUIDISTANT, 'kannala_brandt4': _EQUIDISTANT,
     'kannalabrandt4': _EQUIDISTANT, 'kb4': _EQUIDISTANT}
 # Without distortion these still are no pinhole: their radius does not grow as the tangent.
-_BENT = ('fish', 'omni', 'equi', 'theta', 'kannala', 'kb', 'spher', 'stereo', 'ortho', 'cylind',
-         'panor', 'mei', 'ucm', 'cata', 'fov', 'atan')
+_BENT = ('fish', 'omni', 'equi', 'theta', 'kan', 'kb', 'spher', 'stereo', 'ortho', 'cylind',
+         'panor', 'mei', 'ucm', 'cata', 'fov', 'atan', 'ocam', 'scara', 'wide')
 _TOLD_AT_MOST = 16
 """Names that are logged, since strangers choose them."""
 _told: Set[str] = set()
@@ -268,7 +268,9 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     if model == _EQUIDISTANT:
         return EquidistantDistortion(_padded(distortion_model, values, (4,)))
     if model not in _POLYNOMIAL_LENGTHS:
-        if any(values) or any(part in plain for part in _BENT):
+        # A misspelt fisheye is one, too.
+        if any(values) or any(part in plain for part in _BENT) \
+                or _SPELLINGS.get(_near(plain), _near(plain)) == _EQUIDISTANT:
             raise _unknown(distortion_model, plain)
         _tell_once(distortion_model)
         model = 'none'
@@ -281,14 +283,22 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
 
 
 def _unknown(distortion_model: str, plain: str) -> InvalidInputError:
-    near = difflib.get_close_matches(plain, [*_POLYNOMIAL_LENGTHS, *_SPELLINGS, _EQUIDISTANT], 1,
-                                     0.75)
-    # The inverse of a model is another one, however much its name looks like it.
-    meant = f'Did you mean {near[0]!r}? ' if near and not plain.startswith('inverse') else ''
+    near = _near(plain)
+    meant = f'Did you mean {near!r}? ' if near else ''
     return InvalidInputError(
         'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),
         expected='plumb_bob, rational_polynomial, equidistant or none',
         remedy=meant + 'Calibrate with one of them, or use the rectified image.')
+
+
+def _near(plain: str) -> str:
+    """Return the known name that is nearest, or nothing."""
+    # The inverse of a model is another one, however much its name looks like it.
+    if plain.startswith('inverse'):
+        return ''
+    found = difflib.get_close_matches(plain, [*_POLYNOMIAL_LENGTHS, *_SPELLINGS, _EQUIDISTANT], 1,
+                                      0.75)
+    return found[0] if found else ''
 
 
 def _tell_once(distortion_model: str) -> None:

@@ -30,23 +30,40 @@ def widened(model: Any) -> Optional[Any]:
     :param model: an ``onnx.ModelProto``; not changed
     """
     import onnx
+    half = onnx.TensorProto.FLOAT16
+    # Looked for first: a copy is as large as the weights.
+    if not _has_half(model.graph, half) and not any(
+            _nodes_have_half(function.node, half) for function in model.functions):
+        return None
     copy = type(model)()
     copy.CopyFrom(model)
     change = _Widening(onnx)
     change.graph(copy.graph)
     for function in copy.functions:
         change.nodes(function.node)
-    return copy if change.count else None
+    return copy
+
+
+def _has_half(graph: Any, half: int) -> bool:
+    return (any(tensor.data_type == half for tensor in graph.initializer)
+            or any(value.type.tensor_type.elem_type == half
+                   for group in (graph.input, graph.output, graph.value_info) for value in group)
+            or _nodes_have_half(graph.node, half))
+
+
+def _nodes_have_half(nodes: Any, half: int) -> bool:
+    return any((entry.name in _TYPE_ATTRIBUTES and entry.i == half) or entry.t.data_type == half
+               or any(_has_half(graph, half) for graph in [entry.g] + list(entry.graphs))
+               for node in nodes for entry in node.attribute)
 
 
 class _Widening:
-    """Changes one model in place, and counts what it changes."""
+    """Changes one model in place."""
 
     def __init__(self, onnx: Any) -> None:
         self._numbers = onnx.numpy_helper
         self._half = onnx.TensorProto.FLOAT16
         self._single = onnx.TensorProto.FLOAT
-        self.count = 0
 
     def graph(self, graph: Any) -> None:
         for tensor in graph.initializer:
@@ -55,7 +72,6 @@ class _Widening:
             for value in group:
                 if value.type.tensor_type.elem_type == self._half:
                     value.type.tensor_type.elem_type = self._single
-                    self.count += 1
         self.nodes(graph.node)
 
     def nodes(self, nodes: Any) -> None:
@@ -63,7 +79,6 @@ class _Widening:
             for entry in node.attribute:
                 if entry.name in _TYPE_ATTRIBUTES and entry.i == self._half:
                     entry.i = self._single
-                    self.count += 1
                 self._tensor(entry.t)
                 for graph in [entry.g] + list(entry.graphs):
                     self.graph(graph)
@@ -76,4 +91,3 @@ class _Widening:
             for constant in _CONSTANTS:
                 values = np.where(values == np.float16(constant), np.float32(constant), values)
         tensor.CopyFrom(self._numbers.from_array(values, tensor.name))
-        self.count += 1

@@ -32,7 +32,8 @@ class GraphReader:
         self._nodes = list(model.graph.node)
         self._producers: Dict[str, Any] = {}
         for node in self._nodes:
-            for output in node.output:
+            # Outputs and inputs that are left out have no name.
+            for output in filter(None, node.output):
                 self._producers[output] = node
         self._check_order()
         self._initializers = {entry.name: entry for entry in model.graph.initializer}

@@ -86,7 +86,8 @@ def find(name: HubName) -> Optional[HubModel]:
         raise ModelError('Record of a fetched model cannot be read', got=f'{index}: {error}',
                          remedy='Delete it, and fetch the model again.') from error
     if not isinstance(record, dict) or any(key not in record for key in _RECORD_KEYS) \
-            or not isinstance(record['files'], dict) or record['path'] not in record['files']:
+            or not isinstance(record['files'], dict) or not isinstance(record['path'], str) \
+            or record['path'] not in record['files']:
         raise ModelError('Record of a fetched model is not whole', got=index,
                          remedy='Delete it, and fetch the model again.')
     files: Dict[str, str] = record['files']

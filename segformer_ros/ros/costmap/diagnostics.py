@@ -62,12 +62,11 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
     if not state.serving:
         return status.Status(errors.OK, NAME, 'not serving', values)
     faults = [fault for fault in (
-        _fault(camera, report, parameters) for camera, report in costmap.reports.items())
+        _fault(camera, report, parameters) for camera, report in costmap.reports.items()
+        if not (costmap.clock_fault and _is_of_the_clock(report, costmap.clock_fault)))
         if fault is not None]
     if costmap.clock_fault:
-        # Without a clock no mask can be used: told once, and not as each camera's own fault.
-        faults = [(errors.WARN, costmap.clock_fault)] + [
-            fault for fault in faults if costmap.clock_fault not in fault[1]]
+        faults.insert(0, (errors.WARN, costmap.clock_fault))
     faults += [(errors.WARN, f'{camera + ": " if camera else ""}depth is left out: {reason}')
                for camera, reason in costmap.depth_refusals.items()]
     if costmap.imu_fault:
@@ -83,6 +82,11 @@ def costmap_status(costmap: Optional[CostmapState], trouble: str, state: status.
                              '; '.join(text for _, text in faults), values)
     return status.Status(errors.OK, NAME, f'{100.0 * costmap.known:.0f} % of the cells known',
                          values)
+
+
+def _is_of_the_clock(report: CameraReport, clock_fault: str) -> bool:
+    """Return whether a clock that does not run is all that keeps a camera's masks out."""
+    return not report.frozen and (not report.erring or clock_fault in report.last_error)
 
 
 def _fault(camera: str, report: CameraReport, parameters: NodeParameters

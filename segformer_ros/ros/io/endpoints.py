@@ -4,7 +4,7 @@
 
 import copy
 import difflib
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -29,6 +29,8 @@ LATER = {'sensor_msgs/msg/CameraInfo': 'latched', 'tf2_msgs/msg/TFMessage': 'vol
 """Types whose topics may get a second subscription later: its name in ``qos_overrides``."""
 OF_ROS = ('/clock', '/parameter_events', '/rosout')
 """Topics of which rclpy takes no overrides; files that other nodes share have some."""
+OF_OTHERS = (('/tf', PUBLISHER), ('/tf_static', PUBLISHER), ('/diagnostics', SUBSCRIPTION))
+"""What other nodes do with topics that each of them shares."""
 POLICIES = [name.lower() for name in QoSPolicyKind.__members__ if name != 'INVALID']
 
 
@@ -99,23 +101,36 @@ def idle_overrides(node: Node) -> List[str]:
         if key.startswith(PREFIX) and topic not in OF_ROS and not (
                 kind in topics.get(topic, ()) and parts[-1] in POLICIES):
             idle.setdefault((topic, kind), []).append(key)
-    return [f"Without effect: {', '.join(keys)}. {_expected(topics, *entity)}"
-            for entity, keys in idle.items()]
+    # A file may be for all nodes: what is like nothing of this one is another's.
+    found = []
+    for (topic, kind), keys in idle.items():
+        meant = topic if topic in topics else _near_topic(node, topic, topics)
+        if meant and (topic, kind) not in OF_OTHERS:
+            found.append(f"Without effect: {', '.join(keys)}. "
+                         f'{_expected(topics, topic, kind, meant)}')
+    return found
 
 
-def _expected(topics: Dict[str, List[str]], topic: str, kind: str) -> str:
+def _near_topic(node: Node, topic: str, topics: Iterable[str]) -> str:
+    """Return the topic that one means, or nothing; compared without the namespace."""
+    prefix = node.get_namespace().rstrip('/') + '/'
+    by_name = {each[len(prefix):] if each.startswith(prefix) else each: each for each in topics}
+    name = topic[len(prefix):] if topic.startswith(prefix) else topic
+    found = difflib.get_close_matches(name.lstrip('/'), list(by_name), 1, 0.75)
+    return by_name[found[0]] if found else ''
+
+
+def _expected(topics: Dict[str, List[str]], topic: str, kind: str, meant: str) -> str:
     if kind in topics.get(topic, ()):
         return f"The last part is one of {', '.join(POLICIES)}."
-    near = difflib.get_close_matches(topic, list(topics), 1, 0.75)
-    meant = ''
-    if near:
-        meant = difflib.get_close_matches(kind, topics[near[0]], 1, 0.0)[0]
-        meant = f'Meant: {PREFIX}{near[0]}.{meant}? '
+    near = difflib.get_close_matches(kind, topics[meant], 1, 0.0)[0]
+    names = {each: ', '.join(sorted(name for name in topics if each in topics[name]))
+             for each in (SUBSCRIPTION, PUBLISHER)}
     wanted = kind.partition('_')[0]
-    lists = [f"the {each} of {', '.join(sorted(name for name in topics if each in topics[name]))}"
-             for each in (SUBSCRIPTION, PUBLISHER) if each == wanted
-             or wanted not in (SUBSCRIPTION, PUBLISHER)]
-    return f"{meant}The node takes overrides of {' and of '.join(lists)}."
+    lists = [f'the {each} of {text}' for each, text in names.items()
+             if text and (each == wanted or wanted not in names or not names[wanted])]
+    return f'Meant: {PREFIX}{meant}.{near}? The node takes overrides of ' \
+           f"{' and of '.join(lists)}."
 
 
 def _create(node: Node, name: str, kind: str, create: Callable[[QoSOverridingOptions], Any],

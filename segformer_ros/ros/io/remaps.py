@@ -6,6 +6,7 @@ import difflib
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
 
 from rclpy.exceptions import InvalidTopicNameException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.node import NodeNameNonExistentError
 
@@ -14,6 +15,8 @@ FLAGS = ('-r', '--remap')
 SCHEMES = ('rostopic://', 'rosservice://')
 SHARED = ('/tf', '/tf_static', '/clock', '/rosout', '/parameter_events', '/diagnostics')
 """Names that launch files remap for all their nodes, whether each has them or not."""
+OF_LIFECYCLE = '~/transition_event'
+"""A publisher that rclpy does not list."""
 NEAR = 0.7
 """Likeness, of 1, from which a name counts as misspelt: image_raw for image."""
 
@@ -65,41 +68,58 @@ def idle_rules(node: Node, rules: Iterable[Rule], names: Iterable[str]) -> List[
         private or full
     """
     known = {_expanded(node, name): name for name in names}
+    inputs = {str(each.topic_name) for each in node.subscriptions}
     taken = _names_taken(node)
     found = []
     for rule in rules:
         if rule.node not in ('', node.get_name()):
             continue
         name, target = _expanded(node, rule.name), _expanded(node, rule.target)
-        if not name or name in known or name in SHARED:
+        if not name or name in known or name in (*SHARED, _expanded(node, OF_LIFECYCLE)):
             continue
         if target in taken and target not in known:
             continue  # a name that a parameter gives, or a service of rclpy
-        meant = _meant(name, target, rule, known)
+        meant = _meant(node, name, rule, known)
+        if target in known:
+            if target not in inputs and not rule.node:
+                continue  # who reads what the node publishes
+            meant = f' A rule is FROM:=TO. Meant: {known[target]}{ASSIGNMENT}{rule.name}?'
         if meant or rule.node:
             found.append(f'Remapping {rule.name} to {rule.target} does nothing: the node has no '
                          f'topic or service {name}.{meant}')
     return found
 
 
-def _meant(name: str, target: str, rule: Rule, known: Dict[str, str]) -> str:
-    if target in known:
-        return f' A rule is FROM:=TO. Meant: {known[target]}{ASSIGNMENT}{rule.name}?'
+def _meant(node: Node, name: str, rule: Rule, known: Dict[str, str]) -> str:
     best, likeness = '', NEAR
+    own = _within(node, name)
+    folder, _, last = own.rpartition('/')
+    # /camera/camera_info is a driver's, /camera/camera_inf is nobody's.
+    if folder and not rule.node and last in {each.rpartition('/')[2] for each in known}:
+        return ''
     for full, written in known.items():
-        parts = [each.rpartition('/')[2] for each in (name, full)]
+        other = _within(node, full)
+        other_last = other.rpartition('/')[2]
         near = max(difflib.SequenceMatcher(None, *pair).ratio()
-                   for pair in ((name, full), parts))
+                   for pair in ((own, other), (last, other_last)))
         if near >= likeness and (near > likeness or not best):
             best, likeness = written, near
     return f' Meant: {best}?' if best else ''
+
+
+def _within(node: Node, name: str) -> str:
+    """Return a full name without the node's own or its namespace, which all its names share."""
+    for prefix in (node.get_fully_qualified_name(), node.get_namespace().rstrip('/')):
+        if name.startswith(prefix + '/'):
+            return name[len(prefix) + 1:]
+    return name.lstrip('/')
 
 
 def _expanded(node: Node, name: str) -> str:
     """Return the full name, or nothing where it is none."""
     try:
         return str(node.resolve_topic_name(name, only_expand=True))
-    except InvalidTopicNameException:
+    except (InvalidTopicNameException, rclpy_implementation.RCLError):
         return ''
 
 

@@ -105,8 +105,8 @@ def test_own_size_and_none_leave_the_file_as_it_is(exports):
 def test_fixed_network_of_another_kind_is_refused_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'cache'))
     path = write_color_network(tmp_path / 'colors.onnx')
-    with pytest.raises(ModelError, match='size is fixed to 64 x 64.*not a SegFormer.*expected 64 x 64'
-                                         '.*Leave input_size'):
+    with pytest.raises(ModelError, match='size is fixed to 64 x 64.*not a SegFormer.*'
+                                         'expected 64 x 64.*Leave input_size'):
         at_size(path, color_spec(), (96, 96))
 
 

@@ -52,7 +52,8 @@ def test_rules_are_those_between_ros_args_and_the_next_double_dash():
 
 @pytest.mark.parametrize('rule, name, meant', [
     ('/camera/imge:=/x', '/camera/imge', 'image'), ('imge:=/x', '/imge', 'image'),
-    ('image_raw:=/x', '/image_raw', 'image'), ('/camera/image:=/x', '/camera/image', 'image'),
+    ('image_raw:=/x', '/image_raw', 'image'),
+    ('/camera/camera_inf:=/x', '/camera/camera_inf', 'camera_info'),
     ('camera_inf:=/x', '/camera_inf', 'camera_info'), ('mask:=/x', '/mask', '~/mask'),
     ('~/msk:=/x', '/segformer/msk', '~/mask'),
     ('~/captur:=/x', '/segformer/captur', '~/capture'),
@@ -82,11 +83,23 @@ def test_a_rule_for_this_node_by_name_is_told_though_nothing_is_near(domain):
     'segformer:/rosout:=/log', 'segformer:/clock:=/sim',
     '__node:=front', '__ns:=/robot', 'segformer:__node:=front', '~/get_parameters:=/ask',
     # Of other nodes of a launch file's group; nothing of ours is like them.
+    '/camera/image:=/x', '/camera/camera_info:=/x', 'local_costmap/costmap:=/x',
+    'seg_mask:=~/mask', '~/transition_event:=/x',
     'cmd_vel:=cmd_vel_nav', '/odom:=/odometry/filtered', 'scan:=/lidar/scan', 'joy:=/x',
     # Names of inputs that the parameters decide on; told elsewhere.
     'depth:=/front/depth', 'range:=/sonar', 'image/compressed:=/x', 'image:=image'])
 def test_a_rule_that_works_or_is_another_s_is_not_told(domain, rule):
     assert told(domain, rule) == []
+
+
+@pytest.mark.parametrize('namespace', ['/robot1', '/warehouse/robot_12'])
+@pytest.mark.parametrize('rule', [
+    'scan:=lidar/scan', 'map:=/map', 'odom:=wheel/odom', 'cmd_vel:=/x', 'joint_states:=/x',
+    'gps/fix:=/x', 'goal_pose:=/x', '~/transition_event:=/x', 'camera/image:=/x'])
+def test_a_rule_of_another_node_of_the_namespace_is_not_told(domain, namespace, rule):
+    assert told(domain, '__ns:=' + namespace, rule) == []
+    (text,) = told(domain, '__ns:=' + namespace, rule, 'camera/imge:=/x')
+    assert 'Meant: image?' in text
 
 
 def test_a_topic_that_a_parameter_names_may_be_remapped(domain):
