@@ -68,6 +68,7 @@ if [ -d "$parent" ] && command -v flock > /dev/null; then
     if [ $taken = 75 ]; then
         say "waiting for another install_runtime that works in $parent"
         flock 9
+        taken=0
     fi
     # Any other status: a file system without locks.
 fi
@@ -162,11 +163,18 @@ result = session.run(None, {"x": numpy.array([1, 2], numpy.float32)})[0]
 assert result.tolist() == [2, 4], result
 assert cv2.resize(numpy.zeros((4, 4), numpy.uint8), (2, 2)).shape == (2, 2)
 '
+# Scripts name their interpreter, and activate the folder, by an absolute path.
+rename_in() {
+    local file text
+    for file in "$1"/bin/* "$1/pyvenv.cfg"; do
+        if [ -f "$file" ] && [ ! -L "$file" ] && grep -qIF -- "$2" "$file"; then
+            text=$(cat "$file")
+            printf '%s\n' "${text//"$2"/"$3"}" > "$file"
+        fi
+    done
+}
 works_in() {
     local said status=0
-    if grep -qsF "$folder.new" "$1/bin/activate"; then
-        problem="it was made by an earlier version and cannot be activated"; return 1
-    fi
     said=$("$1/bin/python3" -c "$look" $apt_names 2> /dev/null) || status=$?
     if [ $status != 0 ]; then
         problem=$(reason "$said" "$1/bin/python3" $status "it imported $apt_names"); return 1
@@ -187,6 +195,11 @@ report() {
 }
 wanted="$python $version $pins"
 if [ -e "$record" ] && [ "$(cat "$record")" = "$wanted" ]; then
+    # Earlier versions moved it without telling its scripts.
+    if grep -qsF -- "$folder.new" "$folder/bin/activate"; then
+        rename_in "$folder" "$folder.new" "$folder"
+        say "the scripts in $folder name their place now"
+    fi
     if works_in "$folder"; then
         say "nothing to do"
         report "$folder"
@@ -199,6 +212,11 @@ fi
 
 # Made beside the old one and swapped at the end: a failure on the way changes nothing.
 # The folder has the name that it will have, in one of our own that mktemp names.
+# What one left that was killed; no other works here, since the lock is ours.
+if [ "${taken:-1}" = 0 ]; then
+    find "$parent" -maxdepth 1 -name '.install_runtime.????????' -user "$(id -u)" \
+        -exec rm -rf -- {} +
+fi
 work=$(mktemp -d "$parent/.install_runtime.XXXXXXXX")
 trap 'rm -rf "$work"' EXIT
 new=$work/$(basename "$folder")
@@ -223,13 +241,7 @@ PIP_USER=0 "$new/bin/python3" -m pip install --quiet --disable-pip-version-check
     fail "pip failed; nothing was changed."
 works_in "$new" || fail "the new environment does not work; nothing was changed." "$problem"
 echo "$wanted" > "$new/segformer_ros_runtime.txt"
-# Scripts name their interpreter, and activate the folder, by an absolute path.
-for file in "$new"/bin/* "$new/pyvenv.cfg"; do
-    if [ -f "$file" ] && [ ! -L "$file" ] && grep -qIF "$work/" "$file"; then
-        text=$(cat "$file")
-        printf '%s\n' "${text//"/${work##*/}/"//}" > "$file"
-    fi
-done
+rename_in "$new" "$new" "$folder"
 rm -rf "$folder"
 mv -T "$new" "$folder"
 report "$folder"

@@ -273,7 +273,7 @@ def test_scripts_and_activation_name_the_folder_that_stays(script, stand_in, nam
     assert 'nothing to do' in run([script] + arguments, **environment(str(runtime))).stdout
 
 
-def test_an_environment_of_an_earlier_version_that_cannot_be_activated_is_made_anew(
+def test_scripts_of_an_earlier_version_learn_their_place_and_nothing_is_downloaded(
         script, stand_in):
     folder, arguments, environment = stand_in
     runtime = folder / 'runtime'
@@ -281,8 +281,19 @@ def test_an_environment_of_an_earlier_version_that_cannot_be_activated_is_made_a
     activate = runtime / 'bin' / 'activate'
     activate.write_text(f'VIRTUAL_ENV={runtime}.new\n')
     said = run([script] + arguments, **environment(str(runtime))).stdout
-    assert 'cannot be activated' in said
+    assert 'name their place now' in said and 'nothing to do' in said
+    assert 'installing into' not in said
     assert f'VIRTUAL_ENV={runtime}\n' in activate.read_text()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_that_installs(script, stand_in):
+    folder, arguments, environment = stand_in
+    left, other = folder / '.install_runtime.aB3dE6gH', folder / '.install_runtime.notes'
+    for each in (left, other):
+        each.mkdir()
+        (each / 'file').write_text('')
+    run([script] + arguments, **environment(str(folder / 'runtime')))
+    assert not left.exists() and other.exists()
 
 
 def test_a_real_environment_can_be_activated_after_it_was_moved(script, stand_in, tmp_path):
