@@ -66,6 +66,8 @@ def test_the_remedy_for_an_extra_keeps_the_interpreter_and_its_numpy(monkeypatch
     python = '/opt/mine' if inside else '/home/me/data/segformer_ros/runtime'
     assert f'{python}/bin/python3 -m pip install rosbags tqdm Jinja2 numpy==1.21.5"' in said
     assert ('install_runtime' in said) is not inside
+    monkeypatch.setenv('SEGFORMER_ROS_RUNTIME', '/data/rt')
+    assert ('/data/rt/bin/python3 -m pip' in install.with_extra('evaluation')) is not inside
 
 
 def test_no_other_module_tells_anyone_to_pip_install_a_runtime(project_root):

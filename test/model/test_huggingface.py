@@ -212,6 +212,7 @@ def test_published_form_of_mobilevit_is_bgr_of_0_to_1_at_the_size_of_its_crop(re
     # What is stated counts, whatever the kind.
     assert read(dict(config, image_mean=[0.5, 0.5, 0.5])).mean == (0.5, 0.5, 0.5)
     assert read(dict(config, do_normalize=True)).mean == IMAGENET_MEAN
+    assert read(dict(config, crop_size=None)).input_size_wh is None
     # An older form, of the same processor.
     old = read({'crop_size': 512, 'do_center_crop': True, 'do_flip_channels': True,
                 'do_resize': True, 'feature_extractor_type': 'MobileViTFeatureExtractor',

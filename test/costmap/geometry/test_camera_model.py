@@ -219,6 +219,8 @@ def test_scaling_agrees_with_opencv_resizing():
      "Unknown distortion model.*'plum_bob'.*rational.*Did you mean 'plumb_bob'[?]"),
     ({'distortion_model': 'inverse_brown_conrady'},
      "model.*'inverse_brown_conrady'; expected [^?]*none[.] Cal"),
+    ({'distortion_model': 'eqidistant', 'd': (0.0,) * 4}, "mean 'equidistant'"),
+    ({'distortion_model': 'kanala_brandt', 'd': (0.0,) * 4}, "mean 'kannala_brandt'"),
     ({'distortion_model': 'omni', 'd': (0.0,) * 5}, "Unknown distortion model.*'omni'"),
     ({'distortion_model': 'thin_prism_fisheye', 'd': ()}, "Unknown.*'thin_prism_fisheye'"),
     ({'distortion_model': 'kannala_brandt8', 'd': (0.0,) * 8}, "Unknown.*'kannala_brandt8'"),

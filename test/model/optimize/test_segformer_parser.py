@@ -79,6 +79,14 @@ def test_graph_with_a_loop_is_refused(name):
         parse_segformer(model, 'pixel_values', 'logits')
 
 
+def test_outputs_and_inputs_without_a_name_are_no_tensor():
+    model = export()
+    relu = next(node for node in model.graph.node if node.op_type == 'Relu')
+    relu.output.append('')
+    relu.input.append('')
+    parse_segformer(model, 'pixel_values', 'logits')
+
+
 @pytest.mark.parametrize('style', sorted(STYLES))
 def test_every_weight_of_the_file_is_used_once(style):
     model = export(style)

@@ -437,7 +437,8 @@ def test_what_other_programs_changed_is_named_offline_where_it_lies(hub, tmp_pat
 
 
 @pytest.mark.parametrize('spoil', [
-    {'files': []}, {'files': {}}, {'path': 'other.onnx'}, {'path': None}, {'files': 'x'}])
+    {'files': []}, {'files': {}}, {'path': 'other.onnx'}, {'path': None}, {'path': []},
+    {'files': 'x'}])
 def test_record_without_sense_is_an_error_and_fetched_anew(hub, spoil):
     fetch()
     index = hub_store._index_path(NAME)

@@ -106,6 +106,10 @@ def test_a_clock_that_does_not_run_is_told_once_and_is_a_warning():
     found = costmap_status(costmap._replace(reports={'front': reports['front']}), '', ACTIVE,
                            parameters())
     assert (found.level, found.message) == (WARN, 'no time comes')
+    # A clock that stands: no image comes, and no camera has a fault of its own.
+    found = costmap_status(costmap._replace(reports={'front': used(10.0).report(30.0)}), '',
+                           ACTIVE, parameters())
+    assert (found.level, found.message) == (WARN, 'no time comes')
     # What is wrong beside it still is.
     found = costmap_status(costmap, '', ACTIVE, parameters())
     assert (found.level, found.message) == (
