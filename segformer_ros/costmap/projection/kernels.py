@@ -213,8 +213,14 @@ class ProjectionKernels(GridPasses):
         return samples
 
     def scan_bins(self, samples: Samples, ranges: arrays.Float32, reading: Reading) -> Shown:
-        """Return what a mask shows, by bin."""
+        """
+        Return what a mask shows, by bin.
+
+        :raises ValueError: the samples have no pixels, as those of :meth:`walk_bins`
+        """
         bins, count = samples.pixels.shape
+        if count != len(ranges):
+            raise ValueError(f'{count} pixels a bin for {len(ranges)} ranges')
         own, shown = _room_for_contacts(bins), _shown(bins)
         self._library.scan_bins(
             _address(samples.pixels), bins, count, _address(samples.first), _address(samples.end),

@@ -74,8 +74,9 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
         except RCLError as error:
             # The first participant is made here, and with it SROS2 begins.
             print(f"Cannot start: the node cannot be made: {one_line(error)}. "
-                  'Correct its name and namespace, or the ROS variables of the environment '
-                  '(ROS_SECURITY_..., RMW_IMPLEMENTATION).', file=sys.stderr)
+                  'Correct its name and namespace, the ROS variables of the environment '
+                  '(ROS_SECURITY_..., RMW_IMPLEMENTATION, ROS_DOMAIN_ID), or the DDS profile.',
+                  file=sys.stderr)
             return WRONG_START
         executor = SingleThreadedExecutor()
         executor.add_node(node)
