@@ -100,7 +100,9 @@ def _values(projector: GroundProjector, view: LabelledView, costs: CostTable, gr
     # A mount's first mask is walked, later ones are read from a table.
     scans = [projector.scan(view, costs) for _ in range(2)]
     table = projector.table(view.camera, view.pose.ground_from_camera)
-    values = scans[0].table[7:10] + scans[0][1:] + table[7:] + scans[1][1:]
+    # Of walked samples no pixels are kept.
+    walked = scans[0].table.samples._replace(pixels=table.pixels[:0])
+    values = walked + scans[0][1:] + table.samples + scans[1][1:]
     return [np.asarray(each).tobytes() for each in values] + _bits(
         projector.project(view, costs, grid))
 

@@ -70,7 +70,7 @@ class ScanTable(NamedTuple):
     @property
     def samples(self) -> Samples:
         """Return the fields that say what is in view."""
-        return Samples(*self[7:])
+        return Samples(self.first, self.end, self.edge_pixels, self.pixels)
 
     def bins_of(self, x: arrays.Float32, y: arrays.Float32) -> Tuple[arrays.Index, arrays.Bool]:
         """
@@ -109,7 +109,8 @@ class BinLines(NamedTuple):
 
     def table(self, samples: Samples) -> ScanTable:
         """Return the table of these lines' samples."""
-        return ScanTable(*self[:7], *samples)
+        return ScanTable(self.foot, self.height, self.heading, self.start, self.step,
+                         self.directions, self.ranges, *samples)
 
 
 class ViewRays(NamedTuple):
