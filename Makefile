@@ -253,11 +253,12 @@ test-core-oldest test-core-newest:
 		if [ -z "$$python" ] && [ $$version = 3.14 ] &&
 				tools/environment/debian_root.sh forky .venv-debian-forky; then
 			in_root=(tools/environment/in_root.sh .venv-debian-forky)
-			"$${in_root[@]}" tools/install_runtime.sh
+			# A folder of its own: tests of the installer make and remove the usual one meanwhile.
+			"$${in_root[@]}" SEGFORMER_ROS_RUNTIME=/opt/segformer_ros/core tools/install_runtime.sh
 			echo "core tests on CPython 3.14 with the packages of a Debian's apt (forky)"
 			"$${in_root[@]}" SEGFORMER_ROS_TEST_ENVIRONMENT=core314 \
 				SEGFORMER_ROS_STRICT_SKIPS=$${SEGFORMER_ROS_STRICT_SKIPS:-} \
-				/opt/segformer_ros/runtime/bin/python3 -m pytest -p no:cacheprovider \
+				/opt/segformer_ros/core/bin/python3 -m pytest -p no:cacheprovider \
 				$$tests $(NOT_SLOW) 2>&1 | sed -u "s/^/[core314] /"
 			has_newest=yes
 			continue

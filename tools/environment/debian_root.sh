@@ -17,6 +17,9 @@ for tool in mmdebstrap unshare chroot; do
 done
 unshare --mount true 2> /dev/null || cannot "mounting is not permitted"
 
+# Two lanes of tests may want it at the same time.
+exec 9< "$(dirname "$folder")"
+flock 9
 if [ "$(cat "$folder/complete" 2> /dev/null)" != "$packages" ]; then
     rm -rf "$folder"
     echo "making a Debian ($suite) in $folder"
