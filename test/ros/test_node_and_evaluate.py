@@ -158,8 +158,7 @@ class Player:
                 self._tick()
             self._publishers[topic].publish(message)
             if topic == drive_bag.RANGE:
-                # On a topic of its own, best effort: the image must not overtake it, or the node
-                # takes the reading before it, which lies some cells off.
+                # On a topic of its own, best effort: the image must not overtake it.
                 self._creep(0.2)
         grids[image] = self._grid_of(image)
         return grids
