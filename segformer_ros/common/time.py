@@ -6,7 +6,6 @@ Stamps of messages as nanoseconds, and back; percentiles of durations.
 Stamps may be those of any library.
 """
 
-import math
 from typing import Any, Sequence, Tuple
 
 NANOSECONDS = 10 ** 9
@@ -38,9 +37,12 @@ def nanoseconds_to_stamp(nanoseconds: int) -> Tuple[int, int]:
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """
-    Return the smallest sample that at least a share of all does not exceed (nearest rank).
+    Return a percentile, on the line between the two nearest samples, as numpy has it by default.
 
     :param ordered: one sample or more, ascending
     :param share: 0..1
     """
-    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

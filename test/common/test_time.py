@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy as np
 import pytest
 
 from segformer_ros.common.time import nanoseconds_to_stamp
@@ -21,7 +22,12 @@ def test_stamps_come_back_to_the_nanosecond(sec, nanosec, nanoseconds):
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(0, 16))
-def test_percentile_is_the_smallest_sample_that_a_share_does_not_exceed(samples, sixteenths):
-    enough = [sample for sample in samples
-              if 16 * sum(other <= sample for other in samples) >= sixteenths * len(samples)]
-    assert percentile(sorted(samples), sixteenths / 16) == min(enough)
+def test_percentiles_are_those_of_numpy(samples, sixteenths):
+    assert percentile(sorted(samples), sixteenths / 16) == pytest.approx(
+        np.percentile(samples, 100 * sixteenths / 16))
+
+
+@pytest.mark.parametrize('share, value', [(0.0, 1.0), (0.25, 2.0), (0.5, 3.0), (0.875, 11.5),
+                                          (1.0, 15.0)])
+def test_percentiles_lie_between_the_two_nearest_samples(share, value):
+    assert percentile([1.0, 2.0, 3.0, 8.0, 15.0], share) == pytest.approx(value)

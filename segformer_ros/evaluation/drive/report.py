@@ -4,7 +4,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-import numpy as np
+from segformer_ros.common.time import percentile
 from segformer_ros.evaluation.drive import judge
 
 
@@ -26,7 +26,7 @@ def summary(world: str, seed: int, model: str, goals: List[judge.GoalFigures], c
             ) -> Dict[str, Any]:
     """Return all figures of a drive, ready for JSON."""
     ratios = [ratio for ratio in map(judge.path_ratio, goals) if ratio is not None]
-    latencies = np.array(costs.latencies, float)
+    latencies = sorted(costs.latencies)
     return {
         'world': world, 'seed': seed, 'model': model,
         'goals': len(goals), 'reached': sum(goal.reached for goal in goals),
@@ -38,8 +38,8 @@ def summary(world: str, seed: int, model: str, goals: List[judge.GoalFigures], c
         'simulated_seconds': _rounded(costs.simulated), 'wall_seconds': _rounded(costs.wall),
         'real_time_factor': _rounded(costs.simulated / costs.wall if costs.wall else None),
         'image_to_costmap': {
-            'p50': _rounded(float(np.percentile(latencies, 50))) if len(latencies) else None,
-            'p95': _rounded(float(np.percentile(latencies, 95))) if len(latencies) else None},
+            'p50': _rounded(percentile(latencies, 0.50)) if latencies else None,
+            'p95': _rounded(percentile(latencies, 0.95)) if latencies else None},
         'processor_seconds': {name: _rounded(value) for name, value in costs.processor.items()},
         'by_goal': [goal.as_json() for goal in goals]}
 

@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple, Sequence
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common.time import percentile
 
 # One frame's way: stored bytes to RGB, RGB to tensor, network, logits to mask and confidence.
 STAGES = ('decode', 'preprocess', 'infer', 'postprocess')
@@ -66,12 +67,11 @@ def summarize(seconds: arrays.Float64) -> Dict[str, float]:
     """
     Return mean, percentiles and maximum in milliseconds, by :data:`LATENCY_COLUMNS`.
 
-    Percentiles are numpy's, with linear interpolation between the nearest ranks.
-
     :param seconds: (F,), at least one
     """
     milliseconds = 1000.0 * seconds
-    values = [milliseconds.mean(), *np.percentile(milliseconds, PERCENTILES), milliseconds.max()]
+    values = [milliseconds.mean(), *(percentile_ms(seconds.tolist(), each) for each in PERCENTILES),
+              milliseconds.max()]
     return {name: round(float(value), 3) for name, value in zip(LATENCY_COLUMNS, values)}
 
 
@@ -82,7 +82,7 @@ def percentile_ms(seconds: Sequence[float], percent: float) -> float:
     :param seconds: at least one
     :param percent: 0 is the least, 50 the median, 100 the most
     """
-    return 1e3 * float(np.percentile(seconds, percent))
+    return 1e3 * float(percentile(sorted(seconds), percent / 100.0))
 
 
 def latency_table(timings: arrays.Float64) -> Dict[str, Dict[str, float]]:

@@ -18,7 +18,7 @@ LATENCY_WINDOW = 256
 
 
 class Percentiles(NamedTuple):
-    """Nearest-rank percentiles, in the unit of the samples."""
+    """Percentiles, in the unit of the samples."""
 
     p50: float
     p95: float
