@@ -70,8 +70,9 @@ def summarize(seconds: arrays.Float64) -> Dict[str, float]:
     :param seconds: (F,), at least one
     """
     milliseconds = 1000.0 * seconds
-    values = [milliseconds.mean(), *(percentile_ms(seconds.tolist(), each) for each in PERCENTILES),
-              milliseconds.max()]
+    values = [
+        milliseconds.mean(), *(percentile_ms(seconds.tolist(), each) for each in PERCENTILES),
+        milliseconds.max()]
     return {name: round(float(value), 3) for name, value in zip(LATENCY_COLUMNS, values)}
 
 
