@@ -84,7 +84,7 @@ def run(tmp_path_factory):
     cvat.write(capture._replace(frames=frames), labels)
     out = os.path.join(folder, 'out')
     common = [capture.folder, '--labels', labels, '--out', out, '--simulated', '4', '--kinds',
-              'indoor', '--steps', '40', '--batch', '4'] + SIZE
+              'indoor', '--steps', '60', '--batch', '4'] + SIZE
     first = fine_tune(*common, '--minutes', '0.02')
     assert first[0] == 0, first[1]
     second = fine_tune(*common)
@@ -96,8 +96,8 @@ def run(tmp_path_factory):
 def test_run_goes_on_from_its_checkpoint(run):
     _, said, report = run
     assert 'going on from step ' in said
-    assert 0 < int(said.split('going on from step ')[1].split()[0]) < 40
-    assert report['training']['steps'] == 40
+    assert 0 < int(said.split('going on from step ')[1].split()[0]) < 60
+    assert report['training']['steps'] == 60
 
 
 def test_network_learns_what_it_got_wrong_and_a_class_that_it_never_knew(run):
