@@ -4,7 +4,7 @@
 
 import argparse
 import math
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Set
 
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
@@ -16,8 +16,6 @@ from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.strict_yaml import nearest_text
 from segformer_ros.ros.node.stop_signal import StopRequest
-
-CLOCK, CLOCK_TYPE = '/clock', 'rosgraph_msgs/msg/Clock'
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -93,12 +91,10 @@ def play(options: argparse.Namespace) -> int:
         with BagPartReader(parts[0]) as reader:
             _check_topics([*options.topics, *remaps],
                           {each.topic for each in reader.connections()})
-            played_rows = [each for each in reader.connections() if each.msgcount
-                           and (not options.topics or each.topic in options.topics)]
-            _check_types([(remaps.get(each.topic, each.topic), each.msgtype)
-                          for each in played_rows], options.clock > 0)
-            for row in played_rows:
-                player.advertise(row.topic, row.msgtype, is_latched(row))
+            for connection in reader.connections():
+                if connection.msgcount and (not options.topics
+                                            or connection.topic in options.topics):
+                    player.advertise(connection.topic, connection.msgtype, is_latched(connection))
         messages, late = 0, 0.0
         # Subscribers need the publishers for some time before they hear them.
         while player.pause(options.delay):
@@ -125,17 +121,6 @@ def _check_topics(wanted: List[str], recorded: Set[str]) -> None:
             raise ConfigurationError('No such topic in the recording', got=name,
                                      expected='one of ' + ', '.join(sorted(recorded)),
                                      remedy=nearest_text(name, recorded))
-
-
-def _check_types(published: List[Tuple[str, str]], with_clock: bool) -> None:
-    """Refuse two types on one topic, which no publisher can have."""
-    types = {CLOCK: CLOCK_TYPE} if with_clock else {}
-    for name, type_name in published:
-        topic = '/' + name.lstrip('/')
-        if types.setdefault(topic, type_name) != type_name:
-            raise ConfigurationError(
-                'Two types would be published on one topic', got=f'{type_name} on {topic}',
-                expected=types[topic], remedy='Change --remap, or leave one out with --topics.')
 
 
 def parse_remaps(words: List[str]) -> Dict[str, str]:

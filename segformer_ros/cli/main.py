@@ -27,7 +27,6 @@ COMMANDS = {
 }
 """Name of each command, which is also its module in this folder, and what it does."""
 
-"""Names the virtual environment to run in; tools/install_runtime.sh reads it too."""
 APT_PACKAGES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'PIL': 'python3-pil',
                 'yaml': 'python3-yaml'}
 FAILED = 2

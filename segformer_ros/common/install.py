@@ -7,7 +7,7 @@ import sys
 from typing import List
 
 VARIABLE = 'SEGFORMER_ROS_RUNTIME'
-"""Names another folder for it."""
+"""Names the virtual environment to run in; tools/install_runtime.sh reads it too."""
 COMMAND = 'ros2 run segformer_ros install_runtime'
 """Works from a checkout and from an installed package."""
 RUNTIME = (f'Install it: "{COMMAND}" (docs/install.md; JetPack 4 and 5: docs/jetson.md), or in a '

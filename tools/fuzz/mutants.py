@@ -15,13 +15,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, 'tools', 'measure')]
+
+from checkout_copy import checkout_copy  # noqa: E402, I100
+
 TABLE = os.path.join(ROOT, 'test', 'data', 'fuzz_mutants.yaml')
-COPIED = ('segformer_ros', 'config', 'models', 'test', 'tools')
 SEED = 1
 
 
@@ -72,12 +74,7 @@ def main():
     parser.add_argument('--seconds', type=int, default=60)
     options = parser.parse_args()
     missed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copy = os.path.join(folder, 'copy')
-        for name in COPIED:
-            shutil.copytree(os.path.join(ROOT, name), os.path.join(copy, name), symlinks=True,
-                            ignore=shutil.ignore_patterns('__pycache__'))
-        shutil.copy(os.path.join(ROOT, 'package.xml'), copy)
+    with checkout_copy() as copy:
         for number, mutant in enumerate(load()):
             if options.numbers and number not in options.numbers:
                 continue

@@ -268,10 +268,11 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     if model == _EQUIDISTANT:
         return EquidistantDistortion(_padded(distortion_model, values, (4,)))
     if model not in _POLYNOMIAL_LENGTHS:
+        near = _near(plain)
         # A misspelt fisheye is one, too.
         if any(values) or any(part in plain for part in _BENT) \
-                or _SPELLINGS.get(_near(plain), _near(plain)) == _EQUIDISTANT:
-            raise _unknown(distortion_model, plain)
+                or _SPELLINGS.get(near, near) == _EQUIDISTANT:
+            raise _unknown(distortion_model, near)
         _tell_once(distortion_model)
         model = 'none'
     # No distortion, however many zeros say so.
@@ -282,8 +283,7 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     return PolynomialDistortion(values[:12])
 
 
-def _unknown(distortion_model: str, plain: str) -> InvalidInputError:
-    near = _near(plain)
+def _unknown(distortion_model: str, near: str) -> InvalidInputError:
     meant = f'Did you mean {near!r}? ' if near else ''
     return InvalidInputError(
         'Unknown distortion model in CameraInfo', got=repr(distortion_model[:40]),

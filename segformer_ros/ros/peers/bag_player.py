@@ -11,13 +11,14 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.evaluation.replay.recording import Stored
 from segformer_ros.evaluation.sources.bag_reader import ros2_type_name
 from segformer_ros.evaluation.sources.bag_scene import TF_STATIC
 
-CLOCK = '/clock'
+CLOCK, CLOCK_TYPE = '/clock', 'rosgraph_msgs/msg/Clock'
 DEPTH = 10
 # The clock runs on after the last message, so that what is in work ends in a time that passes.
 LINGER_S = 1.0
@@ -59,8 +60,10 @@ class BagPlayer:
         self._is_stopped = is_stopped
         self._publishers: Dict[str, Publisher] = {}
         self._unknown: Set[str] = set()
+        self._types: Dict[str, str] = {}  # by the topic that is published
         self._clock: Optional[Publisher] = None
         if pace.clock_hz > 0:
+            self._types[CLOCK] = CLOCK_TYPE
             self._clock = node.create_publisher(Clock, CLOCK, DEPTH)
         self._started = 0.0
         self._first_ns = 0
@@ -74,9 +77,16 @@ class BagPlayer:
 
         :param type_name: such as ``sensor_msgs/msg/Image``
         :param is_latched: as it was recorded
+        :raises ConfigurationError: what is published there has another type
         """
         if topic in self._publishers or topic in self._unknown:
             return
+        name = self._node.resolve_topic_name(self._remaps.get(topic, topic))
+        if self._types.setdefault(name, type_name) != type_name:
+            raise ConfigurationError(
+                'Two types would be published on one topic', got=f'{type_name} on {name}',
+                expected=self._types[name],
+                remedy='Change --remap, or leave one out with --topics.')
         message_type = message_class(type_name)
         if message_type is None:
             self._unknown.add(topic)
@@ -84,7 +94,7 @@ class BagPlayer:
                 f'{topic} is not played: {type_name} is not installed.')
             return
         self._publishers[topic] = self._node.create_publisher(
-            message_type, self._remaps.get(topic, topic), qos.QoSProfile(
+            message_type, name, qos.QoSProfile(
                 depth=DEPTH, reliability=qos.ReliabilityPolicy.RELIABLE,
                 durability=qos.DurabilityPolicy.TRANSIENT_LOCAL if is_latched or topic == TF_STATIC
                 else qos.DurabilityPolicy.VOLATILE))
