@@ -60,7 +60,7 @@ class GraphReader:
                     if missing[id(node)] == 0:
                         ready.append(node)
         if reached != len(missing):
-            raise UnsupportedGraphError('the graph has a loop, or computes a tensor twice')
+            raise UnsupportedGraphError('the graph has a loop')
 
     def weight_dtypes(self) -> Iterator[Tuple[str, str]]:
         """Yield name and ONNX element type of every constant that the file stores apart."""
