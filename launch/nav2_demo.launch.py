@@ -33,6 +33,10 @@ SERVERS = (('nav2_controller', 'controller_server', TO_SMOOTHER),
            ('nav2_velocity_smoother', 'velocity_smoother', TO_SMOOTHER),
            ('nav2_collision_monitor', 'collision_monitor', []))
 
+DISTRO = os.environ.get('ROS_DISTRO', '')
+# Releases in which Nav2 sends Twist unless told otherwise; none is set in a plain environment.
+UNSTAMPED = ('', 'humble', 'iron', 'jazzy')
+
 ARGUMENTS = [
     DeclareLaunchArgument('world', default_value='indoor', choices=['indoor', 'outdoor'],
                           description='Kind of world; its costs are taken too.'),
@@ -41,8 +45,9 @@ ARGUMENTS = [
                           description='Whether anybody walks about.'),
     DeclareLaunchArgument('model', default_value='segformer_sim',
                           description='Name or path of the model.'),
-    DeclareLaunchArgument('stamped', default_value='false', choices=['true', 'false'],
-                          description='Commands are TwistStamped: true for Kilted and later.'),
+    DeclareLaunchArgument('stamped', default_value='false' if DISTRO in UNSTAMPED else 'true',
+                          choices=['true', 'false'], description='Commands are TwistStamped, '
+                          'which is the default of Nav2 from Kilted on. Not on Humble.'),
     DeclareLaunchArgument('params_file', default_value=PathJoinSubstitution(
         [FindPackageShare('segformer_ros'), 'config', 'nav2_demo.yaml']),
         description='Parameters of Nav2, over those that nav2_bringup ships.'),
@@ -62,12 +67,18 @@ def generate_launch_description():
     sim_time = {'use_sim_time': True}
     nav2 = [PathJoinSubstitution(
         [FindPackageShare('nav2_bringup'), 'params', 'nav2_params.yaml']),
-        LaunchConfiguration('params_file'), sim_time]
+        LaunchConfiguration('params_file')]
+    if DISTRO == 'humble':
+        nav2.append(PathJoinSubstitution(
+            [FindPackageShare('segformer_ros'), 'config', 'nav2_humble.yaml']))
+    # Humble has no such switch, and passes over it.
+    nav2.append(dict(sim_time, enable_stamped_cmd_vel=LaunchConfiguration('stamped')))
     rviz_config = PathJoinSubstitution(
-        [FindPackageShare('segformer_ros'), 'config', 'segformer.rviz'])
+        [FindPackageShare('segformer_ros'), 'config', 'nav2_demo.rviz'])
     robot = Node(
         package='segformer_ros', executable='simulated_camera', namespace='camera',
-        output='screen', remappings=[('cmd_vel', '/cmd_vel'), ('odom', '/odom')],
+        output='screen', remappings=[('cmd_vel', '/cmd_vel'), ('odom', '/odom'),
+                                     ('robot_description', '/robot_description')],
         parameters=[{'world': LaunchConfiguration('world'), 'seed': LaunchConfiguration('seed'),
                      'people': LaunchConfiguration('people'), 'width': 320, 'height': 240,
                      'pose_source': 'cmd_vel', 'publish_clock': True,

@@ -56,7 +56,7 @@ ROOMS = {
 ORDERS = {
     'inference': (('base',), ('cuda',), ('onnxrt',), ('ov', 'trt'), ('selection',)),
     'evaluation': (('sources',), ('metrics',), ('run',), ('report',),
-                   ('benchmark', 'replay', 'demo', 'hardware'), ('drive',)),
+                   ('benchmark', 'replay', 'demo', 'hardware', 'quantization'), ('drive',)),
     'ros': (('io',), ('parameters',), ('costmap', 'peers'), ('capture',), ('node', 'doctor')),
 }
 MOST_MODULES = 16

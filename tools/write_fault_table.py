@@ -4,9 +4,14 @@
 """Put the results of ``make faults`` into docs/reliability.md."""
 
 import json
+import os
 import sys
 
-BEGIN, END = '<!-- faults: made by make faults -->', '<!-- end of faults -->'
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), 'docs')]
+
+import marked  # noqa: E402, I100
+
+MARKS = marked.Marks('<!-- faults: made by make faults -->', '<!-- end of faults -->')
 
 
 def main(page, *results):
@@ -21,12 +26,7 @@ def main(page, *results):
             found = json.load(stream)
         rows.update((row['test'], row) for row in found['rows'])
     found['rows'] = list(rows.values())
-    with open(page, encoding='utf-8') as stream:
-        text = stream.read()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    with open(page, 'w', encoding='utf-8') as stream:
-        stream.write(head + BEGIN + '\n' + table(found) + END + tail)
+    marked.replace(page, MARKS, table(found))
     return 0 if all(row['passed'] for row in found['rows']) else 1
 
 

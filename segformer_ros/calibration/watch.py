@@ -3,9 +3,12 @@
 """
 A watch on the mount of a camera while the robot drives.
 
-The same residuals as a calibration's, of a few corners of the ground at a time, and the newest
-pairs of images alone. Odometry's own errors of each pair are eliminated, as in solver.py.
-numpy is enough for it.
+The same residuals as a calibration's, of a few corners of the ground at a time. Odometry's own
+errors of each pair are eliminated, as in solver.py. numpy is enough for it.
+
+The newest pairs of images alone say what the pitch is. Height, roll and yaw are told by those
+before them as well, fading: a bump tips a camera in a moment, while tyres and loads take their
+time. Without that a bump would need twice as many pairs until it is sure.
 """
 
 import collections
@@ -28,16 +31,20 @@ CORNERS = 100
 """In each image at most."""
 LEAST_POINTS = 8
 """Of a pair of images below which it says nothing."""
-WINDOW = 8
-"""Newest pairs of images that count: some three seconds."""
+WINDOW = 6
+"""Newest pairs of images that count in full: some two seconds."""
 LEAST_PAIRS = 4
 PACE = 0.3
 """Seconds between two images that are used, at least; of a fast robot half of _MOST_WAY."""
 # Metres between two images that are compared, at most: beyond it they share too little ground.
 _MOST_WAY = 1.0
-# Of what is unknown, standard deviations: height as its share, then pitch, roll, yaw. A bump moves
-# all of them; a load or a tyre the first two.
+# Of what is unknown, standard deviations: height as its share, then pitch, roll, yaw.
 _PRIOR = np.array([0.10, math.radians(4.0), math.radians(2.0), math.radians(2.0)])
+# Pairs that have left the window count this much less with each that follows, some ten seconds
+# in all; and the others than pitch may have changed by so much since.
+_FADING = 0.97
+_CHANGED = np.array([0.015, math.radians(0.3), math.radians(0.3)])
+_OTHERS = [0, 2, 3]
 _STEPS = np.array([1e-4, 1e-5, 1e-5, 1e-5])
 # Odometry between two images: share of the way and of the turn, and what comes on top.
 _SHARE, _METRES, _RADIANS = 0.02, 0.001, 0.0005
@@ -91,9 +98,32 @@ class _Kept(NamedTuple):
 
 
 class _Evidence(NamedTuple):
+    """Normal equations of the whole error, ``matrix.dot(error) = vector``."""
+
     matrix: arrays.Float64
     vector: arrays.Float64
     points: int
+
+
+_NO_EVIDENCE = _Evidence(np.zeros((4, 4)), np.zeros(4), 0)
+
+
+def is_a_step(last_stamp: float, last_odom_from_ground: arrays.Float64, stamp: float,
+              pose: transforms.CameraPose) -> bool:
+    """
+    Return whether an image is far enough from the last one that was used.
+
+    :param last_stamp: seconds
+    :param last_odom_from_ground: (4, 4) then
+    :param stamp: seconds
+    """
+    if not 0.0 <= stamp - last_stamp <= _MOST_TIME:
+        return True
+    way = float(np.hypot(*(pose.odom_from_ground[:2, 3] - last_odom_from_ground[:2, 3])))
+    # Of a fast robot sooner: two images too far apart have nothing in common.
+    if stamp - last_stamp < PACE and way < 0.5 * _MOST_WAY:
+        return False
+    return way >= 0.7 * min(0.15, max(0.05, 0.2 * float(pose.ground_from_camera[2, 3])))
 
 
 class MountWatch:
@@ -115,6 +145,8 @@ class MountWatch:
         self._last: Optional[_Kept] = None
         self._pairs: Deque[_Evidence] = collections.deque(maxlen=WINDOW)
         self._weights: List[float] = []
+        self._before = _NO_EVIDENCE
+        self._known = _known_of_others(_NO_EVIDENCE)
         self._error: arrays.Float64 = np.zeros(len(_PRIOR))
 
     def wants(self, stamp: float, pose: transforms.CameraPose) -> bool:
@@ -124,18 +156,14 @@ class MountWatch:
         :param stamp: seconds
         """
         last = self._last
-        if last is None or not 0.0 <= stamp - last.stamp <= _MOST_TIME:
-            return True
-        way = float(np.hypot(*(pose.odom_from_ground[:2, 3] - last.odom_from_ground[:2, 3])))
-        # Of a fast robot sooner: two images too far apart have nothing in common.
-        if stamp - last.stamp < PACE and way < 0.5 * _MOST_WAY:
-            return False
-        return way >= 0.7 * min(0.15, max(0.05, 0.2 * float(pose.ground_from_camera[2, 3])))
+        return last is None or is_a_step(last.stamp, last.odom_from_ground, stamp, pose)
 
     def forget(self) -> None:
         """Begin anew: time or the place has jumped."""
         self._last = None
         self._pairs.clear()
+        self._before = _NO_EVIDENCE
+        self._known = _known_of_others(_NO_EVIDENCE)
         self._error = np.zeros(len(_PRIOR))
 
     def add(self, frame: WatchedFrame) -> bool:
@@ -157,6 +185,9 @@ class MountWatch:
         evidence = self._compare(first, kept)
         if evidence is None:
             return False
+        if len(self._pairs) == WINDOW:
+            self._before = _faded(self._before, self._pairs[0], self._weights[0])
+            self._known = _known_of_others(self._before)
         self._pairs.append(evidence)
         self._weights = [1.0] * len(self._pairs)
         for _ in range(_ROUNDS):
@@ -184,8 +215,7 @@ class MountWatch:
             sum(each.points for each in self._pairs))
 
     def _sums(self) -> Tuple[arrays.Float64, arrays.Float64]:
-        matrix = np.diag(1.0 / _PRIOR ** 2)
-        vector = np.zeros(len(_PRIOR))
+        matrix, vector = self._known
         for each, weight in zip(self._pairs, self._weights):
             matrix = matrix + weight * each.matrix
             vector = vector + weight * each.vector
@@ -214,6 +244,25 @@ class MountWatch:
             return None
         trust = np.array([_SHARE * way + _METRES] * 2 + [_SHARE * turned + _RADIANS])
         return pair.evidence(tracks, self._error, trust)
+
+
+def _faded(before: _Evidence, newest: _Evidence, weight: float) -> _Evidence:
+    """Return what is known before the window, with the pair that leaves it."""
+    return _Evidence(_FADING * before.matrix + weight * newest.matrix,
+                     _FADING * before.vector + weight * newest.vector, 0)
+
+
+def _known_of_others(before: _Evidence) -> Tuple[arrays.Float64, arrays.Float64]:
+    """Return normal equations with what earlier pairs tell of all but the pitch."""
+    covariance = np.linalg.inv(before.matrix + np.diag(1.0 / _PRIOR ** 2))
+    found = covariance.dot(before.vector)[_OTHERS]
+    # Whatever the pitch was then.
+    block = np.ix_(_OTHERS, _OTHERS)
+    certain = np.linalg.inv(covariance[block] + np.diag(_CHANGED ** 2))
+    known, vector = np.diag(1.0 / _PRIOR ** 2), np.zeros(len(_PRIOR))
+    known[block] = certain
+    vector[_OTHERS] = certain.dot(found)
+    return known, vector
 
 
 class _Pair:

@@ -9,12 +9,14 @@ import cv2
 from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.pipeline import CameraView
+from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import Grouping
 
-SERVICE, DEPTH, FLICKER, UNSURE, TRICKLE = 'service', 'depth', 'flicker', 'unsure', 'trickle'
-REASONS = (SERVICE, DEPTH, FLICKER, UNSURE, TRICKLE)
+SERVICE, DEPTH, LIDAR, FLICKER, UNSURE, TRICKLE = (
+    'service', 'depth', 'lidar', 'flicker', 'unsure', 'trickle')
+REASONS = (SERVICE, DEPTH, LIDAR, FLICKER, UNSURE, TRICKLE)
 """Where several hold, the first one is written down."""
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -35,10 +37,12 @@ class NetworkIdentity(NamedTuple):
 
 class MeasuredView(NamedTuple):
     """
-    What the costmap knows of a frame with a depth image.
+    What the costmap knows of a frame with a depth image, or with a cloud of a lidar.
 
-    ``view`` holds the depth in metres; ``ego_mask`` (H, W) is 255 where the camera sees its own
-    robot, None where it does not; ``max_range`` in metres.
+    ``view`` holds the depth in metres, where there is one; ``ego_mask`` (H, W) is 255 where the
+    camera sees its own robot, None where it does not; ``max_range`` in metres. ``grid``: the
+    costmap with this frame in it, and ``points`` (N, 3) those of the lidar in the ground frame,
+    metres; None where no lidar is compared.
     """
 
     view: CameraView
@@ -46,6 +50,8 @@ class MeasuredView(NamedTuple):
     settings: DepthSettings
     max_range: float
     ego_mask: Optional[arrays.UInt8] = None
+    grid: Optional[Occupancy] = None
+    points: Optional[arrays.Float64] = None
 
 
 class CandidateFrame(NamedTuple):
@@ -54,7 +60,8 @@ class CandidateFrame(NamedTuple):
 
     ``image`` (H, W, 3) RGB; ``mask`` (H, W) class ids; ``confidence`` (H, W) or None; ``rotate``
     clockwise degrees that turn them upright; ``info`` is the CameraInfo in whatever form the
-    caller's ``surroundings`` take. None of the arrays may change any more.
+    caller's ``surroundings`` take; ``cloud`` likewise that of a lidar whose points ``measured``
+    does not hold yet. None of the arrays may change any more.
     """
 
     camera: str
@@ -67,6 +74,7 @@ class CandidateFrame(NamedTuple):
     network: NetworkIdentity
     info: object = None
     measured: Optional[MeasuredView] = None
+    cloud: object = None
     asked: bool = False
     """Whether ``~/capture`` asked for it."""
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from segformer_ros.capture import frame as frames
+from segformer_ros.capture import lidar
 from segformer_ros.common import arrays
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.costmap.cost_table import GROUND
@@ -53,6 +54,7 @@ class Thresholds(NamedTuple):
     unsure_share: float = 0.15
     flicker_share: float = 0.05
     depth_share: float = 0.15
+    lidar_share: float = 0.15
     trickle_period: float = 60.0
 
 
@@ -97,8 +99,7 @@ class CaptureJudge:
         """
         if frame.measured is not None:
             view = self._latest = coarse_view(frame)
-            score = contradicted_share(frame.measured) if thresholds.depth_share > 0.0 else None
-            return self._verdict(frame, view, frames.DEPTH, score, thresholds.depth_share)
+            return self._contradicted(frame, frame.measured, view, thresholds)
         network, before = self._before.get(frame.camera, (None, None))
         if network is not frame.network:
             before = None  # where two networks differ, neither of them flickers
@@ -128,6 +129,17 @@ class CaptureJudge:
         if self._latest is not None:
             self._kept[frame.camera, verdict.reason] = self._latest
         self._trickled[frame.camera] = now
+
+    def _contradicted(self, frame: frames.CandidateFrame, measured: frames.MeasuredView,
+                      view: CoarseView, thresholds: Thresholds) -> Optional[Verdict]:
+        for reason, threshold, share_of in (
+                (frames.DEPTH, thresholds.depth_share, contradicted_share),
+                (frames.LIDAR, thresholds.lidar_share, lidar.contradicted_share)):
+            if threshold > 0.0:
+                found = self._verdict(frame, view, reason, share_of(measured), threshold)
+                if found is not None:
+                    return found
+        return None
 
     def _verdict(self, frame: frames.CandidateFrame, view: CoarseView, reason: str,
                  score: Optional[float], threshold: float) -> Optional[Verdict]:

@@ -233,6 +233,7 @@ class Store:
             folder = os.path.join(self.folder, part)
             _remove([os.path.join(folder, name) for name in os.listdir(folder)
                      if _OWN_FILE.fullmatch(name) and os.path.join(folder, name) not in known])
+        _remove([os.path.join(self.folder, name + _TEMPORARY) for name in (MANIFEST, CLASSES)])
 
     def _check_free(self, size: int, limits: Limits) -> None:
         disk = os.statvfs(self.folder)

@@ -28,8 +28,8 @@ from segformer_ros.evaluation.benchmark.benchmark import run_benchmark
 from segformer_ros.evaluation.benchmark.report import markdown
 from segformer_ros.evaluation.metrics.performance import machine_description
 from segformer_ros.inference.ov import backend as ov_backend
+from segformer_ros.model import verdicts
 from segformer_ros.model.optimize.verify import sample_pictures
-from segformer_ros.model.weights.resolve import resolve_model
 
 # Of the picture where none is given: between the camera sizes.
 PICTURE_WH = (1280, 960)
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
     report.update(environment, date=today)
     report['commands'].append(f'{_command(options)} # {today}, load average {load}')
     for name in [] if options.only_node else names:
-        model = resolve_model(name)
+        model = verdicts.resolve_judged(name)
 
         def tell(line: str, prefix: str = model.spec.name) -> None:
             print(f'{prefix}: {line}', file=sys.stderr, flush=True)
@@ -128,7 +128,7 @@ def measure(options: argparse.Namespace) -> Iterator[Dict[str, Any]]:
             run_benchmark(model.onnx_path, model.spec, picture, settings, tell)]
         yield report
     if options.node or options.only_node:
-        model = resolve_model(names[0])
+        model = verdicts.resolve_judged(names[0])
         report['node'] = run_node_benchmark(
             model.onnx_path, model.spec, picture, settings.threads, options.node_seconds,
             lambda line: print(line, file=sys.stderr, flush=True))

@@ -21,14 +21,14 @@ from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import probe_gpu
 from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import cache as trt_cache
+from segformer_ros.inference.trt import calibration
+from segformer_ros.inference.trt import candidates
 from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import MODULE
 from segformer_ros.inference.trt.backend import RuntimeSettings
-from segformer_ros.inference.trt.candidates import engine_tasks
-from segformer_ros.inference.trt.candidates import optimized_engine_model
+from segformer_ros.model import verdicts
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
 
 POLL_S = 0.2
@@ -73,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--spec', help='YAML file that describes the model')
     parser.add_argument('--precision', choices=trt_key.PRECISIONS, default=trt_key.PRECISIONS[0],
                         help='fp16 keeps sensitive parts in fp32, and falls back to fp32 if the '
-                             'check fails (default: %(default)s)')
+                             'check fails; int8 takes what calibrate_int8 made, and falls back '
+                             'to fp16 (default: %(default)s)')
     parser.add_argument('--images', default='', metavar='FOLDER',
                         help='check on these pictures too: JPEG or PNG files')
     parser.add_argument('--force', action='store_true',
@@ -112,16 +113,18 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
     if options.model is None:
         raise errors.ConfigurationError('No model named',
                                         expected='a name or the path of an ONNX file')
-    model = resolve_model(options.model, options.spec)
+    model = verdicts.resolve_judged(options.model, options.spec)
     gpu = (probe or probe_gpu)(options.device)
     runtime = RuntimeSettings(tensorrt_module=options.tensorrt_module, buffers=options.buffers,
                               device_index=options.device, probe=probe is None)
     api = load_tensorrt(options.tensorrt_module)
-    source = optimized_engine_model(model.onnx_path, model.spec, api)
+    source = candidates.optimized_engine_model(model.onnx_path, model.spec, api)
     builder = trt_key.BuilderSettings(options.workspace, options.optimization_level, options.tf32)
-    tasks = engine_tasks(source, options.precision, api, runtime, builder, gpu)
+    failures: List[str] = []
+    quantized = _calibration(options.precision, source, gpu, model.onnx_path, failures)
+    tasks = candidates.engine_tasks(source, options.precision, api, runtime, builder, gpu,
+                                    quantized)
     print(f'{source.path} on {gpu}, TensorRT {api.version}, cache {cache.folder}')
-    failures = []
     for task in tasks:
         _drop_record(cache, task, options)
         job = build_job.EngineJob(cache, task, lambda: _frames(source.spec, options.images),
@@ -140,6 +143,19 @@ def _build(options: argparse.Namespace, cache: trt_cache.EngineCache,
         failures.append(f'{task.key.precision}: {record.verdict}')
     raise errors.BackendError('No engine can be used', got='; '.join(failures),
                               remedy='The node serves with onnxruntime meanwhile.')
+
+
+def _calibration(precision: str, model: candidates.EngineModel, gpu: GpuInfo, original: str,
+                 failures: List[str]) -> Optional[calibration.Calibration]:
+    """Return what an engine with 8-bit integers is built from; one that fails is told."""
+    if trt_key.INT8 not in trt_key.wanted_precisions(precision):
+        return None
+    found = calibration.find_calibration(model.spec, model.path, gpu, original, True)
+    if found.check.passed:
+        return found
+    failures.append(f'{trt_key.INT8}: its calibration fails the check: {found.check.reason}')
+    print(failures[-1], file=sys.stderr)
+    return None
 
 
 def _unlike_the_node(builder: trt_key.BuilderSettings) -> List[str]:

@@ -56,9 +56,6 @@ def make_parser() -> argparse.ArgumentParser:
 def main(args: Optional[List[str]] = None) -> int:
     """Run the demo; the exit status is 0 if every world gave results, 130 if interrupted."""
     options = make_parser().parse_args(ros_environment.own_arguments('demo', args))
-    # Before rclpy starts: a transport that carries images, and nobody else's robots.
-    ros_environment.carry_images()
-    ros_environment.keep_apart()
     return command.run('demo', lambda: run(options))
 
 
@@ -73,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
     from segformer_ros.evaluation.demo.report import DemoReport
     from segformer_ros.model.classes import load_class_table
     from segformer_ros.ros.peers.demo_listener import DemoListener
+    # Before rclpy starts: a transport that carries images, and nobody else's robots.
+    ros_environment.carry_images()
+    ros_environment.keep_apart()
     os.makedirs(options.output, exist_ok=True)
     # The world's labels are ADE20K's, whatever the model.
     classes = load_class_table('ade20k')

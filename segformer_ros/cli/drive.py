@@ -68,8 +68,6 @@ def make_parser() -> argparse.ArgumentParser:
 def main(args: Optional[List[str]] = None) -> int:
     """Run the drive; the exit status is 0 if it came to its end, whatever was reached."""
     options = make_parser().parse_args(ros_environment.own_arguments('drive', args))
-    ros_environment.carry_images()
-    ros_environment.keep_apart()
     return command.run('drive', lambda: run(options))
 
 
@@ -82,6 +80,9 @@ def run(options: argparse.Namespace) -> int:
     """
     from segformer_ros.evaluation.drive import planner
     from segformer_ros.evaluation.drive import report
+    # Before rclpy starts: a transport that carries images, and nobody else's robots.
+    ros_environment.carry_images()
+    ros_environment.keep_apart()
     planner.check_installed()
     os.makedirs(options.output, exist_ok=True)
     began = time.monotonic()

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import tempfile
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
@@ -20,9 +20,11 @@ from segformer_ros.cli.support import live_node
 from segformer_ros.cli.support import progress
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap import settings as costmap_settings
+from segformer_ros.costmap.cost_table import FOLDER as COST_PROFILES
 from segformer_ros.costmap.geometry.camera_poses import Frames
 from segformer_ros.evaluation import evaluator
 from segformer_ros.evaluation.benchmark import input_sizes
+from segformer_ros.evaluation.metrics.label_map import FOLDER as MAPPINGS
 from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.report import compare
 from segformer_ros.evaluation.report import document
@@ -30,6 +32,7 @@ from segformer_ros.evaluation.report import html_page
 from segformer_ros.evaluation.report import thresholds
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run import network as run_network
+from segformer_ros.evaluation.run.bag_costmap import CameraOptions
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Parallel
@@ -38,6 +41,9 @@ from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.evaluation.sources.label_folder import MATCHES
 from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.inference.trt.key import PRECISIONS
+from segformer_ros.model import classes as model_classes
+from segformer_ros.model import verdicts
+from segformer_ros.model.optimize.resize import at_size
 from segformer_ros.model.optimize.verify import sample_pictures
 from segformer_ros.segmentation.segmenter import ROTATIONS
 from segformer_ros.segmentation.segmenter import SegmenterSettings
@@ -167,21 +173,30 @@ def make_request(options: argparse.Namespace) -> evaluator.Request:
     mapping = options.mapping or SAME
     network = _network(options, options.model, options.spec, {})
     reference = None
+    for name, given in (('--reference-setting', options.reference_setting),
+                        ('--reference-spec', options.reference_spec)):
+        if given and not options.reference_model:
+            raise ConfigurationError(f'{name} without a second network', got=given,
+                                     expected='--reference-model beside it',
+                                     remedy='The same network may be named again.')
     if options.reference_model:
-        changes = dict(_setting(text) for text in options.reference_setting)
+        # Its own size unless another is asked for: what the size itself changes is to be seen.
+        changes = dict([('input_size', None)], **dict(
+            _setting(text) for text in options.reference_setting))
         reference = _network(options, options.reference_model, options.reference_spec, changes)
     labels = options.labels or options.reference_masks
     return evaluator.Request(
         paths=tuple(options.inputs),
         inputs=InputOptions(
-            topics=tuple(options.topic), labels=labels, label_match=options.match,
-            label_list=options.label_list, label_topic=options.label_topic,
+            topics=tuple(options.topic), cameras=options.cameras, labels=labels,
+            label_match=options.match, label_list=options.label_list,
+            label_topic=options.label_topic,
             # A mapping says what the label files beside photos mean.
             wants_labels=bool(labels or (options.mapping and not is_reference)),
             split=options.split),
         job=Job(network=network, reference=reference, mapping=mapping,
-                run=RunSettings(rotate=options.rotate, with_boundary=not options.no_boundary,
-                                worst=options.worst),
+                run=RunSettings(rotate=options.rotate, rotations=options.rotations,
+                                with_boundary=not options.no_boundary, worst=options.worst),
                 save_masks=options.save_masks, write_bag=options.write_bag,
                 costmap=_costmap(options)),
         parallel=Parallel(options.workers, options.scheduler),
@@ -208,37 +223,52 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
         settings = costmap_settings.of_single_images(settings)
     found = CostmapOptions(
         options.costmap, frames, settings,
-        camera_info=options.camera_info or '', depth=options.depth_topic or '',
-        reference=options.grid_topic or '', cloud=options.cloud_topic or '',
-        by_clock=options.clock == live_node.RECORDED)
+        cameras=(CameraOptions(camera_info=options.camera_info or ''),),
+        depth=options.depth_topic or '', reference=options.grid_topic or '',
+        cloud=options.cloud_topic or '', by_clock=options.clock == live_node.RECORDED)
     return options.live_node.costmap(found) if options.live_node else found
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],
-             changes: Dict[str, str]) -> run_network.NetworkChoice:
+             changes: Dict[str, Any]) -> run_network.NetworkChoice:
     values: Dict[str, Any] = {
+        'input_size': options.input_size[0] if options.input_size else None,
         'backend': options.backend, 'precision': options.precision, 'graph': options.graph,
         'resize': options.resize,
         'postprocess': options.postprocess, 'threshold': options.threshold}
     values.update(changes)
-    settings = SegmenterSettings(values['resize'], values['postprocess'],
-                                 float(values['threshold']))
+    try:
+        threshold = float(values['threshold'])
+    except ValueError as error:
+        raise ConfigurationError('Threshold of the reference is not a number',
+                                 got=values['threshold'], expected='0..1') from error
+    settings = SegmenterSettings(values['resize'], values['postprocess'], threshold)
     settings.check()
     threads = options.threads
     if not threads and options.workers > 1:
         threads = max(1, default_threads() // options.workers)
-    sizes = options.input_size if model == options.model and not changes else None
     return run_network.NetworkChoice(model, spec, values['backend'], threads, values['precision'],
-                                     settings, values['graph'], sizes[0] if sizes else None)
+                                     settings, values['graph'], values['input_size'])
 
 
-def _setting(text: str) -> Tuple[str, str]:
+def _setting(text: str) -> Tuple[str, Any]:
     name, equals, value = text.partition('=')
-    known = ('backend', 'precision', 'graph', 'resize', 'postprocess', 'threshold')
+    known = ('backend', 'precision', 'graph', 'resize', 'postprocess', 'threshold', 'input_size')
     if not equals or name not in known:
         raise ConfigurationError('Unknown setting of the reference', got=repr(text),
                                  expected='NAME=VALUE with one of ' + ', '.join(known))
-    return name, value
+    choices: Dict[str, Sequence[str]] = {
+        'backend': run_network.BACKENDS, 'precision': PRECISIONS, 'graph': run_network.GRAPHS}
+    if name in choices and value not in choices[name]:
+        raise ConfigurationError(f'Unknown {name} of the reference', got=repr(value),
+                                 expected='one of ' + ', '.join(choices[name]))
+    if name != 'input_size':
+        return name, value
+    try:
+        return name, command.size_wh(value)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigurationError('Wrong input size of the reference', got=repr(value),
+                                 expected='WIDTHxHEIGHT, such as 512x384') from error
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -248,14 +278,22 @@ def main(arguments: Optional[List[str]] = None) -> int:
     :param arguments: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    make_parser().parse_args(arguments)
+    parser = make_parser()
+    parser.parse_args(arguments)
     logging.basicConfig(format='%(message)s', level=logging.INFO, stream=sys.stderr)
 
     def task() -> int:
         given = parse(arguments)
+        with command.wrong_arguments(parser):
+            _check(given)
         if given.compare:
             return _compare(given)
-        return _evaluate_sizes(given) if len(given.input_size or []) > 1 else _evaluate(given)
+        try:
+            return _evaluate_sizes(given) if len(given.input_size or []) > 1 else _evaluate(given)
+        except evaluator.NoFramesError as error:
+            if not given.strict:
+                raise
+            return command.judge([str(error)])
     return command.run('evaluate', task, command.NO_REPORT)
 
 
@@ -268,21 +306,51 @@ def parse(arguments: Optional[List[str]]) -> argparse.Namespace:
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
+    rotations: Tuple[Tuple[str, int], ...] = ()
+    cameras: Tuple[Tuple[str, str], ...] = ()
     node = live_node.read(options)
     if node is not None:
         # What stands on the command line counts more than the file.
         parser.set_defaults(**node.defaults())
         options = parser.parse_args(arguments)
-        options.topic = options.topic or node.image_topics()
+        if options.rotate is None:
+            # Cameras that differ; what stands on the command line is for all.
+            options.rotate, rotations = 0, node.rotations()
+        topics = [node.image_topic(camera) for camera in node.cameras]
+        if len(topics) > 1:
+            cameras = tuple(zip([camera.name for camera in node.cameras], topics))
+        else:
+            options.topic = options.topic or list(filter(None, topics))
         size = node.file.parameters.input_size
         options.input_size = options.input_size or ([size] if any(size) else None)
-    options.live_node = node
+    options.live_node, options.rotations, options.cameras = node, rotations, cameras
     return options
+
+
+def _check(options: argparse.Namespace) -> None:
+    _, _, allowed = _bounds(options)
+    if options.compare:
+        if options.inputs:
+            raise ConfigurationError('--compare takes no recordings', got=options.inputs[0],
+                                     remedy='Give --baseline to evaluate and compare in one go.')
+        return
+    if allowed and not options.baseline:
+        raise ConfigurationError('No baseline for --max-regression',
+                                 remedy='Name one with --baseline REPORT.json.')
+    if options.mapping and options.mapping != SAME:
+        model_classes.resolve(MAPPINGS, options.mapping)
+    if options.costmap:
+        model_classes.resolve(COST_PROFILES, options.costmap)
+    make_request(options)
 
 
 def _evaluate_sizes(options: argparse.Namespace) -> int:
     """Evaluate each size as by itself; the worst exit status counts."""
     sizes = list(dict.fromkeys(options.input_size))
+    # A size that the network cannot have is told before hours of evaluating others.
+    found = verdicts.resolve_judged(options.model, options.spec)
+    for size in sizes:
+        at_size(found.onnx_path, found.spec, size)
     statuses, figures, title = [], [], ''
     for size in sizes:
         own = argparse.Namespace(**dict(
@@ -307,9 +375,6 @@ def _evaluate_sizes(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     at_least, at_most, allowed = _bounds(options)
-    if allowed and not options.baseline:
-        raise ConfigurationError('No baseline for --max-regression',
-                                 remedy='Name one with --baseline REPORT.json.')
     baseline = document.read_json(options.baseline) if options.baseline else None
     request = make_request(options)
     # What is missing for the report is told before hours of evaluating.
@@ -342,9 +407,6 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    if options.inputs:
-        raise ConfigurationError('--compare takes no recordings', got=options.inputs[0],
-                                 remedy='Give --baseline to evaluate and compare in one go.')
     before, after = (document.read_json(
         os.path.join(path, 'report.json') if os.path.isdir(path) else path)
         for path in options.compare)

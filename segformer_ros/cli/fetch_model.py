@@ -18,14 +18,17 @@ from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.cli.support.progress import ProgressLine
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model import verdicts
 from segformer_ros.model.optimize.jobs import OptimizeJobs
 from segformer_ros.model.optimize.optimize import UNCHANGED
 from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.worker import TIMEOUT_S
 from segformer_ros.model.spec import load_model_spec
+from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
 from segformer_ros.model.weights import hub_name
 from segformer_ros.model.weights import hub_store
+from segformer_ros.model.weights import resolve
 from segformer_ros.model.weights import store
 from segformer_ros.model.weights.lock_file import LOCK_FILE
 
@@ -88,7 +91,8 @@ def _fetch(options: argparse.Namespace) -> int:
     finally:
         line.finish()
     print(f'{options.name}: checked, {bytes_text(os.path.getsize(path))}', file=sys.stderr)
-    _optimize(options.name, path, catalogue.spec_path(options.name))
+    spec = load_model_spec(catalogue.spec_path(options.name))
+    _optimize(options.name, path, verdicts.judged_spec(path, spec))
     # Alone on stdout, so that a script can take it.
     print(path)
     return command.DONE
@@ -116,14 +120,16 @@ def _fetch_from_hub(options: argparse.Namespace) -> int:
     else:
         print(f'As pinned by {lock}.' if lock else 'As fetched before.', file=sys.stderr)
     print(f'Specification, with what was assumed: {found.spec_path}', file=sys.stderr)
-    _optimize(options.name, found.onnx_path, found.spec_path)
+    draft = resolve.resolve_model(found.onnx_path).spec
+    _optimize(options.name, found.onnx_path,
+              verdicts.judged_spec(found.onnx_path, draft, is_stated=False))
     print(found.onnx_path)
     return command.DONE
 
 
-def _optimize(name: str, path: str, spec_path: str) -> None:
+def _optimize(name: str, path: str, spec: ModelSpec) -> None:
     """Optimize the model now, which the node's first start would have to do."""
-    jobs = OptimizeJobs(path, load_model_spec(spec_path))
+    jobs = OptimizeJobs(path, spec)
     try:
         jobs.request(ONNXRUNTIME)
         jobs.wait(TIMEOUT_S)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from typing import List, Optional
 
 if __name__ == '__main__':
@@ -14,8 +15,11 @@ if __name__ == '__main__':
     raise SystemExit(run_module())
 
 from segformer_ros.cli.support import command
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.hardware import report as hardware_report
 from segformer_ros.evaluation.hardware.parts import all_parts
+from segformer_ros.evaluation.hardware.parts import LIMITS
+from segformer_ros.evaluation.hardware.scrub import Scrubber
 
 BUILD = (sys.executable, '-m', 'segformer_ros.cli.build_engine')
 FILES = ('hardware_report.md', 'hardware_report.json')
@@ -52,16 +56,41 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    os.makedirs(options.output, exist_ok=True)
+    _make_folder(options.output)
     names = [name for name in all_parts() if name not in options.skip]
     found = hardware_report.gather(
         names, lambda name: [sys.executable, '-m', 'segformer_ros.cli.hardware_report', '--model',
                              options.model, '--part', name],
-        lambda line: print(f'hardware_report: {line}', file=sys.stderr, flush=True))
+        lambda line: print(f'hardware_report: {line}', file=sys.stderr, flush=True),
+        limits=LIMITS, scrubber=Scrubber(options.model))
     page = hardware_report.markdown(found)
-    for name, text in zip(FILES, (page, json.dumps(found, indent=1) + '\n')):
-        with open(os.path.join(options.output, name), 'w', encoding='utf-8') as stream:
-            stream.write(text)
-    print(page)
+    # What ten minutes have measured is not lost where the disk has become full.
+    print(page, flush=True)
+    try:
+        for name, text in zip(FILES, (page, json.dumps(found, indent=1) + '\n')):
+            with open(os.path.join(options.output, name), 'w', encoding='utf-8') as stream:
+                stream.write(text)
+    except OSError as error:
+        raise _unwritable(options.output, error) from error
     print('Reports: ' + ', '.join(os.path.join(options.output, name) for name in FILES))
     return command.DONE
+
+
+def _make_folder(folder: str) -> None:
+    """Make the folder and try it: permissions and read-only disks tell in no other way."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for name in FILES:
+            path = os.path.join(folder, name)
+            if os.path.lexists(path):
+                with open(path, 'a', encoding='utf-8'):
+                    pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError('Report cannot be written', got=f'{folder} ({error.strerror})',
+                              expected='a folder that can be written to')

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import tempfile
 import textwrap
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
@@ -16,13 +16,14 @@ if __name__ == '__main__':
 
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
+from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model import huggingface
+from segformer_ros.model import verdicts
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.onnx_file import header as onnx_header
 from segformer_ros.model.onnx_file import inspection
-from segformer_ros.model.onnx_file.header import OnnxHeader
-from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.optimize import optimize
 from segformer_ros.model.optimize.target import TENSORRT_8_2
 from segformer_ros.model.spec import BINARY
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='inspect_model',
         description='Show what an ONNX file takes and returns, whether segformer_ros and '
                     'TensorRT 8.2 (Jetson Nano) can use it, and write its specification. '
-                    'Needs neither onnx nor onnxruntime.')
+                    'Needs neither onnx nor onnxruntime; where onnxruntime is installed, the '
+                    'network is run on two pictures.')
     parser.add_argument('file', help='the ONNX file')
     parser.add_argument('--config', metavar='JSON',
                         help="the checkpoint's config.json: names of the classes")
@@ -67,12 +69,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    header = read_onnx_header(options.file)
+    header = onnx_header.read_onnx_header(options.file)
     _print_header(options.file, header)
     table, is_shipped = _class_table(options), options.classes is not None
     try:
+        onnx_header.check_weights(options.file, header)
         draft = inspection.draft_spec(header, inspection.name_from(options.file),
                                       _knowledge(options, table))
+        draft, note = _probed(options.file, draft)
     except ModelError as error:
         _print_row('contract', f'does not fit. {error}')
         _print_tensorrt(inspection.violations(header))
@@ -86,6 +90,10 @@ def _inspect(options: argparse.Namespace) -> int:
     _print_row('contract', f'fits: {draft.spec.output_kind}, output {draft.spec.output_name}')
     for text in draft.assumptions:
         _print_row('', f'assumed: {text}')
+    _print_row('', note)
+    quantised = inspection.quantised_note(header)
+    if quantised is not None:
+        _print_row('speed', quantised)
     _print_rewritten(options.file, header, draft.spec)
     if options.write_spec is not None:
         if table is None:
@@ -95,6 +103,24 @@ def _inspect(options: argparse.Namespace) -> int:
                                           None if is_shipped else table, options.force):
             _print_row('written', path)
     return 0
+
+
+def _probed(path: str, draft: inspection.Draft) -> Tuple[inspection.Draft, str]:
+    """Return the draft as the network's values show it, where it can be run here."""
+    if importlib.util.find_spec('onnxruntime') is None:
+        return draft, 'not run here: with onnxruntime its values are looked at, too'
+    try:
+        finding = verdicts.look(path, draft.spec)
+    except BackendError as error:
+        return draft, f'not run here: {error}'
+    # What has come replaces what was assumed of the same key.
+    seen = tuple(note.split(':')[0] + ':' for note in finding.notes)
+    # Which class one channel means is not seen in its values.
+    assumed = [text for text in draft.assumptions
+               if not (text.startswith('output_') and text.startswith(seen))
+               or (text.startswith('output_kind:') and finding.spec.output_kind in BINARY)]
+    return inspection.Draft(finding.spec, tuple(assumed) + tuple(finding.notes)), \
+        'its values on two pictures fit'
 
 
 def _class_table(options: argparse.Namespace) -> Optional[ClassTable]:
@@ -113,7 +139,7 @@ def _knowledge(options: argparse.Namespace, table: Optional[ClassTable]) -> insp
     return known if options.size is None else known._replace(input_size_wh=options.size)
 
 
-def _print_header(path: str, header: OnnxHeader) -> None:
+def _print_header(path: str, header: onnx_header.OnnxHeader) -> None:
     _print_row('file', f'{path}: {bytes_text(header.file_bytes)}, {header.parameters} parameters')
     opsets = ', '.join(f"{domain or 'opset'} {version}"
                        for domain, version in sorted(header.opsets.items())) or 'no opset'
@@ -140,7 +166,7 @@ def _print_classes(draft: inspection.Draft, table: Optional[ClassTable]) -> None
     _print_row('classes', f"{count}: {', '.join(table.names[:NAMES_SHOWN])}{more}")
 
 
-def _print_rewritten(path: str, header: OnnxHeader, spec: ModelSpec) -> None:
+def _print_rewritten(path: str, header: onnx_header.OnnxHeader, spec: ModelSpec) -> None:
     """Judge the graph that an engine would be built from, where onnx can make it."""
     found = inspection.violations(header)
     if importlib.util.find_spec('onnx') is None:
@@ -155,7 +181,7 @@ def _print_rewritten(path: str, header: OnnxHeader, spec: ModelSpec) -> None:
             _print_tensorrt(found)
             _print_row('', f'runs as it is: {detail}')
             return
-        _print_tensorrt(inspection.violations(read_onnx_header(made)))
+        _print_tensorrt(inspection.violations(onnx_header.read_onnx_header(made)))
     _print_row('', f'that is the graph which is made from it: {changes}, {detail}')
     if found:
         _print_row('', 'the file itself: ' + '; '.join(found))

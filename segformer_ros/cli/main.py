@@ -13,6 +13,7 @@ COMMANDS = {
     'bag_player': 'play a recording, where "ros2 bag play" is not installed',
     'benchmark': 'measure where a frame\'s time goes',
     'build_engine': 'build, check and list TensorRT engines',
+    'calibrate_int8': 'prepare TensorRT engines with 8-bit integers from your own images',
     'calibrate_mount': 'find how cameras are mounted, from a drive',
     'demo': 'run node and simulated camera; write pictures and figures',
     'doctor': 'say what is there, what is missing and what to do',
@@ -152,3 +153,7 @@ def _usage() -> str:
     rows = [f'  {name:<18} {COMMANDS[name]}' for name in sorted(COMMANDS)]
     return '\n'.join(['usage: segformer_ros COMMAND [ARGUMENTS]', '', *rows, '',
                       'segformer_ros COMMAND --help explains one.', ''])
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -96,6 +96,12 @@ def node_parameters(options: argparse.Namespace, recording: Recording) -> Dict[s
         'image_transport': 'compressed' if recording.is_compressed else 'raw'}
     named = {'model': options.model, 'model_spec': options.spec, 'backend': options.backend}
     parameters.update({name: value for name, value in named.items() if value})
+    parameters.update(_named_parameters(options))
+    return parameters
+
+
+def _named_parameters(options: argparse.Namespace) -> Dict[str, str]:
+    parameters = {}
     for text in options.param:
         name, equals, value = text.partition('=')
         if not equals or not name:
@@ -103,6 +109,15 @@ def node_parameters(options: argparse.Namespace, recording: Recording) -> Dict[s
                                             expected='NAME=VALUE')
         parameters[name] = value
     return parameters
+
+
+def _check_speed(options: argparse.Namespace) -> None:
+    # Written so that NaN, which compares false with everything, is refused.
+    if not (options.rate > 0 and options.clock > 0 and options.delay >= 0):
+        raise errors.ConfigurationError(
+            'Impossible speed',
+            got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
+            expected='rate and clock above 0')
 
 
 def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[str, List[str]]:
@@ -113,12 +128,7 @@ def player_command(options: argparse.Namespace, recording: Recording) -> Tuple[s
     :param recording: to be played
     :raises ConfigurationError: ros2 bag is asked for and not there, or a speed makes no sense
     """
-    # Written so that NaN, which compares false with everything, is refused.
-    if not (options.rate > 0 and options.clock > 0 and options.delay >= 0):
-        raise errors.ConfigurationError(
-            'Impossible speed',
-            got=f'rate {options.rate}, clock {options.clock}, delay {options.delay}',
-            expected='rate and clock above 0')
+    _check_speed(options)
     # --topics comes last: it takes all words that follow.
     arguments = [recording.path, '--storage', recording.parts[0].storage,
                  '--rate', str(options.rate), '--clock', str(options.clock)]
@@ -143,13 +153,23 @@ def main(args: Optional[List[str]] = None) -> int:
     :param args: of the command line, without the program's name
     :return: exit status, see the parser's epilog; 130 interrupted
     """
-    options = make_parser().parse_args(ros_environment.own_arguments('replay_evaluation', args))
+    parser = make_parser()
+    options = parser.parse_args(ros_environment.own_arguments('replay_evaluation', args))
+    with command.wrong_arguments(parser):
+        _bounds(options)
+        _named_parameters(options)
+        _check_speed(options)
     return command.run('replay_evaluation', lambda: _run(options), command.NO_REPORT)
 
 
+def _bounds(options: argparse.Namespace) -> Tuple[List[thresholds.Bound], List[thresholds.Bound]]:
+    """Return the lower limits and the upper ones."""
+    return ([thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_under],
+            [thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_over])
+
+
 def _run(options: argparse.Namespace) -> int:
-    at_most = [thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_over]
-    at_least = [thresholds.parse_bound(text, known=report.FIGURES) for text in options.fail_under]
+    at_least, at_most = _bounds(options)
     recording = find_recording(options.bag, options.topic)
     ros_environment.carry_images()
     if not options.running:

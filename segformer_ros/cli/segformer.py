@@ -27,10 +27,12 @@ def main(args: Optional[List[str]] = None) -> int:
     """Run the node until it is shut down."""
     from segformer_ros.ros.node.stop_signal import StopRequest
     stop = StopRequest()
-    from segformer_ros.cli.support import node_arguments
-    node_arguments.check('segformer', DESCRIPTION, args, describe_parameters)
-    from segformer_ros.ros.node.process import run_node
-    from segformer_ros.ros.node.segformer_node import SegformerNode
+    from segformer_ros.common.allocator import no_garbage
+    with no_garbage():
+        from segformer_ros.cli.support import node_arguments
+        node_arguments.check('segformer', DESCRIPTION, args, describe_parameters)
+        from segformer_ros.ros.node.process import run_node
+        from segformer_ros.ros.node.segformer_node import SegformerNode
     return run_node(lambda: SegformerNode(is_stopping=lambda: stop.requested,
                                           command_line=sys.argv if args is None else args),
                     SegformerNode.close, args, is_unrecoverable=lambda node: node.is_unrecoverable,

@@ -8,7 +8,8 @@ from typing import List, Optional
 DESCRIPTION = """\
 A camera on a robot in the simulated world, as a ROS 2 node.
 
-It publishes image_raw, camera_info, depth/image_raw, the true labels, /tf and /tf_static.
+It publishes image_raw, camera_info, depth/image_raw, the true labels, /tf and /tf_static; with
+named cameras below each name. With pose_source:=cmd_vel it obeys commands as a robot does.
 Example:
   ros2 run segformer_ros simulated_camera --ros-args -p world:=outdoor -r __ns:=/camera"""
 
@@ -27,8 +28,10 @@ def main(args: Optional[List[str]] = None) -> int:
     node_arguments.check('simulated_camera', DESCRIPTION, args, describe_parameters)
     # Images that do not fit the transport delay the transforms of the same process as well.
     carry_images()
-    from segformer_ros.ros.node.process import run_node
-    from segformer_ros.ros.peers.simulated_camera import SimulatedCameraNode
+    from segformer_ros.common.allocator import no_garbage
+    with no_garbage():
+        from segformer_ros.ros.node.process import run_node
+        from segformer_ros.ros.peers.simulated_camera import SimulatedCameraNode
     return run_node(lambda: SimulatedCameraNode(command_line=sys.argv if args is None else args),
                     SimulatedCameraNode.close, args, is_done=lambda node: node.done,
                     name='simulated_camera')

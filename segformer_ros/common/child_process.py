@@ -151,10 +151,20 @@ class WorkerProcess(ChildProcess):
         """Return how it ended, in words that follow "the process"."""
         status = self.status
         if self._is_late:
-            return f'took longer than {self._timeout_s:.0f} s'
+            digits = '.0f' if self._timeout_s >= 10.0 else '.2g'
+            return f'took longer than {self._timeout_s:{digits}} s'
         if status is not None and status < 0:
             return f'was ended by {signal.Signals(-status).name}'
         return f'ended with status {status}'
+
+    def account(self, most: int) -> str:
+        """
+        Return how it ended, and the end of its last words if it has any.
+
+        :param most: characters of them
+        """
+        words = self.last_words[-most:].strip()
+        return f'{self.ending}: {words}' if words else self.ending
 
     @property
     def last_words(self) -> str:

@@ -14,9 +14,11 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import strict_yaml
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.model import classes as model_classes
 from segformer_ros.model.classes import ClassTable
-from segformer_ros.model.classes import resolve
 
+FOLDER = 'config/costs'
+"""Where the shipped profiles lie."""
 HIGHEST_COST = 98
 """The most that ground can cost and still be ground."""
 LETHAL = 100
@@ -28,6 +30,11 @@ UNKNOWN = -1
 NOTHING = 0
 GROUND = 1
 OBSTACLE = 2
+
+CAUTION_COST = 30
+"""Ground from here on is a group of its own where groups are made of costs."""
+_GROUPS = ('free', 'caution', 'obstacle', 'moving')
+_GROUP_COLORS = ((60, 180, 75), (255, 200, 0), (200, 30, 30), (150, 60, 220))
 
 _WORDS = {'lethal': LETHAL, 'ignore': UNKNOWN}
 _EXPECTED = '0..98 for ground, "lethal", or "ignore"'
@@ -89,6 +96,20 @@ class CostTable:
         class_id = self.classes.id_of(class_name)
         return int(self.costs[class_id]) if self.kinds[class_id] != NOTHING else UNKNOWN
 
+    def grouping(self) -> model_classes.Grouping:
+        """
+        Return the classes in groups by what they cost.
+
+        ``free`` costs less than CAUTION_COST, ``caution`` is other ground, ``obstacle`` is
+        lethal and stays, ``moving`` is lethal and may move away; the rest is in none.
+        """
+        groups = np.full(256, model_classes.UNLABELED, np.uint8)
+        ground, lethal = self.kinds == GROUND, self.kinds == OBSTACLE
+        groups[ground] = np.where(self.costs[ground] < CAUTION_COST, 0, 1)
+        groups[lethal] = np.where(self.dynamic[lethal], 3, 2)
+        return model_classes.Grouping(self.name, ClassTable(
+            self.name, _GROUPS, _GROUP_COLORS, [name == 'moving' for name in _GROUPS]), groups)
+
     def _lethal_id(self, class_name: str) -> int:
         if self.occupancy_of(class_name) != LETHAL:
             raise ConfigurationError(
@@ -112,7 +133,7 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     :raises ConfigurationError: not found, an unknown class (the nearest names are listed), a
         value that cannot be used, or a class without one
     """
-    path = resolve('config/costs', name_or_path)
+    path = model_classes.resolve(FOLDER, name_or_path)
     content = strict_yaml.read_mapping(path)
     strict_yaml.check_keys(content, path, ['name', 'costs'], ['default', 'lethal_when_level'])
     costs: Dict[str, Any] = strict_yaml.value_of(content, 'costs', path, dict,
@@ -129,6 +150,21 @@ def load_cost_table(name_or_path: str, classes: ClassTable) -> CostTable:
     return CostTable(strict_yaml.value_of(content, 'name', path, str, 'text'), classes,
                      [by_id.get(class_id, rest) for class_id in range(len(classes))],
                      _level_classes(content, path))
+
+
+def load_groups(groups: str, profile: str, costs: CostTable) -> model_classes.Grouping:
+    """
+    Return the groups of the classes of a cost table.
+
+    :param groups: name or path of a grouping; empty takes the shipped one of the profile's name,
+        or for a profile of one's own what its costs say
+    :param profile: name or path from which the costs are
+    :param costs: of the classes of the mask
+    :raises ConfigurationError: they cannot be used
+    """
+    if not groups and model_classes.is_path(profile):
+        return costs.grouping()
+    return model_classes.load_grouping(groups or profile, costs.classes)
 
 
 def _level_classes(content: Dict[str, Any], path: str) -> Optional[List[str]]:

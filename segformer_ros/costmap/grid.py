@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # on the line between two blocks does not move the grid to and fro.
 _SLACK = 0.75
 _NEVER = -math.inf
+# What is kept of each cell, and what stands there where nothing was seen.
+_BY_CELL = {'_static': 0.0, '_dynamic': 0.0, '_costs': 0.0, '_ground_time': _NEVER,
+            '_static_time': _NEVER, '_dynamic_time': _NEVER}
 WHOLE: costmap_observation.Window = (slice(None), slice(None))
 """The window of all cells."""
 
@@ -175,9 +178,7 @@ class CostGrid:
         if tuple(target) == self._corner:
             return False
         shift_x, shift_y = target[0] - self._corner[0], target[1] - self._corner[1]
-        for name, blank in (('_static', 0.0), ('_dynamic', 0.0), ('_costs', 0.0),
-                            ('_ground_time', _NEVER), ('_static_time', _NEVER),
-                            ('_dynamic_time', _NEVER)):
+        for name, blank in _BY_CELL.items():
             setattr(self, name, self._shifted(getattr(self, name), shift_x, shift_y, blank))
         self._move_to(target[0], target[1])
         return True
@@ -218,12 +219,52 @@ class CostGrid:
         obstacle[observation.dynamic.cells] = True
         self._passes.fuse_ground(self._cells(), observation.ground, observation.ground_costs,
                                  obstacle, stamp, fusion)
-        for (evidence, times, _), seen, gain in zip(
+        for (evidence, times, _), seen, gain, least in zip(
                 self._layers(), (observation.static, observation.dynamic),
-                (fusion.occupied_gain, fusion.dynamic_gain)):
-            raised = evidence[seen.cells] + np.float32(gain) * seen.weights
+                (fusion.occupied_gain, fusion.dynamic_gain), (-math.inf, 0.0)):
+            # That ground was free says nothing of what moves onto it.
+            raised = np.maximum(evidence[seen.cells], np.float32(least)) + (
+                np.float32(gain) * seen.weights)
             evidence[seen.cells] = np.minimum(raised, np.float32(fusion.occupied_limit))
             times[seen.cells] = np.maximum(times[seen.cells], stamp)
+
+    def doubt(self, cells: arrays.Index, stamp: float, within: float) -> None:
+        """
+        Forget ground soon that was looked at and not recognised, unless it is seen again.
+
+        :param cells: indices
+        :param stamp: of the image, seconds
+        :param within: seconds for which it is still remembered, from the first such image on
+        """
+        latest = stamp - self.fusion.forget_time + within
+        self._ground_time[cells] = np.minimum(self._ground_time[cells], latest)
+
+    def take_over(self, coarser: 'CostGrid') -> None:
+        """
+        Remember what a grid with larger cells remembers of the same ground.
+
+        :param coarser: its cell size is a whole multiple of this one's
+        """
+        xs, ys = self.geometry.centers()
+        mine = np.arange(self.geometry.width * self.geometry.height).reshape(len(ys), len(xs))
+        theirs, inside = coarser.geometry.indices(*np.meshgrid(xs, ys))
+        mine, theirs = mine[inside], theirs[inside]
+        for name in _BY_CELL:
+            getattr(self, name)[mine] = getattr(coarser, name)[theirs]
+        self._time = coarser._time
+        self._blank = coarser._blank
+
+    def moving_cells(self, standing: float = 0.0) -> arrays.Bool:
+        """Return where people, animals and vehicles are marked, (rows, columns), as above."""
+        return self._marked(self._layers()[1], standing, WHOLE)
+
+    def _marked(self, layer: '_Layer', standing: float, asked: costmap_observation.Window
+                ) -> arrays.Bool:
+        evidence, times, decay_time = layer
+        marked: arrays.Bool = self._image(evidence)[asked] >= self.fusion.mark_threshold
+        if standing > 0.0:
+            marked &= self._image(times)[asked] >= self._time + standing - decay_time
+        return marked
 
     def _cells(self) -> GridCells:
         return GridCells(self._static, self._dynamic, self._costs, self._ground_time)
@@ -239,13 +280,8 @@ class CostGrid:
         """
         # A blob may reach out of the window.
         asked = WHOLE if self.fusion.min_blob > 1 else window
-        parts = []
-        for evidence, times, decay_time in self._layers():
-            marked = self._image(evidence)[asked] >= self.fusion.mark_threshold
-            if standing > 0.0:
-                marked &= self._image(times)[asked] >= self._time + standing - decay_time
-            parts.append(marked)
-        lethal: arrays.Bool = parts[0] | parts[1]
+        stays, moves = [self._marked(layer, standing, asked) for layer in self._layers()]
+        lethal: arrays.Bool = stays | moves
         if self.fusion.min_blob > 1:
             if lethal.any():
                 _, blobs, rows, _ = cv2.connectedComponentsWithStats(
@@ -273,6 +309,14 @@ class CostGrid:
         # Before the first image the time itself is minus infinity.
         return np.asarray((times >= self._time - self.fusion.forget_time) & (times > _NEVER),
                           np.bool_)
+
+    def stands_at(self, cells: arrays.Index) -> arrays.Bool:
+        """
+        Return in which cells there is evidence enough of an obstacle that stays.
+
+        :param cells: indices, any shape
+        """
+        return np.asarray(self._static[cells] >= self.fusion.mark_threshold, np.bool_)
 
     def stands_within(self, x: arrays.Float64, y: arrays.Float64) -> bool:
         """

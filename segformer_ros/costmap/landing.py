@@ -16,6 +16,9 @@ from segformer_ros.costmap.observation import GridGeometry
 _HALF_DIAGONAL = math.sqrt(0.5)
 # The grid holds this many times the height on its side: a view of 90 degrees, and some margin.
 _HEIGHTS = 2.5
+# A site that was told gives way to one with so many times its radius, as long as nobody is above
+# it: whoever sinks towards a site must not be sent to another one.
+_MUCH_LARGER = 1.5
 # A grid has settings of its own bounds, whatever the height.
 _SCALED = ('size', 'resolution', 'block')
 
@@ -35,32 +38,67 @@ class LandingSite(NamedTuple):
 
 
 def find_landing_site(occupancy: arrays.Int8, geometry: GridGeometry,
-                      settings: costmap_settings.LandingSettings, near: Tuple[float, float]
+                      settings: costmap_settings.LandingSettings, near: Tuple[float, float],
+                      moving: Optional[arrays.Bool] = None, held: Optional[LandingSite] = None
                       ) -> Optional[LandingSite]:
     """
     Return the largest landable disc, or None where no disc is large enough.
 
     Unknown cells and what lies outside the grid are not landable. Of discs that are equally
     large to within a cell, the one nearest to a point is taken, so that the answer keeps still.
+    A disc that was told before keeps its middle until it is too small; or another one is much
+    larger, and the point not above this one.
 
     :param occupancy: (height, width) int8 from CostGrid.to_occupancy
     :param geometry: of that grid
     :param near: x, y in the grid's frame, for example below the drone
+    :param moving: (height, width) where people, animals and vehicles stand; None for nowhere
+    :param held: the answer before this one
     """
-    landable = ((occupancy >= 0) & (occupancy <= settings.max_cost)).astype(np.uint8)
-    framed = cv2.copyMakeBorder(landable, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    radius = (distance - _HALF_DIAGONAL) * geometry.resolution - settings.clearance
+    blocked = (occupancy < 0) | (occupancy > settings.max_cost)
+    # What lies outside the grid is not landable, but nothing moves there as far as is known.
+    radius = _distances(blocked, 1, geometry.resolution) - settings.clearance
+    if moving is not None and settings.moving_clearance > settings.clearance and moving.any():
+        radius = np.minimum(radius, _distances(moving, 0, geometry.resolution)
+                            - settings.moving_clearance)
     largest = float(radius.max())
     if largest < settings.min_radius:
         return None
-    rows, columns = np.nonzero(radius >= max(largest - geometry.resolution, settings.min_radius))
     xs, ys = geometry.centers()
-    best = int(np.argmin((xs[columns] - near[0]) ** 2 + (ys[rows] - near[1]) ** 2))
-    x, y = float(xs[columns[best]]), float(ys[rows[best]])
-    inside = ((xs[None, :] - x)**2 + (ys[:, None] - y)**2 <= radius[rows[best], columns[best]]**2)
-    return LandingSite(x, y, float(radius[rows[best], columns[best]]),
-                       float(occupancy[inside].mean()))
+    kept = -math.inf
+    if held is not None:
+        cells, inside = geometry.indices(np.array([held.x]), np.array([held.y]))
+        row, column = divmod(int(cells[0]), geometry.width)
+        if inside[0]:
+            # The middle of the disc is not that of a cell.
+            kept = float(radius[row, column]) - math.hypot(held.x - float(xs[column]),
+                                                           held.y - float(ys[row]))
+    if held is not None and kept >= settings.min_radius and (
+            largest <= _MUCH_LARGER * kept
+            or math.hypot(near[0] - held.x, near[1] - held.y) < kept):
+        x, y, reach = held.x, held.y, kept
+    else:
+        rows, columns = np.nonzero(
+            radius >= max(largest - geometry.resolution, settings.min_radius))
+        best = int(np.argmin((xs[columns] - near[0]) ** 2 + (ys[rows] - near[1]) ** 2))
+        x, y = float(xs[columns[best]]), float(ys[rows[best]])
+        reach = float(radius[rows[best], columns[best]])
+    inside = (xs[None, :] - x) ** 2 + (ys[:, None] - y) ** 2 <= reach ** 2
+    # A disc of less than a cell may hold no cell's middle.
+    cost = float(occupancy[inside].mean()) if inside.any() else 0.0
+    return LandingSite(x, y, reach, cost)
+
+
+def _distances(blocked: arrays.Bool, beyond: int, resolution: float) -> arrays.Float32:
+    """
+    Return how far each cell's middle is at least from all that is blocked, metres.
+
+    :param beyond: 1 where what lies outside the grid is blocked
+    """
+    free = cv2.copyMakeBorder((~blocked).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT,
+                              value=1 - beyond)
+    distance = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return (distance - _HALF_DIAGONAL) * resolution
 
 
 def grid_for_height(base: costmap_settings.GridSettings, height: float,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one frame says about the grid, and where it says it: the projections' common result."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -115,11 +115,26 @@ class GroundPoints(NamedTuple):
 
 
 class Projection(NamedTuple):
-    """One frame: cells for the grid, points for the clouds."""
+    """
+    One frame: cells for the grid, points for the clouds.
+
+    ``doubtful`` (N,) are cells in view that show neither ground nor an obstacle; None where the
+    projection does not tell.
+    """
 
     observation: Observation
     obstacles: Obstacles
     ground_points: GroundPoints
+    doubtful: Optional[arrays.Index] = None
+
+
+def nothing_seen() -> Projection:
+    """Return a frame that says nothing about any cell."""
+    none, places = np.zeros(0, np.float32), np.zeros(0, np.intp)
+    labels, nowhere = np.zeros(0, np.uint8), Evidence(places, none)
+    return Projection(Observation(nowhere, none, nowhere, nowhere),
+                      Obstacles(none, none, labels, none, none, np.zeros(0, np.bool_)),
+                      GroundPoints(none, none, labels, none))
 
 
 def without_ground(projection: Projection) -> Projection:

@@ -22,6 +22,10 @@ from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import check_camera_pose
 from segformer_ros.costmap.grid import CostGrid
+from segformer_ros.costmap.motion import marks
+from segformer_ros.costmap.motion.sightings import shown_places
+from segformer_ros.costmap.motion.sightings import sightings_of
+from segformer_ros.costmap.motion.tracks import Tracker
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
 from segformer_ros.costmap.projection.depth import DepthProjector
@@ -105,12 +109,15 @@ class CostmapPipeline:
         self.settings = settings
         self._grid_settings = settings.grid
         self._grid = CostGrid(settings.grid, settings.fusion, self._kernels)
+        self._tracker = Tracker()
         self._time_jumps = TimeJumps(settings.time)
         self._cameras: Dict[str, _Camera] = {}
         self._ego_masks: Dict[str, arrays.UInt8] = {}
         self._latest: Dict[str, Tuple[costmap_observation.Observation, float]] = {}
         self._newest = -math.inf
         self._below = (0.0, 0.0, 0.0)
+        self._place = (0.0, 0.0)
+        self._told_site: Optional[landing.LandingSite] = None
 
     def apply(self, settings: costmap_settings.CostmapSettings) -> None:
         """
@@ -178,17 +185,28 @@ class CostmapPipeline:
             self._grid.clear()
         self._follow(view.pose)
         labelled, refusal = camera.with_metric_depth(view, labelled, self.costs)
-        projection = camera.projector(labelled).project(labelled, self.costs, self._grid)
+        too_low = self._is_too_low(view.pose)
+        projection = (costmap_observation.nothing_seen() if too_low else
+                      camera.projector(labelled).project(labelled, self.costs, self._grid))
         if refusal:
             projection = costmap_observation.without_ground(projection)
         projected = time.perf_counter()
         if keep:
+            if projection.doubtful is not None:
+                self._grid.doubt(projection.doubtful, view.stamp, self.settings.landing.max_age)
             self._grid.fuse(projection.observation, view.stamp)
         else:
             self._latest[name] = projection.observation, view.stamp
             for observation, stamp in sorted(self._latest.values(), key=lambda kept: kept[1]):
                 self._grid.fuse(observation, stamp)
-        self._newest = max(self._newest, view.stamp)
+        if self._foretells() and keep:
+            self._tracker.take(
+                name, sightings_of(projection.obstacles, labelled, self.costs), view.stamp,
+                shown_places(labelled, self.settings.projection.max_range))
+        else:
+            self._tracker.clear()
+        if not too_low:
+            self._newest = max(self._newest, view.stamp)
         timings = StageTimings(projected - started, time.perf_counter() - projected)
         return FrameResult(
             obstacle_cloud(projection.obstacles, self.costs, self.settings.projection.obstacle_z),
@@ -238,7 +256,7 @@ class CostmapPipeline:
         """
         if self._time_jumps.check_now(now):
             self.clear()
-        return Occupancy(self._grid.to_occupancy(now, standing), self._grid.geometry)
+        return Occupancy(self._values(now, standing), self._grid.geometry)
 
     def oldest_age(self, now: float, standing: float = 0.0) -> float:
         """Return the age of the stalest known cell, seconds; at most ``fusion.forget_time``."""
@@ -251,18 +269,40 @@ class CostmapPipeline:
         None too where no image is younger than ``landing.max_age``.
         """
         if now + standing - self._newest > self.settings.landing.max_age:
+            self._told_site = None
             return None
         x, y, ground = self._below
-        site = landing.find_landing_site(self._grid.to_occupancy(now, standing),
-                                         self._grid.geometry,
-                                         self.settings.landing, (x, y))
-        return None if site is None else site._replace(z=ground)
+        site = landing.find_landing_site(
+            self._values(now, standing), self._grid.geometry, self.settings.landing,
+            (x, y), self._grid.moving_cells(standing), self._told_site)
+        self._told_site = None if site is None else site._replace(z=ground)
+        return self._told_site
+
+    def _foretells(self) -> bool:
+        return (self.settings.moving.prediction_time > 0.0
+                and self.settings.projection.mode == costmap_settings.CONTACT)
+
+    def _values(self, now: float, standing: float) -> arrays.Int8:
+        """Return what the grid holds, and where what moves will be."""
+        values = self._grid.to_occupancy(now, standing)
+        if not self._foretells():
+            return values
+        seconds = self.settings.moving.prediction_time
+        # No way outlives the mark of who walks it.
+        motions = self._tracker.motions(now + standing - min(
+            seconds, self.settings.fusion.dynamic_decay_time))
+        if motions:
+            marks.mark_ways(values, self._grid.geometry, self._grid.stands_at, motions,
+                            seconds, self._place + (self.settings.projection.robot_radius,))
+        return values
 
     def clear(self) -> None:
         """Forget every cell, as ``~/clear_costmap`` asks."""
         self._grid.clear()
+        self._tracker.clear()
         self._latest = {}
         self._newest = -math.inf
+        self._told_site = None
 
     def _replace_grid(self, grid: costmap_settings.GridSettings,
                       fusion: costmap_settings.FusionSettings) -> None:
@@ -289,7 +329,14 @@ class CostmapPipeline:
             None if view.confidence is None else np.ascontiguousarray(view.confidence).reshape(-1),
             view.camera, view.pose, view.depth)
 
+    def _is_too_low(self, pose: CameraPose) -> bool:
+        projection = self.settings.projection
+        return bool(projection.mode == costmap_settings.NADIR
+                    and pose.ground_from_camera[2, 3] < projection.min_height)
+
     def _follow(self, pose: CameraPose) -> None:
+        x, y = float(pose.odom_from_ground[0, 3]), float(pose.odom_from_ground[1, 3])
+        self._place = x, y
         odom_from_camera = pose.odom_from_ground.dot(pose.ground_from_camera)
         self._below = (float(odom_from_camera[0, 3]), float(odom_from_camera[1, 3]),
                        float(pose.odom_from_ground[2, 3]))
@@ -298,8 +345,13 @@ class CostmapPipeline:
                                               float(pose.ground_from_camera[2, 3]),
                                               self._grid_settings)
             if fitting != self._grid_settings:
+                before = self._grid
                 self._replace_grid(fitting, self.settings.fusion)
-        self._grid.recenter(float(pose.odom_from_ground[0, 3]), float(pose.odom_from_ground[1, 3]))
+                if before.geometry.resolution > fitting.resolution:
+                    # A drone that comes down would see too little of its landing site by now.
+                    self._grid.recenter(x, y)
+                    self._grid.take_over(before)
+        self._grid.recenter(x, y)
 
 
 class _Camera:
@@ -311,7 +363,7 @@ class _Camera:
         ground = GroundProjector(settings.projection, ego_mask, kernels)
         is_nadir = settings.projection.mode == costmap_settings.NADIR
         self._flat: Union[GroundProjector, NadirProjector] = (
-            NadirProjector(settings.projection) if is_nadir else ground)
+            NadirProjector(settings.projection, ego_mask) if is_nadir else ground)
         self._depth = DepthProjector(settings.projection, settings.depth, ego_mask, kernels)
         self.semantic_layer = SemanticLayerProjector(settings, ground)
         self._scaler: Optional[DepthScaler] = None

@@ -69,6 +69,11 @@ class ProjectionSettings(NamedTuple):
     min_confidence: int = _setting(
         'projection.min_confidence', 0,
         'Pixels below this confidence count as unseen; 255 is sure.', (0, 255))
+    # Mistakes come again in neighbouring images: several unsure sightings are no sure one.
+    confidence_power: float = _setting(
+        'projection.confidence_power', 3.0,
+        'Power of the confidence by which ground and obstacles that stay count, without depth; 0 '
+        'ignores it. What moves counts by the confidence itself.', (0.0, 10.0))
     # To within a fifth: samples lie a little closer than image rows.
     min_run: int = _setting('projection.min_run', 3, 'Pixels that an obstacle must be high.',
                             (1, 100))
@@ -85,6 +90,10 @@ class ProjectionSettings(NamedTuple):
     overhang: float = _setting(
         'projection.overhang', 2.0,
         'Metres that crowns and roofs start above the ground at most (overhead).', (0.0, 50.0))
+    # From a hand's breadth grass fills the picture, and networks call it a car.
+    min_height: float = _setting(
+        'projection.min_height', 0.0,
+        'Metres above the ground below which images are not used (overhead).', (0.0, 50.0))
 
 
 class DepthSettings(NamedTuple):
@@ -114,8 +123,8 @@ class FusionSettings(NamedTuple):
     """
     From frames to a lasting grid.
 
-    Obstacle evidence is a sum of log-odds, each times confidence and range weight, kept within
-    ``free_limit`` and ``occupied_limit``. Ground costs are exponential averages.
+    Obstacle evidence is a sum of log-odds, each times a power of confidence and range weight, kept
+    within ``free_limit`` and ``occupied_limit``. Ground costs are exponential averages.
     """
 
     occupied_gain: float = _setting(
@@ -149,6 +158,16 @@ class FusionSettings(NamedTuple):
         'fusion.min_blob', 1, 'Touching lethal cells that are published at least.', (1, 1000))
 
 
+class MovingSettings(NamedTuple):
+    """Where what moves will be."""
+
+    prediction_time: float = _setting(
+        'moving.prediction_time', 3.0,
+        'Seconds after an image for which the way of a person, animal or vehicle that walks or '
+        'drives is marked ahead of it; 0: it is not. Not overhead, and not without odometry.',
+        (0.0, 5.0))
+
+
 class TimeSettings(NamedTuple):
     """Which stamps are believed; a jump back counts against the last stamp of one source."""
 
@@ -168,11 +187,17 @@ class LandingSettings(NamedTuple):
     clearance: float = _setting(
         'landing.clearance', 0.2, 'Metres between a landing site and anything not free.',
         (0.0, 20.0))
+    # Somebody who is seen beside the disc may be in it before the drone is down.
+    moving_clearance: float = _setting(
+        'landing.moving_clearance', 0.0,
+        'Metres between a landing site and people, animals and vehicles, where that is more.',
+        (0.0, 50.0))
     max_cost: int = _setting('landing.max_cost', 20, 'Highest cost of ground to land on.', (0, 98))
     # Somebody may have walked there meanwhile.
     max_age: float = _setting(
         'landing.max_age', 3.0,
-        'Seconds since the newest image, beyond which no site is told.', (0.1, 60.0))
+        'Seconds since the newest image, beyond which no site is told; and (overhead) for which '
+        'ground is remembered that is in view and not recognised any more.', (0.1, 60.0))
 
 
 class CostmapSettings(NamedTuple):
@@ -182,6 +207,7 @@ class CostmapSettings(NamedTuple):
     projection: ProjectionSettings = ProjectionSettings()
     depth: DepthSettings = DepthSettings()
     fusion: FusionSettings = FusionSettings()
+    moving: MovingSettings = MovingSettings()
     time: TimeSettings = TimeSettings()
     landing: LandingSettings = LandingSettings()
     category_width: int = _setting(

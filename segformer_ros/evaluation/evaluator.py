@@ -12,7 +12,7 @@ from segformer_ros.evaluation.report import document
 from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
-from segformer_ros.evaluation.sources.bag_source import BagSource
+from segformer_ros.evaluation.sources.bag_source import RecordedSource
 from segformer_ros.evaluation.sources.frames import FrameSource
 from segformer_ros.evaluation.sources.inputs import find_inputs
 from segformer_ros.evaluation.sources.inputs import InputOptions
@@ -21,6 +21,10 @@ from segformer_ros.model.weights.resolve import resolve_model
 
 # Called with the frames done so far and the expected number of all, None if not known.
 OnProgress = Callable[[int, Optional[int]], None]
+
+
+class NoFramesError(InvalidInputError):
+    """All frames were left out."""
 
 
 class Request(NamedTuple):
@@ -49,7 +53,8 @@ def evaluate(request: Request, folder: str,
     :param on_progress: told how far it is
     :return: the report
     :raises ConfigurationError: a path, topic, mapping or setting cannot be used
-    :raises InvalidInputError: no frame could be evaluated; the message says why
+    :raises NoFramesError: all frames were left out; the message says why
+    :raises InvalidInputError: there are none, or no input could be read
     :raises SegformerRosError: the network cannot be opened or failed
     """
     started = time.perf_counter()
@@ -75,13 +80,14 @@ def evaluate(request: Request, folder: str,
     outcomes = run_sources(job, inputs.sources, folder, request.parallel, on_frames)
     workers = min(request.parallel.workers, len(inputs.sources))
     date = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
-    report = document.build_report(job, inputs, outcomes, label_map, request.against,
+    report = document.build_report(job, inputs, outcomes, label_map, spec, request.against,
                                    time.perf_counter() - started, workers, date)
     if not report.document['frames']:
         left_out = report.document['left_out']
         first = left_out['listed'][0]['message'] if left_out['listed'] else 'no images at all'
-        raise InvalidInputError('No frame could be evaluated',
-                                got=f"{left_out['frames']} left out", remedy=f'The first: {first}')
+        kind = NoFramesError if left_out['frames'] else InvalidInputError
+        raise kind('No frame could be evaluated', got=f"{left_out['frames']} left out",
+                   remedy=f'The first: {first}')
     if job.costmap and job.costmap.compares:
         _refuse_empty_comparisons(inputs.sources, outcomes)
     return report
@@ -93,7 +99,7 @@ def _refuse_empty_comparisons(sources: Sequence[FrameSource],
     recordings: Dict[str, GridCounts] = {}
     for source, outcome in zip(sources, outcomes):
         # Photos have no grids.
-        if not isinstance(source, BagSource):
+        if not isinstance(source, RecordedSource):
             continue
         recordings.setdefault(source.group, GridCounts()).merge(outcome.result.totals.grids)
     for name, found in recordings.items():

@@ -178,7 +178,7 @@ def resolve(folder: str, name_or_path: str) -> str:
     :param name_or_path: a name without suffix, or a path that ends in .yaml or .yml
     :raises ConfigurationError: neither is there; the shipped names are listed
     """
-    if name_or_path.endswith(('.yaml', '.yml')):
+    if is_path(name_or_path):
         return os.path.expanduser(name_or_path)
     shipped = shipped_names(folder)
     if name_or_path not in shipped:
@@ -187,6 +187,11 @@ def resolve(folder: str, name_or_path: str) -> str:
             expected=f"one of {', '.join(shipped)}, or a path that ends in .yaml",
             remedy=strict_yaml.nearest_text(name_or_path, shipped))
     return resources.find(f'{folder}/{name_or_path}.yaml')
+
+
+def is_path(name_or_path: str) -> bool:
+    """Return whether a parameter names a file and not something shipped."""
+    return name_or_path.endswith(('.yaml', '.yml'))
 
 
 def shipped_names(folder: str) -> List[str]:

@@ -17,10 +17,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.text import one_line
+from segformer_ros.common.text import plain
+from segformer_ros.model import spec as model_spec
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.model.spec import IMAGENET_MEAN
-from segformer_ros.model.spec import IMAGENET_STD
 
 Rgb = Tuple[int, int, int]
 
@@ -30,6 +31,8 @@ _ALSO_DYNAMIC = (
     'elephant', 'horse', 'motorbike', 'motorcycle', 'motorcyclist', 'pedestrian', 'rider',
     'sheep', 'trailer', 'train', 'tram', 'vehicle')
 
+# Characters; the longest of ADE20K, Mapillary Vistas and COCO has 35.
+_LONGEST_NAME = 100
 _ID = re.compile(r'[0-9]{1,9}\Z')
 
 _LATTICE_STEP = 15
@@ -38,6 +41,10 @@ _LATTICE_STEP = 15
 _ANCHOR_DISTANCE = 20.0
 
 _RESCALE = 1.0 / 255.0
+# Far above what is accepted; an integer of JSON may be too large for a float.
+_LARGEST_NUMBER = 1e6
+# Keys that make the mean, which may be 0.
+_MEANS = ('image_mean', 'offset')
 
 
 class Preprocessor(NamedTuple):
@@ -60,7 +67,8 @@ def class_table_from_huggingface(path: str) -> ClassTable:
     Return the class table of a Hugging Face ``config.json``.
 
     Names lose their blanks at the ends and, WordNet style, everything after the first comma
-    (``stove, kitchen stove`` is ``stove``). The file says neither colours nor what moves:
+    (``stove, kitchen stove`` is ``stove``); they are cut, and what a terminal would obey is
+    escaped. The file says neither colours nor what moves:
     colours are chosen to differ, and a name is dynamic if it is so in ADE20K or usually is.
 
     :param path: of the file; its ``id2label`` must have the ids 0 to N - 1
@@ -74,7 +82,8 @@ def class_table_from_huggingface(path: str) -> ClassTable:
             f'Ids of id2label in {path} have gaps',
             got=f'{len(labels)} ids, the first missing one is {(missing or ["below 0"])[0]}',
             expected='0 to N - 1')
-    names = [labels[class_id].split(',')[0].strip() for class_id in range(len(labels))]
+    names = [plain(one_line(labels[class_id].split(',')[0]), _LONGEST_NAME)
+             for class_id in range(len(labels))]
     _refuse_repeats(names, labels, path)
     ade20k = load_class_table('ade20k')
     moving = set(_ALSO_DYNAMIC)
@@ -110,23 +119,33 @@ def read_preprocessor(path: str) -> Preprocessor:
     config = _read_json(path, 'Preprocessor config', 'preprocessor_config.json')
     if not isinstance(config, dict):
         raise ConfigurationError('Preprocessor config is not a mapping', got=path)
-    factor = config.get('rescale_factor', _RESCALE) if config.get('do_rescale', True) else 1
+    rescales = _flag(config, 'do_rescale', True, path)
+    factor = config.get('rescale_factor', _RESCALE) if rescales else 1
     if type(factor) not in (int, float) or not 0 < factor <= 1:
         raise ConfigurationError(f'Wrong rescaling in {path}', got=factor,
                                  expected='a number above 0, at most 1; usually 1/255')
     # (level * factor - mean) / std, written for levels / 255.
     scale = 1.0 if abs(factor - _RESCALE) < 1e-6 else 255.0 * factor
+    # Of ViViT and EfficientNet: 1 is taken away after the rescaling.
+    offsets = [_flag(config, key, False, path) for key in ('offset', 'rescale_offset')]
+    shift = 1.0 if rescales and any(offsets) else 0.0
     assumed: List[str] = []
-    if _normalizes(config):
-        mean = _triple(config, 'image_mean', IMAGENET_MEAN, path, scale)
-        std = _triple(config, 'image_std', IMAGENET_STD, path, scale)
+    if _normalizes(config, path):
+        mean = _triple(config, 'image_mean', model_spec.IMAGENET_MEAN, path, scale, shift)
+        std = _triple(config, 'image_std', model_spec.IMAGENET_STD, path, scale)
         assumed += [f'{key}: those of ImageNet, as {name} is not in {os.path.basename(path)}'
                     for key, name in (('mean', 'image_mean'), ('std', 'image_std'))
                     if name not in config]
     else:
-        mean, std = (0.0, 0.0, 0.0), _scaled((1.0, 1.0, 1.0), 'rescale_factor', path, scale)
-    flips = config.get('do_flip_channel_order', _is_mobilevit(config))
+        mean = _scaled((shift, shift, shift), 'offset', path, scale)
+        std = _scaled((1.0, 1.0, 1.0), 'rescale_factor', path, scale)
+    flips = _flag(config, 'do_flip_channel_order', _is_mobilevit(config), path)
     order = 'bgr' if flips else 'rgb'
+    if flips and (mean, std) != (mean[::-1], std[::-1]):
+        assumed.append('mean and std: red first, as if channels were flipped after that')
+    if _flag(config, 'do_pad', False, path):
+        assumed.append('input_size_wh: do_pad is set; here nothing is padded, and the whole image '
+                       'is given that size')
     return Preprocessor(_size(config, path, assumed), mean, std, order, tuple(assumed))
 
 
@@ -185,10 +204,19 @@ def lab_of_rgb(rgb: arrays.ArrayLike) -> arrays.Float64:
 def _read_json(path: str, what: str, name: str) -> Any:
     try:
         with open(path, encoding='utf-8') as stream:
-            return json.load(stream)
+            return json.load(stream, object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f'{what} cannot be read', got=f'{path} ({error})',
                                  expected=f'the {name} of a checkpoint') from error
+
+
+def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found: Dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'key {key!r} stands twice')
+        found[key] = value
+    return found
 
 
 def _id2label(path: str) -> Dict[int, str]:
@@ -197,12 +225,17 @@ def _id2label(path: str) -> Dict[int, str]:
     if not isinstance(labels, dict) or not labels:
         raise ConfigurationError(f'No id2label in {path}', got=repr(labels)[:80],
                                  expected='a mapping from id to name')
-    result = {}
+    result: Dict[int, str] = {}
     for key, label in labels.items():
         if not _ID.match(key) or not isinstance(label, str):
             raise ConfigurationError(f'Wrong entry of id2label in {path}',
                                      got=f'{key!r}: {label!r}',
                                      expected='"number": "name"')
+        if int(key) in result:
+            raise ConfigurationError(
+                f'An id of id2label in {path} stands twice',
+                got=f'{key!r}: {label!r}, and {result[int(key)]!r} of the same number',
+                expected='each of 0 to N - 1 once', remedy='Remove one of them.')
         result[int(key)] = label
     return result
 
@@ -220,10 +253,20 @@ def _refuse_repeats(names: List[str], labels: Dict[int, str], path: str) -> None
         first[name] = class_id
 
 
-def _normalizes(config: Dict[str, Any]) -> bool:
+def _flag(config: Dict[str, Any], key: str, default: bool, path: str) -> bool:
+    value = config.get(key, default)
+    # Of a processor that has no such step null is written.
+    if value is not None and type(value) is not bool:
+        raise ConfigurationError(f'Wrong {key} in {path}', got=repr(value),
+                                 expected='true or false, without quotes',
+                                 remedy='Correct it in the file.')
+    return bool(value)
+
+
+def _normalizes(config: Dict[str, Any], path: str) -> bool:
     """Return whether mean and std are taken out; files of MobileViT have neither."""
     stated = 'image_mean' in config or 'image_std' in config
-    return bool(config.get('do_normalize', stated or not _is_mobilevit(config)))
+    return _flag(config, 'do_normalize', stated or not _is_mobilevit(config), path)
 
 
 def _is_mobilevit(config: Dict[str, Any]) -> bool:
@@ -233,13 +276,14 @@ def _is_mobilevit(config: Dict[str, Any]) -> bool:
 
 
 def _size(config: Dict[str, Any], path: str, assumed: List[str]) -> Optional[Tuple[int, int]]:
-    if config.get('do_center_crop', False) and config.get('crop_size') is not None:
+    resizes = _flag(config, 'do_resize', True, path)
+    if _flag(config, 'do_center_crop', False, path) and config.get('crop_size') is not None:
         found = _width_height(config['crop_size'], path)
         assumed.append(f'input_size_wh: crop_size {found[0]} x {found[1]}; here nothing is '
                        'cropped, and the whole image is given that size')
         return found
     size = config.get('size')
-    if not config.get('do_resize', True) or size is None:
+    if not resizes or size is None:
         return None
     if isinstance(size, dict) and 'shortest_edge' in size:
         assumed.append(f'input_size_wh: size is shortest_edge {size["shortest_edge"]!r:.20}, and '
@@ -255,33 +299,35 @@ def _width_height(size: Any, path: str) -> Tuple[int, int]:
     elif isinstance(size, int):
         found = [size, size]
     if not isinstance(found, list) or len(found) != 2 \
-            or not all(type(n) is int and n > 0 for n in found):
+            or not all(type(n) is int and 0 < n <= model_spec.LARGEST_SIDE for n in found):
         raise ConfigurationError(
             f'Wrong size in {path}', got=size,
-            expected='width and height: the network is given one size')
+            expected=f'width and height, whole numbers from 1 to {model_spec.LARGEST_SIDE}: '
+            'the network is given one size', remedy='Correct it in the file.')
     return found[0], found[1]
 
 
 def _triple(config: Dict[str, Any], key: str, default: Tuple[float, float, float],
-            path: str, scale: float) -> Tuple[float, float, float]:
+            path: str, scale: float, shift: float = 0.0) -> Tuple[float, float, float]:
     values = config.get(key, default)
     if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(
-            type(value) in (int, float) for value in values):
+            type(value) in (int, float) and abs(value) <= _LARGEST_NUMBER for value in values):
         raise ConfigurationError(f'Wrong {key} in {path}', got=values,
-                                 expected='three numbers, of RGB values in 0..1')
+                                 expected='three numbers, of RGB values in 0..1',
+                                 remedy='Correct it in the file.')
     red, green, blue = values
-    return _scaled((float(red), float(green), float(blue)), key, path, scale)
+    return _scaled((red + shift, green + shift, blue + shift), key, path, scale)
 
 
 def _scaled(values: Tuple[float, float, float], key: str, path: str,
             scale: float) -> Tuple[float, float, float]:
-    lowest_allowed = 0.0 if key == 'image_mean' else sys.float_info.min
+    lowest_allowed = 0.0 if key in _MEANS else sys.float_info.min
     red, green, blue = [value / scale for value in values]
     if not all(lowest_allowed <= value <= 1.0 for value in (red, green, blue)):
         raise ConfigurationError(
             f'Wrong {key} in {path}', got=list(values),
             expected=f'three numbers from 0 to {scale:g}'
-            + (', none 0' if key != 'image_mean' else ''),
+            + (', none 0' if key not in _MEANS else ''),
             remedy=None if scale != 1.0 else
             'Divide by 255 if they are of values in 0..255, or set do_rescale to false if the '
             'network takes such.')

@@ -48,6 +48,8 @@ ONE_CLASS_REMEDY = (
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+LARGEST_SIDE = 4096
+"""Pixels of an input or output: what any board has memory for."""
 LAYOUTS = ('nchw', 'nhwc')
 COLOR_ORDERS = ('rgb', 'bgr')
 INPUT_DTYPES = ('float32', 'uint8', 'float16')
@@ -209,6 +211,19 @@ def load_model_spec(path: str) -> ModelSpec:
     return spec
 
 
+def check_value(key: str, value: Any, where: str) -> None:
+    """
+    Check one value of a specification that does not come from its file.
+
+    :param key: a field of :class:`ModelSpec`
+    :raises ConfigurationError: no such field, or no value of it
+    """
+    if key not in ModelSpec._fields:
+        raise ConfigurationError(f'Unknown key in {where}', got=repr(key),
+                                 expected='a field of a specification')
+    _value({key: value}, key, where)
+
+
 _DEFAULTS: Dict[str, Any] = dict(ModelSpec._field_defaults)
 _SIZES = ('input_size_wh', 'output_size_wh')
 _CHOICES = {'input_layout': LAYOUTS, 'output_layout': OUTPUT_LAYOUTS, 'input_dtype': INPUT_DTYPES,
@@ -238,9 +253,11 @@ def _value(content: Dict[str, Any], key: str, path: str) -> Any:
         return strict_yaml.value_of(content, key, path, int, 'a whole number')
     if key in _SIZES:
         size = strict_yaml.value_of(content, key, path, list, '[width, height]')
-        if len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
-            raise ConfigurationError(f'Wrong value of {key!r} in {path}', got=size,
-                                     expected='[width, height], whole numbers above 0')
+        if len(size) != 2 or not all(
+                type(n) is int and 0 < n <= LARGEST_SIDE for n in size):
+            raise ConfigurationError(
+                f'Wrong value of {key!r} in {path}', got=size,
+                expected=f'[width, height], whole numbers from 1 to {LARGEST_SIDE}')
         return tuple(size)
     if key in ('mean', 'std'):
         return _three_numbers(content, key, path)
@@ -284,6 +301,11 @@ def _remedy(key: str, got: TensorSpec, expected: TensorSpec, spec: ModelSpec) ->
         channel = got.shape[1 if spec.output_layout == 'nchw' else 3]
         if channel == 1:
             return ONE_CLASS_REMEDY
+        other = got.shape[3 if spec.output_layout == 'nchw' else 1]
+        if other == spec.num_classes != channel:
+            layout = 'nhwc' if spec.output_layout == 'nchw' else 'nchw'
+            return (f'Its classes seem to lie elsewhere: write output_layout: {layout} in the '
+                    'specification.')
         if channel is not None and channel != spec.num_classes:
             return (f'The model has {channel} classes: correct num_classes and classes in the '
                     'specification, or choose another model.')

@@ -32,10 +32,11 @@ def check(kernels: Kernels) -> None:
     """
     random = np.random.RandomState(0)
     logits = random.normal(size=(9, 11, 20)).astype(np.float32)
-    image = random.randint(0, 256, (37, 53, 3)).astype(np.uint8)
-    for layout in ('nchw', 'nhwc'):
-        spec = ModelSpec('check', 'ade20k', 20, input_size_wh=(24, 32), output_layout=layout,
-                         output_size_wh=(11, 9))
+    image = random.randint(0, 256, (37, 83, 3)).astype(np.uint8)
+    image_of_four = random.randint(0, 256, (37, 83, 4)).astype(np.uint8)
+    for layout, dtype in (('nchw', 'float32'), ('nhwc', 'uint8')):
+        spec = ModelSpec('check', 'ade20k', 20, input_size_wh=(24, 32), input_layout=layout,
+                         input_dtype=dtype, output_layout=layout, output_size_wh=(11, 9))
         given = logits if layout == 'nhwc' else logits.transpose(2, 0, 1).copy()
         (mask, confidence), expected = [
             Postprocessor(spec, each, threads=2).run(
@@ -44,8 +45,13 @@ def check(kernels: Kernels) -> None:
         same = np.array_equal(mask, expected[0]) and confidence is not None \
             and expected[1] is not None \
             and abs(confidence.astype(int) - expected[1]).max() <= 1
-        tensor, plain = [Preprocessor(spec, each, threads=2).run(image, 'pillow')
-                         for each in (kernels, None)]
-        if not same or not np.array_equal(tensor, plain):
+        for to_rgb, samples in ((None, image), ('COLOR_BGR2RGB', image),
+                                ('COLOR_BGRA2RGB', image_of_four),
+                                ('COLOR_RGBA2RGB', image_of_four),
+                                ('COLOR_GRAY2RGB', image[..., 0].copy())):
+            tensor, plain = [Preprocessor(spec, each, threads=2).run(samples, 'pillow', to_rgb)
+                             for each in (kernels, None)]
+            same = same and np.array_equal(tensor, plain)
+        if not same:
             raise BackendError('The compiled kernels give other results than numpy',
                                remedy='Please report the compiler and the processor.')

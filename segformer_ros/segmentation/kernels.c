@@ -312,7 +312,7 @@ typedef struct {
     const float *logits;
     int32_t classes, nhwc;
     int64_t point_stride, class_stride;
-    uint8_t *labels; /* these three are of the thread that fills them */
+    uint8_t *labels; /* these three are filled row by row, each once */
     float *max_logit;
     float *logsumexp; /* NULL: no confidence; overwritten unless it was given */
     Axis rows, cols;
@@ -598,60 +598,87 @@ static void fill_row_of_cells(const Job *job, Scratch *s, int32_t cell_row, uint
 
 enum { DONE, NO_MEMORY, NOT_FINITE };
 
-/* Rows of cells that a thread fills at a time: the grid row where two tasks meet is looked at
- * twice, and sixteen tasks of a 128 x 128 grid leave no thread waiting for long. */
+/* Rows of cells that a thread fills at a time: sixteen tasks of a 128 x 128 grid leave no thread
+ * waiting for long. */
 #define ROWS_PER_TASK 8
 
 typedef struct {
-    Job job[MOST_THREADS]; /* each with its own labels, max logits and log-sum-exp */
+    Job job;
     Scratch scratch[MOST_THREADS];
     int32_t bad[MOST_THREADS];
     int32_t given, need_confidence;
     float log_threshold;
     uint8_t *mask, *confidence;
+    int32_t tasks, rows_per_task;
+    uint8_t *done; /* (tasks) whose statistics are there; guarded by the lock */
+    pthread_mutex_t lock;
 } Picture;
 
+static void fill_and_finish(Picture *picture, int32_t thread, int32_t row_of_cells)
+{
+    const Job *job = &picture->job;
+    Scratch *s = &picture->scratch[thread];
+    int32_t pixels = job->cols.pixels;
+    int32_t first_row = job->rows.cell_start[row_of_cells];
+    int32_t end_row = job->rows.cell_start[row_of_cells + 1];
+    fill_row_of_cells(job, s, row_of_cells, picture->mask, picture->need_confidence);
+    for (int32_t row = first_row; picture->need_confidence && row < end_row; row++) {
+        int64_t pixel = (int64_t)row * pixels;
+        finish_row(s->log_confidence + (int64_t)(row - first_row) * pixels, pixels,
+                   picture->log_threshold, picture->mask + pixel,
+                   picture->confidence ? picture->confidence + pixel : NULL);
+    }
+}
+
 /* Fills some rows of cells. Statistics of the grid are made one row ahead of the pixels, so that
- * logits which both need are in the cache. */
+ * logits which both need are in the cache. Each grid row is of one task; the row of cells that
+ * lies between two tasks is filled by the thread that ends the later one. */
 static void fill_task(void *context, int32_t thread, int32_t number)
 {
     Picture *picture = context;
-    Job *job = &picture->job[thread];
-    Scratch *s = &picture->scratch[thread];
+    const Job *job = &picture->job;
     const Axis *rows = &job->rows, *cols = &job->cols;
     int64_t points = (int64_t)rows->grid * cols->grid;
-    int32_t begin = number * ROWS_PER_TASK;
-    int32_t end = rows->cells - begin < ROWS_PER_TASK ? rows->cells : begin + ROWS_PER_TASK;
+    int32_t is_last = number == picture->tasks - 1;
+    int32_t begin = number * picture->rows_per_task;
+    int32_t end = is_last ? rows->cells : begin + picture->rows_per_task;
     float *wanted = picture->given ? NULL : job->logsumexp;
     /* A smaller picture leaves rows out; what is not finite is told all the same. */
     int64_t known = begin == 0 ? 0
         : (int64_t)rows->lower[rows->cell_start[begin]] * cols->grid;
-    int64_t limit = end == rows->cells ? points
-        : (int64_t)rows->lower[rows->cell_start[end]] * cols->grid;
-    for (int32_t row_of_cells = begin; row_of_cells < end; row_of_cells++) {
-        int32_t first_row = rows->cell_start[row_of_cells];
-        int32_t end_row = rows->cell_start[row_of_cells + 1];
-        int64_t needed = ((int64_t)rows->upper[first_row] + 1) * cols->grid;
+    int64_t limit = is_last ? points : (int64_t)rows->lower[rows->cell_start[end]] * cols->grid;
+    int32_t bad = picture->bad[thread];
+    for (int32_t cell = begin; cell < end - !is_last; cell++) {
+        int64_t needed = ((int64_t)rows->upper[rows->cell_start[cell]] + 1) * cols->grid;
         if (known < needed) {
-            picture->bad[thread] |= statistics_of(
-                job->logits, points, job->classes, job->nhwc, known, needed,
-                job->labels, job->max_logit, wanted);
+            bad |= statistics_of(job->logits, points, job->classes, job->nhwc, known, needed,
+                                 job->labels, job->max_logit, wanted);
             known = needed;
         }
-        if (picture->bad[thread]) {
-            return;
+        if (bad) {
+            break;
         }
-        fill_row_of_cells(job, s, row_of_cells, picture->mask, picture->need_confidence);
-        for (int32_t row = first_row; picture->need_confidence && row < end_row; row++) {
-            int64_t pixel = (int64_t)row * cols->pixels;
-            finish_row(s->log_confidence + (int64_t)(row - first_row) * cols->pixels, cols->pixels,
-                       picture->log_threshold, picture->mask + pixel,
-                       picture->confidence ? picture->confidence + pixel : NULL);
-        }
+        fill_and_finish(picture, thread, cell);
     }
-    picture->bad[thread] |= statistics_of(
-        job->logits, points, job->classes, job->nhwc, known, limit, job->labels, job->max_logit,
-        wanted);
+    if (!bad) {
+        bad = statistics_of(job->logits, points, job->classes, job->nhwc, known, limit,
+                            job->labels, job->max_logit, wanted);
+    }
+    if (bad) {
+        picture->bad[thread] = 1;
+        return; /* what lies between this task and its neighbours stays empty */
+    }
+    pthread_mutex_lock(&picture->lock);
+    picture->done[number] = 1;
+    int32_t fill_before = number > 0 && picture->done[number - 1];
+    int32_t fill_behind = !is_last && picture->done[number + 1];
+    pthread_mutex_unlock(&picture->lock);
+    if (fill_before) {
+        fill_and_finish(picture, thread, begin - 1);
+    }
+    if (fill_behind) {
+        fill_and_finish(picture, thread, end - 1);
+    }
 }
 
 /* Argmax of every pixel; need_confidence: also the confidence (unless NULL) and the threshold,
@@ -664,6 +691,9 @@ int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *
     size_t points = (size_t)rows->grid * grid;
     int32_t tasks = (rows->cells + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
     threads = threads_for(threads, tasks);
+    /* Alone a thread goes from the first row to the last: what it needs again it had just now. */
+    int32_t rows_per_task = threads == 1 ? rows->cells : ROWS_PER_TASK;
+    tasks = threads == 1 ? 1 : tasks;
     Picture picture;
     memset(&picture, 0, sizeof picture);
     picture.given = logsumexp != NULL;
@@ -671,17 +701,20 @@ int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *
     picture.log_threshold = log_threshold;
     picture.mask = mask;
     picture.confidence = confidence;
+    picture.tasks = tasks;
+    picture.rows_per_task = rows_per_task;
     int32_t tallest = 1;
     for (int32_t cell = 0; cell < rows->cells; cell++) {
         int32_t height = rows->cell_start[cell + 1] - rows->cell_start[cell];
         tallest = height > tallest ? height : tallest;
     }
-    size_t floats = 3 * (grid + 1) + (need_confidence ? (2 + (size_t)tallest) * pixels : 0)
-        + (need_confidence && !picture.given ? 2 : 1) * points;
+    size_t floats = 3 * (grid + 1) + (need_confidence ? (2 + (size_t)tallest) * pixels : 0);
     size_t bytes = floats * sizeof(float) + grid * sizeof(int32_t) + (size_t)cols->cells
-        + (grid + 8) + grid * (size_t)classes + points;
+        + (grid + 8) + grid * (size_t)classes;
     bytes = (bytes + 127) / 64 * 64; /* threads share no line of the cache */
-    char *memory = malloc(bytes * (size_t)threads);
+    size_t shared = (need_confidence && !picture.given ? 2 : 1) * points * sizeof(float)
+        + points + (size_t)tasks;
+    char *memory = malloc(bytes * (size_t)threads + shared);
     if (memory == NULL) {
         return NO_MEMORY;
     }
@@ -694,19 +727,23 @@ int exact_mask(const float *logits, int32_t classes, int32_t nhwc, const float *
         s->line[1] = s->line[0] + (need_confidence ? pixels : 0);
         s->line_row[0] = s->line_row[1] = -1;
         s->log_confidence = s->line[1] + (need_confidence ? pixels : 0);
-        float *max_logit = s->log_confidence + (need_confidence ? (size_t)tallest * pixels : 0);
         s->count = (int32_t *)(s->bound + floats);
         s->mixed = (uint8_t *)(s->count + grid);
         s->hit = s->mixed + cols->cells;
         s->found = s->hit + grid + 8;
-        uint8_t *labels = s->found + grid * (size_t)classes;
-        Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : (int64_t)points,
-                   labels, max_logit,
-                   picture.given ? (float *)logsumexp
-                                 : need_confidence ? max_logit + points : NULL, *rows, *cols};
-        picture.job[n] = job;
     }
+    float *max_logit = (float *)(memory + bytes * (size_t)threads);
+    float *sums = max_logit + points;
+    uint8_t *labels = (uint8_t *)(need_confidence && !picture.given ? sums + points : sums);
+    Job job = {logits, classes, nhwc, nhwc ? classes : 1, nhwc ? 1 : (int64_t)points,
+               labels, max_logit,
+               picture.given ? (float *)logsumexp : need_confidence ? sums : NULL, *rows, *cols};
+    picture.job = job;
+    picture.done = labels + points;
+    memset(picture.done, 0, (size_t)tasks);
+    pthread_mutex_init(&picture.lock, NULL);
     run_on_threads(fill_task, &picture, tasks, threads);
+    pthread_mutex_destroy(&picture.lock);
     free(memory);
     for (int32_t n = 0; n < threads; n++) {
         if (picture.bad[n]) {
@@ -730,12 +767,78 @@ typedef struct {
     int32_t most, in, out;
 } Filter;
 
-static void widen_line(const uint8_t *source, int32_t pixels, uint8_t *wide)
+/* How the channels of a source pixel lie, as kernels.py numbers them. */
+enum { RGB, BGR, RGBA, BGRA, MONO };
+
+/* Pixels between two requests for memory that is needed soon. */
+#define CHUNK 64
+
+static inline int32_t channels_of(int32_t order)
 {
-    for (int32_t x = 0; x < pixels - 1; x++) {
-        memcpy(wide + 4 * x, source + 3 * x, 4); /* the fourth byte is never looked at */
+    return order == MONO ? 1 : order <= BGR ? 3 : 4;
+}
+
+/* A line of the source as four bytes a pixel, red first; the fourth is never looked at. */
+static inline void widen(const uint8_t *source, int32_t order, int32_t pixels, uint8_t *wide)
+{
+    switch (order) {
+    case RGB:
+        for (int32_t x = 0; x < pixels; x++) {
+            memcpy(wide + 4 * x, source + 3 * x, 4);
+        }
+        break;
+    case BGR:
+#if defined(__x86_64__) && defined(__GNUC__)
+        /* Two thirds of the time of single bytes; ARM has instructions for those. */
+        for (int32_t x = 0; x < pixels; x++) {
+            uint32_t pixel;
+            memcpy(&pixel, source + 3 * x, 4);
+            pixel = __builtin_bswap32(pixel) >> 8;
+            memcpy(wide + 4 * x, &pixel, 4);
+        }
+#else
+        for (int32_t x = 0; x < pixels; x++) {
+            wide[4 * x] = source[3 * x + 2];
+            wide[4 * x + 1] = source[3 * x + 1];
+            wide[4 * x + 2] = source[3 * x];
+            wide[4 * x + 3] = 0;
+        }
+#endif
+        break;
+    case RGBA:
+        memcpy(wide, source, 4 * (size_t)pixels);
+        break;
+    case BGRA:
+        for (int32_t x = 0; x < pixels; x++) {
+            wide[4 * x] = source[4 * x + 2];
+            wide[4 * x + 1] = source[4 * x + 1];
+            wide[4 * x + 2] = source[4 * x];
+            wide[4 * x + 3] = 0;
+        }
+        break;
+    default:
+        for (int32_t x = 0; x < pixels; x++) {
+            wide[4 * x] = wide[4 * x + 1] = wide[4 * x + 2] = wide[4 * x + 3] = source[x];
+        }
     }
-    memcpy(wide + 4 * (pixels - 1), source + 3 * (pixels - 1), 3);
+}
+
+/* The same of a whole line, which may be the last thing in its memory. `next` is the line that
+ * comes after it, asked for meanwhile: no cache holds a picture that a network has run after. */
+static void widen_line(const uint8_t *source, const uint8_t *next, int32_t order, int32_t pixels,
+                       uint8_t *wide)
+{
+    int32_t channels = channels_of(order), x = 0;
+    for (; x + CHUNK < pixels; x += CHUNK) {
+        for (int32_t byte = 0; byte < CHUNK * channels; byte += 64) {
+            PREFETCH(next + x * channels + byte);
+        }
+        widen(source + (int64_t)x * channels, order, CHUNK, wide + 4 * x);
+    }
+    /* Three bytes are read as four, but not at the end. */
+    uint8_t last[4 * CHUNK + 4];
+    memcpy(last, source + (int64_t)x * channels, (size_t)((pixels - x) * channels));
+    widen(last, order, pixels - x, wide + 4 * x);
 }
 
 /* Inlined for the usual numbers of taps, so that the compiler unrolls them. */
@@ -804,12 +907,28 @@ static void mix_lines(const uint8_t *lines, size_t wide, int32_t kept, int32_t f
 typedef struct {
     const uint8_t *image;
     int64_t step;
+    int32_t order;
     const Filter *rows, *cols;
-    uint8_t *result;
+    uint8_t *result;    /* one of these two, the other is NULL */
+    float *planes;
+    const float *table;
     char *memory;
     size_t bytes; /* of memory, for each thread */
     int32_t tasks;
 } Resizing;
+
+/* tensor[c][p] = table[c][wide[4 p + c]]: 8-bit values to normalised planes. */
+static void normalize_line(const uint8_t *wide, int32_t pixels, const float *table,
+                           int64_t plane, float *tensor)
+{
+    for (int c = 0; c < 3; c++) {
+        const float *channel = table + 256 * c;
+        float *target = tensor + plane * c;
+        for (int32_t x = 0; x < pixels; x++) {
+            target[x] = channel[wide[4 * x + c]];
+        }
+    }
+}
 
 static void resize_task(void *context, int32_t thread, int32_t number)
 {
@@ -828,11 +947,18 @@ static void resize_task(void *context, int32_t thread, int32_t number)
     for (int32_t y = begin; y < end; y++) {
         int32_t first = rows->first[y], taps = rows->taps[y];
         for (; done < first + taps; done++) {
-            widen_line(r->image + done * r->step, cols->in, source);
+            const uint8_t *line = r->image + done * r->step;
+            const uint8_t *next = done + 1 < rows->in ? line + r->step : line;
+            widen_line(line, next, r->order, cols->in, source);
             resize_line(source, cols, lines + wide * (size_t)(done % kept));
         }
         mix_lines(lines, wide, kept, first, taps, rows->weight + (int64_t)y * rows->most, sum,
                   mixed);
+        if (r->planes != NULL) {
+            normalize_line(mixed, cols->out, r->table, (int64_t)rows->out * cols->out,
+                           r->planes + (int64_t)y * cols->out);
+            continue;
+        }
         uint8_t *target = r->result + 3 * (int64_t)y * cols->out;
         for (int32_t x = 0; x < cols->out - 1; x++) {
             memcpy(target + 3 * x, mixed + 4 * x, 4); /* the next pixel overwrites the fourth */
@@ -841,18 +967,20 @@ static void resize_task(void *context, int32_t thread, int32_t number)
     }
 }
 
-/* image: (in rows, in cols, 3), rows `step` bytes apart; result: (out rows, out cols, 3).
+/* image: (in rows, in cols) pixels of some order, rows `step` bytes apart. With a table (3, 256)
+ * the result is float planes (3, out rows, out cols), else (out rows, out cols, 3) values.
  * Returns 1 when memory is short. */
-int resize_antialiased(const uint8_t *image, int64_t step, const Filter *rows,
-                       const Filter *cols, uint8_t *result, int32_t threads)
+int resize_antialiased(const uint8_t *image, int64_t step, int32_t order, const Filter *rows,
+                       const Filter *cols, const float *table, void *result, int32_t threads)
 {
     size_t wide = 4 * (size_t)cols->out, widened = 4 * (size_t)(cols->in + cols->most);
     size_t bytes = wide * sizeof(int32_t) + wide * (size_t)rows->most + wide + widened;
     bytes = (bytes + 127) / 64 * 64;
     threads = threads_for(threads, rows->out);
     /* Lines where two tasks meet are resized twice: one task for each thread. */
-    Resizing resizing = {image, step, rows, cols, result, malloc(bytes * (size_t)threads), bytes,
-                         threads};
+    Resizing resizing = {image, step, order, rows, cols, table != NULL ? NULL : result,
+                         table != NULL ? result : NULL, table, malloc(bytes * (size_t)threads),
+                         bytes, threads};
     if (resizing.memory == NULL) {
         return 1;
     }

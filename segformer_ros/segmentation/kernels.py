@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # As in kernels.c; 1 is that memory is short.
 _NOT_FINITE = 2
+ORDERS = {None: 0, 'COLOR_BGR2RGB': 1, 'COLOR_RGBA2RGB': 2, 'COLOR_BGRA2RGB': 3,
+          'COLOR_GRAY2RGB': 4}
+"""Of the channels of a pixel, by OpenCV's name of the conversion to RGB; as in kernels.c."""
 
 
 class _Axis(ctypes.Structure):
@@ -52,7 +55,7 @@ class Kernels:
             pointer, integer, integer, pointer, integer, axis, axis, ctypes.c_float, pointer,
             pointer, integer]
         library.resize_antialiased.argtypes = [
-            pointer, long_integer, kernel, kernel, pointer, integer]
+            pointer, long_integer, integer, kernel, kernel, pointer, pointer, integer]
         library.normalize_to_planes.argtypes = [pointer, long_integer, pointer, pointer]
         library.normalize_to_planes.restype = None
         self._library = library
@@ -77,45 +80,47 @@ class Kernels:
 
     def exact_mask(
             self, logits: arrays.Float32, nhwc: bool, rows: exact_argmax.UpsamplingAxis,
-            cols: exact_argmax.UpsamplingAxis, log_threshold: float, with_confidence: bool,
-            logsumexp: Optional[arrays.Float32] = None, threads: int = 1,
-    ) -> Tuple[arrays.UInt8, Optional[arrays.UInt8]]:
+            cols: exact_argmax.UpsamplingAxis, log_threshold: float, mask: arrays.UInt8,
+            confidence: Optional[arrays.UInt8] = None,
+            logsumexp: Optional[arrays.Float32] = None, threads: int = 1) -> None:
         """
-        Return mask and confidence, (H, W) each: the argmax of the upsampled logits.
+        Fill mask and confidence: the argmax of the upsampled logits.
 
         :param logits: (h, w, C) if ``nhwc``, else (C, h, w)
         :param log_threshold: logarithm of the threshold; minus infinity turns it off
+        :param mask: (H, W), overwritten
+        :param confidence: (H, W), overwritten; None where it is not wanted
         :param logsumexp: (h, w) of the logits, if the network gives it
         :param threads: that share the work, four at most
         :raises BackendError: a logit is not finite
         """
         height, width, classes = _shape(logits, nhwc)
-        mask = np.empty((len(rows.lower), len(cols.lower)), np.uint8)
-        confidence = np.empty_like(mask) if with_confidence else None
         status = self._library.exact_mask(
             _address(logits), classes, nhwc, _address(logsumexp),
-            with_confidence or log_threshold > -np.inf, _axis(rows, height), _axis(cols, width),
-            log_threshold, _address(mask), _address(confidence), threads)
+            confidence is not None or log_threshold > -np.inf, _axis(rows, height),
+            _axis(cols, width), log_threshold, _address(mask), _address(confidence), threads)
         if status == _NOT_FINITE:
             raise exact_argmax.not_finite_error()
         if status:
             raise MemoryError(
                 f'no memory for the mask of {mask.shape[1]} x {mask.shape[0]} pixels')
-        return mask, confidence
 
-    def resize_antialiased(self, image: arrays.UInt8, rows: 'ResizeAxis',
-                           cols: 'ResizeAxis', result: arrays.UInt8,
-                           threads: int = 1) -> None:
+    def resize_antialiased(self, image: arrays.UInt8, to_rgb: Optional[str], rows: 'ResizeAxis',
+                           cols: 'ResizeAxis', result: arrays.Array,
+                           table: Optional[arrays.Float32] = None, threads: int = 1) -> None:
         """
-        Resize as Pillow's BILINEAR does.
+        Convert to RGB, resize as Pillow's BILINEAR does and normalise, in one pass.
 
-        :param image: (H, W, 3) RGB, rows may be padded
-        :param result: (h, w, 3), overwritten
+        :param image: (H, W) or (H, W, channels), rows may be padded
+        :param to_rgb: what makes RGB of it, a key of ``ORDERS``
+        :param result: (h, w, 3) uint8, or with a table (3, h, w) float32; overwritten
+        :param table: (3, 256) where every value is looked up in the table of its channel
         :param threads: that share the work, four at most
         """
         if self._library.resize_antialiased(
-                image.ctypes.data, image.strides[0], _filter(rows, image.shape[0]),
-                _filter(cols, image.shape[1]), _address(result), threads):
+                image.ctypes.data, image.strides[0], ORDERS[to_rgb],
+                _filter(rows, image.shape[0]), _filter(cols, image.shape[1]), _address(table),
+                _address(result), threads):
             raise MemoryError(f'no memory to resize {image.shape[1]} x {image.shape[0]} pixels')
 
     def normalize_to_planes(self, pixels: arrays.UInt8,

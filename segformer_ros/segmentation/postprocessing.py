@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From logits to class ids and confidence at the size of the image."""
 
+import array
 import math
-from typing import Mapping, Optional, Tuple, TYPE_CHECKING
+import sys
+from typing import Any, List, Mapping, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.model import spec as model_spec
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.segmentation import exact_argmax
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     MaskAndConfidence = Tuple[arrays.UInt8, Optional[arrays.UInt8]]
 
 METHODS = ('exact', 'fast')
+MOST_KEPT = 8
+"""Masks and confidences of past frames; what others hold for longer is theirs alone."""
 # The smallest normal float32: its logarithm is finite on every processor.
 _LEAST_PROBABILITY = np.finfo(np.float32).tiny
 # Above what float16 rounds, below what logits do.
@@ -38,6 +43,8 @@ class Postprocessor:
         self._spec = spec
         self._kernels = kernels
         self._threads = threads
+        self._processors = FastProcessors(threads)
+        self._buffers = PixelBuffers()
         width, height = spec.output_size_wh
         self._nhwc = spec.output_layout == 'nhwc'
         self._class_axis = 2 if self._nhwc else 0
@@ -84,9 +91,12 @@ class Postprocessor:
         rows = exact_argmax.upsampling_axis(height, size_wh[1])
         cols = exact_argmax.upsampling_axis(width, size_wh[0])
         if self._kernels is not None and method == 'exact':
-            return self._kernels.exact_mask(logits, self._nhwc, rows, cols,
-                                            log_threshold, with_confidence, given,
-                                            self._threads)
+            mask = self._buffers.take(size_wh[::-1])
+            confidence = self._buffers.take(size_wh[::-1]) if with_confidence else None
+            with self._processors:
+                self._kernels.exact_mask(logits, self._nhwc, rows, cols, log_threshold, mask,
+                                         confidence, given, self._threads)
+            return mask, confidence
         if self._kernels is None and not self._nhwc:
             logits = self._transpose(logits)
         grid = self._argmax(logits, needs_logsumexp and given is None)
@@ -149,3 +159,53 @@ class Postprocessor:
         classes = logits.shape[0]
         cv2.transpose(logits.reshape(classes, -1), self._transposed.reshape(-1, classes))
         return self._transposed
+
+
+class PixelBuffers:
+    """
+    Hand out arrays that stand in the bytes of a message, which is filled without a copy.
+
+    rclpy takes an ``array.array`` as it is. Memory that nobody refers to any more is handed out
+    again: new one costs a page fault for each page. Calls must come from one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._kept: List['array.array[int]'] = []
+
+    def take(self, shape: Tuple[int, int]) -> arrays.UInt8:
+        """
+        Return an array, the caller's to keep, of any content.
+
+        :param shape: (H, W), both above 0
+        """
+        size = shape[0] * shape[1]
+        for index, each in enumerate(map(len, self._kept)):
+            if each == size and _references(self._kept, index) == _UNUSED:
+                # The newest is last: those that a camera of another size left go first.
+                self._kept.append(self._kept.pop(index))
+                break
+        else:
+            self._kept.append(array.array('B', bytes(size)))
+            del self._kept[:-MOST_KEPT]
+        return np.frombuffer(self._kept[-1], np.uint8).reshape(shape)
+
+
+def bytes_of(values: arrays.Array) -> 'Optional[array.array[int]]':
+    """Return the ``array.array`` of which an array is all bytes in order; None if it is not."""
+    base: Any = values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, array.array) and base.typecode == 'B' and values.flags.c_contiguous \
+            and base.buffer_info() == (values.ctypes.data, values.nbytes):
+        return base
+    return None
+
+
+def _references(kept: List[Any], index: int) -> int:
+    return sys.getrefcount(kept[index])
+
+
+# Of what nothing but the list refers to: this way of counting adds to that.
+_UNUSED = _references([array.array('B')], 0)

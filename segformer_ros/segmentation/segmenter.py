@@ -3,7 +3,7 @@
 """From an image to a mask: preprocessing, network, postprocessing."""
 
 import time
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from segformer_ros.inference.onnxrt.backend import default_threads
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation import preprocessing
+from segformer_ros.segmentation.images.decoding import Picture
 from segformer_ros.segmentation.kernel_build import Compiled
 from segformer_ros.segmentation.kernel_build import load_kernels
 
@@ -134,6 +135,7 @@ class Segmenter:
         threads = threads or default_threads()
         self._preprocessor = preprocessing.Preprocessor(spec, kernels, threads)
         self._postprocessor = postprocessing.Postprocessor(spec, kernels, threads)
+        self._buffers = postprocessing.PixelBuffers()
         if any(size is None for output in backend.outputs for size in output.shape):
             self._check_one_run()
 
@@ -150,12 +152,13 @@ class Segmenter:
                                      expected='0.0', remedy=NO_CONFIDENCE)
         self._settings = settings
 
-    def segment(self, image: arrays.UInt8, rotate: int = 0,
+    def segment(self, image: Union[arrays.UInt8, Picture], rotate: int = 0,
                 with_confidence: bool = True) -> Segmentation:
         """
         Return the mask of one image.
 
-        :param image: (H, W, 3) RGB uint8; rows may be padded
+        :param image: (H, W, 3) RGB uint8, rows may be padded; or what a camera sent, of which
+            no RGB is made
         :param rotate: clockwise degrees by which the image must be turned to stand upright:
             0, 90, 180 or 270. The network sees it upright; the outputs fit the image as given
         :param with_confidence: compute the confidence too
@@ -167,16 +170,17 @@ class Segmenter:
         self.end()
         return self.finish(prepared)
 
-    def prepare(self, image: arrays.UInt8, rotate: int = 0,
+    def prepare(self, image: Union[arrays.UInt8, Picture], rotate: int = 0,
                 with_confidence: bool = True) -> Prepared:
         """
         Make the network's input of an image, with the settings of this moment.
 
         :raises InvalidInputError: the image or the rotation cannot be used
         """
-        upright = _upright(image, rotate)
+        picture = image if isinstance(image, Picture) else Picture(image)
+        upright = _upright(picture, rotate)
         started = time.perf_counter()
-        tensor = self._preprocessor.run(upright, self._settings.resize)
+        tensor = self._preprocessor.run(upright, self._settings.resize, picture.to_rgb)
         return Prepared(tensor, (upright.shape[1], upright.shape[0]), rotate, self._settings,
                         with_confidence, time.perf_counter() - started)
 
@@ -219,11 +223,17 @@ class Segmenter:
             prepared.with_confidence)
         if prepared.rotate:
             turn = _TURN_BACK[prepared.rotate]
-            mask = cv2.rotate(mask, turn)  # type: ignore[assignment]
+            mask = self._turned(mask, turn)
             if confidence is not None:
-                confidence = cv2.rotate(confidence, turn)  # type: ignore[assignment]
+                confidence = self._turned(confidence, turn)
         return Segmentation(mask, confidence, Timings(
             prepared.seconds, self._ran, time.perf_counter() - started))
+
+    def _turned(self, values: arrays.UInt8, turn: int) -> arrays.UInt8:
+        height, width = values.shape
+        result = self._buffers.take((height, width) if turn == cv2.ROTATE_180 else (width, height))
+        cv2.rotate(values, turn, result)
+        return result
 
     def _check_one_run(self) -> None:
         """Learn from a grey image what sizes a network with dynamic outputs really returns."""
@@ -235,15 +245,20 @@ class Segmenter:
         self.spec.check_shapes({name: array.shape for name, array in outputs.items()})
 
 
-def _upright(image: arrays.UInt8, rotate: int) -> arrays.UInt8:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+def _upright(picture: Picture, rotate: int) -> arrays.UInt8:
+    image = picture.samples
+    channels = picture.channels
+    shape = (channels,) if channels > 1 else ()
+    if image.dtype != np.uint8 or image.ndim < 2 or image.shape[2:] != shape or image.size == 0:
         raise InvalidInputError(
             'Not an image', got=f'{image.dtype}{list(image.shape)}',
-            expected='uint8[height, width, 3], height and width above 0')
+            expected='uint8[{}], height and width above 0'.format(
+                ', '.join(['height', 'width'] + [str(size) for size in shape])))
     if rotate not in ROTATIONS:
         raise InvalidInputError('Wrong rotation', got=rotate, expected='one of {}'.format(
             ', '.join(str(angle) for angle in ROTATIONS)))
-    if image.strides[1:] != (3, 1) or image.strides[0] < 3 * image.shape[1]:
+    if image.strides[1:] != (channels, 1)[:image.ndim - 1] \
+            or image.strides[0] < channels * image.shape[1]:
         image = np.ascontiguousarray(image)
     if rotate:
         return cv2.rotate(image, _TURN[rotate])  # type: ignore[return-value]

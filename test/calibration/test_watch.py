@@ -57,6 +57,18 @@ def test_the_pair_in_which_the_bump_falls_does_not_count():
     assert math.degrees(error.pitch) == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize('pairs', [15, 20, 28, 40])
+def test_a_bump_that_lasts_is_told_right_all_along(pairs):
+    error = watched(TOLD, pairs=pairs, bumped=TOLD._replace(pitch=TOLD.pitch - DEGREE))
+    assert math.degrees(error.pitch) == pytest.approx(-1.0, abs=0.15)
+    assert error.height == pytest.approx(0.0, abs=0.012)
+
+
+def test_a_load_that_changes_the_height_is_found_after_some_seconds():
+    loaded = TOLD._replace(height=TOLD.height - 0.05)
+    assert watched(TOLD, pairs=60, bumped=loaded).height == pytest.approx(-0.05, abs=0.015)
+
+
 def test_too_few_pairs_say_nothing():
     assert watched(TOLD, pairs=3) is None
     assert watched(TOLD, pairs=4) is not None
@@ -96,9 +108,9 @@ def test_a_robot_that_stands_is_not_looked_at():
 @pytest.mark.parametrize('kind, seed', [('indoor', 0), ('outdoor', 1)])
 def test_a_bump_of_one_degree_is_found_within_three_seconds(kind, seed):
     segmenter = load_model('segformer_sim')
-    result = mount_watch.drive(
-        kind, seed, 26.0, TOLD, bump=20.0, apply=True,
-        labels_of=lambda picture: segmenter.segment(picture.image, with_confidence=False).mask)
+    result = mount_watch.watch_drive(kind, mount_watch.render_drive(
+        kind, seed, 26.0, TOLD, labels_of=lambda picture: segmenter.segment(
+            picture.image, with_confidence=False).mask), bump=20.0, apply=True)
     warned = [each.time for each in result.estimates if each.is_off]
     assert warned and 20.0 < warned[0] <= 23.0
     # It goes on to say so, and corrects most of it.

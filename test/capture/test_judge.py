@@ -24,7 +24,7 @@ CLASSES = ClassTable('two', ['floor', 'wall', 'sky'], [[0, 0, 0], [9, 9, 9], [99
                      [False] * 3)
 NETWORK = NetworkIdentity('net', '/nowhere.onnx', CLASSES)
 FLOOR, WALL, SKY = range(3)
-OFF = judges.Thresholds(0.5, 0.0, 0.0, 0.0, 0.0)
+OFF = judges.Thresholds(0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
 NOISE = np.random.RandomState(1)
 
 
@@ -230,6 +230,13 @@ def test_what_is_neither_ground_nor_obstacle_or_on_the_robot_is_not_judged():
     np.full(SIZE, np.inf, np.float32), np.zeros((3, 3), np.float32), None])
 def test_depth_that_measures_nothing_says_nothing(depth):
     assert judges.contradicted_share(view(depth, TRUE)) is None
+
+
+def test_what_lies_beyond_the_range_of_the_costmap_is_not_judged():
+    # The wall at two metres is named floor.
+    wrong = view(DEPTH, np.full(SIZE, FLOOR, np.uint8))
+    assert judges.contradicted_share(wrong._replace(max_range=1.0)) < 0.08
+    assert judges.contradicted_share(wrong._replace(max_range=3.0)) > 0.3
 
 
 def test_estimated_depth_contradicts_nothing():

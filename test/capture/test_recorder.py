@@ -172,3 +172,57 @@ def test_what_cannot_be_blurred_is_not_written(make, settings, network):
     shown = captured.picture(settings.folder, record['image'])
     assert (shown != each.image).any()
     assert (captured.picture(settings.folder, record['mask']) == each.mask).all()
+
+
+def test_frames_of_a_network_with_other_classes_do_not_come_into_the_same_folder(
+        make, settings, network, tmp_path):
+    recorder = make(settings)
+    recorder.handle(frame(network, 1))
+    colors = [[0, 0, 0], [9, 9, 9], [99, 99, 99]]
+    other = network._replace(classes=ClassTable(
+        'turned', CLASSES.names[::-1], colors, [True, False, False]))
+    # An id of its masks means something else.
+    with pytest.raises(ConfigurationError, match='Folder holds frames of another network'):
+        recorder.handle(frame(other, 2, asked=True))
+    assert len(captured.check_whole(settings.folder)) == 1
+    # One that only has another name for the same classes may go on.
+    same = network._replace(name='further', classes=ClassTable(
+        'same', CLASSES.names, colors, [False] * 3))
+    assert recorder.handle(frame(same, 3, asked=True))
+    assert [each['stamp_ns'] for each in captured.check_whole(settings.folder)] == [1, 3]
+    recorder.settings = settings._replace(folder=str(tmp_path / 'other'))
+    assert recorder.handle(frame(other, 4, asked=True))
+
+
+def test_rate_bounds_what_is_tried_where_nothing_can_be_written(make, settings, network):
+    full = settings._replace(max_rate=0.01, limits=stores.Limits(min_free_bytes=1 << 60))
+    recorder = make(full)
+    with pytest.raises(stores.StoreError, match='Disk is nearly full'):
+        recorder.handle(frame(network, 1))
+    assert [recorder.handle(frame(network, number)) for number in range(2, 6)] == [''] * 4
+    assert (recorder.state.failed, recorder.state.held_back) == (1, 4)
+    # The service tries at once, and costs nobody else a turn.
+    with pytest.raises(stores.StoreError):
+        recorder.handle(frame(network, 6, asked=True))
+    recorder = make(full)
+    for number, asked in ((7, True), (8, False)):
+        with pytest.raises(stores.StoreError):
+            recorder.handle(frame(network, number, asked=asked))
+
+
+@pytest.mark.parametrize('rotate', [0, 90, 180, 270])
+def test_people_are_blurred_where_they_are_however_the_camera_is_mounted(
+        make, settings, network, rotate):
+    recorder = make(settings._replace(blur=('person',)))
+    image = np.random.RandomState(5).randint(0, 255, (96, 128, 3)).astype(np.uint8)
+    mask = np.zeros((96, 128), np.uint8)
+    mask[8:40, 10:30] = 2
+    recorder.handle(frame(network, 1, image=image, mask=mask, rotate=rotate,
+                          asked=True)._replace(confidence=None))
+    record, = captured.check_whole(settings.folder)
+    shown = np.rot90(captured.picture(settings.folder, record['image']), rotate // 90)
+    person = mask == 2
+    assert len(np.unique(image[person], axis=0)) > 600
+    assert len(np.unique(shown[person], axis=0)) <= 40
+    # Beyond a margin of a few pixels nothing is touched.
+    assert (shown[50:] == image[50:]).all() and (shown[:, 40:] == image[:, 40:]).all()

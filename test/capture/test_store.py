@@ -269,6 +269,8 @@ def test_what_is_not_ours_is_left_alone_and_records_without_pictures_go(store, f
     (folder / 'notes.txt').write_text('mine')
     (folder / 'images' / (name_of(9) + '.png')).write_bytes(b'left by a crash')
     (folder / 'masks' / (name_of(9) + '.png.tmp')).write_bytes(b'left by a crash')
+    (folder / 'manifest.jsonl.tmp').write_bytes(b'left by a crash')
+    (folder / 'classes.json.tmp').write_bytes(b'left by a crash')
     os.unlink(str(folder / 'masks' / (name_of(1) + '.png')))
     outside = folder.parent / 'outside.png'
     outside.write_bytes(b'precious')
@@ -279,6 +281,7 @@ def test_what_is_not_ours_is_left_alone_and_records_without_pictures_go(store, f
     again = stores.Store(str(folder), CLASSES)
     try:
         assert [each['stamp_ns'] for each in captured.manifest(folder)] == [0, 2]
+        assert not (folder / 'manifest.jsonl.tmp').exists()
         for number in range(10, 20):
             add(again, number, ROOMY._replace(max_frames=2))
     finally:
@@ -289,3 +292,40 @@ def test_what_is_not_ours_is_left_alone_and_records_without_pictures_go(store, f
     assert left == {'.lock', 'notes.txt', 'images/holiday.png', 'manifest.jsonl', 'classes.json'} \
         | {record[key] for record in captured.manifest(folder)
            for key in ('image', 'mask', 'confidence')}
+
+
+@pytest.mark.parametrize('key, place', [
+    ('image', '../outside.png'), ('mask', '../outside.png'), ('confidence', '{root}/outside.png'),
+    ('image', 'masks/../../outside.png'), ('mask', 'masks/{other}.png')])
+def test_record_whose_picture_is_elsewhere_is_none_and_that_picture_stays(
+        store, folder, key, place):
+    add(store, 0)
+    add(store, 1)
+    store.close()
+    outside = folder.parent / 'outside.png'
+    outside.write_bytes(b'precious')
+    lines = (folder / 'manifest.jsonl').read_text().splitlines()
+    # Its id is one of ours.
+    forged = dict(json.loads(lines[0]), **{key: place.format(root=folder.parent,
+                                                             other=name_of(1))})
+    (folder / 'manifest.jsonl').write_text(json.dumps(forged) + '\n' + lines[1] + '\n')
+    with contextlib.closing(stores.Store(str(folder), CLASSES)) as again:
+        assert [each['id'] for each in captured.check_whole(folder)] == [name_of(1)]
+        # Only the true record makes way for the next one.
+        assert add(again, 2, ROOMY._replace(max_frames=1)) == 1
+        assert [each['id'] for each in captured.check_whole(folder)] == [name_of(2)]
+    assert outside.read_bytes() == b'precious'
+
+
+def test_manifest_is_read_up_to_its_largest_size_and_refused_above(store, folder, monkeypatch):
+    add(store, 1)
+    store.close()
+    size = os.path.getsize(str(folder / 'manifest.jsonl'))
+    monkeypatch.setattr(stores, 'LARGEST_MANIFEST', size - 1)
+    with pytest.raises(ConfigurationError, match=f'too large: got {size} bytes; expected at most '
+                                                 f'{size - 1}'):
+        stores.Store(str(folder), CLASSES)
+    assert len(captured.check_whole(folder)) == 1
+    monkeypatch.setattr(stores, 'LARGEST_MANIFEST', size)
+    with contextlib.closing(stores.Store(str(folder), CLASSES)) as again:
+        assert again.frames == 1

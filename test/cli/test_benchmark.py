@@ -60,6 +60,9 @@ def test_command_writes_figures_and_a_page_about_them(model, tmp_path, capsys):
         page = stream.read()
     assert '## tiny, 64 x 64, 1 threads' in page
     assert '| ours, pillow resize |' in page
+    assert '### Bytes and caches beside the network, 80 x 60' in page
+    assert [row['name'] for row in found['caches']['80x60']['rows']] == [
+        'ours', 'passes of their own']
     # Processor time comes first.
     assert '| ms | CPU | infer | fastest | / original |' in page
     assert '| original | onnxruntime ' in page
@@ -129,11 +132,39 @@ def test_goals_tell_met_missed_and_unmeasured():
     race = {'rows': [
         {'name': 'original', 'ratio': {'original': 1.0}, 'fastest_ratio': {'original': 1.0}},
         {'name': 'optimized', 'ratio': {'original': 0.6}, 'fastest_ratio': {'original': 0.5}}]}
-    model = {'input_size_wh': [512, 512], 'network': race, 'frames': {},
-             'memory': {'640x480': {'above_imports_mb': 120.0}}}
+    openvino = 'network, OpenVINO, optimized / {}, processor time'
+    model = {'input_size_wh': [512, 512], 'changes': 'folded', 'network': race, 'frames': {},
+             'memory': {'640x480': {'above_imports_mb': 120.0, 'first_mask_s': 0.8}}}
     goals = {text: tuple(values) for text, *values in benchmark_report.goals(model)}
     assert goals['network, optimized / original'] == (0.53, 0.6, 0.5)
     assert goals['640x480: peak MB above the imports'] == (300.0, 120.0, 120.0)
+    assert goals['640x480: s from process start to first mask'] == (1.5, 0.8, 0.8)
     assert goals['1280x720: peak MB above the imports'][1:] == (None, None)
+    assert goals['1280x720: s from process start to first mask'][1:] == (None, None)
     assert goals['640x480, ours, opencv resize: ms beside the network'][1:] == (None, None)
+    # OpenVINO is not installed everywhere.
+    assert goals[openvino.format('original')] == (0.44, None)
+    assert goals[openvino.format('OpenVINO, original')] == (0.6, None)
+    assert goals['1280x720: ms of the costmap, moving mount'] == (12.0, None, None)
     assert benchmark_report.goals(dict(model, input_size_wh=[256, 192])) == []
+    assert benchmark_report.goals(dict(model, changes='ends only')) == []
+    race['rows'].append({'name': 'OpenVINO, optimized', 'ratio': {}, 'fastest_ratio': {},
+                         'cpu_ratio': {'original': 0.45, 'OpenVINO, original': 0.59}})
+    goals = {text: tuple(values) for text, *values in benchmark_report.goals(model)}
+    assert goals[openvino.format('original')] == (0.44, 0.45)
+    assert goals[openvino.format('OpenVINO, original')] == (0.6, 0.59)
+
+
+def test_page_of_the_docs_is_what_is_written_about_its_figures(project_root):
+    with open(project_root + '/docs/performance.json', encoding='utf-8') as stream:
+        page = benchmark_report.markdown(json.load(stream))
+    with open(project_root + '/docs/performance.md', encoding='utf-8') as stream:
+        written = stream.read()
+    assert written.startswith(page)
+    # The rest is kept by make bench.
+    assert written[len(page):].lstrip('\n').startswith('<!-- Written by hand')
+    # What the page is to show: four ways to run SegFormer-B0, and their ratios.
+    network = page[page.index('### Network alone'):]
+    for way in ('original', 'optimized', 'OpenVINO, original', 'OpenVINO, optimized'):
+        assert f'\n| {way} |' in network
+    assert '| / original | / OpenVINO, original |' in network

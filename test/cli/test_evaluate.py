@@ -75,6 +75,20 @@ def test_strict_run_fails_where_frames_are_left_out(case, tmp_path, capsys):
     assert 'FAILED: 1 frames were left out' in capsys.readouterr().err
 
 
+def test_run_of_which_all_frames_are_left_out_fails_and_a_strict_one_as_a_strict_one(
+        case, tmp_path, capsys):
+    bag = os.path.join(str(tmp_path), 'small_labels')
+    with bags.BagWriter(bag) as writer:
+        for number in range(2):
+            writer.image(number, np.zeros((48, 64, 3), np.uint8))
+            writer.image(number, np.zeros((24, 32), np.uint8), bags.LABELS, 'mono8', delay_ns=10)
+    for arguments, status in (((), 1), (('--strict',), 3)):
+        assert case.run(bag, tmp_path / 'out', *arguments) == status
+        told = capsys.readouterr().err
+        assert 'No frame could be evaluated: got 2 left out' in told
+        assert ('FAILED: No frame' in told) == (status == 3)
+
+
 def test_baseline_allows_what_it_allows(case, tmp_path, capsys):
     worse = case.write('worse/run', {0: 3, 1: 3, 2: 3, 3: 3})
     assert case.run(case.bag, tmp_path / 'before') == 0
@@ -102,23 +116,13 @@ def test_compare_reads_two_reports_and_evaluates_nothing(case, tmp_path, capsys)
 
 
 @pytest.mark.parametrize('arguments, message', [
-    ([], 'Nothing to evaluate'),
     (['/no/such/bag'], 'Input not found'),
     (['BAG', '--topic', '/wrong'], r'No image topic of that name'),
-    (['BAG', '--labels', 'a', '--reference-model', 'b'], 'More than one thing to compare with'),
-    (['BAG', '--resize', 'nearest'], "Unknown setting of 'resize'"),
-    (['BAG', '--fail-under', 'mIoU=1'], "Did you mean 'miou'"),
-    (['BAG', '--max-regression', '0.1'], 'No baseline'),
     (['BAG', '--mapping', 'ade20k'], 'another network'),
-    (['BAG', '--workers', '0'], 'Too few workers'),
-    (['BAG', '--scheduler', 'tcp://x:1', '--write-bag', 'y'], 'does not work on a cluster'),
-    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'speed=1'],
-     'Unknown setting of the reference'),
-    (['BAG', '--compare', 'a', 'b'], 'takes no recordings'),
-    (['BAG', '--depth-topic', '/depth'], 'No costmap to compare'),
-    (['BAG', '--costmap', 'indoor', '--depth-topic', '/depth', '--grid-topic', '/map'],
-     'Two references for the costmap'),
-    (['BAG', '--costmap', 'submarine'], 'submarine'),
+    (['BAG', '--mapping', '/no/such.yaml'], '/no/such.yaml'),
+    (['BAG', '--costmap', '/no/such.yaml'], '/no/such.yaml'),
+    (['BAG', '--baseline', '/no/such.json'], '/no/such.json'),
+    (['--compare', '/no/such.json', 'b'], '/no/such.json'),
     (['BAG', '--model', 'no_such_model'], 'no_such_model')])
 def test_mistakes_end_with_a_message_and_status_one(case, tmp_path, capsys, arguments, message):
     names = {'BAG': case.bag, 'MODEL': case.network[1]}
@@ -128,6 +132,45 @@ def test_mistakes_end_with_a_message_and_status_one(case, tmp_path, capsys, argu
     assert status == 1
     assert message in told
     assert 'Traceback' not in told
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'Nothing to evaluate'),
+    (['BAG', '--labels', 'a', '--reference-model', 'b'], 'More than one thing to compare with'),
+    (['BAG', '--resize', 'nearest'], "Unknown setting of 'resize'"),
+    (['BAG', '--postprocess', 'slow'], "Unknown setting of 'postprocess'"),
+    (['BAG', '--threshold', '2'], 'threshold'), (['BAG', '--threshold', 'nan'], 'threshold'),
+    (['BAG', '--fail-under', 'mIoU=1'], "Did you mean 'miou'"),
+    (['BAG', '--fail-under', 'miou'], 'NAME=NUMBER'),
+    (['BAG', '--fail-over', 'miou=x'], 'Not a number'),
+    (['BAG', '--max-regression', 'x'], 'Not a number'),
+    (['--compare', 'a', 'b', '--fail-under', 'miou'], 'NAME=NUMBER'),
+    (['BAG', '--max-regression', '0.1'], 'No baseline'),
+    (['BAG', '--mapping', 'ade20q'], "'ade20q'"),
+    (['BAG', '--workers', '0'], 'Too few workers'),
+    (['BAG', '--scheduler', 'tcp://x:1', '--write-bag', 'y'], 'does not work on a cluster'),
+    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'speed=1'],
+     'Unknown setting of the reference'),
+    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'threshold=x'], 'not a number'),
+    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'precision=fp4'], "'fp4'"),
+    (['BAG', '--reference-model', 'MODEL', '--reference-setting', 'input_size=64'],
+     'Wrong input size of the reference'),
+    (['BAG', '--reference-setting', 'threshold=0.5'], 'without a second network'),
+    (['BAG', '--reference-spec', 'a.yaml'], 'without a second network'),
+    (['BAG', '--compare', 'a', 'b'], 'takes no recordings'),
+    (['BAG', '--depth-topic', '/depth'], 'No costmap to compare'),
+    (['BAG', '--costmap', 'indoor', '--depth-topic', '/depth', '--grid-topic', '/map'],
+     'Two references for the costmap'),
+    (['BAG', '--costmap', 'submarine'], 'submarine')])
+def test_wrong_options_end_with_status_two(case, tmp_path, capsys, arguments, message):
+    names = {'BAG': case.bag, 'MODEL': case.network[1]}
+    with pytest.raises(SystemExit) as ended:
+        main(['--output', str(tmp_path)] + case.network
+             + [names.get(argument, argument) for argument in arguments])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith('usage: evaluate') and message in told
+    assert os.listdir(str(tmp_path)) == []
 
 
 def test_unknown_option_ends_with_status_two(capsys):
@@ -172,13 +215,21 @@ def test_help_tells_the_exit_status(capsys):
     assert 'Exit status: 0 done; 1 could not' in ' '.join(capsys.readouterr().out.split())
 
 
-def test_every_input_size_has_its_folder_and_one_table_compares_them(tmp_path, capsys):
+@pytest.fixture
+def open_case(tmp_path):
+    """Return a recording and a network that runs at any size."""
     folder = tmp_path / 'open'
     folder.mkdir()
     write_color_network(folder / 'colors.onnx', dynamic=True)
     tiny_model.write_color_spec(str(folder), 'colors')
     case = Case(tmp_path)
     case.network = ['--model', str(folder / 'colors.onnx'), '--threads', '1']
+    return case
+
+
+def test_every_input_size_has_its_folder_and_one_table_compares_them(
+        open_case, tmp_path, capsys):
+    case = open_case
     out = tmp_path / 'out'
     assert case.run(case.bag, out, '--input-size', '64x64', '--input-size', '256x128') == 0
     with open(str(out / 'sizes.json')) as stream:
@@ -206,3 +257,24 @@ def test_every_input_size_has_its_folder_and_one_table_compares_them(tmp_path, c
 def test_size_that_a_fixed_network_cannot_have_is_told(case, tmp_path, capsys):
     assert case.run(case.bag, tmp_path, '--input-size', '96x64') == 1
     assert 'not a SegFormer' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('setting, size', [
+    ([], '64 x 64'), (['--reference-setting', 'input_size=128x64'], '128 x 64'),
+    (['--reference-setting', 'postprocess=fast'], '64 x 64')])
+def test_reference_of_the_same_network_keeps_its_own_size(open_case, tmp_path, setting, size):
+    """So that the agreement says what the smaller input costs."""
+    assert main([open_case.bag, '--output', str(tmp_path / 'out'), '--input-size', '40x40',
+                 '--reference-model', open_case.network[1]] + open_case.network + setting) == 0
+    with open(str(tmp_path / 'out' / 'report.json')) as stream:
+        report = json.load(stream)
+    assert report['network']['input_size'] == '40 x 40'
+    assert report['reference']['input_size'] == size
+
+
+def test_size_that_the_network_refuses_is_told_before_another_is_evaluated(
+        open_case, tmp_path, capsys):
+    assert open_case.run(open_case.bag, tmp_path / 'out', '--input-size', '64x64',
+                         '--input-size', '66x64') == 1
+    assert 'Wrong input size: got 66 x 64' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

@@ -11,7 +11,7 @@ import pytest
 from segformer_ros.cli import hardware_report
 from segformer_ros.evaluation.hardware.parts import all_parts
 
-LONG = ('onnxruntime', 'openvino', 'engine, fp16', 'engine, fp32')
+LONG = ('onnxruntime', 'openvino', 'engine-fp16', 'engine-fp32')
 
 
 def test_command_writes_two_files_with_a_line_for_every_part(project_root, tmp_path):
@@ -41,3 +41,22 @@ def test_unknown_part_is_refused(capsys):
     with pytest.raises(SystemExit):
         hardware_report.main(['--skip', 'kitchen'])
     assert 'kitchen' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['file above', 'folder in the way'])
+def test_output_that_cannot_be_used_is_told_before_anything_is_measured(tmp_path, capsys, kind):
+    (tmp_path / 'file').write_text('')
+    (tmp_path / 'out' / 'hardware_report.json').mkdir(parents=True)
+    output = tmp_path / ('file' if kind == 'file above' else 'out')
+    assert hardware_report.main(['--output', str(output)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith('hardware_report: Report cannot be written: got ')
+    assert 'board' not in told
+
+
+def test_names_of_parts_cannot_be_mistaken_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        hardware_report.main(['--help'])
+    assert not [name for name in all_parts() if ',' in name or ' ' in name]
+    listed = ' '.join(capsys.readouterr().out.replace('-\n', '-').split())
+    assert ', '.join(all_parts()) in listed.replace('- ', '-')

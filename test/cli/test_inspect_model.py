@@ -2,15 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command inspect_model: its report, its exit status and the files it writes."""
 
+import importlib.util
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from segformer_ros.cli import inspect_model
+from segformer_ros.model import verdicts
 from segformer_ros.model.classes import load_class_table
+from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights.resolve import resolve_model
+from segformer_ros.segmentation.load_model import load_model
 from support import onnx_writer as w
+from support.output_networks import logits_of
+from support.output_networks import picture
+from support.output_networks import write_network
 
 
 @pytest.fixture
@@ -43,6 +51,17 @@ def test_file_that_fits_the_contract_but_not_tensorrt_says_both(model, capsys):
     assert 'TensorRT 8.2  does not fit' in out
     assert 'opset 17' in out
     assert 'read from TensorRT 8.6 on' in out
+
+
+@pytest.mark.parametrize('operator, is_told', [
+    ('DynamicQuantizeLinear', True), ('QLinearConv', True), ('MatMulInteger', True),
+    ('ConvInteger', True), ('DequantizeLinear', True), ('QuickGelu', False), ('MatMul', False)])
+def test_quantised_file_is_told_to_cost_more_than_the_float32_one(model, capsys, operator,
+                                                                  is_told):
+    assert inspect_model.main([model(w.segmenter(op=operator))]) == 0
+    out = ' '.join(capsys.readouterr().out.split())
+    assert (f'speed quantised ({operator}): it runs' in out) is is_told
+    assert ('take the float32 file' in out) is is_told
 
 
 def test_file_that_does_not_fit_exits_with_1(model, capsys):
@@ -96,10 +115,39 @@ def test_size_of_a_dynamic_file_is_given_on_the_command_line(model, tmp_path, ca
     path = model(w.segmenter(('b', 3, 'h', 'w'), ('b', 150, 'h', 'w')))
     spec = str(tmp_path / 'spec.yaml')
     assert inspect_model.main([path, '--size', '640x480', '--write-spec', spec]) == 0
-    assert resolve_model(path, spec).spec.output_size_wh == (160, 120)
+    # A quarter is assumed where the network, 4 x 4 without a stride, cannot be run.
+    runs = importlib.util.find_spec('onnxruntime') is not None
+    assert resolve_model(path, spec).spec.output_size_wh == ((637, 477) if runs else (160, 120))
     with pytest.raises(SystemExit):
         inspect_model.main([path, '--size', '640'])
     assert "'640' is not of the form 640x480" in capsys.readouterr().err
+
+
+LAST = ('Transpose', {'perm': [0, 2, 3, 1]})
+HALF = ('AveragePool', {'kernel_shape': [2, 2], 'strides': [2, 2]})
+
+
+@pytest.mark.parametrize('tail, size, layout', [
+    ([], 16, 'nchw'), ([HALF], 8, 'nchw'), ([LAST], 16, 'nhwc'), ([HALF, LAST], 8, 'nhwc')])
+@pytest.mark.parametrize('wanted', [64, {'shortest_edge': 64}])
+def test_size_and_layout_that_a_file_leaves_open_are_those_that_come(
+        tmp_path, tail, size, layout, wanted):
+    pytest.importorskip('onnxruntime')
+    path = write_network(tmp_path, 5, tail, ('FLOAT', [1, None, None, None]))
+    spec, preprocessor = str(tmp_path / 'net.yaml'), tmp_path / 'preprocessor_config.json'
+    preprocessor.write_text(json.dumps({'size': wanted, 'do_normalize': False}))
+    assert inspect_model.main([path, '--classes', str(tmp_path / 'table.yaml'), '--preprocessor',
+                               str(preprocessor), '--write-spec', spec, '--force']) == 0
+    found = load_model_spec(spec)
+    assert (found.output_size_wh, found.output_layout) == ((size, size), layout)
+    with open(spec, encoding='utf-8') as stream:
+        notes = [line for line in stream if line.startswith('# Assumed')]
+    assert any('a quarter of the input' in line for line in notes) == (size == 16)
+    assert any(f'output_size_wh: [{size}, {size}], as it came' in line for line in notes) == (
+        size != 16)
+    mask = load_model(path).segment(picture()).mask
+    # In the middle of patches of one colour.
+    assert np.array_equal(mask[8::16, 8::16], logits_of(picture(), 5).argmax(axis=0)[2::4, 2::4])
 
 
 def test_external_weights_are_named(model, capsys):
@@ -176,7 +224,7 @@ def test_tensorrt_is_judged_by_the_graph_that_would_be_built_and_not_by_the_file
     assert 'TensorRT 8.2  fits' in out and 'made from it: folded, blocks 1+2+1+1' in out
     assert f'the file itself: opset {opset}' in ' '.join(out.split())
     # Another network keeps its inside, and with it what TensorRT does not read.
-    onnx.save(export_segformer(TINY, (64, 64), style, spoil='relu'), path)
+    onnx.save(export_segformer(TINY, (64, 64), style, spoil='leaky'), path)
     assert inspect_model.main(arguments) == 0
     assert 'TensorRT 8.2  does not fit' in capsys.readouterr().out
 
@@ -186,3 +234,62 @@ def test_without_onnx_the_file_is_judged_and_that_is_said(model, capsys, monkeyp
     assert inspect_model.main([model(w.segmenter(opset=17, op='LayerNormalization'))]) == 0
     out = ' '.join(capsys.readouterr().out.split())
     assert 'TensorRT 8.2 does not fit' in out and 'this is the file as it is' in out
+
+
+def one_channel(folder, offset):
+    """Write a network whose one channel spans some 20 about an offset."""
+    onnx = pytest.importorskip('onnx')
+    path = write_network(folder, 1, classes=2)
+    model = onnx.load(path)
+    for constant in model.graph.initializer:
+        if constant.name == 'bias':
+            values = onnx.numpy_helper.to_array(constant) + np.float32(offset)
+            constant.CopyFrom(onnx.numpy_helper.from_array(values, 'bias'))
+    onnx.save(model, path)
+    return path
+
+
+def test_one_channel_that_is_positive_everywhere_is_refused_as_depth(tmp_path, capsys):
+    pytest.importorskip('onnxruntime')
+    assert inspect_model.main([one_channel(tmp_path, 100.0)]) == 1
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'is never below 0' in said and 'depth, perhaps' in said
+    assert 'write output_kind: binary_logits in a specification' in said
+    for offset, told in ((-100.0, True), (0.0, False)):
+        assert inspect_model.main([one_channel(tmp_path, offset)]) == 0
+        said = ' '.join(capsys.readouterr().out.split())
+        # What the channel means is not seen in its values: both are assumed.
+        assert 'assumed: output_kind: binary_logits, of class 0; class 1 is the rest' in said
+        assert ('never above 0: check' in said) == told
+
+
+@pytest.mark.slow
+def test_network_that_never_ends_is_given_up_and_told(tmp_path, capsys, monkeypatch):
+    pytest.importorskip('onnxruntime')
+    onnx = pytest.importorskip('onnx')
+    helper, path = onnx.helper, write_network(tmp_path, 5)
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node('Identity', ['go'], ['goes']),
+         helper.make_node('Identity', ['of'], ['to'])], 'body',
+        [value('trip', 7, []), value('go', 9, []), value('of', 1, None)],
+        [value('goes', 9, []), value('to', 1, None)])
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = 'l'
+    model.graph.node.append(helper.make_node('Loop', ['trips', 'yes', 'l'], ['logits'],
+                                             body=body))
+    model.graph.initializer.extend([onnx.numpy_helper.from_array(np.array(2 ** 60), 'trips'),
+                                    onnx.numpy_helper.from_array(np.array(True), 'yes')])
+    onnx.save(model, path)
+    monkeypatch.setattr(verdicts, 'TIMEOUT_S', 8.0)
+    assert inspect_model.main([path]) == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'not run here' in said and 'the process took longer than 8 s' in said
+
+
+def test_crash_of_the_process_that_runs_a_network_is_told(tmp_path, capsys, monkeypatch):
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setattr(verdicts.child_process.sys, 'executable', '/bin/false')
+    assert inspect_model.main([write_network(tmp_path, 5)]) == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'not run here' in said and 'the process ended with status 1' in said

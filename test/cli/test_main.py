@@ -47,6 +47,19 @@ def test_help_names_every_command(capsys):
         assert name in said and what in said
 
 
+@pytest.mark.parametrize('module', ['segformer_ros', 'segformer_ros.cli.main'])
+def test_the_package_runs_as_its_command(project_root, module):
+    def run(*arguments):
+        done = subprocess.run([sys.executable, '-m', module] + list(arguments), cwd=project_root,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              universal_newlines=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+    status, said = run('fetch_model', '--list')
+    assert status == 0 and 'segformer_b0_ade20k' in said
+    status, said = run('demolish')
+    assert status == main_module.USAGE and 'demolish' in said
+
+
 @pytest.mark.parametrize('arguments', [[], ['demolish']])
 def test_a_wrong_command_is_refused(capsys, arguments):
     assert main_module.main(arguments) == main_module.USAGE
@@ -160,7 +173,11 @@ def test_the_doctor_tells_of_a_named_runtime_that_is_not_there(project_root, tmp
 
 
 @pytest.mark.parametrize('command, missing, remedy', [
-    (command, missing, remedy) for command in ('segformer', 'evaluate') for missing, remedy in (
+    pytest.param(command, missing, remedy, marks=(
+        # One row of each kind; a process takes half a second.
+        () if (command, missing) in (('segformer', 'cv2'), ('evaluate', 'PIL')) else
+        pytest.mark.slow))
+    for command in ('segformer', 'evaluate') for missing, remedy in (
         ('cv2', 'sudo apt install python3-opencv'), ('PIL', 'sudo apt install python3-pil'),
         ('numpy', 'sudo apt install python3-numpy'), ('yaml', 'sudo apt install python3-yaml'))]
     # Evaluations need no ROS.
@@ -181,7 +198,9 @@ WITH_ROS = ('bag_player', 'demo', 'drive', 'segformer', 'simulated_camera')
 
 
 @pytest.mark.parametrize('command, missing', [
-    (command, missing) for command in sorted(set(main_module.COMMANDS) - {'doctor'})
+    pytest.param(command, missing, marks=(
+        pytest.mark.slow if missing == 'yaml' and command != 'evaluate' else ()))
+    for command in sorted(set(main_module.COMMANDS) - {'doctor'})
     for missing in ('numpy', 'yaml')] + [
     # The hardware report goes on without pictures.
     (command, missing) for command, missing in (

@@ -1,13 +1,16 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of a process with the settings fault no new pages in."""
+"""Frames fault no new pages in once the settings are made; the collector passes imports over."""
 
+import gc
 import platform
 import resource
 import subprocess
 import sys
+import weakref
 
 import pytest
+from segformer_ros.common.allocator import no_garbage
 
 # Three blocks a frame, freed together, as message, picture and mask are.
 FRAMES = '''
@@ -71,3 +74,58 @@ def test_freed_memory_that_was_kept_can_be_handed_back(project_root):
     pages_of_the_blocks = 20 * 2000000 // resource.getpagesize()
     assert by_itself < pages_of_the_blocks // 10
     assert by_request > 9 * pages_of_the_blocks // 10
+
+
+class Knot:
+    """An object that only the collector can free."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_nothing_is_collected_inside_and_everything_is_afterwards():
+    with no_garbage():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    seen = weakref.ref(Knot())
+    gc.collect()
+    assert seen() is None
+
+
+# In a process of its own, since nothing else gives back what was left out.
+LEFT_OUT = '''
+import gc
+import weakref
+
+from segformer_ros.common.allocator import no_garbage
+
+class Knot:
+    def __init__(self):
+        self.itself = self
+
+with no_garbage():
+    seen = weakref.ref(Knot())
+gc.collect()
+assert (seen() is not None) == hasattr(gc, 'freeze')
+if hasattr(gc, 'freeze'):
+    gc.unfreeze()
+    gc.collect()
+assert seen() is None
+'''
+
+
+def test_what_was_made_inside_is_never_gone_through_again_from_cpython_3_7_on(project_root):
+    subprocess.check_call([sys.executable, '-c', LEFT_OUT], cwd=project_root)
+
+
+def test_collector_that_was_off_stays_off_and_an_error_leaves_it_as_it_was():
+    with pytest.raises(KeyError), no_garbage():
+        raise KeyError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with no_garbage():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -56,11 +56,20 @@ def test_ending_is_told_with_the_last_words(request_, status, was_killed, ending
     worker = run(words='why', **request_)
     assert (worker.status, worker.was_killed, worker.ending) == (status, was_killed, ending)
     assert worker.last_words.endswith('why')
+    assert worker.account(2) == f'{ending}: hy'
 
 
-def test_worker_that_takes_too_long_is_killed_for_that_and_not_for_memory():
-    worker = run(timeout_s=0.5, seconds=600.0)
-    assert worker.ending == 'took longer than 0 s'
+def test_worker_without_last_words_is_told_without_a_colon():
+    with WorkerProcess('support.nonesuch', {}, 0.0) as worker:
+        worker.wait()
+    assert (worker.last_words, worker.account(100)) == ('', 'took longer than 0 s')
+
+
+@pytest.mark.parametrize('timeout_s, text', [(0.0, '0'), (0.05, '0.05'), (0.5, '0.5'),
+                                             (1.5, '1.5')])
+def test_worker_that_takes_too_long_is_killed_for_that_and_not_for_memory(timeout_s, text):
+    worker = run(timeout_s=timeout_s, seconds=600.0)
+    assert worker.ending == f'took longer than {text} s'
     assert worker.status == -signal.SIGKILL and not worker.was_killed
 
 

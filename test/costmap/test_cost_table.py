@@ -14,6 +14,7 @@ from segformer_ros.costmap.cost_table import CostTable
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import LETHAL
 from segformer_ros.costmap.cost_table import load_cost_table
+from segformer_ros.costmap.cost_table import load_groups
 from segformer_ros.costmap.cost_table import NOTHING
 from segformer_ros.costmap.cost_table import OBSTACLE
 from segformer_ros.costmap.cost_table import UNKNOWN
@@ -102,6 +103,33 @@ def test_groups_and_costs_of_a_profile_agree_on_every_class(name):
         expected = {NOTHING: '', GROUND: 'free' if table.costs[class_id] <= 20 else 'caution',
                     OBSTACLE: 'moving' if table.dynamic[class_id] else 'obstacle'}
         assert names[grouping.lookup[class_id]] == expected[table.kinds[class_id]], class_name
+
+
+@pytest.mark.parametrize('name', PROFILES)
+def test_groups_made_of_costs_are_those_that_are_shipped(name):
+    table = load_cost_table(name, classes_of(name))
+    made, shipped = table.grouping(), load_grouping(name, classes_of(name))
+    assert made.table.names == shipped.table.names
+    assert made.table.colors.tolist() == shipped.table.colors.tolist()
+    assert made.table.dynamic.tolist() == shipped.table.dynamic.tolist()
+    assert made.lookup.tolist() == shipped.lookup.tolist()
+
+
+def test_groups_of_a_profile_are_named_or_shipped_with_it_or_made_of_its_costs(tmp_path, ade20k):
+    path = str(tmp_path / 'yard.yaml')
+    with open(path, 'w') as stream:
+        stream.write('name: yard\ndefault: lethal\ncosts: {floor: 0, water: 90, sky: ignore, '
+                     'road: 29, path: 30}\n')
+    costs = load_cost_table(path, ade20k)
+    found = load_groups('', path, costs)
+    assert found.name == costs.name == 'yard'
+    assert [found.lookup[ade20k.id_of(name)] for name in (
+        'floor', 'road', 'path', 'water', 'wall', 'person', 'sky')] == [0, 0, 1, 1, 2, 3, 255]
+    assert load_groups('indoor', path, costs).name == 'indoor'
+    outdoor = load_cost_table('outdoor', ade20k)
+    assert load_groups('', 'outdoor', outdoor).name == outdoor.name == 'outdoor'
+    with pytest.raises(ConfigurationError, match='groups.yaml'):
+        load_groups(str(tmp_path / 'groups.yaml'), path, costs)
 
 
 def test_street_judges_as_outdoor_does(ade20k):

@@ -114,6 +114,16 @@ def test_an_obstacle_appears_within_two_frames_on_ground_long_seen_free():
     assert grid.to_occupancy(6.2)[0, 5] == 100
 
 
+def test_what_moves_onto_ground_long_seen_free_is_lethal_in_one_image():
+    # A quarter is the least confidence that is usual at the border of a person.
+    for weight, value in ((1.0, 100), (0.25, 100), (0.2, 0)):
+        grid = grid_with()
+        for step in range(50):
+            grid.fuse(seen(ground=[5]), 1.0 + 0.1 * step)
+        grid.fuse(seen(dynamic=[5], weight=weight), 6.1)
+        assert grid.to_occupancy(6.1)[0, 5] == value
+
+
 def test_an_obstacle_wins_over_ground_in_the_same_frame():
     grid = grid_with()
     grid.fuse(seen(ground=[5, 6], cost=10.0, static=[5]), 1.0)

@@ -281,3 +281,180 @@ def test_sites_over_the_countryside_are_free_and_found():
 @pytest.mark.slow
 def test_sites_over_much_countryside_are_free_and_found():
     check(*survey(600, 1))
+
+
+def test_a_site_that_was_told_keeps_its_middle_until_it_is_too_small_or_another_much_larger():
+    occupancy = np.full((40, 60), 100, np.int8)
+    occupancy[10:30, 5:25] = 0
+    occupancy[8:32, 33:57] = 0
+    settings = OPEN._replace(min_radius=0.6)
+    first = find_landing_site(occupancy[:, :30], GEOMETRY._replace(width=30), settings, (0., 0.))
+    assert first.x < 0.6 and find_landing_site(occupancy, GEOMETRY, settings, (0., 0.)).x > 1.0
+    held = find_landing_site(occupancy, GEOMETRY, settings, (4.0, 1.0), None, first)
+    assert (held.x, held.y) == (first.x, first.y)
+    assert held.radius == pytest.approx(first.radius, abs=1e-6)
+    # Something stands at its side: smaller, in the same place, while it is large enough.
+    occupancy[21:24, 5:9] = 100
+    smaller = find_landing_site(occupancy, GEOMETRY, settings, (4.0, 1.0), None, first)
+    assert (smaller.x, smaller.y) == (first.x, first.y)
+    assert 0.6 <= smaller.radius < first.radius - 0.03
+    occupancy[15:24, 9:12] = 100
+    assert find_landing_site(occupancy, GEOMETRY, settings, (0., 0.), None, first).x > 1.0
+    # A much larger one takes over.
+    occupancy[:, :] = 0
+    occupancy[:, 25:28] = 100
+    occupancy[9:31, 4] = occupancy[9:31, 24] = occupancy[9, 4:25] = occupancy[30, 4:25] = 100
+    taken = find_landing_site(occupancy, GEOMETRY, settings, (0., 0.), None,
+                              first._replace(radius=9.0))
+    assert taken.x > 0.8 and taken.radius > 1.5 * 0.9
+    # Not while the drone is above the one that was told.
+    above = find_landing_site(occupancy, GEOMETRY, settings, (first.x, first.y), None, first)
+    assert (above.x, above.y) == (first.x, first.y) and above.radius < taken.radius / 1.5
+
+
+def test_a_site_that_was_told_off_the_middle_of_a_cell_or_out_of_the_grid_is_no_trap():
+    occupancy = np.zeros((40, 60), np.int8)
+    best = find_landing_site(occupancy, GEOMETRY, OPEN, (0.0, 0.0))
+    for held in (best._replace(x=best.x + 0.049, y=best.y - 0.03), best._replace(x=50.0)):
+        site = find_landing_site(occupancy, GEOMETRY, OPEN, (0.0, 0.0), None, held)
+        assert min(site.x + 2.0, 4.0 - site.x, site.y + 1.0, 3.0 - site.y) >= site.radius - 1e-6
+        assert site.x == (held.x if held.x < 4.0 else best.x)
+
+
+def test_a_disc_keeps_farther_away_from_who_moves_than_from_a_stone():
+    occupancy = np.zeros((40, 60), np.int8)
+    # A person at x = 3.05, y = 1.05.
+    occupancy[20, 50] = 100
+    moving = occupancy == 100
+    for clearance in (0.0, 1.0, 1.5):
+        settings = OPEN._replace(clearance=0.2, moving_clearance=clearance)
+        site = find_landing_site(occupancy, GEOMETRY, settings, (0.0, 0.0), moving)
+        away = np.hypot(site.x - 3.05, site.y - 1.05)
+        assert away - site.radius >= max(0.2, clearance) - 0.05 * np.sqrt(2.0)
+    # The grid's edge is unknown, and nothing moves there.
+    assert find_landing_site(np.zeros((40, 60), np.int8), GEOMETRY,
+                             OPEN._replace(moving_clearance=5.0), (0.0, 0.0),
+                             np.zeros((40, 60), bool)) is not None
+
+
+def test_people_that_are_seen_keep_the_site_away_until_they_are_forgotten():
+    settings = SETTINGS._replace(landing=LANDING._replace(moving_clearance=2.5))
+    scene = Scene(ADE20K.id_of('grass'), (), (Box(0.0, 0.0, 0.4, 0.4, ADE20K.id_of('person'),
+                                                  height=0.1),), ADE20K.id_of('sky'))
+    stage = CostmapPipeline(settings, COSTS)
+    pose = drone_pose(0.0, 0.0, 8.0)
+    view = scene.render(PINHOLE, pose)
+    stage.process('down', CameraView(view.labels, None, CAMERA, pose_above_ground(pose, 8.0),
+                                     10.0))
+    site = stage.landing_site(10.0)
+    assert site is not None and np.hypot(site.x, site.y) - site.radius > 2.5 - 0.3
+    empty = scene._replace(boxes=()).render(PINHOLE, pose)
+    for stamp in (10.5, 11.0, 12.0):
+        stage.process('down', CameraView(empty.labels, None, CAMERA,
+                                         pose_above_ground(pose, 8.0), stamp))
+    stage.landing_site(12.0)
+    assert stage.landing_site(12.0).radius > site.radius
+
+
+GRASS = np.full((PINHOLE.height, PINHOLE.width), ADE20K.id_of('grass'), np.uint8)
+
+
+def looked(stage, labels, stamp, height=8.0, x=0.0):
+    stage.process('down', CameraView(labels, None, CAMERA,
+                                     pose_above_ground(drone_pose(x, 0.0, height), height),
+                                     stamp))
+
+
+def test_a_site_is_gone_soon_when_images_come_and_show_nothing_that_is_known():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    blind = np.full_like(GRASS, 255)
+    looked(stage, GRASS, 10.0)
+    for step in range(1, 5):
+        looked(stage, blind, 10.0 + 0.5 * step)
+        assert stage.landing_site(10.0 + 0.5 * step) is not None
+    for step in range(5, 10):
+        looked(stage, blind, 10.0 + 0.5 * step)
+    # From the first such image on: 10.5 s.
+    age = SETTINGS.landing.max_age
+    assert stage.landing_site(10.5 + age + 0.01) is None
+    looked(stage, GRASS, 15.0)
+    assert stage.landing_site(15.0) is not None
+
+
+def test_now_and_then_an_image_without_labels_takes_no_site_away():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    for step in range(20):
+        looked(stage, GRASS if step % 3 else np.full_like(GRASS, 255), 10.0 + 0.5 * step)
+        if step:
+            assert stage.landing_site(10.0 + 0.5 * step) is not None
+
+
+def test_ground_that_left_the_view_is_remembered_though_other_ground_is_doubtful():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    looked(stage, GRASS, 10.0)
+    # 6 m on, half of the old view is out of view.
+    for step in range(12):
+        looked(stage, np.full_like(GRASS, 255), 11.0 + 0.5 * step, x=6.0)
+    occupancy = stage.occupancy(16.5)
+    xs, ys = np.meshgrid(*occupancy.geometry.centers())
+    known = occupancy.values == 0
+    assert known[(np.abs(xs + 1.0) < 1.0) & (np.abs(ys) < 2.0)].all()
+    assert not known[(np.abs(xs - 3.0) < 0.8) & (np.abs(ys) < 2.0)].any()
+
+
+def test_what_the_drone_itself_hides_is_not_doubted():
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    looked(stage, GRASS, 10.0)
+    legs = np.zeros_like(GRASS)
+    legs[100:140, 140:180] = 255
+    stage.set_ego_mask('down', legs)
+    for step in range(1, 20):
+        looked(stage, GRASS, 10.0 + 0.5 * step)
+    occupancy = stage.occupancy(19.5)
+    cell, _ = occupancy.geometry.indices(np.array([0.0]), np.array([0.0]))
+    assert occupancy.values.reshape(-1)[cell[0]] == 0
+
+
+def test_a_drone_that_comes_down_keeps_what_it_saw_in_its_finer_grid():
+    scene = Scene(ADE20K.id_of('grass'), (Patch(1.0, -3.0, 3.0, 2.0, ADE20K.id_of('path')),),
+                  (Box(-2.0, 1.0, 1.0, 1.0, ADE20K.id_of('rock'), height=0.05),),
+                  ADE20K.id_of('sky'))
+    stage = CostmapPipeline(SETTINGS, COSTS)
+    pose = drone_pose(0.0, 0.0, 6.0)
+    looked(stage, scene.render(PINHOLE, pose).labels, 10.0, 6.0)
+    before = stage.occupancy(10.0)
+    assert before.geometry.resolution == pytest.approx(0.1)
+    # Too low for the finer grid to see more than a spot.
+    spot = np.full_like(GRASS, 255)
+    looked(stage, spot, 10.5, 1.0)
+    after = stage.occupancy(10.5)
+    assert after.geometry.resolution == pytest.approx(0.05)
+    xs, ys = np.meshgrid(*after.geometry.centers())
+    cells, inside = before.geometry.indices(xs, ys)
+    expected = np.where(inside, before.values.reshape(-1)[cells], -1)
+    assert {0, 10, 100, -1} <= set(np.unique(expected))
+    np.testing.assert_array_equal(after.values, expected)
+
+
+def test_what_is_seen_from_too_low_is_not_used_and_the_site_stays_for_its_age_alone():
+    settings = SETTINGS._replace(projection=SETTINGS.projection._replace(min_height=1.0))
+    stage = CostmapPipeline(settings, COSTS)
+    looked(stage, GRASS, 10.0, 1.2)
+    told = stage.landing_site(10.0)
+    assert told is None
+    looked(stage, GRASS, 10.5, 4.0)
+    told = stage.landing_site(10.5)
+    car = np.full_like(GRASS, ADE20K.id_of('car'))
+    for step in range(5):
+        result = stage.process('down', CameraView(car, None, CAMERA, pose_above_ground(
+            drone_pose(0.0, 0.0, 0.9), 0.9), 11.0 + 0.5 * step))
+        assert not len(result.obstacle_points) and not len(result.ground_points)
+        site = stage.landing_site(11.0 + 0.5 * step)
+        assert (site.x, site.y) == pytest.approx((told.x, told.y))
+    looked(stage, car, 13.4, 0.9)
+    assert stage.landing_site(10.5 + settings.landing.max_age + 0.01) is None
+    # A little higher the car is believed.
+    looked(stage, GRASS, 14.0, 4.0)
+    looked(stage, car, 14.1, 1.1)
+    site = stage.landing_site(14.1)
+    assert site is None or np.hypot(site.x, site.y) > 0.4

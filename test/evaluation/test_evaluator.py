@@ -247,7 +247,7 @@ def labelled_photos(folder, values):
 
 
 def test_share_of_labelled_pixels_left_out_is_in_every_report(run, tmp_path):
-    report = run(labelled_photos(tmp_path / 'set', (255, 0)), inputs=InputOptions(
+    report = run(labelled_photos(tmp_path / 'set', (255, 1)), inputs=InputOptions(
         wants_labels=True))
     assert report.document['ignored_share'] == 0.25
     assert any('25.0% of the labelled pixels' in note for note in report.document['notes'])
@@ -255,13 +255,32 @@ def test_share_of_labelled_pixels_left_out_is_in_every_report(run, tmp_path):
     assert '25.0% of the labelled pixels' in render_html(report)
 
 
-@pytest.mark.parametrize('values, is_told', [((0, 255), True), ((1, 255), False)])
-def test_masks_of_0_and_255_are_told_for_more_classes(run, tmp_path, values, is_told):
-    document = run(labelled_photos(tmp_path / 'set', values), inputs=InputOptions(
-        wants_labels=True)).document
-    assert document['ignored_share'] == 0.75
-    assert any('0 and 255 alone' in note and 'label_values' in note
-               for note in document['notes']) is is_told
+def mapping_of(error, folder):
+    """Write the line that an error gives to a file, as it says."""
+    line, = re.findall(r'--mapping map\.yaml: (\{.*\}) It', str(error.value))
+    (folder / 'map.yaml').write_text(line + '\n')
+    return str(folder / 'map.yaml')
+
+
+def test_masks_of_0_and_255_are_refused_for_more_classes_with_a_mapping_that_works(
+        run, color_case, tmp_path):
+    photos = labelled_photos(tmp_path / 'set', (0, 255))
+    inputs = InputOptions(wants_labels=True)
+    with pytest.raises(InvalidInputError, match='0 and 255 alone.*ids of 4 classes') as error:
+        run(photos, inputs=inputs)
+    mapping = mapping_of(error, tmp_path)
+    job = Job(color_case.choice, mapping=mapping)
+    document = run(photos, inputs=inputs, job=job).document
+    assert document['ignored_share'] == 0.25
+    assert [each['name'] for each in document['by_class'] if each['truth_pixels']] == ['red']
+    # And where 0 is a class, and 255 nothing.
+    with open(mapping) as stream:
+        line = re.sub('"label_values.*}', '"first_label": 0}', stream.read())
+    with open(mapping, 'w') as stream:
+        stream.write(line)
+    assert run(photos, inputs=inputs, job=job).document['ignored_share'] == 0.75
+    assert run(labelled_photos(tmp_path / 'other', (1, 255)),
+               inputs=inputs).document['ignored_share'] == 0.75
 
 
 def test_labels_beside_photos_that_are_not_used_are_told(run, tmp_path):
@@ -272,13 +291,45 @@ def test_labels_beside_photos_that_are_not_used_are_told(run, tmp_path):
         'hold the ids of the classes, or another mapping']
 
 
-def test_masks_of_0_and_255_are_refused_for_two_classes(tmp_path):
+@pytest.mark.parametrize('channels, options, names, painted', [
+    (2, {}, ('c0', 'c1'), 'c1'), (2, {}, ('drivable', 'rest'), 'drivable'),
+    (2, {}, ('Background', 'person'), 'person'),
+    (1, {'spec': 'output_kind: binary_logits\n', 'classes': 2}, ('c0', 'c1'), 'c0'),
+    (1, {'spec': 'output_kind: binary_logits\n', 'classes': 2}, ('lane, "left"', 'rest'),
+     'lane, "left"')])
+def test_masks_of_0_and_255_are_refused_for_two_classes_with_a_mapping_that_works(
+        tmp_path, monkeypatch, channels, options, names, painted):
     pytest.importorskip('onnxruntime')
-    model = write_network(tmp_path, 2)
+    model = write_network(tmp_path, channels, **options)
+    table = tmp_path / 'table.yaml'
+    text = table.read_text()
+    for number, name in enumerate(names):
+        text = text.replace(f'c{number}', json.dumps(name))
+    table.write_text(text)
+    # The model is named by a relative path, and so is its table of classes.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'work').mkdir()
     request = Request(
         paths=(labelled_photos(tmp_path / 'set', (0, 255)),),
         inputs=InputOptions(wants_labels=True),
-        job=Job(NetworkChoice(model, graph='original')), parallel=Parallel(), against=LABELS)
-    (tmp_path / 'work').mkdir()
-    with pytest.raises(InvalidInputError, match='0 and 255 alone.*label_values'):
+        job=Job(NetworkChoice(os.path.basename(model), graph='original')), parallel=Parallel(),
+        against=LABELS)
+    with pytest.raises(InvalidInputError, match='0 and 255 alone') as error:
         evaluate(request, str(tmp_path / 'work'))
+    document = evaluate(request._replace(job=request.job._replace(
+        mapping=mapping_of(error, tmp_path))), str(tmp_path / 'work')).document
+    pixels = {each['name']: each['truth_pixels'] for each in document['by_class']}
+    # A quarter of each of two pictures is 0.
+    assert pixels == {name: 96 if name == painted else 32 for name in names}
+
+
+def test_masks_of_a_reference_may_have_one_class_and_pixels_without_any(tmp_path):
+    pytest.importorskip('onnxruntime')
+    (tmp_path / 'work').mkdir()
+    # 255 is what a threshold leaves without a class.
+    document = evaluate(Request(
+        paths=(labelled_photos(tmp_path / 'set', (0, 255)),),
+        inputs=InputOptions(wants_labels=True),
+        job=Job(NetworkChoice(write_network(tmp_path, 2), graph='original')),
+        parallel=Parallel(), against=REFERENCE), str(tmp_path / 'work')).document
+    assert (document['labelled_frames'], document['ignored_share']) == (2, 0.75)

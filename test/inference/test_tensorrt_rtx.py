@@ -23,12 +23,16 @@ from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import open_cache
+from segformer_ros.inference.trt.calibration import Calibration
 from segformer_ros.inference.trt.candidates import engine_tasks
 from segformer_ros.inference.trt.candidates import EngineModel
 from segformer_ros.inference.trt.candidates import optimized_engine_model
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
 from segformer_ros.inference.trt.memory import Attempt
 from segformer_ros.inference.trt.worker import EngineProcess
+from segformer_ros.model.optimize.mixed_precision import convert_to_mixed_precision
+from segformer_ros.model.quantize import placement
+from segformer_ros.model.quantize.ranges import observe
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.self_check_frames import self_check_frames
@@ -62,11 +66,11 @@ def runtime(fake_cuda):
     return RuntimeSettings(tensorrt_module=MODULE, buffers='pycuda', probe=False)
 
 
-def build(runtime, path, spec, precision, folder, gpu):
+def build(runtime, path, spec, precision, folder, gpu, calibration=None):
     """Build in the builder's process; return the facts that come back and the plan."""
-    wish = 'fp16' if precision == 'fp16+fp32' else 'fp32'
+    wish = {'fp16+fp32': 'fp16', 'fp32': 'fp32', 'int8+fp16+fp32': 'int8'}[precision]
     task = engine_tasks(EngineModel(path, spec), wish, load_tensorrt(MODULE), runtime,
-                        DEFAULT_BUILDER, gpu)[0]
+                        DEFAULT_BUILDER, gpu, calibration)[0]
     job = EngineJob(open_cache(str(folder)), task, lambda: Frames((), ()), False)
     plan_path = str(folder / f'{precision}.plan')
     request = job._build_request(plan_path, Attempt(512, 'default'))
@@ -108,6 +112,44 @@ def test_graph_of_the_shipped_model_builds_in_both_precisions(runtime, tmp_path,
         facts, plan = build(runtime, source.path, source.spec, precision, tmp_path, nano)
         assert facts['precision'] == precision
         assert len(plan) > 100000
+
+
+def test_graph_of_the_shipped_model_builds_with_integers_placed_in_it(runtime, tmp_path, nano):
+    onnx = pytest.importorskip('onnx')
+    model = resolve_model(SHIPPED)
+    source = optimized_engine_model(shutil.copy(model.onnx_path, str(tmp_path)), model.spec,
+                                    load_tensorrt(MODULE))
+    network = placement.read_model(source.path)
+    sites = placement.find_sites(network)
+    seen = observe(network, placement.activations(sites), self_check_frames(source.spec))
+    path = str(tmp_path / 'quantized.onnx')
+    onnx.save(placement.quantized(network, {
+        name: histogram.largest for name, histogram in seen.items()}), path)
+    facts, plan = build(runtime, source.path, source.spec, 'int8+fp16+fp32', tmp_path, nano,
+                        Calibration(path, 'ab' * 32, None, {}))
+    assert facts['precision'] == 'int8+fp16+fp32'
+    assert 0 < facts['fp32_parts'] < facts['parts']
+    assert len(plan) > 100000
+
+    # TensorRT's own parser: every pair is a layer, and products read integers on both sides.
+    import tensorrt_rtx_bindings as trt
+    logger = trt.Logger()
+    definition = trt.Builder(logger).create_network(
+        1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(definition, logger)
+    assert parser.parse(convert_to_mixed_precision(path).onnx)
+    layers = [definition.get_layer(index) for index in range(definition.num_layers)]
+    quantizes = [layer for layer in layers if layer.type == trt.LayerType.QUANTIZE]
+    back = {layer.get_output(0).name for layer in layers
+            if layer.type == trt.LayerType.DEQUANTIZE}
+    assert len(quantizes) == len(back) > 100
+    assert {layer.get_output(0).dtype for layer in quantizes} == {trt.DataType.INT8}
+    products = [layer for layer in layers if layer.type in (
+        trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)]
+    of_integers = [layer for layer in products if layer.get_input(0).name in back]
+    assert len(of_integers) == len(sites)
+    # Two products of attention a block, eight blocks, and the classifier.
+    assert len(products) - len(of_integers) == 2 * 8 + 1
 
 
 def test_trained_ade20k_network_builds(runtime, shared, tmp_path, nano):

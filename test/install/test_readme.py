@@ -213,8 +213,8 @@ def new_user(project_root, folder, ubuntu, domain):
         return version, UserOfPinned(project_root, folder, version, pins, domain)
     root = ubuntu_python.debian_root(project_root, 'forky')
     home = tempfile.mkdtemp(prefix='user_', dir=os.path.join(root, 'home'))
-    # What another test installed there.
-    shutil.rmtree(root + '/opt/segformer_ros', ignore_errors=True)
+    # What another test installed there. The core's tests have a folder of their own beside it.
+    shutil.rmtree(root + '/opt/segformer_ros/runtime', ignore_errors=True)
     return version, UserOfDebian(project_root, root, home[len(root):], domain)
 
 

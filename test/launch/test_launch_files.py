@@ -289,10 +289,11 @@ def test_nav2_demo_leads_commands_from_the_controller_to_the_robot(project_root)
     manager = started['lifecycle_manager']['parameters'][0]
     assert set(manager['node_names']) == servers - {'lifecycle_manager'} and len(servers) == 8
     for name in servers - {'lifecycle_manager'}:
-        base, ours, times = started[name]['parameters']
+        base, ours, own = started[name]['parameters']
         # Ours comes later, so it wins.
         assert base == '/share/nav2_bringup/params/nav2_params.yaml'
-        assert ours == config('nav2_demo.yaml') and times == {'use_sim_time': True}
+        assert ours == config('nav2_demo.yaml')
+        assert own == {'use_sim_time': True, 'enable_stamped_cmd_vel': 'true'}
     for name in ('controller_server', 'behavior_server', 'velocity_smoother'):
         assert started[name]['remappings'] == [('cmd_vel', 'cmd_vel_nav')]
     robot = started['simulated_camera']
@@ -322,4 +323,26 @@ def test_nav2_demos_costmaps_fit_into_the_grid_and_are_those_of_the_snippet(proj
             key: value for key, value in snippet['ros__parameters'].items() if key not in own}
     monitor = demo['collision_monitor']['ros__parameters']
     expected = parameters('nav2_collision_monitor.yaml')['collision_monitor']['ros__parameters']
+    # From the smoother to the robot, as the servers' remappings lead there.
+    assert (monitor.pop('cmd_vel_in_topic'), monitor.pop('cmd_vel_out_topic')) == (
+        'cmd_vel_smoothed', 'cmd_vel')
     assert dict(monitor, base_frame_id='base_footprint') == expected
+
+
+@pytest.mark.parametrize('distro, stamped, files', [
+    ('humble', 'false', ['nav2_demo.yaml', 'nav2_humble.yaml']),
+    ('jazzy', 'false', ['nav2_demo.yaml']), ('kilted', 'true', ['nav2_demo.yaml']),
+    ('lyrical', 'true', ['nav2_demo.yaml']), (None, 'false', ['nav2_demo.yaml'])])
+def test_nav2_demo_gives_each_release_what_it_takes(project_root, monkeypatch, distro, stamped,
+                                                    files):
+    monkeypatch.delenv('ROS_DISTRO', raising=False)
+    if distro is not None:
+        monkeypatch.setenv('ROS_DISTRO', distro)
+    started = {process['executable']: process for process in fake_launch.run(
+        os.path.join(project_root, 'launch', 'nav2_demo.launch.py'), rviz='true')}
+    assert started['collision_monitor']['parameters'][1:-1] == [config(name) for name in files]
+    assert started['velocity_smoother']['parameters'][-1]['enable_stamped_cmd_vel'] == stamped
+    assert started['simulated_camera']['parameters'][0]['enable_stamped_cmd_vel'] == stamped
+    # Where RViz looks for it.
+    assert ('robot_description', '/robot_description') in started['simulated_camera']['remappings']
+    assert started['rviz2']['arguments'] == ['-d', config('nav2_demo.rviz')]

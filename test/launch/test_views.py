@@ -77,6 +77,22 @@ def test_rviz_finds_the_camera_info_of_its_camera_beside_the_image(rviz):
     assert OUTPUTS[beside].type_name == 'sensor_msgs/msg/CameraInfo'
 
 
+def test_rviz_of_the_nav2_demo_shows_the_same_and_the_robot_the_plan_and_nav2s_costmap(
+        rviz, project_root):
+    path = os.path.join(project_root, 'config', 'nav2_demo.rviz')
+    with open(path, encoding='utf-8') as stream:
+        demo = yaml.safe_load(stream)['Visualization Manager']
+    assert demo['Displays'][:len(rviz['Displays'])] == rviz['Displays']
+    more = {each['Class'].split('/')[1]: each for each in demo['Displays'][len(rviz['Displays']):]}
+    robot = more['RobotModel']['Description Topic']
+    # Latched, and at the root, where nav2_demo.launch.py puts it.
+    assert (robot['Value'], robot['Durability Policy']) == ('robot_description', 'Transient Local')
+    assert {kind: each['Topic']['Value'] for kind, each in more.items() if kind != 'RobotModel'} \
+        == {'Map': 'global_costmap/costmap', 'Path': 'plan', 'Polygon': 'polygon_semantic_stop'}
+    assert {key: value for key, value in demo.items() if key != 'Displays'} == {
+        key: value for key, value in rviz.items() if key != 'Displays'}
+
+
 def test_foxglove_layout_names_existing_panels(foxglove):
     def leaves(node):
         if isinstance(node, str):

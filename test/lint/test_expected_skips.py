@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A skip that no list has, and an environment that cannot be built, are failures in CI."""
 
+import ast
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +39,49 @@ def test_main_environment_lacks_no_package_that_it_installs():
     for package in ('onnx', 'onnxruntime', 'rosbags', 'scipy', 'rclpy', 'sklearn', 'distributed'):
         assert f"could not import '{package}" not in reasons
         assert f'{package} is not installed' not in reasons
+
+
+def missing_packages(path, there):
+    """Return the packages that skip a file's tests, or the whole file, slow ones left out."""
+    with open(path, encoding='utf-8') as stream:
+        tree = ast.parse(stream.read())
+    found = set()
+    for part in tree.body:
+        marks = {ast.unparse(each) for each in getattr(part, 'decorator_list', ())}
+        if isinstance(part, ast.Assign) and 'pytestmark' in ast.unparse(part.targets[0]) \
+                and '.slow' in ast.unparse(part.value):
+            return set()
+        if any('.slow' in mark or '.once' in mark for mark in marks):
+            continue
+        calls = [call for call in ast.walk(part) if isinstance(call, ast.Call)
+                 and ast.unparse(call.func) == 'pytest.importorskip'
+                 and len(call.args) + len(call.keywords) == 1
+                 and isinstance(call.args[0], ast.Constant)]
+        names = [call.args[0].value for call in sorted(calls, key=lambda call: call.lineno)
+                 if call.args[0].value.split('.')[0] not in there]
+        # The first one skips: the others are not reached.
+        if names and not isinstance(part, (ast.FunctionDef, ast.ClassDef)):
+            return {names[0]}
+        found |= set(names[:1])
+    return found
+
+
+@pytest.mark.parametrize('environment', ['core36', 'core313'])
+def test_every_package_that_the_core_lacks_is_a_row(project_root, environment):
+    with open(os.path.join(project_root, 'requirements', environment + '.txt')) as stream:
+        there = {re.split('[=.]', line)[0] for line in stream} | {'support'}
+    with open(os.path.join(project_root, 'Makefile')) as stream:
+        paths = re.search(r'^CORE_TESTS := ((?:.*\\\n)*.*)', stream.read(), re.M).group(1)
+    files = [path for root in paths.replace('\\', '').split() for path in
+             [os.path.join(project_root, root)] * root.endswith('.py') or glob.glob(
+                 os.path.join(project_root, root, '**', 'test_*.py'), recursive=True)]
+    assert len(files) > 100
+    found = rows(os.path.join(TESTS, 'expected_skips', environment + '.txt'))
+    wanted = {(os.path.relpath(path, project_root), name) for path in files
+              for name in missing_packages(path, there)}
+    assert wanted
+    assert [(path, name) for path, name in sorted(wanted) if not any(
+        test in path and reason in f"could not import '{name}'" for test, reason in found)] == []
 
 
 @pytest.mark.parametrize('environment, status', [('main', 0), ('torch', 1), ('', 0)])

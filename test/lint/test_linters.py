@@ -3,6 +3,7 @@
 """Style, types and the syntax floor, checked by the linters that the field uses."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -27,8 +28,10 @@ def run(project_root, module, *arguments):
     assert done.returncode == 0, done.stdout
 
 
-def test_ruff_finds_nothing(project_root):
-    run(project_root, 'ruff', 'check', '--no-cache', '.')
+# Blanks and blank lines are previews in ruff; ament_flake8 takes eighty times as long for them.
+@pytest.mark.parametrize('options', [(), ('--preview', '--select', 'E1,E2,E3,E7,E9,W')])
+def test_ruff_finds_nothing(project_root, options):
+    run(project_root, 'ruff', 'check', '--no-cache', *options, '.')
 
 
 def test_mypy_strict_finds_nothing(project_root):
@@ -41,10 +44,44 @@ def test_package_keeps_to_python_3_6(project_root):
         'segformer_ros', 'launch', 'examples', 'setup.py')
 
 
-@pytest.mark.parametrize('linter', ['ament_flake8', 'ament_pep257'])
+# Of ament_flake8 the rest of make test has all but a few rules: ruff, and the order of imports.
+@pytest.mark.parametrize('linter', [
+    pytest.param('ament_flake8', marks=pytest.mark.slow), 'ament_pep257'])
 def test_ament_linter_finds_nothing(project_root, linter):
     folders = PYTHON_FOLDERS if linter == 'ament_flake8' else ['segformer_ros', 'launch']
     run(project_root, linter + '.main', *[os.path.join(project_root, f) for f in folders])
+
+
+@functools.lru_cache(maxsize=None)
+def import_style():
+    """Return the style that ament_flake8.ini names; the look-up takes a tenth of a second."""
+    return pytest.importorskip('flake8_import_order.styles').lookup_entry_point('google')
+
+
+def wrong_imports(path, text):
+    """Return what ament_flake8 says about the imports of a file."""
+    checker = pytest.importorskip('flake8_import_order.checker')
+    found = checker.ImportOrderChecker(path, ast.parse(text))
+    found.options = {'import_order_style': import_style()}
+    found.lines = text.splitlines(True)
+    return [(path, error.lineno, error.message) for error in found.check_order()
+            if error.code != 'I202']    # as in ament_flake8.ini
+
+
+def test_imports_are_in_the_order_of_ament_flake8(project_root):
+    found = []
+    for path in python_files(project_root, *PYTHON_FOLDERS):
+        with open(path, encoding='utf-8') as stream:
+            found += wrong_imports(path, stream.read())
+    assert found == []
+
+
+def test_imports_in_another_order_are_found():
+    assert wrong_imports('one.py', 'import os\nimport re\n\nimport pytest\n') == []
+    for text in ('import re\nimport os\n', 'import pytest\nimport os\n',
+                 'from os import sep\nfrom os import path\n',
+                 'import pytest\n\nimport yaml\nimport ab\n'):
+        assert wrong_imports('one.py', text), text
 
 
 def test_codespell_finds_nothing(project_root):
@@ -67,6 +104,7 @@ def python_files(project_root, *folders):
     found = [os.path.join(folder, name) for top in folders
              for folder, _, names in os.walk(os.path.join(project_root, top))
              for name in names if name.endswith('.py')]
+    found += [os.path.join(project_root, top) for top in folders if top.endswith('.py')]
     assert found
     return sorted(found)
 

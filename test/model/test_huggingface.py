@@ -63,11 +63,25 @@ def test_order_follows_the_ids_not_the_file(tmp_path):
     ({'id2label': {'0': 'a', '2': 'b'}}, 'have gaps.*first missing one is 1'),
     ({'id2label': {'a': 'a'}}, "got 'a': 'a'"),
     ({'id2label': {'0': None}}, "got '0': None"),
+    ({'id2label': {'0': 'a', '00': 'b'}}, "stands twice: got '00': 'b', and 'a'"),
+    ('{"id2label": {"0": "a", "0": "b"}}', "key '0' stands twice"),
     (labels('door, gate', 'door, double door'), "'door, gate' .id 0. and 'door, double door'"),
 ])
 def test_wrong_configs_are_told(tmp_path, content, message):
     with pytest.raises(ConfigurationError, match=message):
         huggingface.class_table_from_huggingface(config(tmp_path, content))
+
+
+@pytest.mark.parametrize('label, name', [
+    ('a\ud800', 'a\\ud800'), ('a\x1b[2J', 'a\\x1b[2J'), ('a\nb\r\tc', 'a b c'),
+    ('a\u202eb', 'a\\u202eb'), ('\x9b', '\\x9b'), ('gr\u00fcn \u8349', 'gr\u00fcn \u8349'),
+    ('x' * 100, 'x' * 100), ('x' * 5000, 'x' * 66 + ' [4900 characters] ' + 'x' * 34)])
+def test_names_cannot_command_a_terminal_and_can_be_written(tmp_path, label, name):
+    table = huggingface.class_table_from_huggingface(config(tmp_path, labels(label, 'road')))
+    assert table.names == (name, 'road')
+    path = tmp_path / 'table.yaml'
+    path.write_text(huggingface.class_table_to_yaml('t', table), encoding='utf-8')
+    assert load_class_table(str(path)).names == table.names
 
 
 def test_missing_config_is_told(tmp_path):
@@ -85,6 +99,9 @@ def test_a_written_table_reads_back_the_same(tmp_path):
     assert list(again.names) == names
     assert np.array_equal(again.colors, table.colors)
     assert np.array_equal(again.dynamic, table.dynamic)
+
+
+GREY = {'image_mean': [0.5, 0.5, 0.5], 'image_std': [0.5, 0.5, 0.5]}
 
 
 @pytest.fixture
@@ -129,10 +146,37 @@ def test_own_mean_and_deviation_are_taken(read):
     ({'size': [1, 2, 3]}, 'Wrong size'), ({'size': {'height': 5}}, 'Wrong size'),
     ({'do_center_crop': True, 'crop_size': {'width': 5}}, 'Wrong size'),
     ({'size': 0}, 'Wrong size'), ({'image_mean': [123.7, 116.3, 103.5]}, 'Wrong image_mean'),
+    ({'size': 10 ** 12}, 'from 1 to 4096'), ({'size': 4097}, 'from 1 to 4096'),
+    ({'size': [512, 20000]}, 'from 1 to 4096'), ({'size': True}, 'Wrong size'),
+    ({'do_center_crop': True, 'crop_size': 4097}, 'from 1 to 4096'),
+    ({'image_mean': [10 ** 400, 0, 0]}, 'Wrong image_mean'),
+    ({'image_std': [1, -10 ** 400, 1]}, 'Wrong image_std'),
+    ('{"image_mean": [NaN, 0, 0]}', 'Wrong image_mean'),
+    ('{"image_mean": [1e999, 0, 0]}', 'Wrong image_mean'),
     ({'image_std': 0.5}, 'Wrong image_std'), ({'image_std': [0.5, 0.5]}, 'Wrong image_std')])
 def test_other_preprocessing_is_refused(read, config, message):
     with pytest.raises(ConfigurationError, match=message):
         read(config)
+
+
+def test_largest_size_of_a_specification_is_taken(read):
+    assert read({'size': 4096}).input_size_wh == (4096, 4096)
+
+
+@pytest.mark.parametrize('key', [
+    'do_rescale', 'do_normalize', 'do_flip_channel_order', 'do_pad', 'do_center_crop',
+    'do_resize', 'offset', 'rescale_offset'])
+@pytest.mark.parametrize('value', ['false', 'no', '', 0, 1, []])
+def test_step_that_is_neither_on_nor_off_is_refused(read, key, value):
+    with pytest.raises(ConfigurationError, match=f'Wrong {key} in ') as caught:
+        read({key: value})
+    assert caught.value.got == repr(value)
+    assert 'true or false' in caught.value.expected and caught.value.remedy
+
+
+def test_step_that_a_processor_does_not_have_is_null(read):
+    assert read({'do_pad': None, 'do_center_crop': None, 'crop_size': None,
+                 'size': 512}) == read({'size': 512})
 
 
 def test_missing_file_is_told(tmp_path):
@@ -192,10 +236,37 @@ def test_any_rescaling_becomes_mean_and_deviation_of_values_in_0_to_1(read, fact
         assert np.abs(got - expected).max() < 1e-9 * max(1.0, np.abs(expected).max())
 
 
+@pytest.mark.parametrize('key', ['offset', 'rescale_offset'])
+@pytest.mark.parametrize('config', [
+    {'do_normalize': False}, {'image_mean': [0, 0, 0], 'image_std': [1, 1, 1]},
+    {'image_mean': [0.2, 0.3, 0.4], 'image_std': [0.2, 0.3, 0.4]}])
+def test_one_that_is_taken_away_after_rescaling_is_a_part_of_the_mean(read, key, config):
+    found = read({'rescale_factor': 1 / 127.5, key: True, **config})
+    levels = np.arange(256.0)
+    for channel in range(3):
+        mean = config.get('image_mean', (0, 0, 0))[channel]
+        std = config.get('image_std', (1, 1, 1))[channel]
+        expected = (levels / 127.5 - 1.0 - mean) / std
+        got = (levels / 255.0 - found.mean[channel]) / found.std[channel]
+        assert np.abs(got - expected).max() < 1e-9
+    assert read({'rescale_factor': 1 / 127.5, key: False, **config}) != found
+    assert read({'do_rescale': False, 'do_normalize': False, key: True}).mean == (0, 0, 0)
+    # With 1 / 255 the values are below 0, which no specification has.
+    with pytest.raises(ConfigurationError, match='Wrong image_mean'):
+        read({key: True})
+
+
+def test_padding_that_is_not_done_here_is_told(read):
+    assert 'nothing is padded' in read(dict(GREY, do_pad=True)).assumed[0]
+    assert read(dict(GREY, do_pad=False)).assumed == ()
+
+
 def test_flipped_channels_are_bgr_and_what_is_left_open_is_told(read):
     found = read({'do_flip_channel_order': True, 'image_std': [0.5, 0.5, 0.5]})
     assert found.color_order == 'bgr'
-    assert [text.split(':')[0] for text in found.assumed] == ['mean']
+    assert [text.split(':')[0] for text in found.assumed] == ['mean', 'mean and std']
+    # In which order mean and deviation are meant makes no difference where they are grey.
+    assert read(dict(GREY, do_flip_channel_order=True)).assumed == ()
     assert read({'image_mean': [0, 0, 0], 'image_std': [1, 1, 1]})[3:] == ('rgb', ())
 
 
@@ -226,3 +297,18 @@ def test_size_of_one_edge_leaves_the_size_open_and_says_so(read):
     assert found.input_size_wh is None
     assert 'shortest_edge 512' in found.assumed[0]
     assert read({'size': {'shortest_edge': 512}, 'do_resize': False}).input_size_wh is None
+
+
+def test_newer_form_names_the_processor_of_mobilevit_by_another_key(read):
+    found = read({'image_processor_type': 'MobileViTImageProcessor', 'size': 512})
+    assert found == ((512, 512), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 'bgr', ())
+    other = read({'image_processor_type': 'SegformerImageProcessor', 'size': 512})
+    assert other[:4] == ((512, 512), IMAGENET_MEAN, IMAGENET_STD, 'rgb')
+
+
+@pytest.mark.parametrize('changes', [{}, {'do_center_crop': False}])
+def test_size_of_a_crop_that_is_not_made_is_of_no_account(read, changes):
+    config = dict(GREY, crop_size={'height': 224, 'width': 224}, size=[640, 480], **changes)
+    found = read(config)
+    assert (found.input_size_wh, found.assumed) == ((640, 480), ())
+    assert read(dict(config, do_center_crop=True)).input_size_wh == (224, 224)

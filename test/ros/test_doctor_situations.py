@@ -17,12 +17,9 @@ from rosgraph_msgs.msg import Clock
 from segformer_ros.common.errors import ERROR
 from segformer_ros.common.errors import OK
 from segformer_ros.common.errors import WARN
+from segformer_ros.ros.doctor import graph
 from segformer_ros.ros.doctor import topics
 from segformer_ros.ros.doctor.check_result import CheckResult
-from segformer_ros.ros.doctor.graph import CameraObservation
-from segformer_ros.ros.doctor.graph import Endpoint
-from segformer_ros.ros.doctor.graph import GraphObservation
-from segformer_ros.ros.doctor.graph import SubscriptionObservation
 from segformer_ros.ros.doctor.topic_counter import TopicObservation
 from segformer_ros.ros.io import image_types
 from segformer_ros.segmentation.images.compressed import encode_jpeg
@@ -160,6 +157,16 @@ def test_a_clock_that_stands_still_is_told_and_one_that_runs_is_not(
         (OK, False) if runs else (ERROR, True))
 
 
+def test_node_that_ends_while_it_is_looked_at_is_told_as_such(domain, monkeypatch):
+    # It was discovered, and is gone when it is asked.
+    monkeypatch.setattr(graph.GraphObserver, '_sees_target', lambda self: True)
+    monkeypatch.setattr(graph, 'ANSWER', 0.5)
+    _, results = doctor(domain, '--seconds', '0.5', '--image', '/front/image')
+    told(results, 'node', 'does not answer')
+    assert 'ros' not in [each.subject for each in results], results
+    assert [each for each in results if '/front/image' in each.text], results
+
+
 def test_two_nodes_of_one_name_are_told(domain, tmp_path, color_model):
     parameters = {'model': color_model, 'autostart': 'false'}
     with NodeProcess(domain, tmp_path, parameters), Peer(domain, 'segformer') as namesake:
@@ -205,10 +212,11 @@ def test_a_video_in_the_place_of_pictures_is_told_with_the_republisher():
     for topic, source in ((video, '/cam'), (beside, '/cam/ffmpeg')):
         result, = topics.check_images(topic, False)
         assert result.level == ERROR and f'in/ffmpeg:={source} ' in result.remedy
-    reader = Endpoint('/segformer', image_types.RAW, False, False)
-    packets = Endpoint('/driver', FFMPEG, True, False)
-    observed = GraphObservation('/segformer', True, True, 'active', {}, (), {}, None, 0, (), 0,
-                                {}, (SubscriptionObservation('/cam', (reader,), (packets,)),))
+    reader = graph.Endpoint('/segformer', image_types.RAW, False, False)
+    packets = graph.Endpoint('/driver', FFMPEG, True, False)
+    observed = graph.GraphObservation(
+        '/segformer', True, True, 'active', {}, (), {}, None, 0, (), 0, {},
+        (graph.SubscriptionObservation('/cam', (reader,), (packets,)),))
     result, = topics.check_subscriptions(observed)
     assert result.level == ERROR and 'image_transport republish' in result.remedy
 
@@ -218,10 +226,11 @@ def test_a_video_in_the_place_of_pictures_is_told_with_the_republisher():
     ([(10.0, 0.1)], 'images 0.5 s old and 0.1 s apart'),
     ([(10.0, 0.1), (2.0, 1.5)], 'images 1.5 s old and 0.5 s apart')])
 def test_a_stop_polygon_is_judged_by_the_oldest_and_the_rarest_images(images, words):
-    cameras = tuple(CameraObservation(TopicObservation(
+    cameras = tuple(graph.CameraObservation(TopicObservation(
         '/image', image_types.RAW, (), 9, rate, None, age), None) for rate, age in images)
-    observed = GraphObservation('/segformer', True, True, 'active', {}, cameras, {}, None, 0, (),
-                                0, {'stop': '[[1, 1], [1, -1], [-1, 0]]'})
+    observed = graph.GraphObservation(
+        '/segformer', True, True, 'active', {}, cameras, {}, None, 0, (),
+        0, {'stop': '[[1, 1], [1, -1], [-1, 0]]'})
     result, = topics.check_stop_polygons(observed, 0.5)
     assert words in result.text
 

@@ -10,7 +10,8 @@ from support import ros_graph
 from support import segformer_peer
 from support.tiny_model import color_image
 
-MOST = 19
+# One of them binds threads where cores differ (common/machine.py).
+MOST = 20
 
 
 def test_an_image_passes_few_modules_on_its_way_to_a_mask(domain, color_model, tmp_path):

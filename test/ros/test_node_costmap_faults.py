@@ -217,8 +217,8 @@ def test_a_profile_of_other_classes_leaves_masks_alone_and_is_an_error_entry(dom
         robot.look_until(lambda: robot.masks.messages, 'masks')
         message = robot.diagnostics.wait(after=len(robot.diagnostics.messages))
         assert entry(message).level == ERROR
-        assert 'off: Unknown class name' in entry(message).message
-        assert 'No costmap, masks alone: Unknown class name' in node.log()
+        assert 'off: cost_profile: Unknown class name' in entry(message).message
+        assert 'No costmap, masks alone: cost_profile: Unknown class name' in node.log()
         answer = robot.call(Trigger, '/segformer/clear_costmap', Trigger.Request())
         assert not answer.success and 'Unknown class name' in answer.message
         assert robot.node.count_publishers('/segformer/costmap') == 0

@@ -57,7 +57,8 @@ def test_camera_info_that_was_latched_before_the_node_came_is_enough(domain, tmp
 
 
 @pytest.mark.parametrize('reliability', [
-    ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
+    ReliabilityPolicy.BEST_EFFORT, pytest.param(ReliabilityPolicy.RELIABLE,
+                                                marks=pytest.mark.slow)])
 def test_a_driver_whose_camera_info_is_not_latched_has_no_reason_to_warn(
         domain, tmp_path, reliability):
     mismatches = []
@@ -165,23 +166,24 @@ def test_qos_overrides_hold_for_subscriptions_and_publishers_of_every_kind(domai
 
 @pytest.mark.parametrize('name, value', [
     ('qos_overrides./segformer/mask.publisher.reliability', 'perhaps'),
-    ('qos_overrides./segformer/mask.publisher.speed', '3'),
+    pytest.param('qos_overrides./segformer/mask.publisher.speed', '3', marks=pytest.mark.slow),
     ('qos_overrides./segformer/mask.publisher.Depth', '3')])
 def test_a_wrong_override_is_refused_with_its_name(domain, tmp_path, name, value):
     with NodeProcess(domain, tmp_path, color_parameters(tmp_path, **{name: value})) as node:
         node.wait_for_log('Cannot configure: .*' + name.replace('.', '[.]'))
 
 
-@pytest.mark.parametrize('name, meant', [
-    ('/imge.subscription.depth', 'Meant: qos_overrides./image.subscription?'),
-    ('/image.subscriber.depth', 'Meant: qos_overrides./image.subscription?'),
-    ('/image.publisher.depth', 'Meant: qos_overrides./image.subscription?'),
-    ('image.subscription.depth', 'Meant: qos_overrides./image.subscription?'),
-    ('/segformer/msk.publisher.depth', 'Meant: qos_overrides./segformer/mask.publisher?'),
-    ('/image.subscription_latched.depth', 'Meant: '),
-    ('/tf_static.subscription_latched.depth', 'Meant: ')])
-def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(
-        domain, tmp_path, name, meant):
+OF_NO_TOPIC = {
+    '/imge.subscription': 'Meant: qos_overrides./image.subscription?',
+    '/image.subscriber': 'Meant: qos_overrides./image.subscription?',
+    '/image.publisher': 'Meant: qos_overrides./image.subscription?',
+    'image.subscription': 'Meant: qos_overrides./image.subscription?',
+    '/segformer/msk.publisher': 'Meant: qos_overrides./segformer/mask.publisher?',
+    '/image.subscription_latched': 'Meant: ',
+    '/tf_static.subscription_latched': 'Meant: '}
+
+
+def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(domain, tmp_path):
     right = {f'qos_overrides.{each}.depth': '3' for each in (
         '/image.subscription', '/camera_info.subscription_latched', '/tf.subscription',
         '/tf_static.subscription_volatile', '/segformer/mask.publisher',
@@ -190,22 +192,25 @@ def test_an_override_of_no_topic_is_told_once_with_those_that_take_some(
         '/parameter_events.publisher', '/clock.subscription', '/rosout.publisher',
         '/scan.subscription', '/tf.publisher', '/tf_static.publisher',
         '/diagnostics.subscription')}
-    parameters = color_parameters(tmp_path, **dict(right, **{'qos_overrides.' + name: '3'}))
+    wrong = {f'qos_overrides.{each}.depth': '3' for each in OF_NO_TOPIC}
+    # Of a topic that has one, but of no policy.
+    unknown = [f'qos_overrides./camera_info.subscription_latched.{each}'
+               for each in ('deepth', 'Depth')]
+    parameters = color_parameters(tmp_path, **dict(right, **wrong), **dict.fromkeys(unknown, '3'))
     with NodeProcess(domain, tmp_path, parameters) as node, CostmapRobot(domain) as robot:
         robot.wait_for_state('active')
-        line = node.wait_for_log(f'WARN.*Without effect: qos_overrides.{name}[.] .*').group()
-        assert meant in line
-        assert '/image' in line or 'publisher' in name
-        assert robot.change_state('deactivate') and robot.change_state('activate')
-        assert node.log().count('Without effect') == 1
-
-
-@pytest.mark.parametrize('policy', ['deepth', 'Depth'])
-def test_an_unknown_policy_of_a_subscription_that_may_come_is_told(domain, tmp_path, policy):
-    name = f'qos_overrides./camera_info.subscription_latched.{policy}'
-    with NodeProcess(domain, tmp_path, color_parameters(tmp_path, **{name: '3'})) as node:
-        line = node.wait_for_log(f'WARN.*Without effect: {name}[.].*').group()
+        for name, meant in OF_NO_TOPIC.items():
+            line = node.wait_for_log(
+                f'WARN.*Without effect: qos_overrides.{name}[.]depth[.] .*').group()
+            assert meant in line
+            assert '/image' in line or 'publisher' in name
+        line = node.wait_for_log(
+            f'WARN.*Without effect: .*{unknown[0].rpartition(".")[0]}[.](deepth|Depth)[.] .*'
+        ).group()
+        assert all(name in line for name in unknown)
         assert 'one of durability,' in line and 'depth' in line and 'invalid' not in line
+        assert robot.change_state('deactivate') and robot.change_state('activate')
+        assert node.log().count('Without effect') == len(OF_NO_TOPIC) + 1
 
 
 def test_what_param_dump_wrote_is_loaded_again_without_a_refusal(domain, tmp_path):

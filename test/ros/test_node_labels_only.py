@@ -18,6 +18,7 @@ from support.segformer_onnx import TINY
 from support.segformer_peer import pixels
 from support.segformer_peer import rgb_message
 from support.segformer_peer import SegformerPeer
+from support.status_watcher import StatusWatcher
 
 
 @pytest.fixture
@@ -43,6 +44,21 @@ def test_masks_come_without_confidence_and_what_needs_it_is_refused(tmp_path, mo
         assert 'needs a confidence' in peer.set_parameters(**{'projection.min_confidence': 10})
         assert peer.set_parameters(overlay_alpha=0.3) == ''
         assert peer.parameter('threshold') == 0.0
+
+
+@pytest.mark.parametrize('has_confidence', [False, True])
+def test_diagnostics_say_that_unsure_frames_are_not_told_without_a_confidence(
+        tmp_path, model, has_confidence):
+    if has_confidence:
+        model = write_network(tmp_path, 5)
+    with private_domain() as domain, \
+            NodeProcess(domain, tmp_path, {'model': model, 'costmap': False}), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        status, _ = StatusWatcher(peer).wait('capture', lambda found: found.values)
+        blind = [pair.value for pair in status.values if pair.key == 'not judged']
+        assert ('unsure: the network returns labels alone' in blind) is not has_confidence
+        assert any(text.startswith('depth: ') for text in blind)
 
 
 def test_threshold_at_the_start_keeps_the_node_from_being_configured(tmp_path, model):

@@ -86,7 +86,8 @@ def test_the_shipped_network_is_found_by_its_name(domain, tmp_path):
         assert mask.max() < 150
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [
+    pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_signal_during_an_inference_ends_the_process_in_order(domain, tmp_path, number):
     with NodeProcess(domain, tmp_path, slow(tmp_path)) as node, SegformerPeer(domain) as peer:
         peer.wait_for_state('active')

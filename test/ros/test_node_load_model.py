@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another network takes over while images come, between two frames, or is refused and named."""
 
+import hashlib
+import json
 import re
 import threading
 
+from nav_msgs.msg import OccupancyGrid
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
+from support import captured
 from support.costmap_robot import color_parameters
 from support.costmap_robot import CostmapRobot
 from support.costmap_robot import LATCHED
@@ -263,6 +267,38 @@ def test_network_takes_over_whose_classes_cannot_be_blurred(tmp_path):
     assert not stream.late
 
 
+def test_captured_frames_are_of_the_network_that_made_their_masks(node, tmp_path):
+    turned = write_turned_model(tmp_path)
+    folders = [tmp_path / 'of_the_first', tmp_path / 'of_the_second']
+    assert node.set_parameters(capture__folder=str(folders[0]), capture__min_free_mib=0) == ''
+
+    def capture():
+        return node.call(Trigger, '/segformer/capture', Trigger.Request())
+    stream = Stream(node)
+    try:
+        stream.wait_for_masks(3)
+        answer = capture()
+        assert answer.success, answer.message
+        answer = load(node, next_model=turned)
+        assert answer.success, answer.message
+        stream.wait_for_masks(3)
+        # Ids of the other network's masks mean something else there.
+        answer = capture()
+        assert not answer.success and 'Folder holds frames of another network' in answer.message
+        assert node.set_parameters(capture__folder=str(folders[1])) == ''
+        answer = capture()
+        assert answer.success, answer.message
+    finally:
+        stream.stop()
+    for folder, path, names in zip(folders, (node.model, turned), (NAMES, NAMES[::-1])):
+        record, = captured.check_whole(folder)
+        with open(path, 'rb') as network:
+            assert record['model']['digest'] == hashlib.sha256(network.read()).hexdigest()
+        assert json.loads((folder / 'classes.json').read_text()) == names
+        mask = captured.picture(folder, record['mask'])
+        assert [names[each] for each in _centres(mask)] == STRIPES
+
+
 REFUSED = {
     'blind': 'sees one class everywhere.*white.*sees 4 in the same 3 frames',
     'broken': 'not finite|cannot be run|no mask', 'gone': 'Model file not found',
@@ -342,6 +378,65 @@ def test_cleanup_while_a_request_waits_for_frames_ends_it_and_the_process_ends(n
     assert node.process.cpu_seconds() - used < 10.0
     assert node.change_state('configure') and node.change_state('activate')
     assert stripes_of(node.mask_of(rgb_message(color_image(STRIPES))), NAMES) == STRIPES
+
+
+def test_costmap_that_the_network_before_could_not_have_comes_up_with_the_next(tmp_path):
+    model, turned = write_color_model(tmp_path), write_turned_model(tmp_path)
+    costs = tmp_path / 'costs.yaml'
+    costs.write_text('name: mine\ncosts: {white: 7, green: 50, red: lethal, blue: ignore}\n')
+    with private_domain() as domain, \
+            NodeProcess(domain, tmp_path, {'model': model, 'costmap_rate': 10.0}), \
+            SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        grids = peer.subscribe(OccupancyGrid, '/segformer/costmap', LATCHED)
+        groups = peer.subscribe(LabelInfo, '/segformer/category_label_info', LATCHED)
+        stream = Stream(peer)
+        try:
+            stream.wait_for_masks(2)
+            # What is named is refused by its name; the parameters stay as they are.
+            for name, folder in (('next_cost_profile', 'config/costs'),
+                                 ('next_category_groups', 'config/groups')):
+                wrong = {'next_cost_profile': str(costs), name: 'nonesuch'}
+                answer = load(peer, next_model=turned, **wrong)
+                assert not answer.success
+                assert f"{name}: Not found in {folder}: got 'nonesuch'" in answer.message
+                assert peer.parameter('cost_profile') == 'indoor'
+                assert peer.set_parameters(next_cost_profile='', next_category_groups='') == ''
+            # What is not named took the costmap away before: it stays off, and that is told.
+            answer = load(peer, next_model=turned)
+            assert answer.success and 'The costmap stays off: cost_profile: ' in answer.message
+            assert not grids.messages
+            answer = load(peer, next_model=turned, next_cost_profile=str(costs))
+            assert answer.success and 'The costmap, which was off, is on.' in answer.message
+            assert peer.parameter('cost_profile') == str(costs)
+            assert names_of(groups.wait()) == ['free', 'caution', 'obstacle', 'moving']
+            grids.wait()
+            stream.wait_for_masks(2)
+            # It is there like any other: costs are changed, and it goes and comes with the node.
+            assert 'nonesuch' in peer.set_parameters(cost_profile='nonesuch')
+        finally:
+            events = stream.stop()
+        assert not stream.late
+        check_order(events, stream.sent)
+        assert peer.change_state('deactivate') and peer.change_state('cleanup')
+        assert peer.change_state('configure') and peer.change_state('activate')
+        assert peer.call(Trigger, '/segformer/clear_costmap', Trigger.Request()).success
+
+
+def test_costs_are_checked_where_there_is_to_be_no_costmap(node, tmp_path):
+    turned = write_turned_model(tmp_path)
+    stream = Stream(node)
+    try:
+        stream.wait_for_masks(2)
+        for name in ('next_cost_profile', 'next_category_groups'):
+            answer = load(node, next_model=turned, **{name: 'nonesuch'})
+            assert not answer.success and f'{name}: Not found' in answer.message
+            assert node.set_parameters(**{name: ''}) == ''
+        assert node.parameter('cost_profile') == 'indoor'
+        answer = load(node, next_model=turned)
+        assert answer.success and 'costmap' not in answer.message
+    finally:
+        stream.stop()
 
 
 def test_costs_and_groups_follow_the_classes(tmp_path):

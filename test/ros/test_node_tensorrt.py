@@ -190,6 +190,24 @@ def test_engine_that_fails_its_self_check_leaves_onnxruntime_and_a_warning_with_
         assert '[WARN]' in node.log()
 
 
+def test_int8_without_a_calibration_serves_with_fp16_and_tells_the_command(robot, domain):
+    with robot.node(precision='int8') as node, SegformerPeer(domain) as peer:
+        peer.wait_for_state('active')
+        watcher = StatusWatcher(peer)
+        serve_until(peer, lambda: is_settled(watcher, 'tensorrt'))
+        status, values = watcher.wait('backend', lambda status: status.level == WARN)
+        assert 'tensorrt fp16+fp32 on not probed' in status.message
+        for text in (values['why'], node.log()):
+            assert 'no int8+fp16+fp32 engine: Model has no INT8 calibration: got colors' in text
+            assert 'ros2 run segformer_ros calibrate_int8 BAG_OR_FOLDER --model ' in text
+    # Now that its graph is there, the very start is refused where TensorRT is asked for.
+    with robot.node(precision='int8', backend='tensorrt') as node, SegformerPeer(domain) as peer:
+        status, _ = StatusWatcher(peer).wait('node', lambda status: status.level == ERROR)
+        assert 'Cannot configure: Model has no INT8 calibration' in status.message
+        assert 'calibrate_int8 BAG_OR_FOLDER' in status.message
+        assert peer.state() == 'unconfigured'
+
+
 def test_crash_of_the_builder_costs_no_mask_and_is_told(robot, domain):
     with robot.node('build_kill', precision='fp32') as node, SegformerPeer(domain) as peer:
         peer.wait_for_state('active')
@@ -245,7 +263,7 @@ def test_full_disk_leaves_onnxruntime_and_a_warning_with_the_remedy(robot, domai
 
 
 def test_fallback_is_not_the_provider_that_hung(robot, domain):
-    with robot.node(code=HANGING_PROVIDER, backend='onnxruntime', open_timeout=10.0,
+    with robot.node(code=HANGING_PROVIDER, backend='onnxruntime', open_timeout=15.0,
                     execution_provider='AzureExecutionProvider') as node, \
             SegformerPeer(domain) as peer:
         peer.wait_for_state('active')

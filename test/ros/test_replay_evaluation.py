@@ -148,12 +148,9 @@ def test_player_that_fails_is_told_with_its_words(domain, tmp_path, color_model)
 
 @pytest.mark.parametrize('arguments, text', [
     (['/no/bag'], 'Input not found'),
-    (['BAG', '--player', 'rosbag2'], 'There is no ros2 command'),
-    (['BAG', '--rate', '-1'], 'Impossible speed'),
-    (['BAG', '--param', 'threads'], 'Not a parameter'),
-    (['BAG', '--fail-over', 'mious=3'], 'Unknown figure')])
-def test_wrong_arguments_are_told_before_anything_starts(tmp_path, monkeypatch, capsys, arguments,
-                                                         text):
+    (['BAG', '--player', 'rosbag2'], 'There is no ros2 command')])
+def test_what_is_missing_is_told_before_anything_starts(tmp_path, monkeypatch, capsys, arguments,
+                                                        text):
     from segformer_ros.cli.replay_evaluation import main
     path = bags.write_bag(tmp_path / 'bag', 1)
     monkeypatch.setenv('PATH', str(tmp_path))
@@ -163,4 +160,16 @@ def test_wrong_arguments_are_told_before_anything_starts(tmp_path, monkeypatch, 
     words = [path if word == 'BAG' else word for word in arguments]
     # As a launch file calls it.
     assert main(words + ['--output', str(tmp_path / 'out'), '--ros-args', '-r', 'a:=b']) == 1
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments, text', [
+    (['--rate', '-1'], 'Impossible speed'), (['--param', 'threads'], 'Not a parameter'),
+    (['--fail-over', 'mious=3'], 'Unknown figure'), (['--fail-under', 'drops'], 'NAME=NUMBER'),
+    (['--fail-over', 'drops=x'], 'Not a number')])
+def test_wrong_options_end_with_status_two(capsys, arguments, text):
+    from segformer_ros.cli.replay_evaluation import main
+    with pytest.raises(SystemExit) as ended:
+        main(['/no/bag'] + arguments)
+    assert ended.value.code == 2
     assert text in capsys.readouterr().err

@@ -186,6 +186,20 @@ def test_threshold_without_a_confidence_is_refused_with_the_reason(tmp_path, com
 
 def test_labels_outside_of_the_table_are_refused(tmp_path, compiled):
     path = labels_network(tmp_path, 150, 2)
+    with pytest.raises(errors.ModelError, match='labels up to 149; expected 0 to 1'):
+        segment(path, compiled)
+
+
+def test_labels_outside_of_the_table_are_refused_where_the_graph_does_not_tell(tmp_path, compiled):
+    onnx = pytest.importorskip('onnx')
+    path = labels_network(tmp_path, 150, 2)
+    model = onnx.load(path)
+    place = next(index for index, node in enumerate(model.graph.node) if node.op_type == 'ArgMax')
+    chosen = model.graph.node[place]
+    step = onnx.helper.make_node('Softsign', [chosen.input[0]], ['signed'])
+    chosen.input[0] = 'signed'
+    model.graph.node.insert(place, step)
+    onnx.save(model, path)
     with pytest.raises(errors.BackendError, match='labels without a class.*expected 0 to 1'):
         segment(path, compiled)
 

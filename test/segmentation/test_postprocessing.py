@@ -10,12 +10,18 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from segformer_ros.common.errors import BackendError
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation import postprocessing
 from segformer_ros.segmentation.postprocessing import Postprocessor
 from support.oracles import log_confidence
 from support.oracles import upsample
 from support.oracles import upsampled_argmax
+from support.thread_masks import fast_core  # noqa: F401
+from support.thread_masks import Masks
+from support.thread_masks import own_mask
+from support.thread_masks import two_cores  # noqa: F401
 
 # Two classes this close, relative to the logits, are a tie in float32.
 TIE = 1e-5
@@ -227,6 +233,15 @@ def test_a_logit_that_is_not_finite_is_found_whichever_thread_meets_it(
                 run(compiled_kernels.kernels, spoiled, size_wh, layout, threads=threads)
 
 
+def test_rows_between_two_threads_are_filled_whoever_comes_first(compiled_kernels):
+    # 64 rows of cells are eight tasks; which thread ends first differs from run to run.
+    logits = random_logits(6, (64, 24), True)
+    alone = run(compiled_kernels.kernels, logits, (48, 256), 'nhwc', threshold=0.3, threads=1)
+    for _ in range(200):
+        found = run(compiled_kernels.kernels, logits, (48, 256), 'nhwc', threshold=0.3, threads=4)
+        assert all(np.array_equal(*pair) for pair in zip(alone, found))
+
+
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
 @pytest.mark.parametrize('method', ['exact', 'fast'])
@@ -273,3 +288,43 @@ def test_numpy_and_compiled_masks_are_the_same_to_the_last_pixel(compiled_kernel
         fast = run(compiled_kernels.kernels, logits, (160, 120), layout, threshold=0.2)
         assert (slow[0] == fast[0]).all()
         assert np.abs(slow[1].astype(int) - fast[1]).max() <= 1
+
+
+@pytest.mark.parametrize('label, is_taken', [
+    (-1, False), (0, True), (4, True), (5, False), (254, False), (255, True), (256, False)])
+def test_labels_of_the_network_are_those_of_its_classes_or_none_at_all(label, is_taken):
+    spec = ModelSpec('test', 'ade20k', 5, output_kind='labels', output_layout='nhw',
+                     output_size_wh=(3, 2))
+    labels = np.array([[[0, 1, 2], [3, label, 4]]], np.int64)
+    post = Postprocessor(spec, None)
+    if is_taken:
+        mask, confidence = post.run({'logits': labels}, (6, 4), 'exact', 0.0, True)
+        assert confidence is None
+        assert mask.tolist() == np.kron(labels[0], np.ones((2, 2), int)).tolist()
+    else:
+        with pytest.raises(BackendError, match=f'labels without a class: got {label}; '
+                                               'expected 0 to 4, or 255'):
+            post.run({'logits': labels}, (6, 4), 'exact', 0.0, True)
+
+
+def test_threads_of_a_mask_sit_on_the_fast_core(
+        compiled_kernels, two_cores, fast_core, monkeypatch):  # noqa: F811
+    # Two threads, as beside two fast cores, of which this machine may not have so many.
+    monkeypatch.setattr(postprocessing, 'FastProcessors', lambda _: FastProcessors(1))
+    logits = random_logits(150, (128, 128), smooth=True)
+    with Masks() as masks:
+        assert masks.run_until(
+            lambda: run(compiled_kernels.kernels, logits, (2048, 1536), threads=2),
+            lambda: masks.new and {fast_core} in masks.caller)
+    assert masks.new == {frozenset({fast_core})}
+    assert own_mask() == set(two_cores)
+
+
+def test_where_cores_are_alike_no_thread_of_a_mask_is_bound(compiled_kernels,
+                                                            two_cores):  # noqa: F811
+    logits = random_logits(150, (128, 128), smooth=True)
+    with Masks() as masks:
+        assert masks.run_until(
+            lambda: run(compiled_kernels.kernels, logits, (2048, 1536), threads=2),
+            lambda: masks.new)
+    assert masks.new == masks.caller == {frozenset(two_cores)}

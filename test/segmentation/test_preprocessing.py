@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network's input is that of the checkpoint's own processor, in numpy and compiled."""
 
+import ctypes
 import json
 import math
+import mmap
 import time
 
 import cv2
@@ -16,9 +18,16 @@ import numpy as np
 from PIL import Image
 import pytest
 from segformer_ros.common.image_header import MOST_SIDE
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation import preprocessing
+from segformer_ros.segmentation.kernels import ORDERS
 from segformer_ros.segmentation.pillow_resize import resize_axis
 from segformer_ros.segmentation.preprocessing import Preprocessor
+from support.thread_masks import fast_core  # noqa: F401
+from support.thread_masks import Masks
+from support.thread_masks import own_mask
+from support.thread_masks import two_cores  # noqa: F401
 
 SPEC = ModelSpec('test', 'ade20k', 150)
 SIZES_WH = [(640, 480), (480, 640), (1280, 720), (333, 777), (512, 300), (300, 512), (512, 512),
@@ -211,3 +220,91 @@ def test_float16_input_is_the_nearest_to_the_float32_one(kernels, layout):
     assert half.dtype == np.float16 and half.shape == single.shape
     assert (half == single.astype(np.float16)).all()
     assert len(np.unique(half)) > 200
+
+
+def as_sent(image, to_rgb):
+    """Return samples of which a conversion makes the image again, without OpenCV."""
+    if to_rgb == 'COLOR_GRAY2RGB':
+        return image[..., 0]
+    alpha = 255 - image[..., :1]
+    return {None: image, 'COLOR_BGR2RGB': image[..., ::-1],
+            'COLOR_RGBA2RGB': np.concatenate([image, alpha], axis=2),
+            'COLOR_BGRA2RGB': np.concatenate([image[..., ::-1], alpha], axis=2)}[to_rgb]
+
+
+@pytest.mark.parametrize('resize', ['pillow', 'opencv'])
+@pytest.mark.parametrize('to_rgb', sorted(map(str, ORDERS)))
+@pytest.mark.parametrize(('dtype', 'layout', 'color_order'), [
+    ('uint8', 'nhwc', 'rgb'), ('uint8', 'nchw', 'rgb'), ('float32', 'nchw', 'rgb'),
+    ('float32', 'nchw', 'bgr'), ('float32', 'nhwc', 'bgr'), ('float16', 'nchw', 'rgb')])
+def test_samples_in_the_order_of_the_camera_give_what_their_rgb_gives(
+        kernels, resize, to_rgb, dtype, layout, color_order):
+    to_rgb = None if to_rgb == 'None' else to_rgb
+    spec = SPEC._replace(input_size_wh=(40, 24), input_dtype=dtype, input_layout=layout,
+                         color_order=color_order)
+    processor, plain = Preprocessor(spec, kernels, 3), Preprocessor(spec, None)
+    # Wider and narrower than the 64 pixels that are converted at a time, and of the same size.
+    for size_wh in ((53, 37), (64, 31), (65, 48), (129, 90), (40, 24), (7, 5), (1, 1)):
+        image = random_image(size_wh)
+        if to_rgb == 'COLOR_GRAY2RGB':
+            image[...] = image[..., :1]
+        sent = as_sent(image, to_rgb)
+        padded = np.full((size_wh[1], size_wh[0] + 3) + sent.shape[2:], 99, np.uint8)
+        padded[:, :size_wh[0]] = sent
+        found = processor.run(padded[:, :size_wh[0]], resize, to_rgb)
+        assert (found == plain.run(image, resize)).all()
+
+
+def test_a_blue_picture_of_a_camera_that_sends_blue_first_is_blue(kernels):
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[..., 0] = 255
+    spec = SPEC._replace(input_size_wh=(4, 4), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    tensor = Preprocessor(spec, kernels, 3).run(image, 'pillow', 'COLOR_BGR2RGB')
+    assert tensor[0, :, 0, 0].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_nothing_is_read_behind_the_last_pixel(compiled_kernels):
+    # The picture ends where its memory does: the next page may not be looked at.
+    page = mmap.PAGESIZE
+    libc = ctypes.CDLL(None, use_errno=True)
+    for channels, to_rgb in ((3, None), (3, 'COLOR_BGR2RGB'), (4, 'COLOR_BGRA2RGB'),
+                             (1, 'COLOR_GRAY2RGB')):
+        size = 130 * 5 * channels
+        pages = -(-size // page)
+        memory = mmap.mmap(-1, (pages + 1) * page)
+        whole = np.frombuffer(memory, np.uint8)
+        guard = ctypes.c_void_p(whole.ctypes.data + pages * page)
+        assert libc.mprotect(guard, page, 0) == 0
+        try:
+            start = pages * page - size
+            image = whole[start:start + size].reshape((5, 130) + (channels,) * (channels > 1))
+            image[...] = 7
+            spec = SPEC._replace(input_dtype='uint8', input_layout='nhwc', input_size_wh=(16, 16))
+            for resize in ('pillow', 'opencv'):
+                tensor = Preprocessor(spec, compiled_kernels.kernels, 2).run(image, resize, to_rgb)
+                assert (tensor == 7).all()
+        finally:
+            libc.mprotect(guard, page, mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+def test_threads_of_a_resize_sit_on_the_fast_core(
+        compiled_kernels, two_cores, fast_core, monkeypatch):  # noqa: F811
+    # Two threads, as beside two fast cores, of which this machine may not have so many.
+    monkeypatch.setattr(preprocessing, 'FastProcessors', lambda _: FastProcessors(1))
+    preprocessor = Preprocessor(SPEC, compiled_kernels.kernels, 2)
+    image = random_image((2000, 1500))
+    with Masks() as masks:
+        assert masks.run_until(lambda: preprocessor.run(image, 'pillow'),
+                               lambda: masks.new and {fast_core} in masks.caller)
+    assert masks.new == {frozenset({fast_core})}
+    assert own_mask() == set(two_cores)
+
+
+def test_where_cores_are_alike_no_thread_of_a_resize_is_bound(compiled_kernels,
+                                                              two_cores):  # noqa: F811
+    preprocessor = Preprocessor(SPEC, compiled_kernels.kernels, 2)
+    image = random_image((2000, 1500))
+    with Masks() as masks:
+        assert masks.run_until(lambda: preprocessor.run(image, 'pillow'),
+                               lambda: masks.new)
+    assert masks.new == masks.caller == {frozenset(two_cores)}

@@ -11,6 +11,8 @@ from segformer_ros.common import errors
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from segformer_ros.model.classes import UNLABELED
 from segformer_ros.model.spec import ModelSpec
+from segformer_ros.segmentation.images.decoding import Picture
+from segformer_ros.segmentation.postprocessing import bytes_of
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from support.color_network import color_logits
@@ -130,6 +132,54 @@ def test_results_are_the_callers_to_keep(segmenter):
     segmenter.segment(noise(96, 128))
     assert (first.mask == kept[0]).all()
     assert (first.confidence == kept[1]).all()
+
+
+def test_results_of_many_frames_are_the_callers_to_keep(segmenter):
+    results, copies = [], []
+    for number in range(12):
+        image = np.roll(quadrants(), 7 * number, axis=1)
+        result = segmenter.segment(image, rotate=90 * (number % 2))
+        results.append(result)
+        copies.append((result.mask.copy(), result.confidence.copy()))
+    for result, (mask, confidence) in zip(results, copies):
+        assert (result.mask == mask).all()
+        assert (result.confidence == confidence).all()
+
+
+@pytest.mark.parametrize('rotate', [0, 90, 180, 270])
+@pytest.mark.parametrize('resize', ['pillow', 'opencv'])
+def test_the_camera_may_send_its_channels_in_any_order(segmenter, resize, rotate):
+    segmenter.settings = SegmenterSettings(resize=resize)
+    image = noise(70, 90)
+    alpha = np.full((70, 90, 1), 200, np.uint8)
+    expected = segmenter.segment(image, rotate)
+    for samples, to_rgb in (
+            (image[..., ::-1].copy(), 'COLOR_BGR2RGB'), (image[..., ::-1], 'COLOR_BGR2RGB'),
+            (np.concatenate([image, alpha], axis=2), 'COLOR_RGBA2RGB'),
+            (np.concatenate([image[..., ::-1], alpha], axis=2), 'COLOR_BGRA2RGB')):
+        found = segmenter.segment(Picture(samples, to_rgb), rotate)
+        assert (found.mask == expected.mask).all()
+        assert (found.confidence == expected.confidence).all()
+    grey = segmenter.segment(Picture(image[..., 0].copy(), 'COLOR_GRAY2RGB'), rotate)
+    expected = segmenter.segment(np.repeat(image[..., :1], 3, axis=2), rotate)
+    assert (grey.mask == expected.mask).all()
+
+
+@pytest.mark.parametrize(('shape', 'to_rgb'), [
+    ((8, 8, 4), None), ((8, 8), None), ((8, 8, 3), 'COLOR_RGBA2RGB'),
+    ((8, 8, 3), 'COLOR_GRAY2RGB'), ((8, 8, 1), 'COLOR_GRAY2RGB'), ((0, 8), 'COLOR_GRAY2RGB')])
+def test_samples_that_do_not_fit_their_order_are_refused(segmenter, shape, to_rgb):
+    with pytest.raises(errors.InvalidInputError):
+        segmenter.segment(Picture(np.zeros(shape, np.uint8), to_rgb))
+
+
+@pytest.mark.parametrize('rotate', [0, 90])
+def test_masks_stand_in_memory_that_a_message_takes_as_it_is(tmp_path, compiled_kernels, rotate):
+    with OnnxruntimeBackend(write_color_network(tmp_path / 'colors.onnx')) as backend:
+        result = Segmenter(color_spec(), backend, compiled=compiled_kernels).segment(
+            quadrants(), rotate)
+    for values in result.mask, result.confidence:
+        assert bytes_of(values).tobytes() == values.tobytes()
 
 
 def test_settings_change_between_frames(segmenter):

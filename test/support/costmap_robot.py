@@ -94,6 +94,7 @@ class CostmapRobot(SegformerPeer):
         """odom from base_link."""
         self.sent = []
         """Headers of all images."""
+        self._seen = None
 
     def now(self):
         """Return the machine's time as a stamp."""
@@ -126,14 +127,21 @@ class CostmapRobot(SegformerPeer):
             self.send_fixed()
             self.send_pose(stamp)
         header = Header(stamp=stamp, frame_id=self.frame_id if frame_id is None else frame_id)
-        colors = np.array(list(COLORS.values()), np.uint8)
-        labels = scene.render(PINHOLE, self.camera_pose()).labels
+        image = self._image_of(scene)
         if self.info is not None:
             self.info.header = header
             self._info.publish(self.info)
         self.sent.append(header)
-        self._image.publish(rgb8_image(header, colors[labels]))
+        self._image.publish(rgb8_image(header, image))
         return header
+
+    def _image_of(self, scene):
+        """Return what is seen, (H, W, 3); rendered once while nothing moves."""
+        pose = self.camera_pose()
+        if self._seen is None or self._seen[0] is not scene or (self._seen[1] != pose).any():
+            colors = np.array(list(COLORS.values()), np.uint8)
+            self._seen = scene, pose, colors[scene.render(PINHOLE, pose).labels]
+        return self._seen[2]
 
     def look_until(self, condition, what, pause=0.1, **arguments):
         """

@@ -3,13 +3,16 @@
 """The command ``doctor``, in a process of its own or in this one."""
 
 import contextlib
+import functools
 import io
 import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 from segformer_ros.cli.doctor import main
+from segformer_ros.ros.doctor import parts
 from segformer_ros.ros.doctor.check_result import CheckResult
 from segformer_ros.ros.doctor.check_result import LEVEL_NAMES
 
@@ -20,18 +23,28 @@ def results_of(output):
             for each in json.loads(output)['findings']]
 
 
+_try_imports = parts._answers
+
+
+@functools.lru_cache(maxsize=None)
+def _kept_answers(modules):
+    return _try_imports(list(modules))
+
+
 def doctor(domain, *arguments):
     """
     Run the command in this process; return its exit status and its results.
 
     It has a context of its own, so its topics are those of any other process. A process of its
-    own would import everything once more, three seconds of processor time.
+    own would import everything once more, three seconds of processor time. What can be imported
+    here is looked at once for all tests.
     """
     output = io.StringIO()
     kept = os.environ.get('ROS_DOMAIN_ID')
     os.environ['ROS_DOMAIN_ID'] = str(domain)
     try:
-        with contextlib.redirect_stdout(output):
+        with contextlib.redirect_stdout(output), mock.patch.object(
+                parts, '_answers', lambda modules: _kept_answers(tuple(modules))):
             status = main(['--json'] + list(arguments))
     finally:
         del os.environ['ROS_DOMAIN_ID']

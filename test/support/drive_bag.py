@@ -24,9 +24,14 @@ from support.tiny_model import write_color_spec
 STEP_NS = 230 * 10 ** 6
 """Between images; no decay time of the tests is a multiple of it."""
 IMAGE, INFO, DEPTH, RANGE = '/cam/image_raw', '/cam/camera_info', '/cam/depth', '/cam/range'
+SIDE_IMAGE, SIDE_INFO = '/side/image_raw', '/side/camera_info'
+SIDE_LATE_NS = 90 * 10 ** 6
+"""By which the camera to the side comes after the other one."""
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 SIZE = 320
 REMAPS = {'image': IMAGE, 'camera_info': INFO, 'depth': DEPTH, 'range': RANGE}
+REMAPS_OF_TWO = {'front/image': IMAGE, 'front/camera_info': INFO, 'front/depth': DEPTH,
+                 'side/image': SIDE_IMAGE, 'side/camera_info': SIDE_INFO}
 
 
 def write_network(folder):
@@ -78,47 +83,48 @@ class DriveBag(bags.BagWriter):
         """Return the header of an image, or of what is stamped so much later."""
         return self.header(number * STEP_NS + late_ns, frame_id, 1)
 
-    def transform(self, number, parent, child, matrix):
+    def transform(self, number, parent, child, matrix, late_ns=0):
         """Return a TransformStamped."""
         from scipy.spatial.transform import Rotation
         x, y, z, w = Rotation.from_matrix(matrix[:3, :3]).as_quat()
         shift = matrix[:3, 3]
         return self.make(
-            'geometry_msgs/TransformStamped', header=self.stamped(number, parent),
+            'geometry_msgs/TransformStamped', header=self.stamped(number, parent, late_ns),
             child_frame_id=child, transform=self.make(
                 'geometry_msgs/Transform',
                 translation=self.make('geometry_msgs/Vector3', x=shift[0], y=shift[1],
                                       z=shift[2]),
                 rotation=self.make('geometry_msgs/Quaternion', x=x, y=y, z=z, w=w)))
 
-    def transforms(self, topic, number, *entries):
+    def transforms(self, topic, number, *entries, late_ns=0):
         """Write transforms just before an image."""
-        self.put(topic, self.make('tf2_msgs/TFMessage', transforms=list(entries)), number, -3)
+        self.put(topic, self.make('tf2_msgs/TFMessage', transforms=list(entries)), number,
+                 late_ns - 3)
 
-    def info(self, number):
+    def info(self, number, topic=INFO, frame='eye', late_ns=0):
         """Write the CameraInfo of an image."""
         k = np.array([PINHOLE.f, 0, PINHOLE.cx, 0, PINHOLE.f, PINHOLE.cy, 0, 0, 1])
         region = self.make('sensor_msgs/RegionOfInterest', x_offset=0, y_offset=0, height=0,
                            width=0, do_rectify=False)
         # P of other numbers: a rectified image has its focal length there.
         p = np.array([PINHOLE.f, 0, PINHOLE.cx, 0, 0, PINHOLE.f, PINHOLE.cy, 0, 0, 0, 1, 0])
-        self.put(INFO, self.make(
-            'sensor_msgs/CameraInfo', header=self.stamped(number, 'eye'), height=PINHOLE.height,
-            width=PINHOLE.width, distortion_model='plumb_bob',
+        self.put(topic, self.make(
+            'sensor_msgs/CameraInfo', header=self.stamped(number, frame, late_ns),
+            height=PINHOLE.height, width=PINHOLE.width, distortion_model='plumb_bob',
             d=np.array([0.1, 0.0, 0.0, 0.0, 0.0]), k=k, r=np.eye(3).reshape(-1), p=p,
-            binning_x=0, binning_y=0, roi=region), number, -2)
+            binning_x=0, binning_y=0, roi=region), number, late_ns - 2)
 
-    def picture(self, topic, number, values, encoding, late_ns=0, delay_ns=0):
+    def picture(self, topic, number, values, encoding, late_ns=0, delay_ns=0, frame='eye'):
         """Write an image or a depth image."""
         data = np.ascontiguousarray(values)
         self.put(topic, self.make(
-            'sensor_msgs/Image', header=self.stamped(number, 'eye', late_ns),
+            'sensor_msgs/Image', header=self.stamped(number, frame, late_ns),
             height=data.shape[0], width=data.shape[1], encoding=encoding, is_bigendian=0,
             step=data[0].nbytes, data=data.view(np.uint8).reshape(-1)), number, delay_ns)
 
 
 def write_drive(path, images, mount=None, odom_frame='world', ground_frame='floor', tf_mount=True,
-                depth=None, height=None):
+                depth=None, height=None, side=None):
     """
     Write a drive.
 
@@ -126,6 +132,7 @@ def write_drive(path, images, mount=None, odom_frame='world', ground_frame='floo
     :param tf_mount: whether transforms tell the mount
     :param depth: function from metres to (values, encoding) of depth images, of which each image
         has one 15 ms before it and one 8 ms after it, which is received later
+    :param side: arguments of ``mount_pose`` of a second camera, which transforms do not tell
     :param height: of a drone, whose range finder tells it; its odometry is wrong about it
     """
     mount = mount_pose(**dict({'height': 0.8, 'pitch': 0.5, 'x': 0.2}, **(mount or {})))
@@ -164,6 +171,16 @@ def write_drive(path, images, mount=None, odom_frame='world', ground_frame='floo
                         'rgb8')
             if depth is not None:
                 bag.picture(DEPTH, number, *depth(seen.depth), 8 * 10 ** 6, 1)
+            if side is not None:
+                later = number + SIDE_LATE_NS / STEP_NS
+                bag.transforms('/tf', number, bag.transform(
+                    number, odom_frame, ground_frame, pose_at(later), SIDE_LATE_NS),
+                    late_ns=SIDE_LATE_NS)
+                bag.info(number, SIDE_INFO, 'side_eye', SIDE_LATE_NS)
+                seen = scene_at(later).render(PINHOLE, pose_at(later).dot(mount_pose(**side)))
+                bag.picture(SIDE_IMAGE, number, np.array(
+                    list(COLORS.values()), np.uint8)[seen.labels], 'rgb8', SIDE_LATE_NS,
+                    SIDE_LATE_NS, 'side_eye')
     return str(path)
 
 

@@ -12,22 +12,25 @@ Architecture = collections.namedtuple(
 TINY = Architecture(depths=(1, 2, 1, 1), widths=(8, 12, 20, 32), heads=(1, 2, 5, 4),
                     reductions=(8, 4, 2, 1), expansion=2, decoder=17, classes=9)
 
-Style = collections.namedtuple('Style', 'opset dynamic scale merged batch_norm gate attention')
+Style = collections.namedtuple(
+    'Style', 'opset dynamic scale merged batch_norm gate attention rectified')
 STYLES = {
     # torch.onnx.export(dynamo=False) of transformers with dynamic axes, as optimum does.
-    'torchscript': Style(13, True, 'divide', False, True, 'late half', ''),
+    'torchscript': Style(13, True, 'divide', False, True, 'late half', '', False),
     # The same with fixed shapes, opset 17 and scaled_dot_product_attention.
-    'scaled dot product': Style(17, False, 'both', False, False, 'late half', ''),
+    'scaled dot product': Style(17, False, 'both', False, False, 'late half', '', False),
     # torch.onnx.export(dynamo=True).
-    'dynamo': Style(18, False, 'multiply', False, False, 'early half', ''),
+    'dynamo': Style(18, False, 'multiply', False, False, 'early half', '', False),
     # What onnxsim and onnxruntime make of it: Gemm on matrices, merged projections.
-    'simplified': Style(13, False, 'multiply', True, False, 'late half', ''),
+    'simplified': Style(13, False, 'multiply', True, False, 'late half', '', False),
     # NVIDIA's own code and segmentation_models_pytorch: keys and values of one linear layer.
-    'pairs': Style(13, True, 'multiply', False, True, 'late half', 'pairs'),
+    'pairs': Style(13, True, 'multiply', False, True, 'late half', 'pairs', False),
     # The operator of opset 23, which torch.onnx.export(dynamo=True) writes.
-    'whole attention': Style(23, False, 'whole', False, False, 'early half', 'whole'),
+    'whole attention': Style(23, False, 'whole', False, False, 'early half', 'whole', False),
     # scaled_dot_product_attention as of opset 18, with its guard for rows that are masked.
-    'guarded': Style(18, False, 'both', False, False, 'early half', 'guarded'),
+    'guarded': Style(18, False, 'both', False, False, 'early half', 'guarded', False),
+    # mmsegmentation: BatchNorm and ReLU after each projection of the head as well.
+    'mmsegmentation': Style(13, False, 'multiply', False, True, 'late half', 'pairs', True),
 }
 
 
@@ -36,8 +39,9 @@ def export_segformer(architecture, size_wh, style, seed=0, spoil=''):
     Return an ``onnx.ModelProto``: ``pixel_values`` to ``logits``.
 
     :param style: one of STYLES
-    :param spoil: what to do otherwise than a SegFormer does: ``relu`` after each projection of
-        the head, ``tanh`` for the GELU, ``turned`` images in front of the second stage
+    :param spoil: what to do otherwise than a SegFormer does: ``leaky`` ReLU after each
+        projection of the head, ``some relu`` after the first one alone, ``tanh`` for the GELU,
+        ``turned`` images in front of the second stage
     """
     return _Exporter(architecture, size_wh, STYLES[style], seed, spoil).model()
 
@@ -152,7 +156,11 @@ class _Exporter:
         for image, channels, size in levels:
             tokens = self.linear(self.tokens(image, channels, size), channels, arch.decoder)
             part = self.image(tokens, arch.decoder, size)
-            if self.spoil == 'relu':
+            if self.style.rectified:
+                part = self.node('Relu', self.batch_norm(part))
+            if self.spoil == 'leaky':
+                part = self.node('LeakyRelu', part)
+            if self.spoil == 'some relu' and not parts:
                 part = self.node('Relu', part)
             if size != (height, width) or self.style.dynamic:
                 part = self.node('Resize', part, '', '', self.shape(
@@ -163,16 +171,19 @@ class _Exporter:
         fused, _ = self.conv(joined, arch.decoder * len(levels), arch.decoder, 1, 1, 0,
                              (height, width))
         if self.style.batch_norm:
-            gain, bias, mean = (self.weight(arch.decoder, spread=0.3, centre=centre)
-                                for centre in (1.0, 0.0, 0.0))
-            variance = self.constant(self.random.uniform(0.5, 1.5, arch.decoder))
-            fused = self.node('BatchNormalization', fused, gain, bias, mean, variance,
-                              epsilon=1e-5)
+            fused = self.batch_norm(fused)
         activated = self.node('Relu', fused)
         weight = self.weight(arch.classes, arch.decoder, 1, 1, spread=arch.decoder ** -0.5)
         self.nodes.append(self.onnx.helper.make_node(
             'Conv', [activated, weight, self.weight(arch.classes)], ['logits'],
             kernel_shape=[1, 1]))
+
+    def batch_norm(self, image):
+        channels = self.arch.decoder
+        gain, bias, mean = (self.weight(channels, spread=0.3, centre=centre)
+                            for centre in (1.0, 0.0, 0.0))
+        variance = self.constant(self.random.uniform(0.5, 1.5, channels))
+        return self.node('BatchNormalization', image, gain, bias, mean, variance, epsilon=1e-5)
 
     def linear(self, tensor, inputs, outputs):
         weight = self.weight(inputs, outputs, spread=inputs ** -0.5)

@@ -11,7 +11,9 @@ separated by blanks (see ``FAULTS``).
 
 What a graph means for precision is checked where the real builder would go wrong silently: a
 weakly typed network with the FP16 flag gives garbage unless every softmax and reduction and the
-classifier is pinned to 32 bits and the obey flag is set; from 10 on, the flag always does.
+classifier is pinned to 32 bits and the obey flag is set; from 10 on, the flag always does. Pairs
+of QuantizeLinear and DequantizeLinear need the INT8 flag in a weakly typed network; a typed one
+takes no flag for precision (developer guides of 8.x and 10.x, "Explicit Quantization").
 """
 
 import json
@@ -25,8 +27,8 @@ import time
 import numpy as np
 
 from segformer_ros.common.errors import ModelError
-from segformer_ros.model.onnx_file import header
 from segformer_ros.model.onnx_file import inspection
+from segformer_ros.model.onnx_file import messages
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.onnx_file.protobuf import WireReader
 from support.fake_device import device
@@ -41,6 +43,7 @@ FAULTS = {
     'build_slow': 'building takes two seconds',
     'build_waits': 'building waits until there is a file $FAKE_TENSORRT_MARK',
     'no_fast_fp16': 'the GPU has no fast FP16',
+    'no_fast_int8': 'the GPU has no fast INT8',
     'deserialize_none': 'no plan is taken',
     'deserialize_none_once': 'the first plan is not taken (marks $FAKE_TENSORRT_MARK)',
     'deserialize_kill': 'the process is killed while it loads a plan',
@@ -52,6 +55,7 @@ FAULTS = {
     'enqueue_false_later': 'no inference is accepted after the third',
     'nan': 'results are not numbers',
     'wrong_mixed': 'mixed-precision engines give other masks',
+    'wrong_int8': 'engines with 8-bit integers give other masks',
     'wrong': 'every engine gives other masks',
 }
 _API_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'data',
@@ -72,6 +76,7 @@ _LAYER_OF_OP = {
     'ReduceMean': 'REDUCE', 'Add': 'ELEMENTWISE', 'Sub': 'ELEMENTWISE', 'Mul': 'ELEMENTWISE',
     'Div': 'ELEMENTWISE', 'Pow': 'ELEMENTWISE', 'Sqrt': 'UNARY', 'Erf': 'UNARY',
     'Relu': 'ACTIVATION', 'Resize': 'RESIZE', 'Concat': 'CONCATENATION',
+    'QuantizeLinear': 'QUANTIZE', 'DequantizeLinear': 'DEQUANTIZE',
     'LayerNormalization': 'NORMALIZATION', 'Cast': 'IDENTITY', 'Shape': 'SHAPE'}
 _TRT_DTYPE = {'float32': 'FLOAT', 'float16': 'HALF', 'uint8': 'UINT8', 'int32': 'INT32',
               'int64': 'INT64', 'bool': 'BOOL', 'int8': 'INT8'}
@@ -308,6 +313,10 @@ class _Implementations:
         def platform_has_fast_fp16(self):
             return 'no_fast_fp16' not in self._trt._faults
 
+        @property
+        def platform_has_fast_int8(self):
+            return 'no_fast_int8' not in self._trt._faults
+
         def create_network(self, flags=0):
             kinds = self._trt.NetworkDefinitionCreationFlag
             explicit = getattr(kinds, 'EXPLICIT_BATCH', None)
@@ -340,6 +349,10 @@ class _Implementations:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
             options.log_severity_level = 3
+            if header['int8']:
+                # Pairs one by one; onnxruntime's own integer layers round otherwise.
+                options.graph_optimization_level = \
+                    onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             self._header = header
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=['CPUExecutionProvider'])
@@ -525,8 +538,10 @@ class _Module:
             is_shape = node.op == 'Shape'
             outputs = []
             for output in node.outputs:
-                tensors[output] = self.ITensor(output, (), indices if is_shape else floats,
-                                               is_shape)
+                kind = indices if is_shape else floats
+                if name == 'QUANTIZE':
+                    kind = self.DataType.INT8
+                tensors[output] = self.ITensor(output, (), kind, is_shape)
                 outputs.append(tensors[output])
             # Inputs that are not given are None, as from get_input().
             network._layers.append(self.ILayer(
@@ -546,7 +561,13 @@ class _Module:
             network._flags & (1 << int(self.NetworkDefinitionCreationFlag.STRONGLY_TYPED)))
         if self._major() >= [10] and not typed:
             raise RuntimeError('a weakly typed network on TensorRT 10 or later')
+        integers = self._integer_layers(network)
+        if bool(integers or 'INT8' in config._flags) and typed == ('INT8' in config._flags):
+            print('[E] flags do not fit a network with Q/DQ layers', file=sys.stderr, flush=True)
+            return None
         header = {
+            'int8': sum(not layer._is_pinned() for layer in integers),
+            'int8_pinned': sum(layer._is_pinned() for layer in integers),
             'version': self.__version__, 'workspace': config._workspace,
             'sources': config._sources, 'tf32': 'TF32' in config._flags,
             'fp16': 'FP16' in config._flags or b'__fp16' in network._content,
@@ -562,6 +583,15 @@ class _Module:
         text = json.dumps(header).encode('utf-8')
         return self.IHostMemory(b'FAKEPLAN' + len(text).to_bytes(4, 'little') + text
                                 + network._content)
+
+    def _integer_layers(self, network):
+        """Return the layers of a network that multiply what comes of a DequantizeLinear."""
+        back = {tensor.name for layer in network._layers
+                if layer.type is self.LayerType.DEQUANTIZE for tensor in layer._outputs}
+        return [layer for layer in network._layers
+                if len(layer._inputs) > 1 and layer.type is not self.LayerType.DEQUANTIZE
+                and all(tensor is not None and tensor.name in back
+                        for tensor in layer._inputs[:2])]
 
     def _survives(self, network, config):
         kinds = (self.LayerType.SOFTMAX, self.LayerType.REDUCE)
@@ -615,7 +645,8 @@ class _Module:
         if header['garbage']:
             return np.where(values > 0, np.float32(-512), np.float32(512)).astype(values.dtype)
         wrong_mixed = 'wrong_mixed' in self._faults and header['fp16']
-        if wrong_mixed or 'wrong' in self._faults:
+        wrong_int8 = 'wrong_int8' in self._faults and header['int8']
+        if wrong_mixed or wrong_int8 or 'wrong' in self._faults:
             # Other classes win in a part of the picture, whatever the layout.
             values = values.copy()
             first = values.reshape(-1)[:values.size // 3]
@@ -666,9 +697,9 @@ def _read_graph(stream):
     nodes, weights = [], []
     for field in reader.children(graph):
         if field.number == 1:
-            nodes.append(header.read_node(reader, field))
+            nodes.append(messages.read_node(reader, field))
         elif field.number == 5:
-            weight = header.read_weight(reader, field)
+            weight = messages.read_weight(reader, field)
             weights.append((weight.name, weight.dtype))
     return nodes, weights
 

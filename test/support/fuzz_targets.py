@@ -222,7 +222,7 @@ def graph_record(data):
     with open(os.path.join(folder, f'input-cpu-{KEY[:12]}.json'), 'wb') as stream:
         stream.write(data)
     with unittest.mock.patch.dict(os.environ, {CACHE_VARIABLE: FOLDER}):
-        return OptimizedModelCache(os.path.join(FOLDER, 'input.onnx'), 'cpu', 'here',
+        return OptimizedModelCache(os.path.join(FOLDER, 'input.onnx'), 'cpu', 'here', (64, 64),
                                    KEY).read() is not None
 
 

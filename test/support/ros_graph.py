@@ -3,14 +3,12 @@
 """Real nodes over real DDS for tests: private domains, deadlines instead of sleeps."""
 
 import contextlib
-import fcntl
 import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -20,34 +18,24 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.node import NodeNameNonExistentError
+from segformer_ros.cli.support import ros_environment
 
 TIMEOUT = 120.0
 """Seconds; ten times what discovery and start take on a machine with four times too much to do."""
 ASK_AGAIN = 5.0
+POLL = 0.02
+"""Seconds between two looks, each of which may read a whole log."""
 READING = (GetState, GetParameters)
 _NUMBERS = itertools.count()
-DOMAINS = range(1, 102)
-"""Ids whose ports lie below Linux's range of outgoing ports."""
 
 
 @contextlib.contextmanager
 def private_domain():
     """Lend a domain id that no other test on this machine holds, in any process."""
-    folder = os.path.join(tempfile.gettempdir(), 'segformer_ros_domains')
-    os.makedirs(folder, exist_ok=True)
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        for step in range(len(DOMAINS)):
-            domain = DOMAINS[(os.getpid() + step) % len(DOMAINS)]
-            with open(os.path.join(folder, str(domain)), 'w', encoding='ascii') as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    continue
-                yield domain
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError('no free ROS domain')
+    domain, reservation = ros_environment.reserve_domain()
+    with reservation:
+        yield domain
 
 
 def wait_until(condition, what, timeout=TIMEOUT):
@@ -60,7 +48,7 @@ def wait_until(condition, what, timeout=TIMEOUT):
         if time.monotonic() > deadline:
             text = what() if callable(what) else what
             raise AssertionError(f'not within {timeout:.0f} s: {text}')
-        time.sleep(0.005)
+        time.sleep(POLL)
 
 
 class Inbox:
@@ -145,6 +133,20 @@ class Peer:
             wait_until(publisher.get_subscription_count, 'a subscriber of ' + topic)
         return publisher
 
+    def topics_of(self, node_name, published=False):
+        """
+        Return the types of the topics that a node reads or publishes, by name.
+
+        There are none while the graph does not know the node: a log line or an answer may come
+        before it is discovered.
+        """
+        ask = self.node.get_publisher_names_and_types_by_node if published \
+            else self.node.get_subscriber_names_and_types_by_node
+        try:
+            return {name: types[0] for name, types in ask(node_name, '/')}
+        except NodeNameNonExistentError:
+            return {}
+
     def wait_for_publisher(self, topic):
         """Wait until somebody publishes a topic."""
         wait_until(lambda: self.node.count_publishers(topic), 'a publisher of ' + topic)
@@ -202,7 +204,10 @@ class NodeProcess:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            print(f'process {self.pid}, exit status {self._child.poll()}:\n{self.log()[-8000:]}',
+                  file=sys.stderr)
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGINT)
             try:

@@ -19,12 +19,10 @@ from PIL import Image
 import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'test'), os.path.join(ROOT, 'tools', 'measure')]
 
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402, I100
 from segformer_ros.costmap.filter_masks import keepout_mask  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
 from segformer_ros.costmap.pipeline import CameraView  # noqa: E402
@@ -42,11 +40,10 @@ from segformer_ros.evaluation.run.grid_pictures import GridPose  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.model.classes import load_grouping  # noqa: E402
 from segformer_ros.ros.parameters.costmap import costmap_parameters  # noqa: E402
-from segformer_ros.simulation.render.renderer import pinhole_rays  # noqa: E402
-from segformer_ros.simulation.render.renderer import Renderer  # noqa: E402
 from segformer_ros.simulation.world.trajectory import camera_mount  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
+from simulated_runs import pinhole  # noqa: E402
 from support.node_parameters import node_values  # noqa: E402
 
 FOLDER = os.path.join(ROOT, 'docs', 'images')
@@ -61,19 +58,11 @@ LAND_PIXELS = 4
 SIDE = 8.0
 
 
-def camera_of():
-    """Return a camera model and a renderer of the same camera."""
-    cx, cy = 0.5 * (SIZE_WH[0] - 1), 0.5 * (SIZE_WH[1] - 1)
-    model = CameraModel(Calibration(SIZE_WH[0], SIZE_WH[1], 'none', (), (
-        FOCAL, 0.0, cx, 0.0, FOCAL, cy, 0.0, 0.0, 1.0)))
-    return model, Renderer(pinhole_rays(SIZE_WH[0], SIZE_WH[1], FOCAL, FOCAL, cx, cy))
-
-
 class Drive:
     """A drive through the street: the pipeline after it, and what the last frame gave."""
 
     def __init__(self, pitch_error=0.0):
-        self.camera, renderer = camera_of()
+        renderer, self.camera = pinhole(SIZE_WH, FOCAL)
         self.costs = load_cost_table('outdoor', ADE20K)
         self.pipeline = CostmapPipeline(CostmapSettings(), self.costs)
         world = World('outdoor', STREET_SEED)
@@ -215,7 +204,7 @@ def draw_tilt():
 def draw_landing():
     """Return the sheet of a landing site."""
     settings = costmap_parameters(node_values(ROOT, 'drone.yaml')).settings
-    camera, renderer = camera_of()
+    renderer, camera = pinhole(SIZE_WH, FOCAL)
     pose = camera_mount(LAND_HEIGHT, np.pi / 2, np.pi / 2)
     pose[:2, 3] = LAND_PLACE
     picture = renderer.render(World('aerial', LAND_SEED), pose, 5.0)

@@ -9,6 +9,7 @@ from segformer_ros.ros.parameters.row import Row
 
 HEAD = ('| name | type | default | range | changed | meaning |',
         '|---|---|---|---|---|---|')
+LISTS = {int: 'integer array', float: 'double array'}
 TYPES = {bool: 'bool', int: 'integer', float: 'double', str: 'string', list: 'string array'}
 
 
@@ -20,8 +21,8 @@ def parameter_table(rows: Sequence[Row]) -> str:
 
 
 def _type(row: Row) -> str:
-    if row.kind is list and isinstance(row.default[0], int):
-        return 'integer array'
+    if row.kind is list:
+        return LISTS.get(type(row.default[0]), TYPES[list])
     return TYPES[row.kind]
 
 

@@ -4,15 +4,19 @@
 """
 Try kinds of export of SegFormers with random weights, and print what becomes of them as Markdown.
 
-usage: export_table.py [--quick] [--only TEXT] [--tensorrt PYTHON] [--write PAGE]
+usage: export_table.py [--quick] [--only TEXT ...] [--missing PAGE] [--tensorrt PYTHON]
+                       [--write PAGE]
 Where PyTorch and transformers are installed its exporters write the files, and PyTorch in float64
 is the oracle. Elsewhere test/support/exported_segformer.py writes them in the exporters' manner,
 and onnxruntime is the oracle. Masks and confidence are compared with float64 oracles of the logits
-before whatever follows them. --quick takes one small architecture. PYTHON is an interpreter that
-has TensorRT for RTX. PAGE is a Markdown file whose part between the marks gets the table.
+before whatever follows them. --quick takes one tiny architecture and few rows. PYTHON is an
+interpreter that has TensorRT for RTX. PAGE is a Markdown file with a table between two marks:
+each row is written into it when it is made, in place of the one that is there; other rows are kept
+with their dates. --missing leaves out what PAGE has already.
 """
 
 import argparse
+import datetime
 import importlib.util
 import os
 import subprocess
@@ -21,9 +25,10 @@ import tempfile
 import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'test'), os.path.join(ROOT, 'tools', 'docs')]
 
-import numpy as np  # noqa: E402, I100
+import marked  # noqa: E402, I100
+import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 from segformer_ros.common.errors import ModelError  # noqa: E402
 from segformer_ros.common.telemetry import import_onnxruntime  # noqa: E402
@@ -41,12 +46,16 @@ from support.exported_segformer import export_segformer  # noqa: E402
 from support.exported_segformer import TINY  # noqa: E402
 
 HEAD = ('| export | network | becomes | logits differ by | equal labels | confidence | '
-        'processor time | TensorRT for RTX |\n|---|---|---|---|---|---|---|---|')
-MARKS = ('<!-- exports: made by tools/export/export_table.py -->', '<!-- end of exports -->')
+        'processor time | TensorRT for RTX | measured |\n|---|---|---|---|---|---|---|---|---|')
+MARKS = marked.Marks('<!-- exports: made by tools/export/export_table.py -->',
+                     '<!-- end of exports -->')
 RUNS = 5
 NARROW, WIDE = (32, 64, 160, 256), (64, 128, 320, 512)
+SMALL = Architecture((2, 2, 2, 2), (16, 32, 80, 128), (1, 2, 5, 8), (8, 4, 2, 1), 4, 64, 150)
 BLOCKS = {'B0': (2, 2, 2, 2), 'B1': (2, 2, 2, 2), 'B2': (3, 4, 6, 3), 'B3': (3, 4, 18, 3),
           'B4': (3, 8, 27, 3), 'B5': (3, 6, 40, 3)}
+LIBRARIES = {'segmentation_models_pytorch': 'segmentation_models_pytorch',
+             'mmseg': 'mmsegmentation'}
 PARSE = """
 import sys
 import tensorrt_rtx_bindings as trt
@@ -85,8 +94,9 @@ def by_pytorch(arch, size_wh, kind, folder):
     options = dict(kind)
     converted = options.pop('converted', None)
     attention = options.pop('attention', 'eager')
-    network = pytorch_exports.random_smp(arch.classes) if options.pop('smp', False) \
-        else pytorch_exports.random_network(arch, attention)
+    library = options.pop('library', None)
+    network = pytorch_exports.random_network(arch, attention) if library is None \
+        else pytorch_exports.LIBRARIES[library](arch.classes)
     if converted is not None:
         network = pytorch_exports.round_to_half(network)
     logits = pytorch_exports.export(network, size_wh, path, **options)
@@ -129,7 +139,7 @@ def pytorch_kinds(quick):
                  dict(new, opset=23, optimize=False, attention='sdpa')),
                  ('dynamo, upsampled, argmax', dict(new, tail=labels))]
     else:
-        rows += [(f'dynamo, opset {opset}', dict(new, opset=opset)) for opset in range(18, 24)]
+        rows += [(f'dynamo, opset {opset}', dict(new, opset=opset)) for opset in range(11, 24)]
         rows += [(f'dynamo, opset {opset}, scaled dot product',
                   dict(new, opset=opset, attention='sdpa')) for opset in (18, 23)]
         rows += [
@@ -142,10 +152,11 @@ def pytorch_kinds(quick):
             ('dynamo, upsampled', dict(new, tail=upsampled)),
             ('dynamo, upsampled, softmax', dict(new, tail=dict(upsampled, step='softmax'))),
             ('dynamo, upsampled, argmax', dict(new, tail=labels))]
-    if importlib.util.find_spec('segmentation_models_pytorch'):
-        rows += [('TorchScript, segmentation_models_pytorch', dict(script, smp=True))]
-        if not quick:
-            rows += [('dynamo, segmentation_models_pytorch', dict(new, smp=True))]
+    for module, name in LIBRARIES.items():
+        if importlib.util.find_spec(module):
+            rows += [(f'TorchScript, {name}', dict(script, library=module))]
+            if not quick:
+                rows += [(f'dynamo, {name}', dict(new, library=module))]
     return rows
 
 
@@ -190,21 +201,24 @@ def plans(quick):
 
     A tail of None: the style is a kind that PyTorch writes.
     """
-    base, size, name = (TINY, (96, 64), 'tiny') if quick else (
-        architecture('B0'), (256, 192), 'B0')
+    base, size, name = (TINY, (96, 64), 'tiny') if quick else (SMALL, (160, 128), 'small')
     if not has_pytorch():
         return [(text, name, base, size, style, tail) for text, style, tail in HAND_WRITTEN]
-    rows = [(text, 'smp' if 'smp' in kind else name, base, size, kind, None)
+    rows = [(text, 'B0' if 'library' in kind else name, base, size, kind, None)
             for text, kind in pytorch_kinds(quick)]
     plain = {'opset': 13}
     if quick:
         return rows + [('TorchScript, opset 13', f'tiny, classes: {count}', TINY._replace(
             classes=count), size, plain, None) for count in (1, 255)]
-    rows += [('TorchScript, opset 13', each, architecture(each), (128, 96), plain, None)
-             for each in ('B1', 'B2', 'B3', 'B4', 'B5')]
-    rows += [('TorchScript, opset 13', f'B0, classes: {count}', architecture('B0', count),
-              (128, 96), plain, None) for count in (1, 2, 19, 255)]
-    rows += [(text, 'B0, 512 x 512', base, (512, 512), dict(plain, tail=tail), None)
+    rows += [('TorchScript, opset 13', each, architecture(each), (256, 192), plain, None)
+             for each in BLOCKS]
+    rows += [('dynamo, opset 18', each, architecture(each), (256, 192), {
+        'opset': 18, 'dynamo': True}, None) for each in ('B0', 'B1', 'B2')]
+    rows += [('TorchScript, opset 13', f'small, classes: {count}', SMALL._replace(classes=count),
+              size, plain, None) for count in (1, 2, 19, 255)]
+    rows += [('TorchScript, opset 13', 'small, {} x {}'.format(*each), SMALL, each, plain, None)
+             for each in ((128, 224), (200, 88))]
+    rows += [(text, 'B0, 512 x 512', architecture('B0'), (512, 512), dict(plain, tail=tail), None)
              for text, tail in (
                  ('TorchScript, opset 13', {}), ('TorchScript, upsampled', {'enlarge': True}),
                  ('TorchScript, upsampled, argmax', {'enlarge': True, 'step': 'argmax'}))]
@@ -214,7 +228,8 @@ def plans(quick):
 HAND_WRITTEN = tuple((text, style, '') for text, style in (
     ('TorchScript, opset 13, dynamic', 'torchscript'),
     ('TorchScript, opset 17, scaled dot product', 'scaled dot product'),
-    ('dynamo, opset 18', 'dynamo'), ('simplified, opset 13', 'simplified'))) + tuple(
+    ('dynamo, opset 18', 'dynamo'), ('simplified, opset 13', 'simplified'),
+    ('mmsegmentation, opset 13', 'mmsegmentation'))) + tuple(
         (f'{text}, {kind}', style, tail)
         for text, tail in (('logits upsampled', 'logits'), ('upsampled, softmax', 'softmax'),
                            ('upsampled, argmax', 'argmax'))
@@ -222,14 +237,16 @@ HAND_WRITTEN = tuple((text, style, '') for text, style in (
 """Export, style of test/support/exported_segformer.py and tail, where PyTorch is missing."""
 
 
-def frame_seconds(segmenter, picture):
-    """Return the least processor time from a picture to mask and confidence."""
-    best = float('inf')
+def time_ratio(segmenters, picture):
+    """Return the first one's processor time, picture to mask and confidence, by the second's."""
+    best = [float('inf')] * 2
     for _ in range(RUNS):
-        began = time.process_time()
-        segmenter.segment(picture)
-        best = min(best, time.process_time() - began)
-    return best
+        # In turns, so that other work on the machine meets both.
+        for index, segmenter in enumerate(segmenters):
+            began = time.process_time()
+            segmenter.segment(picture)
+            best[index] = min(best[index], time.process_time() - began)
+    return best[0] / best[1]
 
 
 def open_session(path):
@@ -268,8 +285,7 @@ def judge(export, arch, size_wh, folder, tensorrt):
                 levels.append(np.abs(got.confidence - 255.0 * np.minimum(sure, 1.0)).max())
         if len(seen) < min(3, made.spec.num_classes):
             raise ValueError(f'the network sees {len(seen)} classes: its weights tell nothing')
-        ratio = frame_seconds(segmenter, picture) / frame_seconds(
-            Segmenter(spec, file_backend, threads=1), picture)
+        ratio = time_ratio((segmenter, Segmenter(spec, file_backend, threads=1)), picture)
     return [made.changes, f'{distance:.1e}' if made.changes == optimize.FOLDED else '',
             f'{np.mean(labels):.3%}', f'within {max(levels):.1f} of 255' if levels else 'none',
             f'{ratio:.2f}', parsed(export.path, spec, folder, tensorrt)]
@@ -290,8 +306,10 @@ def parsed(path, spec, folder, tensorrt):
 
 def rows_of(options):
     """Yield (row of the table, whether it could be made)."""
+    done = set() if options.missing is None else set(read_rows(options.missing))
     for kind, name, arch, size_wh, style, tail in plans(options.quick):
-        if options.only is not None and options.only not in f'{kind} | {name}':
+        if (options.only and not any(text in f'| {kind} | {name} |' for text in options.only)) \
+                or (kind, name) in done:
             continue
         with tempfile.TemporaryDirectory() as folder:
             failed = False
@@ -299,6 +317,9 @@ def rows_of(options):
                 export = by_pytorch(arch, size_wh, style, folder) if tail is None \
                     else by_hand(arch, size_wh, style, tail, folder)
                 cells = judge(export, arch, size_wh, folder, options.tensorrt)
+                opset = read_onnx_header(export.path).opset
+                if tail is None and opset != style['opset']:
+                    cells[0] += f', though the exporter wrote opset {opset}'
             except ModelError as error:
                 # Right or refused: the test knows which ones are.
                 cells = [f'refused: {error.problem}'] + [''] * 5
@@ -306,43 +327,51 @@ def rows_of(options):
                 failed = True
                 text = ' '.join(f'{type(error).__name__}: {error}'.split())[:160]
                 cells = [text] + [''] * 5
+        cells += [datetime.date.today().isoformat()]
         yield '| ' + ' | '.join(
             cell.replace('|', '/') for cell in [kind, name] + cells) + ' |', not failed
 
 
-def write_between_marks(page, text):
-    """
-    Replace what stands between the marks of a page.
+def key_of(row):
+    """Return the first two cells of a row, which no other row has."""
+    return tuple(cell.strip() for cell in row.split('|')[1:3])
 
-    :raises ValueError: the page has no marks
-    """
-    with open(page, encoding='utf-8') as stream:
-        before, begin, rest = stream.read().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not begin or not end:
-        raise ValueError(f'{page} has not the marks {MARKS[0]} and {MARKS[1]}')
-    with open(page, 'w', encoding='utf-8') as stream:
-        stream.write(f'{before}{MARKS[0]}\n{text}{MARKS[1]}{after}')
+
+def read_rows(page):
+    """Return the rows of a page's table by their keys."""
+    return {key_of(row): row for row in marked.parts_of(page, MARKS)[1].strip().splitlines()[2:]}
+
+
+def write_row(page, row):
+    """Put a row into a page's table, in place of the one of the same key."""
+    rows = read_rows(page)
+    rows[key_of(row)] = row
+    order = [(kind, name) for quick in (False, True) for kind, name in (
+        plan[:2] for plan in plans(quick))]
+    # Rows that are not among today's, of another machine's libraries say, keep their order.
+    lines = sorted(rows, key=lambda key: order.index(key) if key in order else len(order))
+    marked.replace(page, MARKS, '\n'.join([HEAD, *(rows[key] for key in lines), '']))
 
 
 def main(arguments=None):
     """Print the table; return 1 if a row could not be made."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('--quick', action='store_true', help='one small architecture')
-    parser.add_argument('--only', metavar='TEXT', help='rows that have it in their first cells')
+    parser.add_argument('--quick', action='store_true', help='one tiny architecture, few rows')
+    parser.add_argument('--only', metavar='TEXT', action='append',
+                        help='rows that have it in their first cells; may be given several times')
+    parser.add_argument('--missing', metavar='PAGE', help='rows that its table does not have')
     parser.add_argument('--tensorrt', metavar='PYTHON', help='that has TensorRT for RTX')
-    parser.add_argument('--write', metavar='PAGE', help='put the table between the marks of it')
+    parser.add_argument('--write', metavar='PAGE', help='put the rows into the table of it')
     options = parser.parse_args(arguments)
-    lines, status = [HEAD], 0
-    print(HEAD)
+    status = 0
+    print(HEAD, flush=True)
     with tempfile.TemporaryDirectory() as cache:
         os.environ['SEGFORMER_ROS_CACHE'] = cache
         for row, is_made in rows_of(options):
             print(row, flush=True)
-            lines.append(row)
+            if is_made and options.write:
+                write_row(options.write, row)
             status = status if is_made else 1
-    if options.write and not status:
-        write_between_marks(options.write, '\n'.join(lines) + '\n')
     return status
 
 

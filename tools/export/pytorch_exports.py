@@ -39,6 +39,22 @@ def random_smp(classes):
         'mit_b0', encoder_weights=None, classes=classes))
 
 
+def random_mmsegmentation(classes):
+    """Return mmsegmentation's SegFormer-B0: the modules that its published files configure."""
+    from mmseg.models.backbones import MixVisionTransformer
+    from mmseg.models.decode_heads import SegformerHead
+    backbone = MixVisionTransformer(
+        embed_dims=32, num_layers=[2, 2, 2, 2], num_heads=[1, 2, 5, 8],
+        sr_ratios=[8, 4, 2, 1], mlp_ratio=4, qkv_bias=True, drop_path_rate=0.1)
+    head = SegformerHead(
+        in_channels=[32, 64, 160, 256], in_index=[0, 1, 2, 3], channels=256, dropout_ratio=0.1,
+        num_classes=classes, norm_cfg={'type': 'BN'}, align_corners=False)
+    return with_random_weights(torch.nn.Sequential(backbone, head))
+
+
+LIBRARIES = {'segmentation_models_pytorch': random_smp, 'mmseg': random_mmsegmentation}
+
+
 def with_random_weights(network):
     """
     Draw weights that keep the size of what passes, so that the image decides the class.

@@ -43,7 +43,7 @@ def _ratios(report: Dict[str, Any]) -> Iterator[Tuple[str, float]]:
         tables = [('network', model['network'])] + sorted(model['frames'].items())
         for table, content in tables:
             for row in content['rows']:
-                if row['name'] == 'optimized' or row['name'].startswith('ours'):
+                if row['name'].endswith('optimized') or row['name'].startswith('ours'):
                     for other, ratio in sorted(row['cpu_ratio'].items()):
                         yield f'{model["name"]}, {table}: {row["name"]} / {other}', ratio
 

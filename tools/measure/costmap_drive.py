@@ -8,14 +8,18 @@ Prints a Markdown table: with the true labels, and with those of a network. The 
 still: its people are left out, since a place that was right when it was seen is wrong when they
 have moved on.
 
+A network's labels count with its confidence, as in the node. Its pictures take the time: --keep
+leaves the labels in a folder, and the next run takes them from there.
+
 usage: costmap_drive.py [--model segformer_sim] [--labels true,network]
                         [--worlds indoor:0,outdoor:0] [--length 20] [--let-down 0]
+                        [--power 3] [--keep FOLDER]
 """
 
 import argparse
 import os
 import sys
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, TYPE_CHECKING
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -55,7 +59,16 @@ _ALONG, _RAYS = 0.0125, 720
 COLUMNS = ('world', 'labels', 'contacts', 'marked within 1 cell', 'marks',
            'right within 1 cell', 'beyond 3 cells', 'ground cells', 'right cost')
 
-LabelsOf = Callable[[renderer.RenderedImage], 'npt.NDArray[np.uint8]']
+Seen = Tuple['npt.NDArray[np.uint8]', Optional['npt.NDArray[np.uint8]']]
+LabelsOf = Callable[[renderer.RenderedImage], Seen]
+
+
+class Frame(NamedTuple):
+    """Labels and confidence of a picture, and the (N, 2) feet that it shows, metres."""
+
+    mask: 'npt.NDArray[np.uint8]'
+    confidence: Optional['npt.NDArray[np.uint8]']
+    contacts: 'Floats'
 
 
 class DriveFigures(NamedTuple):
@@ -84,41 +97,72 @@ class DriveFigures(NamedTuple):
                 for name, (part, whole) in pairs.items()}
 
 
-def drive(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional[LabelsOf] = None,
-          length: float = 20.0, let_down: float = 0.0) -> DriveFigures:
+class Way:
     """
-    Drive along a world's route with the default settings and count.
+    A drive along a world's route, whose pictures are rendered when they are asked for.
 
     :param kind: ``indoor`` or ``outdoor``
-    :param labels_of: picture to ADE20K mask (H, W); None takes the true labels
     :param length: metres
     :param let_down: metres; what hangs lower than that reaches down to the ground
     """
-    world = World(kind, seed)
-    surfaces.let_down(world, let_down)
-    world.walkers = []
-    way = Trajectory(world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
-    camera_renderer = renderer.Renderer(
-        renderer.pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))
+
+    def __init__(self, kind: str, seed: int, costs: cost_table.CostTable, length: float = 20.0,
+                 let_down: float = 0.0) -> None:
+        self.world = World(kind, seed)
+        surfaces.let_down(self.world, let_down)
+        self.world.walkers = []
+        self.costs = costs
+        self.times = [number * STEP / SPEED for number in range(int(length / STEP) + 1)]
+        self._way = Trajectory(self.world, SPEED, CAMERA_HEIGHT, CAMERA_PITCH)
+
+    def pose(self, time: float) -> CameraPose:
+        """Return where the camera is at a time, seconds."""
+        return CameraPose(self._way.base_pose(time), self._way.base_from_optical)
+
+    def frames(self, labels_of: Optional[LabelsOf]) -> Iterator[Frame]:
+        """Render every picture; ``labels_of`` None takes the true labels."""
+        camera_renderer = renderer.Renderer(
+            renderer.pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *_center()))
+        for time in self.times:
+            picture = camera_renderer.render(self.world, self._way.camera_pose(time), time)
+            mask, confidence = (picture.labels, None) if labels_of is None else labels_of(picture)
+            yield Frame(mask, confidence, seen_contacts(self.world, picture, self.costs))
+
+
+def kept_frames(way: Way, labels_of: LabelsOf, path: str) -> Iterator[Frame]:
+    """Return the frames of a drive from a file, which is made where it is not there."""
+    if not os.path.exists(path):
+        frames = list(way.frames(labels_of))
+        np.savez_compressed(path, mask=[frame.mask for frame in frames],
+                            conf=[frame.confidence for frame in frames],
+                            ncont=[len(frame.contacts) for frame in frames],
+                            contacts=np.concatenate([frame.contacts for frame in frames]))
+    with np.load(path) as kept:
+        counts = kept['ncont']
+        if len(counts) != len(way.times):
+            raise SystemExit(f'{path} holds {len(counts)} frames, and this drive has '
+                             f'{len(way.times)}: remove it')
+        contacts = np.split(kept['contacts'], np.cumsum(counts)[:-1])
+        return iter([Frame(*each) for each in zip(kept['mask'], kept['conf'], contacts)])
+
+
+def drive(way: Way, frames: Iterator[Frame], settings: CostmapSettings) -> DriveFigures:
+    """Return the counts of a drive with the given settings."""
     camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
         FOCAL, 0.0, _center()[0], 0.0, FOCAL, _center()[1], 0.0, 0.0, 1.0)))
-    pipeline = costmap_pipeline.CostmapPipeline(CostmapSettings(), costs)
+    pipeline = costmap_pipeline.CostmapPipeline(settings, way.costs)
     contacts = np.zeros((0, 2))
     total = np.zeros(len(DriveFigures._fields), np.int64)
-    for number in range(int(length / STEP) + 1):
-        time = number * STEP / SPEED
-        picture = camera_renderer.render(world, way.camera_pose(time), time)
-        contacts = np.concatenate([contacts, seen_contacts(world, picture, costs)])
-        mask = picture.labels if labels_of is None else labels_of(picture)
-        pose = CameraPose(way.base_pose(time), way.base_from_optical)
+    for number, (time, frame) in enumerate(zip(way.times, frames)):
+        contacts = np.concatenate([contacts, frame.contacts])
         # Stamps of zero are refused.
-        pipeline.process('front', costmap_pipeline.CameraView(mask, None, camera, pose,
-                                                              1.0 + time))
+        pipeline.process('front', costmap_pipeline.CameraView(
+            frame.mask, frame.confidence, camera, way.pose(time), 1.0 + time))
         grid = pipeline.occupancy(1.0 + time)
         # What leaves the grid is forgotten, also if the robot comes back.
         contacts = contacts[grid.geometry.indices(contacts[:, 0], contacts[:, 1])[1]]
         if number % EVERY == EVERY - 1:
-            total += count(grid, world, contacts, costs)
+            total += count(grid, way.world, contacts, way.costs)
     return DriveFigures(*[int(value) for value in total])
 
 
@@ -205,10 +249,21 @@ def _center() -> Tuple[float, float]:
 def measure(kind: str, seed: int, labels: str, options: argparse.Namespace,
             network: Any) -> Tuple[Any, ...]:
     """Return one row of the table."""
-    costs = cost_table.load_cost_table(kind, load_class_table('ade20k'))
-    labels_of = None if labels == 'true' else (
-        lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
-    figures = drive(kind, seed, costs, labels_of, options.length, options.let_down)
+    way = Way(kind, seed, cost_table.load_cost_table(kind, load_class_table('ade20k')),
+              options.length, options.let_down)
+
+    def labels_of(picture: renderer.RenderedImage) -> Seen:
+        found = network.segmenter.segment(picture.image)
+        return found.mask, found.confidence
+    if labels == 'true':
+        frames = way.frames(None)
+    elif options.keep:
+        frames = kept_frames(way, labels_of, os.path.join(options.keep, f'{kind}{seed}.npz'))
+    else:
+        frames = way.frames(labels_of)
+    settings = CostmapSettings()
+    figures = drive(way, frames, settings._replace(
+        projection=settings.projection._replace(confidence_power=options.power)))
     shares = {name: f'{100.0 * share:.2f} %' for name, share in figures.shares().items()}
     return (f'{kind} {seed}', labels if labels == 'true' else network.spec.name,
             figures.contacts, shares['marked'], figures.lethal, shares['right'],
@@ -226,6 +281,11 @@ def main() -> None:
     parser.add_argument('--length', type=float, default=20.0, help='metres')
     parser.add_argument('--let-down', type=float, default=0.0, metavar='METRES',
                         help='what hangs lower than that reaches down to the ground')
+    parser.add_argument('--power', type=float, metavar='EXPONENT',
+                        default=CostmapSettings().projection.confidence_power,
+                        help='projection.confidence_power; 0 ignores the confidence')
+    parser.add_argument('--keep', metavar='FOLDER',
+                        help="the network's labels lie there, or are left there")
     options = parser.parse_args()
     print('| {} |\n|{}'.format(' | '.join(COLUMNS), '---|' * len(COLUMNS)), flush=True)
     # onnxruntime needs no samples to check itself with.

@@ -317,7 +317,7 @@ def level_in_bag(path: str, model: str, spec: Optional[str] = None) -> Dict[str,
         info_topic = next(name for name, kind in names.items() if kind.endswith('CameraInfo'))
         connection, time_ns, data = next(reader.messages([image_topic]))
         message = reader.deserialize(data, connection.msgtype)
-    scene = bag_scene.BagScene(part, bag.parts, bag_scene.SceneTopics(info_topic, depth_topic))
+    scene = bag_scene.BagScene(part, bag.parts, bag_scene.SceneTopics((info_topic,), depth_topic))
     scene.advance(time_ns)
     stamp_ns = message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
     depth = scene.depth_at(stamp_ns, message.header.frame_id)
@@ -328,7 +328,8 @@ def level_in_bag(path: str, model: str, spec: Optional[str] = None) -> Dict[str,
     pose = CameraPose(np.eye(4), scene.poses.lookup(
         'base_footprint', message.header.frame_id, bag_scene.seconds_of(stamp_ns)))
     height, width = mask.shape
-    camera = CameraModel(camera_model.calibration_of(scene.camera_info), (width, height), False)
+    camera = CameraModel(camera_model.calibration_of(scene.camera_infos[info_topic]),
+                         (width, height), False)
     after = cost_table.load_cost_table('indoor', load_class_table(classes))
     totals = {}
     for name, costs in (('before', all_lethal(after)), ('after', after)):

@@ -22,8 +22,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'test')]
 
 from segformer_ros.costmap import cost_table  # noqa: E402, I100
-from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import pose_above_ground  # noqa: E402
 from segformer_ros.costmap.landing import LandingSite  # noqa: E402
 from segformer_ros.costmap.pipeline import CameraView  # noqa: E402
@@ -34,6 +32,7 @@ from segformer_ros.simulation.render import ground_truth  # noqa: E402
 from segformer_ros.simulation.render import renderer  # noqa: E402
 from segformer_ros.simulation.world.trajectory import camera_mount  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
+import simulated_runs  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -88,11 +87,7 @@ def survey(settings: CostmapSettings, costs: cost_table.CostTable, count: int, f
         true labels
     :param tell: called with the number of frames done
     """
-    center = 0.5 * (WIDTH - 1), 0.5 * (HEIGHT - 1)
-    camera = CameraModel(Calibration(WIDTH, HEIGHT, 'none', (), (
-        FOCAL, 0.0, center[0], 0.0, FOCAL, center[1], 0.0, 0.0, 1.0)))
-    camera_renderer = renderer.Renderer(
-        renderer.pinhole_rays(WIDTH, HEIGHT, FOCAL, FOCAL, *center))
+    camera_renderer, camera = simulated_runs.pinhole((WIDTH, HEIGHT), FOCAL)
     random = np.random.RandomState(first_seed)
     counts = np.zeros(len(LandingFigures._fields), np.int64)
     for number in range(count):

@@ -4,20 +4,24 @@
 """
 Measure what the watch on the mount says in drives through simulated worlds.
 
-The robot drives along the world's route at 0.5 m/s with odometry whose steps are off by 2 %. With
---bump the camera looks lower from that second on. Only images that the watch wants are rendered.
-Prints a row for each drive, and with --each every estimate.
+The robot drives along the world's route at 0.5 m/s with odometry whose steps are off by 2 %. Only
+images that the watch wants are rendered. First the whole drive is watched with a mount as it is
+told. Then the camera is bumped so often (--bumps), spread over the drive, up and down in turn:
+from that second on it is told to look higher or lower by as much as it then is off. The images
+stay those of the drive.
+Prints a row for each drive and a line for each bump, and with --each every estimate.
 
-usage: mount_watch.py [--worlds indoor:0] [--seconds 60] [--bump 30] [--degrees 1]
-                      [--labels network] [--height 0.8] [--pitch 20] [--each]
+usage: mount_watch.py [--worlds indoor:0] [--seconds 60] [--bumps 10] [--degrees 1]
+                      [--labels network] [--height 0.8] [--pitch 20] [--keep FOLDER] [--each]
 """
 
 import argparse
+import functools
 import math
 import os
 import sys
 import time
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -27,6 +31,7 @@ sys.path[:0] = [os.path.dirname(TOOLS)]
 
 from segformer_ros.calibration import verdict as calibration_verdict  # noqa: E402, I100
 from segformer_ros.calibration import watch as calibration_watch  # noqa: E402
+from segformer_ros.calibration.ground_motion import mount_of  # noqa: E402
 from segformer_ros.costmap.cost_table import GROUND  # noqa: E402
 from segformer_ros.costmap.cost_table import load_cost_table  # noqa: E402
 from segformer_ros.costmap.geometry import transforms  # noqa: E402
@@ -42,8 +47,11 @@ from segformer_ros.simulation.world.world import World  # noqa: E402
 SPEED, RATE, NOISE = 0.5, 10.0, 0.02
 WIDTH, HEIGHT, FOCAL = 320, 240, 208.0
 MAX_RANGE, CELL = 5.0, 0.05
+# Seconds that are watched before and after a bump.
+BEFORE, AFTER = 30.0, 8.0
 
 LabelsOf = Callable[[RenderedImage], Any]
+Frames = List[calibration_watch.WatchedFrame]
 
 
 class Watched(NamedTuple):
@@ -56,58 +64,108 @@ class Watched(NamedTuple):
 
 
 class DriveResult(NamedTuple):
-    """``images`` were used; ``milliseconds`` of processor time each took."""
+    """``milliseconds`` of processor time that each image took."""
 
     estimates: List[Watched]
-    images: int
     milliseconds: float
 
 
-def drive(kind: str, seed: int, seconds: float, mount: Mount, bump: float = math.inf,
-          degrees: float = 1.0, labels_of: Optional[LabelsOf] = None, apply: bool = False,
-          tell: Callable[[Watched], None] = lambda estimate: None) -> DriveResult:
-    """
-    Return what the watch says in a drive.
+def camera() -> CameraModel:
+    """Return the camera of every drive."""
+    return CameraModel(Calibration(WIDTH, HEIGHT, 'plumb_bob', (0.0,) * 5, (
+        FOCAL, 0.0, 0.5 * (WIDTH - 1), 0.0, FOCAL, 0.5 * (HEIGHT - 1), 0.0, 0.0, 1.0)))
 
-    :param mount: as it is told; true until the bump
-    :param bump: seconds after which the camera looks lower by ``degrees``
+
+def render_drive(kind: str, seed: int, seconds: float, mount: Mount,
+                 labels_of: Optional[LabelsOf] = None
+                 ) -> Iterator[calibration_watch.WatchedFrame]:
+    """
+    Return the images of a drive that the watch wants, with stamps from 0 on.
+
+    :param mount: true, and as it is told
     :param labels_of: rendered image to mask; None takes the true labels
-    :param tell: takes each estimate at once
     """
     world = World(kind, seed)
     world.walkers = []
     route = Trajectory(world, SPEED)
-    camera = CameraModel(Calibration(WIDTH, HEIGHT, 'plumb_bob', (0.0,) * 5, (
-        FOCAL, 0.0, 0.5 * (WIDTH - 1), 0.0, FOCAL, 0.5 * (HEIGHT - 1), 0.0, 0.0, 1.0)))
-    renderer = Renderer(camera.rays())
-    is_ground = load_cost_table(kind, load_class_table('ade20k')).kinds == GROUND
-    watch = calibration_watch.MountWatch(camera, is_ground)
-    verdict = calibration_verdict.MountVerdict(MAX_RANGE, CELL, apply)
+    renderer = Renderer(camera().rays())
     random = np.random.RandomState([seed, 5])
     told = before = route.base_pose(0.0)
-    estimates: List[Watched] = []
-    spent, images = 0.0, 0
+    last: Optional[calibration_watch.WatchedFrame] = None
     for number in range(int(seconds * RATE)):
         now = number / RATE
         true = route.base_pose(now)
         told, before = told.dot(noisy(transforms.inverse(before).dot(true), random)), true
         pose = transforms.CameraPose(told, mount.matrix())
-        if not watch.wants(1.0 + now, pose):
+        if last is not None and not calibration_watch.is_a_step(
+                last.stamp, last.pose.odom_from_ground, now, pose):
             continue
-        bumped = mount._replace(pitch=mount.pitch + math.radians(degrees) * (now >= bump))
-        picture = renderer.render(world, true.dot(bumped.matrix()), now)
-        mask = picture.labels if labels_of is None else labels_of(picture)
+        picture = renderer.render(world, true.dot(mount.matrix()), now)
+        last = calibration_watch.WatchedFrame(
+            now, picture.image, picture.labels if labels_of is None else labels_of(picture), pose)
+        yield last
+
+
+def kept_drive(folder: str, frames: Callable[[], Iterable[calibration_watch.WatchedFrame]]
+               ) -> Frames:
+    """Return the images of a folder, which is made of ``frames`` first where there is none."""
+    if not os.path.isdir(folder):
+        beside = folder + '.part'
+        os.makedirs(beside, exist_ok=True)
+        for number, frame in enumerate(frames()):
+            np.savez_compressed(os.path.join(beside, f'{number:05d}.npz'), stamp=frame.stamp,
+                                image=frame.image, mask=frame.mask, odom=frame.pose[0],
+                                mount=frame.pose[1])
+        os.rename(beside, folder)
+    found: Frames = []
+    for name in sorted(os.listdir(folder)):
+        with np.load(os.path.join(folder, name)) as file:
+            found.append(calibration_watch.WatchedFrame(
+                float(file['stamp']), file['image'], file['mask'],
+                transforms.CameraPose(file['odom'], file['mount'])))
+    return found
+
+
+def watch_drive(kind: str, frames: Iterable[calibration_watch.WatchedFrame],
+                bump: float = math.inf, degrees: float = 1.0, apply: bool = False,
+                tell: Callable[[Watched], None] = lambda estimate: None) -> DriveResult:
+    """
+    Return what the watch says of images of a drive.
+
+    :param bump: seconds from which on the camera looks lower by ``degrees`` than it is told
+    :param tell: takes each estimate at once
+    """
+    is_ground = load_cost_table(kind, load_class_table('ade20k')).kinds == GROUND
+    watch = calibration_watch.MountWatch(camera(), is_ground)
+    verdict = calibration_verdict.MountVerdict(MAX_RANGE, CELL, apply)
+    estimates: List[Watched] = []
+    spent, images = 0.0, 0
+    for frame in frames:
+        now, mount = frame.stamp, mount_of(frame.pose.ground_from_camera)
+        if now >= bump:
+            mount = mount._replace(pitch=mount.pitch - math.radians(degrees))
+        # A stamp of zero is none.
+        shown = frame._replace(stamp=1.0 + now, pose=frame.pose._replace(
+            ground_from_camera=mount.matrix()))
         started = time.process_time()
-        said = watch.add(calibration_watch.WatchedFrame(1.0 + now, picture.image, mask, pose))
+        said = watch.add(shown)
         error = watch.error() if said else None
         if error is not None:
-            verdict.update(1.0 + now, mount.height, error)
+            verdict.update(shown.stamp, mount.height, error)
         spent += time.process_time() - started
         images += 1
         if error is not None:
             estimates.append(Watched(now, error, verdict.is_off, verdict.correction))
             tell(estimates[-1])
-    return DriveResult(estimates, images, 1e3 * spent / max(1, images))
+    return DriveResult(estimates, 1e3 * spent / max(1, images))
+
+
+def told_after(kind: str, frames: Frames, bump: float, degrees: float) -> float:
+    """Return how many seconds after a bump it was told, inf where it was not."""
+    result = watch_drive(kind, [frame for frame in frames
+                                if -BEFORE <= frame.stamp - bump < AFTER], bump, degrees)
+    return min((each.time - bump for each in result.estimates
+                if each.is_off and each.time >= bump), default=math.inf)
 
 
 def print_estimate(estimate: Watched) -> None:
@@ -135,35 +193,48 @@ def main() -> None:
     parser.add_argument('--labels', default='network', help='true or network')
     parser.add_argument('--worlds', default='indoor:0', help='kind:seed,...')
     parser.add_argument('--seconds', type=float, default=60.0)
-    parser.add_argument('--bump', type=float, default=math.inf, metavar='SECONDS')
+    parser.add_argument('--bumps', type=int, default=0, help='in each world')
     parser.add_argument('--degrees', type=float, default=1.0)
     parser.add_argument('--height', type=float, default=0.8, help='of the camera, metres')
     parser.add_argument('--pitch', type=float, default=20.0, help='degrees')
+    parser.add_argument('--keep', metavar='FOLDER', help='of images, made if there is none')
     parser.add_argument('--each', action='store_true', help='print every estimate')
     options = parser.parse_args()
     # What is told is processor time; other threads would only wait for each other.
     cv2.setNumThreads(1)
     mount = Mount(options.height, math.radians(options.pitch), 0.0, 0.0, 0.2)
-    print('| world | estimates | pitch off, median | pitch off, most | told off by, median '
-          '| warned at | warned for | ms an image used | images used |\n|' + '---|' * 9,
+    print('| world | images used | estimates | pitch off, median | pitch off, most '
+          '| told off by, median | false warnings | warned for | ms an image |\n|' + '---|' * 9,
           flush=True)
+    bumps: List[str] = []
+
+    def tell(estimate: Watched) -> None:
+        if options.each:
+            print_estimate(estimate)
     with Network(NetworkChoice(options.model), lambda spec: []) as network:
         labels_of = None if options.labels == 'true' else (
             lambda picture: network.segmenter.segment(picture.image, with_confidence=False).mask)
         for world in options.worlds.split(','):
             kind, seed = world.split(':')
-            result = drive(kind, int(seed), options.seconds, mount, options.bump,
-                           options.degrees, labels_of,
-                           tell=print_estimate if options.each else lambda estimate: None)
-            off = [abs(math.degrees(each.error.pitch) - options.degrees
-                       * (each.time > options.bump)) for each in result.estimates
-                   if not 0.0 < each.time - options.bump < 4.0]
-            warned = [each.time for each in result.estimates if each.is_off]
+            rendered = functools.partial(render_drive, kind, int(seed), options.seconds, mount,
+                                         labels_of)
+            frames = list(rendered()) if not options.keep else kept_drive(
+                os.path.join(options.keep, f'{kind}-{seed}-{options.seconds:.0f}'), rendered)
+            result = watch_drive(kind, frames, tell=tell)
+            off = [abs(math.degrees(each.error.pitch)) for each in result.estimates]
             told = [math.degrees(each.error.pitch_deviation) for each in result.estimates]
-            print('| {} | {} | {:.2f} | {:.2f} | {:.2f} | {} | {} | {:.1f} | {} |'.format(
-                world, len(off), np.median(off), np.max(off), np.median(told),
-                f'{warned[0]:.1f} s' if warned else 'never', len(warned), result.milliseconds,
-                result.images), flush=True)
+            warned = [False] + [each.is_off for each in result.estimates]
+            began = sum(now and not then for then, now in zip(warned, warned[1:]))
+            print(f'| {world} | {len(frames)} | {len(off)} | {np.median(off):.2f} '
+                  f'| {np.max(off):.2f} | {np.median(told):.2f} | {began} | {sum(warned)} '
+                  f'| {result.milliseconds:.1f} |', flush=True)
+            for number in range(options.bumps):
+                moment = (number + 1) * options.seconds / (options.bumps + 1)
+                degrees = options.degrees * (1 - 2 * (number % 2))
+                after = told_after(kind, frames, moment, degrees)
+                bumps.append(f'{world}, {moment:.1f} s, {degrees:+.1f} degrees: '
+                             f'told after {after:.1f} s')
+    print('\n'.join(bumps))
 
 
 if __name__ == '__main__':

@@ -24,14 +24,18 @@ import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 import uuid
 
-import c_mutants
-from checkout_copy import checkout_copy
-from checkout_copy import ROOT
-from forked_tests import ForkedTests
-import yaml
+TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TOOLS, 'docs')]
+
+import c_mutants  # noqa: E402, I100
+from checkout_copy import checkout_copy  # noqa: E402
+from checkout_copy import ROOT  # noqa: E402
+from forked_tests import ForkedTests  # noqa: E402
+import marked  # noqa: E402
+import yaml  # noqa: E402
 
 TABLE = os.path.join(ROOT, 'test', 'data', 'mutation_rooms.yaml')
-BEGIN, END = '<!-- mutants: made by make mutants -->', '<!-- end of mutants -->'
+MARKS = marked.Marks('<!-- mutants: made by make mutants -->', '<!-- end of mutants -->')
 C_OPERATOR = 'c/replace'
 CPU_SECONDS, WALL_SECONDS = 120, 300
 """Limits of one mutant's tests: a loop without end, and a lock that nobody opens."""
@@ -295,14 +299,6 @@ def table(mutants: List[Mutant], modules: List[Module]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def put_into(page: str, text: str) -> None:
-    """Replace what stands between the marks of a page."""
-    with open(page, encoding='utf-8') as stream:
-        head, rest = stream.read().split(BEGIN)
-    with open(page, 'w', encoding='utf-8') as stream:
-        stream.write(head + BEGIN + '\n' + text + END + rest.split(END)[1])
-
-
 def run(sessions: List[Session], forked: ForkedTests, most: Optional[int], again: bool,
         trust: bool = False) -> None:
     """
@@ -377,7 +373,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             print(f'{mutant.outcome}: {mutant.path}:{mutant.line}: {mutant.before}  ->  '
                   f'{mutant.after}  {mutant.why}')
     if docs:
-        put_into(docs, table(found, modules))
+        marked.replace(docs, MARKS, table(found, modules))
     count = collections.Counter(mutant.outcome for mutant in found)
     killed = count['killed'] + count['stopped']
     return int(killed < 0.9 * (killed + count['survived']))

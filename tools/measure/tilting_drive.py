@@ -8,16 +8,20 @@ One drive through each world, with the same masks for every row: without an IMU,
 orientation, with gyroscope and accelerometer alone, and with the tilt that is true. Odometry lies
 in the plane, as that of wheels does. Prints a Markdown table.
 
+--feet is the same without pictures: feet of things go through the true pose into the picture and
+through the pose that is told back to the ground.
+
 usage: tilting_drive.py [--labels true,network] [--worlds indoor:0,outdoor:0] [--length 20]
                         [--slope 3] [--slope-time 8]
        tilting_drive.py --tilt [--length 40]
+       tilting_drive.py --feet [--length 40] [--slope 3]
 """
 
 import argparse
 import math
 import os
 import sys
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -29,17 +33,16 @@ import costmap_drive  # noqa: E402, I100
 from segformer_ros.common.errors import TransformError  # noqa: E402
 from segformer_ros.costmap import cost_table  # noqa: E402
 from segformer_ros.costmap import pipeline as costmap_pipeline  # noqa: E402
+from segformer_ros.costmap.geometry import lift  # noqa: E402
 from segformer_ros.costmap.geometry import tilt  # noqa: E402
 from segformer_ros.costmap.geometry import transforms  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
-from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
-from segformer_ros.simulation.render import renderer  # noqa: E402
 from segformer_ros.simulation.robot import imu as simulated_imu  # noqa: E402
 from segformer_ros.simulation.robot.uneven import Unevenness  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
+import simulated_runs  # noqa: E402
 
 # Metres a second, and per second squared; every so many seconds it brakes to a stand.
 SPEED, BRAKE, EVERY = 0.8, 1.5, 6.0
@@ -114,6 +117,74 @@ def tilt_rows(world: World, length: float) -> List[Tuple[Any, ...]]:
     return rows
 
 
+class ToldPose:
+    """A camera's pose as an IMU tells it, as in the node: tilt, and lift after the way driven."""
+
+    def __init__(self, slope_time: float) -> None:
+        self.buffer = tilt.TiltBuffer(slope_time)
+        self._lift = lift.Lift()
+
+    def at(self, stamp: float, pose: transforms.CameraPose
+           ) -> Tuple[transforms.CameraPose, transforms.CameraPose]:
+        """
+        Return a pose with the tilt alone, and one with the lift as well.
+
+        :raises TransformError: the samples do not reach there
+        """
+        tipped = tilt.tipped(pose, self.buffer.tilt_at(stamp, np.eye(3)))
+        mean = None if self._lift.stamp == -math.inf else self.buffer.mean_tilt(
+            self._lift.stamp, stamp, np.eye(3))
+        return tipped, lift.lifted(tipped, self._lift.move(stamp, pose.odom_from_ground, mean))
+
+
+def looks(mount: Trajectory, imu: simulated_imu.SimulatedImu, told: Dict[str, ToldPose],
+          options: argparse.Namespace) -> Iterator[Tuple[float, Moment]]:
+    """Yield stamp and moment of each image; before, both IMUs have told what they measured."""
+    looked = -1.0
+    for moment in motion_of(mount, Unevenness(KERB, RAMP, math.radians(options.slope)),
+                            options.length):
+        stamp, measured = 1.0 + moment.time, imu.measure(moment.motion)
+        told['orientation'].buffer.add(tilt.ImuSample(stamp, measured.orientation))
+        told[VARIANTS[2]].buffer.add(tilt.ImuSample(
+            stamp, None, tuple(measured.turn_rate), tuple(measured.acceleration)))
+        if moment.time - looked < FRAME - 1e-6 or moment.time < 2.0:
+            continue
+        looked = moment.time
+        yield stamp, moment
+
+
+def feet_rows(world: World, options: argparse.Namespace) -> List[Tuple[Any, ...]]:
+    """Return how far feet within 4 m are off by what is told of the body."""
+    mount = Trajectory(world, SPEED, costmap_drive.CAMERA_HEIGHT, costmap_drive.CAMERA_PITCH)
+    imu = simulated_imu.SimulatedImu(simulated_imu.ImuErrors(offset=math.radians(0.5)), 0)
+    told = {name: ToldPose(options.slope_time) for name in VARIANTS[1:3]}
+    random = np.random.RandomState(0)
+    off: Dict[str, List[Any]] = {}
+    for stamp, moment in looks(mount, imu, told, options):
+        pose = transforms.CameraPose(moment.planar, mount.base_from_optical)
+        moved = transforms.inverse(moment.planar).dot(moment.true)
+        level = moved.copy()
+        level[2, 3] = 0.0
+        poses = {'none': pose.ground_from_camera,
+                 'true tilt, no lift': level.dot(mount.base_from_optical)}
+        for name, each in told.items():
+            tipped, lifted = each.at(stamp, pose)
+            poses[name + ', tilt alone'] = tipped.ground_from_camera
+            poses[name] = lifted.ground_from_camera
+        away, aside = random.uniform(1.2, 4.0, 60), random.uniform(-0.5, 0.5, 60)
+        feet = np.stack([away * np.cos(aside), away * np.sin(aside), np.zeros(60), np.ones(60)])
+        rays = transforms.inverse(moved.dot(mount.base_from_optical)).dot(feet)[:3]
+        for name, matrix in poses.items():
+            x, y, z = matrix[:3, :3].dot(rays)
+            reach = np.where(z < -1e-3, -matrix[2, 3] / np.minimum(z, -1e-3), np.inf)
+            with np.errstate(invalid='ignore'):
+                off.setdefault(name, []).append(np.hypot(
+                    matrix[0, 3] + reach * x - feet[0], matrix[1, 3] + reach * y - feet[1]))
+    return [(name, f'{np.median(each):.3f} m', f'{np.percentile(each, 95):.3f} m',
+             f'{100.0 * np.mean(np.array(each) > 0.175):.1f} %')
+            for name, each in sorted(off.items())]
+
+
 def feet_off(clouds: Any, planar: Any, contacts: Any, camera: Any) -> Any:
     """
     Return how far the range of each true foot is off by the nearest point in its direction.
@@ -144,48 +215,36 @@ def measure(kind: str, seed: int, labels: str, network: Any,
     world = World(kind, seed)
     world.walkers = []
     mount = Trajectory(world, SPEED, costmap_drive.CAMERA_HEIGHT, costmap_drive.CAMERA_PITCH)
-    moments = motion_of(mount, Unevenness(KERB, RAMP, math.radians(options.slope)),
-                        options.length)
-    width, height, focal = costmap_drive.WIDTH, costmap_drive.HEIGHT, costmap_drive.FOCAL
-    center = (0.5 * (width - 1), 0.5 * (height - 1))
-    rays = renderer.Renderer(renderer.pinhole_rays(width, height, focal, focal, *center))
-    camera = CameraModel(Calibration(width, height, 'none', (), (
-        focal, 0.0, center[0], 0.0, focal, center[1], 0.0, 0.0, 1.0)))
+    rays, camera = simulated_runs.pinhole((costmap_drive.WIDTH, costmap_drive.HEIGHT),
+                                          costmap_drive.FOCAL)
     pipelines = {name: costmap_pipeline.CostmapPipeline(CostmapSettings(), costs)
                  for name in VARIANTS}
-    buffers = {name: tilt.TiltBuffer(options.slope_time) for name in VARIANTS[1:3]}
+    told = {name: ToldPose(options.slope_time) for name in VARIANTS[1:3]}
     imu = simulated_imu.SimulatedImu(simulated_imu.ImuErrors(offset=math.radians(0.5)), seed)
     off: Dict[str, List[Any]] = {name: [] for name in VARIANTS}
     totals = {name: np.zeros(len(costmap_drive.DriveFigures._fields), np.int64)
               for name in VARIANTS}
-    contacts, looked, frames, refused = np.zeros((0, 2)), -1.0, 0, 0
-    for moment in moments:
-        stamp = 1.0 + moment.time
-        measured = imu.measure(moment.motion)
-        buffers['orientation'].add(tilt.ImuSample(stamp, measured.orientation))
-        buffers[VARIANTS[2]].add(tilt.ImuSample(stamp, None, tuple(measured.turn_rate),
-                                                tuple(measured.acceleration)))
-        if moment.time - looked < FRAME - 1e-6 or moment.time < 2.0:
-            continue
-        looked = moment.time
-        frames += 1
+    contacts, refused = np.zeros((0, 2)), 0
+    for frames, (stamp, moment) in enumerate(looks(mount, imu, told, options), 1):
         picture = rays.render(world, moment.true.dot(mount.base_from_optical), moment.time)
         seen = costmap_drive.seen_contacts(world, picture, costs)
         contacts = np.concatenate([contacts, seen])
-        mask = picture.labels if labels == 'true' else network.segmenter.segment(
-            picture.image, with_confidence=False).mask
+        mask, confidence = picture.labels, None
+        if labels != 'true':
+            found = network.segmenter.segment(picture.image)
+            mask, confidence = found.mask, found.confidence
         for name, pipeline in pipelines.items():
             pose = transforms.CameraPose(moment.planar, mount.base_from_optical)
-            if name in buffers:
+            if name in told:
                 try:
-                    pose = tilt.tipped(pose, buffers[name].tilt_at(stamp, np.eye(3)))
+                    pose = told[name].at(stamp, pose)[1]
                 except TransformError:
                     refused += 1
             elif name == 'true tilt':
                 pose = pose._replace(ground_from_camera=transforms.inverse(moment.planar).dot(
                     moment.true).dot(mount.base_from_optical))
             result = pipeline.process('front', costmap_pipeline.CameraView(
-                mask, None, camera, pose, stamp))
+                mask, confidence, camera, pose, stamp))
             off[name].append(feet_off(result.obstacle_points, moment.planar, seen,
                                       picture.camera_to_world[:2, 3]))
             grid = pipeline.occupancy(stamp)
@@ -218,7 +277,14 @@ def main() -> None:
     parser.add_argument('--slope', type=float, default=0.0, help='degrees of long slopes')
     parser.add_argument('--slope-time', type=float, default=8.0, help='seconds, imu.slope_time')
     parser.add_argument('--tilt', action='store_true', help='the pitch alone, by slope_time')
+    parser.add_argument('--feet', action='store_true', help='feet without pictures')
     options = parser.parse_args()
+    if options.feet:
+        kind, seed = options.worlds.split(',')[0].split(':')
+        print('| IMU | range off, median | 95 % | beyond 3 cells |\n|---|---|---|---|')
+        for row in feet_rows(World(kind, int(seed)), options):
+            print('| {} |'.format(' | '.join(row)), flush=True)
+        return
     if options.tilt:
         kind, seed = options.worlds.split(',')[0].split(':')
         for row in tilt_rows(World(kind, int(seed)), options.length):

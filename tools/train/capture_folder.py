@@ -128,7 +128,7 @@ def _frame(line: str, where: str, folder: str) -> Captured:
             float(row['score'] or 0.0), _path(folder, _text(row, 'image')),
             _path(folder, _text(row, 'mask')),
             str((row.get('model') or {}).get('name', '')))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigurationError('Frame cannot be used', got=f'{where}: {error!r}',
                                  expected='a JSON object with id, stamp_ns, camera, reason, '
                                           'score, image, mask and model') from error

@@ -11,6 +11,7 @@ import json
 import os
 from typing import Dict, Iterator, List, Sequence, Tuple
 import zipfile
+import zlib
 
 from capture_folder import Capture
 from capture_folder import NO_LABEL
@@ -26,6 +27,8 @@ LABEL_MAP = 'labelmap.txt'
 MASKS, OBJECTS = 'SegmentationClass/', 'SegmentationObject/'
 # Of one picture in the archive; an archive may unpack to anything.
 LARGEST_BYTES = 64 * 1024 * 1024
+# RuntimeError: a password, or a way to pack that Python does not know.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 def colormap() -> np.ndarray:
@@ -106,11 +109,20 @@ def read(path: str, classes: Sequence[str]) -> Iterator[Tuple[str, np.ndarray]]:
             raise ConfigurationError('Archive is not of segmentation masks', got=path,
                                      expected=f'{LABEL_MAP} and {MASKS}*.png in it',
                                      remedy='Export as "Segmentation mask 1.1".')
-        lookup, by_row = _label_map(archive.read(LABEL_MAP).decode('utf-8'), classes)
+        lookup, by_row = _label_map(_text(archive, LABEL_MAP), classes)
         for name in names:
             # CVAT keeps the folders that images were uploaded in.
             stem = os.path.splitext(os.path.basename(name))[0]
             yield stem, _mask(archive, name, lookup, by_row)
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    try:
+        with archive.open(name) as stream:
+            return stream.read(LARGEST_BYTES).decode('utf-8')
+    except (*_ZIP_ERRORS, UnicodeDecodeError) as error:
+        raise ConfigurationError('Archive cannot be read', got=f'{name}: {error}',
+                                 expected='text without a password') from error
 
 
 def _label_map(text: str, classes: Sequence[str]) -> Tuple[Dict[int, int], np.ndarray]:
@@ -148,7 +160,7 @@ def _mask(archive: zipfile.ZipFile, name: str, lookup: Dict[int, int],
             if picture.mode == 'L':
                 return by_row[np.array(picture)]
             pixels = np.array(picture.convert('RGB')).astype(np.int32)
-    except (*PILLOW_ERRORS, zipfile.BadZipFile) as error:
+    except (*PILLOW_ERRORS, *_ZIP_ERRORS) as error:
         raise InvalidInputError('Mask cannot be read', got=f'{name}: {error}') from error
     packed = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     colors, index = np.unique(packed, return_inverse=True)

@@ -7,6 +7,11 @@ import os
 import sys
 from typing import Any, Callable, List, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from installed import check_installed
+    check_installed(('cv2', 'numpy', 'onnxruntime', 'PIL', 'tqdm'))
+
 import cv2
 from dataset import names_of
 from dataset import normalise

@@ -18,6 +18,12 @@ import sys
 import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from installed import check_installed
+    check_installed(('cv2', 'jinja2', 'numpy', 'onnx', 'onnxruntime', 'PIL', 'torch', 'tqdm',
+                     'yaml'))
+
 from capture_folder import NO_LABEL
 from capture_folder import read_capture
 from dataset import load
@@ -122,6 +128,7 @@ def run(options: argparse.Namespace) -> Dict[str, object]:
     capture = read_capture(options.capture)
     names = capture.classes
     frames = training_data.corrected(options.labels, capture)
+    uncorrected = training_data.count_uncorrected(frames, capture)
     former = networks.open_former(options.model)
     kept, held_out = _divided(frames, options, names)
     training_data.write_pairs(kept, data[TRAIN])
@@ -146,7 +153,7 @@ def run(options: argparse.Namespace) -> Dict[str, object]:
     learnt = sorted(set(shown) | set(networks.awake_classes(former.network)))
     mark = hashlib.sha256(repr((
         names, learnt, size_wh, options.batch, options.simulated, options.seed,
-        [f'{float(each.double().sum()):.6g}'
+        [f'{float(each.detach().double().sum()):.6g}'
          for each in former.network.parameters()])).encode())
     for frame in kept:
         mark.update(frame.id.encode() + np.ascontiguousarray(frame.labels).tobytes())
@@ -162,7 +169,7 @@ def run(options: argparse.Namespace) -> Dict[str, object]:
     values: Dict[str, object] = {
         'format': 1, 'former': options.model, 'model': path, 'classes': list(names),
         'frames': {TRAIN: len(kept), HELD_OUT: len(held_out), SIMULATED: simulated,
-                   SIMULATED_HELD_OUT: simulated_held_out},
+                   SIMULATED_HELD_OUT: simulated_held_out, 'uncorrected': uncorrected},
         'classes_shown': [names[each] for each in shown],
         'training': {'steps': training.step, 'batch': options.batch, 'lr': training.rate,
                      'seconds': training.seconds, 'threads': options.threads,

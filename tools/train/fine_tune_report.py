@@ -84,6 +84,10 @@ def markdown(values: Dict[str, Any]) -> str:
              f"{values['processor_seconds'] / 60:.1f} min. The loss went from "
              f"{training['loss_first']:.3f} to {training['loss_last']:.3f}.", '',
              f"New network: `{values['model']}`, specification beside it.", '']
+    if frames['uncorrected']:
+        lines += [f"The labels of {frames['uncorrected']} frames are the captured masks, "
+                  'unchanged. Such frames teach nothing new, and where they are held out the '
+                  'network of before counts as right.', '']
     for name, title in SETS:
         if name in values:
             lines += _comparison(values[name], title)

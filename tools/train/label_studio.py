@@ -9,7 +9,7 @@ red, green, blue and alpha of each pixel. Only alpha is read.
 
 import json
 import os
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -143,16 +143,21 @@ def read(path: str, classes: Sequence[str]) -> Iterator[Tuple[str, np.ndarray]]:
     """
     try:
         with open(path, encoding='utf-8') as stream:
-            tasks = json.load(stream)
-        tasks = [dict(task) for task in tasks]
-    except (OSError, ValueError, TypeError) as error:
+            tasks = [_Task(_id(task), [dict(entry) for entry in task.get('annotations') or []])
+                     for task in json.load(stream)]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError('Tasks cannot be read', got=f'{path}: {error}',
                                  expected='an export of Label Studio as "JSON"') from error
     ids = {name: index for index, name in enumerate(classes)}
     for task in tasks:
-        done = [entry for entry in task.get('annotations', []) if not entry.get('was_cancelled')]
+        done = [entry for entry in task.annotations if not entry.get('was_cancelled')]
         if done:
-            yield _id(task), _painted(done[-1].get('result', []), ids, _id(task))
+            yield task.id, _painted(done[-1].get('result') or [], ids, task.id)
+
+
+class _Task(NamedTuple):
+    id: str
+    annotations: List[Dict[str, Any]]
 
 
 def _region(mask: np.ndarray, class_id: int, name: str) -> Dict[str, Any]:
@@ -164,7 +169,7 @@ def _region(mask: np.ndarray, class_id: int, name: str) -> Dict[str, Any]:
 
 
 def _id(task: Dict[str, Any]) -> str:
-    data = task.get('data', {})
+    data = task.get('data') or {}
     named = str(data.get('image', '')).rsplit('/', 1)[-1]
     return str(data.get('id') or os.path.splitext(named)[0])
 
@@ -172,9 +177,9 @@ def _id(task: Dict[str, Any]) -> str:
 def _painted(result: Sequence[Dict[str, Any]], ids: Dict[str, int], name: str) -> np.ndarray:
     labels = None
     for entry in result:
-        if entry.get('type') != 'brushlabels':
-            raise ConfigurationError('Only brush masks are read',
-                                     got=f"{entry.get('type')!r} in {name}",
+        kind = entry.get('type') if isinstance(entry, dict) else entry
+        if kind != 'brushlabels':
+            raise ConfigurationError('Only brush masks are read', got=f'{kind!r:.80} in {name}',
                                      expected='brushlabels')
         try:
             value = entry['value']

@@ -219,6 +219,8 @@ def _fill(network: SegFormer, parsed: layers.Segformer) -> None:
                 _norm(block.attention.norm, attention.reduction.norm)
             _convolution(block.feed_forward.depthwise, source.depthwise)
     head = parsed.head
+    if head.rectified:
+        raise ValueError('a ReLU after the projections of the head, as in mmsegmentation')
     for module, part in zip(network.linears, head.projections):
         _linear(module, part)
     # The network stacks the coarsest level first, the layers the finest.

@@ -14,6 +14,11 @@ import threading
 import time
 from typing import Any, Dict, Iterator, List, Tuple
 
+if __name__ == '__main__':
+    # Before the imports below, since one that fails is told in a sentence.
+    from installed import check_installed
+    check_installed(('cv2', 'numpy', 'onnxruntime', 'PIL', 'torch', 'tqdm'))
+
 from dataset import augmented
 from dataset import class_shares
 from dataset import load

@@ -66,6 +66,12 @@ def corrected(path: str, capture: Capture) -> List[Labelled]:
     return result
 
 
+def count_uncorrected(frames: Sequence[Labelled], capture: Capture) -> int:
+    """Return the number of frames whose labels are the network's own mask, unchanged."""
+    captured = {frame.id: frame for frame in capture.frames}
+    return sum(np.array_equal(frame.labels, capture.mask(captured[frame.id])) for frame in frames)
+
+
 def _labels(path: str, classes: Sequence[str]) -> Iterator[Tuple[str, np.ndarray]]:
     if os.path.isdir(path):
         for name in sorted(os.listdir(path)):

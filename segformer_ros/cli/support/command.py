@@ -3,9 +3,11 @@
 """Exit statuses, error messages and option types of the commands."""
 
 import argparse
+import contextlib
 import sys
-from typing import Any, Callable, Sequence, Tuple
+from typing import Any, Callable, Iterator, Sequence, Tuple
 
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
 
 DONE = 0
@@ -33,6 +35,19 @@ def run(name: str, task: Callable[[], int], on_interrupt: str = 'Interrupted.') 
     except KeyboardInterrupt:
         print('\n' + on_interrupt, file=sys.stderr)
         return INTERRUPTED
+
+
+@contextlib.contextmanager
+def wrong_arguments(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """
+    End the command as ``parser`` does, with status 2, where its options cannot be used.
+
+    What is around has to look at options alone: a file that is not there is no wrong argument.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        parser.error(str(error))
 
 
 def judge(problems: Sequence[str]) -> int:

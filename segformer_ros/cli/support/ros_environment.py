@@ -4,9 +4,11 @@
 
 import contextlib
 import os
+import socket
 import sys
 from typing import Iterator, List, Optional, Tuple
 
+from segformer_ros.common import errors
 from segformer_ros.common import resources
 
 WRONG_ARGUMENTS = 2
@@ -14,6 +16,14 @@ WRONG_ARGUMENTS = 2
 SETTING_FLAGS = ('-p', '--param', '--params-file', '-r', '--remap')
 """Those of ROS's own flags that would change what a command does."""
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+DOMAINS = range(1, 101)
+"""Those whose DDS ports lie below the ports that Linux lends to anybody."""
+RESERVATION_PORT = 32768
+"""TCP port of domain 0 with domain_coordinator, by which tests of ROS share out domains."""
+DISCOVERY_PORT, DISCOVERY_PORTS_PER_DOMAIN = 7410, 250
+"""UDP port of a domain's first participant (DDSI-RTPS 2.5, 9.6.2.4)."""
+
+_reserved: List[socket.socket] = []
 
 
 def carry_images() -> None:
@@ -41,9 +51,54 @@ def stdout_kept_clean() -> Iterator[None]:
 
 
 def keep_apart() -> None:
-    """Choose a ROS domain for this process alone, unless the environment names one."""
+    """
+    Choose a ROS domain for this process and its children, unless the environment names one.
+
+    It stays reserved until the process ends.
+
+    :raises ConfigurationError: all domains are in use
+    """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    if 'ROS_DOMAIN_ID' not in os.environ:
+        domain, reservation = reserve_domain()
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
+        _reserved.append(reservation)
+
+
+def reserve_domain() -> Tuple[int, socket.socket]:
+    """
+    Reserve a ROS domain in which nobody on this machine is.
+
+    Other processes with this function, or with domain_coordinator, leave it alone.
+
+    :return: the domain, and what to close when it is given back
+    :raises ConfigurationError: all domains are in use
+    """
+    for step in range(len(DOMAINS)):
+        domain = DOMAINS[(os.getpid() + step) % len(DOMAINS)]
+        reservation = _bound(socket.SOCK_STREAM, RESERVATION_PORT + domain)
+        if reservation is None:
+            continue
+        discovery = _bound(socket.SOCK_DGRAM,
+                           DISCOVERY_PORT + DISCOVERY_PORTS_PER_DOMAIN * domain)
+        if discovery is not None:
+            discovery.close()
+            return domain, reservation
+        reservation.close()
+    raise errors.ConfigurationError(
+        'There is no free ROS domain', got=f'domains {DOMAINS[0]} to {DOMAINS[-1]} in use',
+        remedy='Set ROS_DOMAIN_ID to a domain where no camera and no node of this package is.')
+
+
+def _bound(kind: int, port: int) -> Optional[socket.socket]:
+    """Return a socket that holds a port, None where somebody else holds it."""
+    held = socket.socket(socket.AF_INET, kind)
+    try:
+        held.bind(('', port))
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def own_arguments(name: str, args: Optional[List[str]]) -> List[str]:

@@ -5,13 +5,14 @@
 import collections
 import threading
 import time
-from typing import Callable, Deque, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
+from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
 from segformer_ros.costmap.geometry.transform_buffer import Transforms
@@ -85,6 +86,17 @@ class RangeReading(NamedTuple):
     frame_id: str
     stamp_ns: int
     limits: Tuple[float, float] = (0.0, 0.0)
+
+
+def range_reading(message: Any) -> RangeReading:
+    """
+    Return a message as a reading.
+
+    :param message: with the fields of sensor_msgs/Range
+    """
+    return RangeReading(message.range, message.header.frame_id,
+                        stamp_to_nanoseconds(message.header.stamp),
+                        (message.min_range, message.max_range))
 
 
 class CameraPoses:
@@ -192,6 +204,21 @@ class CameraPoses:
             pose, stamp_ns, lambda frame: self._lookup(
                 'ground_frame', frames.ground_frame, frame, stamp_ns, frames,
                 'frame_id of the IMU'), is_last)
+
+    def ground_from_sensor(self, frame_id: str, stamp_ns: int,
+                           pose: geometry_transforms.CameraPose, frames: Frames
+                           ) -> arrays.Float64:
+        """
+        Return where a lidar measured, (4, 4), in the ground frame of an image's moment.
+
+        :param frame_id: of the lidar
+        :param stamp_ns: of its cloud, nanoseconds
+        :param pose: of the image
+        :raises TransformError: not known, or not yet
+        """
+        odom_from_sensor = self._lookup('odom_frame', frames.odom_frame, frame_id, stamp_ns,
+                                        frames, 'frame_id of the point cloud')
+        return geometry_transforms.inverse(pose.odom_from_ground).dot(odom_from_sensor)
 
     def check_same_place(self, image_frame: str, depth_frame: str, stamp_ns: int) -> None:
         """

@@ -21,6 +21,8 @@ from segformer_ros.common.errors import InvalidInputError
 
 # Tangent of 87 degrees: a perspective lens sees nothing beyond it.
 _WIDEST_TANGENT = 19.0
+LARGEST = 1e9
+"""Coefficients from it on are of no lens, and products of them overflow the search for roots."""
 # Enough that Newton's method starts within 1e-3 of the root at every radius.
 _TABLE_LENGTH = 4096
 _NEWTON_STEPS = 8
@@ -257,11 +259,12 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
     :param coefficients: CameraInfo.d; zeros behind the model's own coefficients do not count.
         With zeros alone, an unknown model is none
     :raises InvalidInputError: unknown model, wrong number of coefficients, one that is not
-        finite, or a tilted sensor (the last two of 14)
+        finite or not below ``LARGEST``, or a tilted sensor (the last two of 14)
     """
     values = [float(value) for value in coefficients]
-    if not np.all(np.isfinite(values)):
-        raise InvalidInputError('Distortion coefficients are not finite', got=values,
+    if not np.all(np.abs(values) < LARGEST):
+        raise InvalidInputError('Distortion coefficients are not finite, or beyond any lens',
+                                got=values, expected=f'numbers below {LARGEST:.0e}',
                                 remedy='Calibrate the camera again.')
     plain = '_'.join(distortion_model.lower().replace('-', ' ').replace('_', ' ').split())
     model = _SPELLINGS.get(plain, plain)

@@ -165,21 +165,40 @@ class TiltBuffer:
                 got=f'{math.degrees(angle_between(up, _UP)):.0f} degrees',
                 expected=f'at most {math.degrees(MOST_TILT):.0f}',
                 remedy="Check the transform of the IMU's frame.")
-        ground = _UP
-        if self.slope_time > 0.0:
-            first = bisect.bisect_left(self._stamps, stamp - self.slope_time)
-            last = bisect.bisect_right(self._stamps, stamp)
-            passed = stamp - self._stamps[first]
-            if passed < min(LEAST_TIME, 0.5 * self.slope_time):
-                raise TransformError('IMU has too few samples before the image',
-                                     got=f'{passed:.2f} s', expected=f'{LEAST_TIME:g} s',
-                                     remedy='Right after the start this ends by itself.')
-            # Some hundred samples tell the median as well as thousands.
-            some = self._ups[first:last:1 + (last - first) // _MOST_OF_MEDIAN]
-            lasting = np.median(np.array(some), axis=0)
-            ground = ground_from_sensor.dot(lasting)
-            ground = ground / float(np.sqrt(ground.dot(ground)))
+        ground = self._lasting_up(stamp, ground_from_sensor)
         return rotation_between(up, ground)
+
+    def mean_tilt(self, begin: float, stamp: float, ground_from_sensor: arrays.Float64
+                  ) -> arrays.Float64:
+        """
+        Return the mean rotation of the samples in a span, as :meth:`tilt_at` does of a moment.
+
+        :param begin: seconds; the span is ``begin`` < t <= ``stamp``
+        :raises TransformError: the samples do not reach there, or the span holds none
+        """
+        first, last = (bisect.bisect_right(self._stamps, time) for time in (begin, stamp))
+        if first == last:
+            raise TransformError('No IMU sample between two images',
+                                 got=f'none in {stamp - begin:.3f} s')
+        up = ground_from_sensor.dot(np.mean(np.array(self._ups[first:last]), axis=0))
+        return rotation_between(up / float(np.sqrt(up.dot(up))),
+                                self._lasting_up(stamp, ground_from_sensor))
+
+    def _lasting_up(self, stamp: float, ground_from_sensor: arrays.Float64) -> arrays.Float64:
+        """Return the way up of the ground itself in the frame of a body that is not tipped."""
+        if self.slope_time <= 0.0:
+            return _UP
+        first = bisect.bisect_left(self._stamps, stamp - self.slope_time)
+        last = bisect.bisect_right(self._stamps, stamp)
+        passed = stamp - self._stamps[first]
+        if passed < min(LEAST_TIME, 0.5 * self.slope_time):
+            raise TransformError('IMU has too few samples before the image',
+                                 got=f'{passed:.2f} s', expected=f'{LEAST_TIME:g} s',
+                                 remedy='Right after the start this ends by itself.')
+        # Some hundred samples tell the median as well as thousands.
+        some = self._ups[first:last:1 + (last - first) // _MOST_OF_MEDIAN]
+        ground = ground_from_sensor.dot(np.median(np.array(some), axis=0))
+        return np.asarray(ground / float(np.sqrt(ground.dot(ground))), np.float64)
 
     def _check(self, sample: ImuSample) -> None:
         parts = [part for part in sample[1:] if part is not None]

@@ -173,10 +173,15 @@ def _clear_points(ground: Measured, blocked: observation.Obstacles, view: Labell
     # A cell blocks every bin that it covers, not only that of its middle.
     covered = np.ceil(geometry.resolution / (np.maximum(wall_out, geometry.resolution) * step))
     widest = int(covered.max()) if len(covered) else 0
+    # Of several that block a bin the nearest one is written last.
+    far_first = np.argsort(-wall_out, kind='mergesort')
+    wall_bins, wall_out, covered = wall_bins[far_first], wall_out[far_first], covered[far_first]
     for offset in range(-widest, widest + 1):
         wide = covered >= abs(offset)
-        np.minimum.at(nearest, np.clip(wall_bins[wide] + offset, 0, len(nearest) - 1),
-                      wall_out[wide])
+        places = np.clip(wall_bins[wide] + offset, 0, len(nearest) - 1)
+        own = np.full(len(nearest), np.inf)
+        own[places] = wall_out[wide]
+        np.minimum(nearest, own, out=nearest)
     before = np.flatnonzero(out < nearest[bins])
     order = before[np.lexsort((out[before], bins[before]))]
     if not len(order):
@@ -194,5 +199,6 @@ def _clear_points(ground: Measured, blocked: observation.Obstacles, view: Labell
 
 def _polar(x: arrays.Float32, y: arrays.Float32,
            step: float) -> Tuple[arrays.Index, arrays.Float32]:
-    around = np.nan_to_num(azimuth(x, y))
+    around = azimuth(x, y)
+    around[np.isnan(around)] = 0.0
     return ((around + 4.0) / step).astype(np.intp), np.hypot(x, y)

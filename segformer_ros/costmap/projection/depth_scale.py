@@ -215,28 +215,20 @@ def _fit(values: arrays.Float64, target: arrays.Float64) -> Tuple[float, float]:
     shifts = target[first] - scales * values[first]
     judges = np.linspace(0, len(order) - 1, min(_JUDGES, len(order))).astype(np.intp)
     judges = order[judges]
-    off = scales[:, None] * values[judges]
-    off += shifts[:, None]
-    off /= target[judges]
-    votes = _bisquare(off, _INLIER)
-    votes *= weights[judges]
-    best = int(votes.sum(axis=1).argmax())
-    scale, shift = float(scales[best]), float(shifts[best])
     x, y = values / target, 1.0 / target
+    off = np.stack([scales, shifts], axis=1).dot(np.stack([x[judges], y[judges]]))
+    best = int(_bisquare(off, _INLIER).dot(weights[judges]).argmax())
+    scale, shift = float(scales[best]), float(shifts[best])
     for _ in range(_ROUNDS):
-        share = scale * values
-        share += shift
-        share /= target
+        share = scale * x
+        share += shift * y
         share = _bisquare(share, 1.5 * _INLIER)
         share *= share
         share *= weights
         # Weighted normal equations of value / target and 1 / target against 1.
         of_x, of_y = share * x, share * y
-        sx, sy = of_x.sum(), of_y.sum()
-        xy = (of_x * y).sum()
-        of_x *= x
-        of_y *= y
-        xx, yy = of_x.sum(), of_y.sum()
+        sx, sy = share.dot(x), share.dot(y)
+        xx, xy, yy = of_x.dot(x), of_x.dot(y), of_y.dot(y)
         det = xx * yy - xy * xy
         if det <= 1e-12 * xx * yy:
             break

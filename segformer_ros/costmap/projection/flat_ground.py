@@ -10,11 +10,11 @@ the mask and projected, so that a thin one is not missed between two cell centre
 
 from typing import NamedTuple, Optional, Tuple
 
+import cv2
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import observation
-from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import inverse
 from segformer_ros.costmap.grid import CostGrid
@@ -28,6 +28,9 @@ from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import UNLABELED
 
+# Of the image's width: half of how far from its foot an obstacle's inside is looked for. Networks
+# answer at a quarter of their input's width, here about an answer and a half.
+_INSIDE_SHARE = 70
 # Turning and shifting by less than this moves no sample by a tenth of a pixel.
 _SAME_POSE = 1e-5
 
@@ -79,7 +82,7 @@ class GroundProjector:
         """Return the scan table of a mount, made anew only when camera or mount changed."""
         return self._laid(self._mount_of(camera, ground_from_camera)[0])
 
-    def scan(self, view: LabelledView, costs: CostTable) -> Scan:
+    def scan(self, view: LabelledView, costs: cost_table.CostTable) -> Scan:
         """Return the first obstacle in every direction; see :func:`contact_scan.scan`."""
         mount, stays = self._mount_of(view.camera, view.pose.ground_from_camera)
         if self._kernels is not None and not stays:
@@ -114,15 +117,16 @@ class GroundProjector:
                                                       self._kernels)
         return self._table
 
-    def project(self, view: LabelledView, costs: CostTable, grid: CostGrid
+    def project(self, view: LabelledView, costs: cost_table.CostTable, grid: CostGrid
                 ) -> observation.Projection:
         """Project one view; see :mod:`labelled_view`."""
         found = self.scan(view, costs)
         geometry = grid.geometry
-        obstacles = _obstacles(found, view, geometry.resolution)
+        power = self.settings.confidence_power
+        obstacles = _obstacles(found, view, costs, geometry.resolution, power)
         bins = np.flatnonzero(np.isfinite(found.contact))
         edge, strip = self._strip_of(found, view, costs, grid, obstacles)
-        ground = _ground(found, view, costs, geometry, self._kernels)
+        ground = _ground(found, _raised(view, power), costs, geometry, self._kernels)
         new = obstacles.foot_seen.copy()
         blind = (found.blind & (edge > 0.0))[bins]
         # Where the strip has no place for it, it stands where the view begins.
@@ -150,8 +154,8 @@ class GroundProjector:
             obstacles if strip is None else _with_strip(obstacles, found, strip, edge),
             _clear_points(found, strip, view, geometry.resolution))
 
-    def _strip_of(self, found: Scan, view: LabelledView, costs: CostTable, grid: CostGrid,
-                  obstacles: observation.Obstacles
+    def _strip_of(self, found: Scan, view: LabelledView, costs: cost_table.CostTable,
+                  grid: CostGrid, obstacles: observation.Obstacles
                   ) -> Tuple[arrays.Float32, Optional[blind_strip.Strip]]:
         if self._strip is None:
             self._strip = blind_strip.lay_strip(found.table, view.camera.size_wh)
@@ -198,17 +202,50 @@ def _with_strip(obstacles: observation.Obstacles, found: Scan, strip: blind_stri
         np.concatenate([part.foot_seen for part in parts]))
 
 
-def _obstacles(found: Scan, view: LabelledView, resolution: float) -> observation.Obstacles:
+def _obstacles(found: Scan, view: LabelledView, costs: cost_table.CostTable, resolution: float,
+               power: float) -> observation.Obstacles:
     table = found.table
     bins = np.flatnonzero(np.isfinite(found.contact))
     distance = found.contact[bins]
     deep = found.contact_depth[bins]
-    # Confidence is lowest at the border itself; the obstacle's inside speaks for it.
-    sure = np.maximum(view.confidence_at(found.contact_pixel[bins]), view.confidence_at(deep))
-    weights = sure * range_weights(distance, table.height, view.camera, resolution)
+    labels = view.labels[deep]
+    sure = np.maximum(np.maximum(view.confidence_at(found.contact_pixel[bins]),
+                                 view.confidence_at(deep)), _sure_inside(view, costs, deep))
+    weights = np.where(costs.dynamic[labels], sure, sure ** np.float32(power))
+    weights *= range_weights(distance, table.height, view.camera, resolution)
     return observation.Obstacles(table.foot[0] + distance * table.directions[bins, 0],
                                  table.foot[1] + distance * table.directions[bins, 1],
-                                 view.labels[deep], sure, weights, found.foot_seen[bins])
+                                 labels, sure, weights, found.foot_seen[bins])
+
+
+def _sure_inside(view: LabelledView, costs: cost_table.CostTable, pixels: arrays.Int32
+                 ) -> arrays.Float32:
+    """
+    Return the greatest confidence of obstacle pixels around some pixels, 0..1.
+
+    Networks answer on a coarser grid than the image's. Between an answer of ground and one of an
+    obstacle they are sure of neither, so the foot of a wall looks like a stain on the floor. The
+    inside of the wall does not.
+    """
+    if view.confidences is None:
+        return np.ones(len(pixels), np.float32)
+    width, height = view.camera.size_wh
+    step = max(1, width // _INSIDE_SHARE)
+    offsets = np.array([-2 * step, -step, 0, step, 2 * step])
+    rows = np.clip((pixels // width)[:, None] + offsets, 0, height - 1) * width
+    columns = np.clip((pixels % width)[:, None] + offsets, 0, width - 1)
+    around = (rows[:, :, None] + columns[:, None, :]).reshape(len(pixels), len(offsets) ** 2)
+    is_obstacle = costs.kinds[view.labels[around]] == cost_table.OBSTACLE
+    return (view.confidences[around] * is_obstacle).max(axis=1) * np.float32(1.0 / 255.0)
+
+
+def _raised(view: LabelledView, power: float) -> LabelledView:
+    """Return a view whose confidence is a power of the former, to the nearest of its 256 steps."""
+    if view.confidences is None or power == 1.0:
+        return view
+    table = np.rint(255.0 * (np.arange(256) / 255.0) ** power).astype(np.uint8)
+    return view._replace(confidences=np.asarray(cv2.LUT(view.confidences, table),
+                                                np.uint8).reshape(-1))
 
 
 class GroundCosts(NamedTuple):
@@ -219,8 +256,9 @@ class GroundCosts(NamedTuple):
     costs: arrays.Float32
 
 
-def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observation.GridGeometry,
-            kernels: Optional[ProjectionKernels]) -> GroundCosts:
+def _ground(found: Scan, view: LabelledView, costs: cost_table.CostTable,
+            geometry: observation.GridGeometry, kernels: Optional[ProjectionKernels]
+            ) -> GroundCosts:
     table = found.table
     # The foot point, and the farthest points seen: 0 where a bin sees nothing.
     edge = np.append(found.seen[:, None] * table.directions, np.zeros((1, 2)), axis=0)
@@ -239,7 +277,8 @@ def _ground(found: Scan, view: LabelledView, costs: CostTable, geometry: observa
 
 
 def ground_cells(table: scan_table.ScanTable, seen: arrays.Float32, near: cells.GroundCells,
-                 view: LabelledView, costs: CostTable, resolution: float) -> GroundCosts:
+                 view: LabelledView, costs: cost_table.CostTable, resolution: float
+                 ) -> GroundCosts:
     """
     Return the cells that show ground, up to where each bin of a table ends.
 
@@ -255,7 +294,7 @@ def ground_cells(table: scan_table.ScanTable, seen: arrays.Float32, near: cells.
         view.camera, inverse(view.pose.ground_from_camera),
         near.x[before] + np.float32(table.foot[0]), near.y[before] + np.float32(table.foot[1]))
     shown = view.labels[pixels]
-    ground = np.flatnonzero(costs.kinds[shown] == GROUND)
+    ground = np.flatnonzero(costs.kinds[shown] == cost_table.GROUND)
     weights = range_weights(np.sqrt(squared[before[ground]]), table.height, view.camera,
                             resolution) * view.confidence_at(pixels[ground])
     return GroundCosts(near.cells[before[ground]], weights,

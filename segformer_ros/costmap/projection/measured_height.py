@@ -8,7 +8,7 @@ it is flat (water, steps that lead down, glass that depth looks through) keeps i
 cost profile's ``lethal_when_level`` says which classes these are.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
@@ -27,12 +27,28 @@ class Sorted(NamedTuple):
     """
     What measured points are, (N,) bool each; a point that is neither is of no account.
 
-    ``misnamed`` points are among ``ground``: level, and of a class that has to stand up.
+    ``misnamed`` points are among ``ground``: level, and of a class that has to stand up. What
+    ``stands`` up or lies below the plane does so whatever it is named.
     """
 
     ground: arrays.Bool
     obstacle: arrays.Bool
     misnamed: arrays.Bool
+    stands: arrays.Bool
+
+
+def level_and_standing(z: arrays.Array, distance: arrays.Array, settings: DepthSettings
+                       ) -> Tuple[arrays.Bool, arrays.Bool]:
+    """
+    Return which points are level ground, and which stand up or lie below the plane.
+
+    :param z: heights above the plane, metres, NaN where nothing was measured; (N,)
+    :param distance: from the camera's foot point, metres; same shape
+    """
+    tolerance = settings.ground_tolerance + settings.tolerance_slope * distance
+    with np.errstate(invalid='ignore'):
+        level = np.abs(z) <= tolerance
+        return level, ~level & (z <= settings.max_height)
 
 
 def sort_by_height(z: arrays.Float32, distance: arrays.Float32, labels: arrays.UInt8,
@@ -45,11 +61,7 @@ def sort_by_height(z: arrays.Float32, distance: arrays.Float32, labels: arrays.U
     :param labels: class ids; same shape
     """
     kinds = costs.kinds[labels]
-    tolerance = (np.float32(settings.ground_tolerance)
-                 + np.float32(settings.tolerance_slope) * distance)
-    with np.errstate(invalid='ignore'):
-        level = np.abs(z) <= tolerance
-        stands = ~level & (z <= settings.max_height)
+    level, stands = level_and_standing(z, distance, settings)
     named = kinds == cost_table.OBSTACLE
     misnamed: arrays.Bool = np.zeros(level.shape, np.bool_)
     if settings.kind == METRIC:
@@ -57,7 +69,8 @@ def sort_by_height(z: arrays.Float32, distance: arrays.Float32, labels: arrays.U
         misnamed = level & named & ~costs.lethal_when_level[labels]
     obstacle = np.where(level, named & ~misnamed, stands & (
         named | (kinds == cost_table.GROUND) | (labels == UNLABELED)))
-    return Sorted(misnamed | (level & (kinds == cost_table.GROUND)), obstacle, misnamed)
+    return Sorted(misnamed | (level & (kinds == cost_table.GROUND)), obstacle, misnamed,
+                  stands)
 
 
 def ground_costs(labels: arrays.UInt8, misnamed: arrays.Bool, costs: cost_table.CostTable

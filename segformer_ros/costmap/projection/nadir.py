@@ -42,10 +42,14 @@ class NadirProjector:
     Projects the masks of one camera that looks down.
 
     :param settings: ``max_range``, ``horizon`` and ``overhang`` are used
+    :param ego_mask: (H, W) 255 where the camera sees its own drone
     """
 
-    def __init__(self, settings: ProjectionSettings) -> None:
+    def __init__(self, settings: ProjectionSettings,
+                 ego_mask: Optional[arrays.UInt8] = None) -> None:
         self.settings = settings
+        # The last one stands for all that is out of view.
+        self._hidden = None if ego_mask is None else np.append(ego_mask.reshape(-1) > 0, True)
         self._camera: Optional[CameraModel] = None
         self._outline: Optional[scan_table.ViewRays] = None
 
@@ -58,9 +62,13 @@ class NadirProjector:
         x, y = near.x + np.float32(view.foot[0]), near.y + np.float32(view.foot[1])
         pixels = scan_table.pixel_indices(view.camera, inverse(view.pose.ground_from_camera), x, y)
         bad = _worst_image(view, costs, geometry.resolution)[pixels]
-        bad[near.x * near.x + near.y * near.y > self.settings.max_range ** 2] = _UNSEEN
+        far = near.x * near.x + near.y * near.y > self.settings.max_range ** 2
+        looked_at = (~far & (pixels < len(view.labels) - 1) if self._hidden is None
+                     else ~far & ~self._hidden[pixels])
+        bad[far] = _UNSEEN
         bad = self._drawn_inwards(bad, near, view, geometry)
-        return _projection(bad, near.cells, x, y, pixels, view, costs)
+        return _projection(bad, near.cells, x, y, pixels, view, costs)._replace(
+            doubtful=near.cells[looked_at & (bad == _UNSEEN)])
 
     def _outline_on_ground(self, view: LabelledView) -> arrays.Float64:
         if self._outline is None or view.camera is not self._camera:

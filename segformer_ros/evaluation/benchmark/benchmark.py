@@ -22,6 +22,7 @@ from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import GridSettings
+from segformer_ros.evaluation.benchmark import cold_caches
 from segformer_ros.evaluation.benchmark import memory
 from segformer_ros.evaluation.benchmark import paired_timing
 from segformer_ros.evaluation.benchmark import pipelines
@@ -75,7 +76,8 @@ class Networks(NamedTuple):
     """
     One model twice: as exported and as optimized, both open with the same threads.
 
-    ``others`` are the other runtimes and providers that are installed.
+    ``changes`` and ``detail`` as in ``OptimizedModel``; ``others`` are the other runtimes and
+    providers that are installed.
     """
 
     original: Backend
@@ -83,6 +85,7 @@ class Networks(NamedTuple):
     optimized: Backend
     optimized_spec: ModelSpec
     optimized_path: str
+    changes: str
     detail: str
     threads: int
     others: Tuple[Runtime, ...]
@@ -103,9 +106,10 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
     keep_freed_memory()
     threads = settings.threads or ort_backend.default_threads()
     result: Dict[str, Any] = {'name': spec.name, 'input_size_wh': list(spec.input_size_wh),
-                              'threads': threads, 'frames': {}, 'memory': {}}
+                              'threads': threads, 'frames': {}, 'caches': {}, 'memory': {}}
     with _open_networks(onnx_path, spec, threads, tell) as networks:
-        result['optimized_model'] = networks.detail
+        result['changes'] = networks.changes
+        result['optimized_model'] = f'{networks.changes}: {networks.detail}'
         tell('network: original against optimized, and every other runtime')
         timing = paired_timing.time_in_pairs(
             [_bare(ORIGINAL, networks.original, networks.original_spec),
@@ -124,6 +128,10 @@ def run_benchmark(onnx_path: str, spec: ModelSpec, picture: arrays.UInt8,
             image = pipelines.CameraImage(cv2.resize(  # type: ignore[arg-type]
                 picture, tuple(size_wh), interpolation=cv2.INTER_AREA))
             result['frames'][name] = _time_frames(networks, image, settings)
+            tell(f'stages with warm and cold caches at {name}')
+            result['caches'][name] = cold_caches.measure(
+                image, networks.optimized, networks.optimized_spec, threads,
+                settings.rounds)
         optimized_path, optimized_spec = networks.optimized_path, networks.optimized_spec
     if settings.memory:
         for size_wh in settings.sizes:
@@ -146,7 +154,7 @@ def _open_networks(onnx_path: str, spec: ModelSpec, threads: int,
         others = tuple(_open_others(onnx_path, spec, optimized.path, optimized.spec, threads,
                                     opened))
         yield Networks(original, spec, ours, optimized.spec, optimized.path,
-                       f'{optimized.changes}: {optimized.detail}', threads, others)
+                       optimized.changes, optimized.detail, threads, others)
 
 
 def _open_others(onnx_path: str, spec: ModelSpec, optimized_path: str, optimized_spec: ModelSpec,
@@ -208,7 +216,7 @@ def _time_frames(networks: Networks, image: pipelines.CameraImage,
     found = timing_to_json(timing, [TRANSFORMERS, OPENCV])
     # What takes milliseconds needs more rounds to meet a quiet one than what takes seconds.
     ours = paired_timing.time_in_pairs([one for one in variants[:2] if one is not None],
-                                       OUR_ROUNDS * settings.rounds)
+                                       settings.rounds)
     for row in found['rows']:
         row['overhead_ms'] = 1e3 * timing.sum_of(row['name'], pipelines.OVERHEAD)
         row['overhead_cpu_ms'] = 1e3 * timing.beside_cpu(row['name'])

@@ -3,6 +3,7 @@
 """Accuracy against processor time over input sizes: timed in turn, one table and one plot."""
 
 import contextlib
+import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common import arrays
@@ -93,35 +94,55 @@ def markdown(rows: Sequence[SizeRow], title: str) -> str:
 
 def chart_svg(rows: Sequence[SizeRow]) -> str:
     """Return the plot, mean IoU against processor time, as a file that any browser shows."""
-    right = max(row.cpu_ms for row in rows) * 1.15
-    scores = [row.mean_iou for row in rows if row.mean_iou is not None]
-    top = max(scores + [0.01]) * 1.15
-    points = sorted((MARGIN + (WIDTH - 2 * MARGIN) * row.cpu_ms / right,
-                     HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * row.mean_iou / top, row.name)
-                    for row in rows if row.mean_iou is not None)
-    bottom = HEIGHT - MARGIN
+    times = _ticks(max(row.cpu_ms for row in rows) * 1.1)
+    scores = _ticks(max([row.mean_iou for row in rows if row.mean_iou is not None] + [0.01]) * 1.1)
+
+    def place(cpu_ms: float, score: float) -> Tuple[float, float]:
+        return (MARGIN + (WIDTH - 2 * MARGIN) * cpu_ms / times[-1],
+                HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * score / scores[-1])
+
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<path d="M{MARGIN} {MARGIN}V{bottom}H{WIDTH - MARGIN}" fill="none" stroke="#444"/>']
-    for step in range(5):
-        x = MARGIN + (WIDTH - 2 * MARGIN) * step / 4
-        y = bottom - (HEIGHT - 2 * MARGIN) * step / 4
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="middle">'
-                     f'{right * step / 4:.0f}</text>')
-        parts.append(f'<text x="{MARGIN - 8}" y="{y + 4:.0f}" text-anchor="end">'
-                     f'{top * step / 4:.2f}</text>')
-    parts += [f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT - 16}" text-anchor="middle">'
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>']
+    for value in times:
+        x, bottom = place(value, 0.0)
+        parts.append(f'<path d="M{x:.1f} {MARGIN}V{bottom:.1f}" stroke="#ddd"/>'
+                     f'<text x="{x:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">'
+                     f'{value:g}</text>')
+    for value in scores:
+        x, y = place(0.0, value)
+        parts.append(f'<path d="M{x:.1f} {y:.1f}H{WIDTH - MARGIN}" stroke="#ddd"/>'
+                     f'<text x="{x - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+    parts += [f'<path d="M{MARGIN} {MARGIN}V{HEIGHT - MARGIN}H{WIDTH - MARGIN}" fill="none" '
+              'stroke="#444"/>',
+              f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT - 16}" text-anchor="middle">'
               'processor time of a frame, ms</text>',
               f'<text x="{MARGIN}" y="{MARGIN - 16}">mean IoU</text>']
+    points = sorted(place(row.cpu_ms, row.mean_iou) + (row.name,)
+                    for row in rows if row.mean_iou is not None)
     if points:
         line = 'L'.join(f'{x:.1f} {y:.1f}' for x, y, _ in points)
         parts.append(f'<path d="M{line}" fill="none" stroke="#06c"/>')
+    else:
+        parts.append(f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT / 2:.0f}" text-anchor="middle">'
+                     'no labels, no mean IoU</text>')
+    # Above and below in turn, for sizes that lie close together; a white edge keeps a name
+    # readable where the line goes through it.
     parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#06c"/>'
-              f'<text x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{name}</text>'
-              for x, y, name in points]
+              f'<text x="{x:.1f}" y="{y + (22 if number % 2 else -10):.1f}" '
+              f'text-anchor="middle" stroke="white" '
+              f'stroke-width="4" paint-order="stroke">{name}</text>'
+              for number, (x, y, name) in enumerate(points)]
     return '\n'.join(parts + ['</svg>', ''])
+
+
+def _ticks(largest: float) -> List[float]:
+    """Return round numbers from 0 to the first that is not below ``largest``, 3 to 6 steps."""
+    power = 10.0 ** math.floor(math.log10(largest))
+    step = next(power * part for part in (0.2, 0.25, 0.5, 1.0, 2.0)
+                if largest <= 6.0 * power * part)
+    return [round(step * number, 9) for number in range(math.ceil(largest / step - 1e-9) + 1)]
 
 
 def _share(value: Optional[float]) -> str:

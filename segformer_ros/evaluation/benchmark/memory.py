@@ -45,7 +45,7 @@ def measure(onnx_path: str, spec: ModelSpec, size_wh: Tuple[int, int],
         for figures in child.messages():
             return figures
         raise BackendError('The memory of a frame could not be measured',
-                           got=f'the process {child.ending}: {child.last_words[-500:]}')
+                           got=f'the process {child.account(500)}')
 
 
 def _answer(request: Dict[str, Any], send: child_process.Sender) -> int:

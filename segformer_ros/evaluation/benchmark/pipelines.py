@@ -22,10 +22,10 @@ from segformer_ros.evaluation.benchmark.paired_timing import Variant
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.base.backend import Opened
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images.decoding import image_to_picture
+from segformer_ros.segmentation.postprocessing import bytes_of
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
-
 
 CONVERT, PRE, INFER, POST, MESSAGE = 'convert', 'pre', 'infer', 'post', 'message'
 OVERHEAD = (CONVERT, PRE, POST, MESSAGE)
@@ -103,13 +103,13 @@ def our_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: M
     def run() -> Run:
         cv2.setNumThreads(OUR_OPENCV_THREADS)
         watch = Watch()
-        image = image_to_rgb(camera_image.message)
+        image = image_to_picture(camera_image.message)
         watch.cut(CONVERT)
         result = segmenter.segment(image, with_confidence=with_confidence)
         watch.cut(INFER)
-        fill_message(result.mask)
+        message_bytes(result.mask)
         if result.confidence is not None:
-            fill_message(result.confidence)
+            message_bytes(result.confidence)
         watch.cut(MESSAGE)
         camera_image.masks[name] = result.mask
         timings = result.timings
@@ -196,6 +196,12 @@ def fill_message(values: arrays.UInt8) -> 'array.array[int]':
     data = array.array('B')
     data.frombytes(values)  # type: ignore[arg-type]
     return data
+
+
+def message_bytes(values: arrays.UInt8) -> 'array.array[int]':
+    """Return the same, as the node does: without a copy where the array stands in such bytes."""
+    found = bytes_of(values)
+    return fill_message(values) if found is None else found
 
 
 def _plain_pipeline(name: str, camera_image: CameraImage, backend: Backend, spec: ModelSpec,

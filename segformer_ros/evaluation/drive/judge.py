@@ -17,6 +17,8 @@ AHEAD = 1.0
 """Metres before the bumper within which a thing is a cause to stand."""
 STANDING = 1.0
 """Seconds from which a robot that neither drives nor turns stands."""
+TURNED_BACK = 2.0
+"""Radians on the spot from which a robot that was on its way has turned back."""
 _SLOW, _STILL = 0.03, 0.05
 _RESOLUTION = 0.05
 
@@ -39,7 +41,8 @@ class GoalFigures(NamedTuple):
 
     ``seconds`` until it was reached or given up; ``length`` driven and ``best`` on the true map,
     metres; ``clearance`` least distance between body and things, metres; ``contacts`` times that
-    the robot ran into something; ``stops`` times that it stood without anything before it.
+    the robot ran into something; ``stops`` times that it stood, or turned back on the spot,
+    without anything before it; ``remaining`` metres from its last place to the goal.
     """
 
     x: float
@@ -51,6 +54,7 @@ class GoalFigures(NamedTuple):
     clearance: float
     contacts: int
     stops: int
+    remaining: float = 0.0
 
     def as_json(self) -> Dict[str, Any]:
         """Return the figures, rounded."""
@@ -73,6 +77,8 @@ class Judge:
         """Those that are over."""
         self.way: List[Tuple[float, float]] = []
         """Places of all samples."""
+        self.closest: Optional[Sample] = None
+        """Where the robot was when it came nearest to something on the way to this goal."""
         self._last: Optional[Sample] = None
         self._goal: Tuple[float, float] = (0.0, 0.0)
         self._best: Optional[float] = None
@@ -86,6 +92,15 @@ class Judge:
         self._stops = 0
         self._stood_from: Optional[float] = None
         self._counted = False
+        self._on_spot: Optional[Sample] = None
+        self._turned = 0.0
+        self._turned_counted = False
+        self.closest = None
+
+    @property
+    def stops(self) -> int:
+        """Return the stops without cause on the way to this goal so far."""
+        return int(self._stops)
 
     def begin(self, goal: Tuple[float, float], best: Optional[float]) -> None:
         """
@@ -102,11 +117,14 @@ class Judge:
         self.way.append((sample.x, sample.y))
         self._began = sample.time if self._began is None else self._began
         distance = self._surroundings.distance(sample.x, sample.y, sample.time)
-        self._clearance = min(self._clearance, max(0.0, distance - self._radius))
+        clearance = max(0.0, distance - self._radius)
+        if clearance < self._clearance:
+            self._clearance, self.closest = clearance, sample
         last, self._last = self._last, sample
         if last is not None:
             self._length += math.hypot(sample.x - last.x, sample.y - last.y)
             self._contacts += sample.in_contact and not last.in_contact
+            self._look_for_turning_back(last, sample)
         if abs(sample.speed) > _SLOW or abs(sample.turn_rate) > _STILL:
             self._stood_from, self._counted = None, False
             return
@@ -120,9 +138,26 @@ class Judge:
         now = self._last.time if self._last is not None else 0.0
         found = GoalFigures(self._goal[0], self._goal[1], reached,
                             0.0 if self._began is None else now - self._began, self._length,
-                            self._best, self._clearance, int(self._contacts), int(self._stops))
+                            self._best, self._clearance, int(self._contacts), int(self._stops),
+                            0.0 if self._last is None else math.hypot(
+                                self._goal[0] - self._last.x, self._goal[1] - self._last.y))
         self.goals.append(found)
         return found
+
+    def _look_for_turning_back(self, last: Sample, sample: Sample) -> None:
+        if abs(sample.speed) > _SLOW:
+            self._on_spot, self._turned, self._turned_counted = None, 0.0, False
+            return
+        self._on_spot = sample if self._on_spot is None else self._on_spot
+        self._turned += abs(_wrapped(sample.yaw - last.yaw))
+        limit = TURNED_BACK
+        if self._length < AHEAD:
+            # A goal that lies behind is turned to first.
+            limit += abs(_wrapped(math.atan2(self._goal[1] - sample.y, self._goal[0] - sample.x)
+                                  - self._on_spot.yaw))
+        if not self._turned_counted and self._turned > limit:
+            self._turned_counted = True
+            self._stops += not self._is_near(self._on_spot)
 
     def _is_near(self, sample: Sample) -> bool:
         """Return whether anything stands in the robot's way within a metre."""
@@ -186,7 +221,15 @@ def goals_along(route: Any, length: float, closed: bool, count: int, spacing: fl
 
 
 def path_ratio(figures: GoalFigures) -> Optional[float]:
-    """Return the way driven against the best one; None where either is not known."""
+    """
+    Return the way against the best one; None where either is not known.
+
+    What is left to the goal, which counts as reached before it, is added to the way driven.
+    """
     if not figures.best or not figures.reached:
         return None
-    return figures.length / figures.best
+    return (figures.length + figures.remaining) / figures.best
+
+
+def _wrapped(angle: float) -> float:
+    return (angle + math.pi) % (2.0 * math.pi) - math.pi

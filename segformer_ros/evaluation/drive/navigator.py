@@ -25,7 +25,7 @@ class NavigatorSettings(NamedTuple):
 
     ``reached`` distance at which a goal counts; ``replan`` seconds between two plans; ``patience``
     seconds after which a goal is given up; ``look_around`` radians per second of turning while
-    no path is found.
+    no path is found; ``transform_tolerance`` seconds that the robot's pose may be old.
     """
 
     inflation: planner.Inflation = planner.Inflation()
@@ -34,6 +34,7 @@ class NavigatorSettings(NamedTuple):
     replan: float = 1.0
     patience: float = 90.0
     look_around: float = 0.6
+    transform_tolerance: float = 0.3
 
 
 class Navigator:
@@ -61,7 +62,7 @@ class Navigator:
         """Times that the clouds were overdue on the way."""
         self._began = -math.inf
         self._planned = -math.inf
-        self._was_current = True
+        self._was_current = False
 
     def begin(self, goal: Tuple[float, float], now: float) -> None:
         """Go to another goal from now on."""
@@ -83,6 +84,10 @@ class Navigator:
         """Take note that a cloud of ground points came."""
         self._watchdog.receive('sem_ground', (), (0.0, 0.0, 0.0), now)
 
+    def is_current(self, now: float) -> bool:
+        """Return whether the clouds are fresh enough to drive."""
+        return self._watchdog.is_current(now)
+
     def has_arrived(self, robot: Pose2D) -> bool:
         """Return whether the robot is at its goal."""
         return self.goal is not None and math.hypot(
@@ -92,16 +97,20 @@ class Navigator:
         """Return whether the goal has taken too long."""
         return now - self._began > self.settings.patience
 
-    def command(self, robot: Pose2D, now: float) -> Tuple[float, float]:
+    def command(self, robot: Pose2D, now: float, posed: Optional[float] = None
+                ) -> Tuple[float, float]:
         """
         Return speeds ahead and to the left, metres and radians per second.
 
         :param now: seconds, on the clock of the other calls
+        :param posed: seconds, the stamp of the pose; None for now. Without a pose that is young
+            enough Nav2's controller gives up and sends zeros
         """
         current = self._watchdog.is_current(now)
         self.overdue += self._was_current and not current
         self._was_current = current
-        if self.goal is None or self.costmap is None or not current:
+        lost = posed is not None and now - posed > self.settings.transform_tolerance
+        if self.goal is None or self.costmap is None or not current or lost:
             return STOP
         if now - self._planned >= self.settings.replan:
             self._planned = now

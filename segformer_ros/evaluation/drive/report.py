@@ -51,7 +51,8 @@ def page(figures: Dict[str, Any]) -> str:
         f'World `{figures["world"]}`, seed {figures["seed"]}, model `{figures["model"]}`. '
         f'{figures["reached"]} of {figures["goals"]} goals reached, {figures["contacts"]} '
         f'contacts, {figures["stops_without_cause"]} stops without cause, least clearance '
-        f'{_text(figures["least_clearance"])} m.', '',
+        f'{_text(figures["least_clearance"])} m, way at most '
+        f'{_text(figures["worst_path_ratio"])} times the best on the true map.', '',
         '| goal | reached | time | length | best | clearance | contacts | stops |',
         '|---|---|---|---|---|---|---|---|']
     lines += ['| {x:.1f}, {y:.1f} | {} | {seconds:.1f} s | {length:.1f} m | {} m | '

@@ -16,6 +16,7 @@ from segformer_ros.common import arrays
 from segformer_ros.costmap.cost_table import LETHAL
 from segformer_ros.costmap.cost_table import UNKNOWN
 from segformer_ros.costmap.observation import GridGeometry
+from segformer_ros.costmap.projection.measured_height import level_and_standing
 from segformer_ros.costmap.settings import DepthSettings
 from segformer_ros.evaluation.metrics.confusion import ratio
 
@@ -94,8 +95,8 @@ def height_grid(view: HeightView, geometry: GridGeometry, settings: DepthSetting
     cells, inside = geometry.indices(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 3],
                                      matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 3])
     inside &= out <= max_range
-    level = np.abs(z) <= settings.ground_tolerance + settings.tolerance_slope * out
-    stands = inside & ~level & (z <= settings.max_height)
+    level, stands = level_and_standing(z, out, settings)
+    stands &= inside
     size = geometry.width * geometry.height
     standing = np.bincount(cells[stands], minlength=size) >= view.min_points
     grid = np.where(standing, LETHAL, np.where(

@@ -147,7 +147,8 @@ def _label_lookup(content: Dict[str, Any], truth: classes.ClassTable, path: str)
         lookup[first:first + len(truth)] = np.arange(len(truth))
         return lookup
     values = strict_yaml.value_of(content, 'label_values', path, dict, 'a mapping of classes')
-    strict_yaml.check_keys(values, f'label_values of {path}', truth.names)
+    # A class that the labels do not have may be left out; a value that nobody names is refused.
+    strict_yaml.check_keys(values, f'label_values of {path}', [], truth.names)
     for class_name in values:
         for value in _label_list(values, class_name, path):
             if lookup[value] != IGNORED:

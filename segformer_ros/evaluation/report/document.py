@@ -17,14 +17,15 @@ from segformer_ros.evaluation.metrics.confusion import score
 from segformer_ros.evaluation.metrics.grid_agreement import GridPicture
 from segformer_ros.evaluation.metrics.height_agreement import RANGES
 from segformer_ros.evaluation.metrics.label_map import LabelMap
-from segformer_ros.evaluation.metrics.label_map import SAME
 from segformer_ros.evaluation.metrics.totals import Totals
+from segformer_ros.evaluation.metrics.two_value_labels import refuse_two_values
 from segformer_ros.evaluation.run import records
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.job import Outcome
 from segformer_ros.evaluation.run.worst_frames import worst_of
 from segformer_ros.evaluation.run.worst_frames import WorstFrame
 from segformer_ros.evaluation.sources.frames import Inputs
+from segformer_ros.model.spec import ModelSpec
 
 # Raised when a reader of older reports would be misled.
 FORMAT = 1
@@ -55,7 +56,8 @@ class Report(NamedTuple):
 
 
 def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_map: LabelMap,
-                 against: str, wall_seconds: float, workers: int, date: str) -> Report:
+                 spec: ModelSpec, against: str, wall_seconds: float, workers: int,
+                 date: str) -> Report:
     """
     Put together what was counted.
 
@@ -63,6 +65,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     :param inputs: what was found
     :param outcomes: by source, at least one
     :param label_map: of the job
+    :param spec: of its network
     :param against: LABELS, REFERENCE or NOTHING
     :param wall_seconds: of the whole evaluation
     :param workers: processes that worked
@@ -79,7 +82,7 @@ def build_report(job: Job, inputs: Inputs, outcomes: Sequence[Outcome], label_ma
     timings, quality = records.read_series(paths)
     compared = against != NOTHING and total.labelled_frames > 0
     if compared and against == LABELS:
-        _refuse_masks_of_two_values(total, label_map)
+        refuse_two_values(total.confusion.class_counts(), total.ignored_pixels, label_map, spec)
     document: Dict[str, Any] = {
         'format': FORMAT,
         'network': _without_details(outcomes[0].network),
@@ -117,24 +120,8 @@ def _notes_on_labels(total: Totals, label_map: LabelMap, compared: bool,
                      against: str) -> List[str]:
     if not compared or against != LABELS or not total.ignored_pixels:
         return []
-    notes = [f'Labels: {_ignored_share(total):.1%} of the labelled pixels are left out, by '
-             f'mapping {label_map.name}.']
-    if label_map.name == SAME and not any(total.confusion.class_counts().truth[1:]):
-        notes.append('Labels: the values 0 and 255 alone occur, and 255 is left out, so that only '
-                     f'{label_map.truth.names[0]} is judged. Where 255 is a class, give a '
-                     '--mapping with label_values.')
-    return notes
-
-
-def _refuse_masks_of_two_values(total: Totals, label_map: LabelMap) -> None:
-    found = total.confusion.class_counts().truth
-    # 255 is left out, so that masks of 0 and 255 would be judged by their 0 alone.
-    if label_map.name == SAME and len(found) == 2 and total.ignored_pixels and not found[1]:
-        raise errors.InvalidInputError(
-            'Labels cannot be told apart', got='the values 0 and 255 alone',
-            expected='0 and 1 for two classes; 255 is left out',
-            remedy='Where 255 is a class, give a --mapping with label_values: '
-                   f'{{{label_map.truth.names[0]}: [0], {label_map.truth.names[1]}: [255]}}.')
+    return [f'Labels: {_ignored_share(total):.1%} of the labelled pixels are left out, by '
+            f'mapping {label_map.name}.']
 
 
 def _without_details(facts: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:

@@ -14,14 +14,16 @@ from segformer_ros.common.time import nanoseconds_to_stamp
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_reader
-from segformer_ros.evaluation.sources.bag_source import BagSource
+from segformer_ros.evaluation.sources.bag_source import RecordedSource
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.frames import path_below
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.palette import overlay
 from segformer_ros.segmentation.segmenter import Segmentation
 
-# The live node's topics under its usual name, so that one layout of a viewer fits both.
+# The live node's topics under its usual name, so that one layout of a viewer fits both. Where
+# cameras have names those follow the node's.
+NODE = '/segformer'
 MASK = '/segformer/mask'
 CONFIDENCE = '/segformer/confidence'
 OVERLAY = '/segformer/overlay/compressed'
@@ -49,7 +51,7 @@ class AnnotatedBag(FrameSink):
     :raises ConfigurationError: it exists already
     """
 
-    def __init__(self, root: str, source: BagSource, palette: arrays.UInt8) -> None:
+    def __init__(self, root: str, source: RecordedSource, palette: arrays.UInt8) -> None:
         self.path = path_below(root, source.name)
         if os.path.exists(self.path):
             raise ConfigurationError('Recording exists already', got=self.path,
@@ -67,7 +69,10 @@ class AnnotatedBag(FrameSink):
         self._outputs: Dict[str, Any] = {}
         self._copies: Dict[str, Any] = {}
         # Results of an earlier run make way for the new ones.
-        self._skipped: Set[str] = {MASK, CONFIDENCE, OVERLAY, COSTMAP}
+        self._cameras = source.cameras
+        self._skipped: Set[str] = {COSTMAP} | {
+            of_camera(topic, name) for topic in (MASK, CONFIDENCE, OVERLAY)
+            for name in source.cameras.values()}
         self._originals = self._read_originals(source)
         self._next: Optional[Tuple[Any, int, bytes]] = next(self._originals, None)
         self._is_open = True
@@ -78,12 +83,14 @@ class AnnotatedBag(FrameSink):
             raise InvalidInputError('Frame is not from a recording', got=frame.name)
         self._copy_until(frame.received_ns)
         header = self._header(frame)
-        self._write(MASK, self._mono8(header, segmentation.mask), frame.received_ns)
+        camera = self._cameras.get(frame.topic, '')
+        self._write(of_camera(MASK, camera), self._mono8(header, segmentation.mask),
+                    frame.received_ns)
         if segmentation.confidence is not None:
-            self._write(CONFIDENCE, self._mono8(header, segmentation.confidence),
-                        frame.received_ns)
+            self._write(of_camera(CONFIDENCE, camera),
+                        self._mono8(header, segmentation.confidence), frame.received_ns)
         picture = overlay(frame.image, segmentation.mask, self._palette, ALPHA)
-        self._write(OVERLAY, self._types.types[bag_reader.COMPRESSED_IMAGE](
+        self._write(of_camera(OVERLAY, camera), self._types.types[bag_reader.COMPRESSED_IMAGE](
             header=header, format='rgb8; jpeg compressed bgr8',
             data=encode_jpeg(picture, QUALITY)), frame.received_ns)
 
@@ -113,7 +120,7 @@ class AnnotatedBag(FrameSink):
             self._copy_until(None)
             self._writer.close()
 
-    def _read_originals(self, source: BagSource) -> Iterator[Tuple[Any, int, bytes]]:
+    def _read_originals(self, source: RecordedSource) -> Iterator[Tuple[Any, int, bytes]]:
         if source.part.storage == 'ros1':
             _log.warning('%s: topics of a ROS 1 bag are not copied', source.name)
             return
@@ -178,3 +185,13 @@ class AnnotatedBag(FrameSink):
                 offered_qos_profiles=self._qos.get(topic, []))
         self._writer.write(self._outputs[topic], time_ns,
                            self._types.serialize_cdr(message, type_name))
+
+
+def of_camera(topic: str, camera: str) -> str:
+    """
+    Return a topic as the live node names it for one of its cameras.
+
+    :param topic: of a node whose camera has no name
+    :param camera: its name, or nothing
+    """
+    return f'{NODE}/{camera}{topic[len(NODE):]}' if camera else topic

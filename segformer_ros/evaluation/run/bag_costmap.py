@@ -3,7 +3,7 @@
 """The costmap of a recording, and how far it agrees with depth or with a reference grid."""
 
 import math
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
@@ -12,6 +12,7 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import pipeline as costmap_pipeline
+from segformer_ros.costmap import point_cloud
 from segformer_ros.costmap.camera_input import CameraInput
 from segformer_ros.costmap.camera_input import is_rectified
 from segformer_ros.costmap.geometry import registration
@@ -29,7 +30,7 @@ from segformer_ros.evaluation.run.grid_frames import Contacts
 from segformer_ros.evaluation.run.grid_frames import GridFrames
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.sources import bag_scene
-from segformer_ros.evaluation.sources.bag_files import BagPart
+from segformer_ros.evaluation.sources.bag_source import RecordedSource
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.topic_choice import camera_info_topic
 from segformer_ros.model.classes import ClassTable
@@ -38,17 +39,34 @@ from segformer_ros.segmentation.segmenter import Segmentation
 CAMERA = 'camera'
 
 
+class CameraOptions(NamedTuple):
+    """
+    How one camera serves the costmap.
+
+    ``name``, ``mount``, ``rectified`` and ``self_mask`` are those of the live node's camera.
+    ``topic`` is that of its images, empty for an only one. ``camera_info`` is a topic, empty for
+    the one beside the image; ``depth_in`` one that the costmap is made of, empty for none.
+    """
+
+    name: str = CAMERA
+    topic: str = ''
+    mount: Mount = Mount()
+    rectified: str = 'auto'
+    self_mask: str = ''
+    camera_info: str = ''
+    depth_in: str = ''
+
+
 class CostmapOptions(NamedTuple):
     """
     How the costmap is made; the numbers are the live node's defaults.
 
     ``profile`` is a name or path for ``load_cost_table``. ``frames`` has the plane z = 0 of its
     ground frame on the floor; where the other one is the same frame, every image stands for
-    itself. ``mount``, ``rectified`` and ``self_mask`` are those of the live node's camera.
-    ``camera_info`` is a topic, empty for the one beside the image. ``depth_in`` and ``range`` are
-    topics that the costmap is made of, empty for none. The grid is compared with the
-    heights in ``depth``, a topic of registered depth images, or in ``cloud``, one of a lidar's
-    PointCloud2, or with ``reference``, a topic of OccupancyGrids.
+    itself. ``cameras`` are all that the grid is made of. ``range`` is a topic that the height is
+    taken from, empty for none. The grid is compared with the heights in ``depth``, a topic of
+    registered depth images, or in ``cloud``, one of a lidar's PointCloud2, or with ``reference``,
+    a topic of OccupancyGrids.
     ``by_clock``: the time at which an image was recorded is the clock's, which stamps are
     compared with and by which the grid fades, as in the live node; else its stamp is.
     """
@@ -56,11 +74,7 @@ class CostmapOptions(NamedTuple):
     profile: str
     frames: Frames = Frames()
     settings: CostmapSettings = CostmapSettings()
-    mount: Mount = Mount()
-    rectified: str = 'auto'
-    self_mask: str = ''
-    camera_info: str = ''
-    depth_in: str = ''
+    cameras: Tuple[CameraOptions, ...] = (CameraOptions(),)
     range: str = ''
     depth: str = ''
     reference: str = ''
@@ -73,23 +87,25 @@ class CostmapOptions(NamedTuple):
         return bool(self.depth or self.reference or self.cloud)
 
 
+class _Camera(NamedTuple):
+    input: CameraInput
+    info_topic: str
+
+
 class BagCostmap(FrameSink):
     """
-    Makes the grid of one camera in one file.
+    Makes the grid of the cameras in one file.
 
     ``bag`` is what the grids are written into, if anything; it must get each frame first.
 
     :param options: how
-    :param part: the file
-    :param all_parts: of the recording
-    :param topic: of the camera's images
+    :param source: of the frames
     :param classes: of the masks
-    :param name: of the source, for the report
     :raises ConfigurationError: no such cost profile, or classes that it does not know
     """
 
-    def __init__(self, options: CostmapOptions, part: BagPart, all_parts: Sequence[BagPart],
-                 topic: str, classes: ClassTable, name: str) -> None:
+    def __init__(self, options: CostmapOptions, source: RecordedSource,
+                 classes: ClassTable) -> None:
         self.options = options
         self.bag: Optional[AnnotatedBag] = None
         self.counts = grid_agreement.GridCounts()
@@ -98,17 +114,22 @@ class BagCostmap(FrameSink):
             options.settings, cost_table.load_cost_table(options.profile, classes))
         # Nothing is waited for here: what comes with an image is read before it.
         self._frames = options.frames._replace(transform_tolerance=0.0)
+        by_topic = {each.topic: each for each in options.cameras}
+        cameras = {topic: by_topic.get(topic, options.cameras[0]) for topic in source.cameras}
+        infos = {topic: each.camera_info or camera_info_topic(topic)
+                 for topic, each in cameras.items()}
         topics = bag_scene.SceneTopics(
-            options.camera_info or camera_info_topic(topic), options.depth, options.reference,
-            options.cloud, options.depth_in, options.range)
+            tuple(infos.values()), options.depth, options.reference, options.cloud,
+            tuple(each.depth_in for each in cameras.values() if each.depth_in), options.range)
         self._scene = bag_scene.BagScene(
-            part, all_parts, topics,
+            source.part, source.all_parts, topics,
             max(bag_scene.LOOK_AHEAD, options.frames.transform_tolerance))
-        self._camera = CameraInput(
-            CAMERA, options.mount, is_rectified(options.rectified, topic), options.self_mask,
-            self._scene.depth_in if options.depth_in else None, topics.camera_info)
+        self._cameras = {topic: _Camera(CameraInput(
+            each.name, each.mount, is_rectified(each.rectified, topic), each.self_mask,
+            self._scene.depths_in.get(each.depth_in), infos[topic]), infos[topic])
+            for topic, each in cameras.items()}
         self._last_time = -math.inf
-        self._frames_kept = GridFrames(name, classes.palette())
+        self._frames_kept = GridFrames(source.name, classes.palette())
 
     def add(self, frame: Frame, segmentation: Segmentation) -> None:
         """Take one frame."""
@@ -157,16 +178,17 @@ class BagCostmap(FrameSink):
         clock = bag_scene.seconds_of(received_ns) if self.options.by_clock else None
         self._scene.advance(received_ns)
         self._pipeline.check_stamp(bag_scene.seconds_of(stamp_ns), clock)
-        located = self._camera.locate(frame.frame_id, stamp_ns, self._scene.camera_poses,
-                                      self._frames)
-        view = self._camera.view(segmentation.mask, segmentation.confidence,
-                                 self._scene.camera_info, stamp_ns, located, self._pipeline)
+        camera, info_topic = self._cameras[frame.topic]
+        located = camera.locate(frame.frame_id, stamp_ns, self._scene.camera_poses, self._frames)
+        view = camera.view(segmentation.mask, segmentation.confidence,
+                           self._scene.camera_infos.get(info_topic), stamp_ns, located,
+                           self._pipeline)
         now = view.stamp if clock is None else clock
         if now < self._last_time:
             # Time that goes back clears what was seen before it, and not this frame too.
             self._pipeline.occupancy(now)
         self._last_time = now
-        self._pipeline.process(CAMERA, view, clock, located.frames.has_odometry)
+        self._pipeline.process(camera.name, view, clock, located.frames.has_odometry)
         return view, self._pipeline.occupancy(now)
 
     def count(self, totals: Totals) -> None:
@@ -247,12 +269,12 @@ class BagCostmap(FrameSink):
         if message is None:
             raise InvalidInputError(
                 'No cloud for the image', expected=f'one on {self.options.cloud} within '
-                f'{1e-6 * bag_scene.CLOUD_SLOP_NS:.0f} ms')
+                f'{1e-6 * point_cloud.CLOUD_SLOP_NS:.0f} ms')
         odom_from_cloud = self._scene.poses.lookup(
             self.options.frames.odom_frame, message.header.frame_id,
             bag_scene.seconds_of(stamp_to_nanoseconds(message.header.stamp)))
         matrix = inverse(pose.odom_from_ground.dot(pose.ground_from_camera)).dot(odom_from_cloud)
-        return bag_scene.points_of_cloud(message).dot(matrix[:3, :3].T) + matrix[:3, 3]
+        return point_cloud.points_of_cloud(message).dot(matrix[:3, :3].T) + matrix[:3, 3]
 
 
 def sampled_grid(message: Any, geometry: GridGeometry, frame_id: str) -> arrays.Int8:

@@ -14,7 +14,7 @@ from segformer_ros.evaluation.run.network import Network
 from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.evaluation.run.sinks import FrameSink
 from segformer_ros.evaluation.run.sinks import MaskFolder
-from segformer_ros.evaluation.sources.bag_source import BagSource
+from segformer_ros.evaluation.sources.bag_source import RecordedSource
 from segformer_ros.evaluation.sources.frames import Frame
 from segformer_ros.evaluation.sources.frames import FrameSource
 from segformer_ros.model.classes import ClassTable
@@ -131,12 +131,14 @@ def make_sinks(job: Job, source: FrameSource, classes: ClassTable) -> List[Frame
     """
     sinks: List[FrameSink] = []
     if job.save_masks is not None:
-        sinks.append(MaskFolder(job.save_masks, source.group))
-    if not isinstance(source, BagSource):
+        sinks.append(MaskFolder(
+            job.save_masks, source.group,
+            source.mask_groups() if isinstance(source, RecordedSource) else {}))
+    if not isinstance(source, RecordedSource):
         return sinks
     # The costmap comes first: no recording is begun for a profile that cannot be used.
     costmap = job.costmap and bag_costmap.BagCostmap(
-        job.costmap, source.part, source.all_parts, source.topic, classes, source.name)
+        job.costmap, source, classes)
     if job.write_bag is not None:
         bag = AnnotatedBag(job.write_bag, source, classes.palette())
         sinks.append(bag)

@@ -11,11 +11,11 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.inference.base.backend import Backend
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.model import verdicts
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.optimize.resize import at_size
 from segformer_ros.model.spec import ModelSpec
-from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.segmentation.segmenter import Segmenter
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 
@@ -36,8 +36,8 @@ class NetworkChoice(NamedTuple):
 
     ``model`` is a name of the catalogue or a path, ``spec_path`` its specification where it
     does not lie beside it. ``threads`` 0 leaves the number to the backend. ``precision`` is
-    fp16 or fp32, for TensorRT. ``graph`` is one of :data:`GRAPHS`. ``input_size_wh`` None keeps
-    that of the model.
+    fp16, fp32 or int8, for TensorRT. ``graph`` is one of :data:`GRAPHS`. ``input_size_wh`` None
+    keeps that of the model.
     """
 
     model: str
@@ -71,7 +71,7 @@ class Network:
                 raise ConfigurationError('Unknown ' + what, got=repr(value),
                                          expected=' or '.join(known))
         self.choice = choice
-        found = resolve_model(choice.model, choice.spec_path)
+        found = verdicts.resolve_judged(choice.model, choice.spec_path)
         sized = at_size(found.onnx_path, found.spec, choice.input_size_wh)
         self.spec = sized.spec
         self.classes: ClassTable = load_class_table(found.spec.classes)

@@ -3,7 +3,7 @@
 """Send every frame of a source through a network and count what comes out."""
 
 import math
-from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence,
+from typing import (Any, Callable, Dict, IO, List, NamedTuple, Optional, Sequence, Tuple,
                     Union)
 
 import numpy as np
@@ -29,10 +29,12 @@ class RunSettings(NamedTuple):
     """
     What is measured.
 
-    ``rotate`` is that of the camera, as in the live node. ``worst`` frames are kept as pictures.
+    ``rotate`` is that of the camera, as in the live node; ``rotations`` are (topic, degrees) of
+    those cameras that differ. ``worst`` frames are kept as pictures.
     """
 
     rotate: int = 0
+    rotations: Tuple[Tuple[str, int], ...] = ()
     with_boundary: bool = True
     worst: int = 6
 
@@ -66,6 +68,7 @@ class SourceRunner:
         self._settings = settings
         self._reference = reference
         self._sinks = sinks
+        self._rotations = dict(settings.rotations)
 
     def run(self, source: source_frames.FrameSource, records_path: str,
             on_frame: Callable[[], None] = lambda: None) -> SourceResult:
@@ -79,18 +82,26 @@ class SourceRunner:
         meter = UsageMeter()
         num_classes = len(self._label_map.truth)
         totals = Totals(num_classes, self._settings.with_boundary)
-        consistency = TemporalConsistencyMeter(num_classes)
+        # Of each camera by itself.
+        meters: Dict[str, TemporalConsistencyMeter] = {}
         worst = WorstFrames(self._settings.worst, self._label_map.truth.palette())
         try:
             with open(records_path, 'w', encoding='utf-8') as records:
                 for item in source.frames():
-                    left_out = item if isinstance(item, source_frames.LeftOut) else self._add(
-                        source, item, totals, consistency, worst, records)
+                    left_out: Optional[source_frames.LeftOut]
+                    if isinstance(item, source_frames.LeftOut):
+                        left_out, broken = item, list(meters.values())
+                    else:
+                        broken = [meters.setdefault(item.topic,
+                                                    TemporalConsistencyMeter(num_classes))]
+                        left_out = self._add(source, item, totals, broken[0], worst, records)
                     if left_out is not None:
                         totals.leave_out(left_out)
-                        consistency.skip()
+                        for consistency in broken:
+                            consistency.skip()
                     on_frame()
-            totals.consistency = consistency.counts
+            for consistency in meters.values():
+                totals.consistency.merge(consistency.counts)
             for sink in self._sinks:
                 sink.count(totals)
         finally:
@@ -103,7 +114,7 @@ class SourceRunner:
              consistency: TemporalConsistencyMeter, worst: WorstFrames,
              records: IO[str]) -> Optional[source_frames.LeftOut]:
         try:
-            segmentation = self._segmenter.segment(frame.image, self._settings.rotate)
+            segmentation = self._segmenter.segment(frame.image, self._rotation(frame))
         except InvalidInputError as error:
             return source_frames.LeftOut(f'{source.name} #{frame.position}',
                                          source_frames.BAD_IMAGE, str(error))
@@ -129,10 +140,13 @@ class SourceRunner:
             sink.add(frame, segmentation)
         return None
 
+    def _rotation(self, frame: source_frames.Frame) -> int:
+        return self._rotations.get(frame.topic, self._settings.rotate)
+
     def _truth(self, frame: source_frames.Frame
                ) -> Union[arrays.UInt8, source_frames.LeftOut, None]:
         if self._reference is not None:
-            other = self._reference.segment(frame.image, self._settings.rotate,
+            other = self._reference.segment(frame.image, self._rotation(frame),
                                             with_confidence=False)
             return self._label_map.predicted(other.mask)
         if frame.labels is None:

@@ -3,21 +3,21 @@
 """Where each frame's mask may go besides the counts."""
 
 import os
+from typing import Dict, Optional
 
 from PIL import Image
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.metrics.totals import Totals
-from segformer_ros.evaluation.sources.frames import Frame
-from segformer_ros.evaluation.sources.frames import path_below
+from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.segmentation.segmenter import Segmentation
 
 
 class FrameSink:
     """Takes the result of each evaluated frame of one source."""
 
-    def add(self, frame: Frame, segmentation: Segmentation) -> None:
+    def add(self, frame: source_frames.Frame, segmentation: Segmentation) -> None:
         """Take one frame; the arrays may be kept."""
         raise NotImplementedError
 
@@ -36,27 +36,33 @@ class MaskFolder(FrameSink):
 
     :param root: a folder is made in it for the group
     :param group: of the source
+    :param groups: of the topics in it that have others
     """
 
-    def __init__(self, root: str, group: str) -> None:
-        self._folder = path_below(root, group)
+    def __init__(self, root: str, group: str, groups: Optional[Dict[str, str]] = None) -> None:
+        self._folder = source_frames.path_below(root, group)
+        self._folders = {topic: source_frames.path_below(root, each)
+                         for topic, each in (groups or {}).items()}
         try:
-            os.makedirs(self._folder, exist_ok=True)
+            for folder in set(self._folders.values()) or {self._folder}:
+                os.makedirs(folder, exist_ok=True)
         except OSError as error:
             raise ConfigurationError('Folder for masks cannot be made', got=error) from error
 
-    def add(self, frame: Frame, segmentation: Segmentation) -> None:
+    def add(self, frame: source_frames.Frame, segmentation: Segmentation) -> None:
         """Write one mask."""
-        stem = frame.name if frame.stamp_ns is not None else os.path.splitext(frame.name)[0]
-        self.write(stem, segmentation.mask)
+        stem = os.path.splitext(frame.name)[0] if frame.stamp_ns is None else \
+            source_frames.stamp_text(frame.stamp_ns)
+        self.write(stem, segmentation.mask, frame.topic)
 
-    def write(self, stem: str, mask: arrays.UInt8) -> None:
+    def write(self, stem: str, mask: arrays.UInt8, topic: str = '') -> None:
         """
         Write one mask.
 
-        :param stem: of its file; :func:`stamp_text` of an image of a recording
+        :param stem: of its file; :func:`source_frames.stamp_text` of an image of a recording
         :param mask: (H, W) uint8 class ids
+        :param topic: of its image
         """
-        path = os.path.join(self._folder, *(stem + '.png').split('/'))
+        path = os.path.join(self._folders.get(topic, self._folder), *(stem + '.png').split('/'))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Image.fromarray(mask).save(path)

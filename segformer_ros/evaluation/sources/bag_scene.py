@@ -7,7 +7,6 @@ import contextlib
 import math
 from typing import Any, Dict, Generator, NamedTuple, Optional, Sequence, Tuple
 
-import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.time import NANOSECONDS
@@ -15,9 +14,10 @@ from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.camera_input import DepthImages
 from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry.camera_poses import CameraPoses
-from segformer_ros.costmap.geometry.camera_poses import RangeReading
+from segformer_ros.costmap.geometry.camera_poses import range_reading
 from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
 from segformer_ros.costmap.geometry.transform_buffer import Transforms
+from segformer_ros.costmap.point_cloud import CLOUD_SLOP_NS
 from segformer_ros.costmap.projection.depth_image import depth_of_message
 from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources.bag_files import BagPart
@@ -31,25 +31,23 @@ LOOK_AHEAD = 0.5
 # Depth images that are kept: half a second before its image is read, at 100 Hz and more.
 KEPT_DEPTHS = 64
 
-# Lidar clouds likewise, and nanoseconds between one and its image at most: half a turn.
+# Lidar clouds likewise.
 KEPT_CLOUDS = 16
-CLOUD_SLOP_NS = 50000000
-_POINT_TYPES = {7: 'f4', 8: 'f8'}
 
 
 class SceneTopics(NamedTuple):
     """
     Topics to follow; empty names are not followed.
 
-    ``depth`` and ``cloud`` are taken as true; ``depth_in`` and ``range`` are what the live node
-    makes its costmap of.
+    ``camera_infos`` are of one camera or of several. ``depth`` and ``cloud`` are taken as true;
+    ``depths_in`` and ``range`` are what the live node makes its costmap of.
     """
 
-    camera_info: str
+    camera_infos: Tuple[str, ...]
     depth: str = ''
     grid: str = ''
     cloud: str = ''
-    depth_in: str = ''
+    depths_in: Tuple[str, ...] = ()
     range: str = ''
 
 
@@ -92,7 +90,8 @@ class BagScene:
     :raises InvalidInputError: the file cannot be opened
 
     ``problem`` tells the first message that could not be read; the others are still taken.
-    ``depth_in`` are the depth images that the live node would use.
+    ``camera_infos`` are the newest ones by topic; ``depths_in`` by topic the depth images that
+    the live node would use.
     """
 
     def __init__(self, part: BagPart, all_parts: Sequence[BagPart], topics: SceneTopics,
@@ -106,8 +105,9 @@ class BagScene:
         self.poses = TransformBuffer()
         self.camera_poses = CameraPoses(RecordedTransforms(self.poses),
                                         range_topic=topics.range)
-        self.depth_in = DepthImages(topics.depth_in, self._times * KEPT_DEPTHS)
-        self.camera_info: Optional[Any] = None
+        self.depths_in = {topic: DepthImages(topic, self._times * KEPT_DEPTHS)
+                          for topic in topics.depths_in}
+        self.camera_infos: Dict[str, Any] = {}
         self.grid: Optional[Any] = None
         self._depths: Dict[int, Any] = collections.OrderedDict()
         self._clouds: Dict[int, Any] = collections.OrderedDict()
@@ -157,7 +157,9 @@ class BagScene:
             else self._clouds[nearest]
 
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
-        topics = sorted({TF, TF_STATIC, *self._topics} - {''})
+        told = self._topics
+        topics = sorted({TF, TF_STATIC, told.depth, told.grid, told.cloud, told.range,
+                         *told.camera_infos, *told.depths_in} - {''})
         messages = self._reader.messages(topics)
         while True:
             try:
@@ -189,14 +191,12 @@ class BagScene:
                     # As the live node: the other entries are still taken.
                     self.problem = self.problem or str(error)
             return
-        if topic == self._topics.depth_in:
-            self.depth_in.add(message)
+        if topic in self.depths_in:
+            self.depths_in[topic].add(message)
         if topic == self._topics.range:
-            self.camera_poses.add_range(RangeReading(
-                message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
-                (message.min_range, message.max_range)))
-        elif topic == self._topics.camera_info:
-            self.camera_info = message
+            self.camera_poses.add_range(range_reading(message))
+        elif topic in self._topics.camera_infos:
+            self.camera_infos[topic] = message
         elif topic == self._topics.grid:
             self.grid = message
         elif topic == self._topics.depth:
@@ -207,35 +207,6 @@ class BagScene:
             self._clouds[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._clouds) > self._times * KEPT_CLOUDS:
                 self._clouds.pop(next(iter(self._clouds)))
-
-
-def points_of_cloud(message: Any) -> arrays.Float64:
-    """
-    Return the points of a PointCloud2 message.
-
-    :param message: with the fields of the ROS type
-    :return: (N, 3) metres; points that are not finite are left out
-    :raises InvalidInputError: no x, y, z of FLOAT32 or FLOAT64, or data that do not fit
-    """
-    by_name = {field.name: field for field in message.fields}
-    order = '>' if message.is_bigendian else '<'
-    if any(axis not in by_name or by_name[axis].datatype not in _POINT_TYPES for axis in 'xyz'):
-        raise InvalidInputError('Not a point cloud', got=', '.join(by_name) or 'no fields',
-                                expected='x, y, z of FLOAT32 or FLOAT64')
-    dtype = np.dtype({
-        'names': ['x', 'y', 'z'], 'offsets': [by_name[axis].offset for axis in 'xyz'],
-        'formats': [order + _POINT_TYPES[by_name[axis].datatype] for axis in 'xyz'],
-        'itemsize': message.point_step})
-    length = message.row_step * message.height
-    data = np.asarray(message.data, np.uint8)
-    if len(data) < length or message.row_step < message.width * message.point_step:
-        raise InvalidInputError('Point cloud too short', got=f'{len(data)} bytes',
-                                expected=f'{message.height} rows of {message.row_step} bytes')
-    rows = data[:length].reshape(message.height, message.row_step)
-    rows = np.ascontiguousarray(rows[:, :message.width * message.point_step])
-    records = rows.reshape(-1).view(dtype)
-    points = np.stack([records[axis].astype(np.float64) for axis in 'xyz'], axis=1)
-    return points[np.isfinite(points).all(axis=1)]
 
 
 def seconds_of(time_ns: int) -> float:

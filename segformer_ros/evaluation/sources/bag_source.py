@@ -29,7 +29,30 @@ class _Image(NamedTuple):
     message: Any
 
 
-class BagSource(source_frames.FrameSource):
+class RecordedSource(source_frames.FrameSource):
+    """
+    Images in one file of a recording.
+
+    :param name: for reports
+    :param group: the recording, and its camera where each has a source of its own
+    :param part: the file
+    :param all_parts: of the recording
+    :param cameras: their names by the topic of their images; an only one has none
+    """
+
+    def __init__(self, name: str, group: str, part: BagPart, all_parts: Sequence[BagPart],
+                 cameras: Dict[str, str]) -> None:
+        super().__init__(name, group, consecutive=True)
+        self.part = part
+        self.all_parts = tuple(all_parts)
+        self.cameras = cameras
+
+    def mask_groups(self) -> Dict[str, str]:
+        """Return the group of each topic's masks."""
+        return dict.fromkeys(self.cameras, self.group)
+
+
+class BagSource(RecordedSource):
     """
     One topic of one file.
 
@@ -48,10 +71,8 @@ class BagSource(source_frames.FrameSource):
                  labels: Optional[LabelFolder] = None, label_topic: Optional[str] = None,
                  first_position: int = 0, expected: Optional[int] = None,
                  all_parts: Sequence[BagPart] = ()) -> None:
-        super().__init__(name, group, consecutive=True)
-        self.part = part
+        super().__init__(name, group, part, tuple(all_parts) or (part,), {topic: ''})
         self.topic = topic
-        self.all_parts = tuple(all_parts) or (part,)
         self._labels = labels
         self._label_topic = label_topic
         self._first_position = first_position
@@ -63,21 +84,27 @@ class BagSource(source_frames.FrameSource):
 
     def frames(self) -> Iterator[Union[source_frames.Frame, source_frames.LeftOut]]:
         """Read the file from its beginning."""
-        seen = 0
+        return (item for _, item in self.timed_frames())
+
+    def timed_frames(self) -> Iterator[
+            Tuple[int, Union[source_frames.Frame, source_frames.LeftOut]]]:
+        """Yield (nanoseconds at which it was received, item); what is lost has the last time."""
+        seen = last = 0
         problem = None
         try:
             with bag_reader.BagPartReader(self.part) as reader:
                 problem = reader.problem
                 for image, labels in self._with_labels(self._records(reader)):
                     seen += 1
-                    yield self._frame(image, labels)
+                    last = image.received_ns
+                    yield last, self._frame(image, labels)
         except InvalidInputError as error:
             problem = str(error)
         missing = max(0, (self._expected or 0) - seen)
         if problem is not None:
-            yield source_frames.LeftOut(self.name, source_frames.LOST, problem, missing)
+            yield last, source_frames.LeftOut(self.name, source_frames.LOST, problem, missing)
         elif missing:
-            yield source_frames.LeftOut(
+            yield last, source_frames.LeftOut(
                 self.name, source_frames.LOST,
                 f'{missing} of {self._expected} images are not in the file', missing)
 
@@ -134,7 +161,7 @@ class BagSource(source_frames.FrameSource):
                                              f'no labels for the image of {stamp}')
         return source_frames.Frame(image.position, stamp, image.stamp_ns, rgb, labels,
                                    decode_seconds, image.message.header.frame_id,
-                                   image.received_ns)
+                                   image.received_ns, self.topic)
 
     def _find_labels(self, image: _Image, message: Optional[Any]) -> Optional[arrays.UInt8]:
         if self._labels is None:

@@ -27,7 +27,7 @@ class Frame(NamedTuple):
     ``stamp_ns`` is that of the header; None in data sets. ``image`` is (H, W, 3) RGB,
     ``labels`` (H, W) label values as they are stored. ``decode_seconds`` is the time from the
     stored bytes to ``image``. ``frame_id`` is that of the header, ``received_ns`` the time at
-    which the recorder got it.
+    which the recorder got it on ``topic``.
     """
 
     position: int
@@ -38,6 +38,7 @@ class Frame(NamedTuple):
     decode_seconds: float
     frame_id: str = ''
     received_ns: Optional[int] = None
+    topic: str = ''
 
 
 class LeftOut(NamedTuple):
@@ -55,7 +56,7 @@ class LeftOut(NamedTuple):
 
 class FrameSource(abc.ABC):
     """
-    One camera in one file, or a slice of a data set. Can be pickled; opens nothing before use.
+    Cameras in one file, or a slice of a data set. Can be pickled; opens nothing before use.
 
     :param name: for reports; unique among the sources of one evaluation
     :param group: the recording and camera, or data set, that this is a part of; masks and label

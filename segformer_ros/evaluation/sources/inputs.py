@@ -10,6 +10,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.sources import frames as source_frames
 from segformer_ros.evaluation.sources import label_folder
+from segformer_ros.evaluation.sources.bag_cameras import BagCameras
 from segformer_ros.evaluation.sources.bag_files import Bag
 from segformer_ros.evaluation.sources.bag_files import find_bags
 from segformer_ros.evaluation.sources.bag_reader import BagPartReader
@@ -24,12 +25,15 @@ class InputOptions(NamedTuple):
     """
     How inputs are read.
 
-    ``topics`` are names or patterns, empty for the one camera. ``labels`` is a folder of PNG
+    ``topics`` are names or patterns, empty for the one camera. ``cameras`` are (name, topic)
+    of all that are evaluated as one source, in the order of their images; empty for a source of
+    each. ``labels`` is a folder of PNG
     files; with several bags it may hold a folder for each. ``label_topic`` is a topic of mono8
     labels. ``wants_labels`` leaves out photos without any. ``split`` is that of a data set.
     """
 
     topics: Tuple[str, ...] = ()
+    cameras: Tuple[Tuple[str, str], ...] = ()
     labels: Optional[str] = None
     label_match: str = label_folder.AUTO
     label_list: Optional[str] = None
@@ -54,7 +58,9 @@ def find_inputs(paths: Sequence[str], options: InputOptions) -> source_frames.In
                 _add_bag(inputs, bag, options)
             continue
         name = os.path.basename(os.path.abspath(path))
-        photos = find_photos(path, options.split, _label_path(options, name))
+        notes: List[str] = []
+        photos = find_photos(path, options.split, _label_path(options, name), notes)
+        inputs.notes.extend(f'{name}: {note}' for note in notes)
         if not photos:
             raise ConfigurationError(
                 'Nothing to evaluate', got=path,
@@ -89,8 +95,8 @@ def _add_sources(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) 
             with BagPartReader(part) as reader:
                 topics = reader.topics()
                 cameras = cameras or [_Camera(topic, bag, options) for topic in choose_topics(
-                    topics, options.topics, options.label_topic,
-                    functools.partial(first_encoding, reader))]
+                    topics, [topic for _, topic in options.cameras] or options.topics,
+                    options.label_topic, functools.partial(first_encoding, reader))]
                 is_cut = reader.problem is not None
         except InvalidInputError as error:
             inputs.left_out.append(
@@ -98,6 +104,7 @@ def _add_sources(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) 
             order_is_lost = True
             continue
         counts = {topic.name: topic.messages for topic in topics}
+        found: Dict[str, BagSource] = {}
         for camera in cameras:
             if camera.topic not in counts:
                 continue
@@ -110,12 +117,21 @@ def _add_sources(inputs: source_frames.Inputs, bag: Bag, options: InputOptions) 
             expected = counts[camera.topic]
             if len(bag.parts) == 1:
                 expected = bag.expected.get(camera.topic, expected)
-            inputs.sources.append(BagSource(
-                name if len(cameras) == 1 else name + camera.topic,
-                bag.name if len(cameras) == 1 else bag.name + camera.topic, part, camera.topic,
-                camera.labels, options.label_topic, camera.images, expected, bag.parts))
+            is_alone = len(cameras) == 1 and not options.cameras
+            found[camera.topic] = BagSource(
+                name if is_alone else name + camera.topic,
+                bag.name if is_alone else bag.name + camera.topic, part, camera.topic,
+                camera.labels, options.label_topic, camera.images, expected, bag.parts)
             camera.images += counts[camera.topic]
+        if options.cameras and found:
+            inputs.sources.append(BagCameras(name, bag.name, {
+                camera: found[topic] for camera, topic in options.cameras if topic in found}))
+        elif found:
+            inputs.sources.extend(found.values())
         order_is_lost = order_is_lost or is_cut
+    names = {camera.topic for camera in cameras}
+    inputs.notes.extend(f'{bag.name}: no images of camera {camera} on {topic}'
+                        for camera, topic in options.cameras if cameras and topic not in names)
     for camera in cameras:
         if camera.is_matched_by_order and camera.labels and camera.images != len(camera.labels):
             inputs.notes.append(

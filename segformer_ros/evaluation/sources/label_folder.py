@@ -113,11 +113,14 @@ def read_labels(path: str) -> arrays.UInt8:
     try:
         with Image.open(path) as picture:
             values = np.array(picture)
+            has_alpha = picture.mode in ('LA', 'RGBA', 'La', 'RGBa')
     except PILLOW_ERRORS as error:
         raise InvalidInputError('Label file cannot be read', got=f'{path} ({error})',
                                 expected='a PNG of label values') from error
     if values.ndim == 3:
-        if not (values[..., :3] == values[..., :1]).all():
+        if has_alpha:
+            values = values[..., :-1]
+        if not (values == values[..., :1]).all():
             raise InvalidInputError(
                 'Label file is a coloured picture', got=path, expected='one label value a pixel',
                 remedy='Use the files with ids, not those for looking at.')

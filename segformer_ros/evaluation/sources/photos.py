@@ -3,6 +3,7 @@
 """Folders of photos with label PNGs: ADE20K, Cityscapes, or one's own."""
 
 import os
+import re
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -17,6 +18,9 @@ PHOTOS = ('.jpg', '.jpeg', '.png')
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _PNG_DEPTH_AT = 24
 """Bytes before the number of bits of a sample: magic, length, IHDR, width and height."""
+
+# What is written before or after a photo's name for the depth image that belongs to it.
+_COMPANION = re.compile(r'^(depth|disp|disparity)[_-]|[_-](depth|disp|disparity)$', re.IGNORECASE)
 
 # Photos of one task; fixed, so that the report does not depend on the number of workers.
 SLICE = 250
@@ -76,7 +80,12 @@ class PhotoSource(source_frames.FrameSource):
                 with open(photo.path, 'rb') as stream:
                     # The stored pixels, whatever EXIF says: labels are drawn on those.
                     image = compressed_to_rgb(_Encoded(stream.read(), photo.name))
-            except (OSError, InvalidInputError) as error:
+            except InvalidInputError as error:
+                # Its remedy is one for messages of a camera.
+                text = str(InvalidInputError(error.problem, error.got, error.expected))
+                yield source_frames.LeftOut(photo.name, source_frames.BAD_IMAGE, text)
+                continue
+            except OSError as error:
                 yield source_frames.LeftOut(photo.name, source_frames.BAD_IMAGE, str(error))
                 continue
             decode_seconds = time.perf_counter() - started
@@ -94,7 +103,8 @@ class PhotoSource(source_frames.FrameSource):
             yield source_frames.Frame(position, photo.name, None, image, labels, decode_seconds)
 
 
-def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[Photo]:
+def find_photos(folder: str, split: str, labels: Optional[str] = None,
+                notes: Optional[List[str]] = None) -> List[Photo]:
     """
     Return the photos of a data set, sorted by name.
 
@@ -104,22 +114,28 @@ def find_photos(folder: str, split: str, labels: Optional[str] = None) -> List[P
 
     :param folder: of the data set, or a single photo
     :param split: ``validation``, ``val``, ...
-    :param labels: folder of the labels where no known layout has them
+    :param labels: folder of the labels where no known layout has them; of a single photo it may
+        be the file
+    :param notes: takes what was left out
     :return: possibly none
-    :raises ConfigurationError: the folder of labels does not exist
+    :raises ConfigurationError: the labels do not exist
     """
     if os.path.isfile(folder):
         return _single(folder, labels)
     if labels is not None:
         if not os.path.isdir(labels):
             raise ConfigurationError('Label folder not found', got=labels)
-        return _paired(folder, labels, '', '.png')
+        # Labels in the data set's own folder: its photos are beside them.
+        images = os.path.join(folder, LAYOUTS[-1][0])
+        inside = os.path.realpath(labels).startswith(os.path.join(os.path.realpath(folder), ''))
+        return _paired(images if inside and os.path.isdir(images) else folder, labels, '', '.png',
+                       notes)
     for images, annotations, image_end, label_end in LAYOUTS:
         image_folder = os.path.join(folder, *images.format(split=split).split('/'))
         label_folder = os.path.join(folder, *annotations.format(split=split).split('/'))
         if os.path.isdir(image_folder) and os.path.isdir(label_folder):
-            return _paired(image_folder, label_folder, image_end, label_end)
-    return _paired(folder, folder, '', '.png')
+            return _paired(image_folder, label_folder, image_end, label_end, notes)
+    return _paired(folder, folder, '', '.png', notes)
 
 
 def sources_of_photos(name: str, photos: Sequence[Photo],
@@ -140,8 +156,12 @@ def sources_of_photos(name: str, photos: Sequence[Photo],
 def _single(path: str, labels: Optional[str]) -> List[Photo]:
     if not path.lower().endswith(PHOTOS):
         return []
+    if labels is not None and not os.path.exists(labels):
+        raise ConfigurationError('Labels not found', got=labels,
+                                 expected='a folder, or the PNG file of the photo')
     stem = os.path.splitext(os.path.basename(path))[0]
-    label_path = os.path.join(labels or os.path.dirname(path), stem + '.png')
+    label_path = labels if labels is not None and os.path.isfile(labels) else os.path.join(
+        labels or os.path.dirname(path), stem + '.png')
     has_labels = os.path.isfile(label_path) and not os.path.samefile(label_path, path)
     return [Photo(os.path.basename(path), path, label_path if has_labels else None)]
 
@@ -158,16 +178,31 @@ def _is_photo(path: str) -> bool:
     return not start.startswith(_PNG_MAGIC) or start[_PNG_DEPTH_AT:] != b'\x10'
 
 
-def _paired(images: str, labels: str, image_end: str, label_end: str) -> List[Photo]:
+def _photo_of(name: str) -> Optional[str]:
+    """Return the stem of the photo beside which a file with such a name lies, None if none."""
+    folder, stem = os.path.split(os.path.splitext(name)[0])
+    rest = _COMPANION.sub('', stem)
+    return os.path.join(folder, rest) if rest and rest != stem else None
+
+
+def _paired(images: str, labels: str, image_end: str, label_end: str,
+            notes: Optional[List[str]] = None) -> List[Photo]:
     label_paths = {name[:-len(label_end)]: path for name, path in _files(labels, label_end)}
     chosen: Dict[str, Tuple[str, str]] = {}
-    for name, path in _files(images, image_end or PHOTOS):
-        if not _is_photo(path):
+    files = _files(images, image_end or PHOTOS)
+    stems = {os.path.splitext(name)[0] for name, _ in files}
+    left_out = []
+    for name, path in files:
+        if not _is_photo(path) or (name.lower().endswith('.png') and _photo_of(name) in stems):
+            left_out.append(name)
             continue
         stem = name[:-len(image_end)] if image_end else os.path.splitext(name)[0]
         # One folder for both: the PNG beside a JPEG of the same name is its label.
         if stem not in chosen or chosen[stem][1] == label_paths.get(stem):
             chosen[stem] = (name, path)
+    if left_out and notes is not None:
+        notes.append(f'{len(left_out)} PNG files are left out as depth images, by their 16 bits '
+                     f'or the name of the photo beside them; the first: {left_out[0]}')
     return [Photo(name, path, label_paths.get(stem) if label_paths.get(stem) != path else None)
             for stem, (name, path) in sorted(chosen.items())]
 

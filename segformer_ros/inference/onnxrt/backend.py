@@ -9,6 +9,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.common.machine import usable_processors
 from segformer_ros.common.telemetry import import_onnxruntime
 from segformer_ros.common.text import one_line
@@ -57,6 +58,7 @@ class OnnxruntimeBackend(backend.Backend):
         self._spinning = spinning
         self._providers = list(providers)
         self._provider_options = [dict(options) for options in provider_options]
+        self._processors = FastProcessors(self._threads)
         self._session: Any = None
         self._binding: Any = None
         self._output_names: List[str] = []
@@ -64,6 +66,10 @@ class OnnxruntimeBackend(backend.Backend):
         self._buffers: Dict[str, arrays.Array] = {}
 
     def _open(self) -> backend.Opened:
+        with self._processors:
+            return self._open_session()
+
+    def _open_session(self) -> backend.Opened:
         try:
             onnxruntime = import_onnxruntime()
         except ImportError as error:
@@ -80,8 +86,8 @@ class OnnxruntimeBackend(backend.Backend):
         self._output_names = [spec.name for spec in outputs]
         if all(size is not None for spec in inputs for size in spec.shape):
             # The first run allocates and packs weights; no camera frame shall wait for that.
-            self._infer({spec.name: np.zeros([size or 0 for size in spec.shape], spec.dtype)
-                         for spec in inputs})
+            self._run({spec.name: np.zeros([size or 0 for size in spec.shape], spec.dtype)
+                       for spec in inputs})
         return backend.Opened(inputs, outputs, self._describe(onnxruntime.__version__, header))
 
     def _check_providers(self, available: Sequence[str]) -> None:
@@ -127,11 +133,16 @@ class OnnxruntimeBackend(backend.Backend):
             name='onnxruntime', version=version,
             device='cpu' if providers[0] == CPU_PROVIDER else providers[0],
             precision=_precision(header), model_path=self._model_path,
-            details={'providers': ', '.join(providers), 'threads': str(self._threads),
+            details={'providers': ', '.join(providers),
+                     'threads': threads_text(self._threads, self._processors),
                      'spinning': 'yes' if self._spinning else 'no',
                      'opset': str(header.opset)})
 
     def _infer(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
+        with self._processors:
+            return self._run(inputs)
+
+    def _run(self, inputs: Mapping[str, arrays.Array]) -> Dict[str, arrays.Array]:
         shapes = {name: array.shape for name, array in inputs.items()}
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
@@ -170,6 +181,12 @@ def default_threads() -> int:
     """
     cores = usable_processors()
     return cores if cores <= 2 else cores - 1
+
+
+def threads_text(threads: int, processors: FastProcessors) -> str:
+    """Return the number of threads, and the numbers of the cores that they are bound to."""
+    numbers = ', '.join(str(number) for number in sorted(processors.numbers))
+    return f'{threads} on the fast cores {numbers}' if numbers else str(threads)
 
 
 def _precision(header: OnnxHeader) -> str:

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a network with OpenVINO (2023.1 and later)."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+import logging
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import install
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.common.telemetry import import_openvino
 from segformer_ros.common.text import one_line
 from segformer_ros.inference.base import backend
 from segformer_ros.inference.onnxrt.backend import default_threads
+from segformer_ros.inference.onnxrt.backend import threads_text
 from segformer_ros.inference.ov.cache import CompiledModels
 from segformer_ros.inference.ov.cache import StoredModel
 from segformer_ros.model.onnx_file.header import read_onnx_header
@@ -49,6 +52,9 @@ class DeviceSettings(NamedTuple):
         return f'{self.device}.{self.number}' if self.number else self.device
 
 
+# Those of the first use in this process; no core stands for all of them.
+_SEEN_CORES: List[FrozenSet[int]] = []
+_LOGGER = logging.getLogger(__name__)
 DEFAULT_SETTINGS = DeviceSettings()
 
 
@@ -69,6 +75,7 @@ class OpenvinoBackend(backend.Backend):
         self._model_path = model_path
         self._settings = settings
         self._cache = cache
+        self._processors = FastProcessors(self._threads)
         self._openvino: Any = None
         self._compiled: Any = None
         self._requests: List[Any] = []
@@ -82,6 +89,14 @@ class OpenvinoBackend(backend.Backend):
         return self._settings.device != 'CPU'
 
     def _open(self) -> backend.Opened:
+        if self.overlaps:
+            return self._open_compiled()
+        if not _sees_only(self._processors.numbers):
+            self._processors.release()
+        with self._processors:
+            return self._open_compiled()
+
+    def _open_compiled(self) -> backend.Opened:
         try:
             openvino = import_openvino()
         except ImportError as error:
@@ -108,7 +123,8 @@ class OpenvinoBackend(backend.Backend):
             device=self._settings.full_name, precision=self._used_precision(),
             model_path=self._model_path,
             details={'chip': chip, 'compiled': source, 'opset': str(header.opset),
-                     **({} if self.overlaps else {'threads': str(self._threads)})}))
+                     **({} if self.overlaps else {
+                         'threads': threads_text(self._threads, self._processors)})}))
 
     @property
     def _threads(self) -> int:
@@ -139,9 +155,11 @@ class OpenvinoBackend(backend.Backend):
         options: Dict[str, Any] = {'INFERENCE_PRECISION_HINT': _HINTS[self._settings.precision],
                                    'PERFORMANCE_HINT': 'LATENCY'}
         if not self.overlaps:
-            # A pinned thread waits for its core where another process of the robot holds it.
+            # A pinned thread waits for its core where another process of the robot holds it. Of
+            # slow and fast cores it is the only way to have the fast ones: TBB gives its threads
+            # the mask of the process again and again.
             options.update(INFERENCE_NUM_THREADS=self._threads, NUM_STREAMS=1,
-                           ENABLE_CPU_PINNING=False)
+                           ENABLE_CPU_PINNING=bool(self._processors.numbers))
         return options
 
     def _compile(self, core: Any, chip: str) -> Tuple[Any, str]:
@@ -218,6 +236,26 @@ class OpenvinoBackend(backend.Backend):
         self._next = 0
         self._compiled = None
         self._openvino = None
+
+
+def _sees_only(cores: FrozenSet[int]) -> bool:
+    """
+    Return whether OpenVINO chooses among these cores alone.
+
+    It looks once in a process at those that the thread may run on by which it is used first.
+    """
+    if not _SEEN_CORES:
+        _SEEN_CORES.append(frozenset() if cores and _was_used() else cores)
+    if not cores or _SEEN_CORES[0] == cores:
+        return True
+    _LOGGER.info('OpenVINO is not kept on the fast cores: this process used it without that')
+    return False
+
+
+def _was_used() -> bool:
+    """Return whether a device of OpenVINO was loaded by somebody else."""
+    with open('/proc/self/maps', encoding='utf-8', errors='replace') as stream:
+        return any('libopenvino_' in line and '_plugin' in line for line in stream)
 
 
 def is_installed() -> bool:

@@ -14,13 +14,13 @@ import io
 import json
 import logging
 import os
-import platform
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import FileCache
 from segformer_ros.common.file_cache import StorageError
+from segformer_ros.common.machine import machine_identity
 from segformer_ros.model.onnx_file.header import model_digest
 
 FOLDER = 'openvino'
@@ -107,12 +107,12 @@ class CompiledModels:
         :param model_path: an ONNX file
         :param depends_on: what else it depends on, as JSON can hold it
         """
-        key = _digest([model_digest(model_path), platform.machine(), depends_on])
+        key = _digest([model_digest(model_path), machine_identity(), depends_on])
         return StoredModel(self._folder, _name(model_path, 'model', key), key)
 
     def validation(self, model_path: str, depends_on: List[Any]) -> 'StoredValidation':
         """Return where the outcome of a validation is kept; parameters as of ``find``."""
-        key = _digest([model_digest(model_path), platform.machine(), depends_on])
+        key = _digest([model_digest(model_path), machine_identity(), depends_on])
         return StoredValidation(self._folder, _name(model_path, 'validation', key), key)
 
 

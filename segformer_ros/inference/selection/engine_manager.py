@@ -18,7 +18,9 @@ from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.cuda.probe import has_nvidia_hardware
 from segformer_ros.inference.selection.status import CheckResults
 from segformer_ros.inference.selection.status import SelectionSettings
+from segformer_ros.inference.trt import calibration
 from segformer_ros.inference.trt import candidates
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.build_job import EngineJob
@@ -293,19 +295,39 @@ class EngineManager:
             optimized = self._graphs.find(candidates.engine_target(self._api))
             if optimized is None:
                 return
-            tasks = candidates.engine_tasks(candidates.EngineModel(optimized.path, optimized.spec),
-                                            settings.precision, self._api, settings.runtime,
-                                            settings.builder, self._gpu)
+            model = candidates.EngineModel(optimized.path, optimized.spec)
+            tasks = candidates.engine_tasks(
+                model, settings.precision, self._api, settings.runtime, settings.builder,
+                self._gpu, self._find_calibration(model, self._gpu))
             cache = open_cache(settings.cache_root)
             self._candidates = candidates.EngineCandidates(tasks, cache, optimized.spec)
             self._spec = optimized.spec
             if cache.is_temporary:
                 self._results.warn('cache', cache.temporary_because)
-        except (errors.ModelError, StorageError) as error:
+        except (errors.ModelError, errors.BackendError) as error:
             self._api = None
             if settings.backend == 'tensorrt':
                 raise
             self._results.warn('tensorrt', str(error))
+
+    def _find_calibration(self, model: candidates.EngineModel,
+                          gpu: GpuInfo) -> Optional[calibration.Calibration]:
+        """Return what an engine with 8-bit integers is built from, where one may be."""
+        if trt_key.INT8 not in trt_key.wanted_precisions(self._settings.precision):
+            return None
+        try:
+            found = calibration.find_calibration(
+                model.spec, model.path, gpu, self._graphs.original.path, self._settings.rewrite)
+        except (errors.ModelError, errors.BackendError) as error:
+            if self._settings.backend == 'tensorrt':
+                raise
+            self._warn(trt_key.INT8, error)
+            return None
+        if not found.check.passed:
+            self._warn(trt_key.INT8, f'its calibration fails the check: {found.check.reason}')
+            return None
+        self._results.record('calibration', f'calibration {found.sha256[:12]}: {found.check}')
+        return found
 
     def _serve(self, engine: Backend, record: EngineRecord) -> OpenNetwork:
         self.serving = record.name

@@ -44,7 +44,8 @@ class SelectionSettings(NamedTuple):
     """
     What the user may choose.
 
-    ``precision`` is ``fp16`` (mixed, float32 if that fails its check) or ``fp32``. ``provider``
+    ``precision`` is ``fp16`` (mixed, float32 if that fails its check), ``fp32`` or ``int8`` (what
+    ``calibrate_int8`` made, then as ``fp16``). ``provider``
     is onnxruntime's execution provider; empty: the fastest that works. ``openvino_device`` and
     ``openvino_precision`` are those of ``DeviceSettings``. ``rewrite`` lets every
     runtime run the graph that was made for it; False runs the file as it is. Opening waits for

@@ -37,12 +37,15 @@ class EngineTask(NamedTuple):
     """
     What engine is wanted, and for what.
 
+    It is built from ``build_path`` and compared with ``model_path``, which is another file where
+    the former is quantized.
     ``inputs`` have fixed shapes. Class ids are those of ``output_name``, whose channels lie along
     ``class_axis``, by its ``output_kind``.
     """
 
     model_name: str
     model_path: str
+    build_path: str
     inputs: Tuple[TensorSpec, ...]
     output_name: str
     class_axis: int
@@ -265,7 +268,7 @@ class EngineJob:
         key = self._task.key
         timing_cache = trt_key.timing_cache_name(key.tensorrt_version, key.gpu_name)
         return BuildRequest(
-            model_path=self._task.model_path, plan_path=plan_path, precision=key.precision,
+            model_path=self._task.build_path, plan_path=plan_path, precision=key.precision,
             shapes={spec.name: [size or 1 for size in spec.shape]
                     for spec in self._task.inputs},
             tensorrt_module=self._task.runtime.tensorrt_module,

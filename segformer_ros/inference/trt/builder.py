@@ -3,15 +3,14 @@
 """ONNX file to engine plan, in one blocking call; runs in the builder's own process."""
 
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.private_files import check_private_file
+from segformer_ros.inference.trt import key as trt_key
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.cache import EngineCache
-from segformer_ros.inference.trt.key import FP32
-from segformer_ros.inference.trt.key import MIXED
 from segformer_ros.model.optimize import fp32_regions
 from segformer_ros.model.optimize.mixed_precision import convert_to_mixed_precision
 
@@ -25,7 +24,7 @@ class Pins(NamedTuple):
 
 def displayed(precision: str, tf32: bool) -> str:
     """Return the name to report: 32-bit products in TensorFloat-32 have 11 bits, not 24."""
-    return precision.replace(FP32, 'tf32') if tf32 else precision
+    return precision.replace(trt_key.FP32, 'tf32') if tf32 else precision
 
 
 def permit_fp16_with_pins(api: TensorrtApi, network: Any, config: Any) -> Pins:
@@ -40,11 +39,27 @@ def permit_fp16_with_pins(api: TensorrtApi, network: Any, config: Any) -> Pins:
     steps = [_step(trt, layer) for layer in layers]
     regions = fp32_regions.find_fp32_regions(steps)
     pinned = 0
-    for index in sorted(regions.union()):
+    for index in sorted(regions.union() - _integer_layers(trt, layers)):
         pinned += _pin(trt, layers[index])
     config.set_flag(trt.BuilderFlag.FP16)
     config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
     return Pins(pinned, len(layers))
+
+
+def _integer_layers(trt: Any, layers: List[Any]) -> Set[int]:
+    # Pairs and the products between integers: a pin to 32 bits would undo them.
+    pairs = [getattr(trt.LayerType, name) for name in ('QUANTIZE', 'DEQUANTIZE')]
+    back = {layer.get_output(0).name for layer in layers if layer.type == pairs[1]}
+    return {index for index, layer in enumerate(layers)
+            if layer.type in pairs or (layer.num_inputs > 0 and layer.get_input(0) is not None
+                                       and layer.get_input(0).name in back)}
+
+
+def _permit_int8(trt: Any, builder: Any, config: Any) -> None:
+    # A weakly typed network may not hold pairs without it. A typed one takes no such flag.
+    if not builder.platform_has_fast_int8:
+        raise BackendError('This GPU has no fast INT8', expected='precision fp16 or fp32')
+    config.set_flag(trt.BuilderFlag.INT8)
 
 
 def _step(trt: Any, layer: Any) -> fp32_regions.Step:
@@ -101,9 +116,10 @@ class BuildRequest(NamedTuple):
     """
     What to build.
 
-    ``shapes`` fixes dynamic dimensions, by input name. ``timing_cache`` is a file that is read
-    if present and written after the build; empty for none. ``optimization_level`` is None for
-    TensorRT's default.
+    ``model_path`` is a float32 network, and a quantized one for 8-bit integers. ``shapes`` fixes
+    dynamic dimensions, by input name. ``timing_cache`` is a file that is read if present and
+    written after the build; empty for none. ``optimization_level`` is None for TensorRT's
+    default.
     """
 
     model_path: str
@@ -145,7 +161,7 @@ def build_engine(api: TensorrtApi, request: BuildRequest,
     builder = trt.Builder(logger)
     network = builder.create_network(_creation_flags(api))
     config = builder.create_builder_config()
-    mixed = request.precision == MIXED
+    mixed = request.precision in (trt_key.MIXED, trt_key.INT8)
     fp32_parts = 0
     parts = 0
     if mixed and api.strongly_typed:
@@ -163,6 +179,8 @@ def build_engine(api: TensorrtApi, request: BuildRequest,
     if mixed and not api.strongly_typed:
         if not builder.platform_has_fast_fp16:
             raise BackendError('This GPU has no fast FP16', expected='precision fp32')
+        if request.precision == trt_key.INT8:
+            _permit_int8(trt, builder, config)
         fp32_parts, parts = permit_fp16_with_pins(api, network, config)
         if fp32_parts == 0:
             raise BackendError('No layer was found to keep in 32 bits', got=request.model_path,

@@ -17,6 +17,7 @@ from segformer_ros.inference.trt import key
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.inference.trt.build_job import EngineTask
 from segformer_ros.inference.trt.build_job import FORCE_HINT
+from segformer_ros.inference.trt.calibration import Calibration
 from segformer_ros.inference.trt.validation import engine_file
 from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.optimize import target
@@ -168,24 +169,32 @@ class EngineModel(NamedTuple):
 
 def engine_tasks(model: EngineModel, wish: str, api: TensorrtApi,
                  runtime: trt_backend.RuntimeSettings, builder: key.BuilderSettings,
-                 gpu: GpuInfo) -> Tuple[EngineTask, ...]:
+                 gpu: GpuInfo, calibration: Optional[Calibration] = None
+                 ) -> Tuple[EngineTask, ...]:
     """
     Return what to build for a model.
 
     :param model: what engines are built from and compared with
-    :param wish: ``fp16`` or ``fp32``
+    :param wish: ``fp16``, ``fp32`` or ``int8``
+    :param calibration: of that model; without one, 8-bit integers are left out
     :raises ConfigurationError: another wish
     """
     digest = model_digest(model.path)
     inputs = (model.spec.input_tensor(),)
-    return tuple(
-        EngineTask(
-            model_name=model.spec.name, model_path=model.path, inputs=inputs,
-            output_name=model.spec.output_name,
+    tasks = []
+    for precision in key.wanted_precisions(wish):
+        build_path, quantized = model.path, ''
+        if precision == key.INT8:
+            if calibration is None:
+                continue
+            build_path, quantized = calibration.path, calibration.sha256
+        tasks.append(EngineTask(
+            model_name=model.spec.name, model_path=model.path, build_path=build_path,
+            inputs=inputs, output_name=model.spec.output_name,
             class_axis=class_axis_of(model.spec), output_kind=model.spec.output_kind,
-            key=key.engine_key(digest, inputs, api, gpu, precision, builder),
-            gpu=gpu, api=api, runtime=runtime, builder=builder)
-        for precision in key.wanted_precisions(wish))
+            key=key.engine_key(digest, inputs, api, gpu, precision, builder, quantized),
+            gpu=gpu, api=api, runtime=runtime, builder=builder))
+    return tuple(tasks)
 
 
 def engine_target(api: TensorrtApi) -> target.Target:

@@ -11,12 +11,14 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.inference.cuda.probe import GpuInfo
 from segformer_ros.inference.trt.api import TensorrtApi
 from segformer_ros.model.optimize import mixed_precision
+from segformer_ros.model.quantize import placement
 from segformer_ros.model.spec import TensorSpec
 
 FP32 = 'fp32'
-PRECISIONS = ('fp16', FP32)
+PRECISIONS = ('fp16', FP32, 'int8')
 """What may be wished for."""
 MIXED = 'fp16+fp32'
+INT8 = 'int8+fp16+fp32'
 PINS_REVISION = 'pinned-layers-1'
 
 
@@ -42,9 +44,10 @@ class EngineKey(NamedTuple):
     """
     The identity of an engine; engines with equal keys are interchangeable.
 
-    ``precision`` is ``fp32`` or ``fp16+fp32``, ``route`` what makes it, ``tensors`` the inputs
-    as text. The same compute capability is not the same device: the name and the number of
-    multiprocessors belong to it, since kernels were timed on one of them.
+    ``precision`` is ``fp32``, ``fp16+fp32`` or ``int8+fp16+fp32``, ``route`` what makes it: of
+    8-bit integers that names the calibration. ``tensors`` are the inputs as text. The same compute
+    capability is not the same device: the name and the number of multiprocessors belong to it,
+    since kernels were timed on one of them.
     """
 
     model_sha256: str
@@ -74,14 +77,18 @@ class EngineKey(NamedTuple):
 
 
 def engine_key(model_sha256: str, inputs: Sequence[TensorSpec], api: TensorrtApi, gpu: GpuInfo,
-               precision: str, settings: BuilderSettings) -> EngineKey:
-    """Return the key of an engine for this model, device, software and settings."""
+               precision: str, settings: BuilderSettings, calibration: str = '') -> EngineKey:
+    """
+    Return the key of an engine for this model, device, software and settings.
+
+    :param calibration: digest of the quantized network, where 8-bit integers are used
+    """
     return EngineKey(
         model_sha256=model_sha256, tensors=tuple(str(spec) for spec in inputs),
         tensorrt_module=api.name, tensorrt_version=api.version, gpu_name=gpu.name,
         compute_capability=gpu.compute_capability, multiprocessors=gpu.multiprocessors,
         driver_version=gpu.driver_version, driver_release=gpu.driver_release,
-        precision=precision, route=precision_route(api, precision),
+        precision=precision, route=precision_route(api, precision, calibration),
         tf32=settings.tf32, workspace_mib=settings.workspace_mib,
         optimization_level=settings.optimization_level)
 
@@ -108,18 +115,23 @@ def wanted_precisions(wish: str) -> Tuple[str, ...]:
     """
     Return the precisions to try, best first.
 
-    :param wish: ``fp16`` (mixed, then float32 if that fails its check) or ``fp32``
+    :param wish: ``fp32``, ``fp16`` (mixed, then float32 if that fails its check) or ``int8``
+        (what was calibrated, then as ``fp16``)
     """
-    if wish == PRECISIONS[0]:
-        return (MIXED, FP32)
-    if wish == 'fp32':
-        return (FP32,)
-    raise ConfigurationError('Unknown precision', got=repr(wish), expected=' or '.join(PRECISIONS),
-                             remedy='INT8 is not offered: SegFormer loses too much by it.')
+    wishes = {'fp16': (MIXED, FP32), FP32: (FP32,), 'int8': (INT8, MIXED, FP32)}
+    if wish not in wishes:
+        raise ConfigurationError('Unknown precision', got=repr(wish),
+                                 expected=' or '.join(PRECISIONS))
+    return wishes[wish]
 
 
-def precision_route(api: TensorrtApi, precision: str) -> str:
-    """Return what makes an engine of this precision, for its key."""
+def precision_route(api: TensorrtApi, precision: str, calibration: str = '') -> str:
+    """
+    Return what makes an engine of this precision, for its key.
+
+    :param calibration: digest of the quantized network, where 8-bit integers are used
+    """
     if precision == FP32:
         return 'as the file'
-    return mixed_precision.REVISION if api.strongly_typed else PINS_REVISION
+    mixed = mixed_precision.REVISION if api.strongly_typed else PINS_REVISION
+    return f'{placement.REVISION} {calibration} {mixed}' if precision == INT8 else mixed

@@ -7,34 +7,33 @@ Only names, shapes and counts are read, never weights: quick on large files, saf
 ones, and it works where ``onnx`` cannot be installed. Numbers of fields are those of onnx.proto.
 """
 
+import functools
 import hashlib
 import os
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import ModelError
+from segformer_ros.model.onnx_file import messages
+from segformer_ros.model.onnx_file import value_range
 from segformer_ros.model.onnx_file.protobuf import Field
 from segformer_ros.model.onnx_file.protobuf import WireReader
 from segformer_ros.model.spec import TensorSpec
 
-_DTYPES = {
-    1: 'float32', 2: 'uint8', 3: 'int8', 4: 'uint16', 5: 'int16', 6: 'int32', 7: 'int64',
-    8: 'str', 9: 'bool', 10: 'float16', 11: 'float64', 12: 'uint32', 13: 'uint64',
-    14: 'complex64', 15: 'complex128', 16: 'bfloat16'}
-_ITEM_BYTES = {
-    'float32': 4, 'uint8': 1, 'int8': 1, 'uint16': 2, 'int16': 2, 'int32': 4, 'int64': 8,
-    'bool': 1, 'float16': 2, 'float64': 8, 'uint32': 4, 'uint64': 8, 'complex64': 8,
-    'complex128': 16, 'bfloat16': 2}
-_EXTERNAL = 1
-_MOST_DIMENSIONS = 64
+_LFS_POINTER = b'version https://git-lfs'
 _DEEPEST_SUBGRAPH = 16
 # These keep the number of channels, as an output's dynamic shape does not tell it.
 _KEEP_CHANNELS = ('BatchNormalization', 'Cast', 'Identity', 'Resize', 'Upsample')
 # These make of scores by class what an output holds.
-SCORE_OPS = ('ArgMax', 'LogSoftmax', 'Sigmoid', 'Softmax')
+SCORE_OPS = ('ArgMax', 'ArgMin', 'LogSoftmax', 'Sigmoid', 'Softmax')
 COMPARISONS = ('Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Round')
+# What they give is never below 0: depth, a distance, but no logit.
+NEVER_NEGATIVE = ('Abs', 'Exp', 'Relu', 'Softplus', 'Sqrt')
+_LAST_STEPS = SCORE_OPS + COMPARISONS + NEVER_NEGATIVE
+# With a constant they change what an output holds.
+ARITHMETIC = ('Add', 'Div', 'Mul', 'Sub')
 # These may stand after them.
-_TAIL_OPS = _KEEP_CHANNELS[1:] + SCORE_OPS + COMPARISONS + (
+_TAIL_OPS = _KEEP_CHANNELS[1:] + _LAST_STEPS + (
     'Clip', 'Gather', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze')
 # Their results differ from run to run.
 _RANDOM_OPS = ('Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform',
@@ -47,14 +46,16 @@ class OnnxHeader(NamedTuple):
     The metadata of an ONNX file.
 
     ``opsets`` holds the version by domain, ONNX's own being ``''``. ``ops`` counts the nodes
-    by operator, those of subgraphs too; operators of other domains read ``domain::name``.
+    by operator, those of subgraphs and of the file's own functions too; operators of other domains
+    read ``domain::name``.
     ``parameters`` counts the elements of all weights, ``parameters_by_dtype`` those of each
     element type; ``external_files`` names the files that hold weights instead of this one.
     ``output_channels`` is the number of filters of the convolution that computes an output,
     for files whose shapes are dynamic. ``tails`` holds for an output the steps from it back to
-    the first one of ``SCORE_OPS`` or ``COMPARISONS`` on the way, if there is one. ``random`` names
-    operators whose results differ from run to run, or that compute as in training. ``enlarged``
-    names outputs that a resize near them gives their size.
+    the first one of ``SCORE_OPS``, ``COMPARISONS`` or ``NEVER_NEGATIVE`` on the way, if there is
+    one. ``random`` names operators whose results differ from run to run, or that compute as in
+    training. ``enlarged`` names outputs that a resize near them gives their size. ``ranges``
+    holds between which numbers the values of an output lie, where that is known.
     """
 
     ir_version: int
@@ -71,6 +72,7 @@ class OnnxHeader(NamedTuple):
     tails: 'Mapping[str, Tuple[TailStep, ...]]' = {}
     random: Tuple[str, ...] = ()
     enlarged: Tuple[str, ...] = ()
+    ranges: Mapping[str, value_range.Range] = {}
 
     @property
     def opset(self) -> int:
@@ -79,41 +81,17 @@ class OnnxHeader(NamedTuple):
 
 
 class TailStep(NamedTuple):
-    """A step near an output; ``axis`` is None where it has none or takes the default."""
+    """
+    A step near an output; ``axis`` is None where it has none or takes the default.
+
+    ``perm`` is that of a transpose. ``channel_axis`` is the axis of its input on which the
+    channels of the last convolution lie, where an argmax is known to have one.
+    """
 
     op: str
     axis: Optional[int]
-
-
-class Weight(NamedTuple):
-    """
-    A TensorProto.
-
-    ``external_file`` names the file that holds the values instead of this one. ``is_true`` is
-    the value of a single truth value.
-    """
-
-    name: str
-    shape: Tuple[int, ...]
-    elements: int
-    dtype: str
-    external_file: Optional[str]
-    is_true: bool = False
-
-
-class Node(NamedTuple):
-    """
-    A NodeProto; operators of other domains than ONNX's own read ``domain::name``.
-
-    ``integers`` are the attributes that are a whole number, ``tensors`` those that are one.
-    """
-
-    op: str
-    inputs: Tuple[str, ...]
-    outputs: Tuple[str, ...]
-    subgraphs: Tuple[Field, ...]
-    integers: Dict[str, int]
-    tensors: Tuple[Field, ...]
+    perm: Tuple[int, ...] = ()
+    channel_axis: Optional[int] = None
 
 
 def read_onnx_header(path: str) -> OnnxHeader:
@@ -124,6 +102,12 @@ def read_onnx_header(path: str) -> OnnxHeader:
     """
     try:
         with open(path, 'rb') as stream:
+            if stream.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise ModelError(
+                    'Model file is a pointer of Git LFS, not the model', got=path,
+                    expected='an ONNX file', remedy='Run `git lfs pull` where it was cloned, or '
+                    'download the file itself.')
+            stream.seek(0)
             return _read_model(WireReader(stream, path))
     except OSError as error:
         raise ModelError('Model file cannot be read', got=f'{path}: {error.strerror}',
@@ -136,23 +120,53 @@ def model_digest(onnx_path: str) -> str:
 
     :return: the file's SHA-256 where it holds all weights itself, or is not an ONNX file that
         could name others: whoever runs it says what is wrong with it
-    :raises ModelError: a file of weights is missing
+    :raises ModelError: a file of weights is missing, or lies elsewhere
     """
     found = sha256_of(onnx_path)
     try:
-        external = read_onnx_header(onnx_path).external_files
+        header = _header_of(onnx_path, found)
     except ModelError:
         return found
+    external = header.external_files
     if not external:
         return found
+    check_weights(onnx_path, header)
     state = hashlib.sha256(found.encode('ascii'))
     for name in external:
         path = os.path.join(os.path.dirname(os.path.abspath(onnx_path)), name)
+        state.update(f'{name} {sha256_of(path)}'.encode())
+    return state.hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _header_of(onnx_path: str, sha256: str) -> OnnxHeader:
+    # Every cache asks for the digest, and to read a header takes longer than to hash its file.
+    return read_onnx_header(onnx_path)
+
+
+def check_weights(onnx_path: str, header: OnnxHeader) -> None:
+    """
+    Look for the files that hold a network's weights; none outside its folder is touched.
+
+    :raises ModelError: one is missing, no file, or lies elsewhere, through a link too
+    """
+    folder = os.path.dirname(os.path.realpath(onnx_path))
+    beside = os.path.dirname(os.path.abspath(onnx_path))
+    for name in header.external_files:
+        parts = name.replace('\\', '/').split('/')
+        is_inside = not name.startswith('/') and '..' not in parts and '\0' not in name
+        path = os.path.join(beside, name) if is_inside else name
+        if is_inside:
+            roots = (folder, os.path.realpath(beside))
+            is_inside = any(os.path.realpath(path).startswith(root + os.sep) for root in roots)
+        if not is_inside or os.path.realpath(path) == os.path.realpath(onnx_path):
+            raise ModelError(
+                'Weights of the model lie where no file of them may', got=repr(name),
+                expected=f'a file of its own in {beside}',
+                remedy='Export the model again, with its weights in one file or beside it.')
         if not os.path.isfile(path):
             raise ModelError('Weights of the model are missing', got=onnx_path, expected=path,
                              remedy='Copy the file beside the model.')
-        state.update(f'{name} {sha256_of(path)}'.encode())
-    return state.hexdigest()
 
 
 def _read_model(reader: WireReader) -> OnnxHeader:
@@ -161,12 +175,12 @@ def _read_model(reader: WireReader) -> OnnxHeader:
     graphs = fields[7]
     if len(graphs) != 1 or ir_version <= 0:
         raise reader.damaged(f'{len(graphs)} graphs and IR version {ir_version}', 0)
-    graph = _Graph(reader)
+    graph = _Graph(reader, dict(messages.read_function(reader, field) for field in fields[25]))
     graph.read(graphs[0])
     return OnnxHeader(
         ir_version=ir_version,
         producer=' '.join(map(reader.text, fields[2] + fields[3])),
-        opsets=dict(read_opset(reader, field) for field in fields[8]),
+        opsets=dict(messages.read_opset(reader, field) for field in fields[8]),
         # Up to IR version 3 weights are listed among the inputs.
         inputs=tuple(spec for spec in graph.inputs if spec.name not in graph.weights),
         outputs=tuple(graph.outputs),
@@ -176,46 +190,59 @@ def _read_model(reader: WireReader) -> OnnxHeader:
         external_files=tuple(sorted(graph.external_files)),
         output_channels=graph.output_channels(),
         file_bytes=reader.size,
-        tails=graph.tails(), random=graph.random(), enlarged=graph.enlarged())
+        tails=graph.tails(), random=graph.random(), enlarged=graph.enlarged(),
+        ranges=graph.ranges())
 
 
 class _Graph:
     """What is collected on a walk through a graph and its subgraphs."""
 
-    def __init__(self, reader: WireReader) -> None:
+    def __init__(self, reader: WireReader, functions: Dict[str, messages.Function]) -> None:
         self._reader = reader
-        self._producers: Dict[str, Node] = {}
+        self._functions = functions
+        self._producers: Dict[str, messages.Node] = {}
         self.inputs: List[TensorSpec] = []
         self.outputs: List[TensorSpec] = []
-        self.weights: Dict[str, Weight] = {}
+        self.weights: Dict[str, messages.Weight] = {}
         self.ops: Dict[str, int] = {}
         self.parameters: Dict[str, int] = {}
         self.external_files: Set[str] = set()
         self._dropouts: List[str] = []
-        self._true: Set[str] = set()
+        self._inner: Dict[str, messages.Node] = {}
+        self._numbers: Dict[str, Optional[float]] = {}
+        self._values = value_range.ValueRanges(
+            lambda name: self._producer(name) or self._inner.get(name), self._numbers,
+            self._channels_of)
         self._training = False
 
     def read(self, main: Field) -> None:
         # A stack of its own: nesting in the file must not become recursion here.
         pending = [(main, 0)]
+        for function in self._functions.values():
+            self.external_files.update(function.external_files)
+            for node in function.nodes:
+                self._count(node)
+                pending += [(inner, 1) for inner in node.subgraphs]
         while pending:
             graph, depth = pending.pop()
             if depth > _DEEPEST_SUBGRAPH:
                 raise self._reader.damaged('subgraphs nested too deeply', graph.start)
             for field in self._reader.children(graph):
                 if field.number == 1:
-                    node = read_node(self._reader, field)
-                    self.ops[node.op] = self.ops.get(node.op, 0) + 1
+                    node = messages.read_node(self._reader, field)
+                    self._count(node)
                     pending += [(inner, depth + 1) for inner in node.subgraphs]
-                    self._note_training(node)
                     if depth == 0:
                         self._producers.update((output, node) for output in node.outputs)
                 elif field.number == 5:
-                    self._take(read_weight(self._reader, field), depth)
+                    self._take(messages.read_weight(self._reader, field), depth)
+                elif field.number == 15:
+                    weights = messages.read_sparse(self._reader, field)
+                    self.external_files.update(messages.external_of(weights))
                 elif field.number == 11 and depth == 0:
-                    self.inputs.append(read_value(self._reader, field))
+                    self.inputs.append(messages.read_value(self._reader, field))
                 elif field.number == 12 and depth == 0:
-                    self.outputs.append(read_value(self._reader, field))
+                    self.outputs.append(messages.read_value(self._reader, field))
 
     def tails(self) -> Dict[str, Tuple[TailStep, ...]]:
         found = {spec.name: self._tail_of(spec.name) for spec in self.outputs}
@@ -226,36 +253,112 @@ class _Graph:
 
     def random(self) -> Tuple[str, ...]:
         found = [op for op in _RANDOM_OPS if op in self.ops]
-        if any(name in self._true for name in self._dropouts):
+        # True, or what Cast, Not, Squeeze and the like make so of a constant.
+        if any(self._values.of(name).low > 0.0 for name in self._dropouts):
             found.append('Dropout in training mode')
         if self._training:
             found.append('BatchNormalization in training mode')
         return tuple(found)
 
-    def _note_training(self, node: Node) -> None:
+    def _count(self, node: messages.Node) -> None:
+        self.ops[node.op] = self.ops.get(node.op, 0) + 1
+        self.external_files.update(node.external_files)
         if node.op == 'Dropout' and len(node.inputs) > 2:
             self._dropouts.append(node.inputs[2])
         elif node.op == 'Constant':
-            if any(read_weight(self._reader, field).is_true for field in node.tensors):
-                self._true.update(node.outputs)
+            number: Optional[float] = node.integers.get('value_int')
+            for tensor in node.tensors:
+                number = tensor.number
+            self._numbers.update((output, number) for output in node.outputs)
         elif node.op == 'BatchNormalization':
-            self._training = self._training or bool(node.integers.get('training_mode'))
+            # Before opset 14 the mode shows in the further outputs.
+            self._training = self._training or bool(
+                node.integers.get('training_mode') or len(list(filter(None, node.outputs))) > 1)
+        for output in node.outputs:
+            self._inner.setdefault(output, node)
+
+    def _producer(self, name: str) -> Optional[messages.Node]:
+        """Return the node that computes a tensor; in place of a call, the function's own."""
+        # A call may stand in a function; a hostile file may nest them for ever.
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producers.get(name)
+            if node is None or node.op not in self._functions:
+                return node
+            self._unfold(node)
+        return None
+
+    def _is_constant(self, name: str) -> bool:
+        node = self._producers.get(name)
+        return name in self.weights or (node is not None and node.op == 'Constant')
+
+    def _unfold(self, call: messages.Node) -> None:
+        """Put a function's nodes in place of a call of it."""
+        function = self._functions[call.op]
+        inside = f'{call.outputs[0]}/'
+        names = dict(zip(function.inputs, call.inputs))
+        for output, name in zip(function.outputs, call.outputs):
+            if output in names:
+                # An input that is passed on.
+                self._producers[name] = messages.Node(
+                    'Identity', (names[output],), (name,), (), {}, ())
+            else:
+                names[output] = name
+                self._producers.pop(name, None)
+        for node in function.nodes:
+            integers = dict(node.integers)
+            integers.update((key, call.integers[of]) for key, of in node.references
+                            if of in call.integers)
+            inputs, outputs = (tuple(name and names.get(name, inside + name) for name in each)
+                               for each in (node.inputs, node.outputs))
+            whole = node._replace(inputs=inputs, outputs=outputs, integers=integers)
+            self._producers.update((output, whole) for output in outputs)
 
     def _tail_of(self, name: str) -> Tuple[TailStep, ...]:
         steps: List[TailStep] = []
         for _ in range(_MOST_STEPS_BACK):
-            node = self._producers.get(name)
-            if node is None or not node.inputs or node.op not in _TAIL_OPS:
+            node = self._producer(name)
+            if node is None or not node.inputs or node.op not in _TAIL_OPS + ARITHMETIC:
                 break
-            steps.append(TailStep(node.op, node.integers.get('axis')))
-            if node.op in SCORE_OPS + COMPARISONS:
+            steps.append(TailStep(
+                node.op, node.integers.get('axis'), node.lists.get('perm', ()),
+                self._channel_axis(node.inputs[0]) if node.op == 'ArgMax' else None))
+            if node.op in _LAST_STEPS:
                 return tuple(steps)
-            name = node.inputs[0]
+            inputs = [each for each in node.inputs if not self._is_constant(each)]
+            if node.op in ARITHMETIC and len(inputs) != 1:
+                break
+            name = (inputs or node.inputs)[0]
         return ()
+
+    def _channel_axis(self, name: str) -> Optional[int]:
+        moves: List[Tuple[int, ...]] = []
+        for _ in range(_MOST_STEPS_BACK):
+            node = self._producer(name)
+            if node is None or not node.inputs:
+                return None
+            if node.op in ('Conv', 'ConvTranspose'):
+                axis = 1
+                for perm in reversed(moves):
+                    axis = perm.index(axis)
+                return axis
+            inputs = [each for each in node.inputs if not self._is_constant(each)]
+            if node.op == 'Transpose':
+                moves.append(node.lists.get('perm', ()))
+                if sorted(moves[-1]) != [0, 1, 2, 3]:
+                    return None
+            elif (node.op in ARITHMETIC and len(inputs) != 1) \
+                    or node.op not in _KEEP_CHANNELS + SCORE_OPS[2:] + ARITHMETIC:
+                return None
+            name = (inputs or node.inputs)[0]
+        return None
+
+    def ranges(self) -> Dict[str, value_range.Range]:
+        found = {spec.name: self._values.of(spec.name) for spec in self.outputs}
+        return {name: bounds for name, bounds in found.items() if bounds != value_range.UNKNOWN}
 
     def _is_enlarged(self, name: str) -> bool:
         for _ in range(_MOST_STEPS_BACK):
-            node = self._producers.get(name)
+            node = self._producer(name)
             if node is None or not node.inputs or node.op not in _TAIL_OPS:
                 return False
             if node.op in ('Resize', 'Upsample'):
@@ -270,7 +373,7 @@ class _Graph:
     def _channels_of(self, name: str) -> Optional[int]:
         # Few nodes follow the last convolution; a hostile file may have a loop.
         for _ in range(_MOST_STEPS_BACK):
-            node = self._producers.get(name)
+            node = self._producer(name)
             if node is None or not node.inputs:
                 return None
             if node.op == 'Conv' and len(node.inputs) > 1:
@@ -281,118 +384,11 @@ class _Graph:
             name = node.inputs[0]
         return None
 
-    def _take(self, weight: Weight, depth: int) -> None:
+    def _take(self, weight: messages.Weight, depth: int) -> None:
         self.parameters[weight.dtype] = \
             self.parameters.get(weight.dtype, 0) + weight.elements
         if weight.external_file is not None:
             self.external_files.add(weight.external_file)
-        if weight.is_true:
-            self._true.add(weight.name)
+        self._numbers.setdefault(weight.name, weight.number)
         if depth == 0:
             self.weights[weight.name] = weight
-
-
-def read_opset(reader: WireReader, message: Field) -> Tuple[str, int]:
-    """Return domain and version of an OperatorSetIdProto; ONNX's own domain is ``''``."""
-    fields = reader.grouped(message)
-    return _plain(reader.last_text(fields[1])), reader.last_integer(fields[2])
-
-
-def read_node(reader: WireReader, message: Field) -> Node:
-    """Read a NodeProto."""
-    fields = reader.grouped(message)
-    op, domain = reader.last_text(fields[4]), _plain(reader.last_text(fields[7]))
-    subgraphs: List[Field] = []
-    tensors: List[Field] = []
-    integers = {}
-    for attribute in fields[5]:
-        # AttributeProto: 1 is the name, 3 a number, 5 a tensor, 6 a graph, 11 a list of graphs.
-        parts = reader.grouped(attribute)
-        subgraphs += parts[6] + parts[11]
-        tensors += parts[5]
-        if parts[3]:
-            integers[reader.last_text(parts[1])] = reader.last_integer(parts[3])
-    return Node(f'{domain}::{op}' if domain else op, tuple(map(reader.text, fields[1])),
-                tuple(map(reader.text, fields[2])), tuple(subgraphs), integers, tuple(tensors))
-
-
-def read_weight(reader: WireReader, message: Field) -> Weight:
-    """
-    Read a TensorProto without its values.
-
-    :raises ModelError: its values have another size than its shape says
-    """
-    fields = reader.grouped(message)
-    shape = tuple(size for field in fields[1] for size in reader.integers(field))
-    dtype = _dtype(reader, fields[2])
-    name = reader.last_text(fields[8])
-    external_file = None
-    for entry in fields[13]:
-        external_file = _location(reader, entry) or external_file
-    if len(shape) > _MOST_DIMENSIONS or any(size < 0 for size in shape):
-        raise reader.damaged(f'weights of shape {list(shape[:8])}', message.start)
-    count = 1
-    for size in shape:
-        count *= size
-    if reader.last_integer(fields[14]) == _EXTERNAL:
-        return Weight(name, shape, count, dtype, external_file or '(not named)')
-    for raw in fields[9][-1:]:
-        raw_bytes = raw.end - raw.start
-        if dtype in _ITEM_BYTES and raw_bytes != count * _ITEM_BYTES[dtype]:
-            raise reader.damaged(f'{raw_bytes} bytes for {dtype} weights {list(shape)}',
-                                 message.start)
-    # Truth values lie in raw bytes (9), or among the int32 values (5).
-    is_true = dtype == 'bool' and count == 1 and (
-        any(reader.content(raw) != b'\0' for raw in fields[9][-1:])
-        or any(value for field in fields[5] for value in reader.integers(field)))
-    return Weight(name, shape, count, dtype, None, is_true)
-
-
-def read_value(reader: WireReader, message: Field) -> TensorSpec:
-    """
-    Read a ValueInfoProto: an input or output of the graph.
-
-    :raises ModelError: it is not a tensor, or its number of dimensions is not stated
-    """
-    fields = reader.grouped(message)
-    name = reader.last_text(fields[1])
-    dtype = ''
-    shape: Optional[List[Optional[int]]] = None
-    for part in (part for kind in fields[2] for part in _tensor_type(reader, kind)):
-        if part.number == 1:
-            dtype = _dtype(reader, [part])
-        elif part.number == 2:
-            shape = [_dimension(reader, size) for size in reader.children(part)
-                     if size.number == 1]
-    if not dtype or shape is None or len(shape) > _MOST_DIMENSIONS:
-        raise ModelError(
-            f'Input or output {name!r} of the model is not a tensor of known shape',
-            remedy='Export the model with fixed shapes, or run onnx.shape_inference on it.')
-    return TensorSpec(name, dtype, tuple(shape))
-
-
-def _tensor_type(reader: WireReader, message: Field) -> List[Field]:
-    # TypeProto: 1 is a tensor; the others are sequences, maps and the like.
-    return [part for kind in reader.children(message) if kind.number == 1
-            for part in reader.children(kind)]
-
-
-def _dimension(reader: WireReader, message: Field) -> Optional[int]:
-    sizes = reader.grouped(message)[1]
-    size = reader.last_integer(sizes)
-    return size if sizes and size >= 0 else None
-
-
-def _location(reader: WireReader, message: Field) -> Optional[str]:
-    fields = reader.grouped(message)
-    value = reader.last_text(fields[2])
-    return value if reader.last_text(fields[1]) == 'location' else None
-
-
-def _plain(domain: str) -> str:
-    return '' if domain == 'ai.onnx' else domain
-
-
-def _dtype(reader: WireReader, codes: Sequence[Field]) -> str:
-    code = reader.last_integer(codes)
-    return _DTYPES.get(code, f'onnx_type_{code}') if codes else ''

@@ -44,6 +44,9 @@ _NAMES = """
     Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum
     Tan Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where
 """
+QUANTISED = frozenset({
+    'ConvInteger', 'DequantizeLinear', 'DynamicQuantizeLinear', 'MatMulInteger', 'QuantizeLinear'})
+"""Operators of networks with 8 bit weights, beside those that begin with QLinear."""
 OPERATORS = frozenset(_NAMES.split())
 LATER_OPERATORS = (
     ('8.4', 'Shrink Xor'),
@@ -101,7 +104,7 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         raise ModelError('Input size is fixed in the file', got=known.input_size_wh,
                          expected=size_wh, remedy='Leave the size out, or export anew.')
     logits = _logits(header, known.output, assumptions)
-    graph_checks.refuse_foreign(header, logits)
+    graph_checks.refuse_foreign(header, logits, known.output is not None)
     output_layout = _layout_of(logits, size_wh)
     kind = graph_checks.kind_of(header, logits, output_layout)
     if kind is None:
@@ -109,6 +112,11 @@ def draft_spec(header: OnnxHeader, name: str, known: Knowledge) -> Draft:
         kind = model_spec.BINARY_LOGITS if is_single else model_spec.LOGITS
     if kind in model_spec.BINARY:
         assumptions.append(f'output_kind: {kind}, of class 0; class 1 is the rest')
+    compared = graph_checks.comparison_of(header, logits)
+    if compared:
+        # Of binary_logits it is the other way round, so that nobody should have to guess.
+        assumptions.append(f'classes: label 1, where {compared} gives 1, is the second class; the '
+                           'first is the rest')
     num_classes = _classes_of(header, logits, output_layout, kind, known.num_classes)
     output_size_wh = _size_of(logits, output_layout)
     if output_size_wh is None and logits.name in header.enlarged:
@@ -199,6 +207,18 @@ def shipped_table_like(table: model_classes.ClassTable) -> Optional[str]:
                  if model_classes.load_class_table(name).names == table.names), None)
 
 
+def quantised_note(header: OnnxHeader) -> Optional[str]:
+    """Return what a file of 8 bit numbers costs and what to do; ``None`` if it is none."""
+    found = sorted(operator for operator in header.ops
+                   if operator in QUANTISED or operator.startswith('QLinear'))
+    if not found:
+        return None
+    return (f"quantised ({', '.join(found)}): it runs as it is, without most of the rewriting "
+            'for its runtime, and on a CPU takes 1.5 to 3 times the processor time of the '
+            'float32 file, which is rewritten, and changes masks: take the float32 file; '
+            'docs/performance.md has the figures')
+
+
 def violations(header: OnnxHeader) -> List[str]:
     """Return what keeps a file from TensorRT 8.2, a sentence each; nothing if it fits."""
     found = []
@@ -249,6 +269,10 @@ def _logits(header: OnnxHeader, wanted: Optional[str],
             assumptions: List[str]) -> model_spec.TensorSpec:
     scores = [spec for spec in header.outputs
               if spec.dtype in model_spec.SCORE_DTYPES and len(spec.shape) == 4]
+    labels = [spec for spec in header.outputs if _may_be_labels(spec)]
+    if labels and all(1 in (spec.shape[1], spec.shape[3]) for spec in scores) \
+            and wanted is None:
+        scores = []  # how sure the labels are, and no class of its own
     fitting = scores or [spec for spec in header.outputs if _may_be_labels(spec)]
     expected = ('float32 or float16 [1, classes, height, width], or labels '
                 f"{', '.join(model_spec.LABEL_DTYPES)} [1, height, width]")
@@ -276,6 +300,8 @@ def _logits(header: OnnxHeader, wanted: Optional[str],
     if len(fitting) > 1:
         assumptions.append(f'output_name: {named[0].name} of '
                            f"{', '.join(spec.name for spec in fitting)}")
+    if labels and not scores and len(header.outputs) > len(labels):
+        assumptions.append(f'output_name: {named[0].name}, the labels, without their score')
     return named[0]
 
 
@@ -307,6 +333,8 @@ def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
     if kind in model_spec.BINARY:
         # A table of the class alone gets the rest when it is written.
         found, known = 2, None if known == 1 else known
+    elif graph_checks.comparison_of(header, logits):
+        found = 2
     elif kind != model_spec.LABELS:
         found = logits.shape[model_spec.LAYOUTS.index(layout) * 2 + 1]
     if found is None:
@@ -318,6 +346,8 @@ def _classes_of(header: OnnxHeader, logits: model_spec.TensorSpec, layout: str,
         raise ModelError('Class table does not fit the model', got=f'{known} classes',
                          expected=f'{found} classes',
                          remedy='Give the table of this model (--classes or --config).')
+    if kind == model_spec.LABELS:
+        graph_checks.refuse_labels(header, logits, found)
     if not 2 <= found <= model_classes.UNLABELED:
         raise ModelError('Number of classes cannot be handled', got=found,
                          expected=f'2 to {model_classes.UNLABELED}, or one channel',

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from segformer_ros.common import private_files
 from segformer_ros.common.digest import sha256_of
@@ -41,19 +41,21 @@ class OptimizedModelCache:
 
     An entry is a sidecar ``NAME.json`` with metadata and, unless the model is used as it is, a
     graph ``NAME.onnx``. The sidecar is written last, so an entry is whole or absent. A new entry
-    replaces those with other keys that were made from a file at the same place: of an older
-    model or runtime.
+    replaces those with other keys that were made from a file at the same place for the same
+    input size: of an older model or runtime.
 
     :param model_path: the original ONNX file
     :param target_name: part of the files' names
     :param machine: digest of the machine that the graph is compared on
+    :param input_size_wh: (width, height) of the graph's input
     :param key: hexadecimal digest of everything that the graph depends on
     """
 
-    def __init__(self, model_path: str, target_name: str, machine: str, key: str) -> None:
+    def __init__(self, model_path: str, target_name: str, machine: str,
+                 input_size_wh: Tuple[int, int], key: str) -> None:
         stem = os.path.splitext(os.path.basename(model_path))[0]
         self._model_path = os.path.abspath(model_path)
-        self._origin = [self._model_path, target_name, machine]
+        self._origin = [self._model_path, target_name, machine, list(input_size_wh)]
         self._name = f'{stem}-{target_name}-{key[:_SHORT_KEY]}'
         self._key = key
 

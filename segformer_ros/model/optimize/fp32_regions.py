@@ -55,6 +55,13 @@ def find_fp32_regions(steps: Sequence[Step], constants: Sequence[str] = ()) -> R
     return Regions(softmax, plain | _normalization_chains(steps, fixed), _decode_head(steps))
 
 
+def last_products(steps: Sequence[Step]) -> Set[int]:
+    """Return the products that no other one follows: the classifier."""
+    products = {index for index, step in enumerate(steps)
+                if step.kind in (CONVOLUTION, MATRIX_PRODUCT)}
+    return products - _upstream(steps, products)
+
+
 def _decode_head(steps: Sequence[Step]) -> Set[int]:
     # What no attention comes after: the head, and what follows the last softmax of the encoder
     # (its projection and feed-forward part, at the smallest resolution). A softmax over the

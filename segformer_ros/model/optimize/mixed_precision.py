@@ -44,6 +44,13 @@ _LAYOUT_OPS = frozenset(('Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueez
 _SUFFIX = '__fp16'
 
 
+def step_of(node: Any) -> fp32_regions.Step:
+    """Return a node of an ``onnx.GraphProto`` as the search for regions sees it."""
+    return fp32_regions.Step(
+        _KINDS.get(node.op_type, fp32_regions.OTHER),
+        tuple(name for name in node.input if name), tuple(node.output))
+
+
 class MixedModel(NamedTuple):
     """A serialised ONNX file, and how many of its original nodes compute with 32 bits."""
 
@@ -152,13 +159,16 @@ class _Conversion:
                                                   'cast_to_' + target, to=kind))
 
     def _fp32_nodes(self) -> Set[int]:
-        steps = [fp32_regions.Step(
-            _KINDS.get(node.op_type, fp32_regions.OTHER),
-            tuple(name for name in node.input if name), tuple(node.output))
-            for node in self._graph.node]
+        steps = [step_of(node) for node in self._graph.node]
         regions = fp32_regions.find_fp32_regions(steps, tuple(self._weights))
         keep = regions.union()
+        # Both factors are integers. Below opset 19 their scales are float32; a Cast behind those
+        # would hide from TensorRT that the product is one of integers.
+        back = {name for node in self._graph.node if node.op_type == 'DequantizeLinear'
+                for name in node.output}
         for index, node in enumerate(self._graph.node):
+            if len(node.input) > 1 and back.issuperset(node.input[:2]):
+                keep.add(index)
             floats = [name for name in list(node.input) + list(node.output)
                       if name in self._float_tensors]
             if node.op_type not in _FP16_OPS or not floats or any(map(self._overflows, floats)):

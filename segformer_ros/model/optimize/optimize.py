@@ -8,6 +8,7 @@ always works too, and is what is used where ``onnx`` is not installed.
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -37,7 +38,7 @@ from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.spec import TensorSpec
 
 # Raised with every change of what is written, so that cached models are made again.
-REVISION = 5
+REVISION = 6
 FOLDED = 'folded'
 ENDS_ONLY = 'ends only'
 UNCHANGED = 'unchanged'
@@ -130,11 +131,13 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedMode
     # What the runtime is decides which operations may be used, and was compared with. On another
     # processor it computes otherwise: a graph that was copied is compared there first.
     machine = machine_identity()
+    # What classes are called, by a table that may lie anywhere, is nothing to a graph.
     key = hashlib.sha256(json.dumps(
-        [REVISION, onnx_header.model_digest(onnx_path), spec, target, _runtime_version(), machine],
-        sort_keys=True).encode('utf-8')).hexdigest()
+        [REVISION, onnx_header.model_digest(onnx_path), spec._replace(classes=''), target,
+         _runtime_version(), machine], sort_keys=True).encode('utf-8')).hexdigest()
     return OptimizedModelCache(onnx_path, target.name,
-                               hashlib.sha256(machine.encode('utf-8')).hexdigest(), key)
+                               hashlib.sha256(machine.encode('utf-8')).hexdigest(),
+                               spec.input_size_wh, key)
 
 
 def usable(metadata: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
@@ -291,7 +294,7 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
         raise UnsupportedGraphError('its ends are not those of an export')
     path = onnx_path
     try:
-        model = import_onnx().load(onnx_path)
+        model = _without_functions(import_onnx().load(onnx_path))
         wide = half.widened(model)
         if wide is not None and folder is not None:
             path = os.path.join(folder, 'float32.onnx')
@@ -302,6 +305,22 @@ def _read_original(onnx_path: str, spec: ModelSpec, folder: Optional[str] = None
     if wide is None:
         return _Original(path, model, spec, '')
     return _Original(path, wide, spec._replace(input_dtype='float32'), ', float16 as float32')
+
+
+def _without_functions(model: Any) -> Any:
+    """
+    Return a network with the nodes of the file's own functions in place of their calls.
+
+    :raises UnsupportedGraphError: the installed onnx cannot put them there
+    """
+    if not getattr(model, 'functions', ()):
+        return model
+    try:
+        inliner = importlib.import_module('onnx.inliner')
+    except ImportError as error:
+        raise UnsupportedGraphError('the file has functions of its own',
+                                    expected='onnx 1.15 or newer, to read them') from error
+    return inliner.inline_local_functions(model)
 
 
 def _onnx_errors() -> Tuple[Type[Exception], ...]:

@@ -117,7 +117,8 @@ class GraphReader:
             return None
         if node.op_type == 'Constant':
             return self._constant_node(node)
-        if node.op_type not in ('Identity', 'Transpose', 'Cast', 'CastLike', 'Shape', 'Expand'):
+        if node.op_type not in ('Identity', 'Transpose', 'Cast', 'CastLike', 'Shape', 'Expand',
+                                'Split'):
             return None
         value = self.constant(node.input[0])
         # CastLike takes the type of the image's tensors, which is float32 as the weights are.
@@ -126,12 +127,32 @@ class GraphReader:
         if node.op_type == 'Shape':
             return np.array(value.shape[attribute(node, 'start', 0):attribute(node, 'end', None)],
                             np.int64)
+        if node.op_type == 'Split':
+            return self._part(node, tensor, value)
         if node.op_type == 'Expand':
             return _expanded(value, self.constant(node.input[1]))
         if node.op_type == 'Transpose':
             return np.transpose(value, attribute(node, 'perm', None))
         # 1 is TensorProto.FLOAT; no other type is met on the way of a float32 network.
         return value.astype(np.float32) if attribute(node, 'to', 1) == 1 else None
+
+    def _part(self, node: Any, tensor: str, value: arrays.Array) -> Optional[arrays.Array]:
+        """Return one output of a ``Split``: weights that a module keeps in one tensor."""
+        axis, count = attribute(node, 'axis', 0), len(node.output)
+        # Sizes are an attribute up to opset 12, then an input; without both the parts are equal.
+        sizes = self.constant(node.input[1]) if len(node.input) > 1 else attribute(
+            node, 'split', None)
+        if not -value.ndim <= axis < value.ndim:
+            return None
+        if sizes is None:
+            # The last part is the smaller one.
+            each = -(-value.shape[axis] // count)
+            sizes = [each] * (count - 1) + [value.shape[axis] - each * (count - 1)]
+        bounds = np.cumsum([0] + [int(size) for size in sizes])
+        if len(bounds) != count + 1 or bounds[-1] != value.shape[axis] or min(sizes) < 0:
+            return None
+        index = list(node.output).index(tensor)
+        return np.asarray(np.take(value, range(bounds[index], bounds[index + 1]), axis))
 
     def _constant_node(self, node: Any) -> Optional[arrays.Array]:
         for name, convert in (('value', self._to_array), ('value_float', np.float32),

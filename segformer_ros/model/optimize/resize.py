@@ -16,10 +16,11 @@ from segformer_ros.model.optimize.optimize import native_spec
 from segformer_ros.model.optimize.optimize import UNCHANGED
 from segformer_ros.model.optimize.target import ONNXRUNTIME_PORTABLE
 from segformer_ros.model.optimize.worker import optimize_in_child
+from segformer_ros.model.spec import LARGEST_SIDE
 from segformer_ros.model.spec import ModelSpec
 
-SMALLEST, LARGEST = 32, 4096
-"""Pixels of a side: four halvings of SegFormer, and what any board has memory for."""
+SMALLEST, LARGEST = 32, LARGEST_SIDE
+"""Pixels of a side: four halvings of SegFormer, and what a specification may say."""
 
 
 class SizedModel(NamedTuple):

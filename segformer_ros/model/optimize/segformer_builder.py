@@ -174,6 +174,10 @@ def _block(writer: GraphWriter, block: layers.Block, tokens: str, size: Size,
 
 def _head(writer: GraphWriter, head: layers.Head, images: Tuple[str, ...],
           size: Size) -> str:
+    if head.rectified:
+        # A ReLU passes no weights: each stage keeps its projection, at its own size.
+        images = tuple(_rectified(writer, number, image, projection) for number, (
+            image, projection) in enumerate(zip(images, head.projections), 1))
     folded = fold_head(head)
     channels = int(folded.bias.shape[0])
     whole = writer.constant((1, channels) + size, 'size')
@@ -189,6 +193,11 @@ def _head(writer: GraphWriter, head: layers.Head, images: Tuple[str, ...],
                                  coordinate_transformation_mode='half_pixel')
             total = writer.op('Add', [total, part]) if total else part
     return _pointwise(writer, writer.op('Relu', [total]), folded.classifier)
+
+
+def _rectified(writer: GraphWriter, number: int, image: str, projection: layers.Linear) -> str:
+    with writer.scope(f'projection{number}'):
+        return writer.op('Relu', [_pointwise(writer, image, projection)])
 
 
 def _convolution(writer: GraphWriter, image: str, layer: layers.Convolution) -> str:
@@ -239,7 +248,8 @@ class FoldedHead(NamedTuple):
     """
     The decode head as ``relu(sum_i up_i(x_i @ weights[i]) + bias) @ classifier``.
 
-    ``weights`` has one (stage channels, decoder channels) float32 matrix a stage.
+    ``weights`` has one (stage channels, decoder channels) float32 matrix a stage. Where the
+    projections have a ReLU, x_i is what it gives, and not the stage itself.
     """
 
     weights: Tuple[arrays.Float32, ...]
@@ -256,12 +266,16 @@ def fold_head(head: layers.Head) -> FoldedHead:
     channels, up_i on positions, so they commute; interpolation weights sum to one, so b_i
     passes unchanged: ``z = sum_i up_i((F_i L_i) x_i) + (f + sum_i F_i b_i)``. The convolution
     over all stages' channels at the first stage's size, half of a SegFormer-B0's
-    multiplications, is gone.
+    multiplications, is gone. With a ReLU after the projections L_i stay, and F_i alone moves
+    below up_i: its multiplications are then a third.
     """
     widths = [projection.bias.size for projection in head.projections]
     parts = np.split(np.asarray(head.fuse.weight, np.float64), np.cumsum(widths)[:-1])
     bias = np.asarray(head.fuse.bias, np.float64)
     weights = []
+    if head.rectified:
+        return FoldedHead(tuple(part.astype(np.float32) for part in parts), head.fuse.bias,
+                          head.classifier)
     for projection, part in zip(head.projections, parts):
         weights.append((np.asarray(projection.weight, np.float64) @ part).astype(np.float32))
         bias = bias + np.asarray(projection.bias, np.float64) @ part

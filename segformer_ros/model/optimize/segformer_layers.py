@@ -91,12 +91,14 @@ class Head(NamedTuple):
     The all-MLP decode head.
 
     ``projections`` has one entry a stage, in stage order. ``fuse`` takes their concatenation
-    in the same order; a batch normalisation after it is already folded in.
+    in the same order. Batch normalisations after them are already folded in.
+    ``rectified``: a ReLU follows each projection, as in mmsegmentation.
     """
 
     projections: Tuple[Linear, ...]
     fuse: Linear
     classifier: Linear
+    rectified: bool = False
 
 
 class Segformer(NamedTuple):

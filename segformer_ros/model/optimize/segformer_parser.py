@@ -247,9 +247,11 @@ class _SegformerParser(_LayerParser):
     def network(self, input_name: str, output_name: str) -> layers.Segformer:
         classifier, tensor = self._need(self.linear, output_name, 'classifier')
         activation = self._need_node('Relu', tensor, 'ReLU before the classifier')
-        fuse, tensor = self._fuse(activation.input[0])
+        fuse, tensor = self._normed(activation.input[0], 'fusing convolution')
         concatenation = self._need_node('Concat', tensor, 'concatenation of stages')
-        projections, ends = zip(*map(self._branch, concatenation.input))
+        projections, ends, rectified = zip(*map(self._branch, concatenation.input))
+        if len(set(rectified)) != 1:
+            raise reader.UnsupportedGraphError('a ReLU after some projections in the head alone')
         stages = self._stages(input_name, set(ends))
         if len(stages) != len(ends):
             raise reader.UnsupportedGraphError(
@@ -258,7 +260,7 @@ class _SegformerParser(_LayerParser):
         order = [ends.index(name) for name in stages]
         fuse = fuse._replace(weight=np.concatenate([parts[index] for index in order]))
         return layers.Segformer(tuple(stages.values()), layers.Head(
-            tuple(projections[index] for index in order), fuse, classifier))
+            tuple(projections[index] for index in order), fuse, classifier, rectified[0]))
 
     def _need(self, match: Callable[[str], Optional[T]], tensor: str, what: str) -> T:
         """
@@ -278,17 +280,18 @@ class _SegformerParser(_LayerParser):
         if self._graph.source(tensor) != self._graph.source(other):
             raise reader.UnsupportedGraphError(f'{tensor!r} and {other!r} should be one tensor')
 
-    def _fuse(self, tensor: str) -> Tuple[layers.Linear, str]:
+    def _normed(self, tensor: str, what: str) -> Tuple[layers.Linear, str]:
+        """Return a linear layer, with a batch normalisation after it folded in."""
         batch_norm = self.batch_norm(tensor)
         if batch_norm is None:
-            return self._need(self.linear, tensor, 'fusing convolution')
+            return self._need(self.linear, tensor, what)
         gain, shift, tensor = batch_norm
-        layer, tensor = self._need(self.linear, tensor, 'fusing convolution')
+        layer, tensor = self._need(self.linear, tensor, what)
         return layers.Linear((layer.weight * gain).astype(np.float32),
                              (layer.bias * gain + shift).astype(np.float32)), tensor
 
-    def _branch(self, tensor: str) -> Tuple[layers.Linear, str]:
-        """Return one input of the head: its projection and the stage's output tensor."""
+    def _branch(self, tensor: str) -> Tuple[layers.Linear, str, bool]:
+        """Return one input of the head: projection, the stage's tensor, whether ReLU follows."""
         resize = self._graph.node(tensor, 'Resize', 'Upsample')
         if resize is not None:
             mode = reader.attribute(resize, 'mode', b'nearest')
@@ -297,8 +300,10 @@ class _SegformerParser(_LayerParser):
                     b'half_pixel', b'pytorch_half_pixel'):
                 raise reader.UnsupportedGraphError(f'the head resizes with {mode} {corners}')
             tensor = resize.input[0]
-        layer, tensor = self._need(self.linear, tensor, 'projection in the head')
-        return layer, self._graph.source(tensor)
+        relu = self._graph.node(tensor, 'Relu')
+        layer, tensor = self._normed(tensor if relu is None else relu.input[0],
+                                     'projection in the head')
+        return layer, self._graph.source(tensor), relu is not None
 
     def _stages(self, input_name: str, outputs: 'set[str]') -> Dict[str, layers.Stage]:
         """Return the stages by the tensors they end in, first stage first."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare an optimized model with the network that it was made from."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -64,8 +64,8 @@ def compare(original: str, spec: model_spec.ModelSpec, optimized: str,
     if pictures is None:
         pictures = sample_pictures(spec.input_size_wh)
     difference, equal, cells = 0.0, 0, 0
-    for one, other in zip(_run(original, spec, pictures),
-                          _run(optimized, optimized_spec, pictures)):
+    for one, other in zip(run(original, spec, pictures),
+                          run(optimized, optimized_spec, pictures)):
         for begin in range(0, len(one), _ROWS):
             part = one[begin:begin + _ROWS]
             got = _TAILS[cut](_upsampled(other, one.shape[1::-1], begin, len(part)))
@@ -98,6 +98,54 @@ def sample_pictures(size_wh: Tuple[int, int]) -> List[arrays.UInt8]:
     return [noise, _dead_leaves(random, size_wh), _dead_leaves(random, size_wh)]
 
 
+def run(path: str, spec: model_spec.ModelSpec,
+        pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
+    """
+    Return the output (h, w, channels) of each picture, as the file gives it.
+
+    :param pictures: (H, W, 3) RGB at the input's size
+    :raises BackendError: onnxruntime is not installed, or cannot run the file
+    """
+    session = open_session(path)
+    results = []
+    try:
+        for picture in pictures:
+            logits = session.run([spec.output_name],
+                                 {spec.input_name: _input(picture, spec)})[0][0]
+            if spec.output_layout == model_spec.LABEL_LAYOUT:
+                logits = logits[np.newaxis]
+            results.append(logits if spec.output_layout == 'nhwc'
+                           else logits.transpose(1, 2, 0))
+    except Exception as error:  # onnxruntime's own types are not exported in 1.10
+        raise BackendError('Graph cannot be run', got=f'{path} ({error})') from error
+    return results
+
+
+def open_session(model: Union[str, bytes], literally: bool = False) -> Any:
+    """
+    Return a session of onnxruntime on the CPU.
+
+    :param model: path or content of an ONNX file
+    :param literally: compute node by node what the file says: without it, pairs around a layer
+        become another integer layer, which is not TensorRT's
+    :raises BackendError: onnxruntime is not installed, or refuses the file
+    """
+    try:
+        onnxruntime = import_onnxruntime()
+    except ImportError as error:
+        raise BackendError('onnxruntime cannot be imported', got=error,
+                           remedy=install.RUNTIME) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if literally:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # onnxruntime's own types are not exported in 1.10
+        raise BackendError('Graph cannot be run', got=error if isinstance(model, bytes)
+                           else f'{model} ({error})') from error
+
+
 def _dead_leaves(random: np.random.RandomState,
                  size_wh: Tuple[int, int]) -> arrays.UInt8:
     width, height = size_wh
@@ -113,32 +161,6 @@ def _dead_leaves(random: np.random.RandomState,
                        interpolation=cv2.INTER_CUBIC)
     grain = random.normal(0.0, 4.0, picture.shape)
     return np.clip(picture + shade[:, :, np.newaxis] + grain, 0, WHITE).astype(np.uint8)
-
-
-def _run(path: str, spec: model_spec.ModelSpec,
-         pictures: Sequence[arrays.UInt8]) -> List[arrays.Array]:
-    """Return the logits (h, w, classes) of each picture."""
-    try:
-        onnxruntime = import_onnxruntime()
-    except ImportError as error:
-        raise BackendError('onnxruntime cannot be imported', got=error,
-                           remedy=install.RUNTIME) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    results = []
-    try:
-        session = onnxruntime.InferenceSession(path, options,
-                                               providers=['CPUExecutionProvider'])
-        for picture in pictures:
-            logits = session.run([spec.output_name],
-                                 {spec.input_name: _input(picture, spec)})[0][0]
-            if spec.output_layout == model_spec.LABEL_LAYOUT:
-                logits = logits[np.newaxis]
-            results.append(logits if spec.output_layout == 'nhwc'
-                           else logits.transpose(1, 2, 0))
-    except Exception as error:  # onnxruntime's own types are not exported in 1.10
-        raise BackendError('Graph cannot be run', got=f'{path} ({error})') from error
-    return results
 
 
 def _upsampled(logits: arrays.Array, size_wh: Tuple[int, int], begin: int,

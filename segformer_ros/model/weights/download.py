@@ -18,7 +18,7 @@ import shutil
 import socket
 import ssl
 import time
-from typing import Any, Callable, Dict, IO, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, IO, List, Mapping, Optional, Tuple
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -139,6 +139,13 @@ def check_url(url: str, may_be_loopback: bool = True) -> None:
                      remedy='Correct HF_ENDPOINT, or use --from-file.')
 
 
+def is_shown_to_proxy(url: str) -> bool:
+    """Return whether a proxy of the environment would get a request in clear text."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == 'http' and 'http' in urllib.request.getproxies() \
+        and not urllib.request.proxy_bypass(parts.netloc)
+
+
 def get(url: str, headers: Mapping[str, str]) -> Any:
     """
     Send one GET request, through the proxies of the environment, following redirects.
@@ -157,8 +164,13 @@ def get(url: str, headers: Mapping[str, str]) -> Any:
         request.add_unredirected_header(AUTHORIZATION, secret)
     try:
         # The first address alone decides whether redirects may lead to this machine.
-        redirects = _CheckedRedirects(_is_loopback(urllib.parse.urlsplit(url).hostname or ''))
-        return urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT_S)
+        parts = urllib.parse.urlsplit(url)
+        handlers: List[urllib.request.BaseHandler] = [
+            _CheckedRedirects(_is_loopback(parts.hostname or ''))]
+        if secret is not None and parts.scheme == 'http':
+            # A proxy would read it in clear text, and this machine is reached without one.
+            handlers.append(urllib.request.ProxyHandler({}))
+        return urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S)
     except ValueError as error:  # what urllib makes of a Location without sense
         raise ModelError(f'Answer of {shown(url)} makes no sense', got=error,
                          remedy=OFFLINE_REMEDY) from error

@@ -123,7 +123,7 @@ def fetch(name: HubName, accept_license: bool = False, lock_path: Optional[str] 
     found = _found_pinned(name, pin)
     if found is not None and (pin is not None or hub_client.is_offline()):
         return found
-    remote = _Remote(name, revision, pin, sleep)
+    remote = _Remote(name, revision, pin, lock_path or lock_file.LOCK_FILE, sleep)
     if on_license is not None:
         on_license(remote.repository.license)
     path = pin.path if pin is not None else name.path or _usual_path(remote.repository)
@@ -167,12 +167,14 @@ class _Remote:
 
     :param revision: to ask for
     :param pin: what must come of it, if anything
+    :param lock_path: of the file that has the pin
     """
 
     def __init__(self, name: HubName, revision: str, pin: Optional[lock_file.Pin],
-                 sleep: Callable[[float], None]) -> None:
+                 lock_path: str, sleep: Callable[[float], None]) -> None:
         self._name = name
         self._pin = pin
+        self._lock_path = lock_path
         self._sleep = sleep
         self._offline = hub_client.is_offline()
         self.repository = _cached_repository(name, revision) if self._offline \
@@ -241,7 +243,7 @@ class _Remote:
         try:
             store.check_file(part, remote)
             found = sha256_of(part)
-            lock_file.check_pinned(self._pin, remote.path, found)
+            lock_file.check_pinned(self._pin, remote.path, found, self._lock_path)
         except ModelError:
             download.discard(part)
             raise
@@ -271,7 +273,9 @@ class _Remote:
     def _cached(self, remote: catalogue.RemoteFile) -> Optional[str]:
         name, commit = self._name, self.repository.commit
         cached = hub_cache.find(name, commit, remote.path)
-        if cached is None and not self._offline and has_library():
+        # In clear text the library would show the token to a proxy; download.get does not.
+        is_exposed = download.is_shown_to_proxy(hub_client.endpoint())
+        if cached is None and not self._offline and not is_exposed and has_library():
             cached = _by_library(name, commit, remote.path)
         return cached
 

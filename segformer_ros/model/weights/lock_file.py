@@ -76,15 +76,16 @@ def write_lock(path: str, pins: Dict[HubName, Pin]) -> None:
                                  got=f'{path}: {error.strerror}') from error
 
 
-def check_pinned(pin: Optional[Pin], path: str, sha256: str) -> None:
+def check_pinned(pin: Optional[Pin], path: str, sha256: str, lock_path: str) -> None:
     """
     Compare the digest of a file with the pinned one, if there is a pin.
 
+    :param lock_path: of the lock file that has the pin
     :raises ModelError: they differ, or the file is not pinned
     """
     if pin is not None and pin.files.get(path) != sha256:
         raise ModelError(
-            f'Not the file that {LOCK_FILE} pins: {path}', got=f'SHA-256 {sha256}',
+            f'Not the file that {lock_path} pins: {path}', got=f'SHA-256 {sha256}',
             expected=pin.files.get(path, 'a file that it names'),
             remedy='Somebody gave another file for the same commit. Do not use it before you know '
                    'why; deleting the entry trusts it.')

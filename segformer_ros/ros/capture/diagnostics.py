@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says about capture: a pure function from figures to an entry."""
 
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.capture.recorder import RecorderState
 from segformer_ros.capture.store import MIB
@@ -18,13 +18,14 @@ class CaptureState(NamedTuple):
     Capture at one moment.
 
     ``busy``: frames that were not looked at, because another one was in work. ``blind_to``: what
-    cannot be judged here, with the reason.
+    cannot be judged here, with the reason. ``lidar``: what is to be told of one.
     """
 
     recorder: RecorderState
     folder: str
     busy: int
     blind_to: Sequence[str]
+    lidar: Sequence[Tuple[str, str]] = ()
 
 
 def capture_status(capture: Optional[CaptureState], parameters: CaptureParameters
@@ -50,6 +51,7 @@ def capture_status(capture: Optional[CaptureState], parameters: CaptureParameter
                ('failed', str(recorder.failed))]
     if recorder.last:
         values.append(('last', recorder.last))
+    values += list(capture.lidar)
     values += [('not judged', text) for text in capture.blind_to]
     if recorder.trouble and parameters.enabled:
         return status.Status(errors.WARN, NAME, 'nothing is kept: ' + recorder.trouble, values)

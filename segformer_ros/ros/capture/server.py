@@ -20,6 +20,7 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.common.text import plain
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.ros.capture import diagnostics
+from segformer_ros.ros.capture.lidar import LidarInput
 from segformer_ros.ros.capture.messages import camera_info_entry
 from segformer_ros.ros.capture.messages import pose_entry
 from segformer_ros.ros.capture.thread import CaptureThread
@@ -87,6 +88,7 @@ class CaptureServer:
         """Whether the next frame, and its confidence, may be of use; most of the time none is."""
         self._setup: Optional[_Setup] = None
         self._network: frames.NetworkIdentity
+        self._lidar: Optional[LidarInput] = None
         self._busy = 0
         self._half: Dict[str, int] = {}
         self._in_trouble = False
@@ -106,6 +108,7 @@ class CaptureServer:
         self._enabled = parameters.capture.enabled
         self._look()
         self._costmap.on_view = self._offer_view
+        self._follow_lidar(parameters)
         self._tell_folder(parameters)
         try:
             if parameters.capture.blur:
@@ -116,11 +119,13 @@ class CaptureServer:
     def exchange(self, network: frames.NetworkIdentity) -> None:
         """Take frames of another network, whose masks come next."""
         self._network = network
+        self._follow_lidar(self._parameters())
 
     def release(self) -> None:
         """Take no more frames; finish the one in work."""
         setup, self._setup = self._setup, None
         self._costmap.on_view = None
+        self._leave_lidar()
         with self._lock:
             requests, self._requests = self._requests, []
         self._look()
@@ -155,6 +160,7 @@ class CaptureServer:
         self._look()
         setup.recorder.settings = now.capture.recorder_settings()
         setup.recorder.forget_trouble()
+        self._follow_lidar(now)
         if (before.capture.enabled, before.capture.folder) != (
                 now.capture.enabled, now.capture.folder):
             self._tell_folder(now)
@@ -206,21 +212,70 @@ class CaptureServer:
         if not parameters.costmap.costmap or all(
                 camera.depth_transport == 'none' for camera in parameters.cameras):
             blind.append('depth: no camera has a depth image, or there is no costmap')
+        lidar = self._lidar
+        if parameters.capture.lidar_topic and _lidar_fault(parameters):
+            blind.append('lidar: ' + _lidar_fault(parameters))
         return diagnostics.capture_status(diagnostics.CaptureState(
-            setup.recorder.state, setup.recorder.settings.folder, self._busy, blind),
-            parameters.capture)
+            setup.recorder.state, setup.recorder.settings.folder, self._busy, blind,
+            () if lidar is None else lidar.figures()), parameters.capture)
 
     def _offer_view(self, name: str, message: PublishedMask,
                     measured: frames.MeasuredView) -> None:
-        """Take a frame that is in the costmap, with its depth; return at once."""
-        parameters = self._parameters()
-        if self._setup is None or message.image is None or not parameters.capture.enabled \
-                or parameters.capture.depth_share <= 0.0:
+        """Take a frame that is in the costmap, with its depth or its cloud; return at once."""
+        parameters, lidar = self._parameters(), self._lidar
+        if self._setup is None or message.image is None or not parameters.capture.enabled:
             return
         rotate = next(each.rotate for each in parameters.cameras if each.name == name)
-        self._leave(frames.CandidateFrame(
+        frame = frames.CandidateFrame(
             name, message.header.frame_id, message.stamp_ns, message.image, message.mask,
-            message.confidence, rotate, self._network, message.info, measured))
+            message.confidence, rotate, self._network, message.info, measured)
+        if lidar is not None:
+            frame = lidar.offer(frame)
+        if frame.cloud is not None or (
+                measured.view.depth is not None and parameters.capture.depth_share > 0.0):
+            self._leave(frame)
+
+    def _follow_lidar(self, parameters: NodeParameters) -> None:
+        """Read the lidar while it is of use, and only then."""
+        capture = parameters.capture
+        if not capture.enabled or not capture.lidar_topic or capture.lidar_share <= 0.0 \
+                or self._costmap.poses is None or _lidar_fault(parameters):
+            self._leave_lidar()
+        elif self._lidar is None:
+            try:
+                self._lidar = LidarInput(self._node, capture.lidar_topic, self._leave)
+                self._costmap.wants_grid = True
+            except SegformerRosError as error:
+                self._node.get_logger().error(f'No lidar is read: {error}')
+
+    def _leave_lidar(self) -> None:
+        self._costmap.wants_grid = False
+        lidar, self._lidar = self._lidar, None
+        if lidar is not None:
+            lidar.destroy()
+
+    def _with_points(self, frame: frames.CandidateFrame) -> frames.CandidateFrame:
+        """Return a frame with the points of its cloud, without them where it cannot be read."""
+        measured, lidar = frame.measured, self._lidar
+        if measured is None or lidar is None or frame.cloud is None:
+            return frame
+        poses = self._costmap.poses
+        if poses is None:
+            return frame
+        costmap = self._parameters().costmap
+        give_up_at = time.monotonic() + costmap.transform_tolerance * (not lidar.is_lost)
+        while True:
+            try:
+                return frame._replace(measured=lidar.read(frame.cloud, measured, poses,
+                                                          costmap.frames))
+            except TransformError as error:
+                if time.monotonic() < give_up_at and self._setup is not None:
+                    time.sleep(RETRY)
+                    continue
+                lidar.record_fault(error)
+            except SegformerRosError as error:
+                lidar.record_fault(error)
+            return frame
 
     def _leave(self, frame: frames.CandidateFrame) -> None:
         setup = self._setup
@@ -239,7 +294,7 @@ class CaptureServer:
         frame = frame._replace(asked=frame.asked and self._is_asked(frame.camera))
         fault = identity = ''
         try:
-            identity = setup.recorder.handle(frame)
+            identity = setup.recorder.handle(self._with_points(frame))
         except SegformerRosError as error:
             fault = str(error)
         except Exception as error:  # a fault of ours; the next frame may be kept, so go on
@@ -331,3 +386,12 @@ class CaptureServer:
             self._node.get_logger().info(
                 'Frames of the cameras are kept in '
                 f'{parameters.capture.recorder_settings().folder}.')
+
+
+def _lidar_fault(parameters: NodeParameters) -> str:
+    """Return why a lidar cannot be compared with the costmap, or nothing."""
+    costmap = parameters.costmap
+    if not costmap.costmap:
+        return 'there is no costmap'
+    # TF has the lidar on a body that stands upright.
+    return 'imu.topic tips the body under the camera alone' if costmap.imu_topic else ''

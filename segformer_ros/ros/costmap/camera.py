@@ -9,6 +9,7 @@ import numpy as np
 from rclpy.node import Node
 from segformer_ros.calibration.verdict import MountVerdict
 from segformer_ros.calibration.watch import WatchedFrame
+from segformer_ros.capture.frame import MeasuredView
 from segformer_ros.common import arrays
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
@@ -153,6 +154,18 @@ class CostmapCamera:
         """Use changed settings for the watch on the mount."""
         if self.watcher is not None:
             self.watcher.measure_by(settings.projection.max_range, settings.grid.resolution)
+
+    def measured(self, view: costmap_pipeline.CameraView,
+                 pipeline: costmap_pipeline.CostmapPipeline,
+                 grid: Optional[costmap_pipeline.Occupancy]) -> MeasuredView:
+        """
+        Return what is measured of a view that is in the costmap.
+
+        :param grid: with it, None where nothing is compared with it
+        """
+        settings = pipeline.settings
+        return MeasuredView(view, pipeline.costs, settings.depth, settings.projection.max_range,
+                            pipeline.ego_mask(self.parameters.name), grid)
 
     def watch_mount(self, message: PublishedMask, located: camera_input.Located,
                     model: CameraModel, is_ground: arrays.Bool) -> None:

@@ -14,6 +14,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_seconds
+from segformer_ros.costmap.geometry import lift
 from segformer_ros.costmap.geometry import tilt
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.ros.io import endpoints
@@ -23,6 +24,8 @@ from sensor_msgs.msg import Imu
 
 # Seconds without a message after which no image waits for one.
 _SILENCE = 0.5
+# Seconds between two images over which the way is not looked at: cameras beside each other.
+_LEAST_PIECE = 0.02
 # Radians by which TF has to tip something before it counts: odometry in the plane has 0.
 _CARRIED = math.radians(0.3)
 # Of a quaternion that nobody has set.
@@ -47,6 +50,7 @@ class ImuTilt:
         self._log = Throttle(node.get_logger(), time.monotonic)
         self._lock = threading.Lock()
         self._buffer = tilt.TiltBuffer(slope_time)
+        self._lift = lift.Lift()
         self._frame = ''
         self._arrived = -math.inf
         self._forget()
@@ -59,6 +63,7 @@ class ImuTilt:
         self._carried = ''
         self._resting: Optional[arrays.Float64] = None
         self._angles: Optional[Tuple[float, float]] = None
+        self._lift.forget()
 
     @property
     def fault(self) -> str:
@@ -72,7 +77,9 @@ class ImuTilt:
             angles = 'unknown' if self._angles is None else 'roll {:.2f}, pitch {:.2f}'.format(
                 *(math.degrees(angle) for angle in self._angles))
             used = self._carried or ('not used: ' + self._fault if self._fault else self._name)
+            height = 'unknown' if self._angles is None else f'{self._lift.meters:.3f}'
             return [('IMU', used), ('tilt of the body [deg]', angles),
+                    ('lift of the body [m]', height),
                     ('IMU samples of no use', str(self._rejected))]
 
     def clear(self) -> None:
@@ -129,7 +136,23 @@ class ImuTilt:
             rotation = self._buffer.tilt_at(stamp, ground_from_sensor)
             self._angles = (math.atan2(rotation[2, 1], rotation[2, 2]),
                             math.asin(max(-1.0, min(1.0, -float(rotation[2, 0])))))
-        return tilt.tipped(pose, rotation)
+            meters = self._lift_at(pose, stamp, ground_from_sensor)
+        return lift.lifted(tilt.tipped(pose, rotation), meters)
+
+    def _lift_at(self, pose: CameraPose, stamp: float, ground_from_sensor: arrays.Float64
+                 ) -> float:
+        """Return how far wheels lift the body at a time, metres, after the way driven."""
+        begin = self._lift.stamp
+        if stamp < begin + _LEAST_PIECE:
+            return self._lift.meters
+        mean: Optional[arrays.Float64] = None
+        if begin > -math.inf:
+            try:
+                mean = self._buffer.mean_tilt(begin, stamp, ground_from_sensor)
+            except TransformError:
+                # Nothing is known of this piece of the way: the lift begins anew.
+                pass
+        return self._lift.move(stamp, pose.odom_from_ground, mean)
 
     def _carries(self, pose: CameraPose, ground_from_sensor: arrays.Float64) -> str:
         """Return how TF tells roll or pitch, or nothing; it is told once."""
@@ -155,6 +178,7 @@ class ImuTilt:
             if message.header.frame_id != self._frame:
                 self._frame = message.header.frame_id
                 self._buffer.clear()
+                self._lift.forget()
                 self._resting = None
             try:
                 self._buffer.add(sample)

@@ -14,6 +14,7 @@ from segformer_ros.costmap import points as costmap_points
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.ros.io.images import byte_array
+from segformer_ros.ros.io.images import with_data
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs.msg import PointField
 from std_msgs.msg import ColorRGBA
@@ -34,9 +35,8 @@ def occupancy_grid(header: Header, values: arrays.Int8,
     """
     data = array.array('b')
     data.frombytes(values.view(np.uint8))  # type: ignore[arg-type]
-    return OccupancyGrid(
-        header=header, data=data,
-        info=MapMetaData(
+    return with_data(
+        OccupancyGrid, data, header=header, info=MapMetaData(
             map_load_time=header.stamp, resolution=geometry.resolution, width=geometry.width,
             height=geometry.height, origin=geometry_msgs.Pose(
                 position=geometry_msgs.Point(x=geometry.origin_x, y=geometry.origin_y),
@@ -76,9 +76,9 @@ def labelled_point_cloud(header: Header, cloud: arrays.Structured) -> PointCloud
 def _cloud(header: Header, data: arrays.UInt8, shape: Tuple[int, ...], step: int,
            fields: Sequence[costmap_points.PointField]) -> PointCloud2:
     height, width = shape
-    return PointCloud2(
-        header=header, height=height, width=width, is_bigendian=False, point_step=step,
-        row_step=step * width, is_dense=height == 1, data=byte_array(data), fields=[
+    return with_data(
+        PointCloud2, byte_array(data), header=header, height=height, width=width,
+        is_bigendian=False, point_step=step, row_step=step * width, is_dense=height == 1, fields=[
             PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
             for field in fields])
 

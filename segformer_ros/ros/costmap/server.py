@@ -15,7 +15,6 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.common.time import NANOSECONDS
-from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap.camera_input import Located
 from segformer_ros.costmap.geometry import camera_poses
@@ -26,6 +25,8 @@ from segformer_ros.ros.costmap import camera as costmap_camera
 from segformer_ros.ros.costmap import diagnostics as costmap_diagnostics
 from segformer_ros.ros.costmap.imu import ImuTilt
 from segformer_ros.ros.costmap.outputs import GridOutputs
+from segformer_ros.ros.costmap.tables import load_tables
+from segformer_ros.ros.costmap.tables import Tables
 from segformer_ros.ros.costmap.thread import CostmapThread
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
@@ -37,6 +38,7 @@ from segformer_ros.ros.io.status import NodeState
 from segformer_ros.ros.io.status import Status
 from segformer_ros.ros.io.transforms import make_transforms
 from segformer_ros.ros.parameters.node import NodeParameters
+from segformer_ros.segmentation.images.decoding import Picture
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Range
@@ -48,17 +50,8 @@ STOP_TIMEOUT = 5.0
 LEAST_TICKS = 5
 """Grids before a rate can be told."""
 
-OfferMask = Callable[[str, Header, arrays.UInt8, Segmentation, Optional[CameraInfo]], None]
-
-
+OfferMask = Callable[[str, Header, Picture, Segmentation, Optional[CameraInfo]], None]
 OfferView = Callable[[str, costmap_camera.PublishedMask, MeasuredView], None]
-
-
-class Tables(NamedTuple):
-    """What is made of the classes of a network; None where there is no costmap."""
-
-    groups: Optional[model_classes.Grouping]
-    costs: Optional[cost_table.CostTable]
 
 
 class _Setup(NamedTuple):
@@ -101,24 +94,29 @@ class CostmapServer:
         self._ticks = CameraStatistics(time.monotonic())
         # Takes each view that has a depth image, and returns at once.
         self.on_view: Optional[OfferView] = None
+        # Whether it takes all others too, each with the grid that holds it.
+        self.wants_grid = False
         node.create_service(Trigger, topics.CLEAR_SERVICE, self._on_clear)
 
-    def configure(self, parameters: NodeParameters,
-                  classes: model_classes.ClassTable) -> Optional[OfferMask]:
+    @property
+    def on_mask(self) -> Optional[OfferMask]:
+        """Return what takes each published mask, None where there is no costmap."""
+        return None if self._setup is None else self._offer
+
+    def configure(self, parameters: NodeParameters, classes: model_classes.ClassTable) -> bool:
         """
         Make the costmap that the parameters ask for.
 
         :param classes: of the network
-        :return: takes each published mask; None where there is no costmap
+        :return: whether there is one now
         """
         self._trouble = ''
         if not parameters.costmap.costmap:
-            return None
+            return False
         cameras: Dict[str, costmap_camera.CostmapCamera] = {}
         try:
-            groups = model_classes.load_grouping(parameters.costmap.groups, classes)
-            pipeline = CostmapPipeline(parameters.costmap.settings, cost_table.load_cost_table(
-                parameters.costmap.cost_profile, classes))
+            groups, costs = load_tables(parameters, classes)
+            pipeline = CostmapPipeline(parameters.costmap.settings, costs)
             for camera in parameters.cameras:
                 cameras[camera.name] = costmap_camera.CostmapCamera(
                     self._node, camera, parameters.costmap)
@@ -127,7 +125,7 @@ class CostmapServer:
             self._trouble = str(error)
             self._node.get_logger().error(
                 f'No costmap, masks alone: {error} Set costmap: false where that is meant.')
-            return None
+            return False
         range_input, imu = None, None
         try:
             if parameters.costmap.height_source == camera_poses.RANGE:
@@ -156,28 +154,29 @@ class CostmapServer:
         self._setup.thread.start()
         for note in costmap_diagnostics.notes(parameters):
             self._node.get_logger().info(note)
-        return self._offer
+        return True
 
-    def load_tables(self, parameters: NodeParameters, classes: model_classes.ClassTable) -> Tables:
-        """
-        Return what the parameters make of the classes of another network.
-
-        :raises ConfigurationError: costs or groups do not fit the classes
-        """
-        if self._setup is None:
-            return Tables(None, None)
-        return Tables(model_classes.load_grouping(parameters.costmap.groups, classes),
-                      cost_table.load_cost_table(parameters.costmap.cost_profile, classes))
-
-    def exchange(self, classes: model_classes.ClassTable, tables: Tables) -> None:
+    def exchange(self, parameters: NodeParameters, classes: model_classes.ClassTable,
+                 tables: Tables) -> str:
         """
         Read masks by other classes from now on; those on their way are left out.
 
-        The grid keeps what it holds: costs, and no classes.
+        The grid keeps what it holds: costs, and no classes. Where there was no costmap, since it
+        could not be made for the classes before, it is made now.
+
+        :return: what whoever asked for the exchange should know, or nothing
         """
         setup = self._setup
-        if setup is None or tables.groups is None or tables.costs is None:
-            return
+        self._trouble = tables.trouble
+        if tables.trouble:
+            return f'The costmap stays off: {tables.trouble} Name what fits in ' \
+                'next_cost_profile, and load the network again'
+        if tables.groups is None or tables.costs is None:
+            return ''
+        if setup is None:
+            if not self.configure(parameters, classes):
+                return f'The costmap stays off: {self._trouble}'
+            return 'The costmap, which was off, is on'
         setup.thread.forget()
         with self._lock:
             self._session += 1
@@ -185,11 +184,17 @@ class CostmapServer:
             self._setup = setup = setup._replace(classes=classes, groups=tables.groups)
             if self._open:
                 self._publish_label_infos(setup)
+        return ''
 
     @property
     def groups(self) -> Optional[model_classes.Grouping]:
         """Return the groups of classes, None where there is no costmap."""
         return None if self._setup is None else self._setup.groups
+
+    @property
+    def poses(self) -> Optional[camera_poses.CameraPoses]:
+        """Return what finds poses, None where there is no costmap."""
+        return None if self._setup is None else self._setup.poses
 
     def pose_of(self, name: str, frame_id: str, stamp_ns: int,
                 is_last: bool) -> Optional[arrays.Float64]:
@@ -341,21 +346,21 @@ class CostmapServer:
             depth_refusals={name: camera.depth_refusal
                             for name, camera in setup.cameras.items() if camera.depth_refusal})
 
-    def _offer(self, name: str, header: Header, image: arrays.UInt8, segmentation: Segmentation,
+    def _offer(self, name: str, header: Header, picture: Picture, segmentation: Segmentation,
                info: Optional[CameraInfo]) -> None:
         """Take a published mask; return at once."""
         setup = self._setup
         if setup is None:
             return
+        camera = setup.cameras[name]
         message = costmap_camera.PublishedMask(
             header, segmentation.mask, segmentation.confidence, info, time.monotonic(),
-            self._session, image if setup.cameras[name].needs_images else None)
-        statistics = setup.cameras[name].statistics
+            self._session, picture.rgb if self.wants_grid or camera.needs_images else None)
         clock = self._clock.seconds()
-        statistics.record_arrival(message.arrived, message.stamp_ns,
-                                  clock - message.stamp_ns / NANOSECONDS if clock else None)
+        camera.statistics.record_arrival(message.arrived, message.stamp_ns,
+                                         clock - message.stamp_ns / NANOSECONDS if clock else None)
         if setup.thread.offer(name, message):
-            statistics.record_drop()
+            camera.statistics.record_drop()
 
     def _attempt(self, name: str, message: costmap_camera.PublishedMask, is_last: bool) -> bool:
         setup = self._setup
@@ -417,11 +422,9 @@ class CostmapServer:
         camera.record_depth(result.depth_refusal)
         camera.record_used(message, started, result.timings)
         on_view = self.on_view
-        if on_view is not None and view.depth is not None:
-            settings = setup.pipeline.settings
-            on_view(name, message, MeasuredView(
-                view, setup.pipeline.costs, settings.depth, settings.projection.max_range,
-                setup.pipeline.ego_mask(name)))
+        if on_view is not None and (view.depth is not None or self.wants_grid):
+            on_view(name, message, camera.measured(view, setup.pipeline, setup.pipeline.occupancy(
+                self._clock.seconds(), self._clock.standing()) if self.wants_grid else None))
 
     def _tick(self) -> None:
         try:
@@ -479,9 +482,7 @@ class CostmapServer:
 
     def _on_range(self, message: Range) -> None:
         if self._setup is not None:
-            self._setup.poses.add_range(camera_poses.RangeReading(
-                message.range, message.header.frame_id, stamp_to_nanoseconds(message.header.stamp),
-                (message.min_range, message.max_range)))
+            self._setup.poses.add_range(camera_poses.range_reading(message))
 
     def _on_clear(self, request: Any, response: Any) -> Any:
         setup = self._setup

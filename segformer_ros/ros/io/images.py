@@ -4,10 +4,11 @@
 
 import array
 import copy
-from typing import Tuple
+from typing import Any, Tuple
 
 from segformer_ros.common import arrays
 from segformer_ros.costmap.geometry import camera_model
+from segformer_ros.segmentation.postprocessing import bytes_of
 from sensor_msgs import msg as sensor_msgs
 from std_msgs.msg import Header
 
@@ -42,8 +43,8 @@ def compressed_image(header: Header, encoded: arrays.UInt8,
     :param suffix: ``jpeg`` or ``png``
     """
     # The form of image_transport's compressed plugin; viewers look for the words in it.
-    return sensor_msgs.CompressedImage(header=header, format=f'rgb8; {suffix} compressed bgr8',
-                                       data=byte_array(encoded))
+    return with_data(sensor_msgs.CompressedImage, byte_array(encoded), header=header,
+                     format=f'rgb8; {suffix} compressed bgr8')
 
 
 def camera_info_like(info: sensor_msgs.CameraInfo, header: Header,
@@ -71,15 +72,35 @@ def byte_array(values: arrays.Array) -> 'array.array[int]':
     """
     Return the bytes of a contiguous array in the one form that every rclpy takes fast.
 
-    A numpy array or memoryview is checked byte by byte: 50 ms for a VGA image.
+    A numpy array or memoryview is checked byte by byte: 50 ms for a VGA image. They are not
+    copied where the array stands in such a form already, as masks do.
     """
+    result = bytes_of(values)
+    if result is not None:
+        return result
     result = array.array('B')
     result.frombytes(values)  # type: ignore[arg-type]
     return result
 
 
+def with_data(message_type: Any, data: 'array.array[int]', **fields: Any) -> Any:
+    """
+    Return a message that holds an array itself.
+
+    Its constructor would copy what it is given; so would, from Jazzy on, a setter that does not
+    check. One that checks takes an ``array.array`` as it is, after a look at its type code.
+
+    :param message_type: with a field ``data``, which is left out of ``fields``
+    """
+    if '_check_fields' in message_type.__slots__:
+        fields['check_fields'] = True
+    message = message_type(**fields)
+    message.data = data
+    return message
+
+
 def _image(header: Header, values: arrays.UInt8, encoding: str,
-           channels: int) -> sensor_msgs.Image:
+           channels: int) -> Any:
     height, width = values.shape[:2]
-    return sensor_msgs.Image(header=header, height=height, width=width, encoding=encoding,
-                             is_bigendian=0, step=width * channels, data=byte_array(values))
+    return with_data(sensor_msgs.Image, byte_array(values), header=header, height=height,
+                     width=width, encoding=encoding, is_bigendian=0, step=width * channels)

@@ -51,7 +51,10 @@ RANGE_IN = Topic('range', 'sensor_msgs/msg/Range', False, False, 1,
 # Some: an image may hold up the executor.
 IMU_IN = Topic('imu', 'sensor_msgs/msg/Imu', False, False, 50,
                'Where `imu.topic` names it; one for all cameras.')
-COSTMAP_INPUTS = (DEPTH_IN, DEPTH_IN_COMPRESSED, RANGE_IN, IMU_IN)
+# A turn takes long, and the newest ones wait elsewhere.
+LIDAR_IN = Topic('lidar', 'sensor_msgs/msg/PointCloud2', False, False, 2,
+                 'Where `capture.lidar_topic` names it, for capture alone; one for all cameras.')
+COSTMAP_INPUTS = (DEPTH_IN, DEPTH_IN_COMPRESSED, RANGE_IN, IMU_IN, LIDAR_IN)
 
 # Five frames: a reader that pairs mask and confidence may fall behind by some.
 MASK = Topic('mask', 'sensor_msgs/msg/Image', True, False, 5,
@@ -160,7 +163,7 @@ def all_names(cameras: Sequence[str]) -> List[str]:
     names = [DIAGNOSTICS.name, RANGE_IN.name, *TRANSFORMS, *SERVICES]
     names += [output_name('', topic) for topic in GRID_OUTPUTS]
     names += [input_name(camera, topic) for camera in ['', *cameras]
-              for topic in INPUTS + COSTMAP_INPUTS if topic not in (RANGE_IN, IMU_IN)]
+              for topic in INPUTS + COSTMAP_INPUTS if topic not in (RANGE_IN, IMU_IN, LIDAR_IN)]
     return names + [output_name(camera, topic) for camera in cameras
                     for topic in OUTPUTS + CLOUD_OUTPUTS]
 

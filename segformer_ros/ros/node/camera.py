@@ -32,9 +32,8 @@ from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.ros.parameters.server import ParameterServer
 from segformer_ros.segmentation import segmenter as segmentation_api
-from segformer_ros.segmentation.images.compressed import compressed_to_rgb
-from segformer_ros.segmentation.images.decoding import ENCODINGS
-from segformer_ros.segmentation.images.decoding import image_to_rgb
+from segformer_ros.segmentation.images import decoding
+from segformer_ros.segmentation.images.compressed import compressed_to_picture
 from segformer_ros.segmentation.images.video import VideoDecoder
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -73,26 +72,26 @@ class FrameJob:
         """
         self._started = time.monotonic()
         self._parameters = self._camera.settings.current
-        self._image = self._camera.decode(self.message)
+        self._picture = self._camera.decode(self.message)
         self._converted = time.monotonic()
         self._rotate = rotate_of(self._parameters, self._camera.name)
         self._with_confidence = self._camera.needs_confidence
         self._set_up(segmenter)
-        return segmenter.prepare(self._image, self._rotate, self._with_confidence)
+        return segmenter.prepare(self._picture, self._rotate, self._with_confidence)
 
     def segment(self, segmenter: segmentation_api.Segmenter) -> segmentation_api.Segmentation:
         """Return the result of another segmenter, after the first one failed."""
         self._set_up(segmenter)
-        return segmenter.segment(self._image, self._rotate, self._with_confidence)
+        return segmenter.segment(self._picture, self._rotate, self._with_confidence)
 
     def publish(self, segmentation: segmentation_api.Segmentation) -> None:
         """Publish the results, unless the camera was stopped meanwhile."""
         camera = self._camera
         segmented = time.monotonic()
-        if not camera.publish(self.message.header, self._image, segmentation, self._parameters):
+        if not camera.publish(self.message.header, self._picture, segmentation, self._parameters):
             return
         done = time.monotonic()
-        height, width = self._image.shape[:2]
+        height, width = self._picture.samples.shape[:2]
         timings = segmentation.timings
         camera.statistics.record_served(done, camera.encoding_of(self.message), (width, height), {
             'waiting': self._started - self.arrived,
@@ -106,7 +105,7 @@ class FrameJob:
         if isinstance(error, errors.InvalidInputError):
             encoding = self._camera.encoding_of(self.message)
             # What strangers may invent is one kind, whatever its name.
-            kind = f'{error.problem} ({encoding if encoding in ENCODINGS else "other"})'
+            kind = f'{error.problem} ({encoding if encoding in decoding.ENCODINGS else "other"})'
             self._camera.report(kind, f'Image rejected: {error}', rejected=True)
         elif isinstance(error, errors.SegformerRosError):
             self._camera.report(error.problem, f'No mask: {error}', rejected=False)
@@ -170,7 +169,7 @@ class Camera:
         self._node = node
         self._outputs = outputs
         self._offer = offer
-        self._on_mask = on_mask
+        self.on_mask = on_mask
         self._capture = capture
         self.on_served: Optional[Callable[[ServedFrame], None]] = None
         """Is given what was published, while another network is checked on it."""
@@ -254,27 +253,27 @@ class Camera:
     def needs_confidence(self) -> bool:
         """Return whether anybody uses the confidence; the costmap weighs what it sees by it."""
         return self._outputs.has_confidence and (
-            self._on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
+            self.on_mask is not None or self._outputs.is_wanted(topics.CONFIDENCE)
             or (self._capture is not None and self._capture.is_wanted))
 
-    def decode(self, message: Any) -> arrays.UInt8:
+    def decode(self, message: Any) -> decoding.Picture:
         """
-        Return the (H, W, 3) RGB uint8 picture of a message.
+        Return the picture of a message.
 
         :raises InvalidInputError: it cannot be used
         """
         if self._input == topics.IMAGE:
-            return image_to_rgb(message, self._bridge.to_rgb)
+            return decoding.image_to_picture(message, self._bridge.to_rgb)
         if self._input == topics.IMAGE_PACKETS or self._video.takes(message):
-            return self._video.decode(message)
-        return compressed_to_rgb(message)
+            return decoding.Picture(self._video.decode(message))
+        return compressed_to_picture(message)
 
     def encoding_of(self, message: Any) -> str:
         """Return how a message says that its picture is encoded; a stranger's text, but cut."""
         said: str = message.format if self._input == topics.IMAGE_COMPRESSED else message.encoding
         return said[:LONGEST_ENCODING]
 
-    def publish(self, header: Header, image: arrays.UInt8,
+    def publish(self, header: Header, picture: decoding.Picture,
                 segmentation: segmentation_api.Segmentation, parameters: NodeParameters) -> bool:
         """
         Publish the results of one image.
@@ -285,20 +284,20 @@ class Camera:
             if not self._open:
                 self.statistics.record_drop()
                 return False
-            trouble = self._outputs.publish(header, image, segmentation, self._camera_info,
+            trouble = self._outputs.publish(header, picture, segmentation, self._camera_info,
                                             parameters)
             if trouble:
                 self._log.error('camera_info', f'{self.name}: ' * bool(self.name)
                                 + f'Not published: ~/camera_info: {trouble}')
-            if self._on_mask is not None:
-                self._on_mask(self.name, header, image, segmentation, self._camera_info)
+            if self.on_mask is not None:
+                self.on_mask(self.name, header, picture, segmentation, self._camera_info)
         if self._capture is not None and self._capture.is_wanted:
-            self._capture.offer(self.name, header, image, segmentation, self._camera_info,
-                                rotate_of(parameters, self.name))
+            self._capture.offer(self.name, header, picture.rgb, segmentation,
+                                self._camera_info, rotate_of(parameters, self.name))
         on_served = self.on_served
         if on_served is not None:
             on_served(ServedFrame(
-                self.name, image, rotate_of(parameters, self.name), settings_of(parameters),
+                self.name, picture.rgb, rotate_of(parameters, self.name), settings_of(parameters),
                 segmentation.mask))
         return True
 

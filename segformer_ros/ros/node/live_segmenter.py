@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from typing import NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from segformer_ros.common import errors
 from segformer_ros.inference.base.backend import Backend
@@ -15,12 +15,12 @@ from segformer_ros.inference.selection import status as selection_status
 from segformer_ros.inference.selection.selector import BackendSelector
 from segformer_ros.inference.trt.backend import DEFAULT_RUNTIME
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
+from segformer_ros.model import verdicts
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.optimize.resize import at_size
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.model.weights import catalogue
-from segformer_ros.model.weights.resolve import resolve_model
 from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.segmenter import NO_CONFIDENCE
 from segformer_ros.segmentation.segmenter import Segmenter
@@ -58,15 +58,20 @@ class Serving(NamedTuple):
     status: selection_status.SelectionStatus
 
 
-def find_model(parameters: NodeParameters) -> Model:
+def find_model(parameters: NodeParameters,
+               is_stopping: Callable[[], bool] = lambda: False) -> Model:
     """
     Find the files that the parameters name, at the size that ``input_size`` says.
 
-    At another size than the file's this takes seconds, once.
+    A network that was never run on this machine is run on two pictures first; that, and another
+    size than the file's, takes seconds, once.
 
+    :param is_stopping: asked while the network is run; where true nothing is waited for any more
     :raises ConfigurationError: no model is named, its specification is wrong, or the size is
         none that it can have
-    :raises ModelError: no such model, it is not on this machine, or keeps its own size
+    :raises ModelError: no such model, it is not on this machine, its values are not what its
+        specification says, or it keeps its own size
+    :raises BackendError: the process shall stop
     """
     if not parameters.model:
         names = ', '.join(catalogue.model_names())
@@ -74,7 +79,9 @@ def find_model(parameters: NodeParameters) -> Model:
             'No model is set', got='an empty parameter model',
             expected=f'one of {names}, or the path of an ONNX file',
             remedy='Set it in the parameter file, or launch with model:=...')
-    found = resolve_model(parameters.model, os.path.expanduser(parameters.model_spec) or None)
+    found = verdicts.resolve_judged(
+        parameters.model, os.path.expanduser(parameters.model_spec) or None,
+        verdicts.Limits(parameters.open_timeout or verdicts.TIMEOUT_S, is_stopping))
     sized = at_size(found.onnx_path, found.spec,
                     parameters.input_size if any(parameters.input_size) else None)
     return Model(sized.path, sized.spec, load_class_table(sized.spec.classes),

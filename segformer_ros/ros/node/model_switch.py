@@ -12,7 +12,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.text import plain
 from segformer_ros.model.weights import catalogue
-from segformer_ros.ros.costmap.server import Tables
+from segformer_ros.ros.costmap.tables import Tables
 from segformer_ros.ros.io import topics
 from segformer_ros.ros.node import live_segmenter
 from segformer_ros.ros.node.camera import Camera
@@ -38,7 +38,8 @@ class ActiveNode(NamedTuple):
 
     ``make_thread`` returns an inference thread for a model and parameters, not started.
     ``load_tables`` raises where the costs do not fit the classes. ``take_over`` is called
-    between the last frame of one network and the first of the other.
+    between the last frame of one network and the first of the other, and returns what there is
+    to say of it.
     """
 
     model: live_segmenter.Model
@@ -46,7 +47,7 @@ class ActiveNode(NamedTuple):
     cameras: List[Camera]
     make_thread: Callable[[live_segmenter.Model, NodeParameters], InferenceThread]
     load_tables: Callable[[NodeParameters, live_segmenter.Model], Tables]
-    take_over: Callable[[Candidate], None]
+    take_over: Callable[[Candidate, NodeParameters], str]
 
 
 class ModelSwitch:
@@ -144,8 +145,8 @@ class ModelSwitch:
                 self._node.get_logger().error(
                     f'{camera}: A frame is lost with the network before, which hangs.')
             self._leave(before)
-        serving.take_over(candidate)
         try:
+            note = serving.take_over(candidate, parameters)
             self._settings.put({
                 'model': parameters.model, 'model_spec': parameters.model_spec,
                 'cost_profile': parameters.costmap.cost_profile,
@@ -154,7 +155,8 @@ class ModelSwitch:
         finally:
             # It has taken over, whatever the parameters say: masks go on.
             candidate.thread.resume()
-        return f'{candidate.model.path} serves: {validation.summary}.'
+        return f'{candidate.model.path} serves: {validation.summary}.' + (
+            f' {note}.' if note else '')
 
     def _leave(self, thread: Optional[InferenceThread]) -> None:
         if thread is not None:
@@ -178,7 +180,8 @@ class ModelSwitch:
                     '' if current.next_cost_profile else costmap.category_groups)))
 
     def _make(self, serving: ActiveNode, parameters: NodeParameters) -> Candidate:
-        model = live_segmenter.find_model(parameters)
+        # Without a validation nobody waits for it any more.
+        model = live_segmenter.find_model(parameters, lambda: self._validation is None)
         tables = serving.load_tables(parameters, model)
         return Candidate(model, tables, serving.make_thread(model, parameters))
 

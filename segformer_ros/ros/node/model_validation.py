@@ -10,7 +10,7 @@ import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common import errors
 from segformer_ros.common.text import plain
-from segformer_ros.ros.costmap.server import Tables
+from segformer_ros.ros.costmap.tables import Tables
 from segformer_ros.ros.node.camera import FrameJob
 from segformer_ros.ros.node.camera import ServedFrame
 from segformer_ros.ros.node.inference_thread import InferenceThread

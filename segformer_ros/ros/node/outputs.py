@@ -15,6 +15,7 @@ from segformer_ros.ros.parameters.node import NodeParameters
 from segformer_ros.segmentation.images import palette as pictures
 from segformer_ros.segmentation.images.compressed import encode_jpeg
 from segformer_ros.segmentation.images.compressed import encode_png
+from segformer_ros.segmentation.images.decoding import Picture
 from segformer_ros.segmentation.segmenter import Segmentation
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -56,14 +57,14 @@ class Outputs:
             self._publishers.publish(topics.LABEL_INFO, label_info_message(
                 self._node.get_clock().now().to_msg(), self._classes, threshold))
 
-    def publish(self, header: Header, image: arrays.Array, segmentation: Segmentation,
+    def publish(self, header: Header, picture: Picture, segmentation: Segmentation,
                 camera_info: Optional[CameraInfo], parameters: NodeParameters) -> str:
         """
         Publish everything that is made of one frame; the mask last but for pictures.
 
         :param header: of the input
-        :param image: (H, W, 3) RGB of the input
-        :param segmentation: of that image
+        :param picture: the input
+        :param segmentation: of that picture
         :param camera_info: the newest one of that camera, None where there was none
         :return: why the camera_info was not published, or nothing
         """
@@ -84,9 +85,9 @@ class Outputs:
             lambda: pictures.colorize(segmentation.mask, self._palette), encode_png)
         self._publish_picture(
             header, topics.OVERLAY, topics.OVERLAY_COMPRESSED, 'jpeg',
-            lambda: pictures.overlay(image, segmentation.mask, self._palette,
+            lambda: pictures.overlay(picture.rgb, segmentation.mask, self._palette,
                                      parameters.overlay_alpha),
-            lambda picture: encode_jpeg(picture, parameters.jpeg_quality))
+            lambda overlay: encode_jpeg(overlay, parameters.jpeg_quality))
         return trouble
 
     def _publish_picture(self, header: Header, raw: topics.Topic, compressed: topics.Topic,

@@ -3,6 +3,7 @@
 """Run a node as a process: orderly at SIGINT and SIGTERM, from any state."""
 
 import os
+import signal
 import sys
 import traceback
 from typing import Callable, List, Optional, TypeVar
@@ -23,6 +24,13 @@ AnyNode = TypeVar('AnyNode', bound=Node)
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds that callbacks in work may take at the end."""
+LEAVE_TIMEOUT = 20.0
+"""
+Seconds that DDS may take to leave once the node is closed; then SIGALRM ends the process.
+
+Fast DDS waits for shared memory by the wall clock: where that was set back, for as long as it was
+set back. It holds the interpreter meanwhile, so that no thread of Python can end it.
+"""
 SPIN_TIMEOUT = 0.5
 """
 Seconds until a signal is noticed: Python runs its handlers between two waits of rcl. Each wait
@@ -89,6 +97,8 @@ def run_node(make_node: Callable[[], AnyNode], close: Callable[[AnyNode], None],
             pass  # somebody shut the context down, which is a request to stop too
         finally:
             close(node)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, LEAVE_TIMEOUT)
             # A request that still waits for its answer must not keep the process.
             executor.shutdown(timeout_sec=SHUTDOWN_TIMEOUT)
             node.destroy_node()

@@ -15,6 +15,7 @@ from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.ros.capture.server import CaptureServer
 from segformer_ros.ros.costmap.server import CostmapServer
+from segformer_ros.ros.costmap.tables import load_next_tables
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import image_types
 from segformer_ros.ros.io import remaps
@@ -199,7 +200,7 @@ class SegformerNode(ReloadableNode, lifecycle.LifecycleNode):
         for camera in parameters.cameras:
             # What is not installed is told before a backend is opened, which may take minutes.
             image_types.message_type_of(camera.image_transport)
-        model = self._model = live_segmenter.find_model(parameters)
+        model = self._model = live_segmenter.find_model(parameters, self._is_stopping)
         self._settings.locked = True
         supervised = self._supervisor = supervisor.Supervisor(
             self._settings,
@@ -214,12 +215,12 @@ class SegformerNode(ReloadableNode, lifecycle.LifecycleNode):
             self.get_logger().warning(
                 f'Not published: {CONFIDENCE_MISSING}. The costmap takes every pixel as sure.')
         self._warn_of_idle_remaps(parameters)
-        on_mask = self._costmap.configure(parameters, model.classes)
+        self._costmap.configure(parameters, model.classes)
         self._capture.configure(self._network(model))
         self._cameras = {
             camera.name: Camera(self, camera.name, self._settings,
                                 Outputs(self, camera.name, model.classes, self._has_confidence),
-                                supervised.offer, on_mask, self._capture)
+                                supervised.offer, self._costmap.on_mask, self._capture)
             for camera in parameters.cameras}
 
     def _network(self, model: live_segmenter.Model) -> NetworkIdentity:
@@ -253,16 +254,24 @@ class SegformerNode(ReloadableNode, lifecycle.LifecycleNode):
             return None
         return ActiveNode(
             self._model, self._supervisor, list(self._cameras.values()), self._make_thread,
-            lambda parameters, model: self._costmap.load_tables(parameters, model.classes),
+            lambda parameters, model: load_next_tables(
+                parameters, model.classes, self._costmap.on_mask is not None),
             self._take_over)
 
-    def _take_over(self, candidate: Candidate) -> None:
+    def _take_over(self, candidate: Candidate, parameters: NodeParameters) -> str:
         self._model = candidate.model
         self._has_confidence = candidate.thread.live.has_confidence
         for camera in self._cameras.values():
             camera.replace_classes(candidate.model.classes, self._has_confidence)
-        self._costmap.exchange(candidate.model.classes, candidate.tables)
+        was_on = self._costmap.on_mask is not None
+        # It makes publishers where there was no costmap, as a transition does: in this thread.
+        note = self._costmap.exchange(parameters, candidate.model.classes, candidate.tables)
+        if not was_on and self.lifecycle_state == 'active':
+            self._costmap.start()
+        for camera in self._cameras.values():
+            camera.on_mask = self._costmap.on_mask
         self._capture.exchange(self._network(candidate.model))
+        return note
 
     def _on_lost(self, name: str, why: str) -> None:
         if name in self._cameras:

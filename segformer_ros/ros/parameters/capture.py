@@ -57,6 +57,14 @@ class CaptureParameters(NamedTuple):
         _THRESHOLDS.depth_share, rows.LIVE,
         'Share of measured pixels whose class the depth image contradicts, from which a frame is '
         'kept; 0 does not look.', range=(0.0, 1.0))
+    lidar_topic: str = rows.parameter(
+        '', rows.CONFIGURE,
+        'Topic of a sensor_msgs/PointCloud2 that the costmap is compared with, for capture alone; '
+        'empty: no lidar is read.')
+    lidar_share: float = rows.parameter(
+        _THRESHOLDS.lidar_share, rows.LIVE,
+        'Share of the points of the lidar that contradict the class and the costmap, from which a '
+        'frame is kept; 0 does not look, and no lidar is read.', range=(0.0, 1.0))
     trickle_period: float = rows.parameter(
         _THRESHOLDS.trickle_period, rows.LIVE,
         'Seconds without a kept frame of a camera after which one is kept whatever it shows; 0 '
@@ -77,7 +85,7 @@ class CaptureParameters(NamedTuple):
             store.Limits(self.max_mib * store.MIB, self.max_frames, self.min_free_mib * store.MIB,
                          self.drop),
             Thresholds(self.low_confidence, self.unsure_share, self.flicker_share,
-                       self.depth_share, self.trickle_period))
+                       self.depth_share, self.lidar_share, self.trickle_period))
 
 
 CAPTURE_ROWS = tuple(row._replace(name=PREFIX + row.name)

@@ -36,7 +36,7 @@ class CostmapParameters(NamedTuple):
     category_groups: str = rows.parameter(
         '', rows.CONFIGURE,
         'Groups of ~/category_mask: indoor, outdoor, landing, street, or the path of a YAML file; '
-        'empty: those named as the cost profile.')
+        'empty: those of the cost profile, shipped with it or made of its costs.')
     category_width: int = rows.parameter(
         *_setting_row('category_width')[2:5],
         range=costmap_settings.bounds_of('category_width'))
@@ -78,11 +78,6 @@ class CostmapParameters(NamedTuple):
         0.3, rows.LIVE,
         'Share of full speed that ~/speed_mask leaves at the highest cost.', range=(0.01, 1.0))
     settings: costmap_settings.CostmapSettings = costmap_settings.CostmapSettings()
-
-    @property
-    def groups(self) -> str:
-        """Return the name or path of the grouping in use."""
-        return self.category_groups or self.cost_profile
 
     @property
     def has_odometry(self) -> bool:

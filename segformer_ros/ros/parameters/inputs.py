@@ -42,4 +42,6 @@ def unread_inputs(parameters: NodeParameters) -> Dict[str, str]:
         unread[topics.RANGE_IN.name] = f'set height_source: {camera_poses.RANGE}.'
     if not parameters.costmap.imu_topic:
         unread[topics.IMU_IN.name] = 'set imu.topic to the topic of the IMU.'
+    if not parameters.capture.lidar_topic:
+        unread[topics.LIDAR_IN.name] = 'set capture.lidar_topic to the topic of the lidar.'
     return unread

@@ -115,7 +115,7 @@ class NodeParameters(NamedTuple):
         'Costs of its classes, as in cost_profile; empty: the same as now.')
     next_category_groups: str = rows.parameter(
         '', rows.LIVE,
-        'Groups of its classes, as in category_groups; empty: those named as '
+        'Groups of its classes, as in category_groups; empty: those of '
         'next_cost_profile, or the same as now.')
     backend: str = rows.parameter(
         _SELECTION.backend, rows.CONFIGURE,
@@ -125,7 +125,8 @@ class NodeParameters(NamedTuple):
     precision: str = rows.parameter(
         _SELECTION.precision, rows.CONFIGURE,
         'Of TensorRT: fp16 keeps the parts in fp32 that need it, and gives way to fp32 if its '
-        'masks differ.', choices=trt_key.PRECISIONS)
+        'masks differ; int8 needs a calibration (calibrate_int8), and gives way to fp16.',
+        choices=trt_key.PRECISIONS)
     device: int = rows.parameter(0, rows.CONFIGURE, 'Number of the GPU.', range=(0, 63))
     cuda_graphs: bool = rows.parameter(
         False, rows.CONFIGURE,

@@ -24,6 +24,8 @@ CAMERA_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
 """What ROS accepts as one token of a topic name, and what can stand before a dot."""
 KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
          list: 'a list of texts'}
+LISTS = {int: 'a list of whole numbers', float: 'a list of numbers such as [0.0, 180.0]'}
+"""Kinds of lists by what their default holds; others hold texts."""
 OF_ROS = ('use_sim_time', 'start_type_description_service')
 """Parameters that rclpy declares itself."""
 OVERRIDES = 'qos_overrides.'
@@ -71,8 +73,8 @@ def fault(row: Row, value: Any) -> Optional[str]:
     :return: None where the value may be used, else a sentence
     """
     if not _is_of_kind(row, value):
-        return _sentence(row, value, 'a list of whole numbers' if row.kind is list and isinstance(
-            row.default[0], int) else KINDS[row.kind])
+        return _sentence(row, value, LISTS.get(type(row.default[0]), KINDS[list])
+                         if row.kind is list else KINDS[row.kind])
     if row.choices is not None and value not in row.choices:
         return _sentence(row, value, 'one of ' + ', '.join(str(each) for each in row.choices))
     # Written so that NaN, which compares false with everything, is refused.

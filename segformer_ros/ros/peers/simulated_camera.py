@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera on a robot in the simulated world: images, depth, ground truth and transforms."""
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from builtin_interfaces.msg import Time
 from geometry_msgs import msg as geometry_msgs
@@ -12,8 +12,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from segformer_ros.common import arrays
+from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import CameraModel
+from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.geometry.transforms import quaternion_of
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import images as io_images
@@ -26,6 +28,7 @@ from segformer_ros.ros.parameters.row import START
 from segformer_ros.ros.peers import simulated_robot
 from segformer_ros.simulation.render.renderer import RenderedImage
 from segformer_ros.simulation.render.renderer import Renderer
+from segformer_ros.simulation.world.trajectory import tilted
 from segformer_ros.simulation.world.trajectory import Trajectory
 from segformer_ros.simulation.world.world import KINDS
 from segformer_ros.simulation.world.world import World
@@ -60,6 +63,10 @@ ROWS = (
         'the processor renders that fast.', range=(0.1, 200.0)),
     Row('speed', float, 0.8, START, 'Of the robot along its route, in metres per second.',
         range=(0.0, 20.0)),
+    Row('cameras', list, [''], START, 'Names, which stand before topics and frames: '
+        "front/image_raw, front_camera_optical_frame. [''] is one camera without a name. All sit "
+        'above the middle of the robot.'),
+    Row('camera_yaws', list, [0.0], START, 'Degrees to the left by which each of them is turned.'),
     Row('camera_height', float, 0.0, START, 'Above the ground, metres; 0 takes what is usual in '
         'the world.', range=(0.0, 100.0)),
     Row('camera_pitch', float, -1.0, START, 'Degrees below the horizon; -1 takes what is usual in '
@@ -90,9 +97,23 @@ DYNAMIC_QOS = QoSProfile(depth=100)
 STATIC_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
+class MountedCamera(NamedTuple):
+    """
+    One camera on the robot.
+
+    ``prefix`` stands before its topics, ``frame`` is its optical frame; ``told`` base_from_optical
+    (4, 4) as transforms say it, ``true`` as it is.
+    """
+
+    prefix: str
+    frame: str
+    told: arrays.Float64
+    true: arrays.Float64
+
+
 class SimulatedCameraNode(declaration.ReloadableNode):
     """
-    Publishes what the camera of a robot sees.
+    Publishes what the cameras of a robot see.
 
     By default the robot drives along the world's route. World time then starts at 0 and advances
     by 1 / rate with each image, so the n-th image of a seed is always the same one; its stamp is
@@ -114,19 +135,19 @@ class SimulatedCameraNode(declaration.ReloadableNode):
         self._trajectory = Trajectory(
             self._world, values['speed'], values['camera_height'] or None,
             None if values['camera_pitch'] < 0.0 else float(np.radians(values['camera_pitch'])))
-        # A camera that looks higher than its transform says: the truth is that of the images.
-        self._base_from_optical = self._trajectory.base_from_optical.dot(
-            tilted(-np.radians(values['mount_error'])))
         self._info = camera_info(values)
         self._renderer = Renderer(CameraModel(_calibration(self._info)).rays())
+        self._cameras = cameras_of(values, self._trajectory.base_from_optical)
         self._publishers_by_topic = {
-            topic.name: endpoints.advertise(
-                self, CameraInfo if topic is CAMERA_INFO else Image, topic.name, topic.profile())
-            for topic in OUTPUTS}
+            name: endpoints.advertise(
+                self, CameraInfo if topic is CAMERA_INFO else Image, name, topic.profile())
+            for camera in self._cameras
+            for topic, name in ((each, camera.prefix + each.name) for each in OUTPUTS)}
         self._transforms = TransformPublisher(self)
-        self._transforms.send_static([transform_message(
-            self.get_clock().now().to_msg(), values['base_frame'], values['camera_frame'],
-            self._trajectory.base_from_optical)])
+        now = self.get_clock().now().to_msg()
+        self._transforms.send_static([
+            transform_message(now, values['base_frame'], camera.frame, camera.told)
+            for camera in self._cameras])
         self.frames_sent = 0
         self._looked = 0.0
         self._motion: Any = None
@@ -136,7 +157,7 @@ class SimulatedCameraNode(declaration.ReloadableNode):
             self._world.personal_space = 0.0
             self._motion = simulated_robot.motion_of(self, values, self._world, self._trajectory)
             self._timer = create_steady_timer(self, self._motion.period, self._on_step)
-        names = [topic.name for topic in OUTPUTS + simulated_robot.OUTPUTS]
+        names = [*self._publishers_by_topic, *(topic.name for topic in simulated_robot.OUTPUTS)]
         for text in endpoints.idle_overrides(self) + remaps.idle_rules(
                 self, remaps.rules_of(command_line), names + list(simulated_robot.OTHER_NAMES)):
             self.get_logger().warning(text)
@@ -156,7 +177,7 @@ class SimulatedCameraNode(declaration.ReloadableNode):
         self._transforms.wait_for_readers(Duration(seconds=2))
 
     def _waits(self) -> bool:
-        images = self._publishers_by_topic[IMAGE.name]
+        images = self._publishers_by_topic[self._cameras[0].prefix + IMAGE.name]
         return bool(self.frames_sent == 0 and images.get_subscription_count()
                     < self._values['wait_for_subscribers'])
 
@@ -186,18 +207,20 @@ class SimulatedCameraNode(declaration.ReloadableNode):
             stamp, self._values['odom_frame'], self._values['base_frame'], odom_from_base)])
 
     def _look(self, moment: simulated_robot.Moment) -> None:
-        rendered = self._renderer.render(
-            self._world, moment.base.dot(self._base_from_optical), moment.time)
+        rendered = [self._renderer.render(self._world, moment.base.dot(camera.true), moment.time)
+                    for camera in self._cameras]
         # The transform first: whoever looks it up at the image's stamp shall find it.
         if moment.told is not None:
             self._send_pose(moment.stamp, moment.told)
-        self._publish(rendered, Header(stamp=moment.stamp, frame_id=self._values['camera_frame']))
+        for camera, picture in zip(self._cameras, rendered):
+            self._publish(camera.prefix, picture,
+                          Header(stamp=moment.stamp, frame_id=camera.frame))
         self.frames_sent += 1
         if self.frames_sent == self._values['frames']:
             self._timer.cancel()
             self.get_logger().info(f'All {self.frames_sent} images are out.')
 
-    def _publish(self, rendered: RenderedImage, header: Header) -> None:
+    def _publish(self, prefix: str, rendered: RenderedImage, header: Header) -> None:
         self._info.header = header
         messages = {
             # The truth first, so that it waits for the mask of its image, not the other way.
@@ -207,7 +230,31 @@ class SimulatedCameraNode(declaration.ReloadableNode):
             IMAGE.name: io_images.rgb8_image(header, rendered.image),
         }
         for name, message in messages.items():
-            self._publishers_by_topic[name].publish(message)
+            self._publishers_by_topic[prefix + name].publish(message)
+
+
+def cameras_of(values: Dict[str, Any], base_from_optical: arrays.Float64) -> List[MountedCamera]:
+    """
+    Return the cameras that parameters name.
+
+    :param values: of :data:`ROWS`
+    :param base_from_optical: (4, 4) of a camera that looks ahead
+    :raises ConfigurationError: names and yaws do not fit
+    """
+    names, yaws = list(values['cameras']), list(values['camera_yaws'])
+    if len(names) != len(yaws):
+        raise ConfigurationError('Each camera needs a yaw', got=f'cameras {names} and camera_yaws '
+                                 f'{yaws}', expected=f'{len(names)} numbers',
+                                 remedy='Set camera_yaws, such as [0.0, 180.0] for front and '
+                                        'rear.')
+    found = []
+    for name, yaw in zip(names, yaws):
+        told = planar_pose(0.0, 0.0, float(np.radians(yaw))).dot(base_from_optical)
+        # A camera that looks higher than its transform says: the truth is that of the images.
+        found.append(MountedCamera(
+            name + '/' if name else '', '_'.join(filter(None, (name, values['camera_frame']))),
+            told, told.dot(tilted(-np.radians(values['mount_error'])))))
+    return found
 
 
 def camera_info(values: Dict[str, Any]) -> CameraInfo:
@@ -225,17 +272,6 @@ def camera_info(values: Dict[str, Any]) -> CameraInfo:
         k=[focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0],
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
-
-
-def tilted(angle: float) -> arrays.Float64:
-    """
-    Return a rotation of an optical frame about its x axis, (4, 4).
-
-    :param angle: radians by which it looks lower
-    """
-    c, s = np.cos(-angle), np.sin(-angle)
-    return np.array([[1.0, 0.0, 0.0, 0.0], [0.0, c, -s, 0.0], [0.0, s, c, 0.0],
-                     [0.0, 0.0, 0.0, 1.0]])
 
 
 def depth_image(header: Header, depth: arrays.Float32) -> Image:

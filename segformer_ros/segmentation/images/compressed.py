@@ -10,6 +10,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common import image_header
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.segmentation.images import decoding
+from segformer_ros.segmentation.images.decoding import Picture
 from segformer_ros.segmentation.images.decoding import samples_to_rgb
 
 JPEG_SCAN = b'\xff\xda'
@@ -21,7 +22,7 @@ VIDEO_STARTS = (b'\0\0\0\1', b'\0\0\1')
 REMEDY = 'Check the link to the camera; the frame is left out.'
 
 
-def compressed_to_rgb(message: Any) -> arrays.UInt8:
+def compressed_to_picture(message: Any) -> Picture:
     """
     Return the picture of a ``sensor_msgs/CompressedImage``.
 
@@ -31,7 +32,6 @@ def compressed_to_rgb(message: Any) -> arrays.UInt8:
     stored.
 
     :param message: any object with the fields of ``sensor_msgs/CompressedImage``
-    :return: (H, W, 3) uint8 RGB
     :raises InvalidInputError: empty, truncated, damaged, too large, or another format
     """
     data = bytes(message.data)
@@ -58,15 +58,20 @@ def compressed_to_rgb(message: Any) -> arrays.UInt8:
             raise InvalidInputError(
                 'Image too small', got='{1} x {0}'.format(*bgr.shape),
                 expected=f'at least {bayer.smallest} x {bayer.smallest} pixels')
-        return samples_to_rgb(bgr, bayer)
+        return Picture(samples_to_rgb(bgr, bayer))
     if bayer is not None and (bgr.dtype != np.uint8 or bgr.shape[2] != 3):
         raise InvalidInputError(
             'Compressed image is not what its format says', got=f'{bgr.dtype} {bgr.shape}',
             expected=f'one channel for {name}, or three of 8 bit where it was demosaiced')
     if codec.find('compressed rgb') >= 0:
         # The encoder took red for blue, so the decoder's blue is red.
-        return bgr  # type: ignore[return-value]
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+        return Picture(bgr)  # type: ignore[arg-type]
+    return Picture(bgr, 'COLOR_BGR2RGB')  # type: ignore[arg-type]
+
+
+def compressed_to_rgb(message: Any) -> arrays.UInt8:
+    """Return the same as (H, W, 3) uint8 RGB; see :func:`compressed_to_picture`."""
+    return compressed_to_picture(message).rgb
 
 
 def encode_jpeg(rgb: arrays.UInt8, quality: int) -> arrays.UInt8:

@@ -29,6 +29,42 @@ PLANAR = 'planar'
 """A luma plane, then a half-height plane of interleaved chroma (nv12, nv21)."""
 
 
+_CHANNELS: Dict[Optional[str], int] = {
+    None: 3, 'COLOR_BGR2RGB': 3, 'COLOR_RGBA2RGB': 4, 'COLOR_BGRA2RGB': 4, 'COLOR_GRAY2RGB': 1}
+
+
+class Picture:
+    """
+    The samples of a picture as the camera sent them, and RGB once somebody asks for it.
+
+    A network needs each of its values once. Making RGB of it first would write the whole picture
+    to memory and read it again; so whoever resizes converts on the way.
+
+    :param samples: (H, W) or (H, W, channels) uint8; rows may be padded. They must not be changed
+        while the picture lives
+    :param to_rgb: name of OpenCV's conversion, of those between 8-bit channels that lie side by
+        side; None where they are RGB
+    """
+
+    def __init__(self, samples: arrays.UInt8, to_rgb: Optional[str] = None) -> None:
+        self.samples = samples
+        self.to_rgb = to_rgb
+        self._rgb = samples if to_rgb is None else None
+
+    @property
+    def channels(self) -> int:
+        """Return how many values a pixel of the samples has; the samples of one are (H, W)."""
+        return _CHANNELS[self.to_rgb]
+
+    @property
+    def rgb(self) -> arrays.UInt8:
+        """Return (H, W, 3) uint8 RGB, converted at the first call; rows may be padded."""
+        if self._rgb is None:
+            self._rgb = cv2.cvtColor(  # type: ignore[assignment]
+                self.samples, getattr(cv2, str(self.to_rgb)))
+        return self._rgb  # type: ignore[return-value]
+
+
 class Encoding(NamedTuple):
     """
     The memory layout of one ``sensor_msgs/Image`` encoding.
@@ -113,19 +149,18 @@ def find_encoding(name: str) -> Encoding:
                             expected='one of ' + ', '.join(ENCODINGS), remedy=remedy)
 
 
-def image_to_rgb(message: Any, fallback: 'Optional[Callable[[Any, Encoding], '
-                                         'Optional[arrays.UInt8]]]' = None) -> arrays.UInt8:
+def image_to_picture(message: Any, fallback: 'Optional[Callable[[Any, Encoding], '
+                                             'Optional[arrays.UInt8]]]' = None) -> Picture:
     """
     Return the picture of a ``sensor_msgs/Image``.
 
-    rgb8 is a view of the message's own memory, with the rows where they lie: neither copied
-    nor, where the rows are padded, contiguous. All other encodings are converted in one pass
-    from that memory. The message must not be changed while the array lives.
+    Plain encodings of 8 bits are a view of the message's own memory, with the rows where they
+    lie: neither copied nor, where the rows are padded, contiguous. All others are converted in
+    one pass from that memory. The message must not be changed while the picture lives.
 
     :param message: any object with the fields of ``sensor_msgs/Image``
     :param fallback: another way, such as cv_bridge, to decode a Bayer or YUV 4:2:2 image whose
         layout was checked; returns (H, W, 3) uint8 RGB, or None where it cannot be used
-    :return: (H, W, 3) uint8 RGB
     :raises InvalidInputError: size, step, length or encoding cannot be a picture
     """
     encoding = find_encoding(message.encoding)
@@ -134,9 +169,18 @@ def image_to_rgb(message: Any, fallback: 'Optional[Callable[[Any, Encoding], '
     if encoding.family == BAYER_OR_YUV422 and fallback is not None:
         rgb = fallback(message, encoding)
         if rgb is not None:
-            return rgb
+            return Picture(rgb)
     rows = message.height * 3 // 2 if encoding.family == PLANAR else message.height
-    return samples_to_rgb(_samples(message, encoding, rows), encoding)
+    samples = _samples(message, encoding, rows)
+    if encoding.family == PLAIN and encoding.sample_bytes == 1:
+        return Picture(samples, encoding.to_rgb)
+    return Picture(samples_to_rgb(samples, encoding))
+
+
+def image_to_rgb(message: Any, fallback: 'Optional[Callable[[Any, Encoding], '
+                                         'Optional[arrays.UInt8]]]' = None) -> arrays.UInt8:
+    """Return the same as (H, W, 3) uint8 RGB; see :func:`image_to_picture`."""
+    return image_to_picture(message, fallback).rgb
 
 
 def samples_to_rgb(samples: arrays.Array, encoding: Encoding

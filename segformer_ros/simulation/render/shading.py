@@ -146,6 +146,39 @@ def shade(world: World, primitives: List[Primitive], origin: arrays.Array,
     return Shaded(out.color.reshape(owner.shape + (3,)), out.labels.reshape(owner.shape))
 
 
+def label(world: World, primitives: List[Primitive], origin: arrays.Array,
+          directions: arrays.Array, distance: arrays.Array, owner: arrays.Array
+          ) -> arrays.UInt8:
+    """
+    Return the classes that :func:`shade` gives, without colours: (T, S).
+
+    The parameters are those of ``shade``.
+    """
+    classes = np.array([material.class_id for material in world.materials], np.uint8)
+    flat_owner = owner.ravel()
+    way = directions.reshape(3, -1)
+    labels = np.full(flat_owner.size, SKY, np.uint8)
+    start = origin.astype(np.float32)
+    on_shapes = np.flatnonzero(flat_owner >= 0)
+    if len(on_shapes):
+        of_shapes = np.array([primitive.material for primitive in primitives])
+        labels[on_shapes] = classes[of_shapes[flat_owner[on_shapes]]]
+    for number, primitive in enumerate(primitives):
+        if primitive.kind == ROOM:
+            where = np.flatnonzero(flat_owner == number)
+            if not len(where):
+                continue
+            points = start[:, None] + way[:, where] * distance.ravel()[where]
+            surface, _ = textures_surface.surface_at(
+                primitive, points[0], points[1], points[2], np.zeros(len(where), np.float32))
+            labels[where[surface.top]] = classes[primitive.material + 1]
+    where = np.flatnonzero(flat_owner == GROUND)
+    points = start[:2, None] + way[:2, where] * distance.ravel()[where]
+    by_patch = classes[[patch.material for patch in world.ground.patches]]
+    labels[where] = by_patch[world.ground.patch_index(points[0], points[1])]
+    return labels.reshape(owner.shape)
+
+
 def _light(out: _Points, lights: Lights, primitives: List[Primitive], points: Any, way: Any,
            seen: Any, shape: Tuple[int, ...]) -> None:
     normal = out.normal

@@ -37,6 +37,17 @@ def camera_mount(height: float, pitch: float, yaw: float = 0.0,
     return pose
 
 
+def tilted(angle: float) -> arrays.Float64:
+    """
+    Return a rotation of an optical frame about its x axis, (4, 4).
+
+    :param angle: radians by which it looks lower
+    """
+    c, s = np.cos(-angle), np.sin(-angle)
+    return np.array([[1.0, 0.0, 0.0, 0.0], [0.0, c, -s, 0.0], [0.0, s, c, 0.0],
+                     [0.0, 0.0, 0.0, 1.0]])
+
+
 class Trajectory:
     """
     A drive along the world's route at constant speed.

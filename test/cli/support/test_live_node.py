@@ -41,7 +41,8 @@ def test_a_camera_of_a_robot_gives_network_grid_and_topics(parse):
     assert (network.settings.threshold, network.graph, network.input_size_wh) == (
         0.2, 'original', (128, 96))
     assert request.job.run.rotate == 180 and request.inputs.topics == ('/front/rgb',)
-    assert (costmap.profile, costmap.mount.height, costmap.depth_in, costmap.by_clock) == (
+    camera, = costmap.cameras
+    assert (costmap.profile, camera.mount.height, camera.depth_in, costmap.by_clock) == (
         'outdoor', 0.6, '', True)
     assert costmap.settings == CostmapSettings()._replace(
         projection=CostmapSettings().projection._replace(max_range=9.0))
@@ -55,8 +56,28 @@ def test_inputs_without_a_slash_lie_in_the_namespace_and_are_remapped(parse):
     _, request = parse(TWO_CAMERAS, '--node', 'robot/segformer', '--camera', 'left',
                        '--remap', 'left/image:=/l/rgb', '--remap', 'left/camera_info:=/l/info')
     assert request.inputs.topics == ('/l/rgb/compressed',)
-    assert request.job.costmap.camera_info == '/l/info'
-    assert request.job.costmap.depth_in == '/robot/left/depth/compressedDepth'
+    camera, = request.job.costmap.cameras
+    assert camera.camera_info == '/l/info'
+    assert camera.depth_in == '/robot/left/depth/compressedDepth'
+
+
+def test_all_cameras_of_a_robot_are_taken_together(parse):
+    _, request = parse(TWO_CAMERAS, '--node', '/robot/segformer')
+    assert request.inputs.topics == ()
+    assert request.inputs.cameras == (
+        ('front', '/front/rgb'), ('left', '/robot/left/image/compressed'))
+    assert request.job.run.rotate == 0
+    assert request.job.run.rotations == (('/front/rgb', 180), ('/robot/left/image/compressed', 0))
+    front, left = request.job.costmap.cameras
+    assert (front.name, front.topic, front.mount.height, front.camera_info, front.depth_in) == (
+        'front', '/front/rgb', 0.6, '/robot/front/camera_info', '')
+    assert (left.name, left.topic, left.mount.height, left.camera_info, left.depth_in) == (
+        'left', '/robot/left/image/compressed', 0.0, '/robot/left/camera_info',
+        '/robot/left/depth/compressedDepth')
+    notes = ' '.join(request.notes)
+    assert 'front 180°, left 0°' in notes and 'alone' not in notes
+    _, request = parse(TWO_CAMERAS, '--node', '/robot/segformer', '--rotate', '90')
+    assert request.job.run.rotate == 90 and request.job.run.rotations == ()
 
 
 def test_the_command_line_counts_more_than_the_file(parse):
@@ -81,7 +102,7 @@ def test_what_changes_the_grid_and_is_not_done_is_told(parse):
 
 @pytest.mark.parametrize('arguments, told', [
     (['--node', '/other'], 'No parameters of /other'),
-    (['--node', '/robot/segformer'], 'Which camera?.*one of front, left'),
+    (['--node', '/robot/segformer', '--topic', '/x'], 'Which camera?.*--topic.*front, left'),
     (['--node', '/robot/segformer', '--camera', 'rear'], "No such camera: got rear"),
     (['--node', '/robot/segformer', '--camera', 'left', '--remap', 'image'], 'Not a remapping')])
 def test_what_does_not_fit_the_file_is_an_error(parse, arguments, told):

@@ -225,6 +225,9 @@ def test_scaling_agrees_with_opencv_resizing():
     ({'distortion_model': 'thin_prism_fisheye', 'd': ()}, "Unknown.*'thin_prism_fisheye'"),
     ({'distortion_model': 'kannala_brandt8', 'd': (0.0,) * 8}, "Unknown.*'kannala_brandt8'"),
     ({'d': (float('inf'), 0, 0, 0, 0)}, 'not finite'),
+    ({'d': (1e200, 1e150, 0, 0, 0)}, 'beyond any lens'),
+    ({'d': (0, 0, 0, 0, -1e9)}, 'beyond any lens'),
+    ({'d': (1e300, 0, 0, 0), 'distortion_model': 'equidistant'}, 'beyond any lens'),
     ({'distortion_model': 'rational_polynomial', 'd': (0.0,) * 12 + (0.1, 0.0)}, 'tilted sensor'),
     ({'r': (2.0, 0, 0, 0, 1, 0, 0, 0, 1)}, 'R of CameraInfo is not a rotation')])
 def test_bad_camera_info_is_diagnosed_by_name(changes, words):

@@ -171,7 +171,7 @@ def test_confidence_and_range_weigh():
     confidence = np.full((240, 320), 255, np.uint8)
     confidence[:, :160] = 51
     found = project(labels, confidence=confidence)
-    left = found.obstacles.y > 0.05
+    left = found.obstacles.y > 0.15
     right = found.obstacles.y < -0.05
     np.testing.assert_allclose(found.obstacles.confidences[left], 0.2, atol=0.01)
     np.testing.assert_allclose(found.obstacles.confidences[right], 1.0, atol=0.01)
@@ -179,7 +179,37 @@ def test_confidence_and_range_weigh():
     ground_x, ground_y = centers(GEOMETRY, found.observation.ground.cells)
     near = (ground_x < 1.5) & (np.abs(ground_y) > 0.1)
     np.testing.assert_allclose(found.observation.ground.weights[near],
-                               np.where(ground_y[near] > 0, 0.2, 1.0), atol=0.01)
+                               np.where(ground_y[near] > 0, 0.2 ** 3, 1.0), atol=0.003)
+
+
+@pytest.mark.parametrize('power, weight', [(0.0, 1.0), (1.0, 0.6), (3.0, 0.216)])
+def test_confidence_counts_by_its_power_for_what_stays_and_as_it_is_for_what_moves(power, weight):
+    confidence = np.full((240, 320), 153, np.uint8)
+    limits = SETTINGS._replace(confidence_power=power)
+    for thing, expected in ((WALL, weight), (PERSON, 0.6)):
+        labels = np.full((240, 320), FLOOR, np.uint8)
+        labels[:150] = thing
+        found = project(labels, confidence=confidence, limits=limits)
+        np.testing.assert_allclose(found.obstacles.confidences, 0.6, atol=0.005)
+        # So near that range costs nothing.
+        np.testing.assert_allclose(found.obstacles.weights, expected, atol=0.005)
+        near = np.hypot(*centers(GEOMETRY, found.observation.ground.cells)) < 1.0
+        np.testing.assert_allclose(found.observation.ground.weights[near], weight, atol=0.005)
+
+
+def test_the_inside_of_an_obstacle_speaks_for_its_unsure_foot_and_a_stain_stays_unsure():
+    labels = np.full((240, 320), FLOOR, np.uint8)
+    confidence = np.full((240, 320), 255, np.uint8)
+    # A wall whose lowest rows are unsure, and a stain of floor that is nowhere sure.
+    labels[:120] = WALL
+    confidence[114:122] = 77
+    labels[150:156, 150:170] = WALL
+    confidence[148:158, 148:172] = 77
+    found = project(labels, confidence=confidence).obstacles
+    stain = np.hypot(found.x, found.y) < found.x.max() * 0.8
+    assert 5 < stain.sum() < 0.3 * len(stain)
+    np.testing.assert_allclose(found.confidences[~stain], 1.0, atol=0.01)
+    np.testing.assert_allclose(found.confidences[stain], 77 / 255.0, atol=0.01)
 
 
 def test_pixels_below_the_least_confidence_are_not_seen():

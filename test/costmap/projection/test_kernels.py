@@ -287,17 +287,19 @@ def test_a_fisheye_lens_is_left_to_numpy(projection_kernels):
 
 @pytest.mark.once
 @pytest.mark.parametrize('right, wrong', [
+    # One of each kernel; those of the others are slow, since each is compiled.
     ('float u = rintf(xd * lens->fx + lens->cx)', 'float u = floorf(xd * lens->fx + lens->cx)'),
-    ('beside ? 0.5f *', 'beside ? 0.6f *'),
     ('weights[found] = weight * sure', 'weights[found] = weight * sure * 1.0000002f'),
-    ('ground < read->min_run;', 'ground < 0;'),
-    ('(hidden == NULL || !hidden[pixel])', '1'),
-    ('bin->ranges[far] : 0.0f', 'bin->ranges[bin->count - 1] : 0.0f'),
-    ('own[b].sample - own[nearer].sample > edge_rows', '0'),
-    ('times[low + i] < oldest ? 0.0f : before[i]', 'before[i]'),
     ('time < grid.forgotten ? 1.0f :', ''),
-    ('ground_times[low + i] >= known_from', '1'),
-    ('view.tolerance + view.slope * out[i]', 'view.tolerance')])
+    ('view.tolerance + view.slope * out[i]', 'view.tolerance'), *[
+        pytest.param(*each, marks=pytest.mark.slow) for each in (
+            ('beside ? 0.5f *', 'beside ? 0.6f *'),
+            ('ground < read->min_run;', 'ground < 0;'),
+            ('(hidden == NULL || !hidden[pixel])', '1'),
+            ('bin->ranges[far] : 0.0f', 'bin->ranges[bin->count - 1] : 0.0f'),
+            ('own[b].sample - own[nearer].sample > edge_rows', '0'),
+            ('times[low + i] < oldest ? 0.0f : before[i]', 'before[i]'),
+            ('ground_times[low + i] >= known_from', '1'))]])
 def test_kernels_that_compute_something_else_are_not_used(
         projection_kernels, monkeypatch, tmp_path, caplog, right, wrong):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / 'cache'))

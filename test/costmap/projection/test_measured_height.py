@@ -19,15 +19,16 @@ COSTS = CostTable('test', CLASSES, [0, 100, 100, -1], ['water'])
 
 
 def expected(z, distance, label, kind):
-    """Return whether one point is ground, obstacle and misnamed, by the rules in words."""
+    """Return whether a point is ground, obstacle, misnamed, and stands, by the rules in words."""
     if np.isnan(z):
-        return False, False, False
+        return False, False, False, False
     level = abs(z) <= 0.05 + 0.02 * distance
     if level:
         misnamed = label == WALL and kind == METRIC
         return label == FLOOR or misnamed, label == WATER or (
-            label == WALL and not misnamed), misnamed
-    return False, z <= 2.0 and label in (FLOOR, WALL, WATER, UNLABELED), False
+            label == WALL and not misnamed), misnamed, False
+    stands = z <= 2.0
+    return False, stands and label in (FLOOR, WALL, WATER, UNLABELED), False, stands
 
 
 @pytest.mark.parametrize('kind', [METRIC, INVERSE])
@@ -38,8 +39,8 @@ def test_every_point_is_sorted_as_the_rules_say(kind):
     z, distance = (np.array(column, np.float32) for column in list(zip(*cases))[:2])
     labels = np.array([case[2] for case in cases], np.uint8)
     found = sort_by_height(z, distance, labels, COSTS, DepthSettings(kind=kind))
-    for case, ground, obstacle, misnamed in zip(cases, *(flags.tolist() for flags in found)):
-        assert (ground, obstacle, misnamed) == expected(*case, kind), case
+    for case, *flags in zip(cases, *(flags.tolist() for flags in found)):
+        assert tuple(flags) == expected(*case, kind), case
 
 
 def test_a_profile_without_a_list_loses_nothing():

@@ -4,10 +4,13 @@
 
 import contextlib
 import importlib.util
+import json
+import pathlib
 
 import numpy as np
 import pytest
 from segformer_ros.evaluation.benchmark import benchmark
+from segformer_ros.evaluation.benchmark import report
 from support.color_network import color_spec
 from support.color_network import write_color_network
 
@@ -17,6 +20,19 @@ def test_costmap_variant_goes_through_all_its_stages(mount):
     variant = benchmark.costmap_variant(np.full((48, 64), 3, np.uint8), mount)
     for _ in range(2):
         assert set(variant.run().stages) == {'project', 'fuse', 'fill'}
+
+
+def test_goals_are_those_of_a_segformer_of_their_size():
+    figures = pathlib.Path(__file__).parents[3] / 'docs' / 'performance.json'
+    models = {model['name']: model for model in json.loads(figures.read_text())['models']}
+    names = [row[0] for row in report.goals(models['segformer_b0_random'])]
+    assert 'network, optimized / original' in names and len(names) == 17
+    # Of another size, and not a SegFormer.
+    assert report.goals(models['segformer_sim']) == []
+    assert report.goals(models['ade20k_mobilenetv2']) == []
+    page = report.markdown({'machine': {}, 'versions': {}, 'date': '', 'commands': [],
+                            'models': list(models.values())})
+    assert page.count('| goal | at most |') == 1
 
 
 def others(path, ours):

@@ -67,6 +67,13 @@ def test_it_stands_while_clouds_are_overdue_and_goes_on():
     assert found.command(ROBOT, 13.2)[0] > 0.1
 
 
+def test_it_stands_without_a_young_pose():
+    found = ready()
+    assert found.command(ROBOT, 10.4, posed=10.15)[0] > 0.1
+    assert found.command(ROBOT, 10.5, posed=10.15) == navigator.STOP
+    assert found.command(ROBOT, 10.6, posed=10.6)[0] > 0.1
+
+
 def test_it_does_not_start_before_it_knows_anything():
     found = navigator.Navigator(navigator.NavigatorSettings(), 8.0)
     found.begin((1.0, 0.0), 10.0)
@@ -98,12 +105,17 @@ def sample(time, x, yaw=0.0, speed=0.5, contact=False):
     return judge.Sample(time, x, 0.0, yaw, speed, 0.0, contact)
 
 
-def test_the_judge_adds_up_a_way():
+def driven(steps):
+    """Return the figures of a goal a metre ahead, after so many steps of 5 cm."""
     watch = judge.Judge(Wall(), 0.25)
     watch.begin((1.0, 0.0), 1.0)
-    for step in range(21):
+    for step in range(steps + 1):
         watch.add(sample(step * 0.1, step * 0.05))
-    found = watch.end(True)
+    return watch.end(True)
+
+
+def test_the_judge_adds_up_a_way():
+    found = driven(20)
     assert found.length == pytest.approx(1.0) and found.seconds == pytest.approx(2.0)
     assert found.clearance == pytest.approx(0.75) and found.contacts == 0 and found.stops == 0
     assert judge.path_ratio(found) == pytest.approx(1.0)
@@ -128,3 +140,46 @@ def test_the_judge_counts_contacts_by_their_beginning():
         watch.add(sample(0.1 * number, 1.75, speed=0.1, contact=contact))
     found = watch.end(False)
     assert found.contacts == 2 and found.clearance == 0.0 and judge.path_ratio(found) is None
+
+
+def turning(x, degrees, bearing=0.0, before=2.0):
+    """Return the stops of a robot that drives ahead, then turns at x by so many degrees."""
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((x + 3.0 * math.cos(bearing), 3.0 * math.sin(bearing)), None)
+    watch.add(sample(0.0, x - before, speed=0.5))
+    watch.add(sample(0.1, x, speed=0.5))
+    for number in range(1, int(degrees) // 5 + 1):
+        watch.add(judge.Sample(0.1 + 0.1 * number, x, 0.0, math.radians(5.0 * number), 0.0, 0.9,
+                               False))
+    return watch.stops
+
+
+def test_the_judge_counts_turning_back_with_nothing_ahead():
+    assert turning(-1.0, 90) == 0
+    assert turning(-1.0, 180) == 1
+    assert turning(-1.0, 720) == 1
+    # Something stands before it.
+    assert turning(1.2, 180) == 0
+
+
+def test_to_turn_to_a_goal_behind_is_no_turning_back():
+    assert turning(-1.0, 180, bearing=math.pi, before=0.0) == 0
+    assert turning(-1.0, 360, bearing=math.pi, before=0.0) == 1
+    assert turning(-1.0, 360, bearing=0.0, before=0.0) == 1
+
+
+def test_what_is_left_to_the_goal_counts_as_way():
+    found = driven(16)
+    assert found.length == pytest.approx(0.8) and found.remaining == pytest.approx(0.2)
+    assert judge.path_ratio(found) == pytest.approx(1.0)
+
+
+def test_the_judge_remembers_where_it_was_closest():
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((1.0, 0.0), 1.0)
+    for number, x in enumerate((0.0, 0.5, 1.5, 1.0)):
+        watch.add(sample(0.1 * number, x))
+    assert watch.closest.x == 1.5
+    assert watch.end(True).clearance == pytest.approx(0.25)
+    watch.begin((1.0, 0.0), 1.0)
+    assert watch.closest is None

@@ -51,6 +51,7 @@ def test_figures_add_up_and_stand_on_the_page():
     assert found['worst_path_ratio'] == 1.25 and found['real_time_factor'] == 2.0
     assert found['image_to_costmap'] == {'p50': 0.2, 'p95': 0.29}
     page = report.page(found)
+    assert 'way at most 1.25 times the best on the true map' in page
     assert '| 1.0, 2.0 | yes | 10.0 s | 5.0 m | 4.00 m | 0.20 m | 0 | 1 |' in page
     assert '| 3.0, 2.0 | no | 90.0 s | 7.0 m | - m | 0.10 m | 2 | 0 |' in page
     # A drive that ended at once has nothing to divide by.

@@ -49,6 +49,14 @@ def test_files_named_by_stamps_are_matched_by_the_nearest_within_a_millisecond(t
     assert found(labels, 0, None) is None
 
 
+@pytest.mark.parametrize('away, is_found', [
+    (0, True), (10 ** 6, True), (-10 ** 6, True), (10 ** 6 + 1, False), (-10 ** 6 - 1, False)])
+def test_label_a_whole_millisecond_away_belongs_to_the_image_and_none_beyond(
+        tmp_path, away, is_found):
+    labels = LabelFolder(folder_of(tmp_path, '10.5.png'))
+    assert found(labels, 0, 10500000000 + away) == ('10.5.png' if is_found else None)
+
+
 def test_other_files_are_matched_by_their_sorted_order(tmp_path):
     labels = LabelFolder(folder_of(tmp_path, 'b.png', 'a.png'))
     assert labels.match == 'order'
@@ -99,6 +107,15 @@ def test_grey_palette_and_16_bit_files_give_their_values(tmp_path):
         labels = read_labels(saved(tmp_path, image))
         assert labels.dtype == np.uint8
         assert np.array_equal(labels, VALUES)
+
+
+@pytest.mark.parametrize('alpha', [0, 128, 255])
+def test_alpha_of_a_picture_that_is_grey_throughout_does_not_matter(tmp_path, alpha):
+    picture = np.repeat(VALUES[..., None], 4, axis=2)
+    picture[..., 3] = alpha
+    assert np.array_equal(read_labels(saved(tmp_path, Image.fromarray(picture))), VALUES)
+    grey = Image.fromarray(np.ascontiguousarray(picture[..., 2:]), 'LA')
+    assert np.array_equal(read_labels(saved(tmp_path, grey)), VALUES)
 
 
 def test_coloured_file_is_refused(tmp_path):

@@ -123,3 +123,60 @@ def test_a_single_photo_is_a_data_set_of_one(tmp_path):
     assert pairs(find_photos(str(tmp_path / 'c.png'), ''), tmp_path) == [('c.png', None)]
     (tmp_path / 'x.txt').write_text('')
     assert find_photos(str(tmp_path / 'x.txt'), '') == []
+
+
+def test_labels_inside_the_data_set_belong_to_the_photos_beside_them(tmp_path):
+    save(tmp_path, 'images/a.jpg', 'images/b.png', 'labels/a.png', 'labels/b.png')
+    assert pairs(find_photos(str(tmp_path), 'validation', str(tmp_path / 'labels')), tmp_path) == [
+        ('a.jpg', 'labels/a.png'), ('b.png', 'labels/b.png')]
+    # Labels from elsewhere may be sorted as the photos are.
+    save(tmp_path / 'other', 'images/a.png')
+    assert pairs(find_photos(str(tmp_path / 'images'), 'validation', str(
+        tmp_path / 'other' / 'images')), tmp_path) == [
+            ('a.jpg', 'other/images/a.png'), ('b.png', None)]
+    save(tmp_path / 'set', 'images/c.jpg')
+    save(tmp_path / 'other', 'images/c.png')
+    assert pairs(find_photos(str(tmp_path / 'set'), 'validation', str(tmp_path / 'other')),
+                 tmp_path) == [('images/c.jpg', 'other/images/c.png')]
+
+
+def test_labels_of_a_single_photo_may_be_a_file(tmp_path):
+    save(tmp_path, 'a.jpg', 'elsewhere/labels.png')
+    label = str(tmp_path / 'elsewhere' / 'labels.png')
+    assert pairs(find_photos(str(tmp_path / 'a.jpg'), 'validation', label), tmp_path) == [
+        ('a.jpg', 'elsewhere/labels.png')]
+    with pytest.raises(ConfigurationError, match='Labels not found'):
+        find_photos(str(tmp_path / 'a.jpg'), 'validation', label + '.png')
+
+
+def test_what_is_wrong_with_a_photo_is_told_without_advice_for_cameras(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(b'\xff\xd8\xff')
+    source, = sources_of_photos('set', find_photos(str(tmp_path), 'validation'), False)
+    left_out, = source.frames()
+    assert 'truncated' in left_out.message and 'camera' not in left_out.message
+
+
+def test_depth_images_beside_photos_are_told_by_their_names_or_bits(tmp_path):
+    save(tmp_path, 'f0.jpg', 'f1.png', 'sub/f2.jpg', 'depth_map.jpg', 'depth_lonely.png',
+         'indepth_f0.png', 'rgb_f0.png')
+    for name in ('depth_f0', 'f0_depth', 'f0-Disp', 'disparity_f1', 'sub/depth_f2'):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), LABEL)
+    cv2.imwrite(str(tmp_path / 'f0_raw.png'), np.full((6, 8), 900, np.uint16))
+    notes = []
+    photos = find_photos(str(tmp_path), 'validation', notes=notes)
+    # A name alone makes no depth image: what has no photo beside it is one itself.
+    assert [photo.name for photo in photos] == [
+        'depth_lonely.png', 'depth_map.jpg', 'f0.jpg', 'f1.png', 'indepth_f0.png', 'rgb_f0.png',
+        'sub/f2.jpg']
+    assert not any(photo.label_path for photo in photos)
+    note, = notes
+    assert note.startswith('6 PNG files are left out as depth images')
+    assert note.endswith('the first: depth_f0.png')
+
+
+def test_labels_of_photos_are_no_depth_images_whatever_they_are_called(tmp_path):
+    save(tmp_path, 'images/f0.png', 'images/depth_f0.png', 'labels/f0.png')
+    notes = []
+    assert pairs(find_photos(str(tmp_path), 'validation', notes=notes), tmp_path) == [
+        ('f0.png', 'labels/f0.png')]
+    assert len(notes) == 1

@@ -11,6 +11,7 @@ import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.machine import FastProcessors
 from segformer_ros.inference.onnxrt import backend as module
 from segformer_ros.inference.onnxrt.backend import CPU_PROVIDER
 from segformer_ros.inference.onnxrt.backend import default_threads
@@ -18,6 +19,12 @@ from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
 from support import onnx_writer as w
 from support.color_network import color_logits
 from support.color_network import write_color_network
+from support.thread_masks import fast_core  # noqa: F401
+from support.thread_masks import mask_of
+from support.thread_masks import Masks
+from support.thread_masks import own_mask
+from support.thread_masks import threads as threads_of_process
+from support.thread_masks import two_cores  # noqa: F401
 
 onnxruntime = pytest.importorskip('onnxruntime')
 
@@ -187,6 +194,48 @@ def test_default_threads_leave_one_core_to_the_robot(monkeypatch):
     for cores, threads in ((1, 1), (2, 2), (3, 2), (4, 3), (12, 11)):
         monkeypatch.setattr(module, 'usable_processors', lambda count=cores: count)
         assert default_threads() == threads
+
+
+def test_of_slow_and_fast_cores_the_default_is_one_thread_on_the_fast_one(
+        network, two_cores, fast_core):  # noqa: F811
+    known = threads_of_process()
+    with OnnxruntimeBackend(network) as backend, Masks() as masks:
+        assert backend.info.details['threads'] == f'1 on the fast cores {fast_core}'
+        tensor = random_input(1, 3, 64, 64)
+        assert masks.run_until(lambda: backend.infer({'pixel_values': tensor}),
+                               lambda: {fast_core} in masks.caller)
+        assert own_mask() == set(two_cores)
+        assert {mask_of(each) for each in threads_of_process() - known} <= {frozenset(two_cores)}
+
+
+def test_threads_of_a_session_and_who_calls_it_sit_on_the_fast_core(
+        network, two_cores, fast_core, monkeypatch):  # noqa: F811
+    # Two threads, as beside two fast cores, of which this machine may not have so many.
+    monkeypatch.setattr(module, 'FastProcessors', lambda _: FastProcessors(1))
+    known = threads_of_process()
+    with OnnxruntimeBackend(network, threads=2) as backend:
+        pool = threads_of_process() - known
+        assert len(pool) == 1
+        assert {mask_of(each) for each in pool} == {frozenset({fast_core})}
+        assert own_mask() == set(two_cores)
+        tensor = random_input(1, 3, 64, 64)
+        with Masks() as masks:
+            assert masks.run_until(lambda: backend.infer({'pixel_values': tensor}),
+                                   lambda: {fast_core} in masks.caller)
+        assert {mask_of(each) for each in pool} == {frozenset({fast_core})}
+
+
+def test_where_cores_are_alike_no_thread_of_a_session_is_bound(
+        network, two_cores):  # noqa: F811
+    known = threads_of_process()
+    with OnnxruntimeBackend(network, threads=2) as backend:
+        assert backend.info.details['threads'] == '2'
+        tensor = random_input(1, 3, 64, 64)
+        with Masks() as masks:
+            for _ in range(200):
+                backend.infer({'pixel_values': tensor})
+        assert masks.caller == {frozenset(two_cores)}
+        assert {mask_of(each) for each in threads_of_process() - known} == {frozenset(two_cores)}
 
 
 def test_without_onnxruntime_the_error_says_how_to_get_it(network, project_root):

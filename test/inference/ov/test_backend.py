@@ -5,6 +5,7 @@
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.telemetry import import_openvino
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.ov import cache as ov_cache
 from segformer_ros.inference.ov.backend import DeviceSettings
 from segformer_ros.inference.ov.backend import OpenvinoBackend
 from segformer_ros.inference.ov.cache import CompiledModels
@@ -24,6 +26,8 @@ from segformer_ros.model.weights.resolve import resolve_model
 from support import onnx_writer as w
 from support.color_network import color_logits
 from support.color_network import write_color_network
+from support.thread_masks import fast_core  # noqa: F401
+from support.thread_masks import two_cores  # noqa: F401
 
 pytest.importorskip('openvino')
 openvino = import_openvino()
@@ -164,6 +168,30 @@ def test_closing_with_a_run_under_way_ends_it(network):
     backend.close()
     with backend:
         backend.infer({'pixel_values': random_input(1, 3, 64, 64)})
+
+
+class Noted:
+    """A request that notes when it is told to stop."""
+
+    def __init__(self, request, told):
+        self._request, self._told = request, told
+
+    def cancel(self):
+        self._told.append('cancel')
+        self._request.cancel()
+
+    def __getattr__(self, name):
+        return getattr(self._request, name)
+
+
+def test_closing_stops_a_run_that_reads_memory_which_is_about_to_go(network):
+    told = []
+    backend = Accelerated(network).open()
+    backend.begin({'pixel_values': random_input(1, 3, 64, 64)})
+    requests = list(backend._requests)
+    backend._requests = [Noted(request, told) for request in requests]
+    backend.close()
+    assert told == ['cancel'] * len(requests) and told
 
 
 def test_only_the_cpu_shares_its_cores():
@@ -315,3 +343,93 @@ def test_idle_threads_do_not_spin(network, project_root):
                           stdout=subprocess.PIPE, timeout=60, check=True)
     # A spinning thread would use a whole second.
     assert float(done.stdout.decode().split()[-1]) < 0.1
+
+
+THREAD_MASKS = """
+import os, sys
+sys.path.insert(0, sys.argv[3])
+import numpy as np
+from segformer_ros.common import machine
+from segformer_ros.inference.ov import backend as module
+from support.thread_masks import mask_of, own_mask, threads
+machine._CPU_FOLDER = sys.argv[2]
+count = int(sys.argv[4])
+if count == 2:
+    # As beside two fast cores, of which this machine may not have so many.
+    module.FastProcessors = lambda _: machine.FastProcessors(1)
+known = threads()
+model = module.OpenvinoBackend(sys.argv[1], module.DeviceSettings(threads=count))
+with model as backend:
+    new, masks = threads() - known, set()
+    for _ in range(60):
+        backend.infer({"pixel_values": np.zeros((1, 3, 512, 512), np.float32)})
+        masks.update(mask_of(each) for each in new)
+    print(backend.info.details["threads"])
+    print(sorted(own_mask()))
+    print(len(new))
+    for mask in masks:
+        print(sorted(mask))
+"""
+
+
+def test_what_another_machine_compiled_is_not_taken(network, cache, tmp_path, monkeypatch):
+    for _ in range(2):
+        OpenvinoBackend(network, cache=cache).open().close()
+    assert len(blobs(tmp_path)) == 1
+    monkeypatch.setattr(ov_cache, 'machine_identity', lambda: 'x86_64 4096\nflags: sse\n')
+    with OpenvinoBackend(network, cache=cache) as backend:
+        assert backend.info.details['compiled'] == 'now'
+
+
+class ThreadMasks(NamedTuple):
+    """Of a fresh process: OpenVINO looks at the cores once, and TBB keeps its threads."""
+
+    said: str
+    own: str
+    threads: int
+    seen: set
+
+
+def masks_of_threads(network, folder, project_root, count, before=''):
+    """Return what ``THREAD_MASKS`` prints; ``before`` it that is run."""
+    done = subprocess.run(
+        [sys.executable, '-c', before + THREAD_MASKS, network, str(folder),
+         os.path.join(project_root, 'test'), str(count)], cwd=project_root,
+        stdout=subprocess.PIPE, timeout=60, check=True)
+    said, own, threads, *seen = done.stdout.decode().splitlines()
+    return ThreadMasks(said, own, int(threads), set(seen))
+
+
+@pytest.mark.parametrize('is_dynamic', [False, True])
+@pytest.mark.parametrize('count', [1, 2])
+def test_of_slow_and_fast_cores_all_threads_sit_on_the_fast_one(
+        tmp_path, two_cores, fast_core, project_root, count, is_dynamic):  # noqa: F811
+    network = write_color_network(tmp_path / 'large.onnx', size=512, dynamic=is_dynamic)
+    found = masks_of_threads(network, tmp_path / 'cpu', project_root, count)
+    assert found.said == f'{count} on the fast cores {fast_core}'
+    assert found.own == str(two_cores)
+    assert found.threads >= 2
+    assert found.seen == {str([fast_core])}
+
+
+def test_where_cores_are_alike_no_thread_is_bound(tmp_path, two_cores,  # noqa: F811
+                                                  project_root):
+    network = write_color_network(tmp_path / 'large.onnx', size=512)
+    found = masks_of_threads(network, tmp_path / 'none', project_root, 2)
+    assert (found.said, found.own) == ('2', str(two_cores))
+    assert found.seen == {str(two_cores)}
+
+
+@pytest.mark.parametrize('before', [
+    'import openvino; openvino.Core().available_devices',
+    # By this package, with more threads than there are fast cores.
+    'import sys; from segformer_ros.inference.ov import backend; from segformer_ros.common '
+    'import machine; machine._CPU_FOLDER = sys.argv[2]; '
+    'backend.OpenvinoBackend(sys.argv[1], backend.DeviceSettings(threads=2)).open()'])
+def test_nothing_is_pinned_where_the_runtime_was_used_unbound_before(
+        tmp_path, two_cores, fast_core, project_root, before):  # noqa: F811
+    network = write_color_network(tmp_path / 'large.onnx', size=512)
+    found = masks_of_threads(network, tmp_path / 'cpu', project_root, 1, before + '\n')
+    # Else it might be pinned to the slow one.
+    assert (found.said, found.own) == ('1', str(two_cores))
+    assert found.seen == {str(two_cores)}

@@ -14,6 +14,7 @@ from segformer_ros.common.errors import BackendError
 from segformer_ros.inference.base import validation as base_validation
 from segformer_ros.inference.base.mask_check import compare_masks
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.ov import cache as ov_cache
 from segformer_ros.inference.ov.cache import CompiledModels
 from segformer_ros.inference.selection import ov_choice
 from segformer_ros.inference.selection.selector import BackendSelector
@@ -107,6 +108,16 @@ def test_the_outcome_of_a_validation_is_remembered(machine, any_speed):
     assert backend.info.details['compiled'] == 'from the cache'
     assert machine.asked == 1
     assert 'known from a validation' in second.status.why
+
+
+def test_what_another_processor_found_is_not_believed(machine, any_speed, monkeypatch):
+    first = machine.selector()
+    first.open()
+    first.close()
+    monkeypatch.setattr(ov_cache, 'machine_identity', lambda: 'x86_64 4096\nflags: sse\n')
+    second = machine.selector()
+    assert second.open().info.details['compiled'] != 'from the cache'
+    assert machine.asked == 2
 
 
 def test_onnxruntime_serves_where_openvino_is_not_faster_and_the_reason_is_told(machine, no_speed):

@@ -210,8 +210,8 @@ def test_onnxruntime_asked_for_looks_for_nothing(robot, tiny_model, tiny_spec):
 def test_unknown_backend_and_precision_are_configuration_errors(robot, tiny_model, tiny_spec):
     with pytest.raises(ConfigurationError, match='auto or tensorrt or openvino or onnxruntime'):
         BackendSelector(tiny_model, tiny_spec, SelectionSettings(backend='cuda'), list)
-    with pytest.raises(ConfigurationError, match='INT8 is not offered'):
-        robot.selector(precision='int8').open()
+    with pytest.raises(ConfigurationError, match='Unknown precision.*fp16 or fp32 or int8'):
+        robot.selector(precision='int4').open()
 
 
 @pytest.mark.real_process

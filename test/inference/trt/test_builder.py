@@ -18,6 +18,8 @@ from segformer_ros.inference.trt.backend import EngineFile
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.backend import TensorrtBackend
 from segformer_ros.inference.trt.builder import BuildRequest
+from segformer_ros.model.quantize import placement
+from segformer_ros.model.quantize.ranges import observe
 from support.fake_tensorrt import VERSIONS
 
 WEAK = [version for version in VERSIONS if version_key(version) < (10,)]
@@ -94,6 +96,53 @@ def test_permission_without_pins_would_be_garbage(fake_tensorrt, request_for, ti
     built, noted = build(module, request_for(precision='fp16+fp32'))
     assert noted['garbage']
     assert agreement(module, built.plan, tiny_model, frames) < 0.5
+
+
+@pytest.fixture
+def quantized(tiny_model, frames, tmp_path):
+    """Return the path of the tiny model with integers in every layer that may have them."""
+    onnx = pytest.importorskip('onnx')
+    model = placement.read_model(tiny_model)
+    names = placement.activations(placement.find_sites(model))
+    path = str(tmp_path / 'quantized.onnx')
+    onnx.save(placement.quantized(model, {
+        name: seen.largest for name, seen in observe(model, names, frames).items()}), path)
+    return path
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_engine_of_integers_has_the_flag_where_one_exists_and_no_pin_undoes_it(
+        fake_tensorrt, request_for, quantized, tiny_model, frames, version):
+    module = fake_tensorrt(version)
+    built, noted = build(module, request_for(model_path=quantized, precision='int8+fp16+fp32'))
+    assert built.precision == 'int8+fp16+fp32'
+    # 28 linear layers and 12 convolutions; the fake takes no plan whose flags do not fit.
+    assert (noted['int8'], noted['int8_pinned']) == (40, 0)
+    assert noted['fp16'] and not noted['garbage']
+    assert 0 < built.fp32_parts < built.parts
+    # Random weights lose more than trained ones: 0.86 here, where guessing gives 0.2.
+    assert 0.8 < agreement(module, built.plan, tiny_model, frames) < 0.999
+
+
+@pytest.mark.parametrize('version', WEAK)
+def test_pins_on_integers_would_undo_them(fake_tensorrt, request_for, quantized, monkeypatch,
+                                          version):
+    monkeypatch.setattr(network_builder, '_integer_layers', lambda trt, layers: set())
+    _, noted = build(fake_tensorrt(version), request_for(model_path=quantized,
+                                                         precision='int8+fp16+fp32'))
+    assert noted['int8_pinned'] > 0
+
+
+def test_weak_network_with_pairs_needs_the_flag(fake_tensorrt, request_for, quantized):
+    # That the fake refuses what the real builder refuses.
+    with pytest.raises(BackendError, match='could not build the engine'):
+        build(fake_tensorrt('8.6.1'), request_for(model_path=quantized, precision='fp16+fp32'))
+
+
+def test_gpu_without_fast_int8_gets_no_engine_of_integers(fake_tensorrt, request_for, quantized):
+    with pytest.raises(BackendError, match='no fast INT8.*fp16 or fp32'):
+        build(fake_tensorrt('8.2.1', 'no_fast_int8'),
+              request_for(model_path=quantized, precision='int8+fp16+fp32'))
 
 
 def test_tf32_is_permitted_only_when_asked_for_and_named(fake_tensorrt, request_for):

@@ -13,12 +13,14 @@ from segformer_ros.inference.trt import key as engine_keys
 from segformer_ros.inference.trt.key import BuilderSettings
 from segformer_ros.inference.trt.key import engine_key
 from segformer_ros.model.optimize import mixed_precision
+from segformer_ros.model.quantize import placement
 from segformer_ros.model.spec import TensorSpec
 
 INPUTS = [TensorSpec('pixel_values', 'float32', (1, 3, 64, 64))]
 API = SimpleNamespace(name='tensorrt', version='10.3.0', strongly_typed=True)
 GPU = SimpleNamespace(name='NVIDIA Orin', compute_capability=(8, 7), multiprocessors=16,
                       driver_version=12060, driver_release='540.4.0')
+SETTINGS = engine_keys.DEFAULT_BUILDER
 
 
 def changed(namespace, **values):
@@ -83,8 +85,9 @@ def test_what_was_measured_is_kept_apart_by_tensorrt_and_gpu():
 
 
 @pytest.mark.parametrize('wish, precisions', [
-    ('fp16', ('fp16+fp32', 'fp32')), ('fp32', ('fp32',)), ('int8', None), ('', None)])
-def test_mixed_precision_has_float32_to_fall_back_to(wish, precisions):
+    ('fp16', ('fp16+fp32', 'fp32')), ('fp32', ('fp32',)),
+    ('int8', ('int8+fp16+fp32', 'fp16+fp32', 'fp32')), ('int4', None), ('', None)])
+def test_each_precision_has_a_safer_one_to_fall_back_to(wish, precisions):
     if precisions is not None:
         assert engine_keys.wanted_precisions(wish) == precisions
     else:
@@ -97,3 +100,18 @@ def test_engines_made_in_another_way_have_another_route():
               for typed in (True, False) for precision in ('fp16+fp32', 'fp32')]
     # From TensorRT 10 on the file says each layer's precision; before, layers are pinned.
     assert routes == [mixed_precision.REVISION, 'as the file', 'pinned-layers-1', 'as the file']
+
+
+def test_engine_of_integers_is_another_one_with_another_calibration():
+    keys = [made(), engine_key('ab' * 32, INPUTS, API, GPU, 'int8+fp16+fp32', SETTINGS, '12' * 32),
+            engine_key('ab' * 32, INPUTS, API, GPU, 'int8+fp16+fp32', SETTINGS, '34' * 32),
+            engine_key('ab' * 32, INPUTS, changed(API, strongly_typed=False), GPU,
+                       'int8+fp16+fp32', SETTINGS, '34' * 32)]
+    assert len({key.digest() for key in keys}) == 4
+    assert '12' * 32 in keys[1].route and '34' * 32 not in keys[1].route
+    assert placement.REVISION in keys[1].route
+    assert keys[3].route.endswith('pinned-layers-1')
+    # A calibration says nothing about the engines beside it.
+    assert made().digest() == engine_key(
+        'ab' * 32, INPUTS, API, GPU, 'fp16+fp32', SETTINGS, '12' * 32).digest()
+    assert engine_keys.entry_name('b0', keys[1]).startswith('b0-int8_fp16_fp32-')

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 import pytest
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.onnx_file import protobuf as protobuf_wire
+from segformer_ros.model.onnx_file.header import model_digest
 from segformer_ros.model.onnx_file.header import OnnxHeader
 from segformer_ros.model.onnx_file.header import read_onnx_header
 from segformer_ros.model.spec import TensorSpec
 from support import onnx_writer as w
+from support.output_networks import write_network
 
 
 def read(content):
@@ -233,3 +235,102 @@ def test_every_cut_gives_a_header_or_a_model_error():
             pass
     # Only between the graph and the operator sets is what remains a whole message.
     assert complete == 1
+
+
+def test_pointer_of_git_lfs_is_named(tmp_path):
+    path = tmp_path / 'model.onnx'
+    path.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n')
+    with pytest.raises(ModelError, match='pointer of Git LFS.*git lfs pull'):
+        read_onnx_header(str(path))
+
+
+@pytest.mark.parametrize('name', [
+    '../secret.bin', '/etc/passwd', 'sub/../../secret.bin', 'link.bin', 'network.onnx', '.',
+    'missing.bin'])
+def test_weights_outside_the_folder_of_the_model_are_never_read(tmp_path, name):
+    onnx = pytest.importorskip('onnx')
+    path = write_network(tmp_path, 5)
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    (tmp_path / 'secret.bin').write_bytes(tensor.raw_data)
+    (folder / 'link.bin').symlink_to(tmp_path / 'secret.bin')
+    (folder / 'own.bin').write_bytes(tensor.raw_data)
+    tensor.ClearField('raw_data')
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add(key='location', value=name)
+    target = str(folder / 'network.onnx')
+    with open(target, 'wb') as stream:
+        stream.write(model.SerializeToString())
+    with pytest.raises(ModelError, match='lie where no file|are missing'):
+        model_digest(target)
+    entry.value = 'own.bin'
+    with open(target, 'wb') as stream:
+        stream.write(model.SerializeToString())
+    assert len(model_digest(target)) == 64
+    # A cache of blobs, whose links lie in another folder.
+    (tmp_path / 'links').mkdir()
+    for each in ('network.onnx', 'own.bin'):
+        (tmp_path / 'links' / each).symlink_to(folder / each)
+    assert model_digest(str(tmp_path / 'links' / 'network.onnx')) == model_digest(target)
+
+
+PLACES = ('Constant', 'list of tensors', 'sparse attribute', 'sparse attributes', 'subgraph',
+          'function', 'subgraph of a function', 'default of a function', 'sparse weight')
+
+
+def model_with_a_weight(onnx, place, location):
+    """Return a network that has a tensor of a file of its own in one of PLACES."""
+    tensor = onnx.helper.make_tensor('w', onnx.TensorProto.FLOAT, [2], [1.0, 2.0])
+    indices = onnx.helper.make_tensor('i', onnx.TensorProto.INT64, [2], [0, 1])
+    tensor.ClearField('float_data')
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key='location', value=location)
+    sparse = onnx.helper.make_sparse_tensor(tensor, indices, [2])
+    node = onnx.helper.make_node
+    value = onnx.helper.make_tensor_value_info('y', onnx.TensorProto.FLOAT, [2])
+    constant = node('Constant', [], ['y'], value=tensor)
+    inner = onnx.helper.make_graph([constant], 'inner', [], [value])
+    branch = node('If', ['c'], ['y'], then_branch=inner, else_branch=inner)
+    call = node('Own', ['c'], ['y'], domain='own')
+    found = {
+        'Constant': constant, 'list of tensors': node('Own', [], ['y'], values=[tensor]),
+        'sparse attribute': node('Constant', [], ['y'], sparse_value=sparse),
+        'sparse attributes': node('Own', [], ['y'], values=[sparse]), 'subgraph': branch}
+    graph = onnx.helper.make_graph([found.get(place, call)], 'g', [], [value])
+    if place == 'sparse weight':
+        graph.sparse_initializer.append(sparse)
+    opsets = [onnx.helper.make_opsetid('', 17), onnx.helper.make_opsetid('own', 1)]
+    function = onnx.helper.make_function(
+        'own', 'Own', ['c'], ['y'],
+        [branch if 'subgraph' in place else constant if place == 'function'
+         else node('Identity', ['c'], ['y'])], opsets)
+    if place == 'default of a function':
+        function.attribute_proto.append(onnx.helper.make_attribute('of', tensor))
+    return onnx.helper.make_model(graph, opset_imports=opsets, functions=[function])
+
+
+@pytest.mark.parametrize('place', PLACES)
+def test_weights_in_another_file_count_wherever_they_stand(tmp_path, place):
+    onnx = pytest.importorskip('onnx')
+    path = str(tmp_path / 'network.onnx')
+    (tmp_path / 'w.bin').write_bytes(bytes(8))
+    with open(path, 'wb') as stream:
+        stream.write(model_with_a_weight(onnx, place, 'w.bin').SerializeToString())
+    assert read_onnx_header(path).external_files == ('w.bin',)
+    before = model_digest(path)
+    (tmp_path / 'w.bin').write_bytes(bytes(7) + b'1')
+    assert model_digest(path) != before
+
+
+@pytest.mark.parametrize('place', PLACES)
+def test_weights_outside_the_folder_are_refused_wherever_they_stand(tmp_path, place):
+    onnx = pytest.importorskip('onnx')
+    (tmp_path / 'in').mkdir()
+    path = str(tmp_path / 'in' / 'network.onnx')
+    (tmp_path / 'w.bin').write_bytes(bytes(8))
+    with open(path, 'wb') as stream:
+        stream.write(model_with_a_weight(onnx, place, '../w.bin').SerializeToString())
+    with pytest.raises(ModelError, match='lie where no file of them may'):
+        model_digest(path)

@@ -121,6 +121,16 @@ def test_file_that_does_not_fit_is_told_why(content, known, message):
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize('channels, classes', [(1, 2), (2, 2), (255, 255), (256, None)])
+def test_one_to_255_classes_are_taken(channels, classes):
+    content = w.segmenter(output_shape=(1, channels, 16, 16))
+    if classes is None:
+        with pytest.raises(ModelError, match='cannot be handled: got 256; expected 2 to 255'):
+            draft(content)
+    else:
+        assert draft(content).spec.num_classes == classes
+
+
 def test_two_outputs_of_which_neither_is_named_logits_are_told():
     values = [w.value_info(name, (1, 2, 16, 16)) for name in ('a', 'b')]
     content = w.model(w.graph(inputs=[w.value_info('x', (1, 3, 64, 64))], outputs=values))

@@ -42,8 +42,8 @@ def graph(tmp_path):
     return str(path)
 
 
-def open_cache(model, key=KEY, target='fast', machine='here'):
-    return OptimizedModelCache(str(model), target, machine, key)
+def open_cache(model, key=KEY, target='fast', machine='here', size_wh=(64, 64)):
+    return OptimizedModelCache(str(model), target, machine, size_wh, key)
 
 
 def files(cache_root):
@@ -99,13 +99,15 @@ def test_new_key_replaces_the_old_entry_and_nothing_else(model, cache_root, grap
     open_cache(namesake, key='1111111111111111').write({'changes': 'folded'}, graph)
     open_cache(model, target='other').write({'changes': 'folded'}, graph)
     open_cache(model, machine='there', key='2222222222222222').write({'changes': 'folded'}, graph)
+    open_cache(model, size_wh=(96, 64), key='3333333333333333').write({'changes': 'folded'}, graph)
     open_cache(model).write({'changes': 'folded'}, graph)
     newer = open_cache(model, key='fedcba9876543210')
     assert newer.read() is None
     newer.write({'changes': 'folded'}, graph)
     assert files(cache_root) == [
         f'network-{name}.{suffix}' for name in (
-            'fast-111111111111', 'fast-222222222222', 'fast-fedcba987654', 'other-0123456789ab')
+            'fast-111111111111', 'fast-222222222222', 'fast-333333333333', 'fast-fedcba987654',
+            'other-0123456789ab')
         for suffix in ('json', 'onnx')]
 
 
@@ -163,3 +165,13 @@ def test_graph_that_was_made_on_another_machine_is_not_found(tmp_path, cache_roo
     assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is None
     monkeypatch.setattr(optimize, 'machine_identity', machine.machine_identity)
     assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is not None
+
+
+def test_graph_that_was_compared_with_another_runtime_is_not_found(cache_root, graph, monkeypatch,
+                                                                   project_root):
+    path = os.path.join(project_root, 'test', 'data', 'tiny_segformer.onnx')
+    spec = ModelSpec('tiny', 'ade20k', 7, input_size_wh=(64, 64), output_size_wh=(16, 16))
+    optimize.open_cache(path, spec, ONNXRUNTIME).write({'changes': 'folded'}, graph)
+    assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is not None
+    monkeypatch.setattr(optimize, '_runtime_version', lambda: '0.9.1')
+    assert optimize.open_cache(path, spec, ONNXRUNTIME).read() is None

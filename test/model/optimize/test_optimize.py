@@ -118,6 +118,19 @@ def test_weights_in_a_file_beside_the_model_belong_to_its_key(tmp_path):
         module.optimize(path, spec)
 
 
+def test_network_that_was_moved_and_has_other_names_of_classes_keeps_its_graph(tmp_path):
+    path, spec = write(tmp_path)
+    made = module.optimize(path, spec)
+    (tmp_path / 'moved').mkdir()
+    moved = shutil.copy(path, str(tmp_path / 'moved'))
+    renamed = spec._replace(classes=str(tmp_path / 'moved' / 'classes.yaml'))
+    assert module.open_cache(moved, renamed, targets.ONNXRUNTIME).read()['path'] == made.path
+    # Anything else of the specification makes another graph.
+    other = renamed._replace(std=(0.3, 0.2, 0.2))
+    assert module.open_cache(moved, other, targets.ONNXRUNTIME).read() is None
+    assert module.optimize(moved, renamed).spec.classes == renamed.classes
+
+
 def test_runtime_that_fails_once_is_asked_again_at_the_next_start_but_not_for_ever(
         tmp_path, monkeypatch):
     path, spec = write(tmp_path)
@@ -246,7 +259,7 @@ def test_attention_is_one_operation_only_where_the_runtime_has_it(tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize('spoil, why', [
-    ('relu', 'folded: no projection in the head'), ('tanh', 'folded: no GELU'),
+    ('leaky', 'folded: no projection in the head'), ('tanh', 'folded: no GELU'),
     # Pixels change places between stages: the layers look like a SegFormer's, and only the
     # comparison with the original finds out.
     ('turned', 'folded: largest logit difference')])
@@ -260,6 +273,34 @@ def test_another_network_keeps_its_inside(tmp_path, caplog, spoil, why):
     assert optimized.detail in caplog.text
     assert optimized.spec.input_dtype == 'uint8'
     picture = photo(size_wh)
+    assert_same_logits(run(path, spec, picture)['logits'],
+                       run(optimized.path, optimized.spec, picture)['logits'])
+
+
+def test_network_in_functions_of_its_file_is_folded(tmp_path):
+    helper = onnx.helper
+    pytest.importorskip('onnx.inliner')
+    path, spec = write(tmp_path, 'dynamo')
+    model = onnx.load(path)
+    # One function for a whole GELU gate, and a call of it in each block.
+    model.functions.append(helper.make_function(
+        'own', 'Gate', ['x', 'one'], ['y'], [
+            helper.make_node('Erf', ['x'], ['e']), helper.make_node('Add', ['e', 'one'], ['y'])],
+        list(model.opset_import)))
+    made = {node.output[0]: node for node in model.graph.node}
+    for node in list(model.graph.node):
+        inner = made.get(node.input[0]) if node.op_type == 'Add' else None
+        if inner is not None and inner.op_type == 'Erf':
+            node.op_type, node.domain, node.input[0] = 'Gate', 'own', inner.input[0]
+            model.graph.node.remove(inner)
+    model.opset_import.append(helper.make_opsetid('own', 1))
+    onnx.checker.check_model(model)
+    assert read_onnx_header(path).ops['Erf'] > 1
+    onnx.save(model, path)
+    assert read_onnx_header(path).ops['own::Gate'] == sum(TINY.depths)
+    optimized = module.optimize(path, spec)
+    assert optimized.changes == module.FOLDED, optimized.detail
+    picture = photo(SIZE_WH)
     assert_same_logits(run(path, spec, picture)['logits'],
                        run(optimized.path, optimized.spec, picture)['logits'])
 
@@ -444,7 +485,7 @@ def test_float16_file_is_folded_as_the_float32_network_of_its_rounded_weights(
 
 
 def test_float16_network_of_another_kind_gets_float32_ends(tmp_path):
-    path, spec = write(tmp_path, spoil='relu')
+    path, spec = write(tmp_path, spoil='leaky')
     onnx.save(halved(onnx.load(path), False), path)
     optimized = module.optimize(path, spec._replace(input_dtype='float16'))
     assert optimized.changes == module.ENDS_ONLY, optimized.detail

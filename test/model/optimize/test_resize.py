@@ -6,6 +6,8 @@ A network at another input size is what an export of that size is.
 The same random weights are written at both sizes, independently of the package.
 """
 
+import os
+
 import numpy as np
 import pytest
 from segformer_ros.common.errors import ConfigurationError
@@ -92,7 +94,11 @@ def test_sides_need_not_be_equal(exports):
 def test_sizes_have_graphs_of_their_own(exports):
     one, other = (at_size(exports[0], SPEC, size) for size in ((96, 96), (128, 96)))
     assert one.path != other.path
+    # The second one replaces the first neither on disk nor for the next start.
+    assert os.path.exists(one.path) and os.path.exists(other.path)
+    made = os.stat(one.path).st_mtime_ns, os.stat(one.path).st_ino
     assert at_size(exports[0], SPEC, (96, 96)) == one
+    assert (os.stat(one.path).st_mtime_ns, os.stat(one.path).st_ino) == made
 
 
 def test_own_size_and_none_leave_the_file_as_it_is(exports):

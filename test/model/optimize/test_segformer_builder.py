@@ -34,6 +34,23 @@ def test_folded_head_equals_projecting_upsampling_joining_and_fusing(widths, dec
     assert folded.classifier is head.classifier
 
 
+def test_with_a_relu_after_the_projections_only_the_fusing_convolution_moves():
+    random = np.random.RandomState(5)
+    widths, decoder, sizes = (4, 6, 10), 8, [(12, 16), (6, 8), (3, 4)]
+    images = [random.normal(size=(width,) + size) for width, size in zip(widths, sizes)]
+    head = layers.Head(tuple(random_linear(random, width, decoder) for width in widths),
+                       random_linear(random, decoder * len(widths), decoder),
+                       random_linear(random, decoder, 3), rectified=True)
+    rectified = [np.maximum(project(image, layer.weight) + layer.bias[:, None, None], 0.0)
+                 for image, layer in zip(images, head.projections)]
+    joined = np.concatenate([upsample(image, (16, 12)) for image in rectified])
+    expected = project(joined, head.fuse.weight) + head.fuse.bias[:, None, None]
+    folded = segformer_builder.fold_head(head)
+    got = sum(upsample(project(image, weight), (16, 12))
+              for image, weight in zip(rectified, folded.weights)) + folded.bias[:, None, None]
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
 def project(image, weight):
     return np.einsum('chw,cd->dhw', image, weight.astype(np.float64))
 

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from segformer_ros.model.optimize import reader
 from segformer_ros.model.optimize.reader import UnsupportedGraphError
 from segformer_ros.model.optimize.segformer_parser import parse_segformer
 from support.exported_segformer import export_segformer
@@ -93,8 +94,9 @@ def test_every_weight_of_the_file_is_used_once(style):
     network = parse_segformer(model, 'pixel_values', 'logits')
     kept = sum(array.size for stage in network.stages for array in arrays_of(stage))
     kept += sum(array.size for array in arrays_of(network.head))
-    # Scale, bias and mean of an explicit batch normalisation go into the fusing convolution.
-    folded = 3 * TINY.decoder if STYLES[style].batch_norm else 0
+    # Scale, bias and mean of an explicit batch normalisation go into the layer before it.
+    count = STYLES[style].batch_norm + len(TINY.widths) * STYLES[style].rectified
+    folded = 3 * TINY.decoder * count
     assert kept == sum(array.size for array in initializers(model)) - folded
 
 
@@ -174,7 +176,8 @@ def test_expansion_that_is_impossible_is_refused(shape):
 
 
 @pytest.mark.parametrize('spoil, where', [
-    ('relu', 'projection in the head'), ('tanh', 'GELU')])
+    ('leaky', 'projection in the head'), ('some relu', 'ReLU after some projections'),
+    ('tanh', 'GELU')])
 def test_other_layers_are_refused_with_the_place(spoil, where):
     with pytest.raises(UnsupportedGraphError, match=where):
         parse_segformer(export(spoil=spoil), 'pixel_values', 'logits')
@@ -208,3 +211,57 @@ def test_nearest_upsampling_in_the_head_is_refused():
                 entry.s = b'nearest' if entry.name == 'mode' else entry.s
     with pytest.raises(UnsupportedGraphError, match='resizes with'):
         parse_segformer(model, 'pixel_values', 'logits')
+
+
+@pytest.mark.parametrize('opset, sizes, as_input, axis', [
+    (13, [2, 3], True, 1), (13, [4, 1], True, -1), (11, [2, 3], False, 1), (13, None, False, 1),
+    (13, None, False, 0)])
+def test_parts_of_one_tensor_of_weights_are_what_the_runtime_makes_of_it(
+        opset, sizes, as_input, axis):
+    onnxruntime = pytest.importorskip('onnxruntime')
+    helper = onnx.helper
+    if sizes is None and axis == 1 and onnx.defs.onnx_opset_version() < 18:
+        pytest.skip('unequal parts without sizes came with opset 18')
+    opset = 18 if sizes is None and axis == 1 else opset
+    whole = np.arange(20, dtype=np.float32).reshape(4, 5)
+    attributes = {'axis': axis}
+    attributes.update({'num_outputs': 2} if opset == 18 else {})
+    attributes.update({'split': sizes} if sizes and not as_input else {})
+    weights = [numpy_helper.from_array(whole, 'whole')]
+    if as_input:
+        weights.append(numpy_helper.from_array(np.array(sizes, np.int64), 'sizes'))
+    outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, None])
+               for name in ('left', 'right')]
+    model = helper.make_model(helper.make_graph([helper.make_node(
+        'Split', ['whole', 'sizes'][:1 + as_input], ['left', 'right'], **attributes)],
+        'g', [], outputs, weights), opset_imports=[helper.make_opsetid('', opset)], ir_version=7)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=['CPUExecutionProvider'])
+    found = reader.GraphReader(model)
+    for name, expected in zip(('left', 'right'), session.run(['left', 'right'], {})):
+        np.testing.assert_array_equal(found.constant(name), expected)
+
+
+def test_split_that_is_impossible_is_no_constant():
+    helper = onnx.helper
+    weights = [numpy_helper.from_array(np.zeros((4, 5), np.float32), 'whole')]
+    for attributes in ({'axis': 2}, {'axis': 1, 'split': [2, 2]}, {'axis': 0, 'split': [5, -1]},
+                       {'axis': 0, 'split': [4]}):
+        node = helper.make_node('Split', ['whole'], ['left', 'right'], **attributes)
+        model = helper.make_model(helper.make_graph([node], 'g', [], [], weights))
+        assert reader.GraphReader(model).constant('right') is None
+
+
+def test_keys_and_values_whose_weights_are_split_in_the_graph_are_known():
+    model = export('simplified')
+    plain = parse_segformer(model, 'pixel_values', 'logits')
+    gemm = next(node for node in model.graph.node if node.op_type == 'Gemm')
+    entry = next(each for each in model.graph.initializer if each.name == gemm.input[1])
+    values = numpy_helper.to_array(entry)
+    entry.CopyFrom(numpy_helper.from_array(
+        np.concatenate([values, np.zeros_like(values[:, :3])], 1), 'whole'))
+    model.graph.node.insert(0, onnx.helper.make_node(
+        'Split', ['whole'], [gemm.input[1], 'unused'], axis=1, split=[values.shape[1], 3]))
+    found = parse_segformer(model, 'pixel_values', 'logits')
+    for one, other in zip(arrays_of(plain), arrays_of(found)):
+        np.testing.assert_array_equal(one, other)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import types
 
 from hypothesis import given
 from hypothesis import settings
@@ -122,6 +123,22 @@ def test_finished_part_of_known_size_needs_no_request(server, part):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize('free, is_enough', [(200000, True), (199999, False)])
+def test_room_for_the_missing_bytes_alone_is_asked_for(
+        server, part, monkeypatch, free, is_enough):
+    with open(part, 'wb') as stream:
+        stream.write(CONTENT[:100000])
+    monkeypatch.setattr(download.shutil, 'disk_usage',
+                        lambda path: types.SimpleNamespace(free=free))
+    if is_enough:
+        bring(server, part, size=len(CONTENT))
+    else:
+        with pytest.raises(ModelError, match='got 199999 bytes free; expected 200000 bytes'):
+            bring(server, part, size=len(CONTENT))
+        # What was there stays.
+        assert os.path.getsize(part) == 100000
+
+
 @pytest.mark.parametrize('size', [None, len(CONTENT)])
 def test_part_longer_than_the_file_is_thrown_away(server, part, size):
     with open(part, 'wb') as stream:
@@ -218,6 +235,18 @@ def test_redirect_on_loopback_is_followed(server, part):
     assert [path for path, _ in server.requests] == ['/onnx/model.onnx', '/redirected/model.onnx']
 
 
+@pytest.mark.parametrize('host, is_told', [('', True), ('127.0.0.1', True), ('localhost', False)])
+def test_token_follows_a_redirect_on_its_own_host_and_no_other(server, part, host, is_told):
+    # Of a repository that was renamed, or to a CDN.
+    server.redirect_to = '/redirected/model.onnx' if not host else \
+        server.url.replace('127.0.0.1', host).replace('/onnx', '/redirected')
+    bring(server, part, headers={download.AUTHORIZATION: 'Bearer secret'})
+    (_, first), (path, second) = server.requests
+    assert path == '/redirected/model.onnx'
+    assert first['Authorization'] == 'Bearer secret'
+    assert second.get('Authorization') == ('Bearer secret' if is_told else None)
+
+
 @pytest.mark.parametrize('target', [
     'http://example.com/x', 'ftp://example.com/x', 'http://10.0.0.1/x'])
 def test_redirect_away_from_https_is_refused(server, part, target):
@@ -270,6 +299,22 @@ def test_proxy_of_the_environment_is_used(part, monkeypatch):
         monkeypatch.setenv('http_proxy', proxy)
         download.transfer('http://localhost:1/model.onnx', part)
         assert behaviour.requests[0][0] == 'http://localhost:1/model.onnx'
+
+
+def test_token_in_clear_text_goes_to_this_machine_and_past_every_proxy(server, part, monkeypatch):
+    for name in ('no_proxy', 'NO_PROXY', 'HTTP_PROXY'):
+        monkeypatch.delenv(name, raising=False)
+    secret = {download.AUTHORIZATION: 'Bearer secret'}
+    with serve(CONTENT) as (proxy, behaviour):
+        monkeypatch.setenv('http_proxy', proxy)
+        assert download.is_shown_to_proxy(server.url)
+        assert not download.is_shown_to_proxy(server.url.replace('http:', 'https:'))
+        bring(server, part, headers=secret)
+        assert [headers['Authorization'] for _, headers in server.requests] == ['Bearer secret']
+        # Nothing goes out where it would be read on its way.
+        with pytest.raises(ModelError, match='Address refused'):
+            download.get('http://example.com/model.onnx', secret)
+        assert not behaviour.requests
 
 
 LIMITED = """

@@ -15,6 +15,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.spec import load_model_spec
+from segformer_ros.model.weights import hub_cache
 from segformer_ros.model.weights import hub_client
 from segformer_ros.model.weights import hub_store
 from segformer_ros.model.weights import lock_file
@@ -150,6 +151,29 @@ def test_nothing_large_is_fetched_before_the_license_is_accepted(hub, tmp_path):
     assert not cached_files(tmp_path)
     fetch()
     assert fetch(accept_license=False).license == 'other (nvidia)'  # accepted before
+
+
+def test_license_accepted_for_one_commit_is_asked_for_again_with_the_next(hub):
+    first = fetch()
+    fetched = len(hub.cdn_requests)
+    hub.commit = hub.revisions['main'] = 'f' * 40
+    hub.card = {'license': 'cc-by-nc-4.0'}
+    with pytest.raises(ModelError, match='not accepted yet: got cc-by-nc-4.0'):
+        fetch(accept_license=False)
+    assert len(hub.cdn_requests) == fetched
+    assert resolve_model('hf:' + REPO).onnx_path == first.onnx_path
+    assert fetch().commit == 'f' * 40
+    assert fetch(accept_license=False).license == 'cc-by-nc-4.0'
+
+
+def test_configuration_beside_the_network_counts_and_the_one_above_where_there_is_none(hub):
+    names = [f'thing {number}' for number in range(150)]
+    hub.files['onnx/config.json'] = configuration(names)
+    found = fetch()
+    assert sorted(found.files) == ['onnx/config.json', PATH, 'preprocessor_config.json']
+    spec = load_model_spec(found.spec_path)
+    assert list(load_class_table(spec.classes).names) == names
+    assert spec.mean == (0.5, 0.25, 0.125)
 
 
 @pytest.mark.parametrize('card, text', [
@@ -337,15 +361,15 @@ def test_first_fetch_is_trusted_and_pinned_for_the_next_machine(hub, tmp_path):
 
 
 def test_other_content_for_a_pinned_commit_is_refused(hub, tmp_path):
-    lock = str(tmp_path / lock_file.LOCK_FILE)
+    lock = str(tmp_path / 'team.yaml')
     fetch(lock_path=lock)
-    before = (tmp_path / lock_file.LOCK_FILE).read_text()
+    before = (tmp_path / 'team.yaml').read_text()
     shutil.rmtree(str(tmp_path / 'cache'))
     hub.files[PATH] = network()[:-1] + b'x'  # consistent with its own description
-    with pytest.raises(ModelError, match='Not the file that models.lock.yaml pins'):
+    with pytest.raises(ModelError, match='Not the file that .*/team.yaml pins'):
         fetch(lock_path=lock)
     assert not [name for name in cached_files(tmp_path) if name.endswith('.onnx')]
-    assert (tmp_path / lock_file.LOCK_FILE).read_text() == before
+    assert (tmp_path / 'team.yaml').read_text() == before
     assert hub_store.find(NAME) is None
 
 
@@ -363,7 +387,7 @@ def test_what_was_fetched_before_the_pin_is_compared_with_it(hub, tmp_path):
     found = fetch()
     pinned = dict(found.files, **{PATH: 'a' * 64})
     lock_file.write_lock(lock, {NAME: lock_file.Pin(COMMIT, PATH, pinned)})
-    with pytest.raises(ModelError, match='Not the file that models.lock.yaml pins'):
+    with pytest.raises(ModelError, match='Not the file that .*/models.lock.yaml pins'):
         fetch(lock_path=lock)
 
 
@@ -381,6 +405,8 @@ def test_second_name_is_added_and_the_first_one_kept(hub, tmp_path):
     ('models: {"hf:a/b": {commit: short, path: x.onnx, files: {}}}', 'commit'),
     ('models: {"hf:a/b": {commit: "' + COMMIT + '", path: ../x, files: {}}}', 'path'),
     ('models: {"hf:a/b": {commit: "' + COMMIT + '", path: x.onnx, files: {x.onnx: 1}}}', 'x.onnx'),
+    ('models: {"hf:a/b": {commit: "' + COMMIT + '", path: x.onnx, files: {../x.onnx: "'
+     + 'a' * 64 + '"}}}', "Wrong path.*'../x.onnx'"),
     ('models: {"hf:a/b": 5}', 'Wrong content')])
 def test_lock_file_of_another_form_is_an_error(tmp_path, text, problem):
     path = tmp_path / 'lock.yaml'
@@ -417,6 +443,17 @@ def test_what_other_programs_fetched_is_not_fetched_again(hub, tmp_path):
     assert [path for _, path, _ in hub.requests if 'config' in path]
 
 
+@pytest.mark.parametrize('environ, folder', [
+    ({'HF_HUB_CACHE': '/a', 'HF_HOME': '/b', 'XDG_CACHE_HOME': '/c'}, '/a'),
+    ({'HF_HUB_CACHE': '', 'HF_HOME': '/b', 'XDG_CACHE_HOME': '/c'}, '/b/hub'),
+    ({'HF_HUB_CACHE': '~/a'}, '/home/me/a'), ({'HF_HOME': '~/b'}, '/home/me/b/hub'),
+    ({'XDG_CACHE_HOME': '/c'}, '/c/huggingface/hub'),
+    ({}, '/home/me/.cache/huggingface/hub')])
+def test_cache_of_the_hub_is_where_its_own_variables_say(monkeypatch, environ, folder):
+    monkeypatch.setenv('HOME', '/home/me')
+    assert hub_cache.cache_folder(environ) == folder
+
+
 def test_what_other_programs_changed_is_downloaded_instead(hub, tmp_path, caplog):
     hf_cache(tmp_path, {PATH: network()[:-1] + b'x'})
     found = fetch()
@@ -431,7 +468,7 @@ def test_what_other_programs_changed_is_named_offline_where_it_lies(hub, tmp_pat
     shutil.rmtree(str(tmp_path / 'cache'))
     hf_cache(tmp_path, dict(hub.files, **{PATH: network()[:-1] + b'x'}))
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
-    with pytest.raises(ModelError, match='Not the file that models.lock.yaml pins: '
+    with pytest.raises(ModelError, match='Not the file that .*models.lock.yaml pins: '
                                          'onnx/model.onnx.*taken from .*snapshots.*delete that'):
         fetch(lock_path=lock)
 
@@ -480,3 +517,49 @@ def test_library_of_the_hub_fetches_the_same(hub, tmp_path, monkeypatch):
     for _, _, headers in hub.cdn_requests:
         assert 'hf_very_secret' not in str(headers)
     assert os.path.exists(str(tmp_path / 'hf' / 'hub' / 'models--some-lab--street.net'))
+
+
+def with_weights_apart(tmp_path, location, as_nodes=False):
+    """Return the network's file whose weights lie in another one, and that one."""
+    onnx = pytest.importorskip('onnx')
+    path = str(tmp_path / 'apart.onnx')
+    model = onnx.load_from_string(network())
+    if as_nodes:
+        nodes = [onnx.helper.make_node('Constant', [], [weight.name], value=weight)
+                 for weight in model.graph.initializer] + list(model.graph.node)
+        for field, content in (('initializer', []), ('node', nodes)):
+            model.graph.ClearField(field)
+            getattr(model.graph, field).extend(content)
+    onnx.save(model, path, save_as_external_data=True, location='weights.bin', size_threshold=64,
+              convert_attribute=as_nodes)
+    model = onnx.load(path, load_external_data=False)
+    for weight in list(model.graph.initializer) + [
+            attribute.t for node in model.graph.node for attribute in node.attribute]:
+        for entry in weight.external_data:
+            if entry.key == 'location':
+                entry.value = location
+    with open(str(tmp_path / 'weights.bin'), 'rb') as stream:
+        return model.SerializeToString(), stream.read()
+
+
+@pytest.mark.parametrize('as_nodes', [False, True], ids=['weights', 'nodes'])
+def test_weights_in_a_file_of_their_own_come_with_the_network(hub, tmp_path, as_nodes):
+    hub.files[PATH], weights = with_weights_apart(tmp_path, 'model.onnx_data', as_nodes)
+    with pytest.raises(ModelError, match='No such file.*model.onnx_data'):
+        fetch()
+    hub.files['onnx/model.onnx_data'] = weights
+    found = fetch()
+    assert found.files['onnx/model.onnx_data'] == hashlib.sha256(weights).hexdigest()
+    assert resolve_model(str(NAME)).onnx_path == found.onnx_path
+    with open(os.path.join(os.path.dirname(found.onnx_path), 'model.onnx_data'), 'ab') as stream:
+        stream.write(b'!')
+    with pytest.raises(ModelError, match='SHA-256'):
+        resolve_model(str(NAME))
+
+
+@pytest.mark.parametrize('location', ['../config.json', '/etc/hostname', 'model.yaml', 'a/../b'])
+def test_weights_that_lie_elsewhere_are_not_fetched(hub, tmp_path, location):
+    hub.files[PATH], weights = with_weights_apart(tmp_path, location)
+    hub.files['onnx/model.onnx_data'] = hub.files['onnx/model.yaml'] = weights
+    with pytest.raises(ModelError, match='Weights lie where no file of them may'):
+        fetch()

@@ -9,6 +9,8 @@ import pytest
 from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
 from segformer_ros.ros.io import images as image_messages
+from segformer_ros.segmentation.postprocessing import bytes_of
+from segformer_ros.segmentation.postprocessing import PixelBuffers
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
@@ -37,6 +39,18 @@ def test_bytes_are_filled_as_array_array_which_every_rclpy_takes_fast():
     assert type(data) is array.array
     assert data.typecode == 'B'
     assert data.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_mask_becomes_a_message_without_a_copy():
+    mask = PixelBuffers().take((3, 5))
+    mask[...] = np.arange(15).reshape(3, 5)
+    message = image_messages.mono8_image(header(), mask)
+    assert message.data is bytes_of(mask)
+    assert deserialize_message(serialize_message(message), type(message)).data.tolist() == list(
+        range(15))
+    # A part of it is copied.
+    assert image_messages.byte_array(np.ascontiguousarray(mask[1:])).tolist() == list(
+        range(5, 15))
 
 
 def test_camera_info_keeps_everything_but_the_header():

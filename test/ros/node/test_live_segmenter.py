@@ -5,6 +5,8 @@
 import math
 
 import pytest
+from segformer_ros.common.errors import ModelError
+from segformer_ros.model import verdicts
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.spec import ModelSpec
 from segformer_ros.ros.node import live_segmenter
@@ -26,6 +28,22 @@ def settings(**changes):
 @pytest.mark.parametrize('open_timeout, wait', [(4.0, 2.0), (300.0, 150.0), (0.0, math.inf)])
 def test_waiting_for_a_graph_is_not_taken_for_a_backend_that_hangs(open_timeout, wait):
     assert settings(open_timeout=open_timeout).graph_timeout == wait
+
+
+@pytest.mark.parametrize('open_timeout, wait', [(4.0, 4.0), (0.0, verdicts.TIMEOUT_S)])
+def test_looking_at_a_network_takes_as_long_as_opening_it_may(monkeypatch, open_timeout, wait):
+    looked = []
+
+    def look(model, spec_path, limits):
+        looked.append((model, spec_path, limits.seconds, limits.is_stopping()))
+        raise ModelError('No such network')
+    monkeypatch.setattr(verdicts, 'resolve_judged', look)
+    values = dict({row.name: row.default for row in node_rows() + CAMERA_ROWS}, model='net.onnx',
+                  open_timeout=open_timeout)
+    for is_stopping in (False, True):
+        with pytest.raises(ModelError, match='No such network'):
+            live_segmenter.find_model(snapshot(values), lambda found=is_stopping: found)
+        assert looked[-1] == ('net.onnx', None, wait, is_stopping)
 
 
 def test_graphs_and_workspace_reach_the_engine():

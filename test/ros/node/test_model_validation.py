@@ -9,12 +9,13 @@ import pytest
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.ros.costmap.server import Tables
+from segformer_ros.ros.costmap.tables import Tables
 from segformer_ros.ros.node import model_validation
 from segformer_ros.ros.node.camera import ServedFrame
 from segformer_ros.ros.node.inference_thread import InferenceThread
 from segformer_ros.ros.node.live_segmenter import LiveSegmenter
 from segformer_ros.ros.node.live_segmenter import Model
+from segformer_ros.segmentation.segmenter import ROTATIONS
 from segformer_ros.segmentation.segmenter import SegmenterSettings
 from support.ros_graph import wait_until
 from support.slow_backend import ListSelector
@@ -104,6 +105,45 @@ def test_network_that_sees_one_class_where_the_other_sees_several_is_refused(
         assert 'sees one class everywhere' in str(validation.error)
         assert repr(CLASSES.names[0]) in str(validation.error)
         assert found.backend.closed == 1
+    validation.close()
+
+
+@pytest.mark.parametrize('threshold, is_refused', [(0.0, False), (0.01, False), (0.5, True)])
+def test_network_that_is_never_as_sure_as_the_threshold_is_refused(threshold, is_refused):
+    # Its confidence is e / (e + 149) everywhere, some 0.018.
+    found = Validation(Halves())
+    validation = found.feed(served()._replace(settings=SegmenterSettings(threshold=threshold)))
+    assert (validation.error is not None) == is_refused
+    if is_refused:
+        assert "one class everywhere: got 'nothing'" in str(validation.error)
+    validation.close()
+
+
+@pytest.mark.parametrize('rotate', ROTATIONS)
+def test_candidate_sees_frames_upright_as_the_network_that_serves_does(rotate):
+    shown = served()._replace(rotate=rotate, mask=np.rot90(mask(3), rotate // 90))
+    validation = Validation(Halves()).feed(shown)
+    assert validation.error is None
+    assert validation.summary.endswith('2 classes seen, 100.0% of the pixels as before')
+    validation.close()
+
+
+def test_frames_that_made_way_for_newer_ones_are_not_waited_for():
+    gate = threading.Event()
+    found = Validation(Halves(gate=gate))
+
+    def is_running():
+        found.validation.offer(served())
+        return found.backend.running.is_set()
+    try:
+        wait_until(is_running, 'the first run', 20.0)
+        # A fast camera before a slow network: one is in work, one waits.
+        for _ in range(10):
+            found.validation.offer(served())
+    finally:
+        gate.set()
+    validation = found.feed(served())
+    assert validation.error is None and found.thread.successes == 3
     validation.close()
 
 

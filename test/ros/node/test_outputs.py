@@ -11,6 +11,7 @@ from segformer_ros.ros.node.outputs import Outputs
 from segformer_ros.ros.parameters.node import CAMERA_ROWS
 from segformer_ros.ros.parameters.node import node_rows
 from segformer_ros.ros.parameters.node import snapshot
+from segformer_ros.segmentation.images.decoding import Picture
 from segformer_ros.segmentation.segmenter import Segmentation
 from segformer_ros.segmentation.segmenter import Timings
 from sensor_msgs.msg import CompressedImage
@@ -20,7 +21,7 @@ from support.ros_graph import Peer
 from support.ros_graph import wait_until
 
 PARAMETERS = snapshot({row.name: row.default for row in node_rows() + CAMERA_ROWS})
-IMAGE = np.zeros((6, 8, 3), np.uint8)
+PICTURE = Picture(np.zeros((6, 8, 3), np.uint8))
 RESULT = Segmentation(np.zeros((6, 8), np.uint8), None, Timings(0.0, 0.0, 0.0))
 WORK = ('colorize', 'overlay', 'encode_png', 'encode_jpeg')
 
@@ -57,7 +58,7 @@ def test_only_what_is_subscribed_to_is_made(domain, work, topic, message_type, e
         if topic is not None:
             inbox = reading.subscribe(message_type, '/segformer/' + topic.name)
             wait_until(lambda: outputs.is_wanted(topic), 'the subscription')
-        outputs.publish(Header(), IMAGE, RESULT, None, PARAMETERS)
+        outputs.publish(Header(), PICTURE, RESULT, None, PARAMETERS)
         assert work == expected
         if inbox is not None:
             inbox.wait()

@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from segformer_ros.ros.node import process
 from segformer_ros.ros.node.stop_signal import SAME_REQUEST
 from std_srvs.srv import Trigger
 from support.ros_graph import NodeProcess
@@ -14,8 +15,10 @@ from support.ros_graph import Peer
 
 FAULTY = '''
 import atexit
+import ctypes
 import os
 from rclpy.node import Node
+from segformer_ros.ros.node import process
 from segformer_ros.ros.node import stop_signal as stop_request
 from segformer_ros.ros.node.process import run_node
 from std_srvs.srv import Trigger
@@ -40,7 +43,13 @@ class Faulty(Node):
         self.get_logger().info('closed in order')
         time.sleep({seconds})
 
+    def destroy_node(self):
+        # A function of C that keeps the interpreter, as rclpy does there.
+        ctypes.PyDLL(None).sleep({seconds_to_leave})
+        super().destroy_node()
 
+
+process.LEAVE_TIMEOUT = {leave_timeout}
 stop_request.SAME_REQUEST = {same_request}
 if {leaves_threads}:
     atexit.register(os._exit, 7)
@@ -51,10 +60,11 @@ sys.exit(run_node(Faulty, Faulty.close, leaves_threads=lambda node: {leaves_thre
 @pytest.fixture
 def start(domain, tmp_path):
     """Return a function that starts a node whose timer always fails."""
-    def run(seconds_to_close=0, same_request=SAME_REQUEST, leaves_threads=False):
+    def run(seconds_to_close=0, same_request=SAME_REQUEST, leaves_threads=False,
+            seconds_to_leave=0, leave_timeout=process.LEAVE_TIMEOUT):
         (tmp_path / 'faulty_node.py').write_text(FAULTY.format(
-            seconds=seconds_to_close, same_request=same_request,
-            leaves_threads=leaves_threads), encoding='utf-8')
+            seconds=seconds_to_close, same_request=same_request, leaves_threads=leaves_threads,
+            seconds_to_leave=seconds_to_leave, leave_timeout=leave_timeout), encoding='utf-8')
         path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
         return NodeProcess(domain, tmp_path, module='faulty_node',
                            environment={'PYTHONPATH': path})
@@ -97,3 +107,18 @@ def test_with_threads_left_behind_the_interpreter_is_not_torn_down(start):
         node.signal(signal.SIGTERM)
         assert node.wait() == 0
         assert 'closed in order' in node.log()
+
+
+def test_a_process_ends_whose_dds_does_not_leave_and_holds_the_interpreter(start):
+    with start(seconds_to_leave=1000, leave_timeout=0.5) as node:
+        node.wait_for_log('deliberate')
+        node.signal(signal.SIGINT)
+        assert node.wait() == -signal.SIGALRM
+        assert 'closed in order' in node.log()
+
+
+def test_a_process_whose_dds_takes_its_time_ends_in_order(start):
+    with start(seconds_to_leave=1, leave_timeout=60.0) as node:
+        node.wait_for_log('deliberate')
+        node.signal(signal.SIGINT)
+        assert node.wait() == 0

@@ -12,12 +12,17 @@ from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
+from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import planar_pose
+from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.peers import simulated_robot
 from segformer_ros.ros.peers.simulated_camera import DYNAMIC_QOS
-from segformer_ros.ros.peers.simulated_camera import tilted
+from segformer_ros.ros.peers.simulated_camera import STATIC_QOS
 from segformer_ros.ros.peers.simulated_camera import transform_message
+from segformer_ros.simulation.world.trajectory import tilted
+from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
+from sensor_msgs.msg import Imu
 from std_msgs.msg import Bool
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -157,3 +162,124 @@ def test_a_camera_that_looks_higher_than_it_says_is_tilted_so():
     # y points down in an optical frame.
     np.testing.assert_allclose(ahead, [0.0, -math.sin(math.radians(2.0)),
                                        math.cos(math.radians(2.0))], atol=1e-12)
+
+
+def test_two_cameras_look_ahead_and_behind_at_the_same_moment(domain, tmp_path):
+    parameters = dict(SMALL, cameras=['front', 'rear'], camera_yaws=[0.0, 180.0],
+                      publish_clock=True)
+    with Peer(domain) as peer:
+        transforms = peer.subscribe(TFMessage, '/tf', DYNAMIC_QOS)
+        fixed = peer.subscribe(TFMessage, '/tf_static', STATIC_QOS)
+        boxes = {(name, topic): peer.subscribe(kind, f'{name}/{topic}', 20)
+                 for topic, kind in (('camera_info', CameraInfo), ('depth/image_raw', Image),
+                                     ('labels', Image), ('image_raw', Image))
+                 for name in ('front', 'rear')}
+        with NodeProcess(domain, tmp_path, parameters, module=MODULE) as node:
+            wait_until(lambda: all(len(box.messages) > 1 for box in boxes.values()),
+                       lambda: node.log())
+            mounts = {each.child_frame_id: each for each in fixed.wait().transforms}
+    assert set(mounts) == {'front_camera_optical_frame', 'rear_camera_optical_frame'}
+    assert {each.header.frame_id for each in mounts.values()} == {'base_link'}
+    stamps = {key: {seconds(message.header.stamp) for message in box.messages}
+              for key, box in boxes.items()}
+    assert set.intersection(*stamps.values())
+    told = {seconds(each.header.stamp) for message in transforms.messages
+            for each in message.transforms}
+    assert stamps['rear', 'image_raw'] <= told
+    for name, sign in (('front', 1.0), ('rear', -1.0)):
+        info = boxes[name, 'camera_info'].messages[0]
+        frames = {message.header.frame_id for topic in ('camera_info', 'image_raw', 'labels')
+                  for message in boxes[name, topic].messages}
+        assert frames == {f'{name}_camera_optical_frame'}
+        # The floor that it sees lies at height zero, before the robot or behind it.
+        mount = mounts[f'{name}_camera_optical_frame'].transform
+        base_from_optical = pose_matrix(*components_of(mount))
+        stamp = min(stamps[name, 'labels'] & stamps[name, 'depth/image_raw'])
+        labels, depth = (next(message for message in boxes[name, topic].messages
+                              if seconds(message.header.stamp) == stamp)
+                         for topic in ('labels', 'depth/image_raw'))
+        floor = np.frombuffer(labels.data, np.uint8).reshape(info.height, info.width) == 3
+        assert floor.mean() > 0.02
+        v, u = np.nonzero(floor)
+        z = np.frombuffer(depth.data, np.float32).reshape(info.height, info.width)[floor]
+        points = np.stack([(u - info.k[2]) / info.k[0] * z, (v - info.k[5]) / info.k[4] * z, z])
+        points = base_from_optical[:3, :3].dot(points) + base_from_optical[:3, 3:]
+        assert np.abs(points[2]).max() < 2e-3
+        assert (sign * points[0] > 0.0).all()
+
+
+def test_cameras_without_their_yaws_are_refused(domain, tmp_path):
+    for wrong, text in (({'cameras': ['front', 'rear']}, 'camera_yaws'),
+                        ({'cameras': ['front', 'front'], 'camera_yaws': [0.0, 1.0]}, 'each once'),
+                        ({'camera_yaws': [0, 180]}, 'a list of numbers such as')):
+        with NodeProcess(domain, tmp_path, dict(SMALL, **wrong), module=MODULE) as node:
+            assert node.wait() == 2
+            assert text in node.log() and 'Traceback' not in node.log()
+
+
+def test_limits_latency_and_timeout_are_those_of_its_parameters(domain, tmp_path):
+    parameters = dict(SMALL, publish_clock=True, max_speed=0.4, acceleration=0.5,
+                      deceleration=0.25, command_latency=0.5, command_timeout=0.3,
+                      max_turn_rate=0.2)
+    with Peer(domain) as peer:
+        odometry = peer.subscribe(Odometry, 'odom', 500)
+        with NodeProcess(domain, tmp_path, parameters, module=MODULE):
+            odometry.wait(lambda message: True)
+            commander = Commander(peer)
+            commander.until(lambda: odometry.messages[-1].twist.twist.linear.x > 0.39, 5.0, 5.0,
+                            'full speed')
+            sent = seconds(odometry.messages[-1].header.stamp)
+            wait_until(lambda: seconds(odometry.messages[-1].header.stamp) > sent + 3.0,
+                       'the robot at rest')
+    told = [(seconds(message.header.stamp), message.twist.twist.linear.x,
+             message.twist.twist.angular.z) for message in odometry.messages]
+    assert max(speed for _, speed, _ in told) <= 0.4 + 1e-9
+    assert max(turn for _, _, turn in told) <= 0.2 + 1e-9
+    changes = [(later[1] - first[1]) / (later[0] - first[0])
+               for first, later in zip(told, told[1:])]
+    assert max(changes) == pytest.approx(0.5, rel=0.01)
+    assert min(changes) == pytest.approx(-0.25, rel=0.01)
+    # It goes on for latency and timeout after the last command, and stands by itself then.
+    braking = next(stamp for stamp, speed, _ in told if stamp > sent and speed < 0.39)
+    assert 0.5 < braking - sent < 1.5
+    assert told[-1][1] == 0.0
+
+
+def test_odometry_with_noise_wanders_from_where_the_robot_truly_is(domain, tmp_path):
+    parameters = dict(SMALL, publish_clock=True, odometry_noise=0.1, max_speed=0.5)
+    with Peer(domain) as peer:
+        odometry = peer.subscribe(Odometry, 'odom', 500)
+        truth = peer.subscribe(Odometry, 'true_pose', 500)
+        with NodeProcess(domain, tmp_path, parameters, module=MODULE):
+            odometry.wait(lambda message: True)
+            start = odometry.messages[0].pose.pose.position
+            Commander(peer).until(lambda: math.hypot(
+                odometry.messages[-1].pose.pose.position.x - start.x,
+                odometry.messages[-1].pose.pose.position.y - start.y) > 0.4, 0.5, 0.0, 'a way')
+    places = [{seconds(message.header.stamp): message.pose.pose.position
+               for message in box.messages} for box in (odometry, truth)]
+    off = [math.hypot(place.x - places[1][stamp].x, place.y - places[1][stamp].y)
+           for stamp, place in places[0].items() if stamp in places[1]]
+    assert off[0] == 0.0 and 0.005 < max(off) < 0.5
+
+
+def test_a_soft_robot_dips_when_it_brakes_and_transforms_do_not_say_so(domain, tmp_path):
+    parameters = dict(SMALL, publish_clock=True, max_speed=1.0, acceleration=1.0,
+                      deceleration=1.0, pitch_on_braking=5.0, imu='orientation', imu_noise=0.0,
+                      imu_bias=0.0)
+    with Peer(domain) as peer:
+        imu = peer.subscribe(Imu, 'imu', 500)
+        transforms = peer.subscribe(TFMessage, '/tf', DYNAMIC_QOS)
+        odometry = peer.subscribe(Odometry, 'odom', 500)
+        with NodeProcess(domain, tmp_path, parameters, module=MODULE):
+            odometry.wait(lambda message: True)
+            Commander(peer).until(lambda: odometry.messages[-1].twist.twist.linear.x > 0.4, 1.0,
+                                  0.0, 'speed')
+            wait_until(lambda: odometry.messages[-1].twist.twist.linear.x == 0.0, 'rest')
+    # asin(2 (w y - z x)) is the pitch; forward is positive.
+    pitches = [math.asin(2.0 * (q.w * q.y - q.z * q.x))
+               for q in (message.orientation for message in imu.messages)]
+    assert min(pitches) < -math.radians(2.0) and math.radians(2.0) < max(pitches)
+    assert max(map(abs, pitches)) <= math.radians(5.0) + 1e-6
+    assert all(abs(each.transform.rotation.x) + abs(each.transform.rotation.y) < 1e-9
+               for message in transforms.messages for each in message.transforms)

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.segmentation.images.decoding import ENCODINGS
+from segformer_ros.segmentation.images.decoding import image_to_picture
 from segformer_ros.segmentation.images.decoding import image_to_rgb
 from support.image_messages import image_message
 from support.image_messages import without_padding
@@ -214,3 +215,25 @@ def test_pixels_that_begin_like_a_jpeg_are_pixels():
     samples[0, 4:6] = 0xff, 0xff
     assert np.array_equal(image_to_rgb(image_message(samples, 32, 'rgb8')),
                           samples.reshape(24, 32, 3))
+
+
+@pytest.mark.parametrize('name', ['rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', '8UC3'])
+def test_plain_8_bit_images_are_not_copied_until_rgb_is_wanted(name):
+    channels = ENCODINGS[name].channels
+    message = image_message(np.random.RandomState(0).randint(
+        0, 256, (6, 5 * channels), dtype=np.uint8), 5, name, padding=3)
+    picture = image_to_picture(message)
+    assert np.shares_memory(picture.samples, np.frombuffer(message.data, np.uint8))
+    assert picture.samples.shape == (6, 5, channels)[:2 + (channels > 1)]
+    assert picture.channels == channels
+    assert np.array_equal(picture.rgb, image_to_rgb(message))
+    assert picture.rgb is picture.rgb
+
+
+@pytest.mark.parametrize('name', ['yuyv', 'nv12', 'bayer_rggb8', 'rgb16'])
+def test_other_images_are_rgb_at_once(name):
+    layout = ENCODINGS[name]
+    rows = 9 if layout.family == 'planar' else 6
+    picture = image_to_picture(image_message(np.random.RandomState(0).randint(
+        0, 256, (rows, 6 * layout.pixel_bytes), dtype=np.uint8), 6, name, height=6))
+    assert picture.samples is picture.rgb and picture.rgb.shape == (6, 6, 3)

@@ -188,3 +188,17 @@ def test_rays_of_another_shape_are_refused():
 def test_unknown_worlds_are_refused(arguments, text):
     with pytest.raises(ConfigurationError, match=text):
         World(*arguments)
+
+
+@pytest.mark.parametrize('lens', sorted(LENSES))
+@pytest.mark.parametrize('kind, seed', [('indoor', 3), ('outdoor', 5), ('aerial', 1)])
+def test_labels_alone_are_those_of_the_image(kind, seed, lens):
+    world, camera = World(kind, seed), Renderer(LENSES[lens])
+    world.personal_space = 0.0
+    way = Trajectory(world)
+    for time in (0.0, 7.0, 30.0):
+        picture = camera.render(world, way.camera_pose(time), time)
+        labels = camera.labels(world, way.camera_pose(time), time)
+        assert labels.dtype == np.uint8
+        np.testing.assert_array_equal(labels, picture.labels)
+    assert len(np.unique(labels)) > 2

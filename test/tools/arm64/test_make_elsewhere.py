@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 
-def make(project_root, target, path, **variables):
+def make(project_root, target, path, *settings, **variables):
     environment = {'PATH': path, 'HOME': '/nonexistent', **variables}
     return subprocess.run(['make', '--no-print-directory', target, 'MACHINE=aarch64',
-                           'SYSTEM_RUNTIME=/nonexistent'],
+                           'SYSTEM_RUNTIME=/nonexistent', *settings],
                           cwd=project_root, env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
 
@@ -29,7 +29,7 @@ def tools(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize('target', ['demo', 'test'])
+@pytest.mark.parametrize('target', ['demo', 'drive', 'test'])
 def test_without_ros_one_line_says_what_to_do(project_root, tools, target):
     done = make(project_root, target, f'{tools}:/usr/bin:/bin')
     assert done.returncode == 2
@@ -40,11 +40,23 @@ def test_without_ros_one_line_says_what_to_do(project_root, tools, target):
     assert 'pip' not in done.stdout
 
 
+@pytest.mark.parametrize('target', ['drive-bench', 'test-nodes', 'soak'])
+def test_what_needs_the_wheels_says_so_and_builds_nothing(project_root, tools, tmp_path, target):
+    done = make(project_root, target, f'{tools}:/usr/bin:/bin', f'VENV={tmp_path}/main',
+                f'ROBOT={tmp_path}/robot', f'ROBOT_PYTHON={tools}/python3', ANSWER='0')
+    assert done.returncode == 2
+    told = [line for line in done.stdout.splitlines() if 'the wheels of ROS 2 are for' in line]
+    assert any('source /opt/ros/DISTRO/setup.bash' in line for line in told)
+    assert not (tmp_path / 'main').exists() and not (tmp_path / 'robot').exists()
+    assert ' -m pip ' not in done.stdout
+
+
 def test_sourced_ros_is_used(project_root, tools):
-    done = make(project_root, 'demo', f'{tools}:/usr/bin:/bin', ANSWER='0')
-    assert done.returncode == 0, done.stdout
-    assert (tools / 'python3.calls').read_text().splitlines()[-1] == \
-        '-m segformer_ros.cli.demo --output demo_output'
+    for name in ('demo', 'drive'):
+        done = make(project_root, name, f'{tools}:/usr/bin:/bin', ANSWER='0')
+        assert done.returncode == 0, done.stdout
+        assert (tools / 'python3.calls').read_text().splitlines()[-1] == \
+            f'-m segformer_ros.cli.{name} --output {name}_output'
     done = make(project_root, 'test', f'{tools}:/usr/bin:/bin', ANSWER='0')
     assert '-m pytest test/common' in (tools / 'python3.calls').read_text().splitlines()[-1]
 

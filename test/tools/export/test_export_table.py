@@ -72,14 +72,32 @@ def test_what_pytorch_writes_is_in_it(rows):
     assert {'tiny, classes: 1', 'tiny, classes: 255'} <= {row[1] for row in rows}
 
 
-def test_page_gets_the_table_between_its_marks(tmp_path):
+def test_page_gets_rows_of_now_and_keeps_the_others_with_their_dates(tmp_path):
     page = tmp_path / 'page.md'
     with open(os.path.join(ROOT, 'docs', 'models.md'), encoding='utf-8') as stream:
-        page.write_text(stream.read(), encoding='utf-8')
-    before = page.read_text(encoding='utf-8')
-    assert run_tool('--quick', '--only', 'no such row', '--write', str(page)).returncode == 0
+        before, rest = stream.read().split('<!-- exports')
+    mark, _, after = rest.partition('\n')
+    after = after[after.index('<!-- end of exports -->'):]
+    head = '| export | network |' + ' x |' * 7 + '\n' + '|---' * 9 + '|\n'
+    old = '| of another library | B9 |' + ' 7 |' * 6 + ' 2020-01-02 |'
+    has_pytorch = all(importlib.util.find_spec(name) for name in (
+        'torch', 'transformers', 'onnxscript'))
+    kind = 'TorchScript, opset 13' if has_pytorch else 'TorchScript, opset 13, dynamic'
+    again, kept = (f'| {each} | tiny | folded | 1 | 1 | 1 | 1 | parsed | 2020-01-02 |'
+                   for each in (kind, 'dynamo, opset 18'))
+    page.write_text(f'{before}<!-- exports{mark}\n{head}{old}\n{kept}\n{again}\n{after}',
+                    encoding='utf-8')
+    done = run_tool('--quick', '--only', f'| {kind} | tiny |', '--write', str(page))
+    assert done.returncode == 0, done.stdout
     written = page.read_text(encoding='utf-8')
-    first, last = before.split('<!-- exports')[0], before.split('<!-- end of exports -->')[1]
-    assert written.startswith(first) and written.endswith(last)
-    assert len(written.splitlines()) == len(before.splitlines()) - (
-        before.split('<!-- exports')[1].split('<!-- end of exports')[0].count('\n| ') - 1)
+    assert written.startswith(before) and written.endswith(after)
+    rows = written[len(before):-len(after)].splitlines()[3:]
+    # In the order of the plans, unknown ones last.
+    assert [row for row in rows if '2020-01-02' in row] == [kept, old]
+    cells = [cell.strip() for cell in next(row for row in rows if kind in row).split('|')]
+    assert cells[3] == 'folded' and cells[5] == '100.000%'
+    # TensorRT was not asked this time.
+    assert cells[8] == 'not tried' and cells[9] > '2026'
+    # What the page has is not made again.
+    done = run_tool('--quick', '--only', f'| {kind} | tiny |', '--missing', str(page))
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2

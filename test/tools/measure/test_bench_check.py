@@ -41,6 +41,21 @@ def test_what_is_slower_in_the_docs_or_not_in_them_is_no_promise():
     assert found.where == 'net, 640x480: ours, pillow resize / opencv + numpy'
 
 
+def test_ours_on_openvino_is_compared_with_either_runtimes_own():
+    def with_openvino(ratio):
+        found = report(0.5, 0.4)
+        found['models'][0]['network']['rows'] += [
+            {'name': 'OpenVINO, original', 'cpu_ratio': {'OpenVINO, original': 1.0}},
+            {'name': 'OpenVINO, optimized', 'cpu_ratio': {'original': 0.35,
+                                                          'OpenVINO, original': ratio}}]
+        return found
+    kept = {found.where: found.is_kept
+            for found in bench_check.compare(with_openvino(0.8), with_openvino(0.38))}
+    assert kept['net, network: OpenVINO, optimized / original']
+    assert not kept['net, network: OpenVINO, optimized / OpenVINO, original']
+    assert len(kept) == 4
+
+
 def test_a_report_that_proves_nothing_fails(tmp_path, capsys):
     path = tmp_path / 'report.json'
     path.write_text(json.dumps(report(0.5, 0.4, name='another')))

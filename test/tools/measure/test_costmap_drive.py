@@ -124,10 +124,32 @@ def lethal_near(occupancy, x, y):
     # The bed and the cabinet of this room are overhangs, which no mask tells from feet.
     ('indoor', 1, 0.35)])
 def test_costs_and_contacts_of_a_drive_through_the_simulated_world(kind, seed, let_down):
-    figures = costmap_drive.drive(kind, seed, load_cost_table(kind, ADE20K), let_down=let_down)
+    way = costmap_drive.Way(kind, seed, load_cost_table(kind, ADE20K), let_down=let_down)
+    figures = costmap_drive.drive(way, way.frames(None), CostmapSettings())
     shares = figures.shares()
     assert figures.contacts > 300 and figures.ground > 50000
     assert shares['marked'] >= 0.97
     assert shares['right'] >= 0.95
     assert figures.far_off == 0
     assert shares['graded'] >= 0.97
+
+
+def test_labels_that_are_kept_are_those_of_the_pictures(tmp_path):
+    way = costmap_drive.Way('indoor', 4, COSTS, length=costmap_drive.STEP)
+    asked = []
+
+    def labels_of(picture):
+        asked.append(picture.time)
+        return picture.labels, np.full_like(picture.labels, 200 + len(asked))
+    path = str(tmp_path / 'kept.npz')
+    first, again = (list(costmap_drive.kept_frames(way, labels_of, path)) for _ in range(2))
+    assert asked == way.times and len(way.times) == 2
+    for number, (one, other, true) in enumerate(zip(first, again, way.frames(None))):
+        assert (one.mask == true.mask).all() and (other.mask == true.mask).all()
+        assert np.unique(one.confidence).tolist() == [201 + number]
+        assert (other.confidence == one.confidence).all() and true.confidence is None
+        assert len(true.contacts) > 20
+        assert (one.contacts == true.contacts).all() and (other.contacts == true.contacts).all()
+    with pytest.raises(SystemExit, match='holds 2 frames, and this drive has 3'):
+        list(costmap_drive.kept_frames(way.__class__('indoor', 4, COSTS, length=0.5), labels_of,
+                                       path))

@@ -8,22 +8,15 @@ import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.landing import LandingSite
 from segformer_ros.model.classes import load_class_table
-from segformer_ros.ros.parameters.costmap import costmap_parameters
 from segformer_ros.simulation.render.renderer import pinhole_rays
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.world.trajectory import camera_mount
 from segformer_ros.simulation.world.world import World
-from support.node_parameters import node_values
 
 ADE20K = load_class_table('ade20k')
 pytestmark = pytest.mark.once
 
 COSTS = load_cost_table('landing', ADE20K)
-
-
-@pytest.fixture
-def settings(project_root):
-    return costmap_parameters(node_values(project_root, 'drone.yaml')).settings
 
 
 def check(figures):

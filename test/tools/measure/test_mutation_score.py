@@ -122,14 +122,6 @@ def test_score_is_of_those_that_are_not_equivalent():
         '| **all** | 11 | 5 | 2 | 1 | 1 | 2 | 50 % |']
 
 
-def test_page_keeps_what_is_around_the_table(tmp_path):
-    page = tmp_path / 'page.md'
-    page.write_text(f'before\n{mutation_score.BEGIN}\nold\n{mutation_score.END}\nafter\n')
-    mutation_score.put_into(str(page), 'new\n')
-    assert page.read_text() == \
-        f'before\n{mutation_score.BEGIN}\nnew\n{mutation_score.END}\nafter\n'
-
-
 def test_every_room_names_files_that_are_there(project_root):
     modules, survivors = mutation_score.load(mutation_score.TABLE)
     assert sum(module.mutants for module in modules) >= 300

@@ -4,6 +4,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -95,7 +96,7 @@ def run(tmp_path_factory):
 
 def test_run_goes_on_from_its_checkpoint(run):
     _, said, report = run
-    assert 'going on from step ' in said
+    assert 'going on from step ' in said and 'Warning' not in said
     assert 0 < int(said.split('going on from step ')[1].split()[0]) < 60
     assert report['training']['steps'] == 60
 
@@ -115,7 +116,7 @@ def test_network_learns_what_it_got_wrong_and_a_class_that_it_never_knew(run):
 def test_last_frames_are_held_out(run):
     out, _, report = run
     assert report['frames'] == {'train': 12, 'held_out': 3, 'simulated': 4,
-                                'simulated_held_out': 0}
+                                'simulated_held_out': 0, 'uncorrected': 0}
     names = [os.listdir(os.path.join(out, 'data', part, 'images'))
              for part in ('train', 'held_out')]
     assert sorted(name.split('_')[1] for name in names[1]) == [
@@ -176,6 +177,18 @@ def test_checkpoint_of_transformers_gets_the_classes_of_the_capture(tmp_path):
     assert (spec.mean, spec.std) == ((0.5,) * 3, (0.25,) * 3)
     assert spec.num_classes == 150
     assert os.path.exists(os.path.join(out, 'former.onnx'))
+
+
+def test_labels_that_nobody_changed_are_counted(tmp_path):
+    import training_data
+    write_capture(str(tmp_path / 'site'), 5)
+    capture = capture_folder.read_capture(str(tmp_path / 'site' / 'capture'))
+    labels = str(tmp_path / 'site' / 'labels')
+    frames = training_data.corrected(labels, capture)
+    assert training_data.count_uncorrected(frames, capture) == 0
+    for index in (1, 3):
+        shutil.copy(capture.frames[index].mask, labels)
+    assert training_data.count_uncorrected(training_data.corrected(labels, capture), capture) == 2
 
 
 def test_network_of_an_onnx_file_computes_the_same_and_a_changed_weight_is_found():

@@ -22,6 +22,7 @@ if TOOLS not in sys.path:
 import capture_folder  # noqa: E402, I100
 import cvat  # noqa: E402, I100
 import label_studio  # noqa: E402, I100
+import prelabel  # noqa: E402, I100
 from segformer_ros.capture import store as stores  # noqa: E402
 from segformer_ros.common.errors import ConfigurationError  # noqa: E402
 from segformer_ros.common.errors import InvalidInputError  # noqa: E402
@@ -144,7 +145,7 @@ def test_line_that_was_cut_off_is_left_out_and_a_broken_one_is_named(folder):
 
 @pytest.mark.parametrize('changes', [
     {'id': '../up'}, {'id': ''}, {'image': '/etc/passwd'}, {'mask': 'masks/../../up.png'},
-    {'stamp_ns': 'now'}, {'image': None}, {'model': 'name'}])
+    {'stamp_ns': 'now'}, {'image': None}, {'model': 'name'}, {'stamp_ns': float('inf')}])
 def test_row_that_leaves_the_folder_or_lacks_something_is_refused(folder, changes):
     with open(os.path.join(folder, 'manifest.jsonl'), 'w') as stream:
         stream.write(json.dumps(row_of('a-1', 100, **changes)) + '\n')
@@ -221,6 +222,27 @@ def test_export_of_cvat_has_its_own_colours_and_order(tmp_path):
     assert [labels.tolist() for _, labels in cvat.read(path, NAMES)] == [[[255, 2, 2]]]
 
 
+@pytest.mark.parametrize('black, expected', [('', 255), ('background:0,0,0::\n', 255),
+                                             ('person:0,0,0::\n', 2)])
+def test_black_is_no_label_unless_the_label_map_says_so(tmp_path, black, expected):
+    path = str(tmp_path / 'export.zip')
+    export_of_cvat(path, black + 'road:1,2,3::\n', [[[1, 2, 3], [0, 0, 0]]])
+    (_, labels), = cvat.read(path, NAMES)
+    assert labels.tolist() == [[0, expected]]
+
+
+def test_picture_that_would_unpack_to_more_than_the_largest_is_refused(tmp_path, monkeypatch):
+    path = str(tmp_path / 'export.zip')
+    export_of_cvat(path, 'road:1,2,3::\n', [[[1, 2, 3]]])
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo('SegmentationClass/some/folder/a-1.png').file_size
+    monkeypatch.setattr(cvat, 'LARGEST_BYTES', size)
+    assert len(list(cvat.read(path, NAMES))) == 1
+    monkeypatch.setattr(cvat, 'LARGEST_BYTES', size - 1)
+    with pytest.raises(InvalidInputError, match='Mask is too large'):
+        list(cvat.read(path, NAMES))
+
+
 @pytest.mark.parametrize('label_map, pixels, words', [
     ('kerb:1,2,3::\n', [[[1, 2, 3]]], 'kerb.*classes.json'),
     ('road:1,2,3::\n', [[[3, 2, 1]]], '#030201'),
@@ -237,6 +259,23 @@ def test_other_archives_are_refused(tmp_path):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('annotations.xml', '<annotations/>')
     with pytest.raises(ConfigurationError, match='Segmentation mask 1.1'):
+        list(cvat.read(path, NAMES))
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr(cvat.LABEL_MAP, b'road:\xff,2,3::')
+        archive.writestr(cvat.MASKS + 'a.png', b'')
+    with pytest.raises(ConfigurationError, match='labelmap.txt'):
+        list(cvat.read(path, NAMES))
+    # A bit of each entry says that a password is needed.
+    with open(path, 'rb') as stream:
+        content = bytearray(stream.read())
+    for mark, place in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
+        start = content.find(mark)
+        while start >= 0:
+            content[start + place] |= 1
+            start = content.find(mark, start + 1)
+    with open(path, 'wb') as stream:
+        stream.write(content)
+    with pytest.raises(ConfigurationError, match='password'):
         list(cvat.read(path, NAMES))
     with open(path, 'wb') as stream:
         stream.write(b'no archive')
@@ -336,6 +375,20 @@ def test_labels_come_back_from_label_studio(folder, tmp_path):
         assert (labels == expected[name]).all()
 
 
+@pytest.mark.parametrize('skipped, expected', [
+    ((False, False), 2), ((False, True), 0), ((True, False), 2), ((True, True), None)])
+def test_last_annotation_that_was_not_skipped_counts(tmp_path, skipped, expected):
+    everywhere = label_studio.encode(np.ones((2, 3), bool))
+    annotations = [{'was_cancelled': was_skipped, 'result': [
+        {'type': 'brushlabels', 'original_width': 3, 'original_height': 2,
+         'value': {'brushlabels': [name], 'rle': everywhere, 'format': 'rle'}}]}
+        for name, was_skipped in zip(('road', 'person'), skipped)]
+    path = tmp_path / 'tasks.json'
+    path.write_text(json.dumps([{'data': {'id': 'a'}, 'annotations': annotations}]))
+    found = [labels.tolist() for _, labels in label_studio.read(str(path), NAMES)]
+    assert found == ([] if expected is None else [[[expected] * 3] * 2])
+
+
 @pytest.mark.parametrize('change, words', [
     ({'type': 'polygonlabels'}, 'brush'), ({'original_width': 22}, 'another size'),
     ({'value': {'rle': [], 'brushlabels': ['person']}}, 'cannot be read'),
@@ -353,6 +406,23 @@ def test_annotation_that_cannot_be_read_is_named(folder, tmp_path, change, words
         list(label_studio.read(path, NAMES))
 
 
+@pytest.mark.parametrize('tasks', ['{"data": 1}', '["text"]', '[{"annotations": 7}]',
+                                   '[{"annotations": ["text"]}]', '[' * 100000])
+def test_file_that_is_no_export_of_tasks_is_told(tmp_path, tasks):
+    (tmp_path / 'tasks.json').write_text(tasks)
+    with pytest.raises(ConfigurationError, match='Tasks cannot be read'):
+        list(label_studio.read(str(tmp_path / 'tasks.json'), NAMES))
+
+
+def test_tasks_without_annotations_are_left_out_and_strokes_without_sense_told(tmp_path):
+    path = tmp_path / 'tasks.json'
+    path.write_text('[{"annotations": null, "data": null}, {}]')
+    assert list(label_studio.read(str(path), NAMES)) == []
+    path.write_text('[{"data": {"id": "a"}, "annotations": [{"result": ["text"]}]}]')
+    with pytest.raises(ConfigurationError, match="got 'text' in a"):
+        list(label_studio.read(str(path), NAMES))
+
+
 def test_command_writes_both_and_names_what_is_wrong(folder, tmp_path):
     command = [sys.executable, os.path.join(TOOLS, 'prelabel.py'), folder, '--out']
     for format_name, ending in (('cvat', 'zip'), ('label_studio', 'json')):
@@ -363,10 +433,55 @@ def test_command_writes_both_and_names_what_is_wrong(folder, tmp_path):
         assert '2 frames' in done.stdout
         assert os.path.getsize(path) > 100
     os.remove(os.path.join(folder, 'classes.json'))
-    done = subprocess.run(command + [path], stderr=subprocess.PIPE, universal_newlines=True,
-                          check=False)
+    done = subprocess.run(command + [path, '--format', format_name], stderr=subprocess.PIPE,
+                          universal_newlines=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith('prelabel: Class names cannot be read')
+
+
+@pytest.mark.parametrize('name, format_name, text', [
+    ('none/x.zip', 'cvat', 'Folder of --out not found'),
+    ('x.txt', 'cvat', '--out does not fit --format'),
+    ('x.json', 'cvat', 'ends in .zip for cvat, or .json for label_studio'),
+    ('x.zip', 'label_studio', '--out does not fit --format'), ('', 'cvat', 'does not fit')])
+def test_name_that_cannot_be_written_is_told(folder, tmp_path, capsys, name, format_name, text):
+    before = sorted(os.listdir(str(tmp_path)))
+    assert prelabel.main([folder, '--out', os.path.join(str(tmp_path), name),
+                          '--format', format_name]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith('prelabel: ') and text in told
+    assert sorted(os.listdir(str(tmp_path))) == before
+
+
+@pytest.mark.parametrize('format_name, ending', sorted(prelabel.SUFFIXES.items()))
+def test_broken_mask_leaves_what_was_there_before(folder, tmp_path, capsys, format_name, ending):
+    path = tmp_path / ('pre' + ending)
+    path.write_text('of yesterday')
+    # The last in the order of time, so that others are written before it.
+    with open(os.path.join(folder, row_of('b.2', 300)['mask']), 'w') as stream:
+        stream.write('no picture')
+    before = sorted(os.listdir(str(tmp_path)))
+    assert prelabel.main([folder, '--out', str(path), '--format', format_name]) == 1
+    assert 'Label file cannot be read' in capsys.readouterr().err
+    assert path.read_text() == 'of yesterday'
+    assert sorted(os.listdir(str(tmp_path))) == before
+
+
+@pytest.mark.parametrize('tool', ['train', 'fine_tune', 'export_onnx', 'evaluate'])
+def test_tool_without_a_package_names_the_requirements(tool, tmp_path):
+    # Nothing but the standard library.
+    path = os.path.join(TOOLS, f'{tool}.py')
+    done = subprocess.run(
+        [sys.executable, '-S', path, '--help'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True, check=False, cwd=str(tmp_path),
+        env={name: value for name, value in os.environ.items() if name != 'PYTHONPATH'})
+    assert done.returncode == 1 and not done.stdout
+    assert 'Traceback' not in done.stderr
+    assert done.stderr.startswith(f'{tool}.py: Python packages are missing: ')
+    requirements = done.stderr.split('pip install -r ')[1].strip()
+    assert os.path.isfile(requirements)
+    named = done.stderr.split('missing: ')[1].split(' for ')[0].split(', ')
+    assert 'numpy' in named and ('torch' in named) is (tool != 'evaluate')
 
 
 def test_datumaro_reads_the_archive_as_cvat_does(folder, tmp_path):
