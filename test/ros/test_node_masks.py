@@ -210,8 +210,7 @@ def test_endpoints_have_the_quality_of_service_that_the_documentation_says(peer,
             (endpoint.qos_profile.reliability.name, endpoint.qos_profile.durability.name)
             for endpoint in endpoints]
         seen.add(full)
-    published = {name for name, _ in peer.node.get_publisher_names_and_types_by_node(
-        'segformer', '/')}
+    published = set(peer.topics_of('segformer', published=True))
     common = {'/rosout', '/parameter_events', '/segformer/transition_event'}
     assert published - common == {name for name in seen if name[1:] not in (
         'image', 'camera_info')}

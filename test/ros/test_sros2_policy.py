@@ -39,6 +39,7 @@ def test_policy_is_what_the_node_has_on_the_graph(domain, tmp_path, project_root
         def names(kind):
             found = getattr(peer.node, f'get_{kind}_names_and_types_by_node')
             return {name for name, _ in found('segformer', '/')}
+        wait_until(lambda: peer.topics_of('segformer'), 'the discovery of the node')
         published = allowed(project_root, 'topics', 'publish')
         wait_until(lambda: names('publisher') == published,
                    lambda: names('publisher') ^ published)

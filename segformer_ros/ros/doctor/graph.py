@@ -188,15 +188,18 @@ class GraphObserver(StandaloneNode):
     def _own_topics(self, running: bool, type_name: str, published: bool = False
                     ) -> Tuple[str, ...]:
         """Return the topics of a type that the node reads, or publishes."""
+        found = self._names_and_types(published) if running else []
+        return tuple(sorted(topic for topic, types in found
+                            if not type_name or type_name in types))
+
+    def _names_and_types(self, published: bool) -> List[Tuple[str, List[str]]]:
         space, _, name = self._target.rpartition('/')
         ask = self._node.get_publisher_names_and_types_by_node if published \
             else self._node.get_subscriber_names_and_types_by_node
         try:
-            found = ask(name, space or '/') if running else []
+            return list(ask(name, space or '/'))
         except NodeNameNonExistentError:
-            return ()  # it ended meanwhile
-        return tuple(sorted(topic for topic, types in found
-                            if not type_name or type_name in types))
+            return []  # it ended meanwhile
 
     def _subscriptions(self) -> Tuple[SubscriptionObservation, ...]:
         return tuple(SubscriptionObservation(
@@ -266,10 +269,8 @@ class GraphObserver(StandaloneNode):
                 camera_info: str) -> List[Tuple[str, str]]:
         if not running:
             return [(image, camera_info)]
-        space, _, name = self._target.rpartition('/')
-        read = self._node.get_subscriber_names_and_types_by_node(name, space or '/')
         by_type: Dict[str, List[str]] = {}
-        for topic, types in sorted(read):
+        for topic, types in sorted(self._names_and_types(published=False)):
             for type_name in types:
                 by_type.setdefault(type_name, []).append(topic)
         # The costmap alone reads depth.
