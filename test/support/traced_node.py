@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node, with the package's modules noted whose code runs for an image; see test_frame_path."""
 
+import importlib.util
 import json
 import os
 import signal
 import sys
 import threading
 
-PACKAGE = os.sep + 'segformer_ros' + os.sep
+# The folder itself: a checkout of that name has environments of other packages in it.
+PACKAGE = os.path.dirname(importlib.util.find_spec('segformer_ros').origin) + os.sep
 SEEN = set()
 STATE = {'noting': False, 'in_callback': False}
 
@@ -16,14 +18,14 @@ STATE = {'noting': False, 'in_callback': False}
 def note(frame, event, _):
     """Note a call for an image: below the subscription's callback, or in the inference thread."""
     path = frame.f_code.co_filename
-    if PACKAGE not in path or event not in ('call', 'return'):
+    if not path.startswith(PACKAGE) or event not in ('call', 'return'):
         return
     if frame.f_code.co_name == '_on_image':
         STATE['in_callback'] = event == 'call'
     thread = threading.current_thread()
     if STATE['noting'] and (thread.name.startswith('inference') or (
             STATE['in_callback'] and thread is threading.main_thread())):
-        SEEN.add(path.rsplit(PACKAGE, 1)[1])
+        SEEN.add(path[len(PACKAGE):])
 
 
 def write(*_):

@@ -75,7 +75,7 @@ def figures(run: NodeRun) -> Dict[str, str]:
     if not run.masks:
         raise InvalidInputError('No mask came', got=f'{run.sent} images sent')
     result = {
-        'network alone': f'{run.network_ms:.1f} ms', 'network alone p95 / max':
+        'network alone': f'{run.network_ms:.2f} ms', 'network alone p95 / max':
             f'{percentile_ms(run.network, 95):.1f} / '
             f'{percentile_ms(run.network, 100):.1f} ms of '
             f'{len(run.network)} runs', 'latency p50 / p95 / max':

@@ -23,7 +23,7 @@ def goals(run):
 
 def test_figures_of_one_camera():
     figures = node_figures.figures(ALONE)
-    assert figures['network alone'] == '100.0 ms'
+    assert figures['network alone'] == '100.00 ms'
     # The 95th percentile lies nine tenths of the way from 100 to 300 ms.
     assert figures['network alone p95 / max'] == '280.0 / 300.0 ms of 3 runs'
     assert figures['latency p50 / p95 / max'] == '110.0 / 110.0 / 110.0 ms'
