@@ -51,8 +51,9 @@ _BARE = frozenset([0x01]) | frozenset(range(0xd0, 0xd8))
 _SCAN, _END = 0xda, 0xd9
 _TEXTS = (b'zTXt', b'iTXt')
 # A marker with its fill bytes; and the next one behind or inside a scan, where 0xff00 is a value.
+# Without fill bytes there: a search would begin at each of them and go over all that follow.
 _MARKER = re.compile(b'\xff+([^\xff])', re.DOTALL)
-_NEXT_MARKER = re.compile(b'\xff+([\x01-\xcf\xd8-\xfe])')
+_NEXT_MARKER = re.compile(b'\xff([\x01-\xcf\xd8-\xfe])')
 _REMEDY = 'Check the link to the camera and its driver; the frame is left out.'
 
 
