@@ -19,6 +19,8 @@ from segformer_ros.costmap.geometry import distortion
 _CALIBRATE = 'Calibrate the camera (ros2 run camera_calibration cameracalibrator).'
 MOST_NUMBERS = 64
 """Of one field of CameraInfo; OpenCV's longest lens model has 14."""
+LONGEST_MODEL = 100
+"""Characters of ``distortion_model``; the longest names have some twenty."""
 
 
 class Calibration(NamedTuple):
@@ -244,8 +246,15 @@ def calibration_of(info: Any) -> Calibration:
 
     :param info: any object with the fields of ``sensor_msgs/CameraInfo``, of ROS 2, or of ROS 1
         with its capital letters
-    :raises InvalidInputError: more numbers in a field than any lens has
+    :raises InvalidInputError: more numbers in a field than any lens has, or too long a name
     """
+    if len(info.distortion_model) > LONGEST_MODEL:
+        # Before it is compared with the names that are known, with each image.
+        raise InvalidInputError('distortion_model of CameraInfo is too long',
+                                got=f'{len(info.distortion_model)} characters',
+                                expected=f'at most {LONGEST_MODEL}',
+                                remedy='Correct it in the CameraInfo publisher.')
+
     def numbers(name: str) -> Tuple[float, ...]:
         values = getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())
         # Before they are copied, with each image: D has no length of its own.

@@ -15,6 +15,7 @@ from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import registration
 from segformer_ros.costmap.geometry import transforms as geometry_transforms
+from segformer_ros.costmap.geometry.transform_buffer import LONGEST_NAME
 from segformer_ros.costmap.geometry.transform_buffer import Transforms
 
 TF, RANGE = 'tf', 'range'
@@ -94,7 +95,8 @@ def range_reading(message: Any) -> RangeReading:
 
     :param message: with the fields of sensor_msgs/Range
     """
-    return RangeReading(message.range, message.header.frame_id,
+    # One longer than frames are is unknown, however much of it is kept.
+    return RangeReading(message.range, message.header.frame_id[:LONGEST_NAME + 1],
                         stamp_to_nanoseconds(message.header.stamp),
                         (message.min_range, message.max_range))
 

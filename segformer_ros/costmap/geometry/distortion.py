@@ -268,8 +268,9 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
                                 remedy='Calibrate the camera again.')
     plain = '_'.join(distortion_model.lower().replace('-', ' ').replace('_', ' ').split())
     model = _SPELLINGS.get(plain, plain)
+    # In errors by its plain spelling: of those that are usual there are a few, of all any number.
     if model == _EQUIDISTANT:
-        return EquidistantDistortion(_padded(distortion_model, values, (4,)))
+        return EquidistantDistortion(_padded(plain, values, (4,)))
     if model not in _POLYNOMIAL_LENGTHS:
         near = _near(plain)
         # A misspelt fisheye is one, too.
@@ -279,7 +280,7 @@ def make_distortion(distortion_model: str, coefficients: Sequence[float]) -> Dis
         _tell_once(distortion_model)
         model = 'none'
     # No distortion, however many zeros say so.
-    values = _padded(distortion_model, values, _POLYNOMIAL_LENGTHS[model]) if any(values) else []
+    values = _padded(plain, values, _POLYNOMIAL_LENGTHS[model]) if any(values) else []
     if any(values[12:]):
         raise InvalidInputError('A tilted sensor is not supported', got=f'tau {values[12:]}',
                                 remedy='Use the rectified image.')

@@ -202,6 +202,9 @@ class TransformBuffer:
         target, source = target.lstrip('/'), source.lstrip('/')
         if target == source:
             return np.eye(4)
+        for frame in (target, source):
+            if len(frame) > LONGEST_NAME:
+                raise self._unknown(frame)
         self._want(target, source)
         up_target, up_source = self._chain(target), self._chain(source)
         above_target = set(up_target)

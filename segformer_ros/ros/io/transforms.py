@@ -86,7 +86,8 @@ class BufferedTransforms(transform_buffer.Transforms):
 
     def _insert(self, message: TFMessage, static: bool) -> None:
         for entry in message.transforms:
-            child = entry.child_frame_id
+            # As the buffer names it: any number of slashes may stand before it.
+            child = entry.child_frame_id.lstrip('/')
             stamp = stamp_to_seconds(entry.header.stamp)
             with self._lock:
                 # Older than anything that is kept: time was reset, and the buffer would drop
@@ -104,7 +105,7 @@ class BufferedTransforms(transform_buffer.Transforms):
                     self._newest[child] = max(stamp, self._newest.get(child, stamp))
                     if len(self._newest) > transform_buffer.MOST_FRAMES:
                         self._newest = {each: seconds for each, seconds in self._newest.items()
-                                        if each.lstrip('/') in self._buffer}
+                                        if each in self._buffer}
 
 
 class Tf2Transforms(transform_buffer.Transforms):

@@ -17,6 +17,7 @@ from segformer_ros.costmap.geometry.camera_model import Calibration
 from segformer_ros.costmap.geometry.camera_model import calibration_of
 from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.camera_model import is_rectified
+from segformer_ros.costmap.geometry.camera_model import LONGEST_MODEL
 from segformer_ros.costmap.geometry.camera_model import MOST_NUMBERS
 from segformer_ros.costmap.geometry.camera_model import scaled_calibration
 from segformer_ros.costmap.geometry.distortion import EquidistantDistortion
@@ -338,6 +339,16 @@ def test_coefficients_that_may_mean_two_things_are_refused(model, d):
         CameraModel(calibration('none', distortion_model=model, d=d))
 
 
+def test_spellings_of_a_model_make_one_kind_of_fault():
+    kinds = set()
+    for number in range(1, 50):
+        with pytest.raises(InvalidInputError) as caught:
+            CameraModel(calibration('none', distortion_model='Plumb' + '-' * number + 'BOB',
+                                    d=(0.1,)))
+        kinds.add(caught.value.problem)
+    assert kinds == {"Wrong number of distortion coefficients for 'plumb_bob'"}
+
+
 P = (480.0, 0.0, 300.0, -48.0, 0.0, 490.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -459,3 +470,17 @@ def test_a_field_of_a_million_numbers_is_refused_before_it_is_read(field, length
     else:
         with pytest.raises(InvalidInputError, match=f'{field.upper()} of CameraInfo'):
             calibration_of(info)
+
+
+@pytest.mark.parametrize('length, is_taken', [
+    (LONGEST_MODEL, True), (LONGEST_MODEL + 1, False), (3 * 10 ** 6, False)])
+def test_a_name_of_a_model_of_megabytes_is_refused_before_it_is_compared(length, is_taken):
+    info = types.SimpleNamespace(
+        width=640, height=480, distortion_model='x' * length, d=(), k=K, r=(), p=(), binning_x=0,
+        binning_y=0, roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0))
+    if is_taken:
+        assert calibration_of(info).distortion_model == 'x' * length
+        return
+    with pytest.raises(InvalidInputError, match='distortion_model of CameraInfo') as caught:
+        calibration_of(info)
+    assert len(str(caught.value)) < 500

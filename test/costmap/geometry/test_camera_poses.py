@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of cameras: the frame that stands in for the ground, the age of ranges, texts."""
 
+import tracemalloc
+import types
+
 import numpy as np
 import pytest
 from segformer_ros.common.errors import InvalidInputError
@@ -10,6 +13,8 @@ from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.geometry.camera_poses import CameraPoses
 from segformer_ros.costmap.geometry.camera_poses import Frames
 from segformer_ros.costmap.geometry.camera_poses import Mount
+from segformer_ros.costmap.geometry.camera_poses import RANGE_READINGS
+from segformer_ros.costmap.geometry.camera_poses import range_reading
 from segformer_ros.costmap.geometry.camera_poses import RangeReading
 from segformer_ros.costmap.geometry.transforms import planar_pose
 
@@ -97,6 +102,20 @@ def test_nothing_stands_in_where_nothing_has_to_or_can(clock, names, frames, mou
 def test_a_drone_whose_mount_is_known_stands_on_the_stand_in(clock):
     poses = CameraPoses(Robot('base_link'))
     assert poses.with_known_ground(MOUNT, Frames(is_nadir=True)).ground_frame == 'base_link'
+
+
+def test_frames_of_megabytes_at_a_range_finder_fill_no_memory():
+    poses = CameraPoses(Robot())
+    tracemalloc.start()
+    try:
+        for number in range(RANGE_READINGS):
+            poses.add_range(range_reading(types.SimpleNamespace(
+                range=1.0, min_range=0.1, max_range=9.0, header=types.SimpleNamespace(
+                    frame_id=f'{number}_' + 'x' * 100000,
+                    stamp=types.SimpleNamespace(sec=number, nanosec=0)))))
+        assert tracemalloc.get_traced_memory()[0] < 2000000
+    finally:
+        tracemalloc.stop()
 
 
 def test_time_that_went_back_begins_the_wait_anew(clock):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The transform tree: chains, times, interpolation, and what it says when it cannot answer."""
 
+import tracemalloc
+
 import cv2
 from hypothesis import given
 from hypothesis import settings
@@ -258,6 +260,19 @@ def test_names_longer_than_ros_has_are_refused():
     for parent, child in (('odom', 'c' * (LONGEST_NAME + 1)), ('p' * (LONGEST_NAME + 1), 'c')):
         with pytest.raises(InvalidInputError, match='too long'):
             buffer.insert(parent, child, STAMP, (0, 0, 0), NO_TURN)
+
+
+def test_long_names_that_are_asked_for_are_not_remembered():
+    # Images name the frame that is asked for.
+    buffer = tree()
+    tracemalloc.start()
+    try:
+        for number in range(2 * MOST_WANTED):
+            with pytest.raises(TransformError, match='Unknown frame'):
+                buffer.lookup('odom', f'{number}_' + 'x' * 100000, STAMP)
+        assert tracemalloc.get_traced_memory()[0] < 1000000
+    finally:
+        tracemalloc.stop()
 
 
 def test_error_that_lists_what_is_known_is_short():

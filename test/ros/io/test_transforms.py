@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transforms from topics, with and without a time that goes back; camera poses from them."""
 
+import tracemalloc
+
 from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from segformer_ros.ros.peers.simulated_camera import transform_message
 from segformer_ros.ros.peers.simulated_camera import TransformPublisher
 from support.ros_graph import Peer
 from support.ros_graph import wait_until
+from tf2_msgs.msg import TFMessage
 
 SECOND = 1000000000
 MOUNT = mount_pose(0.8, 0.3, x=0.2)
@@ -90,6 +93,22 @@ def test_a_time_that_went_back_far_does_not_stand_in_the_way_of_new_transforms(t
     assert known(transforms, 'odom', 'base', 20 * SECOND) is None
     # What never moves is kept.
     assert np.allclose(transforms.lookup('base', 'eye', 0), MOUNT, atol=1e-6)
+
+
+def test_slashes_before_the_name_of_a_frame_fill_no_memory(domain):
+    with Peer(domain) as peer:
+        transforms = BufferedTransforms(peer.node)
+        tracemalloc.start()
+        try:
+            for number in range(200):
+                transforms._on_dynamic(TFMessage(transforms=[transform_message(
+                    Time(sec=10), '/' * number + 'odom', '/' * (number + 50000) + 'base',
+                    planar_pose(1.0, 0.0, 0.0))]))
+            assert tracemalloc.get_traced_memory()[0] < 2000000
+        finally:
+            tracemalloc.stop()
+        assert transforms.lookup('odom', 'base', 10 * SECOND)[0, 3] == pytest.approx(1.0)
+        transforms.destroy()
 
 
 class Table:
