@@ -18,6 +18,8 @@ from segformer_ros.ros.parameters.row import unknown_names
 import yaml
 
 PARAMETERS = 'ros__parameters'
+LONGEST_WHOLE = 80
+"""Characters of a whole number; 64 bits have 20."""
 _TRUE = ('y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON')
 _FALSE = ('n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF')
 _WHOLE = re.compile('[-+]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)')
@@ -89,6 +91,7 @@ def read_overrides(path: str, node: str) -> Dict[str, Any]:
 def _collect(section: yaml.MappingNode, name: str, node: str, found: Dict[str, Any],
              names: List[str], path: str) -> None:
     for key, content in section.value:
+        _check_key(key)
         if key.value == PARAMETERS and name:
             names.append(name)
             if not isinstance(content, yaml.MappingNode):
@@ -113,6 +116,7 @@ def _matches(pattern: str, node: str) -> bool:
 
 def _flatten(content: yaml.MappingNode, prefix: str, found: Dict[str, Any]) -> None:
     for key, value in content.value:
+        _check_key(key)
         name = prefix + key.value
         if isinstance(value, yaml.MappingNode):
             _flatten(value, name + '.', found)
@@ -123,6 +127,12 @@ def _flatten(content: yaml.MappingNode, prefix: str, found: Dict[str, Any]) -> N
                 value, yaml.SequenceNode) else _scalar(value)
 
 
+def _check_key(key: yaml.Node) -> None:
+    if not isinstance(key, yaml.ScalarNode):
+        raise ConfigurationError('Not a parameter file', got='a key that is no text'
+                                 f'{key.start_mark}', expected='"name: value" lines')
+
+
 def _scalar(node: yaml.Node) -> Any:
     """Return the value of a scalar by the rules of rcl_yaml_param_parser."""
     text: str = node.value
@@ -131,7 +141,8 @@ def _scalar(node: yaml.Node) -> Any:
         return text
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    if _WHOLE.fullmatch(text):
+    # A longer one is no 64-bit number, and Python makes none of 4300 digits.
+    if len(text) <= LONGEST_WHOLE and _WHOLE.fullmatch(text):
         digits = text.lstrip('+-')
         base = 16 if digits[:2] in ('0x', '0X') else 8 if digits.startswith('0') else 10
         return int(digits, base) * (-1 if text.startswith('-') else 1)

@@ -11,6 +11,7 @@ import math
 import re
 from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
 
+from segformer_ros.common.text import plain
 from segformer_ros.model.optimize.resize import LARGEST
 from segformer_ros.model.optimize.resize import SMALLEST
 
@@ -153,4 +154,4 @@ def _topic_fault(row: Row, name: str) -> Optional[str]:
 
 
 def _sentence(row: Row, value: Any, expected: str) -> str:
-    return f'Wrong value of {row.name}: got {value!r}; expected {expected}.'
+    return f'Wrong value of {row.name}: got {plain(repr(value))}; expected {expected}.'

@@ -9,6 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import SegformerRosError
+from segformer_ros.common.text import plain
 from segformer_ros.ros.parameters import declaration
 from segformer_ros.ros.parameters import node as parameters
 from segformer_ros.ros.parameters import row as parameters_row
@@ -84,7 +85,7 @@ class ParameterServer:
             values[row.name] = value
         wrong = parameters.combined_fault(values)
         if wrong is not None:
-            return SetParametersResult(successful=False, reason=wrong)
+            return SetParametersResult(successful=False, reason=plain(wrong))
         if values != self._values:
             now = parameters.snapshot(values)
             try:

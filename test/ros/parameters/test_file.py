@@ -111,7 +111,14 @@ def test_named_cameras_take_what_stands_without_a_name_and_then_their_own(tmp_pa
      'No parameters of /segformer: got sections /other'),
     ('/**: {threshold: 0.1}', 'Not a parameter file: got threshold'),
     ('- 1', 'Not a parameter file'), ('', 'Not a parameter file'),
-    ('a: &a {ros__parameters: {threshold: 0.1}}\nb: *a', 'alias')])
+    ('a: &a {ros__parameters: {threshold: 0.1}}\nb: *a', 'alias'),
+    ('/**: {ros__parameters: {? [a, b] : 1}}', 'Not a parameter file: got a key that is no text'),
+    ('? [a, b]\n: {ros__parameters: {}}', 'Not a parameter file: got a key that is no text'),
+    # Python refuses to make a number of more than 4300 digits.
+    ('/**: {ros__parameters: {jpeg_quality: ' + '1' * 5000 + '}}',
+     'Wrong value of jpeg_quality: got inf; expected a whole number'),
+    ('/**: {ros__parameters: {jpeg_quality: 0x' + 'f' * 5000 + '}}',
+     'expected a whole number')])
 def test_what_cannot_be_used_is_an_error_that_names_it(tmp_path, text, told):
     path = tmp_path / 'wrong.yaml'
     path.write_text(text)

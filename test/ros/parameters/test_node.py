@@ -133,6 +133,14 @@ def test_wrong_values_are_told_with_got_and_expected(name, value, text):
 
 
 @pytest.mark.parametrize('name, value', [
+    ('resize', 'x\x1b' * 10 ** 6), ('cameras', ['a-b'] * 10 ** 5), ('input_size', [1] * 10 ** 5)])
+def test_wrong_values_of_megabytes_are_told_in_a_short_text(name, value):
+    told = fault(ROWS[name], value)
+    assert f'Wrong value of {name}: got ' in told and '; expected ' in told
+    assert len(told) < 2000 and '\x1b' not in told
+
+
+@pytest.mark.parametrize('name, value', [
     ('threshold', 1), ('max_rate', 10), ('cameras', ('front', 'left_2')), ('rotate', 270),
     ('input_size', [0, 0]), ('input_size', (512, 256))])
 def test_good_values_pass(name, value):
