@@ -25,6 +25,8 @@ from segformer_ros.costmap.settings import METRIC
 
 MOST_POINTS = 50000
 """Of a cloud that are looked at: more than a camera sees of any lidar."""
+MOST_FIELDS = 64
+"""Of a cloud; lidars have a dozen. Each is an object, however short the message."""
 CLOUDS_KEPT = 8
 """That wait for a mask: most of a second at 10 Hz, for networks that take as long."""
 MOST_BYTES = 64 * 1024 * 1024

@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Keep tables by the sizes that they were made for, within a number of bytes."""
+"""Bounds in bytes on what is kept of strangers: tables of their sizes, and their messages."""
 
 import collections
 import functools
@@ -36,6 +36,18 @@ def cache_tables(make: 'Callable[[int, int], Table]') -> 'Callable[[int, int], T
             return table
 
     return cached
+
+
+def held_bytes(message: Any) -> int:
+    """
+    Return about how many bytes a message with a picture holds.
+
+    :param message: with ``data``; the texts of its header, ``format`` and ``encoding``, where it
+        has them, are of any length as well
+    """
+    texts = (getattr(getattr(message, 'header', None), 'frame_id', ''),
+             getattr(message, 'format', ''), getattr(message, 'encoding', ''))
+    return len(message.data) + sum(len(text) for text in texts)
 
 
 def _bytes(table: 'Tuple[Any, ...]') -> int:

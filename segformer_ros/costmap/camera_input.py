@@ -8,11 +8,12 @@ The live node and the evaluation of recordings both go this way, so that their g
 
 import collections
 import threading
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.table_cache import held_bytes
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap.geometry import camera_model
@@ -26,6 +27,8 @@ from segformer_ros.costmap.projection.ego_mask import ego_mask_from
 
 DEPTH_KEPT = 10
 """Depth images that wait for their colour image; a third of a second at 30 Hz."""
+MEAN_BYTES = 1 << 24
+"""That each of them may take on the mean; 1080p has 8 MB in metres."""
 
 
 class DepthImages:
@@ -33,7 +36,7 @@ class DepthImages:
     Keeps the newest messages of a depth camera; every method may be called from any thread.
 
     :param topic: for errors
-    :param kept: messages
+    :param kept: messages, of MEAN_BYTES each on the mean
     """
 
     def __init__(self, topic: str, kept: int = DEPTH_KEPT) -> None:
@@ -41,13 +44,17 @@ class DepthImages:
         self._most = kept
         self._lock = threading.Lock()
         self._kept: 'collections.OrderedDict[int, Any]' = collections.OrderedDict()
+        self._sizes: Dict[int, int] = {}
 
     def add(self, message: Any) -> None:
         """Take a message with the fields of Image or CompressedImage."""
+        stamp = stamp_to_nanoseconds(message.header.stamp)
         with self._lock:
-            self._kept[stamp_to_nanoseconds(message.header.stamp)] = message
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            self._kept[stamp] = message
+            self._sizes[stamp] = held_bytes(message)
+            while len(self._kept) > self._most or (
+                    len(self._kept) > 1 and sum(self._sizes.values()) > self._most * MEAN_BYTES):
+                del self._sizes[self._kept.popitem(last=False)[0]]
 
     def at(self, stamp_ns: int, is_last: bool = True) -> Any:
         """

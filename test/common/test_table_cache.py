@@ -3,6 +3,7 @@
 """What is kept of tables has a limit in bytes, whatever sizes strangers choose."""
 
 import collections
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,3 +47,12 @@ def test_table_above_the_limit_is_made_and_not_kept():
 def test_tables_of_a_common_size_are_kept_and_those_of_the_widest_are_small(table):
     assert table(640) is table(640)
     assert sum(array.nbytes for array in table(MOST_SIDE)) < 2e6
+
+
+@pytest.mark.parametrize('message, size', [
+    (SimpleNamespace(data=b'12345'), 5),
+    (SimpleNamespace(data=b'', header=SimpleNamespace(frame_id='camera')), 6),
+    (SimpleNamespace(data=b'1', format='h264', header=SimpleNamespace(frame_id='')), 5),
+    (SimpleNamespace(data=b'12', encoding='rgb8', header=SimpleNamespace(frame_id='a')), 7)])
+def test_texts_of_a_message_count_as_its_data_do(message, size):
+    assert table_cache.held_bytes(message) == size

@@ -7,19 +7,25 @@ import pytest
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.camera_input import DepthImages
 from segformer_ros.costmap.camera_input import is_rectified
+from segformer_ros.costmap.camera_input import MEAN_BYTES
 
 MS = 10 ** 6
 IMAGE = 1000 * MS
 
 
 class Stamped:
-    """A message of which only the stamp is read."""
+    """A message of which only the stamp is read, and how large it is."""
 
-    def __init__(self, stamp_ns):
+    frame_id = 'depth'
+    encoding = '16UC1'
+
+    def __init__(self, stamp_ns, size=0, frame_id='depth'):
         self.header = self
         self.stamp = self
         self.sec, self.nanosec = divmod(stamp_ns, 10 ** 9)
         self.stamp_ns = stamp_ns
+        self.data = range(size)
+        self.frame_id = frame_id
 
 
 def images(*late_ms, kept=10):
@@ -61,6 +67,33 @@ def test_any_two_neighbours_give_the_nearer_one_in_either_order():
 def test_the_oldest_make_way():
     assert taken(images(0, 33, 66, kept=2), True) is None
     assert taken(images(0, 33, kept=2), True) == 0
+
+
+@pytest.mark.parametrize('size, frame_id', [
+    (MEAN_BYTES, 'depth'), (100, 'x' * MEAN_BYTES)])
+def test_what_waits_is_bounded_in_bytes_and_the_newest_stays(size, frame_id):
+    found = DepthImages('/depth', 2)
+    for late in (-33, 0):
+        found.add(Stamped(IMAGE + late * MS, size, frame_id))
+    assert not _is_kept(found, IMAGE - 33 * MS) and _is_kept(found, IMAGE)
+    # The newest is kept whatever it takes: nothing else of the camera is.
+    found.add(Stamped(IMAGE + 33 * MS, 9 * MEAN_BYTES))
+    assert _is_kept(found, IMAGE + 33 * MS) and not _is_kept(found, IMAGE)
+
+
+def test_one_in_the_place_of_another_of_its_stamp_is_not_counted_twice():
+    found = DepthImages('/depth', 2)
+    for _ in range(5):
+        found.add(Stamped(IMAGE - 33 * MS, MEAN_BYTES - 100))
+    found.add(Stamped(IMAGE, MEAN_BYTES - 100))
+    assert _is_kept(found, IMAGE - 33 * MS) and _is_kept(found, IMAGE)
+
+
+def _is_kept(found, stamp_ns):
+    try:
+        return found.at(stamp_ns).stamp_ns == stamp_ns
+    except TransformError:
+        return False
 
 
 @pytest.mark.parametrize('choice, topic, expected', [

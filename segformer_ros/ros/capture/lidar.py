@@ -106,6 +106,11 @@ class LidarInput:
                 'Point cloud is too large', got=f'{size} bytes',
                 expected=f'at most {lidar.MOST_BYTES}', remedy='Name a thinned one.'))
             return
+        if len(message.fields) > lidar.MOST_FIELDS:
+            self.record_fault(errors.InvalidInputError(
+                'Point cloud has too many fields', got=f'{len(message.fields)} fields',
+                expected=f'at most {lidar.MOST_FIELDS}', remedy='Name a plainer one.'))
+            return
         for frame in self._matcher.add_cloud(stamp_to_nanoseconds(message.header.stamp), message,
                                              size):
             self._leave(frame._replace(cloud=message))

@@ -11,6 +11,7 @@ from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.image_header import check_size
 from segformer_ros.common.image_header import MOST_PIXELS
+from segformer_ros.common.table_cache import held_bytes
 from segformer_ros.segmentation.images.h264 import FrameNumbers
 
 H264 = 'h264'
@@ -56,7 +57,7 @@ class VideoDecoder:
             return
         with self._lock:
             self._waiting.append(message)
-            self._bytes += len(message.data)
+            self._bytes += held_bytes(message)
             if len(self._waiting) > MOST_PACKETS or self._bytes > MOST_BYTES:
                 self._waiting.clear()
                 self._bytes = 0
@@ -118,7 +119,7 @@ class VideoDecoder:
             taken: List[Any] = []
             while not taken or taken[-1] is not message:
                 taken.append(self._waiting.popleft())
-                self._bytes -= len(taken[-1].data)
+                self._bytes -= held_bytes(taken[-1])
         return taken
 
     def _forget(self) -> None:

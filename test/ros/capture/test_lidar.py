@@ -66,6 +66,22 @@ def test_cloud_that_is_too_large_is_counted_and_left_with_no_frame(opened, monke
     assert dict(found.figures())['lidar'] == '/points: 2 clouds, 0 compared, 1 of no use'
 
 
+def test_cloud_of_too_many_fields_is_no_cloud_that_waits(opened):
+    # Fields are objects: a million of 20 bytes are hundreds of megabytes, and eight clouds wait.
+    found, receive, left = opened
+    assert found.offer(FRAME).cloud is None
+    message = cloud(np.zeros((3, 3)))
+    message.fields = list(message.fields) * lidar.MOST_FIELDS
+    receive(message)
+    assert left == []
+    figures = dict(found.figures())
+    assert figures['lidar'] == '/points: 1 clouds, 0 compared, 1 of no use'
+    assert f'got {3 * lidar.MOST_FIELDS} fields' in figures['last fault of the lidar']
+    message.fields = message.fields[:lidar.MOST_FIELDS]
+    receive(message)
+    assert [frame.cloud for frame in left] == [message]
+
+
 def test_lidar_is_lost_from_an_unknown_place_to_the_next_cloud_that_is_read(opened):
     found, _, _ = opened
     measured = MeasuredView(types.SimpleNamespace(pose=None), None, None, 5.0, None)

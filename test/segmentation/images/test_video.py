@@ -141,6 +141,22 @@ def test_what_waits_is_bounded_and_begins_anew_at_a_key_frame(monkeypatch):
     assert shows(decoder.decode(messages[26]), 26)
 
 
+@pytest.mark.parametrize('field', ['format', 'frame_id'])
+def test_texts_of_packets_count_in_what_waits(field, monkeypatch):
+    messages = stream(3)
+    most = 4 * sum(len(each.data) for each in messages)
+    monkeypatch.setattr(video, 'MOST_BYTES', most)
+    decoder = video.VideoDecoder()
+    for message in messages:
+        if field == 'format':
+            message.format += ' ' * most
+        else:
+            message.header = SimpleNamespace(frame_id='x' * most)
+        decoder.add(message)
+        with pytest.raises(InvalidInputError):
+            decoder.decode(message)
+
+
 def test_packets_that_were_decoded_wait_no_more(monkeypatch):
     messages = stream(30)
     monkeypatch.setattr(video, 'MOST_BYTES', 2 * max(len(each.data) for each in messages))
