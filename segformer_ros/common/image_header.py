@@ -28,6 +28,8 @@ SMALL_SIDE = 1024
 """Pixels up to which the longer side may have any aspect: so small a picture costs nothing."""
 MOST_CHUNKS = 1 << 16
 """Of a PNG; encoders make one of each 8 KiB and more."""
+MOST_OTHER_CHUNKS = 64
+"""Of a PNG without pixels (IDAT), header and end included; libpng may write a line on each."""
 MOST_TEXTS = 8
 """Compressed ones of a PNG; libpng unpacks each to 8 MB."""
 MOST_SEGMENTS = 1 << 12
@@ -75,10 +77,11 @@ def png_header(data: bytes) -> PictureHeader:
 
     :param data: the whole file, beginning with its signature
     :raises InvalidInputError: a chunk leaves the data, there is no header, content or end, the
-        picture is animated, has too many texts, or a size that :func:`check_size` refuses
+        picture is animated, has too many texts or other chunks, or a size that
+        :func:`check_size` refuses
     """
     width = height = 0
-    at, has_content, texts = len(PNG_START), False, 0
+    at, has_content, texts, others = len(PNG_START), False, 0, 0
     for number in range(MOST_CHUNKS):
         if at + _CHUNK_FRAME > len(data):
             raise _damaged(f'PNG ends within its chunk {number}', data)
@@ -90,6 +93,9 @@ def png_header(data: bytes) -> PictureHeader:
         if number == 0:
             width, height = _IHDR.unpack_from(data, at + 8)
             check_size(width, height)
+        others += kind != b'IDAT'
+        if others > MOST_OTHER_CHUNKS:
+            raise _damaged(f'PNG of more than {MOST_OTHER_CHUNKS} chunks without pixels', data)
         texts += kind in _TEXTS
         if texts > MOST_TEXTS:
             raise _damaged(f'PNG of more than {MOST_TEXTS} compressed texts', data)

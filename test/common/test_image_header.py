@@ -103,6 +103,17 @@ def test_png_of_ever_more_chunks_comes_to_an_end(monkeypatch):
     assert MOST_PIXELS >= 61e6
 
 
+@pytest.mark.parametrize('kind', [b'gAMA', b'tEXt', b'abCd'])
+def test_chunks_without_pixels_are_counted(kind):
+    # libpng writes a line on each that it does not like: 60,000 of a picture of 1 MB.
+    content = [chunk(b'IDAT', b'x')] * 1000
+    most = picture_size.MOST_OTHER_CHUNKS
+    others = [chunk(kind, b'')] * (most - 2)  # beside the first and the last
+    assert png_header(png(ihdr(5, 5), *others, *content, END))[:2] == (5, 5)
+    with pytest.raises(InvalidInputError, match=f'more than {most} chunks without pixels'):
+        png_header(png(ihdr(5, 5), *others, chunk(kind, b''), *content, END))
+
+
 def progressive(width, height, scans):
     """Return a progressive JPEG whose last scan of a component is sent again and again."""
     whole = encoded('.jpg', width, height, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
