@@ -6,9 +6,12 @@ import logging
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+from segformer_ros.common.text import plain
 
 PERIOD = 5.0
 """Seconds between two lines of the same kind."""
+LONGEST_LINE = 8000
+"""Characters, of a trace for example; each may hold a stranger's text."""
 KINDS_KEPT = 64
 """Kinds that may be logged in one period. There are fewer; more is a fault, and is held back."""
 
@@ -57,6 +60,7 @@ class Throttle:
             if len(self._seen) >= KINDS_KEPT:
                 return
         self._seen[kind] = (now, 0)
+        text = plain(text, LONGEST_LINE)
         yield f'{text} ({hidden} more like it)' if hidden else text
 
 
@@ -80,7 +84,7 @@ class LogBridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
-        text = record.getMessage()
+        text = plain(record.getMessage(), LONGEST_LINE)
         # One line for each severity: rclpy allows a place in the code no other.
         if record.levelno >= logging.ERROR:
             self._logger.error(text)

@@ -3,10 +3,11 @@
 """Decode Bayer and packed YUV 4:2:2 pictures with cv_bridge, where it is installed and works."""
 
 import logging
-from typing import Any, Optional
+from typing import Any, Optional, Set
 
 import numpy as np
 from segformer_ros.common import arrays
+from segformer_ros.common.text import plain
 from segformer_ros.segmentation.images.decoding import Encoding
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class CvBridgeDecoder:
     def __init__(self) -> None:
         self._tried = False
         self._bridge: Optional[Any] = None
+        self._told: Set[str] = set()
         self.status = 'not needed yet'
 
     def to_rgb(self, message: Any, encoding: Encoding) -> Optional[arrays.UInt8]:
@@ -39,23 +41,24 @@ class CvBridgeDecoder:
                 from cv_bridge import CvBridge
                 self._bridge = CvBridge()
             except Exception as error:  # an ABI clash raises AttributeError, SystemError, ...
-                self._fall_back(f'cannot be used: {type(error).__name__}: {error}')
+                self._fall_back('cannot be used', error)
         if self._bridge is None:
             return None
         try:
             # 'rgb8' from 16 bit samples scales them, as the OpenCV path does.
             picture = self._bridge.imgmsg_to_cv2(_compacted(message, encoding), 'rgb8')
         except Exception as error:  # cv_bridge raises whatever its compiled half raises
-            self._fall_back(f'refused {message.encoding}: {type(error).__name__}: {error}')
+            self._fall_back(f'refused {message.encoding}', error)
             return None
         self.status = 'cv_bridge'
         return np.asarray(picture)
 
-    def _fall_back(self, reason: str) -> None:
-        status = f'OpenCV, because cv_bridge {reason}'
-        if status != self.status:  # an image that is refused comes again and again
-            _LOGGER.warning('Bayer and YUV 4:2:2 images are decoded by %s', status)
-        self.status = status
+    def _fall_back(self, reason: str, error: Exception) -> None:
+        self.status = f'OpenCV, because cv_bridge {reason}: {type(error).__name__}: {plain(error)}'
+        # An image that is refused comes again and again, between others or with another text.
+        if reason not in self._told:
+            self._told.add(reason)
+            _LOGGER.warning('Bayer and YUV 4:2:2 images are decoded by %s', self.status)
 
 
 def _compacted(message: Any, encoding: Encoding) -> Any:

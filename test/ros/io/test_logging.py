@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What repeats at camera rate is logged now and then, and nothing new is hidden."""
 
+import logging
+
 from segformer_ros.ros.io.logging import KINDS_KEPT
+from segformer_ros.ros.io.logging import LogBridge
 from segformer_ros.ros.io.logging import PERIOD
 from segformer_ros.ros.io.logging import Throttle
 
@@ -45,6 +48,27 @@ def test_another_kind_is_logged_at_once():
     throttle.error('step', 'wrong step')
     throttle.info('stamp', 'stamp went back')
     assert recorder.lines == [('error', 'wrong step'), ('info', 'stamp went back')]
+
+
+def test_lines_are_cut_and_hold_nothing_that_a_terminal_obeys():
+    throttle, recorder = make()
+    throttle.error('fault', 'got \x1b[2J' + 'x' * 3000000 + '\nthe end')
+    (_, line), = recorder.lines
+    assert len(line) < 10000
+    assert line.startswith('got \\x1b[2J') and line.endswith('\nthe end')
+    throttle.info('short', 'x' * 5000)
+    assert recorder.lines[-1] == ('info', 'x' * 5000)
+
+
+def test_lines_of_the_package_are_cut_on_their_way_to_the_log():
+    recorder = Recorder()
+    bridge = LogBridge(recorder)
+    try:
+        logging.getLogger('segformer_ros.test').error('got %s', '\x1b[2J' + 'x' * 3000000)
+    finally:
+        bridge.remove()
+    (_, line), = recorder.lines
+    assert len(line) < 10000 and line.startswith('got \\x1b[2J')
 
 
 def test_who_invents_kinds_fills_neither_log_nor_memory():

@@ -94,6 +94,17 @@ def test_an_encoding_that_cv_bridge_refuses_goes_to_opencv_and_others_still_to_i
     assert convert(bridge, bayer()) is not None
 
 
+def test_refusals_between_images_that_are_taken_are_told_once_for_each_encoding(install, caplog):
+    # The text of cv_bridge may name what strangers chose, such as a size.
+    install(WORKING.replace("is not a color format'", "is not a color format: %d' % id(message)"))
+    bridge = CvBridgeDecoder()
+    for _ in range(20):
+        assert convert(bridge, bayer(encoding='bayer_gbrg8')) is None
+        assert convert(bridge, bayer()) is not None
+    told = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 1
+
+
 def test_plain_images_never_ask_cv_bridge():
     bridge = CvBridgeDecoder()
     image_to_rgb(Image(height=1, width=1, step=3, encoding='rgb8', data=b'123'), bridge.to_rgb)
