@@ -10,13 +10,15 @@ from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 import yaml
 
+LONGEST_NUMBER = 100
+"""Characters of a whole number; one of 64 bits has 20."""
 LONGEST_WORD = 200
 """Characters of a slip of the pen; three million took 0.2 s for each word that is known."""
 
 
 class _StrictLoader(yaml.SafeLoader):
     """
-    The safe loader, with two more errors.
+    The safe loader, with two more errors, and numbers within bounds.
 
     A repeated key, of which YAML keeps the last one silently; and an alias: nine lines of nested
     ones stand for a billion values.
@@ -48,6 +50,24 @@ class _StrictLoader(yaml.SafeLoader):
                     None, None, f'the key {plain(key, 60)!r} stands twice', key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+def _whole(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+    if len(node.value) > LONGEST_NUMBER:
+        raise yaml.constructor.ConstructorError(
+            None, None, f'a whole number of {len(node.value)} characters', node.start_mark)
+    return loader.construct_yaml_int(node)
+
+
+def _number(make: Callable[[_StrictLoader, yaml.ScalarNode], Any]
+            ) -> Callable[[_StrictLoader, yaml.ScalarNode], Any]:
+    """Return the constructor of a number that leaves one of base 60 as text, as YAML 1.2 does."""
+    return lambda loader, node: node.value if ':' in node.value else make(loader, node)
+
+
+_StrictLoader.add_constructor('tag:yaml.org,2002:int', _number(_whole))
+_StrictLoader.add_constructor(
+    'tag:yaml.org,2002:float', _number(lambda loader, node: loader.construct_yaml_float(node)))
 
 
 def read_mapping(path: str) -> Dict[str, Any]:

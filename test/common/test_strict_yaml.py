@@ -46,3 +46,21 @@ def test_a_word_of_three_megabytes_is_no_slip_of_the_pen():
     started = time.process_time()
     assert strict_yaml.nearest('class ' * 500000, known) == []
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize('text', ['59:59', '12:30:45', '20:30.5', ':'.join(['59'] * 300) + '.5',
+                                  ':'.join(['59'] * 100000)])
+def test_numbers_of_base_60_are_text(tmp_path, text):
+    # A port, a time of day; and 300 kB took two seconds, or were more than a float holds.
+    started = time.process_time()
+    assert read(tmp_path, f'a: {text}\n') == {'a': text}
+    assert time.process_time() - started < 1.0
+    assert read(tmp_path, 'a: [-7, 0x1f, 017, 1_000, 1.5, .inf]\n') == {
+        'a': [-7, 31, 15, 1000, 1.5, float('inf')]}
+
+
+@pytest.mark.parametrize('prefix', ['', '-', '0x', '0'])
+def test_whole_numbers_that_nobody_writes_are_refused_before_they_are_made(tmp_path, prefix):
+    # Older Pythons take minutes for a million digits, newer ones refuse 4300.
+    with pytest.raises(ConfigurationError, match='whole number of .* characters'):
+        read(tmp_path, f"a: {prefix}{'1' * 4000}\n")
