@@ -168,7 +168,7 @@ class Store:
             found = json.loads(private_files.read_no_follow(path).decode('utf-8'))
         except FileNotFoundError:
             found = None
-        except (ValueError, errors.ModelError) as error:
+        except (ValueError, RecursionError, errors.ModelError) as error:
             raise errors.ConfigurationError(
                 f'Class names of captured frames cannot be read: {path}', got=error,
                 remedy='Set capture.folder to another folder.') from error
@@ -207,7 +207,7 @@ class Store:
             record = json.loads(line.decode('utf-8'))
             identity = record['id']
             names = {key: record[key] for key in PARTS}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         # Names from a file become paths: only those that a record of ours can have.
         if not isinstance(identity, str) or not _IDENTITY.fullmatch(identity) or any(

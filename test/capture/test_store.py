@@ -277,7 +277,7 @@ def test_what_is_not_ours_is_left_alone_and_records_without_pictures_go(store, f
     lines = (folder / 'manifest.jsonl').read_text().splitlines()
     forged = dict(json.loads(lines[0]), id='../../outside', image='images/../../outside.png')
     (folder / 'manifest.jsonl').write_text(
-        '\n'.join(lines + [json.dumps(forged), '{"id": 3', '[]']) + '\n{"torn')
+        '\n'.join(lines + [json.dumps(forged), '{"id": 3', '[]', '[' * 100000]) + '\n{"torn')
     again = stores.Store(str(folder), CLASSES)
     try:
         assert [each['stamp_ns'] for each in captured.manifest(folder)] == [0, 2]

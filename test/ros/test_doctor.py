@@ -178,14 +178,15 @@ def stop_polygons_of(domain, **parameters):
 
 def test_a_stop_polygon_that_ends_too_near_is_told_with_what_is_needed(domain):
     results = stop_polygons_of(
-        domain, polygons=['short', 'long', 'humble', 'slow', 'broken'],
+        domain, polygons=['short', 'long', 'humble', 'slow', 'broken', 'huge'],
         short__action_type='stop', short__points='[[0.6, 0.3], [0.6, -0.3], [-0.3, -0.3], '
         '[-0.3, 0.3]]',
         long__action_type='stop', long__points='[[1.1, 0.3], [1.1, -0.3], [-0.3, -0.3], '
         '[-0.3, 0.3]]',
         humble__action_type='stop', humble__points=[0.6, 0.3, 0.6, -0.3, -0.3, -0.3, -0.3, 0.3],
         slow__action_type='slowdown', slow__points='[[0.6, 0.3], [0.6, -0.3], [-0.3, -0.3]]',
-        broken__action_type='stop', broken__points='[[')
+        broken__action_type='stop', broken__points='[[',
+        huge__action_type='stop', huge__points='[[1' + '0' * 400 + ', 0], [0, 1], [1, 1]]')
     humble, long, short = of(results, 'stop polygon')
     assert (humble.level, long.level, short.level) == (WARN, OK, WARN)
     # Bumper 0.3, 0.8 s at 0.6 m/s, 0.18 m of braking at 1 m/s2, 0.1 m to spare.

@@ -8,10 +8,13 @@ from typing import List, NamedTuple, Sequence
 from segformer_ros.common import errors
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.text import one_line
+from segformer_ros.common.text import plain
 
 LEVEL_NAMES = ('ok', 'warn', 'error')
 """As they are printed, by the levels of diagnostics."""
 SUBJECT_WIDTH = 13
+LONGEST_TEXT = 8000
+"""Characters; an error of the package has at most some 6000."""
 
 
 class CheckResult(NamedTuple):
@@ -49,13 +52,18 @@ def render_text(results: Sequence[CheckResult]) -> str:
     for result in results:
         name = LEVEL_NAMES[result.level]
         name = name if result.level == errors.OK else name.upper()
-        lines.append(f'{name:6}{result.subject:{SUBJECT_WIDTH}} {one_line(result.text)}')
+        lines.append(f'{name:6}{result.subject:{SUBJECT_WIDTH}} {_shown(result.text)}')
         if result.remedy:
-            lines.append(' ' * (7 + SUBJECT_WIDTH) + f'remedy: {one_line(result.remedy)}')
+            lines.append(' ' * (7 + SUBJECT_WIDTH) + f'remedy: {_shown(result.remedy)}')
     levels = [result.level for result in results]
     lines.append('{} errors, {} warnings, {} ok'.format(
         *(levels.count(level) for level in (errors.ERROR, errors.WARN, errors.OK))))
     return '\n'.join(lines) + '\n'
+
+
+def _shown(text: str) -> str:
+    # Names of nodes, frames and lens models are strangers' texts.
+    return plain(one_line(text), LONGEST_TEXT)
 
 
 def render_json(results: Sequence[CheckResult]) -> str:

@@ -285,7 +285,7 @@ def _corners(points: Any) -> Optional[List[Tuple[float, float]]]:
         pairs = json.loads(points) if isinstance(points, str) \
             else list(zip(points[::2], points[1::2]))
         corners = [(float(x), float(y)) for x, y in pairs]
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError, OverflowError):
         return None
     return corners if len(corners) > 2 else None
 
