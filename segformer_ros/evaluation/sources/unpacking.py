@@ -12,6 +12,8 @@ from segformer_ros.common.errors import InvalidInputError
 
 MOST_BYTES = 1 << 28
 """Of one chunk or message. Recorders make chunks of 1 to 4 MB, and of one message above that."""
+MOST_FRAMES = 1024
+"""Of one chunk or message; recorders make one. What follows a frame is copied."""
 FREE_DISK = 1 << 30
 """Bytes that unpacking a file leaves free."""
 _BLOCK = 1 << 20
@@ -28,7 +30,7 @@ def unpack_zstd(data: bytes, size: Optional[int] = None) -> bytes:
     Return the content of zstd frames.
 
     :param size: bytes that were promised, if any
-    :raises InvalidInputError: more than promised or MOST_BYTES, or cut off
+    :raises InvalidInputError: more than promised, MOST_BYTES or MOST_FRAMES, or cut off
     """
     return _unpack(zstd().ZstdDecompressor, data, size)
 
@@ -75,6 +77,8 @@ def _unpack(make: Callable[[], Any], data: bytes, size: Optional[int]) -> bytes:
     pieces: List[bytes] = []
     left = most
     while data:
+        if len(pieces) == MOST_FRAMES:
+            raise _too_much(f'more than {MOST_FRAMES} frames')
         decompressor = make()
         piece = decompressor.decompress(data, left + 1)
         left -= len(piece)
