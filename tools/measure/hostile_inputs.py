@@ -65,6 +65,28 @@ def png_texts():
     return lambda: refusal(compressed_to_rgb, types.SimpleNamespace(format='png', data=data))
 
 
+def png_chunks():
+    """PNG of 1 MB with 60,000 chunks that libpng writes a line on."""
+    from segformer_ros.segmentation.images.compressed import compressed_to_rgb
+
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack(
+            '>I', zlib.crc32(kind + content))
+    data = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 4, 4, 8, 2, 0, 0, 0)) \
+        + chunk(b'gAMA', bytes(4)) * 60000 + chunk(b'IDAT', zlib.compress(bytes(52))) \
+        + chunk(b'IEND', b'')
+    return lambda: refusal(compressed_to_rgb, types.SimpleNamespace(format='png', data=data))
+
+
+def fill_bytes():
+    """JPEG with 80,000 fill bytes of no marker in its scan."""
+    import cv2
+    import numpy as np
+    from segformer_ros.common.image_header import jpeg_header
+    whole = cv2.imencode('.jpg', np.zeros((480, 640, 3), np.uint8))[1].tobytes()
+    return lambda: refusal(jpeg_header, whole[:-2] + b'\xff' * 80000 + b'\0' + whole[-2:])
+
+
 def image_sizes():
     """Images of 2,000 sizes, each with its tables."""
     import random
@@ -91,6 +113,26 @@ def long_names():
             found = refusal(buffer.insert, 'odom', f'{number}'.ljust(3000000, 'x'), 1.0,
                             (0, 0, 0), (0, 0, 0, 1))
         return found
+    return run
+
+
+def slashes():
+    """150 transforms of one frame with 3 million slashes and more before its name."""
+    import threading
+    from segformer_ros.costmap.geometry.transform_buffer import TransformBuffer
+    from segformer_ros.ros.io.transforms import BufferedTransforms
+    buffer = BufferedTransforms.__new__(BufferedTransforms)  # without a node
+    buffer._lock, buffer._newest = threading.Lock(), {}
+    buffer._buffer = TransformBuffer()
+    made = types.SimpleNamespace
+    pose = made(translation=made(x=0.0, y=0.0, z=0.0), rotation=made(x=0.0, y=0.0, z=0.0, w=1.0))
+
+    def run():
+        for number in range(150):
+            buffer._insert(made(transforms=[made(
+                header=made(frame_id='odom', stamp=made(sec=1, nanosec=0)), transform=pose,
+                child_frame_id='/' * (3000000 + number) + 'base')]), False)
+        return f'{len(buffer._newest)} names'
     return run
 
 
@@ -134,6 +176,13 @@ def bag_bomb():
         with BagPartReader(BagPart(stream.name, 'mcap')) as reader:
             list(reader.messages())
     return lambda: refusal(read)
+
+
+def empty_frames():
+    """Recording with a chunk of 1.8 MB that is 200,000 empty frames of zstd."""
+    from segformer_ros.evaluation.sources import unpacking
+    data = unpacking.zstd().compress(b'') * 200000
+    return lambda: refusal(unpacking.unpack_zstd, data)
 
 
 def damaged_kernels():
@@ -189,8 +238,8 @@ def log_of_a_day():
 
 
 CASES = {case.__name__: case for case in (
-    raw_image, progressive_jpeg, png_texts, image_sizes, long_names, invented_frames, alias_bomb,
-    bag_bomb, damaged_kernels, log_of_a_day)}
+    raw_image, progressive_jpeg, png_texts, png_chunks, fill_bytes, image_sizes, long_names,
+    slashes, invented_frames, alias_bomb, bag_bomb, empty_frames, damaged_kernels, log_of_a_day)}
 
 
 def main():
