@@ -112,7 +112,8 @@ def _is_of_kind(row: Row, value: Any) -> bool:
     if row.kind is list:
         # rclpy gives a sequence as list, tuple or array; an empty one as anything.
         return not isinstance(value, (str, bytes)) and hasattr(value, '__iter__') and \
-            all(type(each) is type(row.default[0]) for each in value)
+            all(type(each) is type(row.default[0]) for each in value) and \
+            all(math.isfinite(each) for each in value if isinstance(each, float))
     if isinstance(value, bool) or row.kind is bool:
         return type(value) is row.kind
     if row.kind is float:

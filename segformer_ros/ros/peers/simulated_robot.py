@@ -265,8 +265,9 @@ class FollowedTransforms:
             if names != self._frames:
                 continue
             stamp_ns = stamps.stamp_to_nanoseconds(each.header.stamp)
-            self._first = self._first or stamp_ns
-            self._newest = Moment(max(0.0, (stamp_ns - self._first) / stamps.NANOSECONDS),
+            # A simulation that starts over begins before the first one.
+            self._first = min(self._first or stamp_ns, stamp_ns)
+            self._newest = Moment((stamp_ns - self._first) / stamps.NANOSECONDS,
                                   each.header.stamp,
                                   pose_matrix(*components_of(each.transform)), None)
 

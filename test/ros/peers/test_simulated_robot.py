@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated robot over real DDS: it obeys, tells where it is, stops at things, resets."""
 
+import itertools
 import math
 from xml.etree import ElementTree
 
@@ -157,6 +158,24 @@ def test_it_takes_its_pose_from_another_simulator(domain, tmp_path):
         assert len(own) <= len(sent)
 
 
+def test_a_simulator_that_starts_over_is_followed_from_there_on(domain, tmp_path):
+    with Peer(domain) as peer:
+        images = peer.subscribe(Image, 'image_raw', 50)
+        publisher = peer.node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
+        with NodeProcess(domain, tmp_path, dict(SMALL, pose_source='tf', rate=20.0),
+                         module=MODULE):
+            for begin in (100.0, 5.0):
+                times = itertools.count()
+
+                def seen():
+                    stamp = simulated_robot.to_stamp(begin + 0.1 * next(times))
+                    publisher.publish(TFMessage(transforms=[transform_message(
+                        stamp, 'odom', 'base_link', planar_pose(0.5, 0.0, 0.0))]))
+                    return sum(0.0 <= seconds(message.header.stamp) - begin < 90.0
+                               for message in images.messages) > 2
+                wait_until(seen, f'images from {begin} s on')
+
+
 def test_a_camera_that_looks_higher_than_it_says_is_tilted_so():
     ahead = tilted(-math.radians(2.0))[:3, :3].dot([0.0, 0.0, 1.0])
     # y points down in an optical frame.
@@ -211,7 +230,9 @@ def test_two_cameras_look_ahead_and_behind_at_the_same_moment(domain, tmp_path):
 def test_cameras_without_their_yaws_are_refused(domain, tmp_path):
     for wrong, text in (({'cameras': ['front', 'rear']}, 'camera_yaws'),
                         ({'cameras': ['front', 'front'], 'camera_yaws': [0.0, 1.0]}, 'each once'),
-                        ({'camera_yaws': [0, 180]}, 'a list of numbers such as')):
+                        ({'camera_yaws': [0, 180]}, 'a list of numbers such as'),
+                        ({'camera_yaws': '[.nan]'}, 'a list of numbers such as'),
+                        ({'camera_yaws': '[-.inf]'}, 'a list of numbers such as')):
         with NodeProcess(domain, tmp_path, dict(SMALL, **wrong), module=MODULE) as node:
             assert node.wait() == 2
             assert text in node.log() and 'Traceback' not in node.log()
