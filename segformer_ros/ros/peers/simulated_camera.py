@@ -129,6 +129,7 @@ class SimulatedCameraNode(declaration.ReloadableNode):
         self._values = {row.name: row.kind(declaration.declare(self, row)) for row in ROWS}
         declaration.warn_of_unknown_names(self, self._values)
         values = self._values
+        check_frames(values)
         self._world = World(values['world'], values['seed'], values['textures'])
         if not values['people']:
             self._world.walkers = []
@@ -231,6 +232,20 @@ class SimulatedCameraNode(declaration.ReloadableNode):
         }
         for name, message in messages.items():
             self._publishers_by_topic[prefix + name].publish(message)
+
+
+def check_frames(values: Dict[str, Any]) -> None:
+    """
+    Check that each frame has a name of its own.
+
+    :param values: of :data:`ROWS`
+    :raises ConfigurationError: one has none, or that of another one
+    """
+    names = ('odom_frame', 'base_frame', 'camera_frame')
+    for index, name in enumerate(names):
+        if not values[name] or values[name] in [values[other] for other in names[:index]]:
+            raise ConfigurationError(f'Wrong value of {name}', got=repr(values[name]),
+                                     expected='a name that no other frame has')
 
 
 def cameras_of(values: Dict[str, Any], base_from_optical: arrays.Float64) -> List[MountedCamera]:

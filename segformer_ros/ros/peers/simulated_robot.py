@@ -18,9 +18,11 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from segformer_ros.common import arrays
 from segformer_ros.common import time as stamps
+from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
+from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.topics import Topic
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
@@ -253,6 +255,7 @@ class FollowedTransforms:
         """Seconds between two calls of :meth:`move`."""
         self._newest: Optional[Moment] = None
         self._first = 0
+        self._log = Throttle(node.get_logger(), time.monotonic)
         endpoints.subscribe(node, TFMessage, '/tf', self._on_transforms, QoSProfile(depth=100))
 
     def move(self) -> Optional[Moment]:
@@ -264,12 +267,16 @@ class FollowedTransforms:
             names = (each.header.frame_id.lstrip('/'), each.child_frame_id.lstrip('/'))
             if names != self._frames:
                 continue
+            try:
+                base = pose_matrix(*components_of(each.transform))
+            except InvalidInputError as error:
+                self._log.warning('transform', f'A transform is left out: {error}')
+                continue
             stamp_ns = stamps.stamp_to_nanoseconds(each.header.stamp)
             # A simulation that starts over begins before the first one.
             self._first = min(self._first or stamp_ns, stamp_ns)
             self._newest = Moment((stamp_ns - self._first) / stamps.NANOSECONDS,
-                                  each.header.stamp,
-                                  pose_matrix(*components_of(each.transform)), None)
+                                  each.header.stamp, base, None)
 
 
 def motion_of(node: Node, values: Dict[str, Any], world: World, trajectory: Trajectory) -> Any:

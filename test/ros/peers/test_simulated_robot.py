@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated robot over real DDS: it obeys, tells where it is, stops at things, resets."""
 
+import functools
 import itertools
 import math
 from xml.etree import ElementTree
@@ -164,16 +165,30 @@ def test_a_simulator_that_starts_over_is_followed_from_there_on(domain, tmp_path
         publisher = peer.node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
         with NodeProcess(domain, tmp_path, dict(SMALL, pose_source='tf', rate=20.0),
                          module=MODULE):
+            def seen(begin, times):
+                stamp = simulated_robot.to_stamp(begin + 0.1 * next(times))
+                publisher.publish(TFMessage(transforms=[transform_message(
+                    stamp, 'odom', 'base_link', planar_pose(0.5, 0.0, 0.0))]))
+                return sum(0.0 <= seconds(message.header.stamp) - begin < 90.0
+                           for message in images.messages) > 2
             for begin in (100.0, 5.0):
-                times = itertools.count()
+                wait_until(functools.partial(seen, begin, itertools.count()),
+                           f'images from {begin} s on')
 
-                def seen():
-                    stamp = simulated_robot.to_stamp(begin + 0.1 * next(times))
-                    publisher.publish(TFMessage(transforms=[transform_message(
-                        stamp, 'odom', 'base_link', planar_pose(0.5, 0.0, 0.0))]))
-                    return sum(0.0 <= seconds(message.header.stamp) - begin < 90.0
-                               for message in images.messages) > 2
-                wait_until(seen, f'images from {begin} s on')
+
+def test_a_transform_that_is_none_is_left_out_and_told(domain, tmp_path):
+    good, unset = (transform_message(simulated_robot.to_stamp(9.0), 'odom', 'base_link',
+                                     planar_pose(0.5, 0.0, 0.0)) for _ in range(2))
+    unset.transform.rotation.z = unset.transform.rotation.w = 0.0
+    with Peer(domain) as peer:
+        images = peer.subscribe(Image, 'image_raw', 50)
+        publisher = peer.node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
+        with NodeProcess(domain, tmp_path, dict(SMALL, pose_source='tf'), module=MODULE) as node:
+            wait_until(publisher.get_subscription_count, 'the camera')
+            publisher.publish(TFMessage(transforms=[unset, good]))
+            images.wait()
+            assert 'WARN' in node.wait_for_log('.*A rotation is not a quaternion.*').group()
+            assert 'Traceback' not in node.log()
 
 
 def test_a_camera_that_looks_higher_than_it_says_is_tilted_so():
@@ -227,10 +242,12 @@ def test_two_cameras_look_ahead_and_behind_at_the_same_moment(domain, tmp_path):
         assert (sign * points[0] > 0.0).all()
 
 
-def test_cameras_without_their_yaws_are_refused(domain, tmp_path):
+def test_cameras_without_yaws_or_frames_of_their_own_are_refused(domain, tmp_path):
     for wrong, text in (({'cameras': ['front', 'rear']}, 'camera_yaws'),
                         ({'cameras': ['front', 'front'], 'camera_yaws': [0.0, 1.0]}, 'each once'),
                         ({'camera_yaws': [0, 180]}, 'a list of numbers such as'),
+                        ({'base_frame': "''"}, 'base_frame'),
+                        ({'camera_frame': 'odom'}, 'camera_frame'),
                         ({'camera_yaws': '[.nan]'}, 'a list of numbers such as'),
                         ({'camera_yaws': '[-.inf]'}, 'a list of numbers such as')):
         with NodeProcess(domain, tmp_path, dict(SMALL, **wrong), module=MODULE) as node:
