@@ -235,6 +235,24 @@ def test_a_stop_polygon_is_judged_by_the_oldest_and_the_rarest_images(images, wo
     assert words in result.text
 
 
+def test_a_stop_polygon_is_judged_by_what_a_slow_network_makes_of_fast_images():
+    image = TopicObservation('/image', image_types.RAW, (), 9, 30.0, None, 0.05)
+    said = {'camera front': (0, '', {'output rate [Hz]': '1.25', 'input rate [Hz]': '30.00'}),
+            'camera rear': (0, '', {'output rate [Hz]': '0.00'}),
+            'costmap': (0, '', {'front: mask age [s]': '1.40', 'rear: mask age [s]': 'unknown'}),
+            'other': (0, '', {'output rate [Hz]': 'nan', 'mask age [s]': 'inf'})}
+    observed = graph.GraphObservation(
+        '/segformer', True, True, 'active', {}, (graph.CameraObservation(image, None),), said,
+        None, 0, (), 0, {'stop': '[[1.1, 1], [1.1, -1], [-1, 0]]'})
+    result, = topics.check_stop_polygons(observed, 0.4)
+    assert 'images 1.4 s old and 0.8 s apart' in result.text and result.level == WARN
+    # Bumper 0.3, 2.3 s at 0.4 m/s, 0.08 m of braking at 1 m/s2, 0.1 m to spare.
+    assert '1.40 m are needed' in result.text
+    # Without them it would do.
+    result, = topics.check_stop_polygons(observed._replace(diagnostics={}), 0.4)
+    assert result.level == OK
+
+
 @pytest.mark.skipif(not HAS_PYAV, reason='PyAV is not installed')
 def test_packets_that_the_node_decodes_are_told_with_their_rate(domain, tmp_path, color_model):
     messages = pytest.importorskip('ffmpeg_image_transport_msgs.msg',

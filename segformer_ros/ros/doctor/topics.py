@@ -3,6 +3,7 @@
 """Checks of an observed ROS graph: pure functions."""
 
 import json
+import math
 from typing import Any, List, Optional, Tuple
 
 from segformer_ros.common import errors
@@ -254,12 +255,7 @@ def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[
     bumper = observed.parameters.get('projection.robot_radius')
     if bumper is None:
         bumper = SETTINGS['projection.robot_radius'].default
-    usual = stopping.Delays()
-    images = [camera.image for camera in observed.cameras]
-    delays = usual._replace(
-        period=max([1.0 / image.rate for image in images if image.rate > 0.0],
-                   default=usual.period),
-        age=max([usual.age] + [image.age for image in images if image.age is not None]))
+    delays = _delays(observed)
     needed = stopping.polygon_reach(bumper, speed, delays)
     results = []
     for name, points in sorted(observed.stop_polygons.items()):
@@ -277,6 +273,30 @@ def check_stop_polygons(observed: graph.GraphObservation, speed: float) -> List[
             'tells how fast), or set projection.robot_radius to the bumper.'
             if reach < needed else ''))
     return results
+
+
+def _delays(observed: graph.GraphObservation) -> stopping.Delays:
+    """Return how late and how rarely images count, by themselves and by what the node says."""
+    usual = stopping.Delays()
+    images = [camera.image for camera in observed.cameras]
+    rates = [image.rate for image in images]
+    ages = [usual.age] + [image.age for image in images if image.age is not None]
+    # A network that takes its time uses few of the images, and late.
+    for _, _, values in observed.diagnostics.values():
+        rates.append(_number(values.get('output rate [Hz]', '')))
+        ages += [_number(text) for name, text in values.items() if name.endswith('mask age [s]')]
+    return usual._replace(
+        period=max([1.0 / rate for rate in rates if rate > 0.0], default=usual.period),
+        age=max(ages))
+
+
+def _number(text: str) -> float:
+    """Return a figure of diagnostics, 0 where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def _corners(points: Any) -> Optional[List[Tuple[float, float]]]:
