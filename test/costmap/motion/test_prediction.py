@@ -156,6 +156,20 @@ def test_one_who_walks_is_found_by_the_same_shaky_robot():
     assert shown >= 5
 
 
+@pytest.mark.parametrize('length, speed, foretold', [
+    (1.7, 0.5, False), (1.7, 1.5, True), (1.7, 2.5, True), (1.7, 4.0, False), (3.5, 1.5, False)])
+def test_long_things_that_go_across_are_foretold_where_their_speed_is_clear(length, speed,
+                                                                            foretold):
+    stage, plain = stage_with(2.0), stage_with(0.0)
+    shown = 0
+    for number in range(int(6.0 / (speed * PERIOD))):
+        stamp, y = 10.0 + PERIOD * number, -3.0 + speed * PERIOD * number
+        for each in (stage, plain):
+            look(each, [Box(4.0, y, 1.2, length, CAR, height=1.5)], stamp)
+        shown += not same_grid(stage, plain, stamp)
+    assert (shown >= 3) if foretold else shown == 0
+
+
 def test_time_that_goes_back_and_a_cleared_grid_forget_who_walked():
     for forget in ('clear', 'back', 'clock'):
         stage, plain = stage_with(2.0), stage_with(0.0)

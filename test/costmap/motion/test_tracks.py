@@ -94,6 +94,20 @@ def test_who_turns_round_is_soon_measured_anew():
     assert found[3.75][0].vx == pytest.approx(-1.2, abs=0.01)
 
 
+@pytest.mark.parametrize('rate', [4.0, 10.0])
+@pytest.mark.parametrize('speed', [0.8, 1.3])
+def test_who_turns_aside_is_led_along_no_wrong_way_for_longer_than_half_a_second(rate, speed):
+    found = {time: tracker.motions(0.0) for time, tracker, _ in walk(
+        rate, 4.0, lambda t: (speed * min(t, 1.5), speed * max(0.0, t - 1.5)), 0.0)}
+    off = {time - 1.5: math.degrees(math.atan2(motions[0].vx, motions[0].vy))
+           for time, motions in found.items() if time > 1.5 and motions}
+    assert all(-1.0 < degrees < 91.0 for degrees in off.values())
+    wrong = [time for time, degrees in off.items() if degrees > 50.0]
+    assert max(wrong, default=0.0) < 0.55
+    later = [degrees for time, degrees in off.items() if time > 0.8]
+    assert len(later) > rate and max(later) < 25.0
+
+
 def test_who_is_gone_from_the_newest_image_goes_nowhere():
     *_, (_, tracker, _) = walk(4.0, 2.0, lambda t: (1.2 * t, 0.0), 0.0)
     newest = 101.75
