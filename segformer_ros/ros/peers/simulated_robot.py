@@ -4,7 +4,7 @@
 
 import math
 import time
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 from xml.sax.saxutils import escape
 
 from builtin_interfaces.msg import Time
@@ -19,6 +19,7 @@ from rosgraph_msgs.msg import Clock
 from segformer_ros.common import arrays
 from segformer_ros.common import time as stamps
 from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.text import plain
 from segformer_ros.costmap.geometry.transforms import components_of
 from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
@@ -113,6 +114,8 @@ OTHER_NAMES = (IMU.name, COMMAND, RESET_SERVICE)
 """Names of the robot beside :data:`OUTPUTS`, before they are remapped."""
 # World time is stamped from here on: stamps of zero mean "no time".
 _FIRST_STAMP = 1.0
+# Seconds without the robot's transform after which that is told, and other ones that are named.
+_PATIENCE, _MOST_NAMED = 3.0, 5
 
 
 class Moment(NamedTuple):
@@ -256,16 +259,26 @@ class FollowedTransforms:
         self._newest: Optional[Moment] = None
         self._first = 0
         self._log = Throttle(node.get_logger(), time.monotonic)
+        self._waits_from = time.monotonic()
+        self._others: List[str] = []
         endpoints.subscribe(node, TFMessage, '/tf', self._on_transforms, QoSProfile(depth=100))
 
     def move(self) -> Optional[Moment]:
         """Return where the newest transform says that the robot is; None before the first."""
+        if self._newest is None and time.monotonic() - self._waits_from > _PATIENCE:
+            self._log.warning('silence', 'Nobody moves the robot so far: on /tf got {}; expected '
+                              '{} to {}. Set base_frame and odom_frame to those of the simulator '
+                              'that moves it.'.format(', '.join(self._others) or 'nothing',
+                                                      *self._frames))
         return self._newest
 
     def _on_transforms(self, message: TFMessage) -> None:
         for each in message.transforms:
             names = (each.header.frame_id.lstrip('/'), each.child_frame_id.lstrip('/'))
             if names != self._frames:
+                other = plain(' to '.join(names))
+                if other not in self._others and len(self._others) < _MOST_NAMED:
+                    self._others.append(other)
                 continue
             try:
                 base = pose_matrix(*components_of(each.transform))

@@ -176,6 +176,17 @@ def test_a_simulator_that_starts_over_is_followed_from_there_on(domain, tmp_path
                            f'images from {begin} s on')
 
 
+def test_a_simulator_of_other_frames_is_told_with_both_names(domain, tmp_path):
+    with Peer(domain) as peer:
+        publisher = peer.node.create_publisher(TFMessage, '/tf', DYNAMIC_QOS)
+        peer.node.create_timer(0.1, lambda: publisher.publish(TFMessage(transforms=[
+            transform_message(peer.node.get_clock().now().to_msg(), 'odom', 'base_footprint',
+                              planar_pose(0.5, 0.0, 0.0))])))
+        with NodeProcess(domain, tmp_path, dict(SMALL, pose_source='tf'), module=MODULE) as node:
+            line = node.wait_for_log('.*got odom to base_footprint; expected odom to base_link.*')
+            assert 'WARN' in line.group() and 'Set base_frame' in line.group()
+
+
 def test_a_transform_that_is_none_is_left_out_and_told(domain, tmp_path):
     good, unset = (transform_message(simulated_robot.to_stamp(9.0), 'odom', 'base_link',
                                      planar_pose(0.5, 0.0, 0.0)) for _ in range(2))
