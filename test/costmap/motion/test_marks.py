@@ -81,6 +81,15 @@ def test_a_way_ends_at_what_stands():
     assert (marked([motion()], standing=standing) == marked([motion()])).all()
 
 
+def test_a_way_that_comes_in_from_outside_ends_at_nothing_that_stands_elsewhere():
+    for row in (0, -1):
+        for column in (0, -1):
+            standing = np.zeros((GEOMETRY.height, GEOMETRY.width), np.bool_)
+            standing[row, column] = True
+            found = marked([motion(x=-5.0)], 5.0, standing)
+            assert found.any() and (found == marked([motion(x=-5.0)], 5.0)).all()
+
+
 def test_no_cell_below_the_robot_is_marked():
     xs, ys = GEOMETRY.centers()
     away = np.hypot(*np.meshgrid(xs - 1.0, ys))

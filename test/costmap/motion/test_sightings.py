@@ -89,11 +89,12 @@ def test_what_stays_and_what_may_be_driven_over_is_nobody():
     assert found.y == pytest.approx(0.9, abs=0.1)
 
 
-def test_who_is_cut_off_by_the_edge_of_the_image_is_not_whole():
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_who_is_cut_off_by_either_edge_of_the_image_is_not_whole(side):
     edge = 0.5 * 320 / 208.0
     for share, whole in ((0.7, True), (0.98, False)):
         x = 2.5
-        found, = found_in(view_of([person(x, share * edge * (x * math.cos(0.35) + 0.27))]))
+        found, = found_in(view_of([person(x, side * share * edge * (x * math.cos(0.35) + 0.27))]))
         assert found.whole is whole
 
 
@@ -113,6 +114,19 @@ def test_a_wide_thing_is_known_less_well_than_a_person():
     near, wide = (found_in(view_of([Box(2.5, 0.0, 0.3, width, PERSON)]))[0]
                   for width in (0.3, 1.7))
     assert wide.extent == pytest.approx(1.7, abs=0.15) and wide.error > near.error + 0.15
+
+
+@pytest.mark.parametrize('ahead', [1.5, 3.0, 5.0])
+def test_the_error_of_a_place_is_the_spread_that_angles_and_legs_give_it(ahead):
+    random = np.random.RandomState(6)
+    # Where rays meet the ground that the pose and the pixel turn a little, each by itself.
+    down = math.atan2(0.8, ahead) + sightings._PITCH * random.normal(size=100000) \
+        + random.normal(size=100000) / 208.0
+    places = 0.8 / np.tan(down) + sightings._SWING * random.normal(size=100000)
+    points = Obstacles(np.float32([ahead]), np.float32([0.0]), np.uint8([PERSON]),
+                       np.ones(1, np.float32), np.ones(1, np.float32), np.array([True]))
+    found, = sightings.sightings_of(points, view_of([]), COSTS)
+    assert found.error == pytest.approx(np.std(places), rel=0.06)
 
 
 def test_feet_that_are_not_in_view_have_no_place():
@@ -136,9 +150,14 @@ def test_a_crowd_is_bounded_to_the_nearest():
     assert max(away) <= np.sort(np.hypot(x, y))[sightings.MOST_SIGHTINGS - 1] + 1e-6
 
 
-def test_the_places_that_an_image_shows_are_those_that_fall_well_into_it():
+@pytest.mark.parametrize('ground', [0.0, 2.5, -0.7])
+def test_the_places_that_an_image_shows_are_those_that_fall_well_into_it(ground):
     place = (1.0, -2.0, 0.7)
     view = view_of([], place)
+    # An odometry that counts heights from elsewhere.
+    raised = view.pose.odom_from_ground.copy()
+    raised[2, 3] = ground
+    view = view._replace(pose=view.pose._replace(odom_from_ground=raised))
     shows = sightings.shown_places(view, 5.0)
     random = np.random.RandomState(4)
     world_from_camera = planar_pose(*place).dot(MOUNT)

@@ -212,17 +212,26 @@ def test_two_cameras_of_different_age_give_the_velocity_of_one():
     assert motion.vx == pytest.approx(1.2) and motion.vy == pytest.approx(0.0)
 
 
-def test_a_long_side_that_comes_into_view_does_not_move_and_one_that_drives_does():
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_a_long_side_that_comes_into_view_does_not_move_and_one_that_drives_does(side):
     parked, driving = tracks.Tracker(), tracks.Tracker()
     for number in range(8):
         time, shown = 100.0 + 0.25 * number, 1.0 + 0.5 * number
-        # Its middle goes 1 m/s, and its left end stays.
-        parked.take('front', [Sighting(0.5 * shown, 3.0, ERROR, (0.0, 3.0), (shown, 3.0), shown,
-                                       True)], time)
-        driving.take('front', [Sighting(0.5 * number, 3.0, ERROR, (0.5 * number - 2.0, 3.0),
-                                        (0.5 * number + 2.0, 3.0), 4.0, True)], time)
+        # Its middle goes 1 m/s, and its left end stays, or its right one.
+        ends = [(0.0, 3.0), (side * shown, 3.0)][::int(side)]
+        parked.take('front', [Sighting(side * 0.5 * shown, 3.0, ERROR, *ends, shown, True)], time)
+        place = side * 0.5 * number
+        driving.take('front', [Sighting(place, 3.0, ERROR, (place - 2.0, 3.0), (place + 2.0, 3.0),
+                                        4.0, True)], time)
         assert not parked.motions(0.0)
-    assert driving.motions(0.0)[0].vx == pytest.approx(2.0)
+    assert driving.motions(0.0)[0].vx == pytest.approx(side * 2.0)
+
+
+def test_the_radius_is_half_of_what_the_last_image_showed_from_end_to_end():
+    tracker = tracks.Tracker()
+    for number, extent in enumerate((0.3, 0.5, 0.8, 0.6)):
+        tracker.take('front', [sighting(0.3 * number, 1.0, extent=extent)], 100.0 + 0.25 * number)
+    assert tracker.motions(0.0)[0].radius == pytest.approx(0.3)
 
 
 def test_what_is_cut_off_gives_no_place_and_keeps_who_is_known_in_view():
