@@ -14,6 +14,10 @@ SEEN, NEVER = causes.Sight(3.0, 3.0), causes.Sight(0.0, 0.0)
 @pytest.mark.parametrize('evidence, cause', [
     ((True, 0.0, 0.0, SEEN, True), causes.WALKED_INTO),
     ((True, 0.3, 0.0, SEEN, True), causes.WALKED_ON),
+    # It backs, or creeps.
+    ((True, -0.3, 0.0, SEEN, True), causes.WALKED_ON),
+    ((True, 0.05, 0.0, SEEN, True), causes.WALKED_ON),
+    ((True, -0.04, 0.0, SEEN, True), causes.WALKED_INTO),
     ((False, 0.3, 0.0, SEEN, True), causes.PLANNER),
     ((False, 0.3, 0.7, NEVER, True), causes.PLANNER),
     ((False, 0.3, 0.7, SEEN, False), causes.OVERHANG),

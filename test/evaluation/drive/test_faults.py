@@ -34,6 +34,17 @@ def test_a_robot_that_never_stands_or_never_goes_on_has_no_time():
     assert found.stood_after == pytest.approx(1.0, abs=0.06) and found.went_on_after is None
 
 
+def test_a_robot_that_stands_when_a_fault_begins_stood_at_once_whatever_the_last_one_took():
+    watch = faults.FaultWatch()
+    for step in range(100):
+        time = 0.1 * step
+        moves = time < 1.05 or 2.45 < time < 4.05 or time > 7.95
+        watch.add(time, 0.4 if moves else 0.0, 0.0, time < 1.95 or 4.95 < time < 6.95)
+    first, second = watch.figures
+    assert first == pytest.approx((1.1, 0.5))
+    assert second == pytest.approx((0.0, 1.0))
+
+
 def test_turning_is_moving():
     watch = faults.FaultWatch()
     for step in range(100):

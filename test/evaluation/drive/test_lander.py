@@ -94,6 +94,20 @@ def test_it_climbs_when_another_site_is_told_and_does_not_dash_there_near_the_gr
     assert math.hypot(flight.place[0] - other.x, flight.place[1] - other.y) < 0.2
 
 
+def test_it_descends_only_when_one_and_the_same_site_was_told_for_long_enough():
+    lander = drive_lander.Lander()
+    place = np.array([SITE.x, SITE.y, SETTINGS.height])
+    elsewhere, sinks = SITE._replace(x=SITE.x + SITE.radius + 0.1), []
+    for step in range(120):
+        now = STEP * step
+        # Told elsewhere at first, then right below it, where it hovers.
+        lander.on_site(elsewhere if now < 1.5 - 1e-6 else SITE, now)
+        if lander.velocity(place, now)[2] < 0.0:
+            sinks.append(now)
+    assert sinks[0] == pytest.approx(1.5 + SETTINGS.steady, abs=STEP + 1e-6)
+    assert lander.aborts == 0
+
+
 def test_a_disc_that_shrinks_to_one_side_is_followed():
     flight = Flight().fly(60.0, SITE, below(5.0))
     smaller = SITE._replace(x=SITE.x + 0.8, radius=1.0)

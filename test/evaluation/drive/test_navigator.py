@@ -142,6 +142,26 @@ def test_the_judge_counts_contacts_by_their_beginning():
     assert found.contacts == 2 and found.clearance == 0.0 and judge.path_ratio(found) is None
 
 
+def test_the_judge_begins_each_goal_with_nothing():
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((3.0, 0.0), 3.0)
+    # It touches the wall, and stands with nothing ahead.
+    for number in range(20):
+        watch.add(sample(0.1 * number, 1.75, speed=0.1, contact=number > 15))
+    for number in range(20, 40):
+        watch.add(sample(0.1 * number, 1.75, math.pi, 0.0))
+    first = watch.end(False)
+    assert (first.contacts, first.stops, first.clearance) == (1, 1, 0.0)
+    watch.begin((0.75, 0.0), 1.0)
+    for number in range(20):
+        watch.add(sample(4.0 + 0.1 * number, 1.75 - 0.05 * (number + 1)))
+    second = watch.end(True)
+    assert (second.contacts, second.stops) == (0, 0)
+    assert second.clearance == pytest.approx(0.05) and second.length == pytest.approx(1.0)
+    assert second.seconds == pytest.approx(1.9) and second.remaining == pytest.approx(0.0)
+    assert watch.goals == [first, second]
+
+
 def turning(x, degrees, bearing=0.0, before=2.0):
     """Return the stops of a robot that drives ahead, then turns at x by so many degrees."""
     watch = judge.Judge(Wall(), 0.25)
