@@ -94,6 +94,26 @@ def test_a_robot_that_stays_away_touches_nothing_and_knows_by_how_much():
     assert robot.clearance == pytest.approx(2.0 - robot.place.x - DRIVE.radius, abs=1e-6)
 
 
+class Passer:
+    """Somebody 0.3 m wide who walks along the x axis from x = 3 on at 1 m/s."""
+
+    def distance(self, x, y, time):
+        """Return the distance to them."""
+        return min(max(math.hypot(3.0 - time - x, y) - 0.3, 0.0), FARTHEST)
+
+
+def test_somebody_who_walks_into_a_standing_robot_and_on_is_one_contact():
+    robot, met = robot_at(Passer()), []
+    for _ in range(300):
+        driven(robot, 0.0, 0.0, 0.02, 0.02)
+        met += [robot.time] if robot.in_contact else []
+    assert robot.contacts == 1 and robot.clearance == 0.0
+    # Bodies meet 0.55 m before and part 0.55 m behind the robot's middle.
+    assert met[0] == pytest.approx(3.0 - 0.55, abs=0.05)
+    assert met[-1] == pytest.approx(3.0 + 0.55, abs=0.06)
+    assert robot.place == simulated.Pose2D(0.0, 0.0, 0.0)
+
+
 def test_odometry_drifts_by_the_noise_and_not_without():
     still = driven(robot_at(Nothing()), 0.5, 0.3, 5.0)
     assert still.odometry == still.place
@@ -126,3 +146,14 @@ def test_a_reset_brings_it_back_to_the_start():
     robot.reset(robot.time)
     assert robot.place == robot.odometry == simulated.Pose2D(0.0, 0.0, 0.0)
     assert not robot.in_contact and robot.contacts == 0 and robot.speed == 0.0
+
+
+@pytest.mark.parametrize('latency', [0.0, 0.3])
+def test_after_a_reset_it_stands_until_it_is_told_again(latency):
+    robot = driven(robot_at(Nothing(), latency=latency), 0.5, 0.4, 2.0)
+    assert robot.speed > 0.4
+    robot.reset(robot.time)
+    robot.advance(robot.time + 2.0)
+    assert robot.place == simulated.Pose2D(0.0, 0.0, 0.0) and robot.way == 0.0
+    driven(robot, 0.5, 0.0, 2.0)
+    assert robot.place.x > 0.3

@@ -53,6 +53,28 @@ def test_the_robot_s_pose_and_its_imu_agree_on_a_kerb():
         turned += 0.02 * measured.turn_rate[1]
         most = max(most, abs(turned))
         assert turned == pytest.approx(-math.asin(ahead[2]), abs=1e-9)
-        assert np.linalg.norm(measured.acceleration) == pytest.approx(
-            math.hypot(9.80665, robot.motion().acceleration))
+        # What holds the body against gravity, and pushes it along the way.
+        push = robot.motion().acceleration * np.array([math.cos(0.4), math.sin(0.4), 0.0])
+        assert measured.acceleration == pytest.approx(
+            robot.pose()[:3, :3].T.dot(push + [0.0, 0.0, 9.80665]), abs=1e-9)
     assert most > 0.05 and robot.way == pytest.approx(2.0, abs=0.3)
+
+
+@pytest.mark.parametrize('turn_rate', [0.8, -0.8])
+def test_the_imu_feels_a_curve_as_the_places_of_the_robot_bend(turn_rate):
+    robot = simulated.Robot(Nowhere(), simulated.Drive(), simulated.Pose2D(0.0, 0.0, 0.4))
+    imu, places = simulated_imu.SimulatedImu(EXACT), []
+    for step in range(120):
+        robot.command(robot.time, 0.5, turn_rate)
+        robot.advance(0.02 * (step + 1))
+        places.append(robot.place)
+        if step == 118:
+            measured = imu.measure(robot.motion())
+    before, now, after = (np.array([place.x, place.y]) for place in places[-3:])
+    bend = (after - 2.0 * now + before) / 0.02 ** 2
+    c, s = math.cos(places[-2].yaw), math.sin(places[-2].yaw)
+    assert measured.acceleration == pytest.approx(
+        [c * bend[0] + s * bend[1], c * bend[1] - s * bend[0], 9.80665], abs=0.01)
+    assert abs(measured.acceleration[1]) == pytest.approx(0.4, abs=0.01)
+    turned = places[-1].yaw - places[-2].yaw
+    assert measured.turn_rate == pytest.approx([0.0, 0.0, turned / 0.02])
