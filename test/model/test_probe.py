@@ -43,7 +43,10 @@ def test_values_that_differ_on_the_same_picture_are_refused():
     probe.judge(spec_of('logits'), [one, other, one + 1e-6 * other])
 
 
-@pytest.mark.parametrize('make', [np.abs, lambda z: -np.abs(z), lambda z: 1 / (1 + np.exp(-z))])
+@pytest.mark.parametrize('make', [
+    np.abs, lambda z: -np.abs(z), lambda z: 1 / (1 + np.exp(-z)),
+    # Which end just at 0, as behind a ReLU.
+    lambda z: np.maximum(z, 0.0), lambda z: np.minimum(z, 0.0)])
 def test_a_binary_logit_on_one_side_of_zero_is_refused(make):
     with pytest.raises(ModelError, match='is never (below|above) 0'):
         probe.judge(spec_of('binary_logits', 2), outputs(make, 1))
@@ -300,3 +303,20 @@ def test_size_whose_strides_round_up_has_the_proportions_of_the_image(monkeypatc
     for height, width in ((14, 18), (13, 20), (18, 13)):
         with pytest.raises(ModelError, match='does not fit specification'):
             probe_output(height, width)
+
+
+@pytest.mark.parametrize('written, turn, layout', [
+    ('nchw', (1, 2, 0), 'nhwc'), ('nhwc', (0, 1, 2), 'nchw')])
+def test_wide_output_in_another_layout_than_written_keeps_its_width_and_its_classes(
+        monkeypatch, written, turn, layout):
+    spec = spec_of('logits', layout=written)._replace(input_size_wh=(72, 52))
+    random = np.random.RandomState(1)
+    shares = [softmax(random.normal(0, 3, (13, 18, 5))) for _ in range(2)]
+    # As they come from the file, and as whoever runs it turns them by what is written.
+    came = [each if layout == 'nhwc' else each.transpose(2, 0, 1) for each in shares]
+    monkeypatch.setattr(probe.verify, 'run', lambda path, spec, pictures: [
+        each.transpose(turn) for each in [*came, came[0]]])
+    found = probe.probe('net.onnx', spec).spec
+    assert found.output_layout == layout and found.output_size_wh == (18, 13)
+    # Sums over anything but the classes would not be 1.
+    assert found.output_kind == 'probabilities'

@@ -17,6 +17,7 @@ from segformer_ros.evaluation.run.network import Network
 from segformer_ros.evaluation.run.network import NetworkChoice
 from segformer_ros.model import verdicts
 from segformer_ros.model.optimize import resize
+from segformer_ros.model.spec import load_model_spec
 from segformer_ros.model.weights import catalogue
 from support.output_networks import logits_of
 from support.output_networks import picture
@@ -89,6 +90,19 @@ def test_network_is_looked_at_again_on_another_machine_and_by_other_rules(
             assert len(looks) == expected
     # What was found before stays, for machines that share the folder.
     assert len(os.listdir(str(cache))) == 3
+
+
+def test_what_was_found_of_a_draft_says_nothing_of_what_the_user_states(tmp_path, cache, children):
+    # From 1 to 2.7, as depth might be.
+    path = write_network(tmp_path, 1, [
+        ('Sigmoid', {}), ('Einsum', {'equation': 'abcd->abcd'}), ('Exp', {})],
+        spec='output_kind: binary_logits\n', classes=2)
+    stated = load_model_spec(path[:-5] + '.yaml')
+    for _ in range(2):
+        with pytest.raises(ModelError, match='is never below 0'):
+            verdicts.judged_spec(path, stated, is_stated=False)
+        assert verdicts.judged_spec(path, stated) == stated
+    assert [request['is_stated'] for request in children] == [False, True]
 
 
 def test_refusal_is_the_same_error_from_the_cache(tmp_path, cache, children):
