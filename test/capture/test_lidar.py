@@ -196,6 +196,23 @@ def test_range_is_a_circle_around_the_camera(ahead, found):
     assert share(post, ALL_FLOOR, np.zeros((100, 100), np.int8), max_range=2.0) == found
 
 
+def test_points_beyond_the_grid_are_of_no_account():
+    post = np.array([[1.5, 0.0, 0.1 * step] for step in range(1, 9)] * 20)
+    floor = np.array([[2.0, 0.9, 0.0]] * 200)
+    # The grid ends between the two.
+    north = [cell_of(*point[:2])[0] for point in (post[0], floor[0])]
+    low = Occupancy(np.zeros((sum(north) // 2, 100), np.int8),
+                    GEOMETRY._replace(height=sum(north) // 2))
+    assert north[0] + 2 < low.geometry.height < north[1] - 2
+
+    def share_of(points):
+        return lidar.contradicted_share(MeasuredView(
+            CameraView(ALL_FLOOR, None, CAMERA, POSE, 1.0), COSTS, DepthSettings(), RANGE, None,
+            low, points))
+    assert share_of(post) == share_of(np.concatenate([post, floor])) == 1.0
+    assert share_of(floor) is None
+
+
 def test_water_stays_dangerous_however_level_it_is():
     assert share(POINTS, ALL_WATER, grid(before=100)) == 0.0
 
@@ -287,3 +304,15 @@ def test_what_waits_is_bounded_in_number_and_bytes():
     assert matcher.add_cloud(10 ** 12 + 9990 * 10 ** 6 - 150 * 10 ** 6, 'turn', 1) != []
     matcher.clear()
     assert matcher.add_cloud(10 ** 12, 'cloud', 1) == []
+
+
+def test_a_recording_that_begins_again_meets_nothing_of_its_first_turn():
+    matcher = lidar.CloudMatcher()
+    for turn in ('first', 'second'):
+        assert matcher.add_view('', 10 ** 9, turn + ' view') is None
+        assert matcher.add_cloud(2 * 10 ** 9, turn + ' cloud', 1) == []
+        assert matcher.add_view('', 2 * 10 ** 9, 'its view') == turn + ' cloud'
+        matcher.clear()
+    assert matcher.add_view('', 2 * 10 ** 9, 'view') is None
+    matcher.clear()
+    assert matcher.add_cloud(2 * 10 ** 9, 'cloud', 1) == []

@@ -50,6 +50,24 @@ def test_points_are_those_that_were_packed(order, kind, step, columns):
     assert found.dtype == np.float64
 
 
+@pytest.mark.parametrize('order', '<>')
+def test_each_axis_has_a_type_and_a_place_of_its_own(order):
+    data = b''.join(struct.pack(order + 'fdfd', 9.0, z, x, y) for x, y, z in FINITE)
+    fields = [field('y', 16, 8), field('x', 12, 7), field('z', 4, 8), field('intensity', 0, 7)]
+    found = points_of_cloud(message([], order, step=24, padding=0, fields=fields, width=4,
+                                    height=1, row_step=96, data=array.array('B', data)))
+    assert found.tolist() == [list(point) for point in FINITE]
+
+
+@pytest.mark.parametrize('axis', range(3))
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_a_point_of_which_any_axis_is_not_finite_is_left_out(axis, value):
+    bad = [1.0, 2.0, 3.0]
+    bad[axis] = value
+    found = points_of_cloud(message([FINITE[0], tuple(bad), FINITE[1], FINITE[2]]))
+    assert found.tolist() == [list(point) for point in FINITE[:3]]
+
+
 @pytest.mark.parametrize('most, kept', [(6, 6), (5, 3), (3, 3), (2, 2), (1, 1), (100, 6)])
 def test_every_so_manieth_of_too_many_is_read(most, kept):
     points = [(float(number), 0.0, 0.0) for number in range(6)]
