@@ -81,6 +81,18 @@ def test_a_way_ends_at_what_stands():
     assert (marked([motion()], standing=standing) == marked([motion()])).all()
 
 
+@pytest.mark.parametrize('speed', [0.3, 1.0, 3.0])
+def test_half_a_metre_before_somebody_ends_no_way_and_what_stands_behind_it_does(speed):
+    standing = np.zeros((GEOMETRY.height, GEOMETRY.width), np.bool_)
+    xs, _ = GEOMETRY.centers()
+    walker, seconds = motion(vx=speed, speed_error=0.0), 2.5 / speed
+    standing[:, np.abs(xs) < 0.45] = True
+    assert (marked([walker], seconds, standing) == marked([walker], seconds)).all()
+    standing[:, (xs > 0.6) & (xs < 0.7)] = True
+    ends = [xs[marked([walker], seconds, each).any(axis=0)].max() for each in (standing, None)]
+    assert ends == pytest.approx([0.6, 2.5], abs=0.1)
+
+
 def test_a_way_that_comes_in_from_outside_ends_at_nothing_that_stands_elsewhere():
     for row in (0, -1):
         for column in (0, -1):

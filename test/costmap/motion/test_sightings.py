@@ -105,6 +105,19 @@ def test_who_is_half_behind_something_nearer_is_not_whole(y, whole):
     assert found.whole is whole
 
 
+@pytest.mark.parametrize('nearer, whole', [(-1.0, True), (0.1, True), (0.2, False), (1.0, False)])
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_what_stands_right_beside_covers_only_from_a_step_nearer_on(side, nearer, whole):
+    # A person 0.3 m wide, and a thing 0.02 rad beside them.
+    bearing, away = math.atan2(0.15, 3.0) + 0.02, math.hypot(3.0, 0.15) - nearer
+    x = np.float32([3.0, 3.0, 3.0, away * math.cos(bearing)])
+    y = np.float32([-0.15, 0.0, 0.15, side * away * math.sin(bearing)])
+    points = Obstacles(x, y, np.uint8([PERSON] * 3 + [WALL]), np.ones(4, np.float32),
+                       np.ones(4, np.float32), np.ones(4, np.bool_))
+    found, = sightings.sightings_of(points, view_of([]), COSTS)
+    assert found.whole is whole
+
+
 def test_who_stands_before_something_is_whole():
     found, = found_in(view_of([person(1.8, 0.0), Box(3.0, 0.0, 0.2, 3.0, WALL)]))
     assert found.whole

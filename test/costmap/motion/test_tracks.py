@@ -71,6 +71,15 @@ def test_what_stands_does_not_move_by_the_drift_of_an_odometry(rate, drift):
         assert not tracker.motions(0.0)
 
 
+def test_a_velocity_is_that_of_the_last_second():
+    # Of steady acceleration a second's line has the speed of its middle.
+    for time, tracker, _ in walk(4.0, 4.0, lambda t: (0.6 * t + 0.15 * t * t, 0.0), 0.0,
+                                 error=0.2):
+        for motion in tracker.motions(0.0) if time >= 1.0 else ():
+            assert motion.vx == pytest.approx(0.6 + 0.3 * (time - 0.5), abs=1e-6)
+    assert tracker.motions(0.0)
+
+
 def test_two_images_are_too_few_and_three_are_enough():
     counts = [len(tracker.motions(0.0))
               for _, tracker, _ in walk(4.0, 1.0, lambda t: (0.0, 1.2 * t), 0.0)]
@@ -168,6 +177,28 @@ def test_who_one_camera_misses_and_another_sees_at_the_same_time_goes_on():
     assert tracker.motions(0.0)
 
 
+def test_an_older_image_that_shows_somebody_makes_the_newer_one_no_older():
+    tracker = tracks.Tracker()
+    for number in range(6):
+        stamp = 100.0 + 0.25 * number
+        tracker.take('front', [sighting(0.3 * number, 1.0)], stamp)
+    tracker.take('left', [sighting(0.3 * 5 - 0.3, 1.0)], stamp - 0.25)
+    tracker.take('right', [], stamp - 0.1)
+    assert tracker.motions(0.0)
+
+
+@pytest.mark.parametrize('age', [1.01, 1.6])
+def test_who_is_gone_from_the_newest_image_is_not_brought_back_by_one_a_second_older(age):
+    *_, (_, tracker, _) = walk(4.0, 2.0, lambda t: (1.2 * t, 0.0), 0.0)
+    tracker.take('front', [], 102.0)
+    assert not tracker.motions(0.0)
+    tracker.take('left', [sighting(1.2 * (2.0 - age), 0.0)], 102.0 - age)
+    assert not tracker.motions(0.0)
+    # An image of the same time does.
+    tracker.take('right', [sighting(2.4, 0.0)], 102.0)
+    assert tracker.motions(0.0)
+
+
 def test_two_people_who_are_seen_by_turns_do_not_walk():
     random = np.random.RandomState(3)
     tracker = tracks.Tracker()
@@ -225,6 +256,16 @@ def test_a_long_side_that_comes_into_view_does_not_move_and_one_that_drives_does
                                         4.0, True)], time)
         assert not parked.motions(0.0)
     assert driving.motions(0.0)[0].vx == pytest.approx(side * 2.0)
+
+
+def test_a_long_side_that_goes_out_of_view_does_not_move_when_little_of_it_is_left():
+    tracker = tracks.Tracker()
+    for number in range(9):
+        shown = 3.0 - 0.3 * number
+        tracker.take('front', [Sighting(0.5 * shown, 3.0, ERROR, (0.0, 3.0), (shown, 3.0), shown,
+                                        True)], 100.0 + 0.25 * number)
+        assert not tracker.motions(0.0)
+    assert shown < tracks._WIDE
 
 
 def test_the_radius_is_half_of_what_the_last_image_showed_from_end_to_end():
