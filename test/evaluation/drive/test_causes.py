@@ -77,8 +77,9 @@ def test_lethal_cells_count_right_beside_a_place():
     costmap.costs[40, 50] = nav2_rules.LETHAL
     x, y = costmap.center_of(50, 40)
     assert causes.is_lethal_near(costmap, x, y)
-    assert causes.is_lethal_near(costmap, x + 0.14, y)
-    assert not causes.is_lethal_near(costmap, x + 0.3, y)
+    for off_x, off_y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
+        assert causes.is_lethal_near(costmap, x + 0.14 * off_x, y + 0.14 * off_y)
+        assert not causes.is_lethal_near(costmap, x + 0.3 * off_x, y + 0.3 * off_y)
     assert not causes.is_lethal_near(costmap, 9.0, 9.0)
     # What inflation writes is not the thing itself.
     costmap.costs[40, 50] = nav2_rules.INSCRIBED

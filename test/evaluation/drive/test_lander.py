@@ -108,6 +108,20 @@ def test_it_descends_only_when_one_and_the_same_site_was_told_for_long_enough():
     assert lander.aborts == 0
 
 
+@pytest.mark.parametrize('radius', [0.6, 1.5, 3.0])
+def test_it_sinks_within_a_share_of_the_radius_however_large_the_disc(radius):
+    lander, site = drive_lander.Lander(), SITE._replace(radius=radius)
+
+    def sinks(share, now):
+        lander.on_site(site, now)
+        place = np.array([SITE.x + share * radius, SITE.y, 8.0])
+        return lander.velocity(place, now)[2] < 0.0
+    assert not sinks(SETTINGS.near - 0.01, 0.0)
+    # Long enough, and not near enough to begin, near enough, and off again.
+    assert [sinks(SETTINGS.near + off, 5.0 + number)
+            for number, off in enumerate((0.01, -0.01, 0.01))] == [False, True, False]
+
+
 def test_a_disc_that_shrinks_to_one_side_is_followed():
     flight = Flight().fly(60.0, SITE, below(5.0))
     smaller = SITE._replace(x=SITE.x + 0.8, radius=1.0)

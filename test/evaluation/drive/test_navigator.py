@@ -56,6 +56,15 @@ def test_it_drives_to_the_goal():
     assert found.overdue == 0
 
 
+def test_it_plans_to_the_next_goal_at_once():
+    found = ready()
+    found.command(ROBOT, 10.1)
+    assert found.path[-1] == pytest.approx((3.0, 1.0), abs=0.05)
+    found.begin((2.0, -0.5), 10.3)
+    assert found.command(ROBOT, 10.4)[0] > 0.1
+    assert found.path[-1] == pytest.approx((2.0, -0.5), abs=0.05)
+
+
 def test_it_stands_while_clouds_are_overdue_and_goes_on():
     found = ready()
     assert found.command(ROBOT, 10.1)[0] > 0.1
@@ -182,6 +191,19 @@ def test_the_judge_counts_turning_back_with_nothing_ahead():
     assert turning(1.2, 180) == 0
 
 
+def test_to_turn_a_little_where_angles_jump_is_no_turning_back():
+    watch = judge.Judge(Wall(), 0.25)
+    watch.begin((-9.0, 0.0), None)
+    watch.add(sample(0.0, 0.0, math.pi))
+    watch.add(sample(0.1, -1.5, math.pi))
+    for number in range(60):
+        # To and fro about the jump, a quarter of a degree at a time.
+        yaw = math.pi + math.radians(0.5 * (number % 2 - 0.5))
+        watch.add(judge.Sample(0.2 + 0.1 * number, -1.5, 0.0,
+                               math.atan2(math.sin(yaw), math.cos(yaw)), 0.0, 0.1, False))
+    assert watch.stops == 0
+
+
 def test_to_turn_to_a_goal_behind_is_no_turning_back():
     assert turning(-1.0, 180, bearing=math.pi, before=0.0) == 0
     assert turning(-1.0, 360, bearing=math.pi, before=0.0) == 1
@@ -203,3 +225,15 @@ def test_the_judge_remembers_where_it_was_closest():
     assert watch.end(True).clearance == pytest.approx(0.25)
     watch.begin((1.0, 0.0), 1.0)
     assert watch.closest is None
+
+
+def test_goals_follow_each_other_along_a_route_and_end_with_it_unless_it_is_a_loop():
+    def on_line(s):
+        return s, 2.0 * s
+
+    def on_circle(s):
+        return math.cos(s), math.sin(s)
+    assert judge.goals_along(on_line, 5.0, False, 4, 2.0) == [
+        (2.0, 4.0), (4.0, 8.0), (5.0, 10.0), (5.0, 10.0)]
+    found = judge.goals_along(on_circle, 2.0 * math.pi, True, 4, 2.0)
+    assert found == [on_circle(s) for s in (2.0, 4.0, 6.0, 8.0)]

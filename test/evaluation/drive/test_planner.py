@@ -127,3 +127,31 @@ def test_it_stands_where_the_way_ahead_is_blocked_and_only_there():
                           planner.Pursuit()) == (0.0, 0.0)
     speed, _ = planner.follow(path, Pose2D(-1.5, -1.0, 0.0), costmap, planner.Pursuit())
     assert speed > 0.2
+
+
+@pytest.mark.parametrize('radius, speed', [(0.45, 0.25), (0.72, 0.4), (2.0, 0.5)])
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_it_is_as_slow_in_a_curve_as_the_curve_is_tight(radius, speed, side):
+    angle = np.linspace(0.0, 2.5, 400)
+    path = radius * np.stack([np.sin(angle), side * (1.0 - np.cos(angle))], 1)
+    # Of 0.9 m on a curve may be driven with the full speed of 0.5 m/s.
+    found, turn = planner.follow(path, Pose2D(0.0, 0.0, 0.0), costmap_with(), planner.Pursuit())
+    assert found == pytest.approx(speed, rel=0.03)
+    assert turn == pytest.approx(side * speed / radius, rel=0.03)
+
+
+@pytest.mark.parametrize('cost, speed', [(0, 0.5), (126, 0.375), (252, 0.25), (255, 0.5)])
+def test_it_is_half_as_fast_where_it_nearly_fills_its_way(cost, speed):
+    path = np.stack([np.linspace(0.0, 2.0, 41), np.zeros(41)], 1)
+    costmap = costmap_with()
+    costmap.costs[:] = cost
+    found, _ = planner.follow(path, Pose2D(0.0, 0.0, 0.0), costmap, planner.Pursuit())
+    assert found == pytest.approx(speed, abs=0.005)
+
+
+def test_a_path_may_lead_over_what_is_not_known():
+    pytest.importorskip('skimage')
+    costmap = costmap_with()
+    costmap.costs[:, 50:70] = nav2_rules.NO_INFORMATION
+    path = planner.plan(costmap, (-1.0, 0.0), (1.0, 0.0))
+    assert planner.length_of(path) == pytest.approx(2.0, abs=0.06)
