@@ -213,6 +213,19 @@ def test_points_beyond_the_grid_are_of_no_account():
     assert share_of(floor) is None
 
 
+def test_what_stands_beyond_the_grid_is_no_reason_for_a_mark_at_its_corner():
+    floor = np.array([[2.0, 0.0, 0.0]] * 200)
+    posts = np.array([[2.0, -0.9, 0.1 * step] for step in range(1, 9)] * 20)
+    row, column = cell_of(2.0, 0.0)
+    other = cell_of(2.0, -0.9)
+    assert other[0] < row - 2
+    corner = Occupancy(np.full((20, 20), 100, np.int8), GridGeometry(
+        GEOMETRY.origin_x + 0.1 * column, GEOMETRY.origin_y + 0.1 * row, 0.1, 20, 20))
+    assert lidar.contradicted_share(MeasuredView(
+        CameraView(ALL_WALL, None, CAMERA, POSE, 1.0), COSTS, DepthSettings(), RANGE, None,
+        corner, np.concatenate([floor, posts]))) == 1.0
+
+
 def test_water_stays_dangerous_however_level_it_is():
     assert share(POINTS, ALL_WATER, grid(before=100)) == 0.0
 

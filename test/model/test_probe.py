@@ -106,6 +106,14 @@ def test_labels_outside_the_table_are_refused(low, high):
         probe.judge(spec_of('labels'), outputs(lambda z: np.where(z > 0, 254, 4), 1))
 
 
+def test_a_label_outside_the_table_on_any_picture_is_refused():
+    good, bad = np.zeros((8, 8, 1), np.int64), np.full((8, 8, 1), 7)
+    for pictures in ([good, bad, good], [bad, good, bad]):
+        with pytest.raises(ModelError, match='not in the class table') as caught:
+            probe.judge(spec_of('labels'), pictures)
+        assert caught.value.got == 'values from 0 to 7 on 2 pictures'
+
+
 def half(values):
     return values.astype(np.float16)
 

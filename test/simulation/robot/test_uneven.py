@@ -24,6 +24,19 @@ def test_a_kerb_tips_the_body_back_and_then_forward():
     assert FLAT.tilt_and_lift(1.0) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize('uneven, begins, every, edge, top', [
+    (Unevenness(ramp_height=0.1), 2.5, 7.0, 0.8, 0.6),
+    (Unevenness(kerb_height=0.03), 1.0, 3.0, 0.08, 0.5)])
+def test_ramps_and_kerbs_are_as_long_and_as_high_as_they_are_said_to_be(
+        uneven, begins, every, edge, top):
+    most = uneven.ramp_height + uneven.kerb_height
+    for turn in range(3):
+        way = begins + every * turn
+        parts = (-0.01, 0.0, 0.5 * edge, edge, edge + top, 1.5 * edge + top, 2.0 * edge + top)
+        assert [uneven.height(way + part) for part in parts] == pytest.approx(
+            [0.0, 0.0, 0.5 * most, most, most, 0.5 * most, 0.0])
+
+
 def test_on_a_long_slope_the_ground_rises_and_the_body_stands_on_it_as_before():
     uneven = Unevenness(slope=0.05)
     assert uneven.tilt_and_lift(12.0) == (0.0, 0.0)
@@ -78,3 +91,18 @@ def test_the_imu_feels_a_curve_as_the_places_of_the_robot_bend(turn_rate):
     assert abs(measured.acceleration[1]) == pytest.approx(0.4, abs=0.01)
     turned = places[-1].yaw - places[-2].yaw
     assert measured.turn_rate == pytest.approx([0.0, 0.0, turned / 0.02])
+
+
+def test_on_a_slope_the_imu_alone_tells_that_the_nose_is_up():
+    drive = simulated.Drive(uneven=Unevenness(slope=0.05))
+    robot = simulated.Robot(Nowhere(), drive, simulated.Pose2D(0.0, 0.0, 0.0))
+    while robot.way < 12.0:
+        robot.command(robot.time, 0.6, 0.0)
+        robot.advance(robot.time + 0.1)
+    assert robot.pose()[:3, :3] == pytest.approx(np.eye(3))
+    measured = simulated_imu.SimulatedImu(EXACT).measure(robot.motion())
+    x, y, z, w = measured.orientation
+    assert 2 * (x * z - y * w) == pytest.approx(math.sin(0.05))
+    # Gravity pulls it back, as if it gathered speed.
+    assert measured.acceleration == pytest.approx(
+        [9.80665 * math.sin(0.05), 0.0, 9.80665 * math.cos(0.05)])
