@@ -50,6 +50,18 @@ def test_it_leans_into_the_wind_as_much_as_the_drag_asks():
     assert np.dot(down[:2], places[40, :2]) > 0.0
 
 
+@pytest.mark.parametrize('wind', [0.0, 4.0])
+def test_what_its_loop_saved_up_while_it_turned_round_carries_it_no_more_than_1_m_s_too_far(wind):
+    drone, speeds = drone_at(air=simulated.Air(wind, 0.0), seed=1), []
+    flown(drone, (-FRAME.speed, 0.0, 0.0), 15.0)
+    assert drone.velocity[0] == pytest.approx(-FRAME.speed, abs=0.05)
+    for _ in range(300):
+        flown(drone, (FRAME.speed, 0.0, 0.0), 0.05)
+        speeds.append(drone.velocity[0])
+    assert FRAME.speed < max(speeds) < FRAME.speed + 1.0
+    assert speeds[-1] == pytest.approx(FRAME.speed, abs=0.05)
+
+
 def test_gusts_push_it_about_and_stay_the_same_for_a_seed():
     air = simulated.Air(wind=3.0, gusts=1.0)
     first, again, other = (flown(drone_at(air=air, seed=seed), (0.0, 0.0, 0.0), 10.0)
