@@ -30,14 +30,14 @@ from support.tiny_model import color_image
 from tf2_msgs.msg import TFMessage
 
 
-CAMERA_4K = '''
+CAMERA_8K = '''
 import rclpy, time
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 rclpy.init()
-node = rclpy.create_node("camera_4k")
+node = rclpy.create_node("camera_8k")
 publisher = node.create_publisher(Image, "/image", qos_profile_sensor_data)
-message = Image(height=2160, width=3840, encoding="rgb8", step=11520, data=bytes(2160 * 11520))
+message = Image(height=4320, width=7680, encoding="rgb8", step=23040, data=bytes(4320 * 23040))
 while True:
     publisher.publish(message)
     print("sent", flush=True)
@@ -245,7 +245,7 @@ def test_what_does_not_fit_the_node_s_own_subscriptions_is_told_and_what_fits_is
 
 def test_large_images_that_the_default_transport_loses_are_told_with_the_profile(domain):
     camera = subprocess.Popen(
-        [sys.executable, '-c', CAMERA_4K], stdout=subprocess.PIPE, env=dict(
+        [sys.executable, '-c', CAMERA_8K], stdout=subprocess.PIPE, env=dict(
             {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES},
             ROS_DOMAIN_ID=str(domain)))
     try:
