@@ -161,7 +161,10 @@ class Tracker:
 
     def motions(self, since: float) -> List[Motion]:
         """
-        Return what moves, but for who was missed in the newest image that shows where they go.
+        Return what moves, but for who was missed in the last image that shows where they go.
+
+        Whoever another camera saw, even in an image somewhat older, is there again: a camera that
+        lags and sees somebody counts more than one whose view of them is blocked.
 
         :param since: seconds; what was measured before is left out
         """

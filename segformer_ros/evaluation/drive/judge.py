@@ -160,8 +160,8 @@ class Judge:
             self._stops += not self._is_near(self._on_spot)
 
     def _is_near(self, sample: Sample) -> bool:
-        """Return whether anything stands in the robot's way within a metre."""
-        for ahead in np.arange(0.0, AHEAD + self._radius, 0.05).tolist():
+        """Return whether anything stands in the robot's way within a metre of its bumper."""
+        for ahead in np.arange(0.0, AHEAD + 0.025, 0.05).tolist():
             if self._surroundings.distance(sample.x + ahead * math.cos(sample.yaw),
                                            sample.y + ahead * math.sin(sample.yaw),
                                            sample.time) < self._radius:

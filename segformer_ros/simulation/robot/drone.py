@@ -24,9 +24,10 @@ class Airframe(NamedTuple):
     """
     What a drone can do, and where its camera is.
 
-    ``speed``, ``climb`` and ``sink`` metres per second at most; ``tilt`` radians at most; ``drag``
-    1/s, how fast it takes the air's speed; ``radius`` with propellers and ``height`` of the body,
-    metres; ``camera`` metres of the lens above the lowest point.
+    ``speed``, ``climb`` and ``sink`` metres per second that it follows at most, which it may
+    overshoot for a moment; ``tilt`` radians at most; ``drag`` 1/s, how fast it takes the air's
+    speed; ``radius`` with propellers and ``height`` of the body, metres; ``camera`` metres of the
+    lens above the lowest point.
     """
 
     speed: float = 3.0

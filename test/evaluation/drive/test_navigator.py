@@ -132,14 +132,15 @@ def test_the_judge_adds_up_a_way():
 
 def test_the_judge_counts_a_stop_only_where_nothing_stands_ahead():
     counts = []
+    # The bumper is 0.25 m ahead of x, the wall at 2 m; 1.05 and 0.97 m lie between in the last.
     for x, yaw, seconds in ((0.0, 0.0, 3.0), (1.2, 0.0, 3.0), (1.2, math.pi, 3.0),
-                            (0.0, 0.0, 0.8)):
+                            (0.0, 0.0, 0.8), (0.7, 0.0, 3.0), (0.78, 0.0, 3.0)):
         watch = judge.Judge(Wall(), 0.25)
         watch.begin((1.0, 0.0), None)
         for step in range(int(seconds / 0.1)):
             watch.add(sample(step * 0.1, x, yaw, 0.0))
         counts.append(watch.end(False).stops)
-    assert counts == [1, 0, 1, 0]
+    assert counts == [1, 0, 1, 0, 1, 0]
 
 
 def test_the_judge_counts_contacts_by_their_beginning():
