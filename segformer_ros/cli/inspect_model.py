@@ -18,6 +18,7 @@ from segformer_ros.cli.support import command
 from segformer_ros.cli.support.progress import bytes_text
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.text import plain
 from segformer_ros.model import huggingface
 from segformer_ros.model import verdicts
 from segformer_ros.model.classes import ClassTable
@@ -32,6 +33,8 @@ from segformer_ros.model.spec import ModelSpec
 WIDTH = 99
 LABEL_WIDTH = 14
 NAMES_SHOWN = 12
+LONGEST_ROW = 8000
+"""Characters; the operators of a large network have some 500."""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -195,6 +198,7 @@ def _print_tensorrt(found: List[str]) -> None:
 
 
 def _print_row(label: str, text: str) -> None:
+    # Names in a file are a stranger's texts.
     print(textwrap.fill(
-        text, WIDTH, initial_indent=label.ljust(LABEL_WIDTH), break_long_words=False,
-        subsequent_indent=' ' * LABEL_WIDTH, break_on_hyphens=False))
+        plain(text, LONGEST_ROW), WIDTH, initial_indent=label.ljust(LABEL_WIDTH),
+        break_long_words=False, subsequent_indent=' ' * LABEL_WIDTH, break_on_hyphens=False))

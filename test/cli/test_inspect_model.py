@@ -44,6 +44,13 @@ def test_report_tells_contract_and_tensorrt(model, capsys):
     assert all(len(line) <= inspect_model.WIDTH for line in out.splitlines()[1:])
 
 
+def test_texts_of_a_file_hold_nothing_that_a_terminal_obeys(model, capsys):
+    inspect_model.main([model(w.segmenter(op='Odd\x1b[2J'))])
+    out = capsys.readouterr().out
+    assert 'operators     1 Odd\\x1b[2J' in out
+    assert '\x1b' not in out
+
+
 def test_file_that_fits_the_contract_but_not_tensorrt_says_both(model, capsys):
     assert inspect_model.main([model(w.segmenter(opset=17, op='LayerNormalization'))]) == 0
     out = capsys.readouterr().out
