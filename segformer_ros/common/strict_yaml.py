@@ -3,6 +3,7 @@
 """Read small YAML files so that a slip of the pen is an error, not a surprise."""
 
 import difflib
+import os
 from typing import Any, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from segformer_ros.common.errors import ConfigurationError
@@ -10,6 +11,8 @@ from segformer_ros.common.text import one_line
 from segformer_ros.common.text import plain
 import yaml
 
+MOST_BYTES = 1 << 23
+"""Of a file: half a minute. The metadata of a recording of a thousand topics have one megabyte."""
 LONGEST_NUMBER = 100
 """Characters of a whole number; one of 64 bits has 20."""
 LONGEST_WORD = 200
@@ -99,6 +102,10 @@ def read_node(path: str) -> Any:
 def _read(path: str, take: Callable[[Any], Any]) -> Any:
     try:
         with open(path, encoding='utf-8') as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MOST_BYTES:
+                raise ConfigurationError('YAML file is too large', got=f'{path} of {size} bytes',
+                                         expected=f'at most {MOST_BYTES}')
             return take(_StrictLoader(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError('YAML file cannot be read', got=f'{path} ({error})',

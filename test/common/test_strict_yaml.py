@@ -64,3 +64,12 @@ def test_whole_numbers_that_nobody_writes_are_refused_before_they_are_made(tmp_p
     # Older Pythons take minutes for a million digits, newer ones refuse 4300.
     with pytest.raises(ConfigurationError, match='whole number of .* characters'):
         read(tmp_path, f"a: {prefix}{'1' * 4000}\n")
+
+
+def test_files_larger_than_anybody_writes_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    # One megabyte of keys takes 4 s and 130 MB.
+    assert strict_yaml.MOST_BYTES >= 4 << 20
+    monkeypatch.setattr(strict_yaml, 'MOST_BYTES', 100)
+    assert read(tmp_path, 'a: ' + 'x' * 97) == {'a': 'x' * 97}
+    with pytest.raises(ConfigurationError, match='too large: got .* of 101 bytes'):
+        read(tmp_path, 'a: ' + 'x' * 98)
