@@ -56,8 +56,8 @@ def lethal(stage, stamp, x, y, reach=0.1):
                  == LETHAL).any())
 
 
-def same_grid(one, two, stamp):
-    return (one.occupancy(stamp).values == two.occupancy(stamp).values).all()
+def same_grid(one, two, stamp, standing=0.0):
+    return (one.occupancy(stamp, standing).values == two.occupancy(stamp, standing).values).all()
 
 
 @pytest.mark.parametrize('depth', [False, True])
@@ -112,8 +112,33 @@ def test_without_a_new_image_a_way_ends_with_its_time():
     assert not same_grid(stage, plain, stamp + 0.9)
     assert same_grid(stage, plain, stamp + 1.1)
     # A clock that stands still makes nothing younger.
-    assert (stage.occupancy(stamp + 1.1, 0.5).values
-            == plain.occupancy(stamp + 1.1, 0.5).values).all()
+    assert not same_grid(stage, plain, stamp + 0.9, 0.05)
+    assert same_grid(stage, plain, stamp + 0.9, 0.2)
+
+
+def test_a_way_does_not_outlive_the_mark_of_who_walks_it():
+    fusion = costmap_settings.FusionSettings(dynamic_decay_time=0.6)
+    stage, plain = stage_with(3.0, fusion=fusion), stage_with(0.0, fusion=fusion)
+    for number in range(6):
+        stamp = 10.0 + PERIOD * number
+        for each in (stage, plain):
+            look(each, [person(2.4, -1.0 + 0.25 * number)], stamp)
+    assert not same_grid(stage, plain, stamp + 0.55)
+    assert same_grid(stage, plain, stamp + 0.65)
+
+
+def test_who_walks_up_to_the_robot_is_marked_up_to_it_and_not_below_it():
+    stage = stage_with(3.0)
+    for number in range(6):
+        stamp = 10.0 + PERIOD * number
+        look(stage, [person(4.0 - 0.25 * number, 0.0)], stamp, (1.0, 0.0, 0.0))
+    radius = stage.settings.projection.robot_radius
+    occupancy = stage.occupancy(stamp)
+    away = np.hypot(*np.meshgrid(*(axis - place for axis, place in zip(
+        occupancy.geometry.centers(), (1.0, 0.0)))))
+    blocked = occupancy.values == LETHAL
+    assert not blocked[away < radius].any()
+    assert blocked[(away > radius + 0.05) & (away < radius + 0.2)].any()
 
 
 @pytest.mark.parametrize('seed', range(4))
