@@ -12,6 +12,7 @@ from rclpy.node import Node
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.common.text import plain
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_seconds
 from segformer_ros.costmap.geometry import lift
@@ -164,7 +165,7 @@ class ImuTilt:
         if tilt.angle_between(pose.odom_from_ground[:3, 2], up) > _CARRIED:
             reason = 'not used: odometry has roll or pitch'
         elif tilt.angle_between(self._resting, resting) > _CARRIED:
-            reason = f'not used: TF moves {self._frame} in roll or pitch'
+            reason = f'not used: TF moves {plain(self._frame)} in roll or pitch'
         if reason:
             self._node.get_logger().warning(
                 f'The IMU on {self._name} is {reason}. Applied as well, it would count twice; '

@@ -25,6 +25,7 @@ from segformer_ros.costmap.geometry.transforms import pose_matrix
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.topics import Topic
+from segformer_ros.ros.io.topics import type_name_of
 from segformer_ros.ros.parameters.row import Row
 from segformer_ros.ros.parameters.row import START
 from segformer_ros.simulation.robot import imu
@@ -152,6 +153,8 @@ class CommandedRobot:
             robot.Pose2D(float(start[0, 3]), float(start[1, 3]),
                          math.atan2(start[1, 0], start[0, 0])), values['seed'])
         kind = TwistStamped if values['enable_stamped_cmd_vel'] else Twist
+        self._command = type_name_of(kind)
+        self._log = Throttle(node.get_logger(), time.monotonic)
         endpoints.subscribe(node, kind, COMMAND, self._on_command, QoSProfile(depth=1))
         self._outputs = {topic.name: endpoints.advertise(
             node, TYPES.get(topic.name, Odometry), topic.name, topic.profile())
@@ -224,6 +227,17 @@ class CommandedRobot:
         if one.time - self._diagnosed >= 1.0 or one.time < self._diagnosed:
             self._diagnosed = one.time
             self._diagnostics.publish(self._diagnosis(stamp))
+            self._look_at_commands()
+
+    def _look_at_commands(self) -> None:
+        """Tell of commands of the other type, which DDS matches with nobody."""
+        topic = self._node.resolve_topic_name(COMMAND)
+        types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+        if types and self._command not in types:
+            self._log.warning('command', 'The robot obeys {} on {}; got {}. Set '
+                              'enable_stamped_cmd_vel to {}.'.format(
+                                  self._command, topic, ', '.join(sorted(map(plain, types))),
+                                  str(not self._values['enable_stamped_cmd_vel']).lower()))
 
     def _diagnosis(self, stamp: Time) -> diagnostic_msgs.DiagnosticArray:
         one = self._robot

@@ -100,6 +100,23 @@ def test_it_obeys_and_says_where_it_is(domain, tmp_path, kind):
     assert all(seconds(message.header.stamp) in told for message in images.messages)
 
 
+@pytest.mark.parametrize('stamped, remedy', [(True, 'false'), (False, 'true')])
+def test_commands_of_the_other_type_are_told_with_the_parameter(
+        domain, tmp_path, stamped, remedy):
+    parameters = dict(SMALL, enable_stamped_cmd_vel=stamped)
+    expected, other = ('TwistStamped', Twist) if stamped else ('Twist', TwistStamped)
+    with Peer(domain) as peer, NodeProcess(domain, tmp_path, parameters, module=MODULE) as node:
+        diagnostics = peer.subscribe(DiagnosticArray, '/diagnostics', 10)
+        diagnostics.wait()
+        # Nobody commands, which is nothing to tell.
+        assert 'obeys' not in node.log()
+        peer.node.create_publisher(other, 'cmd_vel', 1)
+        line = node.wait_for_log('.*The robot obeys.*').group()
+    assert f'obeys geometry_msgs/msg/{expected} on /cmd_vel; got' in line
+    assert (f'got geometry_msgs/msg/{other.__name__}. '
+            f'Set enable_stamped_cmd_vel to {remedy}.') in line
+
+
 def test_it_stops_at_a_wall_says_so_and_starts_anew_by_the_service(domain, tmp_path):
     with Peer(domain) as peer:
         odometry = peer.subscribe(Odometry, 'odom', simulated_robot.ODOMETRY.profile())
