@@ -192,6 +192,12 @@ def test_tables_from_code_are_checked_too(values):
         CostTable('x', small_table(), values)
 
 
+@pytest.mark.parametrize('cost', [0, 1, 97, 98])
+def test_ground_costs_from_nothing_to_98_are_taken(cost):
+    table = CostTable('x', small_table(), [cost, LETHAL, LETHAL, UNKNOWN])
+    assert table.occupancy_of('floor') == cost and table.kinds[0] == GROUND
+
+
 def test_without_a_list_every_lethal_class_stays_lethal_when_level(tmp_path):
     table = load_cost_table(write(tmp_path, 'name: own\ndefault: lethal\ncosts:\n'
                                             '  floor: 7\n  sky: ignore\n'), small_table())

@@ -93,6 +93,34 @@ def test_ground_is_forgotten_after_forget_time():
     assert grid.to_occupancy(50.0)[0, 3] == 80
 
 
+@pytest.mark.parametrize('late, shown', [(0.0, 50), (0.01, 80)])
+def test_ground_that_is_just_not_forgotten_yet_weighs_in_when_it_is_seen_again(late, shown):
+    grid = grid_with(FUSION._replace(cost_gain=0.5))
+    grid.fuse(seen(ground=[3], cost=20.0), 10.0)
+    grid.fuse(seen(ground=[3], cost=80.0), 10.0 + FUSION.forget_time + late)
+    assert grid.to_occupancy(10.0 + FUSION.forget_time + late)[0, 3] == shown
+
+
+def test_ground_is_told_of_its_cell_until_it_is_forgotten():
+    grid = grid_with()
+    cells = np.array([[3, 4], [10, 63]])
+    assert not grid.shows_ground(cells).any()
+    grid.fuse(seen(ground=[3, 63], static=[10]), 10.0)
+    for later, expected in ((0.0, True), (FUSION.forget_time, True),
+                            (FUSION.forget_time + 0.01, False)):
+        grid.advance(10.0 + later)
+        assert grid.shows_ground(cells).tolist() == [[expected, False], [False, expected]]
+
+
+@pytest.mark.parametrize('kind, value', [('ground', 5), ('static', 100), ('dynamic', 100)])
+def test_what_is_alone_in_a_grid_is_shown_as_often_as_somebody_asks(kind, value):
+    grid = grid_with()
+    grid.fuse(seen(cost=5.0, **{kind: [7]}), 10.0)
+    for _ in range(3):
+        values = grid.to_occupancy(10.1).reshape(-1)
+        assert values[7] == value and (np.delete(values, 7) == -1).all()
+
+
 def test_ground_seen_in_its_place_removes_an_obstacle():
     grid = grid_with()
     for step in range(20):

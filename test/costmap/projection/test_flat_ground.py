@@ -19,6 +19,7 @@ from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.grid import CostGrid
 from segformer_ros.costmap.observation import GridGeometry
 from segformer_ros.costmap.projection.cells import cells_between
+from segformer_ros.costmap.projection.cells import held_before
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
 from segformer_ros.costmap.projection.flat_ground import range_weights
 from segformer_ros.costmap.projection.labelled_view import LabelledView
@@ -246,6 +247,20 @@ def test_clear_points_lie_before_obstacles_and_cover_every_direction():
     assert apart.max() * SETTINGS.max_range < 1.5 * GEOMETRY.resolution
 
 
+@pytest.mark.parametrize('pitch, reach', [
+    # As far as the picture's lower corners, and all around below a camera that looks down.
+    (0.35, np.arctan2(160 / 250, np.cos(0.35) - 120 / 250 * np.sin(0.35))), (np.pi / 2, np.pi)])
+def test_free_ground_is_cleared_as_far_to_the_left_as_to_the_right(pitch, reach):
+    # The picture is its own mirror image, and cells are so fine that each direction has a point.
+    found = project(np.full((240, 320), FLOOR, np.uint8), mount_pose(0.8, pitch, x=0.1),
+                    geometry=GridGeometry(-0.1, -0.1, 0.001, 200, 200)).ground_points
+    angles = np.sort(np.arctan2(found.y, found.x - 0.1))
+    np.testing.assert_allclose(angles, -angles[::-1], atol=1e-4)
+    assert angles[-1] == pytest.approx(reach, abs=0.01)
+    # No direction has two.
+    assert len(angles) > 200 and np.diff(angles).min() > 5e-4
+
+
 def strip_cells(geometry, mount, radius):
     """Return the cells of the ground that lie below the view and before the bumper, slowly."""
     found = set()
@@ -401,6 +416,24 @@ def test_a_second_mark_behind_a_remembered_foot_is_left_out():
     view = LabelledView(prepared_labels(labels, None, None, 0), None, CAMERA, pose)
     moving = projector.project(view, COSTS, StillGrid(GEOMETRY, lethal))
     assert len(moving.observation.dynamic.cells) == len(bare.observation.dynamic.cells)
+
+
+def test_points_are_held_where_an_obstacle_of_the_grid_stands_between_them_and_the_camera():
+    # A wall 2 m before the camera, from 0.4 m to the right to 0.4 m to the left; seen from a robot
+    # that stands at (1, -0.5) and looks along odom's y.
+    robot, foot = planar_pose(1.0, -0.5, np.pi / 2), (0.1, 0.0)
+    lethal = np.zeros((200, 200), np.bool_)
+    wall, _ = GEOMETRY.indices(1.0 - np.linspace(-0.4, 0.4, 33), np.full(33, -0.5 + 2.125))
+    lethal.reshape(-1)[wall] = True
+    points = {(4.1, 0.0): True, (4.1, -0.6): True, (2.5, 0.3): True, (2.4, 0.0): True,
+              # Before it, at the wall itself and just behind it, beside it, and behind the camera.
+              (1.5, 0.0): False, (2.125, 0.0): False, (2.18, 0.0): False, (4.1, 1.2): False,
+              (4.1, -1.2): False, (2.5, -0.7): False, (-2.0, 0.0): False}
+    x, y = np.array(list(points), np.float32).T
+    pose = CameraPose(robot, MOUNT)
+    held = held_before(StillGrid(GEOMETRY, lethal), pose, foot, x, y)
+    assert dict(zip(points, held.tolist())) == points
+    assert not held_before(StillGrid(GEOMETRY), pose, foot, x, y).any()
 
 
 def test_tables_are_kept_while_the_mount_stays_and_made_anew_when_it_moves():
