@@ -330,6 +330,17 @@ def test_an_unknown_model_of_zeros_is_told_once(caplog, monkeypatch):
     assert 5 < len(caplog.messages) < 20
 
 
+def test_of_a_long_name_of_an_unknown_model_forty_characters_are_told(caplog, monkeypatch):
+    monkeypatch.setattr(distortion, '_told', set())
+    name = ''.join(chr(ord('a') + place % 26) for place in range(100))
+    told = "'abcdefghijklmnopqrstuvwxyzabcdefghijklmn'"
+    CameraModel(calibration('none', distortion_model=name, d=(0.0,) * 5))
+    (line,) = caplog.messages
+    assert f'model {told} in' in line
+    with pytest.raises(InvalidInputError, match=f'got {told};'):
+        CameraModel(calibration('none', distortion_model=name, d=(0.1,) * 5))
+
+
 @pytest.mark.parametrize('model, d', [
     # Kalibr says pinhole for both radtan and equi, which have four coefficients each.
     ('pinhole', (0.1, 0.01, 0.001, 0.002)), ('plumb_bob', (0.1, 0.2, 0.0, 0.0, 0.0, 0.3)),

@@ -3,6 +3,7 @@
 """The transform tree: chains, times, interpolation, and what it says when it cannot answer."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import cv2
 from hypothesis import given
@@ -13,6 +14,7 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
+from segformer_ros.costmap.geometry import transform_buffer
 from segformer_ros.costmap.geometry.transform_buffer import LONGEST_NAME
 from segformer_ros.costmap.geometry.transform_buffer import MOST_CHAIN
 from segformer_ros.costmap.geometry.transform_buffer import MOST_FRAMES
@@ -214,6 +216,37 @@ def test_who_invents_frames_fills_no_memory_and_locks_nobody_out(static):
     buffer.lookup('odom', 'camera', STAMP + 0.5)
     buffer.insert('base', 'arm', STAMP, (0, 0, 0), NO_TURN)
     buffer.lookup('base', 'arm', STAMP)
+
+
+@pytest.mark.parametrize('strangers, left', [(1, 0), (2, 1), (3, 2), (4, 3), (5, 3), (8, 6)])
+def test_a_quarter_of_what_nobody_asks_for_makes_way_rounded_up(monkeypatch, strangers, left):
+    # Rounded down, a single stranger would never go, and the next frame would be one too many.
+    buffer = tree()
+    buffer.lookup('odom', 'camera', STAMP)
+    monkeypatch.setattr(transform_buffer, 'MOST_FRAMES', 3 + strangers)
+    invent(buffer, strangers)
+    buffer.insert('odom', 'newest', STAMP, (0, 0, 0), NO_TURN)
+    # The newest of them stay.
+    assert [number for number in range(strangers) if f'frame_{number}' in buffer] == list(
+        range(strangers - left, strangers))
+    assert all(frame in buffer for frame in ('base', 'mast', 'camera', 'newest'))
+
+
+@pytest.mark.parametrize('now, left', [(102.0, 6), (102.001, 4)])
+def test_what_came_within_the_cache_time_is_not_what_goes_at_once(monkeypatch, now, left):
+    clock = SimpleNamespace(monotonic=lambda: 100.0)
+    monkeypatch.setattr(transform_buffer, 'time', clock)
+    monkeypatch.setattr(transform_buffer, 'MOST_FRAMES', 8)
+    buffer = TransformBuffer(cache_time=2.0)
+    invent(buffer, 4)
+    clock.monotonic = lambda: 101.0
+    for number in range(4):
+        buffer.insert('odom', f'later_{number}', STAMP, (0, 0, 0), NO_TURN)
+    clock.monotonic = lambda: now
+    buffer.insert('odom', 'newest', STAMP, (0, 0, 0), NO_TURN)
+    assert all(f'later_{number}' in buffer for number in range(4)) and 'newest' in buffer
+    # A quarter of the eight, or all four that have not come for longer.
+    assert 4 + sum(f'frame_{number}' in buffer for number in range(4)) == left
 
 
 @pytest.mark.parametrize('static', [False, True])
