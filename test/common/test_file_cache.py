@@ -5,8 +5,10 @@
 import errno
 import hashlib
 import os
+from types import SimpleNamespace
 
 import pytest
+from segformer_ros.common import file_cache
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.file_cache import FileCache
 from segformer_ros.common.file_cache import StorageError
@@ -57,6 +59,13 @@ def test_failed_write_leaves_the_file_before_and_no_other(cache, monkeypatch):
         cache.write('x.bin', b'new')
     assert cache.read_payload('x', DIGEST) == CONTENT
     assert cache.names() == ['x.bin']
+
+
+def test_a_file_is_as_old_as_its_last_write_and_one_that_is_gone_has_no_age(cache, monkeypatch):
+    os.utime(cache.path('x.bin'), (5000.0, 5000.0))
+    monkeypatch.setattr(file_cache, 'time', SimpleNamespace(time=lambda: 5012.5))
+    assert (cache.modified('x.bin'), cache.age('x.bin')) == (5000.0, 12.5)
+    assert (cache.modified('gone.bin'), cache.age('gone.bin')) == (0.0, 0.0)
 
 
 def test_lock_files_that_are_held_are_not_deleted(cache):

@@ -90,6 +90,14 @@ def test_values_that_are_not_finite_fail_though_masks_agree():
     assert 'not finite' in check.reason
 
 
+def test_of_several_faults_the_agreement_is_told_first():
+    check = compare_masks([mask((12, 100))], [mask()], False, 1, 0)
+    assert check.reason == (
+        'agreement 0.9800 (minimum 0.99); values that are not finite; '
+        'class 12 keeps IoU 0.000 in frame 0 (minimum 0.5); '
+        'class 12 keeps IoU 0.000 (minimum 0.9)')
+
+
 @pytest.mark.parametrize('reference, candidate', [
     ([], []), ([mask()], []), ([mask()], [mask()[:, :10]])])
 def test_nothing_to_compare_is_an_error(reference, candidate):

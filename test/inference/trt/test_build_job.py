@@ -5,6 +5,7 @@
 import os
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base.frames import Frames
 from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import memory
+from segformer_ros.inference.trt import validation
 from segformer_ros.inference.trt.api import load_tensorrt
 from segformer_ros.inference.trt.backend import RuntimeSettings
 from segformer_ros.inference.trt.build_job import EngineJob
@@ -94,6 +96,20 @@ def test_engine_is_built_checked_and_kept(make_task, run, cache, version, wish):
     stages = [progress.stage for progress in seen]
     assert stages.index('building') < stages.index('checking')
     assert not leftovers(cache)
+
+
+def test_latencies_are_the_median_and_the_95th_percentile_of_forty_runs(
+        make_task, run, monkeypatch):
+    # Runs that take 1 ms to 40 ms, the shortest last; a further one would take none.
+    moments = []
+    for milliseconds in range(40, -1, -1):
+        moments += [float(milliseconds), milliseconds + 0.001 * milliseconds]
+    monkeypatch.setattr(validation, 'time', SimpleNamespace(
+        perf_counter=iter(moments).__next__))
+    built = run(make_task('8.6.1')).built
+    assert built['latency_p50_ms'] == pytest.approx(20.5, rel=1e-6)
+    # Between the third longest and the second: 38 ms and 39 ms.
+    assert built['latency_p95_ms'] == pytest.approx(38.05, rel=1e-6)
 
 
 @pytest.mark.parametrize('version', [

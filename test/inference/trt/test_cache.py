@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies
 import pytest
+from segformer_ros.common import file_cache
 from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base.mask_check import SelfCheck
 from segformer_ros.inference.trt import cache as engine_cache
@@ -66,6 +68,17 @@ def test_stored_engine_is_found_with_its_plan(cache):
     for name in names(cache):
         assert os.stat(os.path.join(cache.folder, name)).st_mode & 0o777 == 0o600
     assert os.stat(cache.folder).st_mode & 0o777 == 0o700
+
+
+def test_the_file_of_an_engine_is_the_same_in_whatever_order_its_details_came(cache):
+    record = store(cache)
+    details = {'precision': 'x', 'workspace_mib': 64, 'latency_p50_ms': 1.5}
+    turned = dict(reversed(list(details.items())))
+    assert format_record(record._replace(built=details)) == format_record(
+        record._replace(built=turned))
+    # People find a field by its name.
+    fields = json.loads(format_record(record).decode(), object_pairs_hook=list)
+    assert [name for name, _ in fields] == sorted(name for name, _ in fields)
 
 
 @pytest.mark.parametrize('field', EngineKey._fields)
@@ -282,6 +295,27 @@ def test_pruning_removes_what_killed_processes_left(cache):
         os.utime(os.path.join(cache.folder, name), (old, old))
     assert cache.prune() == []
     assert names(cache) == ['.tmp-new.plan', kept.name + '.json', kept.name + '.plan']
+
+
+def test_what_nobody_needs_is_kept_for_a_day_and_not_longer(cache, monkeypatch):
+    moment = 1700000000.0
+    monkeypatch.setattr(file_cache, 'time', SimpleNamespace(time=lambda: moment))
+    for name, age in (('young.plan', 86399.0), ('old.plan', 86401.0)):
+        path = os.path.join(cache.folder, name)
+        with open(path, 'wb'):
+            pass
+        os.utime(path, (moment - age, moment - age))
+    cache.prune()
+    assert names(cache) == ['young.plan']
+
+
+def test_pruning_keeps_the_records_of_engines_and_files_that_are_none_of_its_own(cache):
+    kept = store(cache)
+    for name in (kept.name + '.json', 'notes.txt', 'README'):
+        make_old(cache, name)
+    assert cache.prune() == []
+    assert names(cache) == sorted([kept.name + '.json', kept.name + '.plan', 'notes.txt',
+                                   'README'])
 
 
 def make_old(cache, name):

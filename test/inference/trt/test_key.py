@@ -64,6 +64,12 @@ def test_every_difference_makes_another_digest():
     assert made().digest() == made().digest()
 
 
+def test_an_engine_built_without_a_wish_is_the_one_that_a_node_without_a_wish_looks_for():
+    # The node's parameter says 0 then, which chooses by free memory.
+    assert made().digest() == made(settings=BuilderSettings(workspace_mib=0)).digest()
+    assert made().to_json()['workspace_mib'] == 0
+
+
 def test_a_digest_is_that_of_the_json_in_a_fixed_order():
     # The name of an engine that is kept on a robot must not change by itself.
     text = json.dumps(made().to_json(), sort_keys=True, separators=(',', ':'))
