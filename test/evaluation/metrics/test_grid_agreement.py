@@ -12,6 +12,7 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.grid_agreement import compare_grids
+from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 
 CELLS = st.lists(st.sampled_from([-1, 0, 40, 98, 100]), min_size=20, max_size=20)
 
@@ -66,6 +67,16 @@ def test_counts_of_frames_add_up():
     once = compare_grids(grid, reference)
     assert once.merge(once).cost_error == 200
     assert once.merge(once).agreement() == once.agreement() == 0.5
+
+
+def test_counts_begin_at_nothing_and_those_of_further_frames_are_added():
+    total = GridCounts()
+    assert (total.grids, total.missing, total.compared) == (0, 0, 0)
+    further = GridCounts()
+    further.grids, further.missing, further.compared = 5, 2, 3
+    for times in (1, 2):
+        total.merge(further)
+        assert (total.grids, total.missing, total.compared) == (5 * times, 2 * times, 3 * times)
 
 
 def test_grids_of_different_size_are_refused():

@@ -3,6 +3,7 @@
 """A costmap against heights, cell by cell beside a slow count."""
 
 import numpy as np
+import pytest
 
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.observation import GridGeometry
@@ -12,6 +13,7 @@ from segformer_ros.evaluation.metrics.height_agreement import height_grid
 from segformer_ros.evaluation.metrics.height_agreement import HeightAgreement
 from segformer_ros.evaluation.metrics.height_agreement import HeightView
 from segformer_ros.evaluation.metrics.height_agreement import RANGES
+from segformer_ros.evaluation.metrics.height_agreement import split_contacts
 
 GEOMETRY = GridGeometry(-1.0, -3.0, 0.1, 110, 60)
 POSE = planar_pose(0.3, -0.2, 0.4)
@@ -90,6 +92,20 @@ def test_every_count_is_that_of_loops_over_the_cells():
             sum(value == 100 for value in ground), len(stands),
             sum(0 <= value < 100 for value in stands))
     assert counts[0].contacts < counts[1].contacts
+
+
+@pytest.mark.parametrize('other', [-1, 0, 98])
+def test_contacts_are_found_within_two_cells_of_a_mark_and_missed_beyond(other):
+    values = np.full((9, 9), other, np.int8)
+    contacts = np.array([4 * 9 + 4, 2 * 9 + 6, 1 * 9 + 4, 4 * 9 + 7, 0])
+    # Nothing is marked: all are missed.
+    found, missed = split_contacts(values, contacts)
+    assert (found.tolist(), missed.tolist()) == ([], contacts.tolist())
+    values[4, 4] = 100
+    found, missed = split_contacts(values, contacts)
+    assert (found.tolist(), missed.tolist()) == (contacts[:2].tolist(), contacts[2:].tolist())
+    found, missed = split_contacts(values, contacts, reach=3)
+    assert (found.tolist(), missed.tolist()) == (contacts[:4].tolist(), [0])
 
 
 def test_a_cell_needs_its_points_to_stand():

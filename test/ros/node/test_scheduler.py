@@ -189,7 +189,10 @@ TENTHS = [0.1 * number for number in range(10)]
     # One lost frame, or two that came at once, change no period.
     ([0.0, 0.1, 0.2, 0.4, 0.5, 0.6], 0.695, True), ([0.0, 0.1, 0.2, 0.2, 0.3, 0.4], 0.495, True),
     # Three lost ones do.
-    ([0.0, 0.2, 0.4, 0.6, 0.7, 0.8], 0.895, False)])
+    ([0.0, 0.2, 0.4, 0.6, 0.7, 0.8], 0.895, False),
+    # The sixth interval from the end does not count: with it the median would be 0.2 s.
+    ([0.0, 0.5, 0.6, 0.7, 0.8, 1.1, 1.4], 1.495, True),
+    ([0.0, 0.5, 0.6, 0.7, 0.8, 1.1, 1.4], 1.595, False)])
 def test_a_cameras_period_is_the_median_of_its_last_five_intervals(arrivals, now, is_held):
     scheduler = regular(*arrivals)
     assert (scheduler.take(now, 0.0, 0.01) is None) == is_held
