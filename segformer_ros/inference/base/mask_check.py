@@ -47,10 +47,9 @@ class SelfCheck(NamedTuple):
 
 
 class Iou(NamedTuple):
-    """Intersection over union of one class, and its share of the reference's pixels."""
+    """Intersection over union of one class."""
 
     class_id: int
-    share: float
     iou: float
 
 
@@ -144,6 +143,5 @@ def _checked(table: arrays.Int64) -> List[Iou]:
     reference = table.sum(axis=1)
     union = reference + table.sum(axis=0) - table.diagonal()
     pixels = float(table.sum())
-    return [Iou(int(index), reference[index] / pixels,
-                float(table[index, index]) / float(union[index]))
+    return [Iou(int(index), float(table[index, index]) / float(union[index]))
             for index in np.flatnonzero(reference > CHECKED_SHARE * pixels)]
