@@ -59,14 +59,20 @@ def file_of(data, suffix):
     return path
 
 
-def error_of(function, *arguments):
-    """Return the error of the package's own that a function raises, None without; judge it."""
+def error_of(function, *arguments, is_logged=True):
+    """
+    Return the error of the package's own that a function raises, None without; judge it.
+
+    :param is_logged: by its kind, as faults of messages are
+    """
     try:
         function(*arguments)
     except SegformerRosError as error:
         text = str(error)
         assert len(text) < LONGEST_ERROR, f'an error of {len(text)} characters'
         assert not _OBEYED.search(text), f'a terminal would obey {text!r}'
+        if not is_logged:
+            return error
         # What a kind is made of must not be a stranger's: who invents kinds fills the log.
         name = f'{function.__module__}.{function.__qualname__}'
         kinds = KINDS.setdefault(name, set())
