@@ -5,6 +5,7 @@
 import collections
 import importlib.util
 import threading
+import time
 from typing import Any, Deque, List, Optional
 
 from segformer_ros.common import arrays
@@ -24,6 +25,8 @@ LONGEST_NAME = 80
 """Characters that are read of the name of a codec."""
 MOST_PACKETS, MOST_BYTES = 300, 1 << 25
 """Ten seconds at 30 Hz, 32 MiB: with more in wait the decoder begins anew."""
+MOST_SECONDS = 2.0
+"""That packets in wait may take: 29 bytes of H.264 can hold a picture of 64 megapixels."""
 REMEDY = ('Decode it outside: ros2 run image_transport republish --ros-args '
           '-p in_transport:=ffmpeg -p out_transport:=raw (Humble: republish ffmpeg raw).')
 
@@ -70,7 +73,8 @@ class VideoDecoder:
         :param message: ``sensor_msgs/CompressedImage`` of H.264, or
             ``ffmpeg_image_transport_msgs/FFMPEGPacket``
         :return: (H, W, 3) uint8 RGB
-        :raises InvalidInputError: it cannot be decoded; after a loss, until the next key frame
+        :raises InvalidInputError: it cannot be decoded; after a loss, or where those in wait took
+            longer than :data:`MOST_SECONDS`, until the next key frame
         """
         if not self.takes(message):
             raise InvalidInputError(
@@ -78,7 +82,12 @@ class VideoDecoder:
                 expected='H.264, H.265, AV1, VP8 or VP9', remedy=REMEDY)
         import av
         picture, trouble = None, 'the decoder gave none'
+        began = time.monotonic()
         for each in self._packets_until(message):
+            if time.monotonic() - began > MOST_SECONDS:
+                self._forget()
+                picture, trouble = None, f'packets before it took longer than {MOST_SECONDS} s'
+                break
             codec = codec_of(each)
             if codec != self._codec or self._numbers is None:
                 self._forget()

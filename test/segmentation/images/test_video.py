@@ -4,6 +4,7 @@
 
 import contextlib
 import fractions
+import itertools
 from types import SimpleNamespace
 
 import cv2
@@ -139,6 +140,29 @@ def test_what_waits_is_bounded_and_begins_anew_at_a_key_frame(monkeypatch):
     with pytest.raises(InvalidInputError):
         decoder.decode(messages[22])
     assert shows(decoder.decode(messages[26]), 26)
+
+
+def test_packets_that_take_too_long_are_left_until_the_next_key_frame(monkeypatch):
+    # Each packet takes half a second: four fit into two seconds.
+    clock = itertools.count(100.0, 0.5)
+    monkeypatch.setattr(video, 'time', SimpleNamespace(monotonic=lambda: next(clock)))
+    decoder = video.VideoDecoder()
+    messages = stream(30)
+    for message in messages[:4]:
+        decoder.add(message)
+    assert shows(decoder.decode(messages[3]), 3)
+    for message in messages[4:11]:
+        decoder.add(message)
+    with pytest.raises(InvalidInputError, match=r'took longer than 2\.0 s'):
+        decoder.decode(messages[10])
+    # What was left out is not guessed; the next key frame is that of 12.
+    for number in (11, 12, 13):
+        decoder.add(messages[number])
+        if number < GOP:
+            with pytest.raises(InvalidInputError, match='were lost'):
+                decoder.decode(messages[number])
+        else:
+            assert shows(decoder.decode(messages[number]), number)
 
 
 @pytest.mark.parametrize('field', ['format', 'frame_id'])
