@@ -199,6 +199,30 @@ def test_who_is_gone_from_the_newest_image_is_not_brought_back_by_one_a_second_o
     assert tracker.motions(0.0)
 
 
+@pytest.mark.parametrize('apart, is_the_same', [(1.1, True), (1.5, False)])
+def test_who_appears_farther_away_than_people_are_looked_for_is_somebody_else(apart, is_the_same):
+    # 1.2 m and the error of the place, however long nobody was seen.
+    tracker, pause = tracks.Tracker(), 0.75
+    tracker.take('front', [sighting(0.0, 0.0)], 100.0)
+    for passed in (pause, pause + 0.2):
+        assert not tracker.motions(0.0)
+        tracker.take('front', [sighting(apart * passed / pause, 0.0)], 100.0 + passed)
+    # Places of one would lie on the line of a walker.
+    assert len(tracker.motions(0.0)) == is_the_same
+    assert len(tracker._tracks) == 2 - is_the_same
+
+
+@pytest.mark.parametrize('pause, aside, is_the_same', [
+    (0.1, 0.35, True), (0.1, 0.5, False), (0.8, 0.5, True), (0.8, 0.7, False)])
+def test_a_walker_is_looked_for_farther_round_the_longer_nobody_saw_them(
+        pause, aside, is_the_same):
+    # 0.3 m, 0.3 m more for each second, and the error of the place.
+    *_, (time, tracker, _) = walk(10.0, 2.0, lambda t: (1.2 * t, 0.0), 0.0)
+    assert tracker.motions(0.0)
+    tracker.take('front', [sighting(1.2 * (time + pause), aside)], 100.0 + time + pause)
+    assert len(tracker._tracks) == 2 - is_the_same
+
+
 def test_two_people_who_are_seen_by_turns_do_not_walk():
     random = np.random.RandomState(3)
     tracker = tracks.Tracker()
