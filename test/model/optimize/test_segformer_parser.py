@@ -213,6 +213,17 @@ def test_nearest_upsampling_in_the_head_is_refused():
         parse_segformer(model, 'pixel_values', 'logits')
 
 
+@pytest.mark.parametrize('attribute, value', [('dilations', [2, 2]), ('auto_pad', 'SAME_UPPER')])
+def test_convolution_with_holes_or_with_padding_by_the_runtime_is_refused(attribute, value):
+    model = export()
+    conv = next(node for node in model.graph.node if 'pixel_values' in node.input)
+    for entry in [entry for entry in conv.attribute if entry.name == attribute]:
+        conv.attribute.remove(entry)
+    conv.attribute.append(onnx.helper.make_attribute(attribute, value))
+    with pytest.raises(UnsupportedGraphError, match='patch embedding'):
+        parse_segformer(model, 'pixel_values', 'logits')
+
+
 @pytest.mark.parametrize('opset, sizes, as_input, axis', [
     (13, [2, 3], True, 1), (13, [4, 1], True, -1), (11, [2, 3], False, 1), (13, None, False, 1),
     (13, None, False, 0)])
