@@ -262,6 +262,15 @@ def test_no_confidence_is_made_from_a_log_sum_exp_that_is_not_finite(kernels):
         run(kernels, logits, (40, 30), logsumexp=logsumexp)
 
 
+def test_a_log_sum_exp_that_is_less_than_its_largest_logit_gives_certainty_at_most(kernels):
+    # As the float16 of a network may round it.
+    logits = np.array([[[5.0, 5.0, 0.0]], [[-3.0, 4.0, 0.0]]], np.float32)
+    logsumexp = np.array([[4.99, 4.0, 1.0]], np.float32)
+    mask, confidence = run(kernels, logits, (3, 1), logsumexp=logsumexp)
+    assert mask.tolist() == [[0, 0, 0]]
+    assert confidence.tolist() == [[255, 255, round(255.0 * np.exp(-1.0))]]
+
+
 def test_results_are_the_callers_to_keep(kernels):
     spec = ModelSpec('test', 'ade20k', 6, output_size_wh=(8, 8))
     processor = Postprocessor(spec, kernels)

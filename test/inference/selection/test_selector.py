@@ -14,6 +14,7 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import LIVE_FRAMES
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
+from segformer_ros.inference.onnxrt.providers import named_plans
 from segformer_ros.inference.selection import engine_manager
 from segformer_ros.inference.selection import selector as selection_module
 from segformer_ros.inference.selection.selector import BackendSelector
@@ -356,3 +357,28 @@ def test_graph_that_cannot_be_opened_leaves_the_model_as_it_is(robot, tiny_model
     assert selector.open().info.model_path == path
     assert selector.spec == tiny_spec
     assert 'its graph cannot be opened' in selector.status.why
+
+
+@pytest.mark.parametrize('count', [1, 2])
+@pytest.mark.parametrize('rewrite', [False, True])
+def test_pictures_are_asked_for_only_where_there_is_a_choice_of_providers(
+        robot, tiny_model, tiny_spec, frames, monkeypatch, tmp_path, count, rewrite):
+    pytest.importorskip('onnx')
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
+    if rewrite:
+        graph.optimize(tiny_model, tiny_spec, graph_target.ONNXRUNTIME)
+    monkeypatch.setattr(selection_module, '_plans', lambda settings, has_gpu: count * named_plans(
+        'CPUExecutionProvider'))
+    asked = []
+
+    def bundled_frames():
+        asked.append('frames')
+        return frames[:1]
+
+    selector = BackendSelector(tiny_model, tiny_spec, SelectionSettings(
+        backend='onnxruntime', rewrite=rewrite), bundled_frames)
+    robot.selectors.append(selector)
+    selector.open()
+    assert ('graph folded' in selector.status.why) == rewrite
+    assert len(asked) == count - 1
+    assert ('of the time of CPUExecutionProvider' in selector.status.why) == (count == 2)

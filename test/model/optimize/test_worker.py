@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Graphs are made in a child, and a missing onnx or a failing child leaves the model usable."""
 
+import collections
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from segformer_ros.model.optimize import optimize as graph
+from segformer_ros.model.optimize.target import ONNXRUNTIME
 from segformer_ros.model.optimize.worker import optimize_in_child
+from segformer_ros.model.optimize.worker import OptimizeProcess
 from segformer_ros.model.spec import ModelSpec
 from support.exported_segformer import export_segformer
 from support.exported_segformer import TINY
@@ -51,6 +55,16 @@ def test_child_that_cannot_keep_its_graph_leaves_the_model_as_it_is(path, tmp_pa
     assert prepared[:3] == (path, SPEC, graph.UNCHANGED)
     assert 'Cached path is not private' in prepared.detail
     assert 'is used as it is' in caplog.text
+
+
+def test_child_that_fails_tells_the_last_line_of_what_it_printed(path):
+    odd = collections.namedtuple('Odd', 'nothing_like_it')(1)
+    with OptimizeProcess(path, odd, ONNXRUNTIME) as child:
+        child.wait()
+        problem = child.poll()
+    # The last line of a traceback is the error.
+    assert re.match(r'the child process ended with status 1: TypeError: .*nothing_like_it',
+                    problem), problem
 
 
 def run_without_onnx(path, project_root):
