@@ -382,3 +382,41 @@ def test_pictures_are_asked_for_only_where_there_is_a_choice_of_providers(
     assert ('graph folded' in selector.status.why) == rewrite
     assert len(asked) == count - 1
     assert ('of the time of CPUExecutionProvider' in selector.status.why) == (count == 2)
+
+
+class _RefusedOpenvino:
+    """Stands for OpenVINO on a machine where it gives other masks."""
+
+    def __init__(self, *_):
+        pass
+
+    def detect(self):
+        pass
+
+    def request(self):
+        pass
+
+    def choose(self, open_onnxruntime, reference):
+        return open_onnxruntime()
+
+
+def test_openvino_that_was_asked_for_and_does_not_serve_is_an_error_once_the_graph_is_there(
+        robot, tiny_model, tiny_spec, monkeypatch, tmp_path):
+    pytest.importorskip('onnx')
+    monkeypatch.setattr(selection_module, 'OpenvinoChoice', _RefusedOpenvino)
+    monkeypatch.setattr(selection_module, 'GRAPH_TIMEOUT_S', 0.0)
+    monkeypatch.setenv('SEGFORMER_ROS_CACHE', str(tmp_path / 'graphs'))
+    path = shutil.copy(tiny_model, str(tmp_path / 'fresh.onnx'))
+    selector = BackendSelector(path, tiny_spec, SelectionSettings(backend='openvino'), list)
+    robot.selectors.append(selector)
+    selector.open()
+    # It may still serve: it runs the graph that is being made.
+    assert selector.status.preparing
+    assert selector.status.level == errors.OK
+    give_up_at = time.monotonic() + PATIENCE_S
+    while selector.status.preparing:
+        assert time.monotonic() < give_up_at, selector.status
+        selector.poll()
+        time.sleep(0.02)
+    assert selector.status.backend == 'onnxruntime'
+    assert selector.status.level == errors.ERROR
