@@ -13,6 +13,7 @@ import pytest
 
 from segformer_ros.common.child_process import CANCELLED
 from segformer_ros.inference.trt.worker import EngineProcess
+from segformer_ros.inference.trt.worker import WorkerProgress
 
 pytestmark = pytest.mark.real_process
 PATIENCE_S = 60.0
@@ -98,6 +99,7 @@ def test_bug_in_the_worker_tells_its_traceback(build_request):
 
 def test_heartbeat_comes_while_the_builder_works(build_request, monkeypatch):
     worker = EngineProcess('build', build_request('build_hang'))
+    assert worker.progress == WorkerProgress('starting', 0, 0, 0.0)
     try:
         wait(lambda: worker.poll() is None and worker.progress.phase == 'building', 'no phase')
         before = worker.progress.elapsed

@@ -213,6 +213,32 @@ def test_nearest_upsampling_in_the_head_is_refused():
         parse_segformer(model, 'pixel_values', 'logits')
 
 
+@pytest.mark.parametrize('approximate', ['', 'none', 'tanh'])
+def test_gelu_that_is_one_operation_is_known_where_it_is_the_exact_one(approximate):
+    model = export('simplified')
+    plain = parse_segformer(model, 'pixel_values', 'logits')
+    made = {node.output[0]: node for node in model.graph.node}
+    taken = {name: node for node in model.graph.node for name in node.input}
+    gates = [node for node in model.graph.node if node.op_type == 'Erf']
+    assert len(gates) == sum(TINY.depths)
+    for gate in gates:
+        # x / sqrt 2, erf, + 1, * x, / 2
+        value, last = made[gate.input[0]].input[0], gate
+        for _ in range(3):
+            last = taken[last.output[0]]
+        model.graph.node.append(onnx.helper.make_node(
+            'Gelu', [value], last.output[:], **(
+                {'approximate': approximate} if approximate else {})))
+        model.graph.node.remove(last)
+    if approximate == 'tanh':
+        with pytest.raises(UnsupportedGraphError, match='GELU'):
+            parse_segformer(model, 'pixel_values', 'logits')
+        return
+    found = parse_segformer(model, 'pixel_values', 'logits')
+    for one, other in zip(arrays_of(plain), arrays_of(found)):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize('attribute, value', [('dilations', [2, 2]), ('auto_pad', 'SAME_UPPER')])
 def test_convolution_with_holes_or_with_padding_by_the_runtime_is_refused(attribute, value):
     model = export()

@@ -93,3 +93,27 @@ def test_pictures_repeat_and_have_edges_flat_parts_and_noise():
     # White noise differs everywhere; leaves are flat inside and far apart at their edges.
     assert np.median(steps[0]) > 50
     assert all(np.median(step) < 15 and np.percentile(step, 97) > 40 for step in steps[1:])
+
+
+def test_network_that_stops_before_its_own_resize_agrees_where_it_is_enlarged_here(tmp_path):
+    pytest.importorskip('onnxruntime')
+    onnx = pytest.importorskip('onnx')
+    helper, paths = onnx.helper, []
+    # 16 x 12 pixels become 8 x 4 and, by the runtime, 16 x 12 again.
+    sizes = onnx.numpy_helper.from_array(np.array([1, 3, 12, 16], np.int64), 'sizes')
+    for shape in ([1, 3, 12, 16], [1, 3, 4, 8]):
+        infos = [helper.make_tensor_value_info(key, onnx.TensorProto.FLOAT, each)
+                 for key, each in (('pixel_values', [1, 3, 12, 16]), ('logits', shape))]
+        last = helper.make_node('Identity', ['small'], ['logits']) if shape[2] == 4 \
+            else helper.make_node('Resize', ['small', '', '', 'sizes'], ['logits'], mode='linear',
+                                  coordinate_transformation_mode='half_pixel')
+        pool = helper.make_node('AveragePool', ['pixel_values'], ['small'], kernel_shape=[3, 2],
+                                strides=[3, 2])
+        model = helper.make_model(helper.make_graph(
+            [pool, last], 'pooled', infos[:1], infos[1:], [sizes]),
+            opset_imports=[helper.make_opsetid('', 13)], ir_version=7)
+        paths.append(str(tmp_path / f'{shape[2]}.onnx'))
+        onnx.save(model, paths[-1])
+    agreement = verify.compare(paths[0], SPEC, paths[1], SPEC._replace(output_size_wh=(8, 4)))
+    assert agreement.max_logit_difference < 1e-5
+    assert agreement.mask_agreement == 1.0

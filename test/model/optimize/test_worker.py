@@ -57,6 +57,14 @@ def test_child_that_cannot_keep_its_graph_leaves_the_model_as_it_is(path, tmp_pa
     assert 'is used as it is' in caplog.text
 
 
+def test_child_that_succeeds_tells_what_it_did(path):
+    with OptimizeProcess(path, SPEC, ONNXRUNTIME) as child:
+        child.wait()
+        told = child.poll()
+    assert told.startswith('blocks 1+2+1+1'), told
+    assert told == graph.optimize(path, SPEC).detail
+
+
 def test_child_that_fails_tells_the_last_line_of_what_it_printed(path):
     odd = collections.namedtuple('Odd', 'nothing_like_it')(1)
     with OptimizeProcess(path, odd, ONNXRUNTIME) as child:
