@@ -11,6 +11,7 @@ import pytest
 from segformer_ros.common import errors
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import ModelError
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import LIVE_FRAMES
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
@@ -261,6 +262,22 @@ def test_offered_frames_are_copies_and_cost_nothing_when_idle(robot, frames):
         busy.offer_frame(frame)
     kept = busy._engines._live.frames(busy.spec, busy.spec)
     assert [float(entry['pixel_values'].max()) for entry in kept] == list(range(2, 10))
+
+
+@pytest.mark.parametrize('kind', [BackendError, ModelError])
+def test_network_of_which_no_engine_can_be_made_is_an_error_only_where_one_was_asked_for(
+        robot, monkeypatch, kind):
+    def refuse(*_):
+        raise kind('No engine of this network', got='something odd')
+
+    monkeypatch.setattr(engine_manager.candidates, 'engine_tasks', refuse)
+    selector = robot.selector()
+    assert selector.open().info.name == 'onnxruntime'
+    assert is_idle(selector)
+    assert selector.status.level == errors.WARN
+    assert 'something odd' in selector.status.why
+    with pytest.raises(kind, match='something odd'):
+        robot.selector(backend='tensorrt').open()
 
 
 @pytest.mark.once

@@ -212,6 +212,30 @@ def test_resize_with_pixels_elsewhere_stays_in_the_folded_graph(
         assert np.abs(result.confidence - 255.0 * sure).max() <= 0.6
 
 
+@pytest.mark.parametrize('classes, name, kind', [
+    (7, 'Softmax', 'probabilities'), (7, 'LogSoftmax', 'logits'),
+    (1, 'Sigmoid', 'binary_probabilities')])
+def test_softmax_of_a_network_that_is_kept_is_cut_off_alone(
+        tmp_path, monkeypatch, classes, name, kind):
+    # Repeated pixels are of no SegFormer: all but the ends stays.
+    steps = [step('Resize', mode='nearest'), step(name, **({} if name == 'Sigmoid' else {
+        'axis': 1}))]
+    path = write(tmp_path, classes, steps)
+    spec = ModelSpec('net', 'ade20k', max(classes, 2), input_size_wh=(64, 64),
+                     output_size_wh=(64, 64), output_kind=kind)
+    made = made_of(tmp_path, monkeypatch, path, spec)
+    assert made.changes == optimize.ENDS_ONLY, made.detail
+    assert made.spec.output_kind == 'logits'
+    (tmp_path / 'plain').mkdir()
+    plain = write(tmp_path / 'plain', classes, steps[:1])
+    pictures = verify.sample_pictures((64, 64))
+    for picture, found in zip(pictures, verify.run(made.path, made.spec, pictures)):
+        expected = uncut_output(plain, spec, picture)[0].transpose(1, 2, 0)
+        assert found.shape == (64, 64, max(classes, 2))
+        np.testing.assert_allclose(found[:, :, :classes], expected, atol=1e-4)
+        assert not found[:, :, classes:].any()
+
+
 def test_argmax_over_wrong_logits_is_found_by_the_comparison(tmp_path, monkeypatch):
     # The smallest logit wins: a network that was cut and folded says something else.
     path = write(tmp_path, 7, [step('Neg'), step('ArgMax', axis=1)], 'INT64', [1, 1, 16, 16])

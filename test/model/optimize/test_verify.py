@@ -4,6 +4,7 @@
 
 import os
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,3 +118,12 @@ def test_network_that_stops_before_its_own_resize_agrees_where_it_is_enlarged_he
     agreement = verify.compare(paths[0], SPEC, paths[1], SPEC._replace(output_size_wh=(8, 4)))
     assert agreement.max_logit_difference < 1e-5
     assert agreement.mask_agreement == 1.0
+
+
+def test_leaves_are_wide_and_of_all_shades():
+    for picture in verify.sample_pictures((512, 384))[1:]:
+        # What is narrower than 15 pixels is gone, and with it what dots would be.
+        wide = cv2.medianBlur(picture, 15)
+        # Shades from 0 to 255 that are all as frequent deviate by 74.
+        spread = wide.std(axis=(0, 1))
+        assert spread.min() > 40.0 and spread.max() < 74.0
