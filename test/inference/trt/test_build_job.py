@@ -16,10 +16,13 @@ from segformer_ros.inference.trt import build_job
 from segformer_ros.inference.trt import memory
 from segformer_ros.inference.trt import validation
 from segformer_ros.inference.trt.api import load_tensorrt
+from segformer_ros.inference.trt.backend import EngineLoadError
 from segformer_ros.inference.trt.backend import RuntimeSettings
+from segformer_ros.inference.trt.backend import TensorrtBackend
 from segformer_ros.inference.trt.build_job import EngineJob
 from segformer_ros.inference.trt.cache import open_cache
 from segformer_ros.inference.trt.candidates import engine_tasks
+from segformer_ros.inference.trt.candidates import EngineCandidates
 from segformer_ros.inference.trt.candidates import EngineModel
 from segformer_ros.inference.trt.key import BuilderSettings
 from segformer_ros.inference.trt.key import DEFAULT_BUILDER
@@ -225,6 +228,27 @@ def test_plan_that_is_never_taken_is_given_up_for_good(make_task, run, cache, fa
         run(task)
     assert cache.find('tiny', task.key).rejected
     assert not os.path.exists(cache.path(entry_name('tiny', task.key), '.plan'))
+
+
+def test_engine_that_the_node_cannot_load_is_built_again_once_and_then_given_up(
+        make_task, run, cache, tiny_spec, monkeypatch):
+    task = make_task('8.6.1')
+    engines = EngineCandidates([task], cache, tiny_spec)
+
+    def refuse(_):
+        raise EngineLoadError('Plan is not taken')
+
+    for is_final in (False, True):
+        record = run(task)
+        assert record.usable
+        with monkeypatch.context() as patch, pytest.raises(EngineLoadError):
+            patch.setattr(TensorrtBackend, 'open', refuse)
+            engines.load(record)
+        assert not os.path.exists(cache.path(record.name, '.plan'))
+        assert (cache.find('tiny', task.key) is not None) == is_final
+        assert (engines.next_task(None) is task) != is_final
+    record = cache.find('tiny', task.key)
+    assert record.rejected and 'built again and still not loaded' in record.verdict
 
 
 @pytest.mark.once

@@ -70,7 +70,9 @@ def test_plan_is_written_and_facts_come_back(build_request):
 
 
 def test_failure_comes_back_with_its_kind(build_request):
-    outcome = finish(EngineProcess('build', build_request('build_none')))
+    worker = EngineProcess('build', build_request('build_none'))
+    outcome = finish(worker)
+    assert worker.status not in (0, CANCELLED)
     assert outcome.result is None
     assert outcome.kind == 'backend'
     assert 'could not build the engine' in outcome.problem

@@ -313,6 +313,20 @@ def test_specification_of_another_output_size_leaves_the_model_alone(tmp_path, c
     assert 'the specification has 10' in optimized.detail
 
 
+@pytest.mark.parametrize('layout, shapes', [
+    ('nchw', ([1, 3, 64, 96], [1, 9, 16, 24])), ('nhwc', ([1, 64, 96, 3], [1, 16, 24, 9]))])
+def test_sizes_that_a_file_fixes_are_read_where_its_layout_has_them(tmp_path, layout, shapes):
+    helper, path = onnx.helper, str(tmp_path / 'fixed.onnx')
+    infos = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+             for name, shape in zip(('pixel_values', 'logits'), shapes)]
+    onnx.save(helper.make_model(helper.make_graph(
+        [helper.make_node('Identity', ['pixel_values'], ['logits'])], 'g', infos[:1], infos[1:])),
+        path)
+    spec = ModelSpec('fixed', 'none', 9, input_layout=layout, output_layout=layout)
+    found = module.native_spec(read_onnx_header(path), spec)
+    assert found == spec._replace(input_size_wh=(96, 64), output_size_wh=(24, 16))
+
+
 def test_optimized_model_is_not_optimized_again(tmp_path):
     path, spec = write(tmp_path)
     optimized = module.optimize(path, spec)

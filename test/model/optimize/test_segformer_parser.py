@@ -60,6 +60,22 @@ def test_parts_of_a_merged_layer_are_told_by_their_number():
     assert not np.array_equal(one.key.weight, one.value.weight)
 
 
+@pytest.mark.parametrize('place', ['a third part', 'one that the image tells'])
+def test_parts_of_a_merged_layer_that_are_not_all_there_are_refused(place):
+    model = export('pairs')
+    constants = {node.output[0]: node for node in model.graph.node if node.op_type == 'Constant'}
+    value = next(node for node in model.graph.node if node.op_type == 'Gather' and any(
+        each.name == 'axis' for each in node.attribute)
+        and numpy_helper.to_array(constants[node.input[1]].attribute[0].t) == 1)
+    if place == 'a third part':
+        # The first and the third: there must be a second one that is not taken.
+        constants[value.input[1]].attribute[0].t.CopyFrom(numpy_helper.from_array(np.int64(2)))
+    else:
+        value.input[1] = 'pixel_values'
+    with pytest.raises(UnsupportedGraphError, match='projection'):
+        parse_segformer(model, 'pixel_values', 'logits')
+
+
 @pytest.mark.parametrize('change', [
     lambda helper, node: node.attribute.append(helper.make_attribute('is_causal', 1)),
     lambda helper, node: node.input.append('mask'),

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from segformer_ros.common.errors import BackendError
 from segformer_ros.ros.node import supervisor as supervisor_module
 from segformer_ros.ros.node.inference_thread import Activity
 from segformer_ros.ros.node.inference_thread import InferenceThread
@@ -120,6 +121,13 @@ class Scripted:
         self.failure = self.activity = None
         self.is_open = self.is_alive = self.ends = True
         self.is_started = self.is_abandoned = False
+        self.opens_at = 0.0
+        self.watch = None
+
+    def wait_until_open(self, timeout):
+        """Wait on the clock of the test; return whether it is open."""
+        self.watch.now += timeout
+        return self.watch.now >= self.opens_at
 
     def start(self):
         """Start."""
@@ -155,6 +163,7 @@ class Watch:
 
     def _make(self, fallback, predecessor):
         self.threads.append(Scripted(fallback, predecessor))
+        self.threads[-1].watch = self
         return self.threads[-1]
 
     def check_after(self, seconds, step=0.5):
@@ -286,3 +295,38 @@ def test_frames_make_way_while_no_backend_is_open(monkeypatch):
     assert watch.supervisor.offer('front', None) is False
     watch.supervisor.thread.failure = 'no'
     assert watch.supervisor.offer('front', None) is True
+
+
+def test_start_waits_until_the_backend_is_open(monkeypatch):
+    watch = Watch(monkeypatch)
+    thread = watch.supervisor.thread
+    thread.opens_at = 1003.0
+    watch.supervisor.start(lambda: False)
+    assert 1003.0 <= watch.now < 1003.5
+    assert thread.is_started and not thread.is_abandoned and not watch.told
+    assert watch.supervisor.thread is thread
+
+
+@pytest.mark.parametrize('ends', [True, False])
+def test_start_waits_no_longer_once_the_process_shall_stop(monkeypatch, ends):
+    watch = Watch(monkeypatch)
+    thread = watch.supervisor.thread
+    thread.opens_at, thread.ends = 1030.0, ends
+    with pytest.raises(BackendError, match='not open yet.*a request to stop'):
+        watch.supervisor.start(lambda: watch.now > 1002.0)
+    assert 1002.0 < watch.now < 1002.5
+    assert thread.is_abandoned
+    # One that ends after all need not be kept in mind.
+    assert (thread in watch.abandoned) != ends
+
+
+def test_start_opens_the_fallback_where_the_backend_hangs(monkeypatch):
+    watch = Watch(monkeypatch, open_timeout=10.0)
+    first = watch.supervisor.thread
+    first.opens_at, first.activity = 1e9, Activity('opening', True)
+    watch.supervisor.start(lambda: False)
+    assert 1010.0 < watch.now < 1011.0
+    assert first in watch.abandoned and first.is_abandoned
+    thread = watch.supervisor.thread
+    assert thread.fallback and thread.is_started and thread.predecessor is None
+    assert 'was not open after 10.' in watch.told[0]
