@@ -8,7 +8,11 @@ import types
 
 import pytest
 from segformer_ros.common.errors import BackendError
+from segformer_ros.inference.selection import engine_manager
 from segformer_ros.inference.selection.engine_manager import BackgroundLoad
+from segformer_ros.inference.selection.engine_manager import EngineManager
+from segformer_ros.inference.selection.status import CheckResults
+from segformer_ros.inference.selection.status import SelectionSettings
 
 TIMEOUT = 30.0
 RECORD = types.SimpleNamespace(key={'precision': 'fp32'})
@@ -84,3 +88,22 @@ def test_loading_that_hangs_is_left_behind():
         assert opening.elapsed > 0.0
     finally:
         engine.may_load.set()
+
+
+def test_loading_that_takes_longer_than_two_minutes_is_told_and_waited_for(monkeypatch):
+    engine, results, now = Engine(), CheckResults(), [1000.0]
+    graphs = types.SimpleNamespace(original=types.SimpleNamespace(spec=None))
+    manager = EngineManager(SelectionSettings(), graphs, list, None, results)
+    monkeypatch.setattr(engine_manager.time, 'monotonic', lambda: now[0])
+    manager._background_load = BackgroundLoad(RECORD, engine.load)
+    try:
+        for after, is_told in ((119.9, False), (120.1, True), (500.0, True)):
+            now[0] = 1000.0 + after
+            assert manager.poll() is None
+            assert ('fp32' in str(results) and 'not ended within 120 s' in str(results)) == is_told
+            assert results.has_warnings == is_told
+            assert manager.progress.stage == 'loading'
+    finally:
+        engine.may_load.set()
+        manager.close()
+    assert not engine.is_open

@@ -198,6 +198,31 @@ def test_rest_of_a_network_of_one_channel_is_0_whatever_its_last_step_takes(
         assert found.shape == (16, 16, 2) and not found[:, :, 1].any()
 
 
+@pytest.mark.parametrize('computed', ['', 'weight', 'bias'])
+def test_rest_of_a_network_of_one_channel_is_0_whether_its_last_weights_are_stored_or_computed(
+        tmp_path, monkeypatch, computed):
+    path = write(tmp_path, 1, [step('Resize', mode='nearest'), step('Conv')])
+    model = onnx.load(path)
+    last = model.graph.node[-1]
+    for name, value in (('weight', [[[[2.0]]]]), ('bias', [0.25])):
+        stored = onnx.numpy_helper.from_array(np.array(value, np.float32), 'last_' + name)
+        model.graph.initializer.append(stored)
+        last.input.append(stored.name)
+        if computed == name:
+            model.graph.node.insert(0, onnx.helper.make_node('Neg', [stored.name], ['negative']))
+            last.input[-1] = 'negative'
+    onnx.save(model, path)
+    spec = ModelSpec('net', 'ade20k', 2, input_size_wh=(64, 64), output_size_wh=(64, 64),
+                     output_kind='binary_logits')
+    made = made_of(tmp_path, monkeypatch, path, spec)
+    assert made.changes == optimize.ENDS_ONLY, made.detail
+    pictures = verify.sample_pictures((64, 64))
+    for picture, found in zip(pictures, verify.run(made.path, made.spec, pictures)):
+        np.testing.assert_allclose(found[:, :, 0], uncut_output(path, spec, picture)[0, 0],
+                                   atol=1e-4)
+        assert found.shape == (64, 64, 2) and not found[:, :, 1].any()
+
+
 CORNERS = {'mode': 'linear', 'coordinate_transformation_mode': 'align_corners'}
 
 
