@@ -12,6 +12,7 @@ from segformer_ros.common import errors
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import ModelError
+from segformer_ros.common.file_cache import StorageError
 from segformer_ros.inference.base.frames import convert_frame
 from segformer_ros.inference.base.frames import LIVE_FRAMES
 from segformer_ros.inference.onnxrt.backend import OnnxruntimeBackend
@@ -278,6 +279,22 @@ def test_network_of_which_no_engine_can_be_made_is_an_error_only_where_one_was_a
     assert 'something odd' in selector.status.why
     with pytest.raises(kind, match='something odd'):
         robot.selector(backend='tensorrt').open()
+
+
+def test_no_engine_is_built_where_the_load_of_one_cannot_be_written_down(robot, monkeypatch):
+    first = robot.selector()
+    robot.drive(first, first.open(), is_idle)
+    first.close()
+
+    def refuse(self, record):
+        raise StorageError('No space left', got='the disk')
+
+    monkeypatch.setattr(engine_manager.candidates.trt_cache.EngineCache, 'begin_load', refuse)
+    again = robot.selector()
+    assert again.open().info.name == 'onnxruntime'
+    # Another build would take its minutes and end in the same way.
+    assert is_idle(again)
+    assert again.status.level == errors.WARN and 'No space left' in again.status.why
 
 
 @pytest.mark.once

@@ -285,6 +285,23 @@ def test_a_frame_that_cannot_be_published_is_told_and_counts_unless_the_image_is
     assert thread.stop(10.0)
 
 
+def test_frames_that_fail_in_a_row_are_counted_from_the_first_one_on():
+    record = Record()
+
+    class BadJob(Job):
+        def prepare(self, segmenter):
+            raise ZeroDivisionError('ours')
+
+    thread = make_thread(ListSelector(SteppedBackend()))
+    start(thread)
+    assert (thread.failures, thread.successes) == (0, 0)
+    for count in (1, 2):
+        thread.offer('a', BadJob(record, count))
+        wait_until(lambda count=count: len(record.errors) == count, 'an error')
+        assert (thread.failures, thread.successes) == (count, 0)
+    assert thread.stop(10.0)
+
+
 def test_rate_limit_can_be_lifted_while_a_frame_waits():
     record = Record()
     thread = make_thread(ListSelector(SteppedBackend()), max_rate=0.01)
