@@ -88,6 +88,9 @@ def test_loading_that_hangs_is_left_behind():
         assert opening.elapsed > 0.0
     finally:
         engine.may_load.set()
+    # Nor does the end of the process wait for it.
+    assert opening.close(TIMEOUT)
+    assert engine.loaded_in.daemon
 
 
 def test_loading_that_takes_longer_than_two_minutes_is_told_and_waited_for(monkeypatch):

@@ -60,6 +60,23 @@ def test_parts_of_a_merged_layer_are_told_by_their_number():
     assert not np.array_equal(one.key.weight, one.value.weight)
 
 
+@pytest.mark.parametrize('written', ['attribute', 'nothing'])
+def test_parts_of_a_merged_layer_are_known_however_their_sizes_are_written(written):
+    model = export('simplified')
+    plain = parse_segformer(model, 'pixel_values', 'logits')
+    splits = [node for node in model.graph.node if node.op_type == 'Split']
+    assert splits
+    constants = {node.output[0]: node for node in model.graph.node if node.op_type == 'Constant'}
+    for node in splits:
+        sizes = numpy_helper.to_array(constants[node.input.pop()].attribute[0].t).tolist()
+        assert len(set(sizes)) == 1
+        if written == 'attribute':
+            node.attribute.append(onnx.helper.make_attribute('split', sizes))
+    found = parse_segformer(model, 'pixel_values', 'logits')
+    for one, other in zip(arrays_of(plain), arrays_of(found)):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize('place', ['a third part', 'one that the image tells'])
 def test_parts_of_a_merged_layer_that_are_not_all_there_are_refused(place):
     model = export('pairs')
