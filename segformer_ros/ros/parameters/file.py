@@ -129,7 +129,7 @@ def _flatten(content: yaml.MappingNode, prefix: str, found: Dict[str, Any]) -> N
 
 def _check_key(key: yaml.Node) -> None:
     if not isinstance(key, yaml.ScalarNode):
-        raise ConfigurationError('Not a parameter file', got='a key that is no text'
+        raise ConfigurationError('Not a parameter file', got='a key that is not a text'
                                  f'{key.start_mark}', expected='"name: value" lines')
 
 

@@ -230,7 +230,7 @@ class CommandedRobot:
             self._look_at_commands()
 
     def _look_at_commands(self) -> None:
-        """Tell of commands of the other type, which DDS matches with nobody."""
+        """Warn of commands of the other type, which DDS matches with nobody."""
         topic = self._node.resolve_topic_name(COMMAND)
         types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
         if types and self._command not in types:

@@ -13,8 +13,8 @@ from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.costmap.geometry.camera_poses import CameraPoses
 from segformer_ros.costmap.geometry.camera_poses import Frames
 from segformer_ros.costmap.geometry.camera_poses import Mount
-from segformer_ros.costmap.geometry.camera_poses import RANGE_READINGS
 from segformer_ros.costmap.geometry.camera_poses import range_reading
+from segformer_ros.costmap.geometry.camera_poses import RANGE_READINGS
 from segformer_ros.costmap.geometry.camera_poses import RangeReading
 from segformer_ros.costmap.geometry.transforms import planar_pose
 

@@ -112,8 +112,8 @@ def test_named_cameras_take_what_stands_without_a_name_and_then_their_own(tmp_pa
     ('/**: {threshold: 0.1}', 'Not a parameter file: got threshold'),
     ('- 1', 'Not a parameter file'), ('', 'Not a parameter file'),
     ('a: &a {ros__parameters: {threshold: 0.1}}\nb: *a', 'alias'),
-    ('/**: {ros__parameters: {? [a, b] : 1}}', 'Not a parameter file: got a key that is no text'),
-    ('? [a, b]\n: {ros__parameters: {}}', 'Not a parameter file: got a key that is no text'),
+    ('/**: {ros__parameters: {? [a, b] : 1}}', 'got a key that is not a text'),
+    ('? [a, b]\n: {ros__parameters: {}}', 'got a key that is not a text'),
     # Python refuses to make a number of more than 4300 digits.
     ('/**: {ros__parameters: {jpeg_quality: ' + '1' * 5000 + '}}',
      'Wrong value of jpeg_quality: got inf; expected a whole number'),
