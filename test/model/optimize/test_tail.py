@@ -179,6 +179,19 @@ def test_tail_that_computes_something_else_is_kept(tmp_path, monkeypatch, steps,
     assert made.spec.has_confidence == (kind != 'labels')
 
 
+def assert_rest_is_0(tmp_path, monkeypatch, path, side):
+    """Assert that a network of one channel is cut to that channel, and a second one of 0."""
+    spec = ModelSpec('net', 'ade20k', 2, input_size_wh=(64, 64), output_size_wh=(side, side),
+                     output_kind='binary_logits')
+    made = made_of(tmp_path, monkeypatch, path, spec)
+    assert made.changes == optimize.ENDS_ONLY, made.detail
+    pictures = verify.sample_pictures((64, 64))
+    for picture, found in zip(pictures, verify.run(made.path, made.spec, pictures)):
+        np.testing.assert_allclose(found[:, :, 0], uncut_output(path, spec, picture)[0, 0],
+                                   atol=1e-4)
+        assert found.shape == (side, side, 2) and not found[:, :, 1].any()
+
+
 def test_rest_of_a_network_of_one_channel_is_0_whatever_its_last_step_takes(
         tmp_path, monkeypatch):
     path = write(tmp_path, 1, [step('Clip')], shape=[1, 1, 16, 16])
@@ -187,15 +200,7 @@ def test_rest_of_a_network_of_one_channel_is_0_whatever_its_last_step_takes(
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(limit), name))
         model.graph.node[-1].input.append(name)
     onnx.save(model, path)
-    spec = ModelSpec('net', 'ade20k', 2, input_size_wh=(64, 64), output_size_wh=(16, 16),
-                     output_kind='binary_logits')
-    made = made_of(tmp_path, monkeypatch, path, spec)
-    assert made.changes == optimize.ENDS_ONLY, made.detail
-    pictures = verify.sample_pictures((64, 64))
-    for picture, found in zip(pictures, verify.run(made.path, made.spec, pictures)):
-        np.testing.assert_allclose(found[:, :, 0], uncut_output(path, spec, picture)[0, 0],
-                                   atol=1e-4)
-        assert found.shape == (16, 16, 2) and not found[:, :, 1].any()
+    assert_rest_is_0(tmp_path, monkeypatch, path, 16)
 
 
 @pytest.mark.parametrize('computed', ['', 'weight', 'bias'])
@@ -212,15 +217,7 @@ def test_rest_of_a_network_of_one_channel_is_0_whether_its_last_weights_are_stor
             model.graph.node.insert(0, onnx.helper.make_node('Neg', [stored.name], ['negative']))
             last.input[-1] = 'negative'
     onnx.save(model, path)
-    spec = ModelSpec('net', 'ade20k', 2, input_size_wh=(64, 64), output_size_wh=(64, 64),
-                     output_kind='binary_logits')
-    made = made_of(tmp_path, monkeypatch, path, spec)
-    assert made.changes == optimize.ENDS_ONLY, made.detail
-    pictures = verify.sample_pictures((64, 64))
-    for picture, found in zip(pictures, verify.run(made.path, made.spec, pictures)):
-        np.testing.assert_allclose(found[:, :, 0], uncut_output(path, spec, picture)[0, 0],
-                                   atol=1e-4)
-        assert found.shape == (64, 64, 2) and not found[:, :, 1].any()
+    assert_rest_is_0(tmp_path, monkeypatch, path, 64)
 
 
 CORNERS = {'mode': 'linear', 'coordinate_transformation_mode': 'align_corners'}
