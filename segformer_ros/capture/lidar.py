@@ -18,6 +18,7 @@ import numpy as np
 from segformer_ros.capture.frame import MeasuredView
 from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
+from segformer_ros.costmap.geometry.registration import nearest_stamp
 from segformer_ros.costmap.pipeline import Occupancy
 from segformer_ros.costmap.point_cloud import CLOUD_SLOP_NS
 from segformer_ros.costmap.projection import measured_height
@@ -77,7 +78,8 @@ class CloudMatcher(Generic[Cloud, View]):
                 self._clouds.popitem(last=False)
             found = []
             for camera, views in self._views.items():
-                nearest = _nearest([stamp for stamp, _ in views], stamp_ns)
+                nearest = nearest_stamp((stamp for stamp, _ in views), stamp_ns,
+                                        CLOUD_SLOP_NS)
                 if nearest is None:
                     continue
                 found.append(next(view for stamp, view in views if stamp == nearest))
@@ -93,7 +95,7 @@ class CloudMatcher(Generic[Cloud, View]):
         :param camera: name
         """
         with self._lock:
-            nearest = _nearest(list(self._clouds), stamp_ns)
+            nearest = nearest_stamp(self._clouds, stamp_ns, CLOUD_SLOP_NS)
             if nearest is not None:
                 if self._used.get(camera) == nearest:
                     return None
@@ -150,11 +152,6 @@ def contradicted_share(measured: MeasuredView) -> Optional[float]:
         found.obstacle & (kinds == cost_table.GROUND) & free
         & ~_near((grid.values == cost_table.LETHAL).reshape(-1), cells, grid))
     return int(np.count_nonzero(contradicted & use)) / judged
-
-
-def _nearest(stamps_ns: List[int], wanted_ns: int) -> Optional[int]:
-    nearest = min(stamps_ns, key=lambda stamp: abs(stamp - wanted_ns), default=None)
-    return nearest if nearest is not None and abs(nearest - wanted_ns) <= CLOUD_SLOP_NS else None
 
 
 def _pixels_of(measured: MeasuredView, points: arrays.Float64

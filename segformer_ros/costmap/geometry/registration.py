@@ -1,6 +1,6 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a depth image belongs to an image: taken at its moment, and seen from its place."""
+"""Whether a measurement belongs to an image: taken at its moment, and seen from its place."""
 
 from typing import Callable, Iterable, Optional
 
@@ -16,15 +16,17 @@ SAME_PLACE = 1e-3
 """Metres, and sine of an angle: a millimetre, and half a pixel at a focal length of 500."""
 
 
-def nearest_stamp(stamps_ns: Iterable[int], wanted_ns: int) -> Optional[int]:
+def nearest_stamp(stamps_ns: Iterable[int], wanted_ns: int, slop_ns: int = DEPTH_SLOP_NS
+                  ) -> Optional[int]:
     """
-    Return the stamp of the depth image that was taken with an image, None if there is none.
+    Return the stamp of the measurement that was taken with an image, None if there is none.
 
-    :param stamps_ns: of the depth images, nanoseconds
+    :param stamps_ns: of the measurements, nanoseconds
     :param wanted_ns: of the image
+    :param slop_ns: nanoseconds between the two at most; by default those of a depth image
     """
     nearest = min(stamps_ns, key=lambda stamp: abs(stamp - wanted_ns), default=None)
-    return nearest if nearest is not None and abs(nearest - wanted_ns) <= DEPTH_SLOP_NS else None
+    return nearest if nearest is not None and abs(nearest - wanted_ns) <= slop_ns else None
 
 
 def check_registered(image_frame: str, depth_frame: str,

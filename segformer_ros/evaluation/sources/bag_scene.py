@@ -152,9 +152,8 @@ class BagScene:
 
     def cloud_at(self, stamp_ns: int) -> Optional[Any]:
         """Return the PointCloud2 message nearest to a stamp, None if there is none near it."""
-        nearest = min(self._clouds, key=lambda stamp: abs(stamp - stamp_ns), default=None)
-        return None if nearest is None or abs(nearest - stamp_ns) > CLOUD_SLOP_NS \
-            else self._clouds[nearest]
+        nearest = registration.nearest_stamp(self._clouds, stamp_ns, CLOUD_SLOP_NS)
+        return None if nearest is None else self._clouds[nearest]
 
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
         told = self._topics
