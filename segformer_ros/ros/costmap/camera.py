@@ -11,7 +11,6 @@ from segformer_ros.calibration.verdict import MountVerdict
 from segformer_ros.calibration.watch import WatchedFrame
 from segformer_ros.capture.frame import MeasuredView
 from segformer_ros.common import arrays
-from segformer_ros.common.text import plain
 from segformer_ros.common.time import NANOSECONDS
 from segformer_ros.common.time import stamp_to_nanoseconds
 from segformer_ros.costmap import camera_input
@@ -27,7 +26,6 @@ from segformer_ros.ros.costmap.mount_watcher import MountWatcher
 from segformer_ros.ros.costmap.outputs import CloudOutputs
 from segformer_ros.ros.io import endpoints
 from segformer_ros.ros.io import topics
-from segformer_ros.ros.io.logging import LONGEST_LINE
 from segformer_ros.ros.io.logging import Throttle
 from segformer_ros.ros.io.statistics import CameraStatistics
 from segformer_ros.ros.parameters.costmap import CostmapParameters
@@ -232,7 +230,7 @@ class CostmapCamera:
 
         :param kind: of the fault; the log has one line of each kind in a while
         """
-        self.statistics.record_error(plain(text.splitlines()[0], LONGEST_LINE), rejected=False)
+        self.statistics.record_error(text, rejected=False)
         name = self.parameters.name
         self._log.error(kind, f"{name + ': ' if name else ''}Not in the costmap: {text}")
 

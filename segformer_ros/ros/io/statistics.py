@@ -8,6 +8,7 @@ from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.text import plain
 from segformer_ros.common.time import percentile
+from segformer_ros.ros.io.logging import LONGEST_LINE
 
 RATE_WINDOW = 5.0
 """Seconds over which rates are taken."""
@@ -125,10 +126,14 @@ class CameraStatistics:
             self._counts['dropped'] += count
 
     def record_error(self, text: str, rejected: bool) -> None:
-        """Count a frame that gave no mask: rejected input, or else a failure of ours."""
+        """
+        Count a frame that gave no mask: rejected input, or else a failure of ours.
+
+        :param text: its first line is kept, as a log would have it
+        """
         with self._lock:
             self._counts['rejected' if rejected else 'failed'] += 1
-            self._last_error = text
+            self._last_error = plain(text.splitlines()[0], LONGEST_LINE)
             self._erring = True
 
     def record_served(self, now: float, encoding: str, size_wh: Tuple[int, int],

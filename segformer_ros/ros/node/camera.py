@@ -308,7 +308,7 @@ class Camera:
         :param kind: of the line in the log, for the throttle
         :param rejected: whether the image is to blame
         """
-        self.statistics.record_error(text.splitlines()[0], rejected)
+        self.statistics.record_error(text, rejected)
         self._log.error(kind, f'{self.name}: {text}' if self.name else text)
 
     def _subscribe(self) -> None:
