@@ -21,7 +21,6 @@ import os
 import sys
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -33,6 +32,7 @@ from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E40
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
 from segformer_ros.costmap.settings import CostmapSettings  # noqa: E402
+from segformer_ros.evaluation.metrics.height_agreement import distance_to  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.simulation.render import ground_truth  # noqa: E402
 from segformer_ros.simulation.render import renderer  # noqa: E402
@@ -194,17 +194,17 @@ def count(occupancy: costmap_pipeline.Occupancy, world: World, contacts: 'Floats
     :param contacts: (N, 2) feet seen so far, metres
     """
     values, geometry = occupancy.values, occupancy.geometry
-    feet = np.zeros(values.shape, np.uint8)
+    feet = np.zeros(values.shape, np.bool_)
     cells, inside = geometry.indices(contacts[:, 0], contacts[:, 1])
-    feet.reshape(-1)[cells[inside]] = 1
+    feet.reshape(-1)[cells[inside]] = True
     x, y = np.meshgrid(*geometry.centers())
-    filled = _blocked(world, x, y, 0.0, (LOWEST, TALLEST), costs).astype(np.uint8)
-    lethal = (values == cost_table.LETHAL).astype(np.uint8)
+    filled = _blocked(world, x, y, 0.0, (LOWEST, TALLEST), costs)
+    lethal = values == cost_table.LETHAL
     # What stands between two cell centres is known by its feet.
-    off = _apart(np.maximum(filled, feet))[lethal > 0]
-    ground = (values >= 0) & (values <= cost_table.HIGHEST_COST) & (filled == 0)
+    off = distance_to(filled | feet)[lethal]
+    ground = (values >= 0) & (values <= cost_table.HIGHEST_COST) & ~filled
     wanted = costs.costs[ground_truth.ground_classes(world, x, y)[ground]].astype(int)
-    return np.array([feet.sum(), (_apart(lethal)[feet > 0] <= 1).sum(), lethal.sum(),
+    return np.array([feet.sum(), (distance_to(lethal)[feet] <= 1).sum(), lethal.sum(),
                      (off <= 1).sum(), (off > 3).sum(), ground.sum(),
                      (np.abs(values[ground] - wanted) <= 1).sum()], np.int64)
 
@@ -215,13 +215,6 @@ def _blocked(world: World, x: 'Floats', y: 'Floats', time: float, band: Tuple[fl
     standing = ground_truth.obstacle_classes(world, x, y, time, *band) != ground_truth.NONE
     lethal = costs.kinds[ground_truth.ground_classes(world, x, y)] == cost_table.OBSTACLE
     return np.asarray(standing | lethal, np.bool_)
-
-
-def _apart(flags: 'npt.NDArray[np.uint8]') -> 'npt.NDArray[np.float32]':
-    """Return each cell's distance to the nearest flagged one, in king's moves."""
-    if not flags.any():
-        return np.full(flags.shape, np.inf, np.float32)
-    return np.asarray(cv2.distanceTransform(1 - flags, cv2.DIST_C, 3), np.float32)
 
 
 def _in_view(world: World, picture: renderer.RenderedImage,

@@ -30,6 +30,7 @@ from segformer_ros.costmap import settings as costmap_settings  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import Calibration  # noqa: E402
 from segformer_ros.costmap.geometry.camera_model import CameraModel  # noqa: E402
 from segformer_ros.costmap.geometry.transforms import CameraPose  # noqa: E402
+from segformer_ros.evaluation.metrics.height_agreement import distance_to  # noqa: E402
 from segformer_ros.model.classes import load_class_table  # noqa: E402
 from segformer_ros.simulation import shapes  # noqa: E402
 from segformer_ros.simulation.render import ground_truth  # noqa: E402
@@ -224,14 +225,6 @@ def inside_cells(geometry: Any, places: 'Doubles') -> 'npt.NDArray[np.intp]':
     """Return the cells of a grid that hold places, each once."""
     cells, inside = geometry.indices(places[:, 0], places[:, 1])
     return np.asarray(np.unique(cells[inside]), np.intp)
-
-
-def distance_to(flags: 'Flags') -> 'Floats':
-    """Return each cell's distance to the nearest flagged one, in king's moves."""
-    if not flags.any():
-        return np.full(flags.shape, np.inf, np.float32)
-    return np.asarray(cv2.distanceTransform(1 - flags.astype(np.uint8), cv2.DIST_C, 3),
-                      np.float32)
 
 
 def compare_rooms(seeds: Sequence[int], images: int, noise: float = 0.05,

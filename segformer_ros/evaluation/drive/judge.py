@@ -182,12 +182,9 @@ def true_costmap(world: World, places: Sequence[Tuple[float, float]],
     side = float((points.max(axis=0) + margin - low).max())
     costmap = nav2_rules.Costmap(side, _RESOLUTION)
     costmap.origin = (float(low[0]), float(low[1]))
-    walkers, world.walkers = world.walkers, []
-    try:
+    with world.without_walkers():
         truth = occupancy(world, costmap.origin, _RESOLUTION, costmap.costs.shape,
                           lowest=robot_surroundings.LOWEST, highest=robot_surroundings.HIGHEST)
-    finally:
-        world.walkers = walkers
     costmap.costs[truth.obstacles != NONE] = nav2_rules.LETHAL
     return costmap
 

@@ -120,7 +120,7 @@ def compare_with_heights(values: arrays.Int8, geometry: GridGeometry, view: Heig
     true, contacts = height_grid(view, geometry, settings, max_range)
     standing, ground = true == LETHAL, true == FREE
     lethal, free = values == LETHAL, (values >= 0) & (values < LETHAL)
-    to_mark, to_standing = _apart(lethal), _apart(standing)
+    to_mark, to_standing = distance_to(lethal), distance_to(standing)
     judged = lethal & ((true != UNKNOWN) | (to_standing <= 3))
     is_contact = np.isin(np.arange(values.size), contacts).reshape(values.shape)
     matrix = view.odom_from_ground
@@ -150,12 +150,12 @@ def split_contacts(values: arrays.Int8, contacts: arrays.Index, reach: int = 2
     :param values: (height, width) int8 of the costmap
     :param contacts: (M,) cells, from :func:`height_grid`
     """
-    marked = _apart(values == LETHAL).reshape(-1)[contacts] <= reach
+    marked = distance_to(values == LETHAL).reshape(-1)[contacts] <= reach
     return contacts[marked], contacts[~marked]
 
 
-def _apart(flags: arrays.Bool) -> arrays.Float32:
-    """Return each cell's distance to the nearest flagged one, in king's moves."""
+def distance_to(flags: arrays.Bool) -> arrays.Float32:
+    """Return each cell's distance to the nearest flagged one, in king's moves; inf without one."""
     if not flags.any():
         return np.full(flags.shape, np.inf, np.float32)
     return np.asarray(cv2.distanceTransform(1 - flags.astype(np.uint8), cv2.DIST_C, 3),

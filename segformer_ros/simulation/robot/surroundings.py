@@ -67,11 +67,8 @@ class Surroundings:
         count = int(round((_TILE + 2.0 * FARTHEST) / RESOLUTION))
         steps = (np.arange(count) + 0.5) * RESOLUTION - FARTHEST
         x, y = np.meshgrid(left + steps, bottom + steps)
-        walkers, self._world.walkers = self._world.walkers, []
-        try:
+        with self._world.without_walkers():
             classes = ground_truth.obstacle_classes(self._world, x, y, 0.0, *self._heights)
-        finally:
-            self._world.walkers = walkers
         free = (classes == ground_truth.NONE).astype(np.uint8)
         edge = int(round(FARTHEST / RESOLUTION))
         inner = slice(edge, count - edge)

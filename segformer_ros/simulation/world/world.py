@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A world, which a kind, a seed and the time determine."""
 
-from typing import List
+import contextlib
+from typing import Iterator, List
 
 import numpy as np
 from segformer_ros.common.errors import ConfigurationError
@@ -59,6 +60,15 @@ class World:
             self.static.append(shapes.Primitive(
                 shapes.ROOM, np.eye(3), np.array([0.0, 0.0, height / 2]),
                 np.array([half_x, half_y, height / 2]), 0))
+
+    @contextlib.contextmanager
+    def without_walkers(self) -> Iterator[None]:
+        """Leave people out of the world inside of the block."""
+        walkers, self.walkers = self.walkers, []
+        try:
+            yield
+        finally:
+            self.walkers = walkers
 
     def primitives(self, time: float) -> List[shapes.Primitive]:
         """
