@@ -15,7 +15,6 @@ if __name__ == '__main__':
 
 from segformer_ros.cli.support import command
 from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.quantization import calibrate
 from segformer_ros.evaluation.quantization import report
 from segformer_ros.evaluation.quantization.frames import read_frames
@@ -89,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.output:
-        _make_folder(options.output)
+        with command.report_folder(options.output):
+            os.makedirs(options.output, exist_ok=True)
     graph, spec = _graph(options)
     inputs = find_inputs(options.inputs, InputOptions(topics=tuple(options.topic)))
     for line in inputs.notes + [f'{each.name}: {each.message}' for each in inputs.left_out]:
@@ -148,27 +148,13 @@ def _target(wish: str) -> optimize_target.Target:
             refuse_without_int8(gpu)
 
 
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
 def _write(folder: str, content: bytes, page: str, figures: Dict[str, Any]) -> None:
     texts = (content, page.encode('utf-8'),
              (json.dumps(figures, indent=1, sort_keys=True) + '\n').encode('utf-8'))
-    try:
+    with command.report_folder(folder):
         for name, text in zip(FILES, texts):
             with open(os.path.join(folder, name), 'wb') as stream:
                 stream.write(text)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError('Report cannot be written', got=f'{folder} ({error.strerror})',
-                              expected='a folder that can be written to')
 
 
 def _tell(line: str) -> None:

@@ -15,7 +15,6 @@ if __name__ == '__main__':
     raise SystemExit(run_module())
 
 from segformer_ros.cli.support import command
-from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.hardware import report as hardware_report
 from segformer_ros.evaluation.hardware.parts import all_parts
 from segformer_ros.evaluation.hardware.parts import LIMITS
@@ -66,19 +65,17 @@ def _run(options: argparse.Namespace) -> int:
     page = hardware_report.markdown(found)
     # What ten minutes have measured is not lost where the disk has become full.
     print(page, flush=True)
-    try:
+    with command.report_folder(options.output):
         for name, text in zip(FILES, (page, json.dumps(found, indent=1) + '\n')):
             with open(os.path.join(options.output, name), 'w', encoding='utf-8') as stream:
                 stream.write(text)
-    except OSError as error:
-        raise _unwritable(options.output, error) from error
     print('Reports: ' + ', '.join(os.path.join(options.output, name) for name in FILES))
     return command.DONE
 
 
 def _make_folder(folder: str) -> None:
     """Make the folder and try it: permissions and read-only disks tell in no other way."""
-    try:
+    with command.report_folder(folder):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -87,10 +84,3 @@ def _make_folder(folder: str) -> None:
             if os.path.lexists(path):
                 with open(path, 'a', encoding='utf-8'):
                     pass
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError('Report cannot be written', got=f'{folder} ({error.strerror})',
-                              expected='a folder that can be written to')

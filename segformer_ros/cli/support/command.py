@@ -50,6 +50,20 @@ def wrong_arguments(parser: argparse.ArgumentParser) -> Iterator[None]:
         parser.error(str(error))
 
 
+@contextlib.contextmanager
+def report_folder(folder: str) -> Iterator[None]:
+    """
+    Tell a folder in which reports cannot be written.
+
+    :raises ConfigurationError: instead of any OSError of what is around
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError('Report cannot be written', got=f'{folder} ({error.strerror})',
+                                 expected='a folder that can be written to') from error
+
+
 def judge(problems: Sequence[str]) -> int:
     """Print what does not hold; return DONE or THRESHOLD_MISSED."""
     for problem in problems:
