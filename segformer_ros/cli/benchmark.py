@@ -48,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    os.makedirs(options.output, exist_ok=True)
+    command.make_report_folder(options.output)
     # Written again and again: what was measured stays if something later fails.
     for report in measure(options):
         paths = _write(report, options.output)

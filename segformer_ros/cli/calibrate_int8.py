@@ -88,8 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.output:
-        with command.report_folder(options.output):
-            os.makedirs(options.output, exist_ok=True)
+        command.make_report_folder(options.output)
     graph, spec = _graph(options)
     inputs = find_inputs(options.inputs, InputOptions(topics=tuple(options.topic)))
     for line in inputs.notes + [f'{each.name}: {each.message}' for each in inputs.left_out]:

@@ -135,7 +135,7 @@ def calibrate(options: argparse.Namespace) -> int:
         log = MotionLog(options.odom_frame, options.ground_frame)
         cameras = _live_cameras(options, log) if options.bag is None else \
             _recorded_cameras(options, log)
-        os.makedirs(options.output, exist_ok=True)
+        command.make_report_folder(options.output)
         is_complete = True
         for camera in cameras:
             is_complete &= _calibrate_camera(camera, log, options, find_ground)

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     # Before rclpy starts: a transport that carries images, and nobody else's robots.
     ros_environment.carry_images()
     ros_environment.keep_apart()
-    os.makedirs(options.output, exist_ok=True)
+    command.make_report_folder(options.output)
     # The world's labels are ADE20K's, whatever the model.
     classes = load_class_table('ade20k')
     report = DemoReport(classes)

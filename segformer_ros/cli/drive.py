@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     ros_environment.carry_images()
     ros_environment.keep_apart()
     planner.check_installed()
-    os.makedirs(options.output, exist_ok=True)
+    command.make_report_folder(options.output)
     began = time.monotonic()
     drive = _Drive(options)
     costs = drive.go()

@@ -379,7 +379,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     request = make_request(options)
     # What is missing for the report is told before hours of evaluating.
     html_page.import_jinja2()
-    os.makedirs(options.output, exist_ok=True)
+    command.make_report_folder(options.output)
     paths = [os.path.join(options.output, name) for name in REPORTS]
     line = progress.ProgressLine('evaluating', progress.FRAMES)
     with tempfile.TemporaryDirectory() as folder:

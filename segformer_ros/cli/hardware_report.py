@@ -75,8 +75,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _make_folder(folder: str) -> None:
     """Make the folder and try it: permissions and read-only disks tell in no other way."""
+    command.make_report_folder(folder)
     with command.report_folder(folder):
-        os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         for name in FILES:

@@ -174,7 +174,7 @@ def _run(options: argparse.Namespace) -> int:
     ros_environment.carry_images()
     if not options.running:
         ros_environment.keep_apart()
-    os.makedirs(options.output, exist_ok=True)
+    command.make_report_folder(options.output)
     document = report.replay_document(measure(options, recording))
     paths = [os.path.join(options.output, name) for name in ('replay.json', 'replay.md')]
     report.write_replay(document, *paths)

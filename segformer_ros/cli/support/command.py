@@ -4,6 +4,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 from typing import Any, Callable, Iterator, Sequence, Tuple
 
@@ -62,6 +63,16 @@ def report_folder(folder: str) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError('Report cannot be written', got=f'{folder} ({error.strerror})',
                                  expected='a folder that can be written to') from error
+
+
+def make_report_folder(folder: str) -> None:
+    """
+    Make a folder for reports where there is none.
+
+    :raises ConfigurationError: it cannot be made
+    """
+    with report_folder(folder):
+        os.makedirs(folder, exist_ok=True)
 
 
 def judge(problems: Sequence[str]) -> int:

@@ -1,8 +1,10 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Options that are numbers are refused at once where nothing could come of them."""
+"""What all commands share: options that are numbers, and folders for reports."""
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 from segformer_ros.cli.support.command import number_within
@@ -35,6 +37,20 @@ def test_impossible_number_is_refused_with_the_option_and_the_bounds(command, ar
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert f'argument {option}: ' in told and 'is not a ' in told and 'number ' in told
+
+
+@pytest.mark.parametrize('name', ['benchmark', 'demo', 'drive'])
+def test_folder_for_reports_that_cannot_be_made_is_told_in_a_sentence(name, tmp_path):
+    in_the_way = tmp_path / 'file'
+    in_the_way.write_bytes(b'')
+    folder = str(in_the_way / 'reports')
+    done = subprocess.run(
+        [sys.executable, '-m', f'segformer_ros.cli.{name}', '--output', folder],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120,
+        check=False)
+    assert (done.returncode, done.stderr.splitlines()) == (1, [
+        f'{name}: Report cannot be written: got {folder} (Not a directory); expected a folder '
+        'that can be written to.'])
 
 
 def test_bounds_themselves_are_taken_unless_the_lower_one_is_refused():
