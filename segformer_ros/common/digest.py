@@ -1,9 +1,11 @@
 # Copyright 2026 segformer_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""SHA-256 and git digests of files."""
+"""SHA-256 and git digests of files, and SHA-256 of values."""
 
 import hashlib
+import json
 import os
+from typing import Any
 
 BLOCK_BYTES = 1 << 20
 
@@ -11,6 +13,15 @@ BLOCK_BYTES = 1 << 20
 def sha256_of(path: str) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     return _digest(path, hashlib.sha256())
+
+
+def sha256_of_values(values: Any) -> str:
+    """
+    Return the SHA-256 of values, in hexadecimal; the order of keys is nothing to it.
+
+    :param values: what JSON can hold
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode('utf-8')).hexdigest()
 
 
 def git_blob_sha1_of(path: str) -> str:

@@ -4,17 +4,20 @@
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import tempfile
 import time
-from typing import Callable, ContextManager, Iterator, List, Optional
+from typing import Any, Callable, Collection, ContextManager, Iterator, List, Mapping, Optional
 
 from segformer_ros.common import private_files
 from segformer_ros.common.digest import sha256_of
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 
+STALE_SECONDS = 24 * 3600.0
+"""A file that belongs to no entry is left alone for so long: somebody may still be writing it."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -162,6 +165,14 @@ class FileCache:
                 stream.write(content)
             self.put(temporary, file_name, doing)
 
+    def write_sidecar(self, name: str, values: Mapping[str, Any]) -> None:
+        """
+        Write the sidecar of an entry, as :meth:`write` does.
+
+        :param values: what JSON can hold
+        """
+        self.write(name + '.json', json.dumps(values, indent=1, sort_keys=True).encode('utf-8'))
+
     def delete_file(self, file_name: str) -> None:
         """Delete a file, if it is there."""
         with self.storage_errors(f'deleting {file_name}'):
@@ -179,6 +190,22 @@ class FileCache:
                     self.delete_file(file_name)
             except ModelError as error:
                 _LOGGER.debug('%s stays: %s', file_name, error)
+
+    def entries(self) -> List[str]:
+        """Return the names of all entries, by their sidecars: the newest first."""
+        return sorted((os.path.splitext(name)[0] for name in self.names()
+                       if name.endswith('.json')),
+                      key=lambda name: self.modified(name + '.json'), reverse=True)
+
+    def keep_entries(self, kept: Collection[str]) -> None:
+        """
+        Delete all other entries, and what has belonged to none for :data:`STALE_SECONDS`.
+
+        :param kept: names of entries, also of such as are not there yet
+        """
+        old = set(self.entries()).difference(kept)
+        self.delete_files(lambda file_name: os.path.splitext(file_name)[0] in old or (
+            os.path.splitext(file_name)[0] not in kept and self.age(file_name) > STALE_SECONDS))
 
     def discard(self, path: str) -> None:
         """Delete a temporary file, if it is there; what cannot be deleted now is pruned later."""

@@ -7,7 +7,6 @@ It runs in a process of its own, as a node has no use for its memory afterwards.
 is kept in the private cache, so that later starts run nothing.
 """
 
-import hashlib
 import importlib.util
 import json
 import logging
@@ -20,6 +19,7 @@ from segformer_ros.common import child_process
 from segformer_ros.common import errors
 from segformer_ros.common import install
 from segformer_ros.common import private_files
+from segformer_ros.common.digest import sha256_of_values
 from segformer_ros.common.file_cache import FileCache
 from segformer_ros.common.file_cache import StorageError
 from segformer_ros.common.machine import machine_identity
@@ -139,10 +139,8 @@ def look(onnx_path: str, draft: model_spec.ModelSpec) -> probe.Finding:
 
 def _key(onnx_path: str, spec: model_spec.ModelSpec, is_stated: bool) -> str:
     fields = {name: value for name, value in spec._asdict().items() if name not in _NAMES}
-    return hashlib.sha256(json.dumps(
-        [REVISION, onnx_header.model_digest(onnx_path), fields, is_stated,
-         machine_identity()],
-        sort_keys=True).encode('utf-8')).hexdigest()
+    return sha256_of_values([REVISION, onnx_header.model_digest(onnx_path), fields, is_stated,
+                             machine_identity()])
 
 
 def _is_same(onnx_path: str, spec: model_spec.ModelSpec, is_stated: bool, key: str) -> bool:
@@ -188,7 +186,7 @@ def _read(key: str) -> Optional[Dict[str, Any]]:
         content: Any = json.loads(cache.read_sidecar(key[:_SHORT_KEY]).decode('utf-8'))
         if not isinstance(content, dict) or content.get('key') != key:
             raise ValueError(f'{cache.path(key[:_SHORT_KEY])} belongs to another network')
-        if content.pop('sha256', None) != _digest(content):
+        if content.pop('sha256', None) != sha256_of_values(content):
             raise ValueError(f'{cache.path(key[:_SHORT_KEY])} was changed')
         return _checked(content)
     except (FileNotFoundError, NotADirectoryError):
@@ -215,18 +213,12 @@ def _checked(content: Dict[str, Any]) -> Dict[str, Any]:
     return content
 
 
-def _digest(content: Dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode('utf-8')).hexdigest()
-
-
 def _keep(key: str, verdict: Dict[str, Any]) -> None:
     try:
         cache = _Folder(private_files.private_folder(private_files.cache_root(), FOLDER))
         content = dict(verdict, key=key)
-        cache.write(key[:_SHORT_KEY] + '.json', json.dumps(
-            dict(content, sha256=_digest(content)), indent=2, sort_keys=True).encode('utf-8'))
-        newest = sorted(cache.names(), key=cache.modified, reverse=True)[:KEPT]
-        cache.delete_files(lambda file_name: file_name not in newest)
+        cache.write_sidecar(key[:_SHORT_KEY], dict(content, sha256=sha256_of_values(content)))
+        cache.keep_entries(cache.entries()[:KEPT])
     except (StorageError, errors.ModelError) as error:
         _LOGGER.warning('What was found in a network is not kept: %s', error)
 

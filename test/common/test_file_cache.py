@@ -4,7 +4,9 @@
 
 import errno
 import hashlib
+import json
 import os
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -77,3 +79,22 @@ def test_lock_files_that_are_held_are_not_deleted(cache):
         assert cache.names() == ['x.lock']
     cache.delete_files(lambda name: True)
     assert cache.names() == []
+
+
+def test_entries_that_are_not_kept_go_and_what_somebody_is_writing_stays(tmp_path):
+    cache = FileCache(str(tmp_path))
+    now = time.time()
+    for age, name in enumerate(['newest', 'middle', 'oldest']):
+        cache.write(name + '.blob', b'content')
+        cache.write_sidecar(name, {'b': 1, 'a': 2})
+        os.utime(cache.path(name, '.json'), (now - age, now - age))
+    assert cache.entries() == ['newest', 'middle', 'oldest']
+    for name, age in (('.tmp-begun', 86390.0), ('.tmp-left', 86410.0)):
+        (tmp_path / name).write_bytes(b'')
+        os.utime(str(tmp_path / name), (now - age, now - age))
+    # An entry of which only the payload is there yet.
+    (tmp_path / 'coming.blob').write_bytes(b'')
+    os.utime(str(tmp_path / 'coming.blob'), (0.0, 0.0))
+    cache.keep_entries({'middle', 'coming'})
+    assert sorted(cache.names()) == ['.tmp-begun', 'coming.blob', 'middle.blob', 'middle.json']
+    assert json.loads(cache.read_sidecar('middle').decode('utf-8')) == {'a': 2, 'b': 1}

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 from segformer_ros.common import private_files
 from segformer_ros.common.errors import ModelError
@@ -25,8 +25,6 @@ _FORMAT = 1
 _MARK = '.loading'
 _KEPT = 16
 _SHORT_KEY = 16
-# Of what a killed process left behind: no compiler takes that long.
-_STALE_S = 24 * 3600.0
 
 
 class Record(NamedTuple):
@@ -132,18 +130,11 @@ class KernelCache(FileCache):
             pass
 
     def _write(self, name: str, record: Record) -> None:
-        values: Dict[str, Any] = dict(record._asdict(), format=_FORMAT)
-        self.write(name + '.json', json.dumps(values, indent=1, sort_keys=True).encode('utf-8'))
+        self.write_sidecar(name, dict(record._asdict(), format=_FORMAT))
 
     def _prune(self, in_use: str) -> None:
         """Delete what has not been used for longest, and what earlier versions left."""
-        stems = sorted((file_name[:-len('.json')] for file_name in self.names()
-                        if file_name.endswith('.json')),
-                       key=lambda stem: self.modified(stem + '.json'), reverse=True)
-        kept = set(stems[:_KEPT]) | {in_use}
-        old = {stem for stem in stems if stem not in kept}
-        self.delete_files(lambda file_name: os.path.splitext(file_name)[0] in old or (
-            os.path.splitext(file_name)[0] not in kept and self.age(file_name) > _STALE_S))
+        self.keep_entries(set(self.entries()[:_KEPT]) | {in_use})
 
 
 def open_cache() -> KernelCache:

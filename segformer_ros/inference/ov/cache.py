@@ -17,6 +17,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from segformer_ros.common import private_files
+from segformer_ros.common.digest import sha256_of_values
 from segformer_ros.common.errors import SegformerRosError
 from segformer_ros.common.file_cache import FileCache
 from segformer_ros.common.file_cache import StorageError
@@ -80,7 +81,7 @@ class StoredModel:
             blob = content.getvalue()
             self._folder.delete_file(self._name + '.json')
             self._folder.write(self._name + '.blob', blob)
-            _write_metadata(self._folder, self._name, {
+            self._folder.write_sidecar(self._name, {
                 'key': self._key, 'sha256': hashlib.sha256(blob).hexdigest()})
             _prune(self._folder)
         except (StorageError, RuntimeError) as error:
@@ -107,12 +108,12 @@ class CompiledModels:
         :param model_path: an ONNX file
         :param depends_on: what else it depends on, as JSON can hold it
         """
-        key = _digest([model_digest(model_path), machine_identity(), depends_on])
+        key = sha256_of_values([model_digest(model_path), machine_identity(), depends_on])
         return StoredModel(self._folder, _name(model_path, 'model', key), key)
 
     def validation(self, model_path: str, depends_on: List[Any]) -> 'StoredValidation':
         """Return where the outcome of a validation is kept; parameters as of ``find``."""
-        key = _digest([model_digest(model_path), machine_identity(), depends_on])
+        key = sha256_of_values([model_digest(model_path), machine_identity(), depends_on])
         return StoredValidation(self._folder, _name(model_path, 'validation', key), key)
 
 
@@ -165,13 +166,9 @@ class StoredValidation:
     def _write(self, metadata: Dict[str, Any]) -> None:
         self._metadata = dict(metadata, key=self._key)
         try:
-            _write_metadata(self._folder, self._name, self._metadata)
+            self._folder.write_sidecar(self._name, self._metadata)
         except StorageError as error:
             _LOGGER.warning('Outcome of a validation is not kept: %s', error)
-
-
-def _digest(values: List[Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode('utf-8')).hexdigest()
 
 
 def _name(model_path: str, what: str, key: str) -> str:
@@ -184,10 +181,6 @@ def _read_metadata(folder: _Folder, name: str, key: str) -> Dict[str, Any]:
     if not isinstance(metadata, dict) or metadata.get('key') != key:
         raise ValueError(f'{name} in {folder.folder} belongs to another model')
     return metadata
-
-
-def _write_metadata(folder: _Folder, name: str, metadata: Dict[str, Any]) -> None:
-    folder.write(name + '.json', json.dumps(metadata, indent=1, sort_keys=True).encode('utf-8'))
 
 
 def _prune(folder: _Folder) -> None:

@@ -10,7 +10,6 @@ that it was made from, its own digest, how it compared with that graph, and figu
 import hashlib
 import json
 import logging
-import os
 import re
 import shlex
 from typing import Any, Dict, NamedTuple, Optional
@@ -101,15 +100,9 @@ class CalibrationCache(FileCache):
         # A sidecar of an older network must not lie beside the new one for a moment.
         self.delete_file(entry + '.json')
         self.write(entry + '.onnx', content)
-        self.write(entry + '.json', json.dumps(values, indent=1, sort_keys=True).encode('utf-8'))
-        self._prune()
+        self.write_sidecar(entry, values)
+        self.keep_entries(self.entries()[:KEPT])
         return Calibration(self.path(entry, '.onnx'), sha256, check, report)
-
-    def _prune(self) -> None:
-        stems = sorted((name[:-len('.json')] for name in self.names() if name.endswith('.json')),
-                       key=lambda stem: self.modified(stem + '.json'))
-        old = stems[:-KEPT]
-        self.delete_files(lambda name: os.path.splitext(name)[0] in old)
 
 
 def open_calibrations() -> CalibrationCache:

@@ -23,8 +23,6 @@ KEPT_GRAPHS = 16
 _FORMER_FOLDER = 'deployed'
 # Characters of a key in file names; the sidecar holds the whole key.
 _SHORT_KEY = 12
-# Of an unfinished file of a killed process.
-_STALE_S = 24 * 3600.0
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -110,21 +108,15 @@ class OptimizedModelCache:
                 with cache.storage_errors(f'copying {self._name}'):
                     shutil.copyfile(graph, temporary)
                 cache.put(temporary, self._name + '.onnx')
-        cache.write(self._name + '.json',
-                    json.dumps(metadata, indent=2, sort_keys=True).encode('utf-8'))
+        cache.write_sidecar(self._name, metadata)
         self._prune(cache)
         return self._read_from(cache)
 
     def _prune(self, cache: '_Folder') -> None:
         """Delete what this entry replaces, what was not used for longest, and leftovers."""
-        stems = [name[:-len('.json')] for name in cache.names() if name.endswith('.json')]
-        others = sorted((stem for stem in stems if stem != self._name),
-                        key=lambda stem: cache.modified(stem + '.json'), reverse=True)
-        current: List[str] = [stem for stem in others if _origin(cache, stem) != self._origin]
-        kept = set(current[:KEPT_GRAPHS - 1]) | {self._name}
-        old = set(stems) - kept
-        cache.delete_files(lambda file_name: os.path.splitext(file_name)[0] in old or (
-            os.path.splitext(file_name)[0] not in kept and cache.age(file_name) > _STALE_S))
+        current: List[str] = [stem for stem in cache.entries() if stem != self._name
+                              and _origin(cache, stem) != self._origin]
+        cache.keep_entries(set(current[:KEPT_GRAPHS - 1]) | {self._name})
 
 
 def _origin(cache: _Folder, stem: str) -> Any:

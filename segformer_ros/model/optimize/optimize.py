@@ -9,13 +9,13 @@ always works too, and is what is used where ``onnx`` is not installed.
 
 import hashlib
 import importlib
-import json
 import logging
 import os
 import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from segformer_ros.common import arrays
+from segformer_ros.common.digest import sha256_of_values
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ModelError
 from segformer_ros.common.machine import machine_identity
@@ -132,9 +132,9 @@ def open_cache(onnx_path: str, spec: ModelSpec, target: Target) -> OptimizedMode
     # processor it computes otherwise: a graph that was copied is compared there first.
     machine = machine_identity()
     # What classes are called, by a table that may lie anywhere, is nothing to a graph.
-    key = hashlib.sha256(json.dumps(
-        [REVISION, onnx_header.model_digest(onnx_path), spec._replace(classes=''), target,
-         _runtime_version(), machine], sort_keys=True).encode('utf-8')).hexdigest()
+    key = sha256_of_values([
+        REVISION, onnx_header.model_digest(onnx_path), spec._replace(classes=''), target,
+        _runtime_version(), machine])
     return OptimizedModelCache(onnx_path, target.name,
                                hashlib.sha256(machine.encode('utf-8')).hexdigest(),
                                spec.input_size_wh, key)
