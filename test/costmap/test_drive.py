@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 
 from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -22,6 +20,7 @@ from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -92,8 +91,7 @@ def drive(seed):
     """Return what was found over all of a drive: counts by name."""
     scene = corridor(seed)
     costs = load_cost_table('indoor', ADE20K)
-    camera = CameraModel(Calibration(640, 480, 'plumb_bob', (0.0,) * 5, (
-        PINHOLE.f, 0, PINHOLE.cx, 0, PINHOLE.f, PINHOLE.cy, 0, 0, 1)))
+    camera = camera_model(PINHOLE, 'plumb_bob', (0.0,) * 5)
     stage = CostmapPipeline(CostmapSettings(), costs)
     truth = Truth()
     found = dict.fromkeys(['true', 'true marked', 'marked', 'marked near', 'marked far off',

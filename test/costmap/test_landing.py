@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import BODY_FROM_OPTICAL
 from segformer_ros.costmap.geometry.transforms import pose_above_ground
 from segformer_ros.costmap.geometry.transforms import turn
@@ -28,6 +26,7 @@ from segformer_ros.costmap.settings import LandingSettings
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.model.classes import load_class_table
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -39,8 +38,7 @@ LANDING = LandingSettings(min_radius=0.6, clearance=0.2)
 SETTINGS = CostmapSettings(projection=ProjectionSettings(mode=NADIR, max_range=60.0),
                            landing=LANDING)
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 GEOMETRY = GridGeometry(-2.0, -1.0, 0.1, 60, 40)
 OPEN = LandingSettings(min_radius=0.3, clearance=0.0, max_cost=20)
 

@@ -7,8 +7,6 @@ import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.filter_masks import keepout_mask
 from segformer_ros.costmap.filter_masks import speed_mask
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -30,6 +28,7 @@ from segformer_ros.evaluation.drive.nav2_rules import Nav2Error
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.model.classes import load_grouping
 from support import nav2_node_rules
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -40,8 +39,7 @@ import yaml
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('outdoor', ADE20K)
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35, x=0.2)
 FIELDS = [tuple(field) for field in POINT_FIELDS]
 # A path with grass to its left and a box ahead on the right, in odom.

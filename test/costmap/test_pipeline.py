@@ -9,8 +9,6 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -22,6 +20,7 @@ from segformer_ros.costmap.settings import GridSettings
 from segformer_ros.costmap.settings import NADIR
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -32,8 +31,7 @@ CLASSES = ClassTable('test', ['floor', 'rug', 'wall', 'person', 'sky'], np.zeros
                      [False, False, False, True, False])
 COSTS = CostTable('test', CLASSES, [0, 20, 100, 100, -1])
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SETTINGS = CostmapSettings()
 FLOOR_ONLY = np.full((240, 320), FLOOR, np.uint8)

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -26,6 +24,7 @@ from segformer_ros.costmap.stopping import Delays
 from segformer_ros.evaluation.drive import nav2_rules
 from segformer_ros.model.classes import load_class_table
 from support import nav2_node_rules
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -102,8 +101,7 @@ def gap_left(monitor, mount, boxes, speed, delays=Delays(), appears_at=0.0):
     :param appears_at: metres driven until the boxes are there
     :return: metres between bumper and the nearest box when it stands; None for a contact
     """
-    camera = CameraModel(Calibration(320, 240, 'none', (), (
-        PINHOLE.f, 0, PINHOLE.cx, 0, PINHOLE.f, PINHOLE.cy, 0, 0, 1)))
+    camera = camera_model(PINHOLE)
     stage = CostmapPipeline(CostmapSettings(), COSTS)
     place, now, moving, next_image = 0.0, 10.0, speed, 10.0
     clouds, newest, stop_from = [], None, None

@@ -7,8 +7,6 @@ import re
 import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import load_cost_table
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -16,6 +14,7 @@ from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import load_class_table
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
 from support.plane_scene import Pinhole
@@ -24,8 +23,7 @@ from support.plane_scene import Scene
 CLASSES = load_class_table('ade20k')
 EARTH, WATER, WALL, SKY = (CLASSES.names.index(name) for name in ('earth', 'water', 'wall', 'sky'))
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 # Squares of water 0.6 m wide in a lattice of 1 m: 36 %.
 PUDDLES = tuple(Patch(x, y, x + 0.6, y + 0.6, WATER) for x in range(-12, 13)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
 from segformer_ros.costmap.pipeline import CameraView
 from segformer_ros.costmap.pipeline import CostmapPipeline
 from segformer_ros.model.classes import ClassTable
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -23,8 +22,7 @@ CLASSES = ClassTable('test', ['floor', 'wall', 'person', 'car', 'sky'], np.zeros
                      [False, False, True, True, False])
 COSTS = CostTable('test', CLASSES, [0, 100, 100, 100, -1])
 PINHOLE = Pinhole(320, 240, 208.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (208.0, 0, 159.5, 0, 208.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 PERIOD = 0.25
 LETHAL = 100
@@ -103,12 +101,18 @@ def test_who_stops_blocks_nothing_ahead_from_the_next_image_on():
         assert bool(same_grid(stage, plain, stamp)) == (number < 2 or number > 5)
 
 
-def test_without_a_new_image_a_way_ends_with_its_time():
-    stage, plain = stage_with(1.0), stage_with(0.0)
+def walked_past(*stages):
+    """Show somebody who walks past in six images; return the stamp of the last one."""
     for number in range(6):
         stamp = 10.0 + PERIOD * number
-        for each in (stage, plain):
+        for each in stages:
             look(each, [person(2.4, -1.0 + 0.25 * number)], stamp)
+    return stamp
+
+
+def test_without_a_new_image_a_way_ends_with_its_time():
+    stage, plain = stage_with(1.0), stage_with(0.0)
+    stamp = walked_past(stage, plain)
     assert not same_grid(stage, plain, stamp + 0.9)
     assert same_grid(stage, plain, stamp + 1.1)
     # A clock that stands still makes nothing younger.
@@ -119,10 +123,7 @@ def test_without_a_new_image_a_way_ends_with_its_time():
 def test_a_way_does_not_outlive_the_mark_of_who_walks_it():
     fusion = costmap_settings.FusionSettings(dynamic_decay_time=0.6)
     stage, plain = stage_with(3.0, fusion=fusion), stage_with(0.0, fusion=fusion)
-    for number in range(6):
-        stamp = 10.0 + PERIOD * number
-        for each in (stage, plain):
-            look(each, [person(2.4, -1.0 + 0.25 * number)], stamp)
+    stamp = walked_past(stage, plain)
     assert not same_grid(stage, plain, stamp + 0.55)
     assert same_grid(stage, plain, stamp + 0.65)
 

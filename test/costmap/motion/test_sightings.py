@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.geometry.transforms import planar_pose
@@ -21,6 +19,7 @@ from segformer_ros.costmap.projection.labelled_view import LabelledView
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
 from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import ClassTable
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -30,8 +29,7 @@ CLASSES = ClassTable('test', ['floor', 'wall', 'person', 'dog', 'sky'], np.zeros
                      [False, False, True, True, False])
 COSTS = CostTable('test', CLASSES, [0, 100, 100, 30, -1])
 PINHOLE = Pinhole(320, 240, 208.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (208.0, 0, 159.5, 0, 208.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SETTINGS = CostmapSettings()
 

@@ -12,8 +12,6 @@ from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import NOTHING
 from segformer_ros.costmap.cost_table import OBSTACLE
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.projection.contact_scan import scan
 from segformer_ros.costmap.projection.labelled_view import prepared_labels
@@ -22,6 +20,7 @@ from segformer_ros.costmap.projection.scan_table import build_scan_table
 from segformer_ros.costmap.projection.scan_table import direction_of
 from segformer_ros.costmap.projection.scan_table import view_rays
 from segformer_ros.costmap.settings import ProjectionSettings
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -31,15 +30,7 @@ KINDS = np.full(256, NOTHING, np.uint8)
 KINDS[FLOOR], KINDS[WALL] = GROUND, OBSTACLE
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 SETTINGS = ProjectionSettings()
-
-
-def camera_of(pinhole, distortion=('none', ())):
-    return CameraModel(Calibration(
-        pinhole.width, pinhole.height, distortion[0], distortion[1],
-        (pinhole.f, 0, pinhole.cx, 0, pinhole.f, pinhole.cy, 0, 0, 1)))
-
-
-CAMERA = camera_of(PINHOLE)
+CAMERA = camera_model(PINHOLE)
 
 
 def table_of(mount, limits=SETTINGS, ego_mask=None, camera=CAMERA):
@@ -246,7 +237,7 @@ def test_a_camera_that_sees_no_ground_in_range_is_named(pitch, words):
 @pytest.mark.parametrize('distortion', [
     ('plumb_bob', (-0.3, 0.1, 0.001, -0.001, 0.0)), ('equidistant', (0.0, 0.0, 0.0, 0.0))])
 def test_distorted_pictures_give_the_same_contacts(distortion):
-    camera = camera_of(PINHOLE, distortion)
+    camera = camera_model(PINHOLE, *distortion)
     mount = mount_pose(0.8, 0.35, 0.05)
     box = Box(2.2, 0.2, 0.4, 0.8, WALL, 0.3)
     rays = np.array(camera.rays(), np.float64)
@@ -265,7 +256,7 @@ def test_a_camera_that_looks_straight_down_scans_all_around():
     boxes = tuple(Box(1.0 * np.cos(a), 1.0 * np.sin(a), 0.2, 0.2, WALL, a, height=0.05)
                   for a in np.arange(4) * np.pi / 2 + 0.3)
     pinhole = Pinhole(320, 320, 200.0, 159.5, 159.5)
-    camera = camera_of(pinhole)
+    camera = camera_model(pinhole)
     view = Scene(FLOOR, (), boxes, LAMP).render(pinhole, mount)
     table = table_of(mount, camera=camera)
     points = points_of(scan_of(view.labels, table), table)
@@ -279,6 +270,6 @@ def test_more_pixels_and_a_finer_grid_of_bins_come_together():
     for scale in (1, 2):
         pinhole = Pinhole(320 * scale, 240 * scale, 250.0 * scale, 160 * scale - 0.5,
                           120 * scale - 0.5)
-        sizes.append(table_of(mount_pose(0.8, 0.35), camera=camera_of(pinhole)).pixels.size)
+        sizes.append(table_of(mount_pose(0.8, 0.35), camera=camera_model(pinhole)).pixels.size)
     # Linear growth: four times the pixels, at most about four times the samples.
     assert 3.0 < sizes[1] / sizes[0] < 4.6

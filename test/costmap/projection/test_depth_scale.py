@@ -8,8 +8,6 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.pipeline import CameraView
@@ -22,6 +20,7 @@ from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import INVERSE
 from segformer_ros.costmap.settings import SCALED
 from segformer_ros.model.classes import ClassTable
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -30,8 +29,7 @@ FLOOR, TABLE, SKY = range(3)
 COSTS = CostTable('test', ClassTable('test', ['floor', 'table', 'sky'], np.zeros((3, 3)),
                                      [False] * 3), [0, 100, -1])
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 # A table top 0.6 m up and a crate, before a wall.
 ROOM = Scene(FLOOR, (), (Box(2.2, 0.3, 0.6, 0.6, TABLE, height=0.05, bottom=0.6),

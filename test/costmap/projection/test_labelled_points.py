@@ -9,8 +9,6 @@ import pytest
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.cost_table import CostTable
-from segformer_ros.costmap.geometry.camera_model import Calibration
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.geometry.transforms import CameraPose
 from segformer_ros.costmap.geometry.transforms import mount_pose
 from segformer_ros.costmap.pipeline import CameraView
@@ -21,6 +19,7 @@ from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import INVERSE
 from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED
+from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
@@ -29,8 +28,7 @@ FLOOR, WALL, SKY, POOL = range(4)
 COSTS = CostTable('test', ClassTable('test', ['floor', 'wall', 'sky', 'pool'], np.zeros((4, 3)),
                                      [False] * 4), [7, 100, -1, 100], ['pool'])
 PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
-CAMERA = CameraModel(Calibration(320, 240, 'none', (),
-                                 (250.0, 0, 159.5, 0, 250.0, 119.5, 0, 0, 1)))
+CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SCENE = Scene(FLOOR, (), (Box(2.0, 0.0, 0.5, 0.5, WALL, height=0.4),), SKY)
 IMAGE = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
