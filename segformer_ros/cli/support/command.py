@@ -54,7 +54,7 @@ def wrong_arguments(parser: argparse.ArgumentParser) -> Iterator[None]:
 @contextlib.contextmanager
 def report_folder(folder: str) -> Iterator[None]:
     """
-    Tell a folder in which reports cannot be written.
+    Turn what the system refuses into an error that names the folder of reports.
 
     :raises ConfigurationError: instead of any OSError of what is around
     """
