@@ -114,7 +114,10 @@ def track(first: arrays.UInt8, second: arrays.UInt8, first_ground: arrays.Bool,
     if to_second is None:
         found, good = follow(first, second, corners, expected)
     else:
-        seen = cv2.remap(second, to_second[..., 0], to_second[..., 1], cv2.INTER_CUBIC)
+        # Black beyond the second image would reach far into the pyramid's small images, and most
+        # corners were lost.
+        seen = cv2.remap(second, to_second[..., 0], to_second[..., 1], cv2.INTER_CUBIC,
+                         borderMode=cv2.BORDER_REPLICATE)
         found, good = follow(first, np.asarray(seen, np.uint8), corners, corners)
         found = predict(found) if len(found) else found
     good &= _inside(found, width, height)
