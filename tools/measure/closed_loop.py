@@ -13,8 +13,8 @@ Prints the table that drive_table.py makes of the file.
 
 usage: closed_loop.py [--model segformer_sim] [--labels true,network]
                       [--worlds indoor:0-4,outdoor:0-4,crossing:0-4] [--goals 3]
-                      [--faults none,stall] [--json drive_output/closed_loop.json]
-                      [--pictures FOLDER]
+                      [--faults none,stall] [--cameras 3] [--depth inverse]
+                      [--json drive_output/closed_loop.json] [--pictures FOLDER]
 """
 
 import argparse
@@ -127,6 +127,8 @@ def main() -> None:
     parser.add_argument('--spacing', type=float, default=4.0, help='metres between them')
     parser.add_argument('--cameras', type=int, default=1, choices=sorted(drive_loop.CAMERAS),
                         help='3: two more that look to the sides')
+    parser.add_argument('--depth', default='none', choices=drive_loop.DEPTHS,
+                        help='that comes with each image')
     parser.add_argument('--json', metavar='FILE', help='figures of all worlds, and where to go on')
     parser.add_argument('--pictures', metavar='FOLDER', help='one for each event, as PNG')
     options = parser.parse_args()
@@ -143,6 +145,7 @@ def main() -> None:
             for seed in seeds:
                 what = {'world': kind, 'seed': seed, 'fault': fault, 'asked': options.goals,
                         'spacing': options.spacing, 'cameras': options.cameras,
+                        'depth': options.depth,
                         'labels': labels if network is None or labels == 'true'
                         else network.spec.name}
                 if not results.has(what):
@@ -165,10 +168,10 @@ def drive(what: Dict[str, Any], labels: Optional[drive_loop.LabelsOf], results: 
     kind = what['world']
     profile = 'outdoor' if kind == drive_loop.CROSSING else kind
     costs = cost_table.load_cost_table(profile, load_class_table('ade20k'))
-    name = '{world}_{seed}_{labels}_{fault}_{cameras}'.format(**what)
+    name = '{world}_{seed}_{labels}_{fault}_{cameras}_{depth}'.format(**what)
     began = time.process_time()
     loop = drive_loop.run_world(kind, what['seed'], costs, labels, what['fault'],
-                                what['asked'], what['spacing'], what['cameras'],
+                                what['asked'], what['spacing'], what['cameras'], what['depth'],
                                 None if folder is None else Painter(folder, name))
     figures = loop.as_json()
     results.add(dict(what, date=datetime.date.today().isoformat(),

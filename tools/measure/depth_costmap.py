@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [os.path.dirname(TOOLS)]
+sys.path[:0] = [os.path.dirname(TOOLS), os.path.join(TOOLS, 'measure')]
 
 from segformer_ros.costmap import cost_table  # noqa: E402, I100
 from segformer_ros.costmap import pipeline as costmap_pipeline  # noqa: E402
@@ -38,6 +38,7 @@ from segformer_ros.simulation.render import renderer  # noqa: E402
 from segformer_ros.simulation.world.scene import Assembly  # noqa: E402
 from segformer_ros.simulation.world.trajectory import Trajectory  # noqa: E402
 from segformer_ros.simulation.world.world import World  # noqa: E402
+import simulated_runs  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -172,26 +173,6 @@ def true_places(world: World, picture: renderer.RenderedImage
     return contacts, floor, standing
 
 
-def like_a_network(depth: 'Floats', kind: str, noise: float,
-                   random: np.random.RandomState) -> 'Floats':
-    """
-    Return depth as a network gives it: smooth relative errors, any scale, any shift.
-
-    :param kind: ``scaled`` or ``inverse``
-    :param noise: standard deviation of the relative error, smooth over a quarter of the picture
-    """
-    coarse = random.standard_normal((4, 5)).astype(np.float32)
-    field = cv2.resize(coarse, (depth.shape[1], depth.shape[0]), interpolation=cv2.INTER_CUBIC)
-    field *= np.float32(noise / max(float(field.std()), 1e-6))
-    with np.errstate(divide='ignore', invalid='ignore'):
-        values = (np.float32(1.0) / depth if kind == costmap_settings.INVERSE else depth)
-        values = values * (np.float32(1.0) + field)
-    scale = np.float32(np.exp(random.uniform(-3.0, 6.0)))
-    middle = float(np.nanmedian(values[np.isfinite(values)]))
-    shift = np.float32(random.uniform(-0.5, 0.5) * middle)
-    return np.asarray(scale * (values + shift), np.float32)
-
-
 def grid_of(sight: Sight, costs: cost_table.CostTable, kind: str, labels: 'Bytes',
             depth: 'Optional[Floats]') -> Tuple[costmap_pipeline.Occupancy, bool]:
     """Return the grid of one image alone, as without odometry, and whether depth was refused."""
@@ -247,7 +228,8 @@ def compare_rooms(seeds: Sequence[int], images: int, noise: float = 0.05,
                 if rule == 'metric':
                     depth = picture.depth
                 elif rule != 'flat':
-                    kind, depth = rule, like_a_network(picture.depth, rule, noise, random)
+                    kind, depth = rule, simulated_runs.like_a_network(picture.depth, rule, noise,
+                                                                      random)
                 totals[rule] = totals[rule].plus(
                     count(sight, *grid_of(sight, costs, kind, labels, depth)))
     return totals

@@ -13,6 +13,7 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 import drive_table
 import numpy as np
+from segformer_ros.common import arrays
 from segformer_ros.costmap import cost_table
 from segformer_ros.costmap import pipeline as costmap_pipeline
 from segformer_ros.costmap import settings as costmap_settings
@@ -48,6 +49,10 @@ CLOSE = 0.1
 # Seconds of images that are kept to look for causes.
 REMEMBERED = 20.0
 CROSSING = 'crossing'
+# Depth that comes with each image: none, as a depth camera gives it, or as a network does.
+DEPTHS = ('none', costmap_settings.METRIC, costmap_settings.SCALED, costmap_settings.INVERSE)
+# Of a network's depth: standard deviation of its smooth relative error.
+DEPTH_NOISE = 0.05
 # Degrees by which cameras look to the left.
 CAMERAS: Dict[int, Dict[str, float]] = {
     1: {'front': 0.0}, 3: {'front': 0.0, 'left': 60.0, 'right': -60.0}}
@@ -89,11 +94,12 @@ class Loop:
     :param labels_of: picture to mask and confidence (H, W), None takes the true labels
     :param fault: a name of :data:`segformer_ros.evaluation.drive.faults.FAULTS`
     :param cameras: 1, or 3 with one that looks 60 degrees to each side
+    :param depth: one of :data:`DEPTHS`
     """
 
     def __init__(self, kind: str, seed: int, costs: cost_table.CostTable,
-                 labels_of: Optional[LabelsOf], fault: str = 'none', cameras: int = 1
-                 ) -> None:
+                 labels_of: Optional[LabelsOf], fault: str = 'none', cameras: int = 1,
+                 depth: str = 'none') -> None:
         self.world = World('outdoor' if kind == CROSSING else kind, seed)
         self.world.personal_space = 0.0
         self.fault = drive_faults.FAULTS[fault]
@@ -106,6 +112,8 @@ class Loop:
         self.crossed = 0
         """Goals on whose way somebody crossed."""
         self._labels_of = labels_of
+        self._depth = depth
+        self._depth_errors = np.random.RandomState([seed, 11])
         self.costs = costs
         self._trajectory = Trajectory(self.world)
         start = self._trajectory.place_at(0.0)
@@ -147,6 +155,8 @@ class Loop:
         defaults = costmap_settings.CostmapSettings()
         return costmap_pipeline.CostmapPipeline(defaults._replace(
             grid=defaults.grid._replace(size=GRID_SIZE, block=BLOCK),
+            depth=defaults.depth if self._depth == 'none' else defaults.depth._replace(
+                kind=self._depth),
             projection=defaults.projection._replace(robot_radius=self.radius)), self.costs)
 
     def drive_to(self, goal: Tuple[float, float], best: Optional[float]) -> None:
@@ -242,16 +252,24 @@ class Loop:
         for name, mount in self._mounts.items():
             pose = self.robot.pose().dot(mount).dot(self._tilt)
             if self._labels_of is None:
-                truth = mask = self._renderer.labels(self.world, pose, now)
-                confidence = image = None
+                truth, depth = self._renderer.labels_and_depth(self.world, pose, now)
+                mask, confidence, image = truth, None, None
             else:
                 picture = self._renderer.render(self.world, pose, now)
-                truth, image = picture.labels, picture.image
+                truth, depth, image = picture.labels, picture.depth, picture.image
                 mask, confidence = self._labels_of(picture)
             self._views.append(causes.View(now, pose, truth, mask, image))
             views.append((name, costmap_pipeline.CameraView(
-                mask, confidence, self._camera, CameraPose(believed, mount), FIRST_STAMP + now)))
+                mask, confidence, self._camera, CameraPose(believed, mount), FIRST_STAMP + now,
+                self._given_depth(depth))))
         self._pending.append((now + AGE, views))
+
+    def _given_depth(self, depth: arrays.Float32) -> Optional[arrays.Float32]:
+        if self._depth == 'none':
+            return None
+        if self._depth == costmap_settings.METRIC:
+            return depth
+        return simulated_runs.like_a_network(depth, self._depth, DEPTH_NOISE, self._depth_errors)
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
@@ -369,10 +387,10 @@ def nearest_thing(world: World, x: float, y: float, now: float) -> Thing:
 
 
 def run_world(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional[LabelsOf],
-              fault: str, goals: int, spacing: float, cameras: int = 1,
+              fault: str, goals: int, spacing: float, cameras: int = 1, depth: str = 'none',
               on_event: Optional[Callable[[Loop, Event], None]] = None) -> Loop:
     """Drive to the goals of one world and return the loop with its judge."""
-    loop = Loop(kind, seed, costs, labels_of, fault, cameras)
+    loop = Loop(kind, seed, costs, labels_of, fault, cameras, depth)
     loop.on_event = on_event
     places = drive_judge.goals_along(loop.world.route, loop.world.route_length,
                                      loop.world.closed, goals, spacing)

@@ -20,20 +20,21 @@ import marked  # noqa: E402, I100
 
 MARKS = marked.Marks('<!-- drives: made by tools/measure/drive_table.py -->',
                      '<!-- end of drives -->')
-COLUMNS = ('worlds', 'labels', 'cameras', 'fault', 'goals reached', 'contacts',
+COLUMNS = ('worlds', 'labels', 'cameras', 'depth', 'fault', 'goals reached', 'contacts',
            'stops without cause', 'least clearance', 'nearer than 0.1 m', 'way / best, median',
            'worst', 'above 1.5')
 FAULT_COLUMNS = ('fault', 'labels', 'faults', 'stood at its end', 'stood after, worst',
                  'went on', 'went on after, worst')
-EVENT_COLUMNS = ('worlds', 'labels', 'cameras', 'fault', 'what', 'thing', 'cause', 'times')
+EVENT_COLUMNS = ('worlds', 'labels', 'cameras', 'depth', 'fault', 'what', 'thing', 'cause',
+                 'times')
 WHAT = {'contact': 'contact', 'close': 'nearer than 0.1 m', 'stop': 'stop without cause',
         'failed': 'goal not reached', 'way': 'way above 1.5'}
 FAR_WAY = 1.5
 CLOSE = 0.1
 
 Rows = List[Dict[str, Any]]
-# World, labels, number of cameras, fault.
-Name = Tuple[str, str, int, str]
+# World, labels, number of cameras, depth, fault.
+Name = Tuple[str, str, int, str, str]
 
 
 def main(page: str, path: str) -> None:
@@ -75,9 +76,9 @@ def drive_row(name: Name, rows: Rows) -> Sequence[Any]:
     """Return one row for the drives in worlds of one kind, with the same labels and fault."""
     goals = [goal for row in rows for goal in row['goals']]
     ratios = sorted(ratio for ratio in map(path_ratio, goals) if ratio is not None)
-    kind, labels, cameras, fault = name
-    return (f'{kind} {_spans([row["seed"] for row in rows])}', labels, cameras, fault,
-            f'{sum(goal["reached"] for goal in goals)} of {len(goals)}',
+    kind, labels, cameras, depth, fault = name
+    return (f'{kind} {_spans([row["seed"] for row in rows])}', labels, cameras, depth,
+            fault, f'{sum(goal["reached"] for goal in goals)} of {len(goals)}',
             sum(goal['contacts'] for goal in goals), sum(goal['stops'] for goal in goals),
             f'{min(goal["clearance"] for goal in goals):.2f} m',
             sum(goal['clearance'] < CLOSE for goal in goals),
@@ -98,7 +99,7 @@ def event_rows(rows: Rows) -> List[Sequence[Any]]:
     """Return one row for each kind of thing that went wrong and its cause, with its number."""
     counts: Any = collections.Counter()
     for row in rows:
-        where = (row['world'], row['labels'], row['cameras'], row['fault'])
+        where = _name_of(row)
         for event in row['events']:
             thing = event['name'] or '-'
             if event['bottom'] > 0.02:
@@ -107,11 +108,14 @@ def event_rows(rows: Rows) -> List[Sequence[Any]]:
     return [key + (times,) for key, times in counts.items()]
 
 
+def _name_of(row: Dict[str, Any]) -> Name:
+    return row['world'], row['labels'], row['cameras'], row['depth'], row['fault']
+
+
 def _groups(rows: Rows) -> List[Tuple[Name, Rows]]:
     found: Dict[Name, Rows] = {}
     for row in rows:
-        name = (row['world'], row['labels'], row['cameras'], row['fault'])
-        found.setdefault(name, []).append(row)
+        found.setdefault(_name_of(row), []).append(row)
     return list(found.items())
 
 

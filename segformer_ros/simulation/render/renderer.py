@@ -92,13 +92,36 @@ class Renderer:
         :param time: seconds
         :return: ADE20K class ids (H, W)
         """
+        return self.labels_and_depth(world, camera_to_world, time)[0]
+
+    def labels_and_depth(self, world: World, camera_to_world: arrays.Array, time: float = 0.0
+                         ) -> Tuple[arrays.UInt8, arrays.Float32]:
+        """
+        Return labels and depth of the image that :meth:`render` gives, in a fraction of its time.
+
+        :param camera_to_world: world_from_optical (4, 4), metres
+        :param time: seconds
+        :return: ADE20K class ids (H, W), and metres along the optical axis (H, W), NaN where
+            nothing is seen
+        """
         pose = np.array(camera_to_world, float)
         primitives, directions, distance, owner = self._cast(world, pose, time)
         labels = self._tiles.to_image(label(world, primitives, pose[:3, 3], directions, distance,
                                             owner))
+        depth = self._depth(distance)
         if self._blind is not None:
             labels[self._blind] = UNLABELED
-        return labels
+        return labels, depth
+
+    def _depth(self, distance: arrays.Float32) -> arrays.Float32:
+        """Return what is seen how far along the optical axis, (H, W) metres."""
+        ahead = self._tiles.directions[2]
+        with np.errstate(invalid='ignore'):
+            depth = np.where(ahead > 1e-6, distance * ahead, np.float32(np.nan))
+        image = self._tiles.to_image(depth.astype(np.float32))
+        if self._blind is not None:
+            image[self._blind] = np.nan
+        return image
 
     def _cast(self, world: World, pose: arrays.Float64, time: float) -> Tuple[Any, Any, Any, Any]:
         """Return shapes, directions of the rays in the world, and what they meet how far away."""
@@ -125,16 +148,12 @@ class Renderer:
         primitives, directions, distance, owner = self._cast(world, pose, time)
         shaded = shade(world, primitives, pose[:3, 3], directions, distance, owner,
                        tiles.pixel_angle)
-        ahead = tiles.directions[2]
-        with np.errstate(invalid='ignore'):
-            depth = np.where(ahead > 1e-6, distance * ahead, np.float32(np.nan))
         light = tiles.to_image(shaded.color)
         labels = tiles.to_image(shaded.labels)
-        depth = tiles.to_image(depth.astype(np.float32))
+        depth = self._depth(distance)
         if self._blind is not None:
             light[self._blind] = 0
             labels[self._blind] = UNLABELED
-            depth[self._blind] = np.nan
         noise = np.random.RandomState([world.seed, KINDS.index(world.kind),
                                        int(time * 1e6 + 0.5) & 0xffffffff])
         image = render_sensor.expose(light, self._sensor, noise, motion)

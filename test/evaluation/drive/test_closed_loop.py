@@ -26,11 +26,11 @@ from segformer_ros.simulation.world.world import World
 ADE20K = load_class_table('ade20k')
 
 
-def loop_in(kind, seed, fault='none', cameras=1):
+def loop_in(kind, seed, fault='none', cameras=1, depth='none'):
     pytest.importorskip('skimage')
     profile = 'outdoor' if kind == drive_loop.CROSSING else kind
     return drive_loop.Loop(kind, seed, load_cost_table(profile, ADE20K), None, fault,
-                           cameras)
+                           cameras, depth)
 
 
 def ahead_of(loop, metres):
@@ -211,6 +211,25 @@ def test_who_is_on_the_way_to_a_collision_is_let_pass_where_the_walk_is_foretold
     assert (figures.clearance > 0.1) is not touched
 
 
+@pytest.mark.parametrize('depth, is_clear', [
+    ('none', False), ('inverse', True), pytest.param('metric', True, marks=pytest.mark.slow),
+    pytest.param('scaled', True, marks=pytest.mark.slow)])
+def test_a_table_top_on_the_way_is_seen_with_depth_alone(depth, is_clear):
+    loop = loop_in('outdoor', 0, depth=depth)
+    where, heading = ahead_of(loop, 2.5)
+    wood = next(number for number, found in enumerate(loop.world.materials)
+                if ADE20K.names[found.class_id] in ('building', 'wall', 'house'))
+    # A board across the way, which hangs lower than the robot is high and has no foot.
+    loop.world.static.append(shapes.Primitive(
+        shapes.BOX, shapes.rotation_z(heading), np.array([*where, 0.6]),
+        np.array([0.25, 0.7, 0.03]), wood))
+    goal, _ = ahead_of(loop, 5.0)
+    loop.drive_to(goal, None)
+    figures, = loop.judge.goals
+    assert (figures.contacts == 0 and figures.clearance > 0.1) == is_clear
+    assert figures.reached or not is_clear
+
+
 class Doorway:
     """Somebody who stands in a doorway and walks on after some time."""
 
@@ -258,8 +277,9 @@ def figures_of(seed, **more):
     goal = {'reached': True, 'contacts': 0, 'stops': 0, 'clearance': 0.3, 'best': 4.0,
             'length': 4.2, 'remaining': 0.2}
     row = {'world': 'indoor', 'seed': seed, 'labels': 'true', 'fault': 'none', 'asked': 1,
-           'spacing': 4.0, 'cameras': 1, 'date': '2026-11-30', 'processor_seconds': 5.0,
-           'goals': [goal], 'events': [], 'faults': [], 'overdue': 0, 'crossed': 0}
+           'spacing': 4.0, 'cameras': 1, 'depth': 'none', 'date': '2026-11-30',
+           'processor_seconds': 5.0, 'goals': [goal], 'events': [], 'faults': [], 'overdue': 0,
+           'crossed': 0}
     return dict(row, **more)
 
 
@@ -296,11 +316,12 @@ def test_the_table_adds_worlds_up_and_names_causes(tmp_path):
     drive_table.main(str(page), str(tmp_path / 'drives.json'))
     text = page.read_text()
     assert text.startswith('before\n') and text.endswith('after\n') and 'old' not in text
-    assert ('| indoor 0-2, 7 | true | 1 | none | 3 of 4 | 1 | 2 | 0.00 m | 2 | 1.10 | 1.75 | 1 |'
-            in text)
+    assert ('| indoor 0-2, 7 | true | 1 | none | none | 3 of 4 | 1 | 2 | 0.00 m | 2 | 1.10 | 1.75 '
+            '| 1 |' in text)
     assert '| tf_gap | true | 2 | 1 | 0.80 s | 2 | 0.40 s |' in text
-    assert '| indoor | true | 1 | none | contact | table, from 0.7 m up | overhang | 1 |' in text
-    assert '| indoor | true | 1 | none | goal not reached | - | no path | 1 |' in text
+    assert ('| indoor | true | 1 | none | none | contact | table, from 0.7 m up | overhang | 1 |'
+            in text)
+    assert '| indoor | true | 1 | none | none | goal not reached | - | no path | 1 |' in text
     assert '5 drives, 29 m, 25 s of processor time, 2026-11-30.' in text
     # A second time nothing changes.
     drive_table.main(str(page), str(tmp_path / 'drives.json'))

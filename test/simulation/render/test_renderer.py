@@ -192,7 +192,7 @@ def test_unknown_worlds_are_refused(arguments, text):
 
 @pytest.mark.parametrize('lens', sorted(LENSES))
 @pytest.mark.parametrize('kind, seed', [('indoor', 3), ('outdoor', 5), ('aerial', 1)])
-def test_labels_alone_are_those_of_the_image(kind, seed, lens):
+def test_labels_and_depth_alone_are_those_of_the_image(kind, seed, lens):
     world, camera = World(kind, seed), Renderer(LENSES[lens])
     world.personal_space = 0.0
     way = Trajectory(world)
@@ -201,4 +201,7 @@ def test_labels_alone_are_those_of_the_image(kind, seed, lens):
         labels = camera.labels(world, way.camera_pose(time), time)
         assert labels.dtype == np.uint8
         np.testing.assert_array_equal(labels, picture.labels)
+        again, depth = camera.labels_and_depth(world, way.camera_pose(time), time)
+        np.testing.assert_array_equal(again, picture.labels)
+        np.testing.assert_array_equal(depth, picture.depth)
     assert len(np.unique(labels)) > 2
