@@ -10,8 +10,10 @@ from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.simulation.textures.noise import hsv
 from segformer_ros.simulation.textures.patterns import Material
 
-# Variants of each material in a set. The sets share families, never a draw.
-VARIANTS = 48
+# Of each material. The sets share families, never a draw.
+_HELD_OUT = 48
+VARIANTS = {'train': 21 * _HELD_OUT, 'held_out': _HELD_OUT}
+"""Of each material in a set. A network that trains on many looks knows others better."""
 _FIRST = {'train': 0, 'held_out': 100000}
 
 # ADE20K indices (zhou et al., "Scene Parsing through ADE20K Dataset", 2017).
@@ -128,21 +130,23 @@ class TextureBank:
 
     :param split: ``'train'`` or ``'held_out'``: no colour, scale or pattern phase of one set
         occurs in the other
+    :param seed: of the draws from the larger set
     :raises ConfigurationError: for another split
     """
 
-    def __init__(self, split: str) -> None:
+    def __init__(self, split: str, seed: int = 0) -> None:
         if split not in _FIRST:
             raise ConfigurationError('no such set of textures', repr(split),
                                      ' or '.join(sorted(_FIRST)))
         self.split = split
+        self._random = np.random.RandomState(seed)
 
     def variant(self, name: str, index: int) -> Material:
         """
         Return one variant of a material.
 
         :param name: a key of ``RECIPES``
-        :param index: 0 to ``VARIANTS`` - 1
+        :param index: 0 to ``VARIANTS[split]`` - 1
         :return: the material; the same arguments always give the same material
         """
         class_id, families, colors = RECIPES[name]
@@ -161,5 +165,8 @@ class TextureBank:
         :param random: the world's random numbers; one is used up
         :param class_id: labels the surface as another class
         """
-        material = self.variant(name, int(random.randint(VARIANTS)))
+        # One number of the world's for every set: what stands where does not hang on its looks.
+        index = int(random.randint(_HELD_OUT))
+        index += _HELD_OUT * int(self._random.randint(VARIANTS[self.split] // _HELD_OUT))
+        material = self.variant(name, index)
         return material if class_id is None else material._replace(class_id=class_id)

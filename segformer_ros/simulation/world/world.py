@@ -39,7 +39,8 @@ class World:
             raise ConfigurationError('no such kind of world', repr(kind), ', '.join(KINDS))
         if not 0 <= seed < 2 ** 32:
             raise ConfigurationError('the seed of a world is out of range', seed, '0 to 2**32 - 1')
-        scene = Scene(TextureBank(textures), np.random.RandomState([seed, KINDS.index(kind)]))
+        random = np.random.RandomState([seed, KINDS.index(kind)])
+        scene = Scene(TextureBank(textures, seed), random)
         _BUILDERS[kind](scene)
         self.kind = kind
         self.seed = seed
