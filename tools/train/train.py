@@ -26,6 +26,8 @@ from evaluate import mean_iou
 from evaluate import measure
 from network import SegFormer
 from network import Widths
+from networks import awake_classes
+from networks import open_former
 import numpy as np
 import torch
 from torch import distributed
@@ -48,6 +50,31 @@ def prefetched(batches: Iterator[Any], depth: int = 2) -> Iterator[Any]:
         yield box.get()
 
 
+def started(model: str, classes: List[int]) -> SegFormer:
+    """
+    Return the network that a run begins with: new, or with the weights of an ONNX file.
+
+    :param model: name or path of a model of this topology; empty for a new network
+    :param classes: ids that the outputs stand for
+    :raises SystemExit: the file never learnt one of the classes
+    """
+    if not model:
+        return SegFormer(len(classes), Widths())
+    former = open_former(model)
+    unknown = sorted(set(classes) - set(awake_classes(former.network)))
+    if unknown or not isinstance(former.network, SegFormer):
+        raise SystemExit(f'cannot go on from {model}: it has to be a SegFormer as an ONNX file '
+                         f'that knows the classes of the data, and of these it never learnt '
+                         f'{unknown}; train without --start')
+    network = former.network
+    rows = network.classify
+    network.classify = torch.nn.Conv2d(rows.in_channels, len(classes), 1)
+    with torch.no_grad():
+        network.classify.weight.copy_(rows.weight[classes])
+        network.classify.bias.copy_(rows.bias[classes])
+    return network
+
+
 class Training:
     """
     The state of a run, on disk and in memory; one process of several with equal weights.
@@ -64,7 +91,7 @@ class Training:
                           (options.keep_width, options.keep_height))
         shares = class_shares(self.train.labels)
         self.classes: List[int] = [int(c) for c in np.nonzero(shares)[0]]
-        self.network = SegFormer(len(self.classes), Widths())
+        self.network = started(options.start, self.classes)
         self.network.to(memory_format=torch.channels_last)
         self.average: Dict[str, torch.Tensor] = {
             name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -196,6 +223,9 @@ def worker(rank: int, options: argparse.Namespace) -> None:
             random = np.random.RandomState([options.seed, run.step, rank])
             batches = prefetched(augmented(run.train, size_wh, each, random))
         run.network.train()
+        if options.start:
+            # Its statistics lie in the weights; those of a batch are others.
+            run.network.fuse_norm.eval()
         start = time.time()
         images, labels = next(batches)
         loss = run.one_step(images, labels, start)
@@ -221,6 +251,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--data', required=True)
     parser.add_argument('--out', required=True)
+    parser.add_argument('--start', default='', metavar='MODEL',
+                        help='name or ONNX file of the network to train further')
     parser.add_argument('--steps', type=int, default=9000)
     parser.add_argument('--minutes', type=float, default=0.0,
                         help='train this long instead of a number of steps')

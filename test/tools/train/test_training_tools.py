@@ -83,6 +83,43 @@ def test_export_fits_the_contract_and_keeps_unseen_classes_silent(trained, proje
     assert logits[0, [c for c in range(150) if c not in (3, 140)]].max() < -40
 
 
+SPECIFICATION = """
+name: own
+classes: ade20k
+num_classes: 150
+input_size_wh: [64, 64]
+output_size_wh: [16, 16]
+"""
+
+
+def test_training_starts_with_the_weights_of_a_file(trained, own_pictures, project_root,
+                                                    tmp_path):
+    path = tmp_path / 'own.onnx'
+    tool(project_root, 'export_onnx.py', '--checkpoint',
+         os.path.join(trained[0], 'checkpoint.pt'), '--out', str(path))
+    path.with_suffix('.yaml').write_text(SPECIFICATION)
+    common = ['--data', own_pictures, '--batch', '4', '--width', '64', '--height', '64',
+              '--keep-width', '80', '--keep-height', '60', '--processes', '1',
+              '--check-images', '3', '--steps', '1', '--lr', '1e-5', '--out']
+    scores = [float(tool(project_root, 'train.py', *common, str(tmp_path / name), *more).split(
+        'final mIoU ')[1].split()[0])
+        for name, more in (('new', ()), ('further', ('--start', str(path))))]
+    # One step teaches nothing: what the second knows, it knew.
+    assert scores[0] < 0.6 and scores[1] > 0.8
+
+
+def test_training_refuses_to_start_with_a_network_of_other_classes(trained, own_pictures,
+                                                                   project_root, tmp_path):
+    path = os.path.join(project_root, 'tools', 'train', 'train.py')
+    done = subprocess.run([sys.executable, path, '--data', own_pictures, '--out',
+                           str(tmp_path / 'out'), '--processes', '1', '--start',
+                           'segformer_sim'], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode != 0
+    # The shipped network knows floor, 3, and not 140.
+    assert 'cannot go on from segformer_sim' in done.stdout and '[140]' in done.stdout
+
+
 def test_export_gives_the_network_another_input_size(trained, project_root, tmp_path):
     path = str(tmp_path / 'model.onnx')
     tool(project_root, 'export_onnx.py', '--checkpoint',
