@@ -15,6 +15,11 @@ onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 pytest.importorskip('tqdm')
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir,
+                             os.pardir, 'tools', 'train'))
+
+import dataset  # noqa: E402, I100
+
 
 def tool(project_root, name, *arguments):
     """Run a tool as a user does; its output is the failure's message."""
@@ -127,6 +132,39 @@ def test_export_gives_the_network_another_input_size(trained, project_root, tmp_
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     logits = session.run(['logits'], {'pixel_values': np.zeros((1, 3, 64, 96), np.float32)})[0]
     assert logits.shape == (1, 150, 16, 24)
+
+
+@pytest.mark.parametrize('width', [640, 500, 384, 300, 192])
+def test_shrunk_labels_stay_where_they_were(width):
+    off = []
+    for edge in range(100, 540, 7):
+        label = np.zeros((48, 640), np.uint8)
+        label[:, edge:] = 1
+        found = dataset.shrunk_labels(label, (width, 36))
+        # Edges between pixels, in pixels of the large picture.
+        off.append((found[0] == 0).sum() * 640.0 / width - edge)
+    assert np.abs(off).max() <= 0.5 * 640.0 / width + 1e-9
+    assert abs(np.mean(off)) < 0.1 * 640.0 / width
+
+
+def test_labels_that_are_learnt_lie_under_their_picture(monkeypatch):
+    # Noise of the colours would blur the edge.
+    monkeypatch.setattr(dataset, '_recolour', lambda image, random: np.ascontiguousarray(
+        image.transpose(2, 0, 1).astype(np.float32)))
+    label = np.zeros((1, 96, 128), np.uint8)
+    label[:, 37:, :] = 1
+    label[:, :, 61:] = 1
+    pairs = dataset.Pairs(np.repeat(255 * label[..., None], 3, axis=3), label)
+    batches = dataset.augmented(pairs, (64, 64), 8, np.random.RandomState(1))
+    off = []
+    for _ in range(60):
+        images, labels = next(batches)
+        bright = images[:, 0] / 255.0
+        # Both as shares of the picture: areas compare to a small part of a pixel.
+        off += (bright.mean(axis=(1, 2)) - (labels == 1).mean(axis=(1, 2))).tolist()
+    assert len(off) == 480 and np.abs(off).max() < 0.05
+    # Of pixels of 64: half a one would be 0.008 for each edge.
+    assert abs(np.mean(off)) < 0.001
 
 
 def test_image_without_a_label_is_named(project_root, tmp_path):
