@@ -4,14 +4,15 @@
 """
 Measure how right the costmap is on drives through simulated worlds, by their ground truth.
 
-Prints a Markdown table: with the true labels, and with those of a network. The world stands
+Prints a Markdown table: with the true labels, with those that a network could give at best (the
+true ones through a grid of a quarter of its input's size), and with its own. The world stands
 still: its people are left out, since a place that was right when it was seen is wrong when they
 have moved on.
 
 A network's labels count with its confidence, as in the node. Its pictures take the time: --keep
 leaves the labels in a folder, and the next run takes them from there.
 
-usage: costmap_drive.py [--model segformer_sim] [--labels true,network]
+usage: costmap_drive.py [--model segformer_sim] [--labels true,coarse,network]
                         [--worlds indoor:0,outdoor:0] [--length 20] [--let-down 0]
                         [--power 3] [--keep FOLDER]
 """
@@ -21,6 +22,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -166,6 +168,24 @@ def drive(way: Way, frames: Iterator[Frame], settings: CostmapSettings) -> Drive
     return DriveFigures(*[int(value) for value in total])
 
 
+def coarse_labels(picture: renderer.RenderedImage, size_wh: Tuple[int, int]) -> Seen:
+    """
+    Return the true labels as a network would give them that errs nowhere, and its confidence.
+
+    Each answer is the share of every class in its part of the picture; they are enlarged
+    bilinearly, and the largest wins.
+
+    :param size_wh: answers across and down
+    """
+    labels = picture.labels
+    ids = np.unique(labels)
+    shares = np.stack([cv2.resize(
+        cv2.resize((labels == each).astype(np.float32), size_wh, interpolation=cv2.INTER_AREA),
+        labels.shape[::-1], interpolation=cv2.INTER_LINEAR) for each in ids])
+    return (np.asarray(ids[shares.argmax(axis=0)], np.uint8),
+            np.asarray(np.rint(255.0 * shares.max(axis=0)), np.uint8))
+
+
 def seen_contacts(world: World, picture: renderer.RenderedImage,
                   costs: cost_table.CostTable) -> 'Floats':
     """
@@ -250,6 +270,9 @@ def measure(kind: str, seed: int, labels: str, options: argparse.Namespace,
         return found.mask, found.confidence
     if labels == 'true':
         frames = way.frames(None)
+    elif labels == 'coarse':
+        width, height = network.spec.input_size_wh
+        frames = way.frames(lambda picture: coarse_labels(picture, (width // 4, height // 4)))
     elif options.keep:
         frames = kept_frames(way, labels_of, os.path.join(options.keep, f'{kind}{seed}.npz'))
     else:
@@ -258,7 +281,7 @@ def measure(kind: str, seed: int, labels: str, options: argparse.Namespace,
     figures = drive(way, frames, settings._replace(
         projection=settings.projection._replace(confidence_power=options.power)))
     shares = {name: f'{100.0 * share:.2f} %' for name, share in figures.shares().items()}
-    return (f'{kind} {seed}', labels if labels == 'true' else network.spec.name,
+    return (f'{kind} {seed}', network.spec.name if labels == 'network' else labels,
             figures.contacts, shares['marked'], figures.lethal, shares['right'],
             shares['far_off'], figures.ground, shares['graded'])
 
@@ -269,7 +292,7 @@ def main() -> None:
     from segformer_ros.evaluation.run.network import NetworkChoice
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('--model', default='segformer_sim', help='name or path')
-    parser.add_argument('--labels', default='true,network', help='true, network or both')
+    parser.add_argument('--labels', default='true,network', help='true, coarse, network')
     parser.add_argument('--worlds', default='indoor:0,outdoor:0', help='kind:seed,...')
     parser.add_argument('--length', type=float, default=20.0, help='metres')
     parser.add_argument('--let-down', type=float, default=0.0, metavar='METRES',

@@ -19,6 +19,7 @@ from segformer_ros.simulation.render.ground_truth import ground_classes
 from segformer_ros.simulation.render.ground_truth import NONE
 from segformer_ros.simulation.render.ground_truth import obstacle_classes
 from segformer_ros.simulation.render.renderer import pinhole_rays
+from segformer_ros.simulation.render.renderer import RenderedImage
 from segformer_ros.simulation.render.renderer import Renderer
 from segformer_ros.simulation.world.people import walker_pose
 from segformer_ros.simulation.world.trajectory import Trajectory
@@ -52,6 +53,19 @@ def test_seen_feet_stand_in_the_picture_right_above_ground_in_each_column(room):
     # Within a few rows the picture changes from ground (1) to an obstacle (2).
     windows = np.stack([kinds[v[inside] + row, u[inside]] for row in range(-12, 12)], axis=1)
     assert np.mean((windows == 2).any(axis=1) & (windows == 1).any(axis=1)) > 0.95
+
+
+@pytest.mark.parametrize('edge', [80, 83, 85, 87, 161])
+def test_coarse_labels_keep_an_edge_and_are_unsure_of_it_alone(edge):
+    labels = np.full((240, 320), ADE20K.id_of('floor'), np.uint8)
+    labels[:, edge:] = ADE20K.id_of('wall')
+    mask, confidence = costmap_drive.coarse_labels(
+        RenderedImage(None, labels, None, None, 0.0, None), (40, 30))
+    # Answers are 8 pixels apart.
+    assert set(np.unique(mask)) == set(np.unique(labels))
+    assert abs(int((mask[100] == ADE20K.id_of('floor')).sum()) - edge) <= 2
+    assert (confidence[:, :edge - 16] == 255).all() and (confidence[:, edge + 16:] == 255).all()
+    assert confidence[:, edge - 3:edge + 3].min() < 160
 
 
 def test_a_perfect_grid_counts_as_perfect_and_a_shifted_one_does_not(room):
