@@ -56,7 +56,7 @@ _PIXEL, _LOSS = 0.15, 2.0
 _FLOOR = np.array([0.01, math.radians(0.1)])
 # Sine of the angle below the horizon of rays that are used; seconds and radians between images.
 _ROUNDS = 5
-_LEAST_DESCENT, _MOST_TIME, _MOST_TURN = 0.08, 2.0, 0.2
+_LEAST_DESCENT, _MOST_TIME, _MOST_TURN = 0.08, 2.0, 0.4
 
 
 class WatchedFrame(NamedTuple):

@@ -78,6 +78,7 @@ class _Track:
         self.samples: List[Tuple[float, Sighting]] = []
         self.seen = -math.inf
         self.is_missed = False
+        self._missed: List[float] = []
         self.motion: Optional[Motion] = None
 
     def expected(self, stamp: float) -> Tuple[float, float, float]:
@@ -91,6 +92,19 @@ class _Track:
             x, y = last[1].x, last[1].y
             gate = _GATE + abs(stamp - last[0]) * MOST_SPEED
         return x, y, min(_WIDEST_GATE, gate)
+
+    def miss(self, stamp: float) -> None:
+        """Take an image that shows where it is expected, and not the thing."""
+        self.is_missed = True
+        if not self._missed or stamp - self._missed[-1] >= _LEAST_STEP:
+            self._missed.append(stamp)
+            del self._missed[:-_MOST_SAMPLES]
+
+    @property
+    def is_often_missed(self) -> bool:
+        """Whether as many images missed it as saw it: labels that flicker here and there."""
+        first = self.samples[0][0]
+        return sum(stamp >= first for stamp in self._missed) >= len(self.samples)
 
     def add(self, stamp: float, sighting: Sighting) -> None:
         """Take a place."""
@@ -144,7 +158,7 @@ class Tracker:
         for track in self._tracks:
             # Whoever saw it elsewhere since knows better.
             if track not in pairs and track.seen < stamp and shows(*track.expected(stamp)[:2]):
-                track.is_missed = True
+                track.miss(stamp)
         for track, sighting in pairs.items():
             track.is_missed = False
             track.seen = max(track.seen, stamp)
@@ -161,7 +175,8 @@ class Tracker:
 
     def motions(self, since: float) -> List[Motion]:
         """
-        Return what moves, but for who was missed in the last image that shows where they go.
+        Return what moves, but for who was missed in the last image that shows where they go, or
+        in as many images of the last second as saw them.
 
         Whoever another camera saw, even in an image somewhat older, is there again: a camera that
         lags and sees somebody counts more than one whose view of them is blocked.
@@ -169,7 +184,8 @@ class Tracker:
         :param since: seconds; what was measured before is left out
         """
         return [track.motion for track in self._tracks if not track.is_missed
-                and track.motion is not None and track.motion.stamp >= since]
+                and track.motion is not None and track.motion.stamp >= since
+                and not track.is_often_missed]
 
     def _pairs(self, sightings: Sequence[Sighting], stamp: float) -> 'Dict[_Track, Sighting]':
         """Return which sighting is which track: the nearest two first."""

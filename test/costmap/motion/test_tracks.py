@@ -131,6 +131,28 @@ def test_who_is_gone_from_the_newest_image_goes_nowhere():
     assert tracker.motions(0.0)[0].vx == pytest.approx(1.2, abs=0.01)
 
 
+@pytest.mark.parametrize('rate', [8.0, 10.0])
+@pytest.mark.parametrize('seen, walks', [
+    # Stains of a network, which meet a line by chance.
+    ((0, 2, 7), False), ((0, 1, 2, 7), False), ((0, 5, 7), False),
+    # Somebody whom a network overlooks now and then.
+    ((0, 1, 2, 3, 4, 5, 6, 7), True), ((0, 1, 3, 4, 6, 7), True), ((0, 2, 4, 6, 7), True)])
+def test_what_as_many_images_miss_as_see_does_not_walk(rate, seen, walks):
+    tracker = tracks.Tracker()
+    for number in range(8):
+        time = number / rate
+        tracker.take('front', [sighting(2.0, 1.1 * time)] if number in seen else [], 100.0 + time)
+    assert bool(tracker.motions(0.0)) == walks
+
+
+def test_an_image_that_does_not_show_the_place_misses_nobody():
+    tracker = tracks.Tracker()
+    for number in range(8):
+        here = [sighting(2.0, 0.14 * number)] if number in (0, 3, 7) else []
+        tracker.take('front', here, 100.0 + number / 8.0, lambda x, y: False)
+    assert len(tracker.motions(0.0)) == 1
+
+
 def test_one_camera_hands_over_to_the_next():
     tracker = tracks.Tracker()
     for number in range(8):
