@@ -154,6 +154,7 @@ class LandingTruth:
 
 def measure(labels: str, options: argparse.Namespace, network: Any) -> Tuple[Any, ...]:
     """Return one row of the table."""
+    from segformer_ros.cli.support.progress import FRAMES
     from segformer_ros.cli.support.progress import ProgressLine
     from segformer_ros.ros.parameters.costmap import costmap_parameters
     from support.node_parameters import node_values
@@ -164,7 +165,7 @@ def measure(labels: str, options: argparse.Namespace, network: Any) -> Tuple[Any
     costs = cost_table.load_cost_table('landing', load_class_table('ade20k'))
     labels_of = None if labels == 'true' else (
         lambda picture: network.segmenter.segment(picture.image)[:2])
-    line = ProgressLine(labels, format_amount='{:.3g} frames'.format)
+    line = ProgressLine(labels, FRAMES)
     figures = survey(settings, costs, options.frames, options.seed, labels_of,
                      lambda done: line.update(done, options.frames))
     line.finish()
