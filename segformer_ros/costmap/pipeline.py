@@ -28,6 +28,8 @@ from segformer_ros.costmap.motion.sightings import sightings_of
 from segformer_ros.costmap.motion.tracks import Tracker
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
+from segformer_ros.costmap.projection.blind_depth import BlindDepthCheck
+from segformer_ros.costmap.projection.blind_depth import BlindDepthError
 from segformer_ros.costmap.projection.depth import DepthProjector
 from segformer_ros.costmap.projection.depth_scale import DepthScaler
 from segformer_ros.costmap.projection.depth_scale import UnscaledDepthError
@@ -73,8 +75,9 @@ class FrameResult(NamedTuple):
     What one frame gives beside the grid: clouds in the ground frame, (N,) of POINT_DTYPE.
 
     ``cleared`` tells that the frame's stamp went back in time, so that the grid was cleared
-    first. ``depth_refusal`` says why depth of unknown scale was not used, or nothing: the frame
-    marks by the flat-ground rule then, and clears nothing, since that rule sees no overhangs.
+    first. ``depth_refusal`` says why depth of unknown scale or of a blind camera was not used, or
+    nothing: the frame marks by the flat-ground rule then, and clears nothing, since that rule
+    sees no overhangs.
     """
 
     obstacle_points: arrays.Structured
@@ -233,7 +236,7 @@ class CostmapPipeline:
 
         :param name: of the camera
         :param image: (H, W, 3) uint8 RGB that the mask was made of
-        :return: None where there is no depth, or none whose scale is known
+        :return: None where there is no depth, or it is refused as in :meth:`process`
         :raises InvalidInputError: sizes that differ
         """
         if image.shape != view.mask.shape + (3,):
@@ -366,6 +369,7 @@ class _Camera:
             NadirProjector(settings.projection, ego_mask) if is_nadir else ground)
         self._depth = DepthProjector(settings.projection, settings.depth, ego_mask, kernels)
         self.semantic_layer = SemanticLayerProjector(settings, ground)
+        self._blind = BlindDepthCheck(settings.projection.max_range, ego_mask)
         self._scaler: Optional[DepthScaler] = None
         if settings.depth.kind != costmap_settings.METRIC:
             self._scaler = DepthScaler(settings.depth.kind, settings.projection.max_range)
@@ -374,15 +378,21 @@ class _Camera:
     def with_metric_depth(self, view: CameraView, labelled: LabelledView, costs: CostTable
                           ) -> Tuple[LabelledView, str]:
         """Return a view with depth in metres, or without depth and with the reason."""
-        if view.depth is None or self._scaler is None:
+        if view.depth is None:
             return labelled, ''
         # The grid and the clouds of one view are asked for one after the other.
         if self._scaled is None or self._scaled[0] is not view:
             try:
-                self._scaled = view, self._scaler.to_meters(labelled, costs).depth, ''
-            except UnscaledDepthError as error:
+                self._scaled = view, self._in_meters(labelled, costs), ''
+            except (BlindDepthError, UnscaledDepthError) as error:
                 self._scaled = view, None, str(error)
         return labelled._replace(depth=self._scaled[1]), self._scaled[2]
+
+    def _in_meters(self, labelled: LabelledView, costs: CostTable) -> Optional[arrays.Float32]:
+        if self._scaler is not None:
+            return self._scaler.to_meters(labelled, costs).depth
+        self._blind.check(labelled)
+        return labelled.depth
 
     def projector(self, view: LabelledView
                   ) -> Union[GroundProjector, NadirProjector, DepthProjector]:
