@@ -214,6 +214,14 @@ class BagCostmap(FrameSink):
             depth, max_range = self._settings.depth, self._settings.projection.max_range
             reference, cells = height_agreement.height_grid(view, occupancy.geometry, depth,
                                                             max_range)
+            if (reference == grid_agreement.UNKNOWN).all():
+                raise InvalidInputError(
+                    'Reference judges nothing of the costmap',
+                    got=f'{len(view.points):,} points in view, none of them on the grid within '
+                        f'projection.max_range of {max_range:g} m and below depth.max_height',
+                    expected='ground, or what stands on it',
+                    remedy='Look for a sensor that is blind, for millimetres in a 32FC1 image, or '
+                           'for a max_range that is too short.')
             contacts = Contacts(*height_agreement.split_contacts(occupancy.values, cells))
             self.counts.add_heights(height_agreement.compare_with_heights(
                 occupancy.values, occupancy.geometry, view, depth, max_range))
@@ -226,6 +234,11 @@ class BagCostmap(FrameSink):
         else:
             reference = sampled_grid(self._scene.grid, occupancy.geometry,
                                      self.options.frames.odom_frame)
+            if (reference == grid_agreement.UNKNOWN).all():
+                raise InvalidInputError(
+                    'Reference grid knows no cell of the costmap', got='unknown cells alone',
+                    expected='some that are free, graded or lethal where the robot is',
+                    remedy='Look whether the map covers the drive.')
             values = occupancy.values
         self.counts.compared += 1
         self.counts.agreement = self.counts.agreement.merge(

@@ -38,6 +38,7 @@ BORDER = 17.5
 WALL = CAMERA_HEIGHT / math.tan(PITCH + math.atan((BORDER - (HEIGHT - 1) / 2.0) / FOCAL))
 DEPTH = '/camera/depth'
 LIDAR = '/lidar/points'
+MAP = '/map'
 ALONE = {'frames': Frames('base_footprint', 'base_footprint'),
          'settings': of_single_images(CostmapSettings())}
 
@@ -90,10 +91,22 @@ def product(a, b):
             w * r + x * q - y * p + z * s, w * s - x * p - y * q - z * r)
 
 
+def map_of(bag, value):
+    """Return a map of 10 m x 10 m around the robot, all of one value."""
+    spot = bag.make('geometry_msgs/Pose', position=bag.make('geometry_msgs/Point', x=-5.0, y=-5.0,
+                                                           z=0.0),
+                    orientation=bag.make('geometry_msgs/Quaternion', x=0.0, y=0.0, z=0.0, w=1.0))
+    header = bag.header(0, 'odom')
+    return bag.make('nav_msgs/OccupancyGrid', header=header, data=np.full(10000, value, np.int8),
+                    info=bag.make('nav_msgs/MapMetaData', map_load_time=header.stamp, width=100,
+                                  height=100, resolution=0.1, origin=spot))
+
+
 def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=0,
-                depth_frame='camera_optical_frame', ground_color='red', is_poisoned=False):
+                depth_frame='camera_optical_frame', ground_color='red', is_poisoned=False,
+                measured=lambda depth, number: depth, map_value=None):
     """Write a recording of a robot that stands before the wall."""
-    image, depth = view()
+    image, true_depth = view()
     image[np.arange(HEIGHT) > BORDER] = tiny_model.COLORS[ground_color]
     pitch = (0.0, math.sin(PITCH / 2), 0.0, math.cos(PITCH / 2))
     optical = product(pitch, (-0.5, 0.5, -0.5, 0.5))
@@ -111,9 +124,12 @@ def write_scene(path, frames=3, with_odom=True, is_damaged=False, depth_late_ms=
         bag.write('/tf_static', bag.make('tf2_msgs/TFMessage', transforms=[mount]), 0, -10)
         if is_damaged:
             bag.write_bytes('/tf_static', b'\x00\x01\x00\x00\x07', 0, -9)
+        if map_value is not None:
+            bag.write(MAP, map_of(bag, map_value), 0)
         region = bag.make('sensor_msgs/RegionOfInterest', x_offset=0, y_offset=0, height=0,
                           width=0, do_rectify=False)
         for number in range(frames):
+            depth = measured(true_depth, number)
             if with_odom:
                 # The transform of an image is received after it.
                 moved = transform(number, 'odom', 'base_footprint', 0.0, (0.0, 0.0, 0.0, 1.0))
@@ -309,6 +325,50 @@ def test_depth_of_another_frame_is_refused_though_its_size_fits(run, tmp_path):
     with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*Depth is not '
                                                 "registered.*depth in 'depth_optical_frame'"):
         run(write_scene(tmp_path / 'scene', depth_frame='depth_optical_frame'), depth=DEPTH)
+
+
+@pytest.mark.parametrize('options', [{'depth': DEPTH}, {'cloud': LIDAR}])
+@pytest.mark.parametrize('measured', [
+    # Nothing at all, which the cloud has at the camera's own place, and all too far.
+    lambda depth, number: np.full_like(depth, 0), lambda depth, number: np.full_like(depth, 65535)])
+def test_a_reference_that_judges_nothing_is_an_error_with_the_reason(
+        run, tmp_path, options, measured):
+    with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*got 3 grids.*'
+                                                'Reference judges nothing.*max_range'):
+        run(write_scene(tmp_path / 'scene', measured=measured), **options)
+
+
+def test_a_cloud_that_holds_no_point_judges_nothing(run, tmp_path):
+    with pytest.raises(InvalidInputError, match='Reference judges nothing.*got 0 points in view'):
+        run(write_scene(tmp_path / 'scene', measured=lambda depth, number: np.full(
+            depth.shape, np.nan)), cloud=LIDAR)
+
+
+def test_a_range_that_nothing_is_within_compares_nothing(run, tmp_path):
+    settings = CostmapSettings(projection=ProjectionSettings(max_range=1.0))
+    # Measured from 1.2 m on.
+    path = write_scene(tmp_path / 'scene', measured=lambda depth, number: np.where(
+        depth > 1600, depth, np.uint16(0)))
+    with pytest.raises(InvalidInputError, match='Reference judges nothing.*max_range of 1 m'):
+        run(path, settings=settings, depth=DEPTH)
+    assert run(path, depth=DEPTH).document['costmap']['compared'] == 3
+
+
+def test_only_images_whose_reference_judges_something_are_compared(run, tmp_path):
+    report = run(write_scene(tmp_path / 'scene', 6, measured=lambda depth, number: (
+        depth if number % 2 else np.zeros_like(depth))), depth=DEPTH)
+    facts = report.document['costmap']
+    assert (facts['grids'], facts['compared']) == (6, 3)
+    assert 'Reference judges nothing' in facts['first_gap']
+    assert facts['heights'][0]['contacts'] > 30
+
+
+def test_a_reference_grid_that_knows_no_cell_of_the_costmap_compares_nothing(run, tmp_path):
+    with pytest.raises(InvalidInputError, match='No grid of unknown could be compared.*Reference '
+                                                'grid knows no cell of the costmap'):
+        run(write_scene(tmp_path / 'unknown', map_value=-1), reference=MAP)
+    known = run(write_scene(tmp_path / 'known', map_value=0), reference=MAP)
+    assert known.document['costmap']['compared'] == 3
 
 
 def test_a_reference_grid_that_never_comes_is_an_error(run, tmp_path):
