@@ -3,12 +3,14 @@
 """One whole evaluation: find the inputs, run them, build the report."""
 
 import datetime
+import logging
 import time
 from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.evaluation.metrics.grid_agreement import GridCounts
 from segformer_ros.evaluation.report import document
+from segformer_ros.evaluation.report import format as report_format
 from segformer_ros.evaluation.run import job as run_job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.parallel import run_sources
@@ -21,6 +23,9 @@ from segformer_ros.model.weights.resolve import resolve_model
 
 # Called with the frames done so far and the expected number of all, None if not known.
 OnProgress = Callable[[int, Optional[int]], None]
+
+
+_log = logging.getLogger(__name__)
 
 
 class NoFramesError(InvalidInputError):
@@ -88,6 +93,10 @@ def evaluate(request: Request, folder: str,
         kind = NoFramesError if left_out['frames'] else InvalidInputError
         raise kind('No frame could be evaluated', got=f"{left_out['frames']} left out",
                    remedy=f'The first: {first}')
+    for entry in report.document['inputs']:
+        refusal = report_format.refusal_text(entry['costmap']) if entry['costmap'] else ''
+        if refusal:
+            _log.warning('%s: %s', entry['name'], refusal)
     if job.costmap and job.costmap.compares:
         _refuse_empty_comparisons(inputs.sources, outcomes)
     return report

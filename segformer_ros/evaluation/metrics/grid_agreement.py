@@ -81,7 +81,9 @@ class GridCounts:
     """
     Frames with and without a grid, and the cells that were compared.
 
-    ``first_gap`` says why the first grid that was not compared was not. ``heights`` has an entry
+    ``first_gap`` says why the first grid that was not compared was not. ``depth_refused`` grids
+    were made without the depth image of their frame, the first because of ``first_refusal``.
+    ``heights`` has an entry
     for each range, or none where the reference is a grid. ``pictures`` of some of the grids are
     not counted: the report takes those of each source.
     """
@@ -92,6 +94,8 @@ class GridCounts:
         self.first_problem = ''
         self.compared = 0
         self.first_gap = ''
+        self.depth_refused = 0
+        self.first_refusal = ''
         self.heights: List[HeightAgreement] = []
         self.pictures: List[GridPicture] = []
         self.agreement = GridAgreement(*[0] * len(GridAgreement._fields))
@@ -103,6 +107,8 @@ class GridCounts:
         self.first_problem = self.first_problem or other.first_problem
         self.compared += other.compared
         self.first_gap = self.first_gap or other.first_gap
+        self.depth_refused += other.depth_refused
+        self.first_refusal = self.first_refusal or other.first_refusal
         self.add_heights(other.heights)
         self.agreement = self.agreement.merge(other.agreement)
 

@@ -207,6 +207,7 @@ def _costmap(total: Totals) -> Dict[str, Any]:
     grids = total.grids
     return {'grids': grids.grids, 'without': grids.missing, 'compared': grids.compared,
             'first_problem': grids.first_problem, 'first_gap': grids.first_gap,
+            'depth_refused': grids.depth_refused, 'first_refusal': grids.first_refusal,
             'cells': grids.agreement._asdict(),
             'agreement': records.rounded(grids.agreement.agreement()),
             'heights': [dict(counts._asdict(), range=limit, shares={

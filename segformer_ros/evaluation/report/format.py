@@ -107,4 +107,12 @@ def costmap_text(facts: Dict[str, Any]) -> str:
                      f"{facts['first_problem']}")
     if facts['grids'] > facts['compared'] and facts['first_gap']:
         sentence += f" The first that was not compared: {facts['first_gap']}"
-    return sentence
+    return ' '.join(filter(None, (sentence, refusal_text(facts))))
+
+
+def refusal_text(facts: Dict[str, Any]) -> str:
+    """Return a sentence on depth images that were not used, empty where all were."""
+    if not facts['depth_refused']:
+        return ''
+    return (f"Depth was left out in {facts['depth_refused']:,} of "
+            f"{plural(facts['grids'], 'grid')}; the first: {facts['first_refusal']}")

@@ -188,7 +188,11 @@ class BagCostmap(FrameSink):
             # Time that goes back clears what was seen before it, and not this frame too.
             self._pipeline.occupancy(now)
         self._last_time = now
-        self._pipeline.process(camera.name, view, clock, located.frames.has_odometry)
+        refusal = self._pipeline.process(camera.name, view, clock,
+                                         located.frames.has_odometry).depth_refusal
+        if refusal:
+            self.counts.depth_refused += 1
+            self.counts.first_refusal = self.counts.first_refusal or f'{frame.name}: {refusal}'
         return view, self._pipeline.occupancy(now)
 
     def count(self, totals: Totals) -> None:

@@ -95,7 +95,8 @@ def report():
         ('marked_1', 'marked_2', 'marked_3', 'justified_1', 'justified_2', 'justified_3',
          'ground_free', 'ground_blocked', 'standing_free'), 0.5)} for limit in (4.0, 8.0, 15.0)]
     costmap = {'grids': 2990, 'without': 10, 'compared': 2990, 'first_problem': 'no TF',
-               'first_gap': '', 'heights': heights, 'agreement': 0.97,
+               'first_gap': '', 'depth_refused': 30, 'first_refusal': 'no scale',
+               'heights': heights, 'agreement': 0.97,
                'cells': dict.fromkeys(GridAgreement._fields, 10 ** 6)}
     picture = random.randint(0, 255, (480, 480, 3)).astype(np.uint8)
     grids = [GridPicture('warehouse', str(position), encode_jpeg(picture, 80).tobytes(),

@@ -12,6 +12,9 @@ import pytest
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.geometry.camera_poses import Frames
 from segformer_ros.costmap.settings import CostmapSettings
+from segformer_ros.costmap.settings import DepthSettings
+from segformer_ros.costmap.settings import INVERSE
+from segformer_ros.costmap.settings import METRIC
 from segformer_ros.costmap.settings import of_single_images
 from segformer_ros.costmap.settings import ProjectionSettings
 from segformer_ros.evaluation.evaluator import evaluate
@@ -21,6 +24,7 @@ from segformer_ros.evaluation.report.html_page import render_html
 from segformer_ros.evaluation.report.markdown import render_markdown
 from segformer_ros.evaluation.run import annotated_bag
 from segformer_ros.evaluation.run import grid_frames
+from segformer_ros.evaluation.run.bag_costmap import CameraOptions
 from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Parallel
@@ -330,7 +334,8 @@ def test_depth_of_another_frame_is_refused_though_its_size_fits(run, tmp_path):
 @pytest.mark.parametrize('options', [{'depth': DEPTH}, {'cloud': LIDAR}])
 @pytest.mark.parametrize('measured', [
     # Nothing at all, which the cloud has at the camera's own place, and all too far.
-    lambda depth, number: np.full_like(depth, 0), lambda depth, number: np.full_like(depth, 65535)])
+    lambda depth, number: np.full_like(depth, 0),
+    lambda depth, number: np.full_like(depth, 65535)])
 def test_a_reference_that_judges_nothing_is_an_error_with_the_reason(
         run, tmp_path, options, measured):
     with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*got 3 grids.*'
@@ -375,6 +380,32 @@ def test_a_reference_grid_that_never_comes_is_an_error(run, tmp_path):
     with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*No reference '
                                                 'grid'):
         run(write_scene(tmp_path / 'scene'), reference='/map')
+
+
+def test_depth_that_was_refused_is_counted_with_the_first_reason(run, tmp_path, caplog):
+    path = write_scene(tmp_path / 'scene')
+    cameras = (CameraOptions(depth_in=DEPTH),)
+    for kind, refused in ((INVERSE, 3), (METRIC, 0)):
+        caplog.clear()
+        report = run(path, cameras=cameras, settings=CostmapSettings(
+            depth=DepthSettings(kind=kind)))
+        facts = report.document['costmap']
+        assert facts['depth_refused'] == refused
+        pages = render_markdown(report), render_html(report)
+        if refused:
+            assert facts['first_refusal'].startswith('1700000000.000000000: Scale of the depth')
+            assert 'Set depth.kind: scaled or metric' in facts['first_refusal']
+            assert 'scene: Depth was left out in 3 of 3 grids; the first: 17' in caplog.text
+            assert all('Depth was left out in 3 of 3 grids; the first: 1700000000.000000000: '
+                       in page for page in pages)
+        else:
+            assert facts['first_refusal'] == '' and 'left out in' not in caplog.text
+            assert not any('Depth was left out' in page for page in pages)
+    blind = write_scene(tmp_path / 'blind', 4, measured=lambda depth, number: (
+        np.zeros_like(depth) if number == 2 else depth))
+    facts = run(blind, cameras=cameras).document['costmap']
+    assert (facts['grids'], facts['depth_refused']) == (4, 1)
+    assert 'Depth image measures nothing in reach' in facts['first_refusal']
 
 
 def test_heights_tell_obstacles_found_by_range(run, tmp_path):
