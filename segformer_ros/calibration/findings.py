@@ -3,7 +3,7 @@
 """Which numbers a drive determines, and in plain words why not the others."""
 
 import math
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from segformer_ros.calibration import drive as calibration_drive
@@ -22,6 +22,13 @@ _WAY, _TURN = 0.3, math.radians(10.0)
 _STRAIGHT = math.radians(3.0)
 # Of the image; and corners in an image.
 _LEAST_GROUND, _LEAST_CORNERS = 0.03, 8.0
+# Standard deviation of x and y in metres: measured by hand, and where nobody told them.
+_MEASURED, _GUESSED = 0.01, 0.1
+# Pixels of an image 640 wide that tracks may be off; wider ones see errors of the lens larger.
+# Drives that fit have 0.1 to 0.4, wrong calibrations and mounts end at the solver's 3.
+_MOST_PIXELS, _MOST_PIXELS_WIDTH = 1.0, 640.0
+# Images are a step apart, which moves the ground by several pixels: less is a camera that hangs.
+_LEAST_SHIFT = 0.5
 
 
 class Quantity(NamedTuple):
@@ -64,24 +71,28 @@ class Findings(NamedTuple):
 
 
 def find(camera: str, drive: Drive, calibration: Calibration,
-         told: Optional[Mount] = None) -> Findings:
+         told: Optional[Mount] = None, guessed: Sequence[str] = ()) -> Findings:
     """
     Return what was determined.
 
     :param camera: name for people
     :param told: mount by the transform of the recording, if it has one
+    :param guessed: ``x`` or ``y`` or both, where nobody told them
     """
     followed = calibration.followed
-    remarks = _remarks_on_images(drive, calibration) + _remarks_on_way(drive)
+    on_way, lost_by_way = _remarks_on_way(drive)
+    remarks = _remarks_on_images(drive, calibration) + on_way
     frames = len(drive.frames)
     if calibration.solution is None:
         return Findings(camera, drive.start, (), tuple(remarks), frames,
                         len(followed.observations.pair), 0.0)
-    solution = calibration.solution
+    solution = with_place(calibration.solution, guessed)
+    failures = _failures(drive, calibration)
+    remarks += failures + _remarks_on_place(solution, guessed)
     mount = drive.start
     quantities = []
     for (name, value, deviation), share in zip(solver.quantities(solution), solution.deviations):
-        is_sure = bool(share < LIMITS[name])
+        is_sure = bool(share < LIMITS[name]) and not failures and name not in lost_by_way
         if name == 'delay':
             quantities.append(Quantity(name, value, deviation, is_sure, 0.0, None))
             if drive.settings.most_delay <= 0.0:
@@ -115,6 +126,47 @@ def find(camera: str, drive: Drive, calibration: Calibration,
                     int(solution.kept.sum()), solution.pixel)
 
 
+def with_place(solution: solver.Solution, guessed: Sequence[str] = ()) -> solver.Solution:
+    """
+    Return a solution whose deviations hold what errors of x and y do.
+
+    :param guessed: those of ``x`` and ``y`` that nobody told
+    """
+    place = [_GUESSED if name in guessed else _MEASURED for name in ('x', 'y')]
+    parts = [solution.deviations] + list((solution.by_place * place).T)
+    return solution._replace(deviations=np.sqrt(np.sum(np.square(parts), axis=0)))
+
+
+def _failures(drive: Drive, calibration: Calibration) -> List[str]:
+    """Return why nothing that was found is to be believed, in sentences."""
+    solution, seen = calibration.solution, calibration.followed.observations
+    assert solution is not None
+    shift = float(np.median(np.linalg.norm(seen.second - seen.first, axis=1)))
+    if shift < _LEAST_SHIFT:
+        return [f'Images do not move while the robot does: tracks move by {shift:.2f} px from one '
+                'to the next. The camera hangs, or the wrong frames or odometry were taken.']
+    width = drive.frames[0].image.shape[1]
+    if solution.pixel > _MOST_PIXELS * max(1.0, width / _MOST_PIXELS_WIDTH):
+        return [f'Tracks are {solution.pixel:.1f} px off where 0.1 to 0.3 are usual: wrong '
+                'camera_info, a camera that is mounted upside down, wrong frames or odometry.']
+    return []
+
+
+def _remarks_on_place(solution: solver.Solution, guessed: Sequence[str]) -> List[str]:
+    if not guessed:
+        return []
+    costs = []
+    for index, name in enumerate(('x', 'y')):
+        if name in guessed:
+            share, _, _, yaw, _ = np.abs(solution.by_place[:, index]) * 0.01
+            costs.append(f'a centimetre of {name} costs {math.degrees(yaw):.2f} degrees of yaw '
+                         f'and {100.0 * share:.1f} % of the height')
+    names = ' and '.join(guessed)
+    return [f"No transform tells {names} of the lens: taken as 0 and trusted to 0.1 m. Measure "
+            f"{'it' if len(guessed) == 1 else 'them'} and give "
+            f"{' and '.join('--' + name for name in guessed)}; {', '.join(costs)}."]
+
+
 def _remarks_on_images(drive: Drive, calibration: Calibration) -> List[str]:
     followed = calibration.followed
     remarks = []
@@ -139,7 +191,8 @@ def _remarks_on_images(drive: Drive, calibration: Calibration) -> List[str]:
     return remarks
 
 
-def _remarks_on_way(drive: Drive) -> List[str]:
+def _remarks_on_way(drive: Drive) -> Tuple[List[str], Tuple[str, ...]]:
+    """Return what the way does not tell, in sentences and as names of numbers."""
     trajectory = drive.trajectory
     poses = trajectory.poses
     if drive.frames:
@@ -150,14 +203,14 @@ def _remarks_on_way(drive: Drive) -> List[str]:
     way, turned, heading = _way_and_turn(poses)
     if way < _WAY and turned < _TURN:
         return [f'The robot stands still: {way:.2f} m in all. Nothing is determined; drive a few '
-                'metres with a bend.']
+                'metres with a bend.'], solver.NAMES
     if way < _WAY:
         return [f'The robot turns on the spot: {math.degrees(turned):.0f} degrees, {way:.2f} m. '
-                'That says nothing of height and yaw; drive a few metres.']
+                'That says nothing of height and yaw; drive a few metres.'], ('height', 'yaw')
     if np.ptp(heading) < _STRAIGHT:
         return ['The robot drives straight on: the time offset shows in bends alone, and yaw is '
-                'against the direction that odometry calls straight. Add a bend.']
-    return []
+                'against the direction that odometry calls straight. Add a bend.'], ()
+    return [], ()
 
 
 def _way_and_turn(poses: arrays.Float64) -> Tuple[float, float, arrays.Float64]:

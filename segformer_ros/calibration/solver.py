@@ -25,6 +25,7 @@ _OWN = 3
 # Steps of numeric derivatives: share of the height, radians, seconds.
 _STEPS = np.array([1e-5, 1e-6, 1e-6, 1e-6, 2e-3])
 _OWN_STEPS = np.array([1e-6, 1e-6, 1e-7])
+_PLACE_STEP = 1e-6
 # Weak knowledge that keeps what a drive does not determine at its start: a half of the height, 20
 # degrees, and a delay of 0.1 s.
 PRIOR = np.array([0.5, 0.35, 0.35, 0.35, 0.1])
@@ -75,7 +76,8 @@ class Solution(NamedTuple):
     odometry tells for t + delay). ``deviations`` by :data:`NAMES`: standard deviations, height
     as its share. ``jacobian`` and ``bootstrap`` are the two estimates that these are the larger
     of. ``residuals`` (N, 2) pixels, ``kept`` (N,) those within the gate; ``pixel`` is the
-    standard deviation of a corner.
+    standard deviation of a corner. ``by_place`` (5, 2): by how much each of :data:`NAMES` changes
+    for a metre of x and of y.
     """
 
     mount: Mount
@@ -86,6 +88,15 @@ class Solution(NamedTuple):
     residuals: arrays.Float64
     kept: arrays.Bool
     pixel: float
+    by_place: arrays.Float64
+
+
+class _Estimates(NamedTuple):
+    """What the normal equations say, see :class:`Solution`."""
+
+    jacobian: arrays.Float64
+    bootstrap: arrays.Float64
+    by_place: arrays.Float64
 
 
 class _Problem:
@@ -132,6 +143,19 @@ class _Problem:
         return self.seen.second - ground_motion.predict(
             self.camera, self.rays, self.mount(shared).matrix(),
             self.motion(float(shared[4]))[pair], own[pair])
+
+    def by_place(self, unknown: arrays.Float64) -> arrays.Float64:
+        """Return the derivatives of :meth:`errors` by x and y, (N, 2, 2)."""
+        shared, own = self.split(unknown)
+        start, columns = self.start, []
+        for name in ('x', 'y'):
+            sides = []
+            for step in (_PLACE_STEP, -_PLACE_STEP):
+                self.start = start._replace(**{name: getattr(start, name) + step})
+                sides.append(self.errors(shared, own))
+            self.start = start
+            columns.append((sides[0] - sides[1]) / (2.0 * _PLACE_STEP))
+        return np.stack(columns, axis=2)
 
     def split(self, unknown: arrays.Float64) -> Tuple[arrays.Float64, arrays.Float64]:
         return unknown[:_SHARED], unknown[_SHARED:].reshape(-1, _OWN) * self.trust
@@ -220,40 +244,49 @@ def solve(camera: CameraModel, seen: Observations, trajectory: Trajectory, start
         if abs(problem.sigma - before) < 0.05 * before:
             break
     shared, _ = problem.split(unknown)
-    jacobian, bootstrap = _deviations(problem, unknown, errors, kept, estimate_delay)
-    return Solution(problem.mount(shared), float(shared[4]), np.maximum(jacobian, bootstrap),
-                    jacobian, bootstrap, errors, kept, problem.sigma)
+    said = _estimates(problem, unknown, errors, kept, estimate_delay)
+    return Solution(problem.mount(shared), float(shared[4]),
+                    np.maximum(said.jacobian, said.bootstrap), said.jacobian, said.bootstrap,
+                    errors, kept, problem.sigma, said.by_place)
 
 
-def _deviations(problem: _Problem, unknown: arrays.Float64, errors: arrays.Float64,
-                kept: arrays.Bool, with_delay: bool) -> Tuple[arrays.Float64, arrays.Float64]:
+def _estimates(problem: _Problem, unknown: arrays.Float64, errors: arrays.Float64,
+               kept: arrays.Bool, with_delay: bool) -> _Estimates:
     """
     Return standard deviations by the Jacobian, and by a bootstrap over the pairs of images.
 
     Each pair's own unknowns are eliminated from its normal equations, which leaves a matrix and
     a vector for each pair; a draw of pairs is one Gauss-Newton step with the sums of theirs.
+    What x and y do to the residuals is solved for in the same way.
     """
     by_shared, by_own = problem.derivatives(unknown)
+    of_place = problem.by_place(unknown)
     residuals = errors / problem.sigma
     weights = kept[:, None] / np.sqrt(1.0 + (residuals / _LOSS_SCALE) ** 2)
     own = unknown[_SHARED:].reshape(-1, _OWN)
     matrices = np.zeros((problem.pairs, _SHARED, _SHARED))
     vectors = np.zeros((problem.pairs, _SHARED))
+    place = np.zeros((_SHARED, 2))
     for pair in range(problem.pairs):
         of_pair = problem.seen.pair == pair
         a = by_shared[of_pair].reshape(-1, _SHARED) / problem.sigma
         b = by_own[of_pair].reshape(-1, _OWN) / problem.sigma
         w = weights[of_pair].ravel()[:, None]
         r = residuals[of_pair].ravel()
+        c = of_place[of_pair].reshape(-1, 2) / problem.sigma
         inner = np.linalg.inv((b * w).T.dot(b) + np.eye(_OWN))
         cross = (a * w).T.dot(b)
         matrices[pair] = (a * w).T.dot(a) - cross.dot(inner).dot(cross.T)
         vectors[pair] = (a * w).T.dot(r) - cross.dot(inner).dot((b * w).T.dot(r) + own[pair])
+        place -= (a * w).T.dot(c) - cross.dot(inner).dot((b * w).T.dot(c))
     active = np.arange(_SHARED if with_delay else _SHARED - 1)
     prior = np.diag(1.0 / PRIOR ** 2)
     jacobian = np.zeros(_SHARED)
     select = np.ix_(active, active)
-    jacobian[active] = np.sqrt(np.diag(np.linalg.inv((matrices.sum(axis=0) + prior)[select])))
+    whole = (matrices.sum(axis=0) + prior)[select]
+    jacobian[active] = np.sqrt(np.diag(np.linalg.inv(whole)))
+    by_place = np.zeros((_SHARED, 2))
+    by_place[active] = np.linalg.solve(whole, place[active])
     random = np.random.RandomState(0)
     steps = []
     for _ in range(_DRAWS):
@@ -263,7 +296,7 @@ def _deviations(problem: _Problem, unknown: arrays.Float64, errors: arrays.Float
         steps.append(np.linalg.solve(matrix[select], count.dot(vectors)[active]))
     bootstrap = np.zeros(_SHARED)
     bootstrap[active] = 1.4826 * np.median(np.abs(steps), axis=0)
-    return jacobian, bootstrap
+    return _Estimates(jacobian, bootstrap, by_place)
 
 
 def quantities(solution: Solution) -> Sequence[Tuple[str, float, float]]:

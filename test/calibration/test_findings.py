@@ -66,17 +66,22 @@ def test_images_without_odometry_at_their_stamps_are_told():
     assert 'No image has odometry at its stamp' in remarks_on(late)
 
 
-def solved_with(deviations, delay=0.0, kept=1.0):
-    """Return the findings of a made-up solution."""
-    drive = driven(turn=0.5)
+SURE = (0.01, 0.001, 0.001, 0.001, 0.002)
+
+
+def solved_with(deviations=SURE, delay=0.0, kept=1.0, pixel=0.1, shift=6.0, by_x=(0.0,) * 5,
+                guessed=(), **way):
+    """Return the findings of a made-up solution; ``by_x`` is what a metre of x changes."""
+    drive = driven(**(way or {'turn': 0.5}))
     count = 100
-    observations = solver.Observations(np.zeros((count, 2)), np.zeros((count, 2)),
+    observations = solver.Observations(np.zeros((count, 2)), np.full((count, 2), shift),
                                        np.zeros(count, int), np.zeros((1, 2)))
     solution = solver.Solution(
         Mount(0.7, 0.3, 0.01, 0.02), delay, np.array(deviations), np.zeros(5), np.zeros(5),
-        np.zeros((count, 2)), np.arange(count) < kept * count, 0.1)
+        np.zeros((count, 2)), np.arange(count) < kept * count, pixel,
+        np.stack([by_x, np.zeros(5)], axis=1))
     return findings.find('front', drive, calibration_drive.Calibration(
-        calibration_drive.Followed(observations, 50.0, 0.5), solution), Mount(0.9, 0.2))
+        calibration_drive.Followed(observations, 50.0, 0.5), solution), Mount(0.9, 0.2), guessed)
 
 
 def test_numbers_beyond_their_limits_stay_as_at_the_start_and_are_marked():
@@ -100,6 +105,54 @@ def test_an_offset_is_told_with_its_sign_and_at_its_bound():
     assert 'at its bound of 0.05 s' in ' '.join(solved_with(sure, 0.0499).remarks)
     assert 'stamps' not in ' '.join(solved_with(sure, 0.003).remarks)
     assert '60 % of the tracks do not move' in ' '.join(solved_with(sure, kept=0.4).remarks)
+
+
+@pytest.mark.parametrize(('fit', 'said'), [
+    ({'pixel': 1.2}, 'Tracks are 1.2 px off where 0.1 to 0.3 are usual: wrong camera_info, a '
+     'camera that is mounted upside down, wrong frames or odometry.'),
+    ({'shift': 0.3}, 'Images do not move while the robot does'),
+])
+def test_a_fit_that_failed_determines_nothing(fit, said):
+    found = solved_with(**fit)
+    assert said in ' '.join(found.remarks)
+    assert found.mount == START and not found.is_complete
+    assert not any(quantity.is_determined for quantity in found.quantities)
+    assert report.as_table(found).count('not determined') == len(found.quantities)
+
+
+@pytest.mark.parametrize('fit', [{'pixel': 0.8}, {'shift': 0.6}])
+def test_a_fit_that_is_a_little_worse_than_usual_counts(fit):
+    found = solved_with(**fit)
+    assert found.is_complete and found.remarks == ()
+
+
+def test_a_turn_on_the_spot_determines_pitch_and_roll_alone_whatever_the_lever_arm_tells():
+    found = solved_with(speed=0.0, turn=1.0)
+    assert 'turns on the spot' in ' '.join(found.remarks)
+    assert found.mount == START._replace(pitch=0.3, roll=0.01) and not found.is_complete
+    assert 'does not determine height and yaw: they are kept' in ' '.join(found.remarks)
+
+
+def test_an_error_of_the_place_is_part_of_the_deviations():
+    turned = (0.5, 0.0, 0.0, math.radians(30.0), 0.0)
+    told, guessed = solved_with(by_x=turned), solved_with(by_x=turned, guessed=['x'])
+    own, of_x = math.degrees(SURE[3]), np.array([0.3, 3.0])
+    assert [found.quantities[3].deviation for found in (told, guessed)] == pytest.approx(
+        np.hypot(own, of_x))
+    assert told.is_complete and told.remarks == ()
+    assert guessed.mount == START._replace(height=0.7, pitch=0.3, roll=0.01)
+    assert 'does not determine yaw' in ' '.join(guessed.remarks)
+
+
+def test_a_place_that_nobody_told_is_named_with_what_it_costs():
+    said = ' '.join(solved_with(by_x=(0.5, 0.0, 0.0, math.radians(-30.0), 0.0),
+                                guessed=['x', 'y']).remarks)
+    assert 'No transform tells x and y of the lens: taken as 0' in said
+    assert 'give --x and --y' in said
+    assert 'a centimetre of x costs 0.30 degrees of yaw and 0.5 % of the height' in said
+    assert 'a centimetre of y costs 0.00 degrees of yaw' in said
+    alone = ' '.join(solved_with(guessed=['y']).remarks)
+    assert 'tells y of the lens' in alone and 'of x' not in alone
 
 
 @pytest.mark.parametrize('angles', [(0.1, -0.4, 2.0), (-3.0, 1.2, -0.5), (0.0, math.pi / 2, 0.7)])

@@ -164,6 +164,20 @@ def test_what_a_drive_does_not_determine_has_a_large_deviation(kind, lost, sure)
     assert all(stated[name] < 0.5 * findings.LIMITS[name] for name in sure)
 
 
+@pytest.mark.parametrize(('name', 'column'), [('x', 0), ('y', 1)])
+def test_what_a_place_changes_is_what_another_solution_with_it_gives(name, column):
+    made = _swapped(tracks(pixel=0.1))
+    found = solver.solve(*made, TRUE)
+    moved = solver.solve(*made, TRUE._replace(**{name: getattr(TRUE, name) + 0.02}))
+    change = [math.log(moved.mount.height / found.mount.height)] + [
+        getattr(moved.mount, angle) - getattr(found.mount, angle)
+        for angle in ('pitch', 'roll', 'yaw')]
+    assert 0.02 * found.by_place[:4, column] == pytest.approx(
+        np.array(change), rel=0.1, abs=2e-4)
+    # Of x on bends: yaw, by a tenth of a degree a centimetre.
+    assert name == 'y' or 0.05 < abs(math.degrees(0.01 * found.by_place[3, 0])) < 0.3
+
+
 def test_a_mount_and_its_matrix_are_the_same():
     for mount in (TRUE, Mount(0.3, 0.6, -0.2, 2.5, 0.0, 0.1), Mount(1.6, -0.1, 0.0, -3.0)):
         assert np.allclose(ground_motion.mount_of(mount.matrix()), mount, atol=1e-12)
