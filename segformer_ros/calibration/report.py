@@ -58,14 +58,16 @@ def as_parameters(findings: Findings, camera: str = '', node: str = 'segformer')
     indent = '    '
     for name, value in _parameters(mount):
         quantity = own.get(name)
-        said = ''
+        note = ''
         if quantity is not None:
             unit, digits = _UNITS.get(name, _DEGREES)
-            said = (f'  # {quantity.value:.{digits}f} +- {quantity.deviation:.{digits}f} {unit}'
+            note = (f'  # {quantity.value:.{digits}f} +- {quantity.deviation:.{digits}f} {unit}'
                     if quantity.is_determined
                     else '  # not determined by the drive')
-        lines.append(f'{indent}{camera + "." if camera else ""}mount.{name}: {value}{said}')
-    return '\n'.join([f'{node}:', '  ros__parameters:'] + lines) + '\n'
+        lines.append(f'{indent}{camera + "." if camera else ""}mount.{name}: {value}{note}')
+    said = [] if not camera else [
+        f'# Of the camera {camera} of several: "cameras" of the node has to name it so.']
+    return '\n'.join(said + [f'{node}:', '  ros__parameters:'] + lines) + '\n'
 
 
 def as_transform(joint: Joint) -> str:

@@ -13,6 +13,7 @@ if __name__ == '__main__':
     from segformer_ros.cli.main import run_module
     raise SystemExit(run_module())
 
+from segformer_ros.calibration import camera_names
 from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import findings as calibration_findings
 from segformer_ros.calibration import pictures
@@ -42,9 +43,15 @@ Images = Iterable[Tuple[float, str, Any]]
 
 
 class Camera(NamedTuple):
-    """A camera that is to be calibrated; ``name`` is that of its files."""
+    """
+    A camera that is to be calibrated.
+
+    ``name`` is that of its files; ``parameter_name`` that among the node's cameras, empty where
+    it is the only one.
+    """
 
     name: str
+    parameter_name: str
     topics: bag_drive.CameraTopics
     images: Callable[[], Images]
     decode: Callable[[Any], Any]
@@ -170,9 +177,10 @@ def start_of(options: argparse.Namespace, told: Optional[Mount]) -> Mount:
 def _recorded_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
     bag, found = bag_drive.find_drive(options.bag, options.topic, options.camera_info)
     bag_drive.read_motion(bag, log, [topics.info for topics in found], options.odometry)
-    return [Camera(_file_name(topics.image), topics,
+    names = camera_names.camera_names([topics.image for topics in found])
+    return [Camera(_file_name(topics.image), name, topics,
                    functools.partial(bag_drive.read_images, bag, topics.image),
-                   decode_image_message) for topics in found]
+                   decode_image_message) for topics, name in zip(found, names)]
 
 
 def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
@@ -203,9 +211,11 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
         except KeyboardInterrupt:
             print('\nCalculating.', flush=True)
         images = listener.images
-    return [Camera(_file_name(each.image), each, functools.partial(images.__getitem__, each.image),
+    names = camera_names.camera_names([each.image for each in topics])
+    return [Camera(_file_name(each.image), name, each,
+                   functools.partial(images.__getitem__, each.image),
                    compressed_to_rgb if each.image.endswith(topic_choice.TWIN) else image_to_rgb)
-            for each in topics]
+            for each, name in zip(topics, names)]
 
 
 def _calibrate_camera(camera: Camera, log: MotionLog, options: argparse.Namespace,
@@ -233,7 +243,8 @@ def _calibrate_camera(camera: Camera, log: MotionLog, options: argparse.Namespac
     model = camera_model.CameraModel(camera_model.calibration_of(info), size,
                                      camera_model.is_rectified(camera.topics.image))
     solved = calibration_drive.calibrate(drive, model)
-    found = calibration_findings.find(camera.name, drive, solved, told)
+    guessed = [name for name in ('x', 'y') if told is None and getattr(options, name) is None]
+    found = calibration_findings.find(camera.name, drive, solved, told, guessed)
     print(report.as_table(found))
     if solved.solution is not None:
         _write(camera, log, options, frame, drive, model, solved.followed.observations,
@@ -246,7 +257,7 @@ def _write(camera: Camera, log: MotionLog, options: argparse.Namespace, frame: s
            seen: solver.Observations, solution: solver.Solution,
            found: calibration_findings.Findings, told: Optional[Mount]) -> None:
     joint = log.joint_of(frame, found.mount.matrix())
-    texts = {'.yaml': report.as_parameters(found),
+    texts = {'.yaml': report.as_parameters(found, camera.parameter_name),
              '.txt': '\n'.join([report.as_table(found), '', report.as_transform(joint), '',
                                 report.as_urdf(joint), ''])}
     stem = os.path.join(options.output, camera.name)

@@ -51,8 +51,8 @@ def result(bag, tmp_path_factory):
     return done.returncode, folder, done.stdout
 
 
-def read_parameters(folder):
-    with open(str(folder / 'front_image_raw.yaml')) as stream:
+def read_parameters(folder, camera='front'):
+    with open(str(folder / (camera + '_image_raw.yaml'))) as stream:
         return yaml.safe_load(stream)['segformer']['ros__parameters']
 
 
@@ -129,6 +129,28 @@ def test_several_cameras_are_calibrated_in_one_call(drive, tmp_path, capsys):
     assert sorted(os.listdir(str(tmp_path / 'out'))) == sorted(
         camera + '_image_raw' + ending for camera in ('front', 'rear')
         for ending in ('.yaml', '.txt', '_residuals.png', '_ground.png'))
+    names = ('height', 'pitch', 'roll', 'yaw', 'x', 'y')
+    for camera in ('front', 'rear'):
+        # Names that stand alone would be for all cameras.
+        assert sorted(read_parameters(tmp_path / 'out', camera)) == sorted(
+            camera + '.mount.' + name for name in names)
+        text = (tmp_path / 'out' / (camera + '_image_raw.yaml')).read_text()
+        assert text.startswith(f'# Of the camera {camera} of several: "cameras" of the node')
+
+
+def test_a_place_that_nobody_told_is_said_and_counts_as_known_to_a_decimetre(
+        drive, tmp_path, capsys):
+    mount_drives.write_drive(tmp_path / 'bag', drive, None)
+    arguments = [str(tmp_path / 'bag'), '-o', str(tmp_path / 'out'), '--height', '0.86',
+                 '--pitch', '19']
+    assert calibrate_mount.main(arguments) == calibrate_mount.INCOMPLETE
+    said = capsys.readouterr().out
+    assert 'No transform tells x and y of the lens' in said
+    assert re.search(r'yaw +\? .*not determined', said)
+    assert calibrate_mount.main(arguments + ['--x', '0.2', '--y', '0.05']) == 0
+    said = capsys.readouterr().out
+    assert 'No transform tells' not in said
+    assert re.search(r'yaw +-[12]\.\d\d +0\.\d\d deg', said)
 
 
 def test_a_robot_that_stands_still_is_told_so(drive, tmp_path, capsys):

@@ -104,14 +104,14 @@ def write_drive(path, drive, told, with_odometry=False, cameras=('front',)):
 
     The camera hangs on its housing, the housing on base_link, that above base_footprint.
 
-    :param told: mount by the transforms
+    :param told: mount by the transforms; None leaves out those of the camera
     :param with_odometry: odometry as messages instead of transforms
     :param cameras: names; all of them show the same
     """
     base_link = transforms.pose_matrix((0.0, 0.0, 0.1), (0.0, 0.0, 0.0, 1.0))
     housing_from_optical = transforms.pose_matrix(
         (0.02, 0.03, 0.0), quaternion_of(transforms.BODY_FROM_OPTICAL))
-    housing = transforms.inverse(base_link).dot(told.matrix()).dot(
+    housing = None if told is None else transforms.inverse(base_link).dot(told.matrix()).dot(
         transforms.inverse(housing_from_optical))
     with bags.BagWriter(path) as bag:
         def entry(header, child, pose):
@@ -119,11 +119,13 @@ def write_drive(path, drive, told, with_odometry=False, cameras=('front',)):
                             transform=bag.make('geometry_msgs/Transform',
                                                translation=vector(bag, 'Vector3', pose),
                                                rotation=turn(bag, pose)))
-        bag.write('/tf_static', bag.make('tf2_msgs/TFMessage', transforms=[
-            entry(bag.header(0, 'base_footprint'), 'base_link', base_link),
-            entry(bag.header(0, 'base_link'), 'front_housing', housing),
-            entry(bag.header(0, 'front_housing'), 'camera_optical_frame',
-                  housing_from_optical)]), 0, is_latched=True)
+        fixed = [entry(bag.header(0, 'base_footprint'), 'base_link', base_link)]
+        if told is not None:
+            fixed += [entry(bag.header(0, 'base_link'), 'front_housing', housing),
+                      entry(bag.header(0, 'front_housing'), 'camera_optical_frame',
+                            housing_from_optical)]
+        bag.write('/tf_static', bag.make('tf2_msgs/TFMessage', transforms=fixed), 0,
+                  is_latched=True)
         calibration = drive.camera.calibration
         for number, pose in enumerate(drive.trajectory.poses):
             index = number - 3 * FINER
