@@ -83,9 +83,8 @@ class GridCounts:
 
     ``first_gap`` says why the first grid that was not compared was not. ``depth_refused`` grids
     were made without the depth image of their frame, the first because of ``first_refusal``.
-    ``heights`` has an entry
-    for each range, or none where the reference is a grid. ``pictures`` of some of the grids are
-    not counted: the report takes those of each source.
+    ``heights`` has an entry for each range, or none where the reference is a grid. ``pictures`` of
+    some of the grids are not counted: the report takes those of each source.
     """
 
     def __init__(self) -> None:

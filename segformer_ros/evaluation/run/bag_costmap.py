@@ -232,11 +232,12 @@ class BagCostmap(FrameSink):
             # Heights know no costs: ground is ground.
             values = np.where((occupancy.values > 0) & (occupancy.values < cost_table.LETHAL),
                               np.int8(height_agreement.FREE), occupancy.values)
-        elif self._scene.grid is None:
-            raise InvalidInputError('No reference grid yet',
-                                    expected=f'a message on {self.options.reference}')
         else:
-            reference = sampled_grid(self._scene.grid, occupancy.geometry,
+            told_grid = self._scene.grid()
+            if told_grid is None:
+                raise InvalidInputError('No reference grid yet',
+                                        expected=f'a message on {self.options.reference}')
+            reference = sampled_grid(told_grid, occupancy.geometry,
                                      self.options.frames.odom_frame)
             if (reference == grid_agreement.UNKNOWN).all():
                 raise InvalidInputError(

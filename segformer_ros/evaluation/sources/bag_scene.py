@@ -34,6 +34,12 @@ KEPT_DEPTHS = 64
 # Lidar clouds likewise.
 KEPT_CLOUDS = 16
 
+DEPTH_TYPES = (bag_reader.IMAGE, bag_reader.COMPRESSED_IMAGE)
+CLOUD_TYPES = ('sensor_msgs/msg/PointCloud2',)
+GRID_TYPES = ('nav_msgs/msg/OccupancyGrid',)
+INFO_TYPES = ('sensor_msgs/msg/CameraInfo',)
+RANGE_TYPES = ('sensor_msgs/msg/Range',)
+
 
 class SceneTopics(NamedTuple):
     """
@@ -108,7 +114,8 @@ class BagScene:
         self.depths_in = {topic: DepthImages(topic, self._times * KEPT_DEPTHS)
                           for topic in topics.depths_in}
         self.camera_infos: Dict[str, Any] = {}
-        self.grid: Optional[Any] = None
+        self._grid: Optional[Any] = None
+        self._types: Dict[str, str] = {}
         self._depths: Dict[int, Any] = collections.OrderedDict()
         self._clouds: Dict[int, Any] = collections.OrderedDict()
         for other in all_parts:
@@ -140,6 +147,7 @@ class BagScene:
         :param frame_id: of the image
         :raises InvalidInputError: it is not a depth image, or one of another place
         """
+        self._check_type(self._topics.depth, DEPTH_TYPES)
         nearest = registration.nearest_stamp(self._depths, stamp_ns)
         if nearest is None:
             return None
@@ -151,9 +159,39 @@ class BagScene:
         return depth_of_message(message)
 
     def cloud_at(self, stamp_ns: int) -> Optional[Any]:
-        """Return the PointCloud2 message nearest to a stamp, None if there is none near it."""
+        """
+        Return the PointCloud2 message nearest to a stamp, None if there is none near it.
+
+        :raises InvalidInputError: the topic is of another type
+        """
+        self._check_type(self._topics.cloud, CLOUD_TYPES)
         nearest = registration.nearest_stamp(self._clouds, stamp_ns, CLOUD_SLOP_NS)
         return None if nearest is None else self._clouds[nearest]
+
+    def grid(self) -> Optional[Any]:
+        """
+        Return the newest message of the reference grid, None before the first.
+
+        :raises InvalidInputError: the topic is of another type
+        """
+        self._check_type(self._topics.grid, GRID_TYPES)
+        return self._grid
+
+    def _check_type(self, topic: str, types: Sequence[str]) -> None:
+        seen = self._types.get(topic, types[0])
+        if seen not in types:
+            raise InvalidInputError('Topic is of another type', got=f'{seen} on {topic}',
+                                    expected=' or '.join(types),
+                                    remedy='Name a topic of that type.')
+
+    def _is_of(self, topic: str, types: Sequence[str]) -> bool:
+        """Return whether a topic's last message has one of these types; keep the error if not."""
+        try:
+            self._check_type(topic, types)
+        except InvalidInputError as error:
+            self.problem = self.problem or str(error)
+            return False
+        return True
 
     def _follow(self) -> Generator[Tuple[int, str, Any], None, None]:
         told = self._topics
@@ -189,20 +227,20 @@ class BagScene:
                 except InvalidInputError as error:
                     # As the live node: the other entries are still taken.
                     self.problem = self.problem or str(error)
-            return
-        if topic in self.depths_in:
+        self._types[topic] = message.__msgtype__
+        if topic in self.depths_in and self._is_of(topic, DEPTH_TYPES):
             self.depths_in[topic].add(message)
-        if topic == self._topics.range:
+        if topic == self._topics.range and self._is_of(topic, RANGE_TYPES):
             self.camera_poses.add_range(range_reading(message))
-        elif topic in self._topics.camera_infos:
+        if topic in self._topics.camera_infos and self._is_of(topic, INFO_TYPES):
             self.camera_infos[topic] = message
-        elif topic == self._topics.grid:
-            self.grid = message
-        elif topic == self._topics.depth:
+        if topic == self._topics.grid and self._is_of(topic, GRID_TYPES):
+            self._grid = message
+        if topic == self._topics.depth and self._is_of(topic, DEPTH_TYPES):
             self._depths[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._depths) > self._times * KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
-        elif topic == self._topics.cloud:
+        if topic == self._topics.cloud and self._is_of(topic, CLOUD_TYPES):
             self._clouds[stamp_to_nanoseconds(message.header.stamp)] = message
             if len(self._clouds) > self._times * KEPT_CLOUDS:
                 self._clouds.pop(next(iter(self._clouds)))

@@ -26,8 +26,15 @@ def choose_topics(topics: Sequence[bag_reader.TopicInfo], wanted: Sequence[str],
     :param wanted: names or patterns (``/camera_*/image_raw``); empty: the one colour camera
     :param label_topic: never a camera
     :param encoding_of: gives the encoding of a topic's first message
-    :raises ConfigurationError: nothing fits, or several cameras do and none was named
+    :raises ConfigurationError: nothing fits, several cameras do and none was named, or the label
+        topic is of another type
     """
+    for topic in topics:
+        if topic.name == label_topic and topic.type_name != bag_reader.IMAGE:
+            raise ConfigurationError('Label topic is of another type',
+                                     got=f'{topic.type_name} on {topic.name}',
+                                     expected=f'{bag_reader.IMAGE} with encoding mono8',
+                                     remedy='Name a topic of that type.')
     pictures = [topic for topic in topics if topic.messages and topic.name != label_topic
                 and topic.type_name in (bag_reader.IMAGE, bag_reader.COMPRESSED_IMAGE)]
     names = {topic.name for topic in pictures}

@@ -376,6 +376,37 @@ def test_a_reference_grid_that_knows_no_cell_of_the_costmap_compares_nothing(run
     assert known.document['costmap']['compared'] == 3
 
 
+@pytest.mark.parametrize('options, words', [
+    ({'cloud': bags.CAMERA}, f'Image on {bags.CAMERA}; expected sensor_msgs/msg/PointCloud2'),
+    ({'cloud': '/tf'}, 'TFMessage on /tf; expected sensor_msgs/msg/PointCloud2'),
+    ({'depth': LIDAR}, f'PointCloud2 on {LIDAR}; expected sensor_msgs/msg/Image or'),
+    ({'depth': '/tf'}, 'TFMessage on /tf; expected sensor_msgs/msg/Image or'),
+    ({'reference': DEPTH}, f'Image on {DEPTH}; expected nav_msgs/msg/OccupancyGrid'),
+    ({'reference': '/tf'}, 'TFMessage on /tf; expected nav_msgs/msg/OccupancyGrid'),
+    ({'reference': '/camera/camera_info'}, 'CameraInfo on /camera/camera_info; expected nav_msgs'),
+    ({'cloud': LIDAR, 'cameras': (CameraOptions(depth_in='/tf'),)},
+     'TFMessage on /tf; expected sensor_msgs/msg/Image or'),
+    ({'cloud': LIDAR, 'cameras': (CameraOptions(depth_in=LIDAR),)},
+     f'PointCloud2 on {LIDAR}; expected sensor_msgs/msg/Image or'),
+    ({'cloud': LIDAR, 'cameras': (CameraOptions(camera_info=bags.CAMERA),)},
+     f'Image on {bags.CAMERA}; expected sensor_msgs/msg/CameraInfo')])
+def test_a_topic_of_another_type_is_told_by_both_types(run, tmp_path, options, words):
+    with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*Topic is of '
+                                                f'another type: got .*{words}'):
+        run(write_scene(tmp_path / 'scene'), **options)
+
+
+def test_a_topic_may_be_of_the_wrong_type_for_one_use_and_serve_another(run, tmp_path):
+    cameras = (CameraOptions(depth_in=DEPTH),)
+    with pytest.raises(InvalidInputError, match='got 3 grids.*Topic is of another type'):
+        run(write_scene(tmp_path / 'scene'), cloud=DEPTH, cameras=cameras)
+
+
+def test_a_range_topic_of_another_type_gives_no_readings_and_ends_nothing(run, tmp_path):
+    facts = run(write_scene(tmp_path / 'scene'), range=DEPTH).document['costmap']
+    assert (facts['grids'], facts['without']) == (3, 0)
+
+
 def test_a_reference_grid_that_never_comes_is_an_error(run, tmp_path):
     with pytest.raises(InvalidInputError, match='No grid of scene could be compared.*No reference '
                                                 'grid'):

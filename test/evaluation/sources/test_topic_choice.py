@@ -50,6 +50,17 @@ def test_label_topic_is_no_camera():
     assert choose([FRONT, topic('/labels')], ['/*'], '/labels') == ['/front/image']
 
 
+@pytest.mark.parametrize('other', ['/tf', '/front/image/compressed'])
+def test_label_topic_of_another_type_is_told(other):
+    with pytest.raises(ConfigurationError, match=f'Label topic is of another type: got .* on '
+                                                 f'{other}; expected sensor_msgs/msg/Image'):
+        choose([FRONT, TWIN] + OTHERS, ['/front/image'], other)
+
+
+def test_label_topic_that_is_not_in_this_file_is_no_mistake():
+    assert choose([FRONT], (), '/labels') == ['/front/image']
+
+
 def test_mono_camera_is_taken_when_it_is_named():
     assert choose([topic('/grey')], ['/grey']) == ['/grey']
 
