@@ -51,6 +51,7 @@ from segformer_ros.segmentation.segmenter import SegmenterSettings
 # Of the picture on which the sizes of --input-size are timed.
 TIMED_PICTURE_WH = (640, 480)
 REPORTS = ('report.html', 'report.md', 'report.json')
+_DEPTH_TWIN = '/compressedDepth'
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -226,7 +227,23 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
         cameras=(CameraOptions(camera_info=options.camera_info or ''),),
         depth=options.depth_topic or '', reference=options.grid_topic or '',
         cloud=options.cloud_topic or '', by_clock=options.clock == live_node.RECORDED)
-    return options.live_node.costmap(found) if options.live_node else found
+    if not options.live_node:
+        return found
+    found = options.live_node.costmap(found)
+    kind = found.settings.depth.kind
+    # Raw and compressed are twins of one image.
+    if kind != costmap_settings.METRIC and _raw_depth(found.depth) in [
+            _raw_depth(camera.depth_in) for camera in found.cameras if camera.depth_in]:
+        raise ConfigurationError(
+            'Depth of unknown scale is not a reference in metres',
+            got=f'{found.depth}, which depth.kind calls {kind} in the parameter file',
+            expected='another topic for --depth-topic',
+            remedy='Where that topic holds metres, set depth.kind: metric.')
+    return found
+
+
+def _raw_depth(topic: str) -> str:
+    return topic[:-len(_DEPTH_TWIN)] if topic.endswith(_DEPTH_TWIN) else topic
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],

@@ -114,3 +114,28 @@ def test_options_of_a_node_do_nothing_without_its_file():
     for arguments in (['--camera', 'front'], ['--remap', 'a:=b']):
         with pytest.raises(ConfigurationError, match='does nothing alone'):
             evaluate.parse(['bag'] + arguments)
+
+
+ONE_DEPTH = '''
+/**:
+  ros__parameters: {{cost_profile: indoor, depth_transport: {transport}, depth_topic: /depth,
+                     depth: {{kind: {kind}}}}}
+'''
+
+
+@pytest.mark.parametrize('kind', ['inverse', 'scaled'])
+@pytest.mark.parametrize('transport, given', [
+    ('raw', '/depth'), ('compressed', '/depth/compressedDepth'), ('compressed', '/depth'),
+    ('raw', '/depth/compressedDepth')])
+def test_depth_without_a_scale_is_refused_as_a_reference_in_metres(parse, kind, transport, given):
+    with pytest.raises(ConfigurationError, match=f'not a reference in metres: got {given}, which '
+                                                 f'depth.kind calls {kind}'):
+        parse(ONE_DEPTH.format(transport=transport, kind=kind), '--depth-topic', given)
+
+
+@pytest.mark.parametrize('kind, reference', [
+    ('metric', ['--depth-topic', '/depth']), ('inverse', ['--depth-topic', '/lidar_depth']),
+    ('inverse', ['--cloud-topic', '/depth']), ('inverse', [])])
+def test_other_references_beside_depth_without_a_scale_are_taken(parse, kind, reference):
+    _, request = parse(ONE_DEPTH.format(transport='raw', kind=kind), *reference)
+    assert request.job.costmap.settings.depth.kind == kind
