@@ -5,6 +5,7 @@
 import depth_costmap
 import numpy as np
 import pytest
+import simulated_runs
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.cost_table import CostTable
@@ -103,7 +104,7 @@ def test_smooth_errors_are_taken_from_the_ground_around(true_depth):
     left, after = [], []
     for seed in range(6):
         random = np.random.RandomState(seed)
-        values = depth_costmap.like_a_network(true_depth, INVERSE, 0.05, random)
+        values = simulated_runs.like_a_network(true_depth, INVERSE, 0.05, random)
         found = DepthScaler(INVERSE, 5.0).to_meters(view_of(values), COSTS)
         crate = (ROOM.render(PINHOLE, MOUNT).labels == TABLE) & (true_depth < 2.5)
         left.append(found.error)
