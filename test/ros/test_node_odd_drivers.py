@@ -136,6 +136,25 @@ def test_depth_of_the_wrong_kind_is_left_out_with_a_warning_and_the_images_go_on
         for message in robot.diagnostics.messages[after:]), 'depth in use again', robot.frame_id)
 
 
+def test_a_blind_depth_camera_is_told_and_its_images_mark_by_their_labels(robot):
+    clouds = robot.subscribe(PointCloud2, '/segformer/obstacle_points', RELIABLE_50)
+    before = len(robot.diagnostics.messages)
+    words = 'depth is left out: Depth image measures nothing in reach'
+    status = look_until(robot, lambda: told(robot, 'costmap', words, before), words,
+                        robot.frame_id, is_blind=True)
+    assert status.level == WARN and ' 0 above 0' in status.message
+    # Another reason may have been logged less than five seconds ago.
+    look_until(robot, lambda: 'Depth is left out, and nothing is cleared: Depth image measures'
+               in robot.log(), 'the reason in the log', robot.frame_id, is_blind=True)
+    blind = len(clouds.messages)
+    look_until(robot, lambda: len(clouds.messages) > blind and clouds.messages[-1].width > 0,
+               'obstacles without depth', robot.frame_id, is_blind=True)
+    after = len(robot.diagnostics.messages)
+    look_until(robot, lambda: any(
+        'depth is left out' not in entry(message, 'costmap').message
+        for message in robot.diagnostics.messages[after:]), 'depth in use again', robot.frame_id)
+
+
 @pytest.mark.parametrize('name', ['camera', 'costmap'])
 def test_frozen_stamps_are_told_as_such(robot, name):
     stamp, before = robot.now(), len(robot.diagnostics.messages)

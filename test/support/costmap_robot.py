@@ -175,12 +175,12 @@ class CostmapRobot(SegformerPeer):
         return wait_until(cloud_of_a_new_look, 'the cloud of the last image')
 
 
-def look_with_depth(robot, frame_id, stamp=None):
-    """Send one image and its depth, which says that it was taken in another frame."""
+def look_with_depth(robot, frame_id, stamp=None, is_blind=False):
+    """Send one image and its depth, which says in which frame it was taken."""
     header = robot.look(stamp=stamp)
     depth = SCENE.render(PINHOLE, robot.camera_pose()).depth
     depth[~np.isfinite(depth)] = 0.0
-    values = np.round(depth * 1000.0).astype('<u2')
+    values = np.round(depth * (0.0 if is_blind else 1000.0)).astype('<u2')
     robot.depth.publish(Image(
         header=Header(stamp=header.stamp, frame_id=frame_id), encoding='16UC1',
         height=values.shape[0], width=values.shape[1], step=2 * values.shape[1],
