@@ -5,7 +5,6 @@
 import depth_costmap
 import numpy as np
 import pytest
-import simulated_runs
 
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap.cost_table import CostTable
@@ -21,6 +20,7 @@ from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.costmap.settings import INVERSE
 from segformer_ros.costmap.settings import SCALED
 from segformer_ros.model.classes import ClassTable
+import simulated_runs
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Pinhole
