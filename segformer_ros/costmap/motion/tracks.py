@@ -175,8 +175,10 @@ class Tracker:
 
     def motions(self, since: float) -> List[Motion]:
         """
-        Return what moves, but for who was missed in the last image that shows where they go, or
-        in as many images of the last second as saw them.
+        Return what moves.
+
+        Left out is who was missed in the last image that shows where they go, or in as many images
+        of the last second as saw them.
 
         Whoever another camera saw, even in an image somewhat older, is there again: a camera that
         lags and sees somebody counts more than one whose view of them is blocked.
