@@ -97,10 +97,16 @@ def find(camera: str, drive: Drive, calibration: Calibration,
             quantities.append(Quantity(name, value, deviation, is_sure, 0.0, None))
             if drive.settings.most_delay <= 0.0:
                 quantities[-1] = quantities[-1]._replace(is_determined=False)
+            elif not is_sure and not failures and not on_way and \
+                    abs(value) > 0.9 * drive.settings.most_delay:
+                remarks.append(
+                    f'The time offset may be beyond its bound of {drive.settings.most_delay:g} s: '
+                    'give a larger --max-offset.')
             elif is_sure and abs(value) > 0.9 * drive.settings.most_delay:
                 remarks.append(
                     f'The time offset is at its bound of {drive.settings.most_delay:g} s: the '
-                    'stamps of images or odometry are wrong by more, and so may be the mount.')
+                    'stamps of images or odometry are wrong by more, and so may be the mount. '
+                    'Give a larger --max-offset.')
             elif is_sure and abs(value) > max(0.02, 3.0 * deviation):
                 order = 'after' if value > 0 else 'before'
                 remarks.append(

@@ -6,7 +6,7 @@ import argparse
 import functools
 import math
 import os
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
@@ -26,17 +26,22 @@ from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
 from segformer_ros.common.errors import BackendError
 from segformer_ros.common.errors import ConfigurationError
+from segformer_ros.common.errors import InvalidInputError
+from segformer_ros.common.errors import TransformError
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import camera_model
 from segformer_ros.costmap.geometry.camera_poses import Mount
 from segformer_ros.evaluation.sources import bag_drive
+from segformer_ros.evaluation.sources import bag_reader
 from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.bag_source import decode_image_message
 from segformer_ros.model.classes import load_class_table
 from segformer_ros.segmentation.load_model import load_model
 
 INCOMPLETE = 3
+SHIPPED = 'segformer_sim'
+"""The network that is used where none was named."""
 
 Images = Iterable[Tuple[float, str, Any]]
 """Stamp in seconds, frame and message of each image."""
@@ -95,7 +100,8 @@ def make_parser() -> argparse.ArgumentParser:
                        'by hand, the drive does not tell it')
     start.add_argument('--y', type=float, help='to the left of it, likewise')
     using = parser.add_argument_group('using')
-    using.add_argument('--model', default='segformer_sim', help='name, or ONNX file')
+    using.add_argument('--model', default=SHIPPED,
+                       help='name, or ONNX file; the shipped one knows only simulated worlds')
     using.add_argument('--profile', default='outdoor',
                        help='cost profile: its classes with a cost are ground')
     using.add_argument('--frames', type=command.number_within(8, 1000), default=defaults.frames,
@@ -143,18 +149,22 @@ def calibrate(options: argparse.Namespace) -> int:
         cameras = _live_cameras(options, log) if options.bag is None else \
             _recorded_cameras(options, log)
         command.make_report_folder(options.output)
+        remarks = [] if segmenter.spec.name != SHIPPED else [
+            f'Labels are of {SHIPPED}, which knows only simulated worlds: give --model for '
+            'pictures of a real camera.']
         is_complete = True
         for camera in cameras:
-            is_complete &= _calibrate_camera(camera, log, options, find_ground)
+            is_complete &= _calibrate_camera(camera, log, options, find_ground, remarks)
     finally:
         segmenter.backend.close()
     return command.DONE if is_complete else INCOMPLETE
 
 
-def start_of(options: argparse.Namespace, told: Optional[Mount]) -> Mount:
+def start_of(options: argparse.Namespace, told: Optional[Mount], frame: str = '') -> Mount:
     """
     Return where the search begins: what was given, else what the transform tells.
 
+    :param frame: of the images, for the message
     :raises ConfigurationError: neither tells height and pitch
     """
     given = {'height': options.height}
@@ -163,8 +173,10 @@ def start_of(options: argparse.Namespace, told: Optional[Mount]) -> Mount:
     given.update(x=options.x, y=options.y)
     if told is None and (options.height is None or options.pitch is None):
         raise ConfigurationError(
-            'No mount to begin with', expected='a transform to the optical frame of the images',
-            remedy='Give about --height (metres) and --pitch (degrees below the horizon).')
+            'No mount to begin with', got=f'no transform to frame {frame!r} of the images',
+            expected='a transform to the optical frame of the images',
+            remedy='Correct frame_id of the images or the transforms, or give '
+            'about --height (metres) and --pitch (degrees below the horizon).')
     base = Mount(1.0, 0.0) if told is None else told
     start = base._replace(**{name: value for name, value in given.items() if value is not None})
     if start.height <= 0.0:
@@ -177,6 +189,13 @@ def start_of(options: argparse.Namespace, told: Optional[Mount]) -> Mount:
 def _recorded_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
     bag, found = bag_drive.find_drive(options.bag, options.topic, options.camera_info)
     bag_drive.read_motion(bag, log, [topics.info for topics in found], options.odometry)
+
+    def odometry_topics() -> List[str]:
+        with bag_reader.BagPartReader(bag.parts[0]) as reader:
+            return [topic.name for topic in reader.topics()
+                    if topic.type_name == bag_drive.ODOMETRY]
+
+    _check_odometry(log, odometry_topics)
     names = camera_names.camera_names([topics.image for topics in found])
     return [Camera(_file_name(topics.image), name, topics,
                    functools.partial(bag_drive.read_images, bag, topics.image),
@@ -211,6 +230,10 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
         except KeyboardInterrupt:
             print('\nCalculating.', flush=True)
         images = listener.images
+        # Images are kept by the way between them: without odometry there are none.
+        _check_odometry(log, lambda: [
+            topic for topic, types in listener.node.get_topic_names_and_types()
+            if bag_drive.ODOMETRY in types])
     names = camera_names.camera_names([each.image for each in topics])
     return [Camera(_file_name(each.image), name, each,
                    functools.partial(images.__getitem__, each.image),
@@ -218,24 +241,50 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
             for each, name in zip(topics, names)]
 
 
+def _check_odometry(log: MotionLog, topics: Callable[[], List[str]]) -> None:
+    """
+    Raise an error that names the topics which have odometry, where none was heard.
+
+    :param topics: gives those of nav_msgs/Odometry
+    """
+    try:
+        log.trajectory()
+    except (InvalidInputError, TransformError) as error:
+        there = topics()
+        raise ConfigurationError(
+            'No odometry of the drive',
+            got=f'{error.problem[:1].lower()}{error.problem[1:]}, {error.got}',
+            expected=f'transforms from {log.odom_frame} to {log.ground_frame}, or a topic of '
+            'nav_msgs/Odometry',
+            remedy='Check --odom-frame and --ground-frame.' if not there else
+            'Give --odometry ' + ' or '.join(sorted(there)) + '.') from error
+
+
 def _calibrate_camera(camera: Camera, log: MotionLog, options: argparse.Namespace,
-                      find_ground: Callable[[Any], Any]) -> bool:
+                      find_ground: Callable[[Any], Any], remarks: Sequence[str] = ()) -> bool:
     noise = calibration_drive.DriveSettings().noise._replace(share=options.noise)
     settings = calibration_drive.DriveSettings(
         frames=options.frames, step=options.step, noise=noise, most_delay=options.max_offset)
-    frame, told, model = '', None, None
+    frame, told, unread = '', None, []
     drive: Optional[calibration_drive.Drive] = None
     for stamp, frame_id, message in camera.images():
         if drive is None:
             frame = frame_id
             pose = log.mount_of(frame)
             told = None if pose is None else mount_of(pose)
-            drive = calibration_drive.Drive(log.trajectory(), start_of(options, told),
+            drive = calibration_drive.Drive(log.trajectory(), start_of(options, told, frame),
                                             find_ground, settings)
         if drive.is_full:
             break
         if drive.wants(stamp):
-            drive.take(stamp, camera.decode(message))
+            try:
+                image = camera.decode(message)
+            except InvalidInputError as error:
+                unread.append(error)
+                continue
+            drive.take(stamp, image)
+    if unread and (drive is None or not drive.frames):
+        raise unread[0]
     if drive is None:
         raise ConfigurationError('No image on its topic', got=camera.topics.image)
     info = log.camera_info(camera.topics.info)
@@ -245,6 +294,14 @@ def _calibrate_camera(camera: Camera, log: MotionLog, options: argparse.Namespac
     solved = calibration_drive.calibrate(drive, model)
     guessed = [name for name in ('x', 'y') if told is None and getattr(options, name) is None]
     found = calibration_findings.find(camera.name, drive, solved, told, guessed)
+    remarks = list(remarks)
+    if told is None:
+        remarks.append(f'No transform from {log.ground_frame} to the frame {frame!r} of the '
+                       'images: the start is what was given.')
+    if unread:
+        remarks.append(f'{len(unread)} {"image was" if len(unread) == 1 else "images were"} left '
+                       f'out: {unread[0]}')
+    found = found._replace(remarks=tuple(remarks) + found.remarks)
     print(report.as_table(found))
     if solved.solution is not None:
         _write(camera, log, options, frame, drive, model, solved.followed.observations,

@@ -102,9 +102,19 @@ def test_an_offset_is_told_with_its_sign_and_at_its_bound():
     sure = [0.01, 0.001, 0.001, 0.001, 0.002]
     assert '30 ms after their stamps' in ' '.join(solved_with(sure, 0.03).remarks)
     assert '30 ms before their stamps' in ' '.join(solved_with(sure, -0.03).remarks)
-    assert 'at its bound of 0.05 s' in ' '.join(solved_with(sure, 0.0499).remarks)
+    at_bound = ' '.join(solved_with(sure, 0.0499).remarks)
+    assert 'at its bound of 0.05 s' in at_bound and 'larger --max-offset' in at_bound
     assert 'stamps' not in ' '.join(solved_with(sure, 0.003).remarks)
     assert '60 % of the tracks do not move' in ' '.join(solved_with(sure, kept=0.4).remarks)
+
+
+def test_an_offset_that_is_unsure_at_its_bound_is_told_with_the_option():
+    unsure = SURE[:4] + (0.1,)
+    assert 'beyond its bound of 0.05 s: give a larger --max-offset' in ' '.join(
+        solved_with(unsure, -0.0499).remarks)
+    assert solved_with(unsure, 0.03).remarks == ()
+    # Of a straight line chance alone says what the offset is.
+    assert '--max-offset' not in ' '.join(solved_with(unsure, 0.0499, speed=0.5).remarks)
 
 
 @pytest.mark.parametrize(('fit', 'said'), [

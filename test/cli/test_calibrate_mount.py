@@ -5,6 +5,7 @@
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ import pytest
 from segformer_ros.calibration.ground_motion import mount_of
 from segformer_ros.calibration.pictures import MOSAIC_GAP
 from segformer_ros.cli import calibrate_mount
+from segformer_ros.common import resources
 from segformer_ros.costmap.geometry import transforms
 from segformer_ros.costmap.geometry.camera_poses import Mount
 from support import mount_drives
@@ -153,6 +155,52 @@ def test_a_place_that_nobody_told_is_said_and_counts_as_known_to_a_decimetre(
     assert re.search(r'yaw +-[12]\.\d\d +0\.\d\d deg', said)
 
 
+def test_labels_of_the_shipped_network_are_said_to_be_for_simulated_worlds(result):
+    _, folder, said = result
+    remark = 'Labels are of segformer_sim, which knows only simulated worlds: give --model'
+    assert remark in said and remark in (folder / 'front_image_raw.txt').read_text()
+
+
+def test_labels_of_another_network_need_no_warning(bag, tmp_path, capsys):
+    network = tmp_path / 'own.onnx'
+    shutil.copy(resources.find('models/segformer_sim.onnx'), str(network))
+    with open(resources.find('config/models/segformer_sim.yaml')) as stream:
+        specification = stream.read().replace('name: segformer_sim', 'name: own')
+    network.with_suffix('.yaml').write_text(specification)
+    assert calibrate_mount.main([bag, '-o', str(tmp_path / 'out'), '--model', str(network)]) == 0
+    assert 'simulated worlds' not in capsys.readouterr().out
+
+
+def test_a_truncated_image_is_left_out_and_counted(drive, tmp_path, capsys):
+    images = [image if index != 5 else image[:3] for index, image in enumerate(drive.images)]
+    mount_drives.write_drive(tmp_path / 'bag', drive._replace(images=images), TOLD)
+    assert calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out')]) == 0
+    said = capsys.readouterr().out
+    assert 'front_image_raw: 13 images' in said
+    assert '1 image was left out: Image data too short' in said
+
+
+def test_images_that_are_all_truncated_are_an_error(drive, tmp_path, capsys):
+    cut = drive._replace(images=[image[:3] for image in drive.images])
+    mount_drives.write_drive(tmp_path / 'bag', cut, TOLD)
+    assert calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out')]) == 1
+    assert 'Image data too short' in capsys.readouterr().err
+
+
+def test_odometry_that_is_there_as_messages_alone_is_hinted_at(drive, tmp_path, capsys):
+    mount_drives.write_drive(tmp_path / 'bag', drive, TOLD, with_odometry=True)
+    assert calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out')]) == 1
+    said = capsys.readouterr().err
+    assert 'No odometry of the drive' in said
+    assert 'Give --odometry ' + mount_drives.ODOMETRY + '.' in said
+
+
+def test_a_frame_of_the_images_without_a_transform_is_named(drive, tmp_path, capsys):
+    mount_drives.write_drive(tmp_path / 'bag', drive, None)
+    assert calibrate_mount.main([str(tmp_path / 'bag'), '-o', str(tmp_path / 'out')]) == 1
+    assert "no transform to frame 'camera_optical_frame'" in capsys.readouterr().err
+
+
 def test_a_robot_that_stands_still_is_told_so(drive, tmp_path, capsys):
     still = drive._replace(trajectory=drive.trajectory.__class__(
         drive.trajectory.stamps, [drive.trajectory.poses[0]] * len(drive.trajectory.stamps)))
@@ -166,7 +214,7 @@ def test_a_robot_that_stands_still_is_told_so(drive, tmp_path, capsys):
 @pytest.mark.parametrize(('extra', 'said'), [
     (['--topic', '/rear/image_raw'], 'No image topic of that name'),
     (['--odometry', '/nothing'], 'No odometry on its topic'),
-    (['--odom-frame', 'map'], "Unknown frame: got 'map'"),
+    (['--odom-frame', 'map'], "unknown frame, 'map'"),
     (['--camera-info', '/rear/camera_info'], 'No CameraInfo for the images'),
     (['--model', 'nothing'], 'nothing'),
 ])

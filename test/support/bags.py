@@ -87,15 +87,20 @@ class BagWriter:
                            START_S * 10 ** 9 + number * 10 ** 8 + delay_ns, data)
 
     def image(self, number, pixels=None, topic=CAMERA, encoding='rgb8', padding=0,
-              delay_ns=0, stamp_number=None, is_latched=False):
-        """Write an Image message; ``padding`` bytes are added to every row."""
+              delay_ns=0, stamp_number=None, is_latched=False, height=None):
+        """
+        Write an Image message.
+
+        :param padding: bytes that are added to every row
+        :param height: that the message tells; by default that of ``pixels``
+        """
         pixels = picture(number) if pixels is None else pixels
         rows = pixels.reshape(pixels.shape[0], -1)
         rows = np.pad(rows, ((0, 0), (0, padding)), mode='constant')
         message = self._types.types['sensor_msgs/msg/Image'](
             header=self.header(number if stamp_number is None else stamp_number),
-            height=pixels.shape[0], width=pixels.shape[1], encoding=encoding, is_bigendian=0,
-            step=rows.shape[1], data=rows.reshape(-1).copy())
+            height=height or pixels.shape[0], width=pixels.shape[1], encoding=encoding,
+            is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1).copy())
         self.write(topic, message, number, delay_ns, is_latched)
 
     def compressed(self, number, pixels=None, topic=CAMERA + '/compressed', data=None):

@@ -155,7 +155,9 @@ def write_drive(path, drive, told, with_odometry=False, cameras=('front',)):
                     'sensor_msgs/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0,
                     do_rectify=False))
             for camera in cameras:
-                bag.image(number, image, IMAGE.replace('front', camera))
+                # Of images that are cut short, too.
+                bag.image(number, image, IMAGE.replace('front', camera),
+                          height=calibration.height)
                 bag.write(INFO.replace('front', camera), info, number)
 
 

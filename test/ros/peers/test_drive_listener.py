@@ -10,6 +10,7 @@ import sys
 import time
 
 from builtin_interfaces.msg import Time
+from nav_msgs.msg import Odometry
 import pytest
 from rclpy.duration import Duration
 from segformer_ros.costmap.geometry.camera_poses import Mount
@@ -83,3 +84,20 @@ def test_a_robot_that_is_driven_past_is_calibrated_at_ctrl_c(domain, tmp_path):
     assert found['mount.height'] == pytest.approx(TRUE.height, rel=0.03)
     assert found['mount.pitch'] == pytest.approx(TRUE.pitch, abs=math.radians(0.5))
     assert f'--frame-id {BASE} --child-frame-id {OPTICAL}' in said
+
+
+def test_missing_odometry_is_told_with_the_topic_that_has_it(domain, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, '-u', '-m', 'segformer_ros.cli.calibrate_mount', '--topic',
+         mount_drives.IMAGE, '--seconds', '5', '-o', str(tmp_path)],
+        env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, universal_newlines=True)
+    try:
+        with Peer(domain) as peer:
+            peer.publisher(Odometry, mount_drives.ODOMETRY, 10, wait_for_subscriber=False)
+            said = child.communicate(timeout=TIMEOUT)[0]
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == 1 and 'No odometry of the drive' in said, said
+    assert 'Give --odometry ' + mount_drives.ODOMETRY + '.' in said and 'No image' not in said
