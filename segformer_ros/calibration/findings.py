@@ -87,7 +87,7 @@ def find(camera: str, drive: Drive, calibration: Calibration,
         return Findings(camera, drive.start, (), tuple(remarks), frames,
                         len(followed.observations.pair), 0.0)
     solution = with_place(calibration.solution, guessed)
-    failures = _failures(drive, calibration)
+    failures = _failures(drive, followed.observations, solution)
     remarks += failures + _remarks_on_place(solution, guessed)
     mount = drive.start
     quantities = []
@@ -143,10 +143,8 @@ def with_place(solution: solver.Solution, guessed: Sequence[str] = ()) -> solver
     return solution._replace(deviations=np.sqrt(np.sum(np.square(parts), axis=0)))
 
 
-def _failures(drive: Drive, calibration: Calibration) -> List[str]:
+def _failures(drive: Drive, seen: solver.Observations, solution: solver.Solution) -> List[str]:
     """Return why nothing that was found is to be believed, in sentences."""
-    solution, seen = calibration.solution, calibration.followed.observations
-    assert solution is not None
     shift = float(np.median(np.linalg.norm(seen.second - seen.first, axis=1)))
     if shift < _LEAST_SHIFT:
         return [f'Images do not move while the robot does: tracks move by {shift:.2f} px from one '
