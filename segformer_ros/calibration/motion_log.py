@@ -54,6 +54,11 @@ class MotionLog:
         known = [frame for frame in GROUND_FRAMES if self.buffer.knows(frame)]
         return known[0] if known else GROUND_FRAMES[0]
 
+    @property
+    def has_odometry(self) -> bool:
+        """Return whether a nav_msgs/Odometry was taken in."""
+        return bool(self._odometry)
+
     def add_transforms(self, message: Any, static: bool) -> None:
         """
         Take in a tf2_msgs/TFMessage.

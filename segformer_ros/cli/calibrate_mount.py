@@ -195,7 +195,7 @@ def _recorded_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camer
             return [topic.name for topic in reader.topics()
                     if topic.type_name == bag_drive.ODOMETRY]
 
-    _check_odometry(log, odometry_topics)
+    _check_odometry(log, options.odometry, odometry_topics)
     names = camera_names.camera_names([topics.image for topics in found])
     return [Camera(_file_name(topics.image), name, topics,
                    functools.partial(bag_drive.read_images, bag, topics.image),
@@ -231,7 +231,7 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
             print('\nCalculating.', flush=True)
         images = listener.images
         # Images are kept by the way between them: without odometry there are none.
-        _check_odometry(log, lambda: [
+        _check_odometry(log, options.odometry, lambda: [
             topic for topic, types in listener.node.get_topic_names_and_types()
             if bag_drive.ODOMETRY in types])
     names = camera_names.camera_names([each.image for each in topics])
@@ -241,16 +241,21 @@ def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
             for each, name in zip(topics, names)]
 
 
-def _check_odometry(log: MotionLog, topics: Callable[[], List[str]]) -> None:
+def _check_odometry(log: MotionLog, wanted: str, topics: Callable[[], List[str]]) -> None:
     """
     Raise an error that names the topics which have odometry, where none was heard.
 
+    :param wanted: topic that was named; empty for transforms
     :param topics: gives those of nav_msgs/Odometry
     """
     try:
+        if wanted and not log.has_odometry:
+            # Transforms would serve, but others were asked for.
+            raise InvalidInputError('No message on its topic', got=wanted)
         log.trajectory()
     except (InvalidInputError, TransformError) as error:
-        there = topics()
+        # The own subscription puts the wanted one into the graph.
+        there = [topic for topic in topics() if topic != wanted]
         raise ConfigurationError(
             'No odometry of the drive',
             got=f'{error.problem[:1].lower()}{error.problem[1:]}, {error.got}',

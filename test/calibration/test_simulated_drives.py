@@ -86,6 +86,8 @@ def test_mounts_of_drives_with_the_networks_labels():
     right = [row for row in rows if 'errors' in row
              and (np.abs(row['errors']) <= BOUNDS).all()]
     assert len(right) >= int(0.9 * len(CHOSEN))
+    # Far below the 1 px beyond which a fit counts as failed.
+    assert all(0.05 < row['pixel'] < 0.5 for row in right)
     for row in rows:
         # Where the drive says too little, it says so.
         assert row in right or ('errors' in row and (

@@ -86,10 +86,14 @@ def test_a_robot_that_is_driven_past_is_calibrated_at_ctrl_c(domain, tmp_path):
     assert f'--frame-id {BASE} --child-frame-id {OPTICAL}' in said
 
 
-def test_missing_odometry_is_told_with_the_topic_that_has_it(domain, tmp_path):
+@pytest.mark.parametrize(('extra', 'got'), [
+    ([], "unknown frame, 'odom'"),
+    (['--odometry', '/nothing'], 'no message on its topic, /nothing'),
+])
+def test_missing_odometry_is_told_with_the_topic_that_has_it(domain, tmp_path, extra, got):
     child = subprocess.Popen(
         [sys.executable, '-u', '-m', 'segformer_ros.cli.calibrate_mount', '--topic',
-         mount_drives.IMAGE, '--seconds', '5', '-o', str(tmp_path)],
+         mount_drives.IMAGE, '--seconds', '5', '-o', str(tmp_path)] + extra,
         env=dict(os.environ, ROS_DOMAIN_ID=str(domain)), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, universal_newlines=True)
     try:
@@ -99,5 +103,5 @@ def test_missing_odometry_is_told_with_the_topic_that_has_it(domain, tmp_path):
     finally:
         child.kill()
         child.wait()
-    assert child.returncode == 1 and 'No odometry of the drive' in said, said
+    assert child.returncode == 1 and 'No odometry of the drive: got ' + got in said, said
     assert 'Give --odometry ' + mount_drives.ODOMETRY + '.' in said and 'No image' not in said
