@@ -13,7 +13,6 @@ if __name__ == '__main__':
     from segformer_ros.cli.main import run_module
     raise SystemExit(run_module())
 
-from segformer_ros.calibration import camera_names
 from segformer_ros.calibration import drive as calibration_drive
 from segformer_ros.calibration import findings as calibration_findings
 from segformer_ros.calibration import pictures
@@ -22,12 +21,10 @@ from segformer_ros.calibration import solver
 from segformer_ros.calibration.ground_motion import mount_of
 from segformer_ros.calibration.motion_log import MotionLog
 from segformer_ros.calibration.trajectory import import_scipy
+from segformer_ros.cli.support import camera_names
 from segformer_ros.cli.support import command
 from segformer_ros.cli.support import ros_environment
-from segformer_ros.common.errors import BackendError
-from segformer_ros.common.errors import ConfigurationError
-from segformer_ros.common.errors import InvalidInputError
-from segformer_ros.common.errors import TransformError
+from segformer_ros.common import errors
 from segformer_ros.costmap.cost_table import GROUND
 from segformer_ros.costmap.cost_table import load_cost_table
 from segformer_ros.costmap.geometry import camera_model
@@ -172,7 +169,7 @@ def start_of(options: argparse.Namespace, told: Optional[Mount], frame: str = ''
         ('pitch', options.pitch), ('roll', options.roll), ('yaw', options.yaw))})
     given.update(x=options.x, y=options.y)
     if told is None and (options.height is None or options.pitch is None):
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             'No mount to begin with', got=f'no transform to frame {frame!r} of the images',
             expected='a transform to the optical frame of the images',
             remedy='Correct frame_id of the images or the transforms, or give '
@@ -180,7 +177,7 @@ def start_of(options: argparse.Namespace, told: Optional[Mount], frame: str = ''
     base = Mount(1.0, 0.0) if told is None else told
     start = base._replace(**{name: value for name, value in given.items() if value is not None})
     if start.height <= 0.0:
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             'Camera is not above the ground', got=f'{start.height:.3f} m by its transform',
             expected='a height above 0', remedy='Give --height, or another --ground-frame.')
     return start
@@ -204,17 +201,18 @@ def _recorded_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camer
 
 def _live_cameras(options: argparse.Namespace, log: MotionLog) -> List[Camera]:
     if not options.topic:
-        raise ConfigurationError('No image topic', expected='--topic for each camera of a live '
-                                 'robot, or a recording')
+        raise errors.ConfigurationError(
+            'No image topic',
+            expected='--topic for each camera of a live robot, or a recording')
     if options.camera_info and len(options.camera_info) != len(options.topic):
-        raise ConfigurationError('Not one CameraInfo for each camera',
-                                 got=', '.join(options.camera_info),
-                                 expected='as many as ' + ', '.join(options.topic))
+        raise errors.ConfigurationError('Not one CameraInfo for each camera',
+                                        got=', '.join(options.camera_info),
+                                        expected='as many as ' + ', '.join(options.topic))
     try:
         from segformer_ros.ros.peers.calibration_listener import CalibrationListener
     except ImportError as error:
-        raise BackendError('Live topics need ROS', got=error,
-                           remedy='Source a ROS 2 installation.') from error
+        raise errors.BackendError('Live topics need ROS', got=error,
+                                  remedy='Source a ROS 2 installation.') from error
     from segformer_ros.segmentation.images.compressed import compressed_to_rgb
     from segformer_ros.segmentation.images.decoding import image_to_rgb
     ros_environment.carry_images()
@@ -251,12 +249,12 @@ def _check_odometry(log: MotionLog, wanted: str, topics: Callable[[], List[str]]
     try:
         if wanted and not log.has_odometry:
             # Transforms would serve, but others were asked for.
-            raise InvalidInputError('No message on its topic', got=wanted)
+            raise errors.InvalidInputError('No message on its topic', got=wanted)
         log.trajectory()
-    except (InvalidInputError, TransformError) as error:
+    except (errors.InvalidInputError, errors.TransformError) as error:
         # The own subscription puts the wanted one into the graph.
         there = [topic for topic in topics() if topic != wanted]
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             'No odometry of the drive',
             got=f'{error.problem[:1].lower()}{error.problem[1:]}, {error.got}',
             expected=f'transforms from {log.odom_frame} to {log.ground_frame}, or a topic of '
@@ -284,14 +282,14 @@ def _calibrate_camera(camera: Camera, log: MotionLog, options: argparse.Namespac
         if drive.wants(stamp):
             try:
                 image = camera.decode(message)
-            except InvalidInputError as error:
+            except errors.InvalidInputError as error:
                 unread.append(error)
                 continue
             drive.take(stamp, image)
     if unread and (drive is None or not drive.frames):
         raise unread[0]
     if drive is None:
-        raise ConfigurationError('No image on its topic', got=camera.topics.image)
+        raise errors.ConfigurationError('No image on its topic', got=camera.topics.image)
     info = log.camera_info(camera.topics.info)
     size = None if not drive.frames else drive.frames[0].image.shape[1::-1]
     model = camera_model.CameraModel(camera_model.calibration_of(info), size,

@@ -3,7 +3,7 @@
 """Cameras are called by what sets their topics apart, as the node takes it."""
 
 import pytest
-from segformer_ros.calibration.camera_names import camera_names
+from segformer_ros.cli.support.camera_names import camera_names
 from segformer_ros.ros.parameters.row import CAMERA_NAME
 
 
