@@ -28,9 +28,7 @@ from segformer_ros.costmap.motion.sightings import sightings_of
 from segformer_ros.costmap.motion.tracks import Tracker
 from segformer_ros.costmap.points import ground_cloud
 from segformer_ros.costmap.points import obstacle_cloud
-from segformer_ros.costmap.projection.blind_depth import BlindDepthCheck
-from segformer_ros.costmap.projection.blind_depth import BlindDepthError
-from segformer_ros.costmap.projection.depth import DepthProjector
+from segformer_ros.costmap.projection import depth as measured_depth
 from segformer_ros.costmap.projection.depth_scale import DepthScaler
 from segformer_ros.costmap.projection.depth_scale import UnscaledDepthError
 from segformer_ros.costmap.projection.flat_ground import GroundProjector
@@ -367,9 +365,10 @@ class _Camera:
         is_nadir = settings.projection.mode == costmap_settings.NADIR
         self._flat: Union[GroundProjector, NadirProjector] = (
             NadirProjector(settings.projection, ego_mask) if is_nadir else ground)
-        self._depth = DepthProjector(settings.projection, settings.depth, ego_mask, kernels)
+        self._depth = measured_depth.DepthProjector(settings.projection, settings.depth,
+                                                    ego_mask, kernels)
         self.semantic_layer = SemanticLayerProjector(settings, ground)
-        self._blind = BlindDepthCheck(settings.projection.max_range, ego_mask)
+        self._blind = measured_depth.BlindDepthCheck(settings.projection.max_range, ego_mask)
         self._scaler: Optional[DepthScaler] = None
         if settings.depth.kind != costmap_settings.METRIC:
             self._scaler = DepthScaler(settings.depth.kind, settings.projection.max_range)
@@ -384,7 +383,7 @@ class _Camera:
         if self._scaled is None or self._scaled[0] is not view:
             try:
                 self._scaled = view, self._in_meters(labelled, costs), ''
-            except (BlindDepthError, UnscaledDepthError) as error:
+            except (measured_depth.BlindDepthError, UnscaledDepthError) as error:
                 self._scaled = view, None, str(error)
         return labelled._replace(depth=self._scaled[1]), self._scaled[2]
 
@@ -395,5 +394,5 @@ class _Camera:
         return labelled.depth
 
     def projector(self, view: LabelledView
-                  ) -> Union[GroundProjector, NadirProjector, DepthProjector]:
+                  ) -> Union[GroundProjector, NadirProjector, measured_depth.DepthProjector]:
         return self._flat if view.depth is None else self._depth
