@@ -67,14 +67,15 @@ def test_a_mount_as_it_is_told_is_left_alone():
 
 
 def test_other_classes_and_another_range_count_from_the_next_image_on():
-    watcher = MountWatcher('', print, MountVerdict(5.0, 0.05, False))
+    watcher = MountWatcher('', print, MountVerdict(5.0, 0.5, False))
     watcher.start()
     try:
-        drive(watcher, TOLD._replace(pitch=TOLD.pitch + 0.5 * DEGREE))
+        off = TOLD._replace(pitch=TOLD.pitch + 0.7 * DEGREE)
+        drive(watcher, off)
         assert watcher.fault() == ''
-        # Farther out the same error costs more than a cell.
-        watcher.measure_by(5.0, 0.001)
-        drive(watcher, TOLD._replace(pitch=TOLD.pitch + 1.0 * DEGREE), start=20.0)
+        # The same error costs more than a smaller cell.
+        watcher.measure_by(5.0, 0.05)
+        drive(watcher, off, start=20.0)
         assert watcher.fault() != ''
         # By the names of another network there is no ground in view.
         drive(watcher, TOLD, is_ground=np.zeros(256, bool), start=30.0)
