@@ -136,6 +136,13 @@ def test_a_fit_that_is_a_little_worse_than_usual_counts(fit):
     assert found.is_complete and found.remarks == ()
 
 
+@pytest.mark.parametrize('pixel, counts', [(0.9, True), (1.5, True), (2.5, False)])
+def test_a_fit_in_larger_images_may_be_off_by_more_pixels(pixel, counts, monkeypatch):
+    # The images here have 160: twice the width up to which a pixel is the limit.
+    monkeypatch.setattr(findings, '_MOST_PIXELS_WIDTH', 80)
+    assert solved_with(pixel=pixel).is_complete == counts
+
+
 def test_a_turn_on_the_spot_determines_pitch_and_roll_alone_whatever_the_lever_arm_tells():
     found = solved_with(speed=0.0, turn=1.0)
     assert 'turns on the spot' in ' '.join(found.remarks)

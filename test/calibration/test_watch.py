@@ -15,7 +15,7 @@ from support.noise_floor import DEGREE
 from support.noise_floor import TOLD
 
 
-def watched(true, told=TOLD, pairs=10, noise=0.0, bumped=None):
+def watched(true, told=TOLD, pairs=10, noise=0.0, bumped=None, turn=0.02):
     """Return the watch after a drive of so many pairs of images, and its last estimate."""
     watch = calibration_watch.MountWatch(noise_floor.camera(), noise_floor.IS_GROUND)
     floor = noise_floor.floor_picture()
@@ -27,9 +27,9 @@ def watched(true, told=TOLD, pairs=10, noise=0.0, bumped=None):
         pose = transforms.CameraPose(says, told.matrix())
         assert watch.wants(10.0 + 0.4 * index, pose)
         watch.add(calibration_watch.WatchedFrame(10.0 + 0.4 * index, image, mask, pose))
-        place = place.dot(transforms.planar_pose(0.15, 0.0, 0.02))
+        place = place.dot(transforms.planar_pose(0.15, 0.0, turn))
         off = 1.0 + noise * random.randn(2)
-        says = says.dot(transforms.planar_pose(0.15 * off[0], 0.0, 0.02 * off[1]))
+        says = says.dot(transforms.planar_pose(0.15 * off[0], 0.0, turn * off[1]))
     return watch.error()
 
 
@@ -67,6 +67,14 @@ def test_a_bump_that_lasts_is_told_right_all_along(pairs):
 def test_a_load_that_changes_the_height_is_found_after_some_seconds():
     loaded = TOLD._replace(height=TOLD.height - 0.05)
     assert watched(TOLD, pairs=60, bumped=loaded).height == pytest.approx(-0.05, abs=0.015)
+
+
+@pytest.mark.parametrize('turn, is_told', [(0.1, True), (0.3, True), (-0.3, True), (0.6, False)])
+def test_a_bend_is_looked_at_and_a_turn_on_the_spot_is_not(turn, is_told):
+    error = watched(TOLD._replace(pitch=TOLD.pitch + DEGREE), turn=turn)
+    assert (error is not None) == is_told
+    if error is not None:
+        assert math.degrees(error.pitch) == pytest.approx(1.0, abs=0.2)
 
 
 def test_too_few_pairs_say_nothing():

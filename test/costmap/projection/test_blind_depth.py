@@ -30,8 +30,10 @@ VIEW = SCENE.render(PINHOLE, MOUNT)
 TRUE = VIEW.depth.astype(np.float32)
 
 
-def process(depth, mount=MOUNT, labels=VIEW.labels, ego_mask=None):
-    stage = CostmapPipeline(CostmapSettings(), COSTS)
+def process(depth, mount=MOUNT, labels=VIEW.labels, ego_mask=None, max_range=5.0):
+    settings = CostmapSettings()
+    stage = CostmapPipeline(settings._replace(
+        projection=settings.projection._replace(max_range=max_range)), COSTS)
     if ego_mask is not None:
         stage.set_ego_mask('front', ego_mask)
     result = stage.process('front', CameraView(
@@ -84,6 +86,20 @@ def test_a_wall_close_by_is_seen_though_no_ground_is():
 def test_a_camera_that_looks_above_the_ground_in_reach_may_measure_nothing():
     labels = np.full_like(VIEW.labels, SKY)
     assert not process(np.zeros_like(TRUE), mount_pose(0.8, -0.6), labels)[0].depth_refusal
+
+
+@pytest.mark.parametrize('pitch, is_refused', [(-0.3, False), (-0.28, False), (-0.25, True)])
+def test_a_strip_of_ground_at_the_lower_edge_says_nothing(pitch, is_refused):
+    # The lowest row meets the ground at 5 m with -0.287.
+    labels = np.full_like(VIEW.labels, SKY)
+    result, _ = process(np.zeros_like(TRUE), mount_pose(0.8, pitch), labels)
+    assert bool(result.depth_refusal) == is_refused
+
+
+def test_ground_out_of_range_is_not_asked_for():
+    # A quarter of the ground in view lies within 1.2 m: a fiftieth of that is half a percent of
+    # the whole.
+    assert not process(with_valid(0.02), max_range=1.2)[0].depth_refusal
 
 
 def test_the_robots_own_body_is_no_measured_ground():
