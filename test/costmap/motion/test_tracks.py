@@ -147,9 +147,9 @@ def test_what_as_many_images_miss_as_see_does_not_walk(rate, seen, walks):
 
 def test_a_fast_camera_that_sees_somebody_in_every_second_image_measures_them():
     tracker = tracks.Tracker()
-    for number in range(61):
-        here = [sighting(2.0, 1.1 * number / 30.0)] if number % 2 == 0 else []
-        tracker.take('front', here, 100.0 + number / 30.0)
+    for number in range(121):
+        here = [sighting(2.0, 1.1 * number / 60.0)] if number % 2 == 0 else []
+        tracker.take('front', here, 100.0 + number / 60.0)
     motion, = tracker.motions(0.0)
     assert motion.vy == pytest.approx(1.1, abs=0.05)
 
