@@ -97,8 +97,8 @@ def product(a, b):
 
 def map_of(bag, value):
     """Return a map of 10 m x 10 m around the robot, all of one value."""
-    spot = bag.make('geometry_msgs/Pose', position=bag.make('geometry_msgs/Point', x=-5.0, y=-5.0,
-                                                           z=0.0),
+    corner = bag.make('geometry_msgs/Point', x=-5.0, y=-5.0, z=0.0)
+    spot = bag.make('geometry_msgs/Pose', position=corner,
                     orientation=bag.make('geometry_msgs/Quaternion', x=0.0, y=0.0, z=0.0, w=1.0))
     header = bag.header(0, 'odom')
     return bag.make('nav_msgs/OccupancyGrid', header=header, data=np.full(10000, value, np.int8),
