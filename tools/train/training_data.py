@@ -118,7 +118,7 @@ def render(folder: str, images: int, textures: str, first_seed: int, kinds: Sequ
     for part in ('images', 'labels'):
         os.makedirs(os.path.join(raw, part), exist_ok=True)
     jobs = [make_dataset.Job(raw, kinds[index % len(kinds)], first_seed + index, textures,
-                             *make_dataset.TRAIN_SIZE_WH)
+                             *make_dataset.SIZE_WH)
             for index in range(images // make_dataset.VIEWS_PER_WORLD)]
     with multiprocessing.get_context('spawn').Pool(workers) as pool:
         for _ in tqdm(pool.imap_unordered(make_dataset.render, jobs), total=len(jobs),

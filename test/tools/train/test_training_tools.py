@@ -59,7 +59,7 @@ def trained(own_pictures, project_root, tmp_path_factory):
               '--height', '64', '--keep-width', '80', '--keep-height', '60',
               '--processes', '2', '--check-images', '3', '--seed', '5']
     first = tool(project_root, 'train.py', '--steps', '10', *common)
-    second = tool(project_root, 'train.py', '--steps', '60', *common)
+    second = tool(project_root, 'train.py', '--steps', '100', *common)
     return out, first, second
 
 
@@ -68,7 +68,7 @@ def test_training_learns_and_goes_on_from_its_checkpoint(trained):
     assert '24 images, 2 classes' in first
     assert 'after step 10' in first
     assert 'going on from step 10' in second
-    assert 'after step 60' in second
+    assert 'after step 100' in second
     assert float(second.split('final mIoU ')[1].split()[0]) > 0.8
 
 
