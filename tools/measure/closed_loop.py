@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument('--spacing', type=float, default=4.0, help='metres between them')
     parser.add_argument('--cameras', type=int, default=1, choices=sorted(drive_loop.CAMERAS),
                         help='3: two more that look to the sides')
-    parser.add_argument('--depth', default='none', choices=drive_loop.DEPTHS,
+    parser.add_argument('--depth', default=drive_loop.NO_DEPTH, choices=drive_loop.DEPTHS,
                         help='that comes with each image')
     parser.add_argument('--json', metavar='FILE', help='figures of all worlds, and where to go on')
     parser.add_argument('--pictures', metavar='FOLDER', help='one for each event, as PNG')

@@ -50,7 +50,8 @@ CLOSE = 0.1
 REMEMBERED = 20.0
 CROSSING = 'crossing'
 # Depth that comes with each image: none, as a depth camera gives it, or as a network does.
-DEPTHS = ('none', costmap_settings.METRIC, costmap_settings.SCALED, costmap_settings.INVERSE)
+NO_DEPTH = 'none'
+DEPTHS = (NO_DEPTH, costmap_settings.METRIC, costmap_settings.SCALED, costmap_settings.INVERSE)
 # Of a network's depth: standard deviation of its smooth relative error.
 DEPTH_NOISE = 0.05
 # Degrees by which cameras look to the left.
@@ -99,7 +100,7 @@ class Loop:
 
     def __init__(self, kind: str, seed: int, costs: cost_table.CostTable,
                  labels_of: Optional[LabelsOf], fault: str = 'none', cameras: int = 1,
-                 depth: str = 'none') -> None:
+                 depth: str = NO_DEPTH) -> None:
         self.world = World('outdoor' if kind == CROSSING else kind, seed)
         self.world.personal_space = 0.0
         self.fault = drive_faults.FAULTS[fault]
@@ -155,7 +156,7 @@ class Loop:
         defaults = costmap_settings.CostmapSettings()
         return costmap_pipeline.CostmapPipeline(defaults._replace(
             grid=defaults.grid._replace(size=GRID_SIZE, block=BLOCK),
-            depth=defaults.depth if self._depth == 'none' else defaults.depth._replace(
+            depth=defaults.depth if self._depth == NO_DEPTH else defaults.depth._replace(
                 kind=self._depth),
             projection=defaults.projection._replace(robot_radius=self.radius)), self.costs)
 
@@ -252,8 +253,12 @@ class Loop:
         for name, mount in self._mounts.items():
             pose = self.robot.pose().dot(mount).dot(self._tilt)
             if self._labels_of is None:
-                truth, depth = self._renderer.labels_and_depth(self.world, pose, now)
-                mask, confidence, image = truth, None, None
+                confidence = image = depth = None
+                if self._depth == NO_DEPTH:
+                    truth = self._renderer.labels(self.world, pose, now)
+                else:
+                    truth, depth = self._renderer.labels_and_depth(self.world, pose, now)
+                mask = truth
             else:
                 picture = self._renderer.render(self.world, pose, now)
                 truth, depth, image = picture.labels, picture.depth, picture.image
@@ -264,8 +269,8 @@ class Loop:
                 self._given_depth(depth))))
         self._pending.append((now + AGE, views))
 
-    def _given_depth(self, depth: arrays.Float32) -> Optional[arrays.Float32]:
-        if self._depth == 'none':
+    def _given_depth(self, depth: Optional[arrays.Float32]) -> Optional[arrays.Float32]:
+        if depth is None or self._depth == NO_DEPTH:
             return None
         if self._depth == costmap_settings.METRIC:
             return depth
@@ -387,7 +392,7 @@ def nearest_thing(world: World, x: float, y: float, now: float) -> Thing:
 
 
 def run_world(kind: str, seed: int, costs: cost_table.CostTable, labels_of: Optional[LabelsOf],
-              fault: str, goals: int, spacing: float, cameras: int = 1, depth: str = 'none',
+              fault: str, goals: int, spacing: float, cameras: int = 1, depth: str = NO_DEPTH,
               on_event: Optional[Callable[[Loop, Event], None]] = None) -> Loop:
     """Drive to the goals of one world and return the loop with its judge."""
     loop = Loop(kind, seed, costs, labels_of, fault, cameras, depth)

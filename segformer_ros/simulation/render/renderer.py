@@ -92,7 +92,8 @@ class Renderer:
         :param time: seconds
         :return: ADE20K class ids (H, W)
         """
-        return self.labels_and_depth(world, camera_to_world, time)[0]
+        pose = np.array(camera_to_world, float)
+        return self._labels(world, pose, self._cast(world, pose, time))
 
     def labels_and_depth(self, world: World, camera_to_world: arrays.Array, time: float = 0.0
                          ) -> Tuple[arrays.UInt8, arrays.Float32]:
@@ -105,13 +106,18 @@ class Renderer:
             nothing is seen
         """
         pose = np.array(camera_to_world, float)
-        primitives, directions, distance, owner = self._cast(world, pose, time)
+        met = self._cast(world, pose, time)
+        return self._labels(world, pose, met), self._depth(met[2])
+
+    def _labels(self, world: World, pose: arrays.Float64, met: Tuple[Any, Any, Any, Any]
+                ) -> arrays.UInt8:
+        """Return the classes of what was met, see :meth:`_cast`."""
+        primitives, directions, distance, owner = met
         labels = self._tiles.to_image(label(world, primitives, pose[:3, 3], directions, distance,
                                             owner))
-        depth = self._depth(distance)
         if self._blind is not None:
             labels[self._blind] = UNLABELED
-        return labels, depth
+        return labels
 
     def _depth(self, distance: arrays.Float32) -> arrays.Float32:
         """Return what is seen how far along the optical axis, (H, W) metres."""
