@@ -8,6 +8,7 @@ class id, 255 = ignored). Run the same command again to go on from the last chec
 """
 
 import argparse
+import copy
 import os
 import queue
 import threading
@@ -17,7 +18,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 if __name__ == '__main__':
     # Before the imports below, since one that fails is told in a sentence.
     from installed import check_installed
-    check_installed(('cv2', 'numpy', 'onnxruntime', 'PIL', 'torch', 'tqdm'))
+    check_installed(('cv2', 'numpy', 'onnx', 'onnxruntime', 'PIL', 'torch', 'tqdm', 'yaml'))
 
 from dataset import augmented
 from dataset import class_shares
@@ -73,6 +74,13 @@ def started(model: str, classes: List[int]) -> SegFormer:
         network.classify.weight.copy_(rows.weight[classes])
         network.classify.bias.copy_(rows.bias[classes])
     return network
+
+
+def keep_statistics(network: torch.nn.Module) -> None:
+    """Let normalisations of a network in training use what they know, not a few pictures."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
 
 
 class Training:
@@ -184,7 +192,7 @@ class Training:
     def check(self, images: int) -> float:
         """Measure the averaged weights on held-out images; save them, and the best apart."""
         self.save('checkpoint.pt')
-        network = SegFormer(len(self.classes), Widths())
+        network = copy.deepcopy(self.network)
         network.load_state_dict(self.average)
         table = measure(network.eval(), self.classes, os.path.join(self.options.data, 'val'),
                         (self.options.width, self.options.height), images)
@@ -224,8 +232,7 @@ def worker(rank: int, options: argparse.Namespace) -> None:
             batches = prefetched(augmented(run.train, size_wh, each, random))
         run.network.train()
         if options.start:
-            # Its statistics lie in the weights; those of a batch are others.
-            run.network.fuse_norm.eval()
+            keep_statistics(run.network)
         start = time.time()
         images, labels = next(batches)
         loss = run.one_step(images, labels, start)

@@ -15,6 +15,7 @@ from segformer_ros.model import spec as model_spec
 import torch
 from torch.nn import functional
 from tqdm import tqdm
+from train import keep_statistics
 from train import prefetched
 
 _WARM_UP = 20
@@ -134,10 +135,7 @@ class Training:
         streams = [prefetched(augmented(pairs, size_wh, count, random))
                    for pairs, count in sets if count]
         self.network.train()
-        for module in self.network.modules():
-            # Statistics of a few pictures are worse than those it has.
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.eval()
+        keep_statistics(self.network)
         bar = tqdm(total=self.options.steps, initial=self.step, desc='training', unit='step',
                    mininterval=2.0)
         saved = time.monotonic()
