@@ -29,7 +29,7 @@ from segformer_ros.costmap.projection.cells import to_odom
 from segformer_ros.costmap.projection.kernels import Measured
 from segformer_ros.costmap.projection.kernels import ProjectionKernels
 from segformer_ros.costmap.projection.labelled_view import LabelledView
-from segformer_ros.costmap.projection.labelled_view import thinned_pixels
+from segformer_ros.costmap.projection.labelled_view import PlaneSamples
 from segformer_ros.costmap.projection.measured_height import ground_costs
 from segformer_ros.costmap.projection.measured_height import sort_by_height
 from segformer_ros.costmap.projection.scan_table import azimuth
@@ -41,8 +41,6 @@ from segformer_ros.model.classes import UNLABELED
 _NEAREST = 0.05
 # Cells without a measurement that still count as unbroken ground.
 _LARGEST_GAP = 4.0
-# Samples across the picture: a share needs no more.
-_COLUMNS = 160
 # Of the samples that look at ground in reach. A camera that works measures most of them, and a
 # tenth on black or wet floor or in the sun; specks of noise in a blind one are some per mille.
 _LEAST_SHARE = 0.01
@@ -233,10 +231,7 @@ class BlindDepthCheck:
     def __init__(self, max_range: float, ego_mask: Optional[arrays.UInt8] = None) -> None:
         self._max_range = max_range
         self._ego_mask = ego_mask
-        self._camera: Optional[CameraModel] = None
-        self._pixels: arrays.Index = np.zeros(0, np.intp)
-        self._directions: arrays.Float32 = np.zeros((3, 0), np.float32)
-        self._samples = 0
+        self._samples = PlaneSamples(max_range)
 
     def check(self, view: LabelledView) -> None:
         """
@@ -247,18 +242,18 @@ class BlindDepthCheck:
         :raises InvalidInputError: depth and mask differ in size
         """
         depth = view.flat_depth()
-        self._prepare(view.camera)
-        rows = view.pose.ground_from_camera[:3, :3].astype(np.float32)
-        aside_x, aside_y, down = rows.dot(self._directions)
-        aside = np.hypot(aside_x, aside_y)
-        distance = depth[self._pixels]
-        with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
-            of_plane = np.float32(-view.height) / down
-            looks = (of_plane > 0.0) & (of_plane * aside <= self._max_range)
+        self._samples.look(view)
+        pixels = self._samples.pixels
+        distance = depth[pixels]
+        looks = np.isfinite(self._samples.depth)
+        if self._ego_mask is not None:
+            looks &= self._ego_mask.reshape(-1)[pixels] == 0
+        with np.errstate(invalid='ignore', over='ignore'):
             measured = looks & (distance > 0.0) & np.isfinite(distance)
-            reached = measured & (distance > _NEAREST) & (distance * aside <= self._max_range)
+            reached = measured & (distance > _NEAREST) & (
+                distance * self._samples.aside <= self._max_range)
         ground, found = np.count_nonzero(looks), np.count_nonzero(reached)
-        if ground >= _LEAST_GROUND * self._samples and found < _LEAST_SHARE * ground:
+        if ground >= _LEAST_GROUND * pixels.size and found < _LEAST_SHARE * ground:
             raise BlindDepthError(
                 'Depth image measures nothing in reach',
                 got=f'{found:,} of {ground:,} samples of ground within projection.max_range '
@@ -266,16 +261,3 @@ class BlindDepthCheck:
                 expected=f'{100.0 * _LEAST_SHARE:g} % or more of them',
                 remedy='Look for a depth camera that is covered, off or blinded, or for '
                        'millimetres in a 32FC1 image, which holds metres.')
-
-    def _prepare(self, camera: CameraModel) -> None:
-        if camera is self._camera:
-            return
-        pixels = thinned_pixels(camera.size_wh, _COLUMNS).reshape(-1)
-        rays = camera.rays().reshape(-1, 3)[pixels]
-        usable = rays[:, 2] > 0.0
-        if self._ego_mask is not None:
-            usable &= self._ego_mask.reshape(-1)[pixels] == 0
-        self._samples = len(pixels)
-        self._pixels = pixels[usable]
-        self._directions = np.ascontiguousarray((rays[usable] / rays[usable, 2:]).T, np.float32)
-        self._camera = camera

@@ -12,22 +12,19 @@ What is left is smooth, since such networks bend whole parts of a picture. It is
 ground around each pixel and faded out where no ground is near.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
 from segformer_ros.common import arrays
 from segformer_ros.common.errors import InvalidInputError
 from segformer_ros.costmap import cost_table
-from segformer_ros.costmap.geometry.camera_model import CameraModel
 from segformer_ros.costmap.projection.labelled_view import LabelledView
-from segformer_ros.costmap.projection.labelled_view import thinned_pixels
+from segformer_ros.costmap.projection.labelled_view import PlaneSamples
 from segformer_ros.costmap.settings import INVERSE
 
 PROBLEM = 'Scale of the depth image is not determined'
 """The problem of every :class:`UnscaledDepthError`."""
-# Samples across the picture: the correction is smooth, and a fit needs no more.
-_COLUMNS = 160
 # Samples of ground that a fit needs; 1 % of a picture.
 _LEAST_SAMPLES = 200
 # Far ground over near ground: below it scale and shift cannot be told apart.
@@ -76,12 +73,7 @@ class DepthScaler:
 
     def __init__(self, kind: str, max_range: float) -> None:
         self._is_inverse = kind == INVERSE
-        self._max_range = max_range
-        self._camera: Optional[CameraModel] = None
-        self._pixels: arrays.Index = np.zeros((0, 0), np.intp)
-        self._directions: arrays.Float32 = np.zeros((0, 0, 3), np.float32)
-        self._mount: Optional[arrays.Float64] = None
-        self._plane: arrays.Float64 = np.zeros((0, 0))
+        self._samples = PlaneSamples(2.0 * max_range)
 
     def to_meters(self, view: LabelledView, costs: cost_table.CostTable) -> ScaledDepth:
         """
@@ -93,10 +85,10 @@ class DepthScaler:
         :raises InvalidInputError: depth and mask differ in size
         """
         values = view.flat_depth()
-        self._prepare(view.camera)
-        sampled = values[self._pixels].astype(np.float64)
-        plane = self._plane_depth(view)
-        chosen = ((costs.kinds[view.labels[self._pixels]] == cost_table.GROUND)
+        self._samples.look(view)
+        pixels, plane = self._samples.pixels, self._samples.depth
+        sampled = values[pixels].astype(np.float64)
+        chosen = ((costs.kinds[view.labels[pixels]] == cost_table.GROUND)
                   & np.isfinite(sampled) & np.isfinite(plane))
         known, wanted = sampled[chosen], plane[chosen]
         if not self._is_inverse:
@@ -113,7 +105,7 @@ class DepthScaler:
                 remedy=f"Set depth.kind: {'scaled or metric' if self._is_inverse else 'inverse'}.")
         depth = self._metric(values, scale, shift)
         with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
-            ratio = plane / depth[self._pixels]
+            ratio = plane / depth[pixels]
             ratio[~chosen] = np.nan
             off = np.abs(ratio[chosen] - 1.0)
         error = _check_fit(off)
@@ -123,29 +115,6 @@ class DepthScaler:
             corrected = depth.reshape(height, width)
             corrected *= cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
         return ScaledDepth(corrected, scale, shift, error)
-
-    def _prepare(self, camera: CameraModel) -> None:
-        if camera is self._camera:
-            return
-        self._pixels = thinned_pixels(camera.size_wh, _COLUMNS)
-        rays = camera.rays().reshape(-1, 3)[self._pixels]
-        with np.errstate(invalid='ignore', divide='ignore'):
-            self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)
-        self._camera, self._mount = camera, None
-
-    def _plane_depth(self, view: LabelledView) -> arrays.Float64:
-        """Return the depth of the plane at the samples, NaN where it is not or too far."""
-        mount = view.pose.ground_from_camera
-        if self._mount is not None and np.array_equal(mount, self._mount):
-            return self._plane
-        local = self._directions.dot(mount[:3, :3].T.astype(np.float32)).astype(np.float64)
-        with np.errstate(invalid='ignore', divide='ignore'):
-            depth = -view.height / local[..., 2]
-            out = depth * np.hypot(local[..., 0], local[..., 1])
-            self._plane = np.where((local[..., 2] < 0.0) & (out <= 2.0 * self._max_range), depth,
-                                   np.nan)
-        self._mount = mount.copy()
-        return self._plane
 
     def _metric(self, values: arrays.Float32, scale: float, shift: float) -> arrays.Float32:
         # In place: a picture's worth of memory costs as much as a pass over it.

@@ -82,6 +82,50 @@ def thinned_pixels(size_wh: Tuple[int, int], columns: int) -> arrays.Index:
     return v[:, None] * width + u
 
 
+class PlaneSamples:
+    """
+    Pixels of one camera, spread evenly, and where their rays meet the plane of the ground.
+
+    Nothing is computed again while camera and mount stay. After :meth:`look` there are ``pixels``
+    (h, w), indices of the flattened mask; ``depth`` (h, w) float64, metres along the optical axis
+    to the plane, NaN where it is not met within reach; and ``aside`` (h, w) float64, metres from
+    the camera's foot for each metre of depth.
+
+    :param reach: metres from the camera's foot
+    """
+
+    # Across the picture: what is learnt of them is smooth, or a share.
+    _COLUMNS = 160
+
+    def __init__(self, reach: float) -> None:
+        self._reach = reach
+        self._camera: Optional[CameraModel] = None
+        self._mount: Optional[arrays.Float64] = None
+        self._directions: arrays.Float32 = np.zeros((0, 0, 3), np.float32)
+        self.pixels: arrays.Index = np.zeros((0, 0), np.intp)
+        self.depth: arrays.Float64 = np.zeros((0, 0))
+        self.aside: arrays.Float64 = np.zeros((0, 0))
+
+    def look(self, view: LabelledView) -> None:
+        """Take camera and mount of a view."""
+        camera, mount = view.camera, view.pose.ground_from_camera
+        if camera is not self._camera:
+            self.pixels = thinned_pixels(camera.size_wh, self._COLUMNS)
+            rays = camera.rays().reshape(-1, 3)[self.pixels]
+            with np.errstate(invalid='ignore', divide='ignore'):
+                self._directions = np.where(rays[..., 2:] > 0.0, rays / rays[..., 2:], np.nan)
+            self._camera, self._mount = camera, None
+        if self._mount is not None and np.array_equal(mount, self._mount):
+            return
+        local = self._directions.dot(mount[:3, :3].T.astype(np.float32)).astype(np.float64)
+        self.aside = np.hypot(local[..., 0], local[..., 1])
+        with np.errstate(invalid='ignore', divide='ignore'):
+            depth = -view.height / local[..., 2]
+            is_met = (local[..., 2] < 0.0) & (depth * self.aside <= self._reach)
+            self.depth = np.where(is_met, depth, np.nan)
+        self._mount = mount.copy()
+
+
 def prepared_labels(mask: arrays.UInt8, confidence: Optional[arrays.UInt8],
                     ego_mask: Optional[arrays.UInt8], min_confidence: int) -> arrays.UInt8:
     """
