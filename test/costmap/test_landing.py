@@ -29,7 +29,7 @@ from segformer_ros.model.classes import load_class_table
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 ADE20K = load_class_table('ade20k')
@@ -37,7 +37,6 @@ COSTS = load_cost_table('landing', ADE20K)
 LANDING = LandingSettings(min_radius=0.6, clearance=0.2)
 SETTINGS = CostmapSettings(projection=ProjectionSettings(mode=NADIR, max_range=60.0),
                            landing=LANDING)
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 GEOMETRY = GridGeometry(-2.0, -1.0, 0.1, 60, 40)
 OPEN = LandingSettings(min_radius=0.3, clearance=0.0, max_cost=20)

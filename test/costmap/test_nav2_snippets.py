@@ -31,14 +31,13 @@ from support import nav2_node_rules
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 from support.voxel_layer import VoxelLayer
 import yaml
 
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('outdoor', ADE20K)
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35, x=0.2)
 FIELDS = [tuple(field) for field in POINT_FIELDS]

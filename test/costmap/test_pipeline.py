@@ -23,14 +23,13 @@ from segformer_ros.model.classes import UNLABELED
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 FLOOR, RUG, WALL, PERSON, SKY = range(5)
 CLASSES = ClassTable('test', ['floor', 'rug', 'wall', 'person', 'sky'], np.zeros((5, 3)),
                      [False, False, False, True, False])
 COSTS = CostTable('test', CLASSES, [0, 20, 100, 100, -1])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SETTINGS = CostmapSettings()

@@ -26,14 +26,13 @@ from segformer_ros.model.classes import load_class_table
 from support import nav2_node_rules
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 import yaml
 
 ADE20K = load_class_table('ade20k')
 COSTS = load_cost_table('indoor', ADE20K)
 FIELDS = [tuple(field) for field in POINT_FIELDS]
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 # Height, pitch and place ahead of the base: that of docs/nav2.md, a low one, a high one.
 MOUNTS = {'docs': (0.8, 0.35, 0.0), 'low': (0.35, 0.15, 0.2), 'high': (1.3, 0.5, 0.1)}
 BUMPER = 0.3

@@ -17,12 +17,11 @@ from segformer_ros.model.classes import load_class_table
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 CLASSES = load_class_table('ade20k')
 EARTH, WATER, WALL, SKY = (CLASSES.names.index(name) for name in ('earth', 'water', 'wall', 'sky'))
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 # Squares of water 0.6 m wide in a lattice of 1 m: 36 %.

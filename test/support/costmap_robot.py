@@ -24,7 +24,7 @@ from std_msgs.msg import Header
 from support.color_network import write_color_network
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 from support.ros_graph import TIMEOUT
 from support.ros_graph import wait_until
@@ -38,7 +38,6 @@ from support.tiny_model import write_color_costs
 from support.tiny_model import write_color_spec
 from tf2_msgs.msg import TFMessage
 
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 MOUNT = mount_pose(0.8, 0.35, x=0.2)
 # White ground with a green half, a red box ahead, blue sky; in odom.
 SCENE = Scene(WHITE, (Patch(-9.0, 0.6, 9.0, 9.0, GREEN),), (Box(3.0, -0.2, 0.4, 0.6, RED),), BLUE)

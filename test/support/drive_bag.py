@@ -11,7 +11,7 @@ from support import bags
 from support.color_network import write_color_network
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 from support.tiny_model import BLUE
 from support.tiny_model import COLORS
@@ -27,7 +27,6 @@ IMAGE, INFO, DEPTH, RANGE = '/cam/image_raw', '/cam/camera_info', '/cam/depth', 
 SIDE_IMAGE, SIDE_INFO = '/side/image_raw', '/side/camera_info'
 SIDE_LATE_NS = 90 * 10 ** 6
 """By which the camera to the side comes after the other one."""
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 SIZE = 320
 REMAPS = {'image': IMAGE, 'camera_info': INFO, 'depth': DEPTH, 'range': RANGE}
 REMAPS_OF_TWO = {'front/image': IMAGE, 'front/camera_info': INFO, 'front/depth': DEPTH,

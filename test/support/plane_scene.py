@@ -51,6 +51,10 @@ class Pinhole(NamedTuple):
                          np.ones(u.shape)], axis=-1)
 
 
+PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
+"""The camera of most tests."""
+
+
 class View(NamedTuple):
     """What a camera sees: (H, W) uint8 labels and (H, W) float64 depth along z, inf for sky."""
 

@@ -16,13 +16,12 @@ from segformer_ros.costmap.settings import CostmapSettings
 from segformer_ros.model.classes import ClassTable
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 FLOOR, WALL, SKY = range(3)
 COSTS = CostTable('test', ClassTable('test', ['floor', 'wall', 'sky'], np.zeros((3, 3)),
                                      [False] * 3), [0, 100, -1])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SCENE = Scene(FLOOR, (), (Box(2.0, 0.0, 0.3, 0.6, WALL, height=0.5),), SKY)

@@ -22,13 +22,13 @@ from segformer_ros.costmap.projection.scan_table import view_rays
 from segformer_ros.costmap.settings import ProjectionSettings
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
+from support.plane_scene import PINHOLE
 from support.plane_scene import Pinhole
 from support.plane_scene import Scene
 
 FLOOR, WALL, LAMP, UNSEEN = 0, 1, 2, 255
 KINDS = np.full(256, NOTHING, np.uint8)
 KINDS[FLOOR], KINDS[WALL] = GROUND, OBSTACLE
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 SETTINGS = ProjectionSettings()
 CAMERA = camera_model(PINHOLE)
 

@@ -21,7 +21,7 @@ from segformer_ros.model.classes import UNLABELED
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 from support.still_grid import StillGrid
 
@@ -29,7 +29,6 @@ FLOOR, RUG, TABLE, PERSON, LAMP = range(5)
 COSTS = CostTable('test', ClassTable(
     'test', ['floor', 'rug', 'table', 'person', 'lamp'], np.zeros((5, 3)),
     [False, False, False, True, False]), [0, 20, 100, 100, -1])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35, x=0.1)
 GEOMETRY = GridGeometry(-5.0, -5.0, 0.05, 200, 200)

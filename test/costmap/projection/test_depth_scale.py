@@ -23,13 +23,12 @@ from segformer_ros.model.classes import ClassTable
 import simulated_runs
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 FLOOR, TABLE, SKY = range(3)
 COSTS = CostTable('test', ClassTable('test', ['floor', 'table', 'sky'], np.zeros((3, 3)),
                                      [False] * 3), [0, 100, -1])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 # A table top 0.6 m up and a crate, before a wall.

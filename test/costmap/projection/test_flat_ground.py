@@ -30,7 +30,7 @@ from segformer_ros.model.classes import ClassTable
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
 from support.plane_scene import Patch
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 from support.still_grid import StillGrid
 
@@ -38,7 +38,6 @@ FLOOR, RUG, GRASS, WALL, PERSON, SKY = range(6)
 COSTS = CostTable('test', ClassTable(
     'test', ['floor', 'rug', 'grass', 'wall', 'person', 'sky'], np.zeros((6, 3)),
     [False, False, False, False, True, False]), [0, 20, 60, 100, 100, -1])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 SETTINGS = ProjectionSettings()
 MOUNT = mount_pose(0.8, 0.35, x=0.1)

@@ -21,13 +21,12 @@ from segformer_ros.model.classes import ClassTable
 from segformer_ros.model.classes import UNLABELED
 from support.pinhole_camera import camera_model
 from support.plane_scene import Box
-from support.plane_scene import Pinhole
+from support.plane_scene import PINHOLE
 from support.plane_scene import Scene
 
 FLOOR, WALL, SKY, POOL = range(4)
 COSTS = CostTable('test', ClassTable('test', ['floor', 'wall', 'sky', 'pool'], np.zeros((4, 3)),
                                      [False] * 4), [7, 100, -1, 100], ['pool'])
-PINHOLE = Pinhole(320, 240, 250.0, 159.5, 119.5)
 CAMERA = camera_model(PINHOLE)
 MOUNT = mount_pose(0.8, 0.35)
 SCENE = Scene(FLOOR, (), (Box(2.0, 0.0, 0.5, 0.5, WALL, height=0.4),), SKY)
