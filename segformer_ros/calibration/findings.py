@@ -97,22 +97,8 @@ def find(camera: str, drive: Drive, calibration: Calibration,
             quantities.append(Quantity(name, value, deviation, is_sure, 0.0, None))
             if drive.settings.most_delay <= 0.0:
                 quantities[-1] = quantities[-1]._replace(is_determined=False)
-            elif not is_sure and not failures and not on_way and \
-                    abs(value) > 0.9 * drive.settings.most_delay:
-                remarks.append(
-                    f'The time offset may be beyond its bound of {drive.settings.most_delay:g} s: '
-                    'give a larger --max-offset.')
-            elif is_sure and abs(value) > 0.9 * drive.settings.most_delay:
-                remarks.append(
-                    f'The time offset is at its bound of {drive.settings.most_delay:g} s: the '
-                    'stamps of images or odometry are wrong by more, and so may be the mount. '
-                    'Give a larger --max-offset.')
-            elif is_sure and abs(value) > max(0.02, 3.0 * deviation):
-                order = 'after' if value > 0 else 'before'
-                remarks.append(
-                    f'Images show what odometry tells for {abs(value) * 1e3:.0f} ms {order} their '
-                    'stamps: correct a driver, or expect smears in turns. A rolling shutter '
-                    'looks the same, up to half its read-out time.')
+            elif is_sure or not (failures or on_way):
+                remarks += _remarks_on_delay(quantities[-1], drive.settings.most_delay)
             continue
         unit = 1.0 if name == 'height' else 180.0 / math.pi
         quantities.append(Quantity(
@@ -130,6 +116,21 @@ def find(camera: str, drive: Drive, calibration: Calibration,
             'does: ground that is not flat, labels that are wrong, or odometry that slips.')
     return Findings(camera, mount, tuple(quantities), tuple(remarks), frames,
                     int(solution.kept.sum()), solution.pixel)
+
+
+def _remarks_on_delay(delay: Quantity, most: float) -> List[str]:
+    if abs(delay.value) > 0.9 * most:
+        if not delay.is_determined:
+            return [f'The time offset may be beyond its bound of {most:g} s: give a larger '
+                    '--max-offset.']
+        return [f'The time offset is at its bound of {most:g} s: the stamps of images or odometry '
+                'are wrong by more, and so may be the mount. Give a larger --max-offset.']
+    if delay.is_determined and abs(delay.value) > max(0.02, 3.0 * delay.deviation):
+        order = 'after' if delay.value > 0 else 'before'
+        return [f'Images show what odometry tells for {abs(delay.value) * 1e3:.0f} ms {order} '
+                'their stamps: correct a driver, or expect smears in turns. A rolling shutter '
+                'looks the same, up to half its read-out time.']
+    return []
 
 
 def with_place(solution: solver.Solution, guessed: Sequence[str] = ()) -> solver.Solution:
