@@ -37,6 +37,7 @@ from segformer_ros.evaluation.run.bag_costmap import CostmapOptions
 from segformer_ros.evaluation.run.job import Job
 from segformer_ros.evaluation.run.parallel import Parallel
 from segformer_ros.evaluation.run.runner import RunSettings
+from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.evaluation.sources.inputs import InputOptions
 from segformer_ros.evaluation.sources.label_folder import MATCHES
 from segformer_ros.inference.onnxrt.backend import default_threads
@@ -51,7 +52,6 @@ from segformer_ros.segmentation.segmenter import SegmenterSettings
 # Of the picture on which the sizes of --input-size are timed.
 TIMED_PICTURE_WH = (640, 480)
 REPORTS = ('report.html', 'report.md', 'report.json')
-_DEPTH_TWIN = '/compressedDepth'
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -232,18 +232,15 @@ def _costmap(options: argparse.Namespace) -> Optional[CostmapOptions]:
     found = options.live_node.costmap(found)
     kind = found.settings.depth.kind
     # Raw and compressed are twins of one image.
-    if kind != costmap_settings.METRIC and _raw_depth(found.depth) in [
-            _raw_depth(camera.depth_in) for camera in found.cameras if camera.depth_in]:
+    taken = [topic_choice.without_transport(camera.depth_in) for camera in found.cameras
+             if camera.depth_in]
+    if kind != costmap_settings.METRIC and topic_choice.without_transport(found.depth) in taken:
         raise ConfigurationError(
             'Depth of unknown scale is not a reference in metres',
             got=f'{found.depth}, which depth.kind calls {kind} in the parameter file',
             expected='another topic for --depth-topic',
             remedy='Where that topic holds metres, set depth.kind: metric.')
     return found
-
-
-def _raw_depth(topic: str) -> str:
-    return topic[:-len(_DEPTH_TWIN)] if topic.endswith(_DEPTH_TWIN) else topic
 
 
 def _network(options: argparse.Namespace, model: str, spec: Optional[str],

@@ -10,6 +10,7 @@ from segformer_ros.costmap import settings as costmap_settings
 from segformer_ros.costmap.geometry import camera_poses
 from segformer_ros.evaluation.run import bag_costmap
 from segformer_ros.evaluation.run.network import GRAPHS
+from segformer_ros.evaluation.sources import topic_choice
 from segformer_ros.ros.parameters.file import NodeFile
 from segformer_ros.ros.parameters.file import read_node_file
 from segformer_ros.ros.parameters.node import CameraParameters
@@ -128,8 +129,8 @@ class LiveNode(NamedTuple):
             camera_info = self.topic(camera.name, 'camera_info', camera.camera_info_topic)
         depth_in = ''
         if camera.depth_transport != 'none':
-            depth_in = self.topic(camera.name, 'depth', camera.depth_topic, '/compressedDepth' * (
-                camera.depth_transport == 'compressed'))
+            suffix = topic_choice.DEPTH_TWIN if camera.depth_transport == 'compressed' else ''
+            depth_in = self.topic(camera.name, 'depth', camera.depth_topic, suffix)
         return bag_costmap.CameraOptions(
             camera.name or bag_costmap.CAMERA, self.image_topic(camera), camera.mount,
             camera.rectified, camera.self_mask, camera_info, depth_in)

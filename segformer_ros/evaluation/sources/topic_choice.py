@@ -8,8 +8,8 @@ from typing import Callable, List, Optional, Sequence
 from segformer_ros.common.errors import ConfigurationError
 from segformer_ros.evaluation.sources import bag_reader
 
-# image_transport's name for the compressed twin of a topic.
-TWIN = '/compressed'
+# image_transport's names for the compressed twins of a topic.
+TWIN, DEPTH_TWIN = '/compressed', '/compressedDepth'
 
 # Encodings that are pictures for people. mono8 may be one, or a mask.
 COLOUR = ('rgb', 'bgr', 'bayer', 'yuv', 'uyvy', 'yuyv', 'nv', '8UC3', '8UC4')
@@ -73,8 +73,11 @@ def first_encoding(reader: bag_reader.BagPartReader, topic: str) -> str:
 
 
 def without_transport(image_topic: str) -> str:
-    """Return the topic as image_transport names it, without ``/compressed``."""
-    return image_topic[:-len(TWIN)] if image_topic.endswith(TWIN) else image_topic
+    """Return the topic as image_transport names it, without the ending of a compressed twin."""
+    for twin in (TWIN, DEPTH_TWIN):
+        if image_topic.endswith(twin):
+            return image_topic[:-len(twin)]
+    return image_topic
 
 
 def camera_info_topic(image_topic: str) -> str:
